@@ -1,0 +1,84 @@
+"""The nouns of a cohort: a subject, its files, what is wrong with it, and the cohort itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+LGG, HGG = 0, 1
+GRADE_NAMES = ("LGG", "HGG")
+MODALITIES = ("flair", "t1", "t1ce", "t2")  # the order of the channels everywhere
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One modality on disk: a 3D file, or one channel (last axis) of a 4D file."""
+
+    path: Path
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One patient: `grade` is LGG (0), HGG (1) or None; `images` maps each of `MODALITIES` to its file."""
+
+    id: str
+    grade: int | None
+    images: Mapping[str, ImageFile]
+    mask: Path | None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a subject cannot be used: what was found, what was expected, and in which file."""
+
+    subject_id: str
+    problem: str
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        where = f" ({self.path})" if self.path else ""
+        return f"{self.subject_id}: {self.problem}{where}"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The patients found under `root`, sorted by id, each id once.
+
+    `labels` are the non-zero mask values this layout may hold (all of them together are the whole tumour).
+    `faults` are the patients that were found and cannot be used; they are not among `subjects`.
+    """
+
+    name: str
+    root: Path
+    layout: str
+    labels: frozenset[int]
+    subjects: tuple[Subject, ...]
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class RawSubject:
+    """One patient's voxels as they lie on disk.
+
+    `images`: (4, X, Y, Z) in the order of `MODALITIES`; `labels`: (X, Y, Z) uint8 or None;
+    `affine`: (4, 4) float64, voxel index (x, y, z) to world millimetres (RAS+), as nibabel gives it.
+    `content`: SHA-256 of the bytes of all files, hexadecimal.
+    """
+
+    id: str
+    grade: int | None
+    images: NDArray[np.generic]
+    labels: NDArray[np.uint8] | None
+    affine: NDArray[np.float64]
+    content: str
+
+
+class CohortError(ValueError):
+    """A cohort, or some of its patients, cannot be used; the message lists every fault."""
+
+    def __init__(self, message: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults

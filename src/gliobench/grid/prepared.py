@@ -1,0 +1,54 @@
+"""A patient on the common grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.grid.frame import Plane, SliceFrame, slice_frame
+
+
+@dataclass(frozen=True)
+class PreparedSubject:
+    """One patient resampled to the grid; the arrays are read-only memory maps.
+
+    `image`: (4, D, H, W) uint8 in the order of `MODALITIES`, 0 outside the brain.
+    `labels`: (D, H, W) uint8 with the source's own labels, or None where there is no mask.
+    `affine`: (4, 4) float64, grid index (d, h, w) to world millimetres (RAS+).
+    `native_affine`, `native_shape`: those of the source files, index (x, y, z).
+    `oracle`: True where the truth was used to place the grid.
+    `content`: hexadecimal digest of source voxels and recipe; two equal digests are equal arrays.
+    """
+
+    id: str
+    grade: int | None
+    image: NDArray[np.uint8]
+    labels: NDArray[np.uint8] | None
+    affine: NDArray[np.float64]
+    native_affine: NDArray[np.float64]
+    native_shape: tuple[int, int, int]
+    oracle: bool
+    content: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(D, H, W)."""
+        depth, height, width = self.image.shape[1:]
+        return depth, height, width
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Millimetres between neighbouring voxels along depth, height and width."""
+        depth, height, width = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(depth), float(height), float(width)
+
+    @property
+    def tumour(self) -> NDArray[np.bool_]:
+        """The whole tumour, (D, H, W) bool. Raises ValueError where the patient has no mask."""
+        if self.labels is None:
+            raise ValueError(f"{self.id} has no mask: tasks that need a truth cannot use this patient")
+        return np.asarray(self.labels) > 0
+
+    def frame(self, plane: Plane, index: int) -> SliceFrame:
+        """The frame of one slice."""
+        return slice_frame(plane, index, self.shape, self.spacing_mm)

@@ -1,0 +1,55 @@
+"""What is asked of a model and what comes back, whatever the model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.tasks.answer import Answer
+
+Settings = Mapping[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One task about one patient: about one slice (`frame`), or about the whole volume (`frame` is None)."""
+
+    subject: PreparedSubject
+    task: str
+    frame: SliceFrame | None
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A typed answer with where it came from.
+
+    `score`: probability of HGG for a grade, else None. `text`: what a language model wrote, to the letter.
+    `tokens`: generated tokens. `finish`: "stop" or "length". `seconds`: this answer's share of the wall clock.
+    """
+
+    question: Question
+    answer: Answer
+    score: float | None = None
+    text: str | None = None
+    tokens: int | None = None
+    finish: str | None = None
+    seconds: float | None = None
+
+
+class Model(Protocol):
+    """Anything that answers. `settings` is everything that could change an answer, as plain values: it becomes
+    part of every record's key. `per_slice` says whether it is asked about slices or about whole patients."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def tasks(self) -> frozenset[str]: ...
+    @property
+    def per_slice(self) -> bool: ...
+    @property
+    def settings(self) -> Settings: ...
+    def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        """Yield one prediction a question, as soon as each is known, in the order asked."""
+        ...

@@ -1,0 +1,68 @@
+"""The values an answer can take. Geometry carries its frame; rows go down, columns go right, pixels are centred
+on whole numbers.
+
+A coarser value follows from a finer one: mask -> polygon -> box -> centre (`gliobench.tasks.chain`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.grid.frame import SliceFrame
+
+
+@dataclass(frozen=True)
+class Grade:
+    """LGG (0) or HGG (1); `NO_GLIOMA` (2) where the model says there is none."""
+
+    value: int
+
+
+NO_GLIOMA = 2
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a slice, in pixels."""
+
+    frame: SliceFrame
+    row: float
+    column: float
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of whole pixels of a slice; all four edges are inside it."""
+
+    frame: SliceFrame
+    row_min: float
+    column_min: float
+    row_max: float
+    column_max: float
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A closed outline in a slice: (row, column) in pixels, the last point joined to the first."""
+
+    frame: SliceFrame
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Pixels of a slice: (rows, columns) bool."""
+
+    frame: SliceFrame
+    pixels: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeMask:
+    """Voxels of a whole patient: (D, H, W) bool on the patient's grid."""
+
+    voxels: NDArray[np.bool_]
+
+
+Value = Grade | Point | Box | Polygon | Mask | VolumeMask
