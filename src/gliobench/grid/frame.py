@@ -31,14 +31,10 @@ class SliceFrame:
     @property
     def diagonal_mm(self) -> float:
         """Distance between opposite corner pixels' centres, in millimetres: no two pixels are further apart."""
-        return float(
-            np.hypot((self.shape[0] - 1) * self.spacing_mm[0], (self.shape[1] - 1) * self.spacing_mm[1])
-        )
+        return float(np.hypot((self.shape[0] - 1) * self.spacing_mm[0], (self.shape[1] - 1) * self.spacing_mm[1]))
 
 
-def slice_frame(
-    plane: Plane, index: int, shape: tuple[int, ...], spacing_mm: tuple[float, float, float]
-) -> SliceFrame:
+def slice_frame(plane: Plane, index: int, shape: tuple[int, ...], spacing_mm: tuple[float, float, float]) -> SliceFrame:
     """The frame of one slice of a volume of `shape` (D, H, W) with `spacing_mm` in the same order."""
     size = shape[INDEX_AXIS[plane]]
     if not 0 <= index < size:

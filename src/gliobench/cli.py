@@ -1,0 +1,208 @@
+"""The command line: one verb a stage, plus `run` for all of them."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gliobench.study.context import Context
+    from gliobench.study.progress import Terminal
+
+app = typer.Typer(
+    name="gliobench",
+    help="Vision-language model, fine-tuned or not, or a specialised 3D network: which should I use on my own "
+    "3D medical images, and is the difference real?\n\n"
+    "Start with `gliobench run studies/quick.yaml --cohort FOLDER --out runs/first`. Every stage can also be run "
+    "alone; it picks up what the one before it left, and is skipped where nothing has changed. "
+    "For research use only: not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+StudyFile = Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)]
+CohortFolder = Annotated[
+    Path | None,
+    typer.Option("--cohort", help="Folder or table of patients; the layout is recognised. Default: the study's own."),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Where everything goes. Default: runs/<study name>.")]
+Store = Annotated[
+    Path | None, typer.Option("--store", help="Where prepared patients are kept; may be shared. Default: <out>/grid.")
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Go on without the patients at fault; the report names them.")
+]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes that prepare and score patients.")]
+Names = Annotated[
+    list[str] | None, typer.Option("--model", help="Only this model of the study; may be given several times.")
+]
+
+SETUP, STAGES, ALL = "Set up", "Stages of a study, in order", "All stages"
+
+
+@app.command(rich_help_panel=SETUP)
+def doctor() -> None:
+    """Say what this machine has: versions, processors, memory, accelerators, optional parts and why not.
+
+    Example: `gliobench doctor`
+    """
+    from gliobench.doctor import examine
+
+    for line in examine():
+        typer.echo(line)
+
+
+@app.command(rich_help_panel=SETUP)
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder to write (BraTS 2020 layout).", show_default=False)],
+    subjects: Annotated[int, typer.Option("--subjects", min=1, help="How many made patients.")] = 16,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same bytes.")] = 0,
+) -> None:
+    """Make a cohort of phantom patients: brains and gliomas that were never anybody's.
+
+    Example: `gliobench phantom --subjects 16 --seed 0 runs/phantom`
+    """
+    from gliobench.cohort.phantom import write_phantom
+
+    voice = _terminal()
+    with voice.bar("phantom", subjects) as advance:
+        write_phantom(out, subjects, seed, lambda done, total: advance(done, "patients"))
+    voice.say(f"{subjects} phantom patients: {out}")
+
+
+@app.command(rich_help_panel=STAGES)
+def prepare(
+    study: StudyFile,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    skip_bad: SkipBad = False,
+    workers: Workers = 2,
+) -> None:
+    """Check every patient and put them on the common grid.
+
+    Example: `gliobench prepare studies/brats.yaml --cohort ~/BraTS2020 --out runs/brats`
+    """
+    from gliobench.study import prepare as stage
+
+    stage.prepare(_context(study, cohort, out, store, skip_bad, workers))
+
+
+@app.command(rich_help_panel=STAGES)
+def split(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None) -> None:
+    """Split the patients: who is learnt from, who decides, who is tested.
+
+    Example: `gliobench split studies/brats.yaml --out runs/brats`
+    """
+    from gliobench.study import split as stage
+
+    stage.split(_context(study, cohort, out, store))
+
+
+@app.command(rich_help_panel=STAGES)
+def train(
+    study: StudyFile, model: Names = None, cohort: CohortFolder = None, out: Out = None, store: Store = None
+) -> None:
+    """Train the study's 3D networks; an interrupted training goes on from its last epoch.
+
+    Example: `gliobench train studies/brats.yaml --out runs/brats --model study-segmenter`
+    """
+    from gliobench.study import train as stage
+
+    stage.train(_context(study, cohort, out, store), model or None)
+
+
+@app.command(rich_help_panel=STAGES)
+def predict(
+    study: StudyFile, model: Names = None, cohort: CohortFolder = None, out: Out = None, store: Store = None
+) -> None:
+    """Put every question to every model; no finished answer is asked twice.
+
+    Example: `gliobench predict studies/brats.yaml --out runs/brats --model tiny-mllama`
+    """
+    from gliobench.study import predict as stage
+
+    stage.predict(_context(study, cohort, out, store), model or None)
+
+
+@app.command(rich_help_panel=STAGES)
+def score(
+    study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None, workers: Workers = 2
+) -> None:
+    """Score all answers with one arithmetic.
+
+    Example: `gliobench score studies/brats.yaml --out runs/brats`
+    """
+    from gliobench.study import score as stage
+
+    stage.score(_context(study, cohort, out, store, workers=workers))
+
+
+@app.command(rich_help_panel=STAGES)
+def report(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None) -> None:
+    """Write the report: one self-contained HTML page, Markdown and CSV beside it.
+
+    Example: `gliobench report studies/brats.yaml --out runs/brats`
+    """
+    from gliobench.study import report as stage
+
+    stage.report(_context(study, cohort, out, store))
+
+
+@app.command(rich_help_panel=ALL)
+def run(
+    study: StudyFile,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    skip_bad: SkipBad = False,
+    workers: Workers = 2,
+) -> None:
+    """Do everything: prepare, split, train, predict, score, report. Killed, it goes on where it was.
+
+    Example: `gliobench run studies/brats.yaml --cohort ~/BraTS2020 --out runs/brats`
+    """
+    from gliobench.study.run import run_stages
+
+    run_stages(_context(study, cohort, out, store, skip_bad, workers))
+
+
+def _terminal() -> "Terminal":
+    from rich.console import Console
+
+    from gliobench.study.progress import Terminal
+
+    return Terminal(Console())
+
+
+def _context(
+    study: Path,
+    cohort: Path | None,
+    out: Path | None,
+    store: Path | None,
+    skip_bad: bool = False,
+    workers: int = 2,
+) -> "Context":
+    from gliobench.study.config import read_study
+    from gliobench.study.context import make_context
+
+    return make_context(
+        read_study(study), cohort=cohort, out=out, store=store, skip_bad=skip_bad, workers=workers, voice=_terminal()
+    )
+
+
+def main() -> None:
+    """Entry point: a person's mistake ends in one message and exit status 2, a bug in a traceback."""
+    from gliobench.study.errors import PERSONS_MISTAKES
+
+    try:
+        app()
+    except PERSONS_MISTAKES as error:
+        typer.echo(f"gliobench: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("gliobench: stopped; the same command goes on where it was", err=True)
+        sys.exit(130)

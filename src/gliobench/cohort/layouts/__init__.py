@@ -1,0 +1,10 @@
+"""The layouts that are recognised, the most particular first. A new one is a file here and a line in `LAYOUTS`."""
+
+from gliobench.cohort.layouts.brats2018 import BRATS_2018
+from gliobench.cohort.layouts.brats2020 import BRATS_2020
+from gliobench.cohort.layouts.brats2021 import BRATS_2021, BRATS_2023
+from gliobench.cohort.layouts.decathlon import DECATHLON
+from gliobench.cohort.layouts.layout import Layout
+from gliobench.cohort.layouts.table import TABLE
+
+LAYOUTS: tuple[Layout, ...] = (BRATS_2018, BRATS_2020, BRATS_2023, BRATS_2021, DECATHLON, TABLE)

@@ -1,0 +1,36 @@
+"""BraTS 2021: `<id>/<id>_flair.nii.gz`, no grades; BraTS 2023 and later: `<id>/<id>-t2f.nii.gz`, label 3 enhancing."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from gliobench.cohort.layouts.brats2018 import ENDINGS, MASK_ENDING
+from gliobench.cohort.layouts.layout import Found, Layout, existing, folder_subject, sort_out, subfolders
+
+ENDINGS_2023 = {"flair": "-t2f", "t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w"}
+
+
+def _recognises(endings: Mapping[str, str], root: Path) -> bool:
+    return root.is_dir() and any(
+        existing(folder / (folder.name + ending)) for folder in subfolders(root) for ending in endings.values()
+    )
+
+
+def _find(endings: Mapping[str, str], mask_ending: str, root: Path) -> Found:
+    return sort_out(folder_subject(folder, None, endings, mask_ending) for folder in subfolders(root))
+
+
+BRATS_2021 = Layout(
+    "BraTS 2021",
+    "folders <id>/ with <id>_flair.nii.gz and so on",
+    frozenset({1, 2, 4}),
+    partial(_recognises, ENDINGS),
+    partial(_find, ENDINGS, MASK_ENDING),
+)
+BRATS_2023 = Layout(
+    "BraTS 2023",
+    "folders <id>/ with <id>-t2f.nii.gz and so on",
+    frozenset({1, 2, 3}),
+    partial(_recognises, ENDINGS_2023),
+    partial(_find, ENDINGS_2023, "-seg"),
+)

@@ -1,0 +1,62 @@
+"""What this machine has, for a person who wants to know before the work starts."""
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+CORE = ("gliobench", "torch", "monai", "lightning", "transformers", "nibabel", "numpy", "scipy", "scikit-learn")
+OPTIONAL = {
+    "accelerate": "spreads a large checkpoint over several devices (pip install 'gliobench[device-map]')",
+    "bitsandbytes": "4- and 8-bit checkpoints on a CUDA device",
+}
+
+
+def examine() -> Iterator[str]:
+    """One line a fact: machine, packages, accelerators, optional parts with the reason where one is absent."""
+    yield f"machine      {platform.machine()}, {_usable_processors()} processors, {_memory_gib():.1f} GiB memory"
+    yield f"disk         {shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB free here"
+    yield f"system       {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    for package in CORE:
+        yield f"{package:<12} {_version(package) or 'MISSING: pip install ' + package}"
+    yield f"accelerator  {_accelerator()}"
+    for package, purpose in OPTIONAL.items():
+        yield f"{package:<12} {_version(package) or 'not installed'}; {purpose}{_import_fault(package)}"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _import_fault(package: str) -> str:
+    """Why an installed optional package cannot be used, or nothing."""
+    if _version(package) is None:
+        return ""
+    try:
+        import_module(package)
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"; installed, but does not import: {error}"
+    return ""
+
+
+def _accelerator() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
+        return ", ".join(f"{device.name} ({device.total_memory / 2**30:.0f} GiB)" for device in names)
+    return f"none found by torch; everything runs on {torch.get_num_threads()} threads"
+
+
+def _usable_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory_gib() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

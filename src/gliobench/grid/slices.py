@@ -1,0 +1,60 @@
+"""Which slices of a patient are looked at, and what one looks like to a model."""
+
+from typing import Literal, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.cohort.subject import MODALITIES
+from gliobench.grid.frame import INDEX_AXIS, Plane, take_slice
+from gliobench.grid.prepared import PreparedSubject
+
+Select = Literal["oracle", "brain", "predicted"]
+
+
+def select_slices(
+    prepared: PreparedSubject,
+    plane: Plane,
+    select: Select,
+    *,
+    every: int = 1,
+    min_area_px: int = 1,
+    predicted: NDArray[np.bool_] | None = None,
+) -> list[int]:
+    """Indices of a plane's slices, from the first to the last on which something has `min_area_px` pixels or more.
+
+    That something is the true whole tumour (`oracle`: it uses the truth), the brain, or the tumour of another run's
+    mask `predicted` (D, H, W). Of those slices every `every`-th. Empty where no slice has so many pixels.
+    Raises ValueError: `oracle` without a mask, `predicted` without one or of another shape than the grid.
+    """
+    area_px = _mask(prepared, select, predicted).sum(axis=tuple(axis for axis in range(3) if axis != INDEX_AXIS[plane]))
+    found = np.flatnonzero(area_px >= min_area_px)
+    return list(range(int(found[0]), int(found[-1]) + 1, every)) if len(found) else []
+
+
+def _mask(prepared: PreparedSubject, select: Select, predicted: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    if select == "oracle":
+        return prepared.tumour
+    if select == "brain":
+        return prepared.image.any(axis=0)
+    if select == "predicted":
+        if predicted is None:
+            raise ValueError(f"{prepared.id}: slices chosen by a prediction need the predicted mask, and there is none")
+        if predicted.shape != prepared.shape:
+            raise ValueError(
+                f"{prepared.id}: the predicted mask has shape {predicted.shape}, the grid {prepared.shape}: "
+                "it was made on another grid"
+            )
+        return predicted
+    assert_never(select)
+
+
+def grey_slice(prepared: PreparedSubject, modality: str, plane: Plane, index: int) -> NDArray[np.uint8]:
+    """One slice of one modality as a model gets it: (rows, columns) uint8, 0 outside the brain, a copy.
+
+    Raises IndexError for a slice that does not exist, ValueError for a modality that is not one of `MODALITIES`.
+    """
+    if modality not in MODALITIES:
+        raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {modality!r}")
+    prepared.frame(plane, index)  # an index below 0 would otherwise count from the end
+    return np.ascontiguousarray(take_slice(prepared.image[MODALITIES.index(modality)], plane, index))

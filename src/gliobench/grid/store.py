@@ -1,0 +1,226 @@
+"""Prepared patients on disk: one folder each, named by its content key, whole or not there, and mapped into memory.
+
+    <store>/<key>/image.npy   (4, D, H, W) uint8
+    <store>/<key>/labels.npy  (D, H, W) uint8, where there is a mask
+    <store>/<key>/meta.json   the rest, and size and CRC-32 of each array's file
+
+The key hashes the bytes of the source files, so a patient that is there already is recognised without decompressing.
+A folder is written beside its place and moved there when all of it is on disk: any number of processes may prepare
+the same patient, and one that dies leaves nothing that could be taken for a patient.
+"""
+
+import errno
+import io
+import json
+import os
+import shutil
+import time
+import uuid
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.cohort.nifti import NiftiError
+from gliobench.cohort.read import SubjectError, content_digest, faults_error, load_subject
+from gliobench.cohort.subject import Cohort, Fault, Subject
+from gliobench.grid.prepare import prepare_subject
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.recipe import Recipe, content_key
+
+UNFINISHED = ".part"
+ABANDONED_SECONDS = 3600
+
+
+class StoreError(ValueError):
+    """A stored patient that cannot be read; the message names the folder."""
+
+
+def prepare_cohort(
+    cohort: Cohort,
+    recipe: Recipe,
+    store: Path,
+    *,
+    skip_bad: bool = False,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[list[PreparedSubject], tuple[Fault, ...]]:
+    """Prepare and store every patient that is not stored yet; return them all, in the cohort's order, and the faults.
+
+    `workers` threads (decompression, interpolation and NumPy let each other run). `progress(done, total)` is called
+    after each patient. Stored patients are verified (CRC-32) and redone where they are damaged.
+    Raises CohortError listing every patient at fault, those of `cohort.faults` too, unless `skip_bad`; the good ones
+    are stored all the same.
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    _sweep(store)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        futures = [pool.submit(_subject, subject, cohort.labels, recipe, store) for subject in cohort.subjects]
+        for done, future in enumerate(as_completed(futures), start=1):
+            future.exception()
+            if progress is not None:
+                progress(done, len(futures))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    results = [future.result() for future in futures]
+    good = [result for result in results if isinstance(result, PreparedSubject)]
+    faults = cohort.faults + tuple(fault for result in results if isinstance(result, tuple) for fault in result)
+    if faults and not skip_bad:
+        raise faults_error(cohort, faults)
+    return good, faults
+
+
+def open_subject(folder: Path) -> PreparedSubject:
+    """A stored patient, its arrays mapped read-only. Raises StoreError where it is missing, unfinished or damaged."""
+    meta = _read_meta(folder)
+    try:
+        arrays = {name: _map(folder / name, entry["bytes"]) for name, entry in meta["files"].items()}
+        width, height, depth = meta["native_shape"]
+        return PreparedSubject(
+            id=meta["id"],
+            grade=meta["grade"],
+            image=arrays["image.npy"],
+            labels=arrays.get("labels.npy"),
+            affine=np.array(meta["affine"], dtype=np.float64),
+            native_affine=np.array(meta["native_affine"], dtype=np.float64),
+            native_shape=(width, height, depth),
+            oracle=meta["oracle"],
+            content=meta["content"],
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder, f"meta.json lacks or garbles {error}") from error
+
+
+def _subject(
+    subject: Subject, labels: frozenset[int], recipe: Recipe, store: Path
+) -> PreparedSubject | tuple[Fault, ...]:
+    """The stored patient, made if need be; or what is wrong with it."""
+    try:
+        folder = store / content_key(content_digest(subject), subject.id, subject.grade, recipe)
+        if not _is_whole(folder):
+            made = prepare_subject(load_subject(subject, labels), recipe)
+            folder = store / made.content
+            _write(made, folder)
+        return open_subject(folder)
+    except NiftiError as error:
+        return (Fault(subject.id, f"a file {error}"),)
+    except SubjectError as error:
+        return error.faults
+
+
+def _write(prepared: PreparedSubject, folder: Path) -> None:
+    part = folder.with_name(f".{folder.name[:16]}-{uuid.uuid4().hex}{UNFINISHED}")
+    part.mkdir()
+    arrays = {"image.npy": prepared.image} | ({} if prepared.labels is None else {"labels.npy": prepared.labels})
+    meta = {
+        "id": prepared.id,
+        "grade": prepared.grade,
+        "affine": prepared.affine.tolist(),
+        "native_affine": prepared.native_affine.tolist(),
+        "native_shape": prepared.native_shape,
+        "oracle": prepared.oracle,
+        "content": prepared.content,
+        "files": {name: _write_array(part / name, array) for name, array in arrays.items()},
+    }
+    _write_bytes(part / "meta.json", json.dumps(meta, indent=1).encode())
+    _sync_folder(part)
+    _publish(part, folder)
+    _sync_folder(folder.parent)
+
+
+def _publish(part: Path, folder: Path) -> None:
+    """Move a finished folder to its place; where another process has put a whole one there, that one stays."""
+    while True:
+        try:
+            part.rename(folder)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        if _is_whole(folder):
+            shutil.rmtree(part)
+            return
+        damaged = part.with_name(f".{uuid.uuid4().hex}{UNFINISHED}")
+        with suppress(FileNotFoundError):  # another process moved it away first
+            folder.rename(damaged)
+            shutil.rmtree(damaged)
+
+
+def _write_array(path: Path, array: NDArray[np.uint8]) -> dict[str, int]:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    _write_bytes(path, buffer.getbuffer())
+    return {"bytes": buffer.getbuffer().nbytes, "crc32": zlib.crc32(buffer.getbuffer())}
+
+
+def _write_bytes(path: Path, content: bytes | memoryview) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every byte of a stored patient is as it was written."""
+    if not folder.exists():
+        return False
+    try:
+        files = _read_meta(folder)["files"]
+        sums = {name: zlib.crc32((folder / name).read_bytes()) for name in files}
+        open_subject(folder)
+        return all(sums[name] == entry["crc32"] for name, entry in files.items())
+    except (StoreError, OSError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _read_meta(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise _damaged(folder, "there is no meta.json") from error
+    except (OSError, ValueError) as error:
+        raise _damaged(folder, f"meta.json cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise _damaged(folder, "meta.json is not an object")
+    return content
+
+
+def _map(path: Path, expected_bytes: int) -> NDArray[np.uint8]:
+    try:
+        found_bytes = path.stat().st_size
+        if found_bytes != expected_bytes:
+            raise _damaged(path.parent, f"{path.name} has {found_bytes} bytes, expected {expected_bytes}")
+        mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError) as error:
+        raise _damaged(path.parent, f"{path.name}: {error}") from error
+    except StoreError:
+        raise
+    except ValueError as error:
+        raise _damaged(path.parent, f"{path.name}: {error}") from error
+    return mapped
+
+
+def _damaged(folder: Path, why: str) -> StoreError:
+    return StoreError(f"{folder}: not a whole prepared patient ({why}): run `gliobench prepare` again")
+
+
+def _sweep(store: Path) -> None:
+    """Remove what killed processes left unfinished; what is younger may be another process at work."""
+    for part in store.glob(f".*{UNFINISHED}"):
+        with suppress(FileNotFoundError):  # its process has just finished it
+            if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,197 @@
+"""Load an image-text-to-text checkpoint with transformers, from a folder or the hub, or say why it cannot be used."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    GenerationConfig,
+)
+from transformers.utils import logging
+
+from gliobench.models.errors import ModelError
+
+DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+HASHED = (".safetensors", ".json", ".jinja", ".model", ".txt")  # weights, configurations, templates, vocabularies
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded model and its processor, ready to generate.
+
+    `id`: folder name or hub id. `revision`: the hub's commit, None for a folder.
+    `content`: SHA-256 over the folder's files, hexadecimal, None for the hub (the commit says it all).
+    `end_ids`: the tokens that end an answer. `context`: the most tokens that fit, None where there is no limit.
+    """
+
+    id: str
+    revision: str | None
+    content: str | None
+    model: Any
+    processor: Any
+    end_ids: frozenset[int]
+    context: int | None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back transformers' warnings and progress bars; downloads keep theirs."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def load_checkpoint(source: str | Path, *, revision: str | None, dtype: str, device: str) -> Checkpoint:
+    """Load a checkpoint from safetensors, never running code that comes with it.
+
+    `source`: a folder, or a hub id such as "meta-llama/Llama-3.2-11B-Vision-Instruct". `revision`: hub only.
+    `dtype`: "auto" (as stored), "float32", "bfloat16" or "float16".
+    `device`: "auto" (the first GPU, else the CPU) or torch's name for one.
+    Raises ModelError: no such folder, hub unreachable, not image-text-to-text, weights incomplete or pickled.
+    """
+    if dtype not in DTYPES:
+        raise ModelError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    folder = _folder(source)
+    if folder and revision:
+        raise ModelError(f"{folder} is a folder and has no revisions: leave out {revision!r}")
+    where = str(folder or source)
+    options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
+    with quiet():
+        config = _checked_config(where, options)
+        commit = getattr(config, "_commit_hash", None)
+        options["revision"] = commit or revision  # configuration, processor and weights of one and the same commit
+        processor = _load_processor(where, options)
+        model = _load_model(where, dtype, options)
+    try:
+        model = model.to(_device(device)).eval()
+    except RuntimeError as error:
+        raise ModelError(f"{where} does not go onto {device}: {_first_line(error)}") from error
+    return Checkpoint(
+        id=folder.name if folder else where,
+        revision=None if folder else options["revision"],
+        content=_digest(folder) if folder else None,
+        model=model,
+        processor=processor,
+        end_ids=_fix_generation(model, processor.tokenizer),
+        context=getattr(config.get_text_config(), "max_position_embeddings", None),
+    )
+
+
+def _folder(source: str | Path) -> Path | None:
+    """The folder meant by `source`, or None for a hub id (one or two plain names joined by a slash)."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if isinstance(source, Path) or path.is_absolute() or source.startswith((".", "~")) or len(path.parts) > 2:
+        found = "is a file" if path.exists() else "does not exist"
+        raise ModelError(
+            f"{path} {found}: expected the folder of a transformers checkpoint (config.json, *.safetensors), "
+            "or a hub id"
+        )
+    return None
+
+
+def _checked_config(where: str, options: dict[str, Any]) -> Any:
+    try:
+        config = AutoConfig.from_pretrained(where, **options)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"No configuration of a checkpoint could be read from {where}. If it is a folder, it needs a config.json; "
+            f"if it is a hub id, check its spelling, your access to it and the network. ({_first_line(error)})"
+        ) from error
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise ModelError(
+            f"{where} is a {config.model_type!r} model, which does not read images and answer in text; "
+            "expected an image-text-to-text checkpoint, such as mllama, idefics3, llava, qwen3_vl or gemma3"
+        )
+    return config
+
+
+def _load_processor(where: str, options: dict[str, Any]) -> Any:
+    try:
+        # The Pil backend everywhere: torchvision's resizes a little differently, and answers would depend on it.
+        processor = AutoProcessor.from_pretrained(where, backend="pil", **options)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(
+            f"{where} has no processor that can be loaded here, so images cannot be given to it. "
+            f"Some need torchvision, others a file that is missing. ({_first_line(error)})"
+        ) from error
+    missing = [part for part in ("image_processor", "tokenizer") if getattr(processor, part, None) is None]
+    if missing:
+        raise ModelError(f"{where}: its processor has no {' and no '.join(missing)}; both are needed")
+    if getattr(processor, "chat_template", None) is None:
+        raise ModelError(
+            f"{where} has no chat template, so how to put an image and a question to it is not known: "
+            "take the instruction-tuned version of the checkpoint, or add its chat_template.jinja"
+        )
+    return processor
+
+
+def _load_model(where: str, dtype: str, options: dict[str, Any]) -> Any:
+    try:
+        model, found = AutoModelForImageTextToText.from_pretrained(
+            where, dtype=DTYPES[dtype], use_safetensors=True, output_loading_info=True, **options
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"The weights of {where} cannot be loaded: expected undamaged *.safetensors that fit its config.json "
+            f"(pickled weights are never read). ({_first_line(error)})"
+        ) from error
+    if found["missing_keys"]:
+        names = sorted(found["missing_keys"])
+        raise ModelError(
+            f"{where} lacks {len(names)} of the model's weights ({names[0]}, …): they would be random; "
+            "take a complete checkpoint"
+        )
+    return model
+
+
+def _fix_generation(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Pad on the left, and keep nothing of the checkpoint's own decoding but the tokens that end an answer."""
+    tokenizer.padding_side = "left"
+    given = model.generation_config.eos_token_id
+    ends = set(given) if isinstance(given, list) else {given}
+    ends = {end for end in ends | {tokenizer.eos_token_id} if end is not None}
+    if not ends:
+        raise ModelError(f"{model.name_or_path} names no token that ends an answer (eos_token_id)")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(min(ends))
+    model.generation_config = GenerationConfig(
+        eos_token_id=sorted(ends), pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id
+    )
+    return frozenset(ends)
+
+
+def _device(device: str) -> str:
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 over names and contents of all files that can change an answer, in the order of their names."""
+    total = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in HASHED and path.is_file():
+            with path.open("rb") as file:
+                total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

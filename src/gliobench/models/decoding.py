@@ -1,0 +1,84 @@
+"""How a language model's next token is chosen."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogitsWarper, TopPLogitsWarper
+
+from gliobench.models.prediction import Question, Settings
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Greedy where `temperature` is 0, else sampling; `top_p` and `min_p` then narrow the choice.
+
+    `max_new_tokens` None: the limit that belongs to each task's prompt. Raises ValueError out of range.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    seed: int = 0
+    max_new_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"temperature must be 0 (greedy) or more, got {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must lie above 0 and at most at 1, got {self.top_p}")
+        if not 0 <= self.min_p <= 1:
+            raise ValueError(f"min_p must lie between 0 and 1, got {self.min_p}")
+        if self.max_new_tokens is not None and self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens must be 1 or more, got {self.max_new_tokens}")
+
+    @property
+    def settings(self) -> Settings:
+        """What of it can change an answer: a greedy answer knows neither seed nor top_p nor min_p."""
+        sampled = self.temperature > 0
+        return {
+            "temperature": float(self.temperature),
+            "top_p": float(self.top_p) if sampled else None,
+            "min_p": float(self.min_p) if sampled else None,
+            "seed": self.seed if sampled else None,
+            "max_new_tokens": self.max_new_tokens,
+        }
+
+
+def question_seed(seed: int, question: Question) -> int:
+    """The first 8 bytes of SHA-256 over seed, subject, task, plane, slice and repeat: nothing of the batch."""
+    frame = question.frame
+    place = (frame.plane, frame.index) if frame else (None, None)
+    text = json.dumps([seed, question.subject.id, question.task, *place, question.repeat])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+
+
+class GumbelNoise:
+    """Logits plus Gumbel noise, each row's from a generator of its own.
+
+    The largest sum is a draw from the softmax of the logits (Maddison, Tarlow & Minka 2014, A* sampling, section 2),
+    so greedy decoding of the sum samples a whole batch while no row's draw depends on its neighbours.
+    """
+
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        size = scores.shape[-1]
+        draws = [torch.empty(size).exponential_(generator=generator) for generator in self.generators]
+        return scores.float() - torch.stack(draws).log().to(scores.device)
+
+
+def logits_processors(decoding: Decoding, questions: Sequence[Question]) -> LogitsProcessorList | None:
+    """What is done to a batch's logits before the largest is taken; None for greedy decoding."""
+    if decoding.temperature == 0:
+        return None
+    steps = LogitsProcessorList([TemperatureLogitsWarper(float(decoding.temperature))])
+    if decoding.top_p < 1:
+        steps.append(TopPLogitsWarper(decoding.top_p))
+    if decoding.min_p > 0:
+        steps.append(MinPLogitsWarper(decoding.min_p))
+    steps.append(GumbelNoise([question_seed(decoding.seed, question) for question in questions]))
+    return steps

@@ -1,0 +1,197 @@
+"""Any image-text-to-text model of transformers, asked in batches about single slices."""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from PIL import Image
+
+from gliobench.cohort.subject import MODALITIES
+from gliobench.grid.frame import SliceFrame
+from gliobench.grid.slices import grey_slice
+from gliobench.models.checkpoint import load_checkpoint, quiet
+from gliobench.models.decoding import Decoding, logits_processors
+from gliobench.models.errors import ModelError
+from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.tasks.registry import TASKS, Prompt
+
+__all__ = ["Decoding", "VisionLanguageModel"]
+
+
+class VisionLanguageModel:
+    """A vision-language model in this process: one grey slice and the task's prompt in, free text out.
+
+    `checkpoint`: a folder or a hub id (`gliobench.models.checkpoint.load_checkpoint` says what is accepted).
+    `name`: how tables call it; default the folder's name or the hub id. `tasks`: those that may be asked.
+    `prompts`: another prompt than a task's own. `modality`: which image is shown. `batch_size`: how many slices at
+    once; it does not change the answers (up to rounding: in bfloat16 two nearly equal tokens can change places).
+    Raises ModelError for a checkpoint that cannot be used and for any bad argument.
+    """
+
+    per_slice = True
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        *,
+        name: str | None = None,
+        tasks: Collection[str] = tuple(TASKS),
+        prompts: Mapping[str, Prompt] | None = None,
+        modality: str = "flair",
+        decoding: Decoding | None = None,
+        dtype: str = "auto",
+        device: str = "auto",
+        batch_size: int = 16,
+        revision: str | None = None,
+    ) -> None:
+        _check_names("task", {*tasks, *(prompts or ())}, TASKS)
+        _check_names("modality", {modality}, MODALITIES)
+        if batch_size < 1:
+            raise ModelError(f"batch_size must be 1 or more, got {batch_size}")
+        self.tasks = frozenset(tasks)
+        self.decoding = decoding or Decoding()
+        self._prompts = {task: (prompts or {}).get(task, TASKS[task].prompt) for task in TASKS}
+        self._modality = modality
+        self._batch_size = batch_size
+        self._checkpoint = load_checkpoint(checkpoint, revision=revision, dtype=dtype, device=device)
+        self.name = name or self._checkpoint.id
+        self.settings = self._settings()
+
+    def _settings(self) -> Settings:
+        """Everything that can change an answer: weights, processor, image, prompts and decoding."""
+        checkpoint = self._checkpoint
+        image_processor = checkpoint.processor.image_processor
+        return {
+            "engine": "transformers",
+            "checkpoint": checkpoint.id,
+            "revision": checkpoint.revision,
+            "content": checkpoint.content,
+            "adapter": None,
+            "dtype": str(checkpoint.model.dtype).removeprefix("torch."),
+            "modality": self._modality,
+            "image_processor": type(image_processor).__name__,
+            "image_size": _size_text(image_processor),
+            **{f"prompt_{task}": self._prompt_text(task) for task in self._prompts},
+            **self.decoding.settings,
+        }
+
+    def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        """Yield one prediction a question, in the order asked; images are made batch by batch.
+
+        Raises ModelError before anything is asked: a task that is not this model's, a question about a whole volume,
+        or a prompt that does not fit the model's context together with the image and the longest answer.
+        """
+        self._check(questions)
+        size = self._batch_size
+        batches = (questions[start : start + size] for start in range(0, len(questions), size))
+        return (prediction for batch in batches for prediction in self._predict_batch(batch))
+
+    def _predict_batch(self, batch: Sequence[Question]) -> list[Prediction]:
+        start = perf_counter()
+        answers = self._generate(batch)
+        seconds = (perf_counter() - start) / len(batch)
+        return [self._prediction(question, ids, seconds) for question, ids in zip(batch, answers, strict=True)]
+
+    def _generate(self, batch: Sequence[Question]) -> list[list[int]]:
+        """The new tokens of each answer, as generated: up to the batch's longest limit, padded behind the end."""
+        model = self._checkpoint.model
+        with quiet(), torch.inference_mode():
+            inputs = self._inputs(batch).to(model.device, model.dtype)
+            output = model.generate(
+                **inputs,
+                do_sample=False,  # a temperature acts through the logits processors
+                num_beams=1,
+                max_new_tokens=max(self._limit(question.task) for question in batch),
+                logits_processor=logits_processors(self.decoding, batch),
+            )
+        answers: list[list[int]] = output[:, inputs["input_ids"].shape[1] :].tolist()
+        return answers
+
+    def _prediction(self, question: Question, ids: list[int], seconds: float) -> Prediction:
+        ids = ids[: self._limit(question.task)]
+        end = next((place for place, token in enumerate(ids) if token in self._checkpoint.end_ids), None)
+        kept = ids if end is None else ids[: end + 1]
+        text = self._checkpoint.processor.tokenizer.decode(
+            kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return Prediction(
+            question=question,
+            answer=TASKS[question.task].parse(text, _frame(question), end is None),
+            text=text,
+            tokens=len(kept),
+            finish="length" if end is None else "stop",
+            seconds=seconds,
+        )
+
+    def _inputs(self, batch: Sequence[Question]) -> Any:
+        """The processor's tensors for a batch: one user turn each, the image before the text, padded on the left."""
+        processor = self._checkpoint.processor
+        return processor.apply_chat_template(
+            [[{"role": "user", "content": self._content(question)}] for question in batch],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"padding": True},
+        )
+
+    def _content(self, question: Question) -> list[dict[str, Any]]:
+        frame = _frame(question)
+        grey = grey_slice(question.subject, self._modality, frame.plane, frame.index)
+        return [
+            {"type": "image", "image": Image.fromarray(grey).convert("RGB")},  # text before it could not see it
+            {"type": "text", "text": self._prompts[question.task].about(frame)},
+        ]
+
+    def _limit(self, task: str) -> int:
+        return self.decoding.max_new_tokens or self._prompts[task].max_new_tokens
+
+    def _prompt_text(self, task: str) -> str:
+        prompt = self._prompts[task]
+        digest = hashlib.sha256(prompt.text.encode()).hexdigest()
+        return f"{prompt.name} {prompt.version} sha256:{digest} limit:{self._limit(task)}"
+
+    def _check(self, questions: Sequence[Question]) -> None:
+        """Raise ModelError for what cannot be asked; the length of a prompt depends on task and image size alone."""
+        kinds: dict[tuple[str, tuple[int, int]], Question] = {}
+        for question in questions:
+            if question.task not in self.tasks:
+                known = ", ".join(sorted(self.tasks))
+                raise ModelError(f"{self.name} is not set up for the task {question.task!r}, only for {known}")
+            kinds.setdefault((question.task, _frame(question).shape), question)
+        context = self._checkpoint.context
+        if context is None:
+            return
+        for (task, shape), question in kinds.items():
+            prompt, limit = self._inputs([question])["input_ids"].shape[1], self._limit(task)
+            if prompt + limit > context:
+                raise ModelError(
+                    f"{self.name}: the prompt for {task} with a {shape[0]} x {shape[1]} image takes {prompt} tokens "
+                    f"and its answer up to {limit}, more than the model's context of {context}. Nothing is ever cut: "
+                    "shorten the prompt, or lower max_new_tokens"
+                )
+
+
+def _frame(question: Question) -> SliceFrame:
+    if question.frame is None:
+        raise ModelError(
+            f"{question.subject.id}: {question.task} was asked about the whole volume; "
+            "a vision-language model sees one slice at a time"
+        )
+    return question.frame
+
+
+def _check_names(what: str, names: set[str], known: Collection[str]) -> None:
+    unknown = sorted(names - set(known))
+    if unknown:
+        raise ModelError(f"unknown {what} {', '.join(unknown)}: expected some of {', '.join(known)}")
+
+
+def _size_text(image_processor: Any) -> str:
+    """The size that images are brought to, as the processor states it."""
+    size = getattr(image_processor, "size", None)
+    return json.dumps({key: value for key, value in dict(size or {}).items() if value is not None}, sort_keys=True)

@@ -1,0 +1,81 @@
+"""An append-only file of records: a run that dies goes on where it was."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from gliobench.records.record import Record, parse_record
+
+log = logging.getLogger(__name__)
+
+FSYNC_EVERY = 64  # lines; each line is flushed at once, so only a power cut can lose up to so many
+
+
+class RecordStore:
+    """The records of one model in one study: JSON lines in `path`. A context manager while it is written.
+
+    Opening it for writing takes an exclusive lock; a second writer gets a RuntimeError naming the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[bytes] | None = None
+        self._unsynced = 0
+
+    def __enter__(self) -> "RecordStore":
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("ab+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            raise RuntimeError(f"{self.path} is being written by another process: wait for it, or stop it") from error
+        self._drop_torn_line()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._file = None
+
+    def append(self, record: Record) -> None:
+        """Add one record; it survives the process from now on."""
+        if self._file is None:
+            raise RuntimeError(f"{self.path} is not open for writing")
+        self._file.write(record.to_json().encode() + b"\n")
+        self._file.flush()
+        self._unsynced += 1
+        if self._unsynced >= FSYNC_EVERY:
+            os.fsync(self._file.fileno())
+            self._unsynced = 0
+
+    def read(self) -> Iterator[Record]:
+        """Every whole record, oldest first. A torn last line is left out with a warning; any other line that is
+        not a record raises ValueError naming the file and the line."""
+        if not self.path.exists():
+            return
+        with self.path.open(encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith("\n"):
+                    log.warning("%s: line %d is torn and left out; it will be asked again", self.path, number)
+                    return
+                try:
+                    yield parse_record(line)
+                except ValueError as error:
+                    raise ValueError(f"{self.path}, line {number}: {error}") from error
+
+    def _drop_torn_line(self) -> None:
+        """Cut off what a killed writer left of its last line, so that the next record starts on a line of its own."""
+        assert self._file is not None
+        self._file.seek(0)
+        data = self._file.read()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            log.warning("%s: dropped a torn last line of %d bytes", self.path, len(data) - whole)
+            self._file.truncate(whole)
+        self._file.seek(0, os.SEEK_END)

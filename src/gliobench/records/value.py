@@ -1,0 +1,89 @@
+"""Values of answers as plain JSON, and masks of whole patients as files of packed bits beside it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, Value, VolumeMask
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A folder of masks, one file a key: (ceil(D * H * W / 8),) uint8, the bits of the mask in C order."""
+
+    folder: Path
+
+    def save(self, key: str, mask: NDArray[np.bool_]) -> None:
+        """Write a mask; a reader never sees half of it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / f".{key}.{os.getpid()}.npy"
+        with partial.open("wb") as file:
+            np.save(file, np.packbits(mask))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.folder / f"{key}.npy")
+
+    def load(self, key: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Read a mask of `shape`."""
+        bits = np.load(self.folder / f"{key}.npy", allow_pickle=False)
+        return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
+
+
+def encode_value(value: Value, key: str, arrays: Arrays) -> dict[str, Any]:
+    """Plain JSON for a value: {"grade": 1}, {"point": [row, column]}, {"box": [4 numbers]}, {"polygon": [pairs]},
+    {"runs": [start, length, ...]} over a slice's pixels in C order, {"mask": [D, H, W]} with the voxels in `arrays`."""
+    match value:
+        case Grade():
+            return {"grade": value.value}
+        case Point():
+            return {"point": [value.row, value.column]}
+        case Box():
+            return {"box": [value.row_min, value.column_min, value.row_max, value.column_max]}
+        case Polygon():
+            return {"polygon": [list(point) for point in value.points]}
+        case Mask():
+            return {"runs": _runs(value.pixels)}
+        case VolumeMask():
+            arrays.save(key, value.voxels)
+            return {"mask": list(value.voxels.shape), "key": key}
+
+
+def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arrays) -> Value:
+    """The inverse of `encode_value`; geometry of a slice needs its `frame`."""
+    match value:
+        case {"grade": grade}:
+            return Grade(int(grade))
+        case {"mask": shape, "key": key}:
+            return VolumeMask(arrays.load(key, tuple(shape)))
+    if frame is None:
+        raise ValueError(f"a value of a slice without its frame: {sorted(value)}")
+    match value:
+        case {"point": [row, column]}:
+            return Point(frame, row, column)
+        case {"box": [row_min, column_min, row_max, column_max]}:
+            return Box(frame, row_min, column_min, row_max, column_max)
+        case {"polygon": points}:
+            return Polygon(frame, tuple((row, column) for row, column in points))
+        case {"runs": runs}:
+            return Mask(frame, _from_runs(runs, frame.shape))
+    raise ValueError(f"a value of no known kind: {sorted(value)}")
+
+
+def _runs(pixels: NDArray[np.bool_]) -> list[int]:
+    """Start and length of every run of True pixels, in C order."""
+    edges = np.flatnonzero(np.diff(pixels.ravel(), prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    return np.column_stack([starts, ends - starts]).ravel().tolist()
+
+
+def _from_runs(runs: list[int], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    pixels = np.zeros(shape[0] * shape[1], dtype=bool)
+    for start, length in zip(runs[::2], runs[1::2], strict=True):
+        pixels[start : start + length] = True
+    return pixels.reshape(shape)

@@ -1,0 +1,70 @@
+"""What a report is made of: tables, curves, pictures and words, all of them computed before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gliobench.cohort.subject import Fault
+from gliobench.grid.frame import Plane
+from gliobench.tasks.geometry import Mask, Value
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the split, such as "test": `n` patients, of which `lgg` and `hgg` have that grade."""
+
+    name: str
+    n: int
+    lgg: int
+    hgg: int
+
+
+@dataclass(frozen=True, eq=False)
+class GalleryItem:
+    """One slice with its truth and what every model answered about it.
+
+    `image`: (rows, columns) uint8. `answers`: by model; None is a question without a usable answer, a model that
+    is not there was not asked. `grade`: LGG (0), HGG (1) or None where it is unknown.
+    """
+
+    subject: str
+    grade: int | None
+    plane: Plane
+    index: int
+    image: NDArray[np.uint8]
+    truth: Mask | None
+    answers: Mapping[str, Value | None]
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContents:
+    """Everything on the page.
+
+    `summary`: model, task (scored as), source (task the model answered), plane, metric, unit, value, low, high,
+        interval (its method, or why there is none), n_subjects, n_asked, n_answered, coverage.
+    `per_subject`: model, task, source, plane, subject, grade, metric, value, n_asked, n_answered.
+    `votes`: model, plane, subject, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score.
+    `curves`: by model: epoch, train_loss, validation_loss, validation_metric.
+    `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
+    name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
+    `provenance`: name and value, in the order to print. `faults`: the patients left out.
+    """
+
+    title: str
+    study: str
+    cohort: str
+    parts: Sequence[Part]
+    summary: pd.DataFrame
+    per_subject: pd.DataFrame
+    votes: pd.DataFrame
+    baselines: frozenset[str]
+    curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    gallery: Sequence[GalleryItem] = ()
+    faults: Sequence[Fault] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    oracles: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    marks: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,92 @@
+"""Every metric patient by patient: a box and all points, one line a model."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from gliobench.report import drawing, metrics
+from gliobench.report.contents import ReportContents
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """One metric of one task; `primary` where it stands in the first table."""
+
+    task: str
+    title: str
+    primary: bool
+    n: int
+    drawing: Markup
+
+
+def draw_distributions(contents: ReportContents, models: list[str]) -> list[Distribution]:
+    """All metrics that have a value a patient, in the order of the tables; lines in the order of `models`."""
+    drawings: list[Distribution] = []
+    table = contents.per_subject[contents.per_subject["value"].notna()]
+    for task in metrics.tasks_of(table):
+        for metric in metrics.metrics_of(table, task):
+            rows = metrics.nearest(table, task, metric)
+            name = f"distribution-{len(drawings)}"
+            lines = _lines(rows, models)
+            label = f"{task}: {metrics.title(metric)} of every patient"
+            paint = partial(_paint, lines, metric, contents.baselines)
+            figure = drawing.draw(name, label, (5.0, 0.75 + 0.32 * len(lines)), paint)
+            primary = metric in metrics.PRIMARY.get(task, ())
+            n = int(rows["subject"].nunique())
+            drawings.append(Distribution(task, metrics.title(metric), primary, n, figure))
+    return drawings
+
+
+def _lines(rows: pd.DataFrame, models: list[str]) -> list[tuple[str, str, NDArray[np.float64]]]:
+    """(model, label, values) of every line, the first model first."""
+    several = len(set(rows["plane"]) - {"volume"}) > 1
+    lines = []
+    for model in models:
+        for (plane, source), part in rows[rows["model"] == model].groupby(["plane", "source"], sort=True):
+            words = [drawing.shortened(model)]
+            words += [str(plane)] if several and plane != "volume" else []
+            words += [] if source == part["task"].iloc[0] else [f"from {source}"]
+            values = part.sort_values("subject")["value"].to_numpy(dtype=np.float64)
+            lines.append((model, ", ".join(words), values))
+    return lines
+
+
+def _paint(
+    lines: list[tuple[str, str, NDArray[np.float64]]],
+    metric: str,
+    baselines: frozenset[str],
+    figure: Figure,
+) -> None:
+    axes = figure.subplots()
+    jitter = np.random.default_rng(0)
+    for height, (model, _, values) in enumerate(lines):
+        colour = drawing.BASELINE if model in baselines else drawing.MODEL
+        spread = height + jitter.uniform(-0.2, 0.2, len(values))
+        axes.scatter(values, spread, s=11, c=colour, alpha=0.55, linewidths=0, zorder=2, clip_on=False)
+        axes.boxplot(
+            values,
+            positions=[height],
+            orientation="horizontal",
+            widths=0.56,
+            showfliers=False,
+            manage_ticks=False,
+            zorder=3,
+            boxprops={"color": colour, "linewidth": 1.0},
+            whiskerprops={"color": colour, "linewidth": 1.0},
+            capprops={"color": colour, "linewidth": 1.0},
+            medianprops={"color": drawing.INK, "linewidth": 1.6},
+        )
+    axes.set_yticks(range(len(lines)), [label for _, label, _ in lines], color=drawing.INK)
+    axes.set_ylim(len(lines) - 0.45, -0.55)
+    axes.grid(visible=False, axis="y")
+    lower = metrics.lower_is_better(metric)
+    if lower:
+        axes.set_xlim(left=0)
+    else:
+        axes.set_xlim(-0.01, 1.01)
+    axes.set_xlabel(f"{metrics.title(metric)}{' (mm)' if lower else ''}, {'less' if lower else 'more'} is better")

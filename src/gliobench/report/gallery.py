@@ -1,0 +1,115 @@
+"""Slices with the truth and every model's answer drawn over them."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.measure import approximate_polygon, find_contours
+
+from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.grid.frame import take_slice
+from gliobench.report.contents import GalleryItem
+from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, Value, VolumeMask
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One model's answer on one slice: an SVG path in millimetres, or a cross, or `words` on the tile."""
+
+    path: str
+    cross: tuple[float, float] | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One slice: its picture as a PNG data address, its size in millimetres, the truth and a tile a model."""
+
+    subject: str
+    grade: str
+    plane: str
+    index: int
+    picture: str
+    width: float
+    height: float
+    truth: Tile
+    tiles: tuple[Tile, ...]
+
+
+def gallery_models(items: Sequence[GalleryItem], models: list[str]) -> list[str]:
+    """The columns: every model that answered about any of the slices, in the order of `models`, others after them."""
+    found = list(dict.fromkeys(model for item in items for model in item.answers))
+    return [model for model in models if model in found] + [model for model in found if model not in models]
+
+
+def draw_gallery(items: Sequence[GalleryItem], models: list[str]) -> list[Strip]:
+    """One strip a slice with a tile for each of `models`."""
+    return [_strip(item, models) for item in items]
+
+
+def _strip(item: GalleryItem, models: list[str]) -> Strip:
+    spacing = _spacing_mm(item)
+    rows, columns = item.image.shape
+    truth = Tile("", None, "no truth") if item.truth is None else _tile(item.truth, item, spacing)
+    tiles = tuple(
+        _tile(item.answers[model], item, spacing) if model in item.answers else Tile("", None, "not asked")
+        for model in models
+    )
+    grade = "grade unknown" if item.grade is None else GRADE_NAMES[item.grade]
+    size = (round(columns * spacing[1], 2), round(rows * spacing[0], 2))
+    return Strip(item.subject, grade, item.plane, item.index, _picture(item.image), *size, truth, tiles)
+
+
+def _spacing_mm(item: GalleryItem) -> tuple[float, float]:
+    """From the frame of the truth, else of any answer; square pixels where nothing says it."""
+    for value in (item.truth, *item.answers.values()):
+        if isinstance(value, Mask | Box | Polygon | Point):
+            return value.frame.spacing_mm
+    return (1.0, 1.0)
+
+
+def _picture(image: NDArray[np.uint8]) -> str:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(file, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def _tile(value: Value | None, item: GalleryItem, spacing: tuple[float, float]) -> Tile:
+    match value:
+        case None:
+            return Tile("", None, "no usable answer")
+        case Grade(value=grade):
+            return Tile("", None, "says no glioma" if grade == NO_GLIOMA else f"says {GRADE_NAMES[grade]}")
+        case Point(row=row, column=column):
+            return Tile("", (round((column + 0.5) * spacing[1], 2), round((row + 0.5) * spacing[0], 2)), "")
+        case Box():
+            edges = (value.row_min - 0.5, value.column_min - 0.5, value.row_max + 0.5, value.column_max + 0.5)
+            top, left, bottom, right = edges
+            return Tile(_path([[(top, left), (top, right), (bottom, right), (bottom, left)]], spacing), None, "")
+        case Polygon(points=points):
+            return Tile(_path([list(points)], spacing), None, "")
+        case Mask(pixels=pixels):
+            return _outline(pixels, spacing)
+        case VolumeMask(voxels=voxels):
+            return _outline(take_slice(voxels, item.plane, item.index), spacing)
+
+
+def _outline(pixels: NDArray[np.bool_], spacing: tuple[float, float]) -> Tile:
+    if not pixels.any():
+        return Tile("", None, "says nothing is there")
+    contours = find_contours(np.pad(pixels, 1).astype(np.float64), 0.5)
+    rings = [[(float(row), float(column)) for row, column in approximate_polygon(ring, 0.3) - 1] for ring in contours]
+    return Tile(_path(rings, spacing), None, "")
+
+
+def _path(rings: list[list[tuple[float, float]]], spacing: tuple[float, float]) -> str:
+    """Closed rings of (row, column), pixels centred on whole numbers, as one SVG path in millimetres."""
+    parts = []
+    for ring in rings:
+        points = (f"{(column + 0.5) * spacing[1]:.1f} {(row + 0.5) * spacing[0]:.1f}" for row, column in ring)
+        parts.append(f"M{'L'.join(points)}Z")
+    return "".join(parts)

@@ -1,0 +1,86 @@
+"""The report as Markdown: the words and the tables, without pictures."""
+
+import html
+import re
+
+from gliobench.report import metrics, numbers, tables, words
+from gliobench.report.contents import ReportContents
+
+
+def write_markdown(contents: ReportContents) -> str:
+    """The whole report as one text; names and answers are escaped."""
+    return "\n".join(
+        [
+            *_opening(contents),
+            *_first(contents),
+            *_details(contents),
+            *_patients(contents),
+            *_list("Caveats", [*words.CAVEATS, *contents.notes]),
+            *_list("Provenance", [f"{name}: {value}" for name, value in contents.provenance.items()]),
+        ]
+    )
+
+
+def _opening(contents: ReportContents) -> list[str]:
+    lines = [f"# {_text(contents.title)}", "", _text(f"{words.question(contents)} {words.verdict(contents)}"), ""]
+    lines += [f"- **{_text(item.task)}**: {_text(item.text)}" for item in words.findings(contents)]
+    lines += [f"- {_text(sentence)}" for sentence in words.coverage_sentences(contents)]
+    return [*lines, ""]
+
+
+def _first(contents: ReportContents) -> list[str]:
+    table = tables.first_table(contents)
+    lines = ["## The comparison", "", "Value (95 % interval), n patients, coverage.", ""]
+    if contents.oracles:
+        lines += [f"- oracle: {_text(oracle)}" for oracle in contents.oracles] + [""]
+    return [*lines, *_grid(table, with_origin=False), ""]
+
+
+def _details(contents: ReportContents) -> list[str]:
+    lines = []
+    for task in metrics.tasks_of(contents.summary):
+        lines += [f"## All figures: {_text(task)}", "", *_grid(tables.task_table(contents, task), with_origin=True), ""]
+    return lines
+
+
+def _grid(table: tables.Table, *, with_origin: bool) -> list[str]:
+    heads = ["model", *(["plane", "answered"] if with_origin else [])]
+    for column in table.columns:
+        unit = f" ({column.unit})" if column.unit else ""
+        task = "" if with_origin else f"{column.task}: "
+        heads.append(f"{task}{column.title}{unit}")
+    lines = [_line(heads), _line(["---"] * len(heads))]
+    for row in table.rows:
+        kind = "trivial baseline" if row.baseline else ""
+        tags = ", ".join(tag for tag in (kind, row.mark) if tag)
+        first = [f"{row.model} ({tags})" if tags else row.model]
+        if with_origin:
+            first += [row.plane, f"from {row.source}" if row.source else "directly"]
+        lines.append(_line([*first, *("; ".join(map(_cell, cells)) or "–" for cells in row.cells)]))
+    return [*lines, "", f"95 % intervals: {_text(table.intervals)}." if table.intervals else ""]
+
+
+def _cell(cell: tables.Cell) -> str:
+    inside = cell.interval or f"interval not defined: {cell.reason}"
+    value = f"{cell.value}: {cell.reason}" if cell.value == "not defined" else f"{cell.value} ({inside})"
+    return ", ".join(part for part in (value, cell.n, cell.coverage, cell.origin) if part)
+
+
+def _patients(contents: ReportContents) -> list[str]:
+    parts = [f"{part.name}: {numbers.patients(part.n)} ({part.hgg} HGG, {part.lgg} LGG)" for part in contents.parts]
+    left_out = [f"left out: {fault.subject_id}: {fault.problem}" for fault in contents.faults]
+    return _list("Patients", [*parts, *(left_out or ["no patient was left out"])])
+
+
+def _list(title: str, items: list[str]) -> list[str]:
+    return [f"## {title}", "", *(f"- {_text(item)}" for item in items), ""] if items else []
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(_text(cell) for cell in cells)} |"
+
+
+def _text(text: str) -> str:
+    """Plain text as Markdown: no tags, no table breaks, no accidental emphasis or links."""
+    flat = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|])", r"\\\1", flat)

@@ -1,0 +1,81 @@
+"""Write the report: one self-contained page, the same in Markdown, and the tables as CSV."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from gliobench.report import metrics, numbers, tables, words
+from gliobench.report.contents import ReportContents
+from gliobench.report.curves import draw_curves
+from gliobench.report.distributions import draw_distributions
+from gliobench.report.gallery import draw_gallery, gallery_models
+from gliobench.report.markdown import write_markdown
+from gliobench.report.votes import OUTCOMES, draw_votes
+
+
+def write_report(contents: ReportContents, out: Path) -> Path:
+    """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`.
+
+    The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
+    Returns the path of the page. Raises ValueError where the summary is empty.
+    """
+    if contents.summary.empty:
+        raise ValueError("the summary is empty: there is nothing to report; score at least one answer first")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("summary", "per_subject", "votes"):
+        getattr(contents, name).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+    (out / "report.md").write_text(write_markdown(contents), encoding="utf-8")
+    page = out / "report.html"
+    page.write_text(render_page(contents), encoding="utf-8")
+    return page
+
+
+def render_page(contents: ReportContents) -> str:
+    """The page as one HTML text."""
+    models = tables.ranked_models(contents)
+    answering = gallery_models(contents.gallery, models)
+    return _template().render(
+        contents=contents,
+        style=Markup(_beside("style.css")),
+        question=words.question(contents),
+        verdict=words.verdict(contents),
+        findings=words.findings(contents),
+        coverage=words.coverage_sentences(contents),
+        first=tables.first_table(contents),
+        details=[tables.task_table(contents, task) for task in metrics.tasks_of(contents.summary)],
+        votes=draw_votes(contents.votes, models),
+        outcomes=OUTCOMES,
+        distributions=draw_distributions(contents, models),
+        curves=draw_curves(contents.curves),
+        gallery=draw_gallery(contents.gallery, answering),
+        answering=answering,
+        caveats=words.CAVEATS,
+    )
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(_filters())
+    return environment.from_string(_beside("report.html.j2"))
+
+
+def _filters() -> dict[str, Any]:
+    return {"patients": numbers.patients, "grouped": _grouped, "baseline": _is_baseline}
+
+
+def _grouped(columns: tuple[tables.Column, ...]) -> list[tuple[str, int]]:
+    """(task, number of columns) for the upper line of a heading."""
+    tasks = [column.task for column in columns]
+    return [(task, tasks.count(task)) for task in dict.fromkeys(tasks)]
+
+
+def _is_baseline(model: str, contents: ReportContents) -> bool:
+    return model in contents.baselines
+
+
+def _beside(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")

@@ -1,0 +1,205 @@
+"""Tables of the page: who answers what how well, with interval, n and coverage in every cell."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from gliobench.report import metrics, numbers
+from gliobench.report.contents import ReportContents
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A value and its interval on a scale from 0 to 1; `baseline` is the best trivial baseline on it."""
+
+    value: float
+    low: float | None
+    high: float | None
+    baseline: float | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure as text. `reason` says why something is not defined; `origin` where a derived or one of several
+    answers comes from ("from mask", "coronal")."""
+
+    value: str
+    interval: str
+    reason: str
+    n: str
+    coverage: str
+    origin: str
+    bar: Bar | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model's line: a list of cells a column (several where there are several planes, none where not asked)."""
+
+    model: str
+    baseline: bool
+    mark: str
+    plane: str
+    source: str
+    cells: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading; `better` is "higher" or "lower"."""
+
+    task: str
+    metric: str
+    title: str
+    unit: str
+    better: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows, with a sentence on how the intervals were made."""
+
+    task: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    intervals: str
+
+
+def ranked_models(contents: ReportContents) -> list[str]:
+    """All models, best first: models before trivial baselines, then by mean rank over the columns of the first table
+    that they have a figure in. A model with several planes counts with their mean.
+    """
+    models = sorted(set(contents.summary["model"]))
+    ranks = pd.DataFrame(index=models)
+    for task, metric in metrics.columns_of(contents.summary):
+        values = metrics.nearest(contents.summary, task, metric).groupby("model")["value"].mean().reindex(models)
+        ranks[task, metric] = values.rank(ascending=metrics.lower_is_better(metric))
+    mean = ranks.mean(axis=1).fillna(math.inf)
+    return sorted(models, key=lambda model: (model in contents.baselines, mean[model], model))
+
+
+def first_table(contents: ReportContents) -> Table:
+    """Models x tasks with the primary metrics: the table a reader wants first."""
+    keys = metrics.columns_of(contents.summary)
+    picked = {key: metrics.nearest(contents.summary, *key) for key in keys}
+    several = _several_planes(contents.summary)
+    rows = []
+    for model in ranked_models(contents):
+        cells = []
+        for key in keys:
+            entries = picked[key][picked[key]["model"] == model]
+            scale = _scale(picked[key], contents.baselines)
+            cells.append(tuple(_cell(entry, scale, _origin(entry, several)) for _, entry in entries.iterrows()))
+        rows.append(_row(contents, model, "", "", tuple(cells)))
+    shown = pd.concat(picked.values()) if picked else contents.summary
+    return Table("", tuple(_column(shown, *key) for key in keys), tuple(rows), _intervals(shown))
+
+
+def task_table(contents: ReportContents, task: str) -> Table:
+    """Every metric of one task for every model, plane and source, best first by the task's first metric."""
+    summary = contents.summary[contents.summary["task"] == task]
+    names = metrics.metrics_of(summary, task)
+    by_metric = {name: summary[summary["metric"] == name] for name in names}
+    scales = {name: _scale(table, contents.baselines) for name, table in by_metric.items()}
+    rows = []
+    for model, plane, source in _best_first(summary, names[0]):
+        cells = []
+        for name in names:
+            table = by_metric[name]
+            entries = table[(table["model"] == model) & (table["plane"] == plane) & (table["source"] == source)]
+            cells.append(tuple(_cell(entry, scales[name], "") for _, entry in entries.iterrows()))
+        rows.append(_row(contents, model, plane, "" if source == task else source, tuple(cells)))
+    return Table(task, tuple(_column(summary, task, name) for name in names), tuple(rows), _intervals(summary))
+
+
+def _row(contents: ReportContents, model: str, plane: str, source: str, cells: tuple[tuple[Cell, ...], ...]) -> Row:
+    return Row(model, model in contents.baselines, contents.marks.get(model, ""), plane, source, cells)
+
+
+def _column(summary: pd.DataFrame, task: str, metric: str) -> Column:
+    units = summary.loc[(summary["task"] == task) & (summary["metric"] == metric), "unit"]
+    unit = str(units.iloc[0]) if str(units.iloc[0]) in ("mm", "px") else ""
+    return Column(task, metric, metrics.title(metric), unit, "lower" if metrics.lower_is_better(metric) else "higher")
+
+
+def _several_planes(summary: pd.DataFrame) -> bool:
+    return len(set(summary["plane"]) - {"volume"}) > 1
+
+
+def _best_first(summary: pd.DataFrame, metric: str) -> list[tuple[str, str, str]]:
+    """(model, plane, source) of every line, the best value of `metric` first, lines without one last."""
+    lower = metrics.lower_is_better(metric)
+    values: dict[tuple[str, str, str], float] = {}
+    for _, entry in summary.iterrows():
+        key = (str(entry["model"]), str(entry["plane"]), str(entry["source"]))
+        values.setdefault(key, math.inf)
+        if entry["metric"] == metric and not math.isnan(entry["value"]):
+            values[key] = float(entry["value"]) if lower else -float(entry["value"])
+    return sorted(values, key=lambda key: (values[key], key))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """From values to 0..1: the whole range of a share, or 0 to the largest distance of the column."""
+
+    top: float
+    baseline: float | None
+
+    def place(self, value: float) -> float | None:
+        return None if math.isnan(value) else min(max(value / self.top, 0.0), 1.0)
+
+
+def _scale(table: pd.DataFrame, baselines: frozenset[str]) -> _Scale:
+    if table.empty:
+        return _Scale(1.0, None)
+    lower = metrics.lower_is_better(str(table["metric"].iloc[0]))
+    top = float(table[["value", "high"]].max().max()) if lower else 1.0
+    values = table.loc[table["model"].isin(sorted(baselines)), "value"].dropna()
+    best = None if values.empty else float(values.min() if lower else values.max())
+    scale = _Scale(top if top > 0 else 1.0, None)
+    return scale if best is None else _Scale(scale.top, scale.place(best))
+
+
+def _origin(entry: "pd.Series[Any]", several_planes: bool) -> str:
+    """Where a figure comes from, as far as the table's own columns do not say it."""
+    words = [] if entry["source"] == entry["task"] else [f"from {entry['source']}"]
+    words += [str(entry["plane"])] if several_planes and entry["plane"] != "volume" else []
+    return ", ".join(words)
+
+
+def _cell(entry: "pd.Series[Any]", scale: _Scale, origin: str) -> Cell:
+    unit = str(entry["unit"])
+    value, low, high = (float(entry[name]) for name in ("value", "low", "high"))
+    place = scale.place(value)
+    return Cell(
+        value="not defined" if math.isnan(value) else numbers.number(value, unit),
+        interval=numbers.interval(low, high, unit),
+        reason=why_not_defined(entry),
+        n=f"n {int(entry['n_subjects'])}",
+        coverage=numbers.percent(float(entry["coverage"])),
+        origin=origin,
+        bar=None if place is None else Bar(place, scale.place(low), scale.place(high), scale.baseline),
+    )
+
+
+def why_not_defined(entry: "pd.Series[Any]") -> str:
+    """Why a value or its interval is not defined; an empty text where both are."""
+    if not any(math.isnan(float(entry[name])) for name in ("value", "low", "high")):
+        return ""
+    if isinstance(entry["interval"], str) and entry["interval"].strip():
+        return entry["interval"].removeprefix("not defined").lstrip(" :;,(").removesuffix(")") or entry["interval"]
+    count = int(entry["n_subjects"])
+    return f"only {numbers.patients(count)}" if count < 2 else "the scoring gives none for these patients"
+
+
+def _intervals(summary: pd.DataFrame) -> str:
+    """How the intervals were made, one method after the other with its metrics."""
+    defined = summary[summary["low"].notna() & summary["high"].notna()]
+    methods: dict[str, list[str]] = {}
+    for method, metric in zip(defined["interval"], defined["metric"], strict=True):
+        names = methods.setdefault(str(method), [])
+        if metrics.title(str(metric)) not in names:
+            names.append(metrics.title(str(metric)))
+    return "; ".join(f"{method} ({', '.join(names)})" for method, names in methods.items())

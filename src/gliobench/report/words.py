@@ -1,0 +1,169 @@
+"""The report in plain words, made from its figures; never says more than the intervals do."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
+
+from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG
+from gliobench.report import metrics, numbers
+from gliobench.report.contents import ReportContents
+
+CAVEATS = (
+    "Research use only. This is not a medical device, and nothing here may guide the care of a patient.",
+    "Grade is confounded with source: in BraTS all low-grade patients come from one archive (TCGA), so a model can "
+    "tell the grades apart by the scanner or the hospital. Every grade figure has to be read with that in mind.",
+    "BraTS is public: a model that was pretrained elsewhere may have seen these very patients.",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the figures of one task support. `verdict`: "better", "worse" or "open" against the best trivial
+    baseline, or "alone" where there is nothing to compare."""
+
+    task: str
+    verdict: str
+    text: str
+
+
+def question(contents: ReportContents) -> str:
+    """What the study asks, with its models, tasks and patients."""
+    models = [model for model in dict.fromkeys(contents.summary["model"]) if model not in contents.baselines]
+    trivial = len(set(contents.summary["model"]) & contents.baselines)
+    tasks = numbers.listed(metrics.tasks_of(contents.summary))
+    who = f"{len(models)} model{'s' if len(models) != 1 else ''}"
+    against = f" beside {trivial} trivial baseline{'s' if trivial != 1 else ''}" if trivial else ""
+    test = [part for part in contents.parts if part.name == "test"]
+    where = f" on {_part(test[0].n, test[0].lgg, test[0].hgg)} of {contents.cohort}" if test else ""
+    return f"How well do {who}{against} answer {tasks}{where}?"
+
+
+def _part(n: int, lgg: int, hgg: int) -> str:
+    return f"{n} test patient{'s' if n != 1 else ''} ({hgg} HGG, {lgg} LGG)"
+
+
+def findings(contents: ReportContents) -> list[Finding]:
+    """One finding a task, in the order of the tables."""
+    return [_finding(contents, task) for task in metrics.tasks_of(contents.summary)]
+
+
+def verdict(contents: ReportContents) -> str:
+    """All findings in a sentence or two."""
+    found = findings(contents)
+    tasks = {kind: [item.task for item in found if item.verdict == kind] for kind in ("better", "open", "worse")}
+    sentences = []
+    if tasks["better"]:
+        sentences.append(f"The best model is clear of every trivial baseline on {numbers.listed(tasks['better'])}.")
+    if tasks["open"]:
+        sentences.append(
+            f"On {numbers.listed(tasks['open'])} these patients do not tell the best model from "
+            "the best trivial baseline."
+        )
+    if tasks["worse"]:
+        sentences.append(f"On {numbers.listed(tasks['worse'])} a trivial baseline is clear of every model.")
+    if not sentences:
+        return "Nothing here can be compared with a trivial baseline."
+    models = set(contents.summary["model"]) - contents.baselines
+    if len(models) > 1:
+        sentences.append(
+            "The best model of each task is picked by these same test patients, so its figure is likely to flatter it."
+        )
+    return " ".join(sentences)
+
+
+def coverage_sentences(contents: ReportContents) -> list[str]:
+    """Who left questions without a usable answer, a sentence a model."""
+    direct = contents.summary[contents.summary["source"] == contents.summary["task"]]
+    direct = direct[direct["coverage"] < 1]
+    sentences = []
+    for model, rows in direct.groupby("model", sort=False):
+        first = rows.groupby(["task", "plane"], sort=False, as_index=False).first()
+        several = first["plane"].nunique() > 1
+        parts = [
+            f"{int(row['n_answered'])} of {int(row['n_asked'])} for {row['task']}"
+            f"{', ' + row['plane'] if several else ''} ({numbers.percent(row['coverage'])})"
+            for _, row in first.iterrows()
+        ]
+        sentences.append(
+            f"{model} gave a usable answer to {numbers.listed(parts)}; the other questions count against it."
+        )
+    return sentences
+
+
+def _finding(contents: ReportContents, task: str) -> Finding:
+    metric = metrics.metrics_of(contents.summary, task)[0]
+    rows = metrics.nearest(contents.summary, task, metric).dropna(subset=["value"])
+    trivial = rows["model"].isin(sorted(contents.baselines))
+    best, baseline = _best(rows[~trivial], metric), _best(rows[trivial], metric)
+    if best is None:
+        return Finding(task, "alone", "no model has a figure that is defined.")
+    compared, kind = _compare(best, baseline, metric)
+    aim = "shortest" if metrics.lower_is_better(metric) else "highest"
+    text = f"{aim} {metrics.title(metric)}: {_described(contents, best)}; {compared}."
+    if task == "grade":
+        text += _minority_sentence(contents, best)
+    return Finding(task, kind, text)
+
+
+def _best(rows: pd.DataFrame, metric: str) -> Any | None:
+    if rows.empty:
+        return None
+    ordered = rows.sort_values(["value", "model"], ascending=[metrics.lower_is_better(metric), True], kind="stable")
+    return ordered.iloc[0]
+
+
+def _described(contents: ReportContents, entry: Any) -> str:
+    """`cnn 0.74 (95 % interval 0.52 to 0.91; 11 patients)`, with plane, source and mark where they matter."""
+    unit = str(entry["unit"])
+    mark = contents.marks.get(entry["model"], "")
+    words = [str(entry["model"])] + ([f"({mark})"] if mark else [])
+    if entry["source"] != entry["task"]:
+        words.append(f"(from its {entry['source']})")
+    if len(set(contents.summary["plane"]) - {"volume"}) > 1 and entry["plane"] != "volume":
+        words.append(f"on {entry['plane']} slices")
+    ends = numbers.interval(entry["low"], entry["high"], unit)
+    inside = f"95 % interval {ends}" if ends else "interval not defined"
+    words.append(f"{numbers.with_unit(entry['value'], unit)} ({inside}; {numbers.patients(int(entry['n_subjects']))})")
+    return " ".join(words)
+
+
+def _compare(best: Any, baseline: Any | None, metric: str) -> tuple[str, str]:
+    """In words, and as a verdict: two intervals that do not meet are called clear, all else is left open."""
+    if baseline is None:
+        return "no trivial baseline stands beside it", "alone"
+    unit = str(baseline["unit"])
+    ends = numbers.interval(baseline["low"], baseline["high"], unit)
+    name = f"the best trivial baseline, {baseline['model']} at {numbers.with_unit(baseline['value'], unit)}"
+    if any(math.isnan(float(entry[end])) for entry in (best, baseline) for end in ("low", "high")):
+        return f"without both intervals nothing can be said against {name}", "open"
+    name += f" ({ends})"
+    above, below = best["low"] > baseline["high"], best["high"] < baseline["low"]
+    if above or below:
+        better = below if metrics.lower_is_better(metric) else above
+        return f"clear of {name}: the intervals do not meet" if better else f"worse than {name}", (
+            "better" if better else "worse"
+        )
+    return f"not distinguishable from {name}: the intervals overlap", "open"
+
+
+def _minority_sentence(contents: ReportContents, best: Any) -> str:
+    """What the model knows of the rarer grade, against always answering the other one."""
+    votes = contents.votes
+    votes = votes[(votes["model"] == best["model"]) & (votes["plane"] == best["plane"]) & votes["grade"].notna()]
+    counts = votes["grade"].astype(int).value_counts()
+    if len(counts) < 2:
+        return ""
+    rare = LGG if counts[LGG] <= counts[HGG] else HGG
+    total = int(counts[rare])
+    hits = int((votes.loc[votes["grade"] == rare, "predicted"] == rare).sum())
+    low, high = proportion_confint(hits, total, method="wilson")
+    reach = proportion_confint(0, total, method="wilson")[1]
+    rate = "specificity" if rare == LGG else "recall"
+    told = "not distinguishable from" if low <= reach else "distinguishable from"
+    return (
+        f" Its {rate} is {hits} of {total} ({numbers.percent(low)} to {numbers.percent(high)}): "
+        f"{told} always answering {GRADE_NAMES[1 - rare]}."
+    )

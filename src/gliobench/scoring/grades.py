@@ -1,0 +1,136 @@
+"""A patient's grade from the votes of the slices, and what the grades of all patients are worth."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.scoring.intervals import Bootstrap, Figure, wilson
+from gliobench.tasks.answer import Answer, Answered
+from gliobench.tasks.geometry import NO_GLIOMA, Grade
+
+
+@dataclass(frozen=True)
+class Votes:
+    """How often each answer was given about one patient. `probability`: a model's own, of HGG, or None."""
+
+    lgg: int
+    hgg: int
+    no_glioma: int
+    unanswered: int
+    probability: float | None = None
+
+    @property
+    def asked(self) -> int:
+        """All questions."""
+        return self.lgg + self.hgg + self.no_glioma + self.unanswered
+
+    @property
+    def gldr(self) -> float:
+        """The share of HGG among the votes for LGG or HGG; NaN where there are none."""
+        graded = self.lgg + self.hgg
+        return self.hgg / graded if graded else float("nan")
+
+
+@dataclass(frozen=True)
+class GradedPatient:
+    """One patient's votes beside the truth; `predicted` is None where neither grade won."""
+
+    truth: int
+    predicted: int | None
+    votes: Votes
+
+    @property
+    def called(self) -> int:
+        """The grade that counts: of a patient without one, the wrong one."""
+        return 1 - self.truth if self.predicted is None else self.predicted
+
+    @property
+    def score(self) -> float:
+        """What the AUC orders patients by: the model's own probability of HGG, else GLDR; without a grade 1 - truth."""
+        if self.predicted is None:
+            return float(1 - self.truth)
+        return self.votes.gldr if self.votes.probability is None else self.votes.probability
+
+    @property
+    def slice_accuracy(self) -> float:
+        """The share of the slices with the right grade."""
+        return (self.votes.hgg if self.truth == HGG else self.votes.lgg) / self.votes.asked
+
+
+def count_votes(answers: Iterable[Answer], probability: float | None) -> Votes:
+    """The votes of one patient. Raises TypeError for an answer that is no grade."""
+    counts = {LGG: 0, HGG: 0, NO_GLIOMA: 0}
+    unanswered = 0
+    for answer in answers:
+        if not isinstance(answer, Answered):
+            unanswered += 1
+        elif isinstance(answer.value, Grade):
+            counts[answer.value.value] += 1
+        else:
+            raise TypeError(f"a grade is expected, got a {type(answer.value).__name__}")
+    return Votes(counts[LGG], counts[HGG], counts[NO_GLIOMA], unanswered, probability)
+
+
+def most_votes(votes: Votes) -> int | None:
+    """LGG or HGG where it has the most of the four counts, a tie to the lower class; None where another has."""
+    counts = (votes.lgg, votes.hgg, votes.no_glioma, votes.unanswered)
+    winner = counts.index(max(counts))
+    return winner if winner in (LGG, HGG) else None
+
+
+def grade_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap) -> dict[str, Figure]:
+    """accuracy, balanced_accuracy, precision, recall, specificity, f1 and auc over patients; positive is HGG.
+
+    Shares of patients have Wilson intervals, the others a bootstrap over patients.
+    """
+    truth = np.array([patient.truth for patient in patients]) == HGG
+    called = np.array([patient.called for patient in patients]) == HGG
+    score = np.array([patient.score for patient in patients])
+    n, positives, negatives = len(patients), int(truth.sum()), int((~truth).sum())
+    hits, passes = int((called & truth).sum()), int((~called & ~truth).sum())
+    no_hgg = "no HGG patient" if positives == 0 else ""
+    no_lgg = "no LGG patient" if negatives == 0 else ""
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        columns = (_balanced_accuracy(weights, truth, called), _f1(weights, truth, called), _auc(weights, truth, score))
+        return np.stack(columns, axis=1)
+
+    balanced, f1, auc = bootstrap.figures(statistic, n)
+    no_call = "no HGG patient and none called HGG" if positives == 0 and not called.any() else ""
+    return {
+        "accuracy": wilson(hits + passes, n, n, ""),
+        "balanced_accuracy": balanced.unless(no_hgg or no_lgg),
+        "precision": wilson(hits, int(called.sum()), n, "" if called.any() else "no patient called HGG"),
+        "recall": wilson(hits, positives, n, no_hgg),
+        "specificity": wilson(passes, negatives, n, no_lgg),
+        "f1": f1.unless(no_call),
+        "auc": auc.unless(no_hgg or no_lgg),
+    }
+
+
+def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """part / whole, NaN where there is no whole."""
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+
+
+def _balanced_accuracy(
+    weights: NDArray[np.float64], truth: NDArray[np.bool_], called: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    recall = _share(weights @ (called & truth), weights @ truth)
+    specificity = _share(weights @ (~called & ~truth), weights @ ~truth)
+    return (recall + specificity) / 2
+
+
+def _f1(weights: NDArray[np.float64], truth: NDArray[np.bool_], called: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return _share(2 * (weights @ (called & truth)), weights @ truth + weights @ called)
+
+
+def _auc(weights: NDArray[np.float64], truth: NDArray[np.bool_], score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of (HGG, LGG) pairs in the right order, half for ties (Hanley and McNeil 1982)."""
+    high, low = score[truth][:, None], score[~truth][None]
+    ordered = (high > low) + 0.5 * (high == low)
+    right = ((weights[:, truth] @ ordered) * weights[:, ~truth]).sum(axis=1)
+    return _share(right, (weights @ truth) * (weights @ ~truth))

@@ -1,0 +1,129 @@
+"""95 % intervals of figures over patients: Wilson for shares, a bootstrap that draws whole patients for the rest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from statsmodels.stats.proportion import proportion_confint
+
+LEVEL = 0.95
+BCA = "BCa bootstrap over patients"
+PERCENTILE = "percentile bootstrap over patients"
+PERCENTILE_OF_DEFINED = f"{PERCENTILE} (resamples without a value left out)"
+WILSON = "Wilson"
+
+Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with its 95 % interval; `interval` is its method, or why there is none."""
+
+    value: float
+    low: float
+    high: float
+    interval: str
+
+    def unless(self, reason: str) -> "Figure":
+        """This figure, or, where there is a reason against it, one that is not defined."""
+        return undefined(reason) if reason else self
+
+
+def undefined(reason: str) -> Figure:
+    """A figure that these patients cannot give."""
+    return Figure(float("nan"), float("nan"), float("nan"), f"undefined: {reason}")
+
+
+def without_interval(value: float, n: int) -> Figure:
+    """A value of too few patients for an interval."""
+    return Figure(value, float("nan"), float("nan"), f"none: n={n}")
+
+
+def wilson(count: int, total: int, n: int, reason: str) -> Figure:
+    """`count` of `total` patients with Wilson's interval (statsmodels); undefined where a `reason` is given.
+
+    `n`: all patients of the table: one alone gets no interval.
+    """
+    if reason:
+        return undefined(reason)
+    if n < 2:
+        return without_interval(count / total, n)
+    low, high = proportion_confint(count, total, alpha=1 - LEVEL, method="wilson")
+    return Figure(count / total, float(low), float(high), WILSON)
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """A bootstrap over patients: how many resamples, and the seed they are drawn with.
+
+    All figures over the same number of patients share their resamples.
+    """
+
+    resamples: int = 10_000
+    seed: int = 0
+
+    def means(self, values: NDArray[np.float64]) -> list[Figure]:
+        """The mean over patients of each column of (patients, columns) values."""
+        return self.figures(lambda weights: weights @ values / weights.sum(axis=1, keepdims=True), len(values))
+
+    def figures(self, statistic: Statistic, n: int) -> list[Figure]:
+        """The figures of `n` patients that `statistic` gives.
+
+        `statistic`: from weights (resamples, n), how often each patient was drawn, to values (resamples, figures),
+        NaN where a resample has none. BCa (Efron 1987) where it is defined, else percentile.
+        """
+        everybody = np.ones((1, n))
+        value = _rounded(statistic(everybody))[0]
+        if n < 2:
+            return [without_interval(float(one), n) for one in value]
+        drawn = _rounded(statistic(_weights(n, self.resamples, self.seed)))
+        left_out = _rounded(statistic(1 - np.eye(n)))
+        return [_figure(*columns) for columns in zip(value, drawn.T, left_out.T, strict=True)]
+
+
+@cache
+def _weights(n: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    random = np.random.default_rng(seed)
+    return random.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+
+
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Without the last digits, in which sums in another order differ: equal resamples must count as equal."""
+    rounded: NDArray[np.float64] = np.round(values, 10)
+    return rounded
+
+
+def _figure(value: float, drawn: NDArray[np.float64], left_out: NDArray[np.float64]) -> Figure:
+    if np.isnan(value):
+        return undefined("no value for these patients")
+    defined = np.sort(drawn[~np.isnan(drawn)])
+    tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    method = PERCENTILE if len(defined) == len(drawn) else PERCENTILE_OF_DEFINED
+    if method == PERCENTILE:
+        adjusted = _bca_tails(value, defined, left_out, tails)
+        if adjusted is not None:
+            tails, method = adjusted, BCA
+    low, high = np.quantile(defined, tails)
+    return Figure(float(value), float(low), float(high), method)
+
+
+def _bca_tails(
+    value: float, drawn: NDArray[np.float64], left_out: NDArray[np.float64], tails: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Where to read off the sorted resamples, corrected for bias and acceleration; None where that is not defined."""
+    below = (np.searchsorted(drawn, value, "left") + np.searchsorted(drawn, value, "right")) / 2 / len(drawn)
+    deviation = left_out.mean() - left_out
+    spread = (deviation**2).sum()
+    if not (0 < below < 1 and spread > 0):
+        return None
+    bias = ndtri(below)
+    acceleration = (deviation**3).sum() / (6 * spread**1.5)
+    shifted = bias + ndtri(tails)
+    stretch = 1 - acceleration * shifted
+    if (stretch <= 0).any():
+        return None
+    adjusted: NDArray[np.float64] = ndtr(bias + shifted / stretch)
+    return adjusted

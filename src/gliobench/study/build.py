@@ -1,0 +1,65 @@
+"""From a model's entry in the study file to something that answers, one line a kind."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from gliobench.grid.frame import Plane
+from gliobench.models.baselines import BASELINES
+from gliobench.models.prediction import Model
+from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.context import Context, StageError
+from gliobench.study.questions import can_be_asked
+
+
+def build_model(context: Context, part: BaselineModel | NetworkModel | LanguageModel, plane: Plane) -> Model:
+    """The model of a study's entry, ready to answer about slices of `plane`."""
+    return BUILDERS[part.kind](context, part, plane)
+
+
+def _baseline(context: Context, part: BaselineModel, plane: Plane) -> Model:
+    if part.name not in BASELINES:
+        raise StageError(f"no baseline is named {part.name!r}; there are {', '.join(BASELINES)}")
+    learn = [context.subjects[id] for id in context.fold.train]
+    needs = "grade" if part.name == "majority-grade" else "mask"
+    return BASELINES[part.name]([subject for subject in learn if can_be_asked(subject, needs)], plane)
+
+
+def _network(context: Context, part: NetworkModel, plane: Plane) -> Model:
+    from gliobench.models.trained import load_network
+
+    folder = context.folder.network(part.name)
+    if not context.folder.stamp(f"train-{part.name}").exists():
+        raise StageError(f"{part.name} is not trained yet: run `gliobench train --model {part.name}` first")
+    return load_network(folder)
+
+
+def _language_model(context: Context, part: LanguageModel, plane: Plane) -> Model:
+    from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
+
+    return VisionLanguageModel(
+        name=part.name,
+        checkpoint=checkpoint_folder(context, part.checkpoint),
+        tasks=part.tasks,
+        modality=part.modality,
+        batch_size=part.batch_size,
+        dtype=part.dtype,
+        revision=part.revision,
+        decoding=Decoding(part.temperature, part.top_p, part.min_p, part.seed, part.max_new_tokens),
+    )
+
+
+def checkpoint_folder(context: Context, checkpoint: str) -> str:
+    """A folder or hub id; `tiny-mllama` is made on the spot."""
+    from gliobench.models.tiny import write_tiny_mllama
+
+    if checkpoint != "tiny-mllama":
+        return checkpoint
+    folder = context.folder.root / "checkpoints" / checkpoint
+    return str(folder if Path(folder / "config.json").exists() else write_tiny_mllama(folder))
+
+
+BUILDERS: Mapping[str, Callable[..., Model]] = {
+    "baseline": _baseline,
+    "network": _network,
+    "vlm": _language_model,
+}

@@ -1,0 +1,83 @@
+"""The folder of a study: where each stage leaves its work, and the stamps that say for which inputs it was done."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """Paths inside one study's output folder."""
+
+    root: Path
+
+    @property
+    def study(self) -> Path:
+        """The resolved study, as JSON."""
+        return self.root / "study.json"
+
+    @property
+    def prepared(self) -> Path:
+        """Which patients were prepared, where they are stored, and who was left out and why."""
+        return self.root / "prepared.json"
+
+    @property
+    def split(self) -> Path:
+        return self.root / "split.json"
+
+    @property
+    def masks(self) -> Path:
+        """Masks of whole patients, shared by all models (the names are keys)."""
+        return self.root / "answers" / "masks"
+
+    @property
+    def scores(self) -> Path:
+        return self.root / "scores"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report"
+
+    def network(self, model: str) -> Path:
+        return self.root / "networks" / model
+
+    def answers(self, model: str) -> Path:
+        return self.root / "answers" / f"{model}.jsonl"
+
+    def asked(self, model: str) -> Path:
+        """The keys of the questions that a model has been asked by the study as it stands."""
+        return self.root / "answers" / f"{model}.asked.json"
+
+    def stamp(self, stage: str) -> Path:
+        return self.root / "stamps" / f"{stage}.json"
+
+
+def fingerprint(**inputs: Any) -> str:
+    """SHA-256 of a stage's inputs (plain JSON values)."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def stamped_seconds(stamp: Path, inputs: str) -> float | None:
+    """Seconds the stage took when it was done for these very inputs, else None: it has to be done."""
+    try:
+        content = json.loads(stamp.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return float(content["seconds"]) if content.get("inputs") == inputs else None
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,94 @@
+"""Stage `predict`: every question of the study is put to every model; what was answered is never asked again."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from gliobench.models.prediction import Model, Question
+from gliobench.records.record import make_record, question_key
+from gliobench.records.store import RecordStore
+from gliobench.records.value import Arrays
+from gliobench.study.answers import write_asked
+from gliobench.study.build import build_model
+from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.context import Context, StageError
+from gliobench.study.folder import file_digest, fingerprint
+from gliobench.study.questions import patient_questions, slice_questions, without_truth
+from gliobench.study.train import training_inputs
+
+AnyPart = BaselineModel | NetworkModel | LanguageModel
+
+
+def predict(context: Context, names: Collection[str] | None = None) -> None:
+    """Ask the models of the study, or only those named, about the test patients."""
+    parts = context.study.models
+    if unknown := sorted(set(names or ()) - {part.name for part in parts}):
+        raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
+    for sentence in without_truth([context.subjects[id] for id in context.fold.test], context.study.tasks):
+        context.voice.say(sentence)
+    for part in parts:
+        if names is None or part.name in names:
+            _ask(context, part)
+
+
+def _ask(context: Context, part: AnyPart) -> None:
+    inputs = _inputs(context, part)
+    with context.stage(f"predict-{part.name}", inputs, done=context.folder.asked(part.name).exists()) as to_do:
+        if not to_do:
+            return
+        context.folder.asked(part.name).unlink(missing_ok=True)
+        keys: list[str] = []
+        for model, questions in _models_and_questions(context, part):
+            keys += _ask_model(context, part.name, model, questions)
+        write_asked(context, part.name, keys)
+
+
+def _inputs(context: Context, part: AnyPart) -> str:
+    """Fingerprint of everything that decides which questions are asked and what is answered."""
+    study = context.study
+    by = study.slices.by
+    prompts = part.prompts if isinstance(part, LanguageModel) else None
+    return fingerprint(
+        model=part.model_dump(exclude={"batch_size"}),
+        prompts=file_digest(prompts) if prompts else None,
+        trained=training_inputs(context, part) if isinstance(part, NetworkModel) else None,
+        slices=study.slices.model_dump(),
+        chosen_by=file_digest(context.folder.asked(by)) if by and by != part.name else None,
+        tasks=study.tasks,
+        learn=[context.subjects[id].content for id in context.fold.train],
+        test=[context.subjects[id].content for id in context.fold.test],
+        grades=[subject.grade for subject in context.subjects.values()],
+    )
+
+
+def _models_and_questions(context: Context, part: AnyPart) -> Iterator[tuple[Model, list[Question]]]:
+    """The model with its questions; a slice-by-slice model once a plane."""
+    for plane in context.study.slices.planes:
+        model = build_model(context, part, plane)
+        tasks = [task for task in context.study.tasks if task in model.tasks]
+        if not model.per_slice:
+            yield model, list(patient_questions(context, tasks))
+            return
+        yield model, list(slice_questions(context, tasks, plane))
+
+
+def _ask_model(context: Context, name: str, model: Model, questions: Sequence[Question]) -> list[str]:
+    """Ask what has no answer yet; returns the keys of all questions in the order asked."""
+    keys = [question_key(name, model.settings, question) for question in questions]
+    arrays = Arrays(context.folder.masks)
+    with RecordStore(context.folder.answers(name)) as store:
+        answered = {record.key for record in store.read()}
+        to_ask = [(key, question) for key, question in zip(keys, questions, strict=True) if key not in answered]
+        if len(to_ask) < len(keys):
+            context.voice.say(f"{name}: {len(keys) - len(to_ask)} of {len(keys)} questions are answered already")
+        with context.voice.bar(f"ask {name}", len(to_ask)) as advance:
+            predictions = model.predict([question for _, question in to_ask])
+            for done, ((key, _), prediction) in enumerate(zip(to_ask, predictions, strict=True), start=1):
+                store.append(make_record(key, name, prediction, _oracles(context, prediction.question), arrays))
+                advance(done, prediction.question.subject.id)
+    return keys
+
+
+def _oracles(context: Context, question: Question) -> tuple[str, ...]:
+    """What the truth was used for when this question's input was made."""
+    grid = ("grid",) if question.subject.oracle else ()
+    slices = ("slices",) if question.frame is not None and context.study.slices.select == "oracle" else ()
+    return grid + slices

@@ -1,0 +1,57 @@
+"""Stage `prepare`: every patient of the cohort to the common grid, checked and stored once."""
+
+from dataclasses import asdict
+
+from gliobench.cohort.read import find_cohort
+from gliobench.cohort.subject import Cohort
+from gliobench.grid.recipe import Recipe
+from gliobench.grid.store import prepare_cohort
+from gliobench.study.config import Study
+from gliobench.study.context import Context
+from gliobench.study.folder import fingerprint, write_json
+
+
+def prepare(context: Context) -> None:
+    """Check and prepare all patients. Raises CohortError listing every patient at fault, unless `skip_bad`."""
+    cohort = find_cohort(context.cohort)
+    inputs = fingerprint(
+        files=_files(cohort), grid=context.study.grid.model_dump(), skip_bad=context.skip_bad, store=context.store
+    )
+    with context.stage("prepare", inputs, done=context.folder.prepared.exists()) as to_do:
+        if not to_do:
+            return
+        context.voice.say(f"{cohort.root}: {len(cohort.subjects)} patients, recognised as {cohort.layout}")
+        with context.voice.bar("prepare", len(cohort.subjects)) as advance:
+            subjects, left_out = prepare_cohort(
+                cohort,
+                recipe(context.study),
+                context.store,
+                skip_bad=context.skip_bad,
+                workers=context.workers,
+                progress=lambda done, total: advance(done, "patients"),
+            )
+        content = {
+            "cohort": cohort.name,
+            "layout": cohort.layout,
+            "root": str(cohort.root.resolve()),
+            "subjects": [{"id": subject.id, "content": subject.content} for subject in subjects],
+            "left_out": [asdict(fault) for fault in left_out],
+        }
+        write_json(context.folder.prepared, content)
+        for fault in left_out:
+            context.voice.say(f"left out: {fault}")
+
+
+def recipe(study: Study) -> Recipe:
+    """The grid of a study."""
+    return Recipe(preset=study.grid.preset, shape=study.grid.shape)
+
+
+def _files(cohort: Cohort) -> list[tuple[str, int, int]]:
+    """Path, size and modification time of every file of the cohort: cheap, and enough to see a change."""
+    paths = {image.path for subject in cohort.subjects for image in subject.images.values()}
+    paths |= {subject.mask for subject in cohort.subjects if subject.mask is not None}
+    grades = [(subject.id, -1 if subject.grade is None else subject.grade, 0) for subject in cohort.subjects]
+    stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(paths)]
+    faults = [(str(fault), 0, 0) for fault in cohort.faults]
+    return grades + stats + faults

@@ -1,0 +1,85 @@
+"""Which questions a study puts to a model: the test patients, their slices, and the tasks that have a truth."""
+
+from collections.abc import Iterator, Sequence
+
+from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.slices import select_slices
+from gliobench.models.prediction import Question
+from gliobench.records.record import record_answer
+from gliobench.records.value import Arrays
+from gliobench.study.answers import current_answers
+from gliobench.study.context import Context
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.geometry import VolumeMask
+
+
+def can_be_asked(subject: PreparedSubject, task: str) -> bool:
+    """Whether the subject has a truth for the task: a grade, or a mask."""
+    return (subject.grade is not None) if task == "grade" else (subject.labels is not None)
+
+
+def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> Iterator[str]:
+    """A sentence for each task that some patients cannot be asked about."""
+    for task in tasks:
+        absent = [subject.id for subject in subjects if not can_be_asked(subject, task)]
+        if absent:
+            needed = f"a grade ({' or '.join(GRADE_NAMES)})" if task == "grade" else "a mask"
+            shown = ", ".join(absent[:5]) + (", …" if len(absent) > 5 else "")
+            count = f"{len(absent)} of {len(subjects)} test patients"
+            yield f"{task}: {count} have not {needed} and are not asked ({shown})"
+
+
+def asked_slices(context: Context, plane: Plane) -> dict[str, list[int]]:
+    """Slice indices by test patient, as the study selects them."""
+    part = context.study.slices
+    found = _predicted_masks(context) if part.by else {}
+    slices = {}
+    for id in context.fold.test:
+        subject = context.subjects[id]
+        if part.select == "oracle" and subject.labels is None:
+            continue
+        if part.select == "predicted" and id not in found:
+            continue
+        slices[id] = select_slices(
+            subject,
+            plane,
+            part.select,
+            every=part.every,
+            min_area_px=part.min_area_px,
+            predicted=found[id].voxels if id in found else None,
+        )
+    return slices
+
+
+def slice_questions(context: Context, tasks: Sequence[str], plane: Plane) -> Iterator[Question]:
+    """Questions about single slices, patient by patient and task by task."""
+    for id, indices in asked_slices(context, plane).items():
+        subject = context.subjects[id]
+        for task in tasks:
+            if can_be_asked(subject, task):
+                yield from (Question(subject, task, subject.frame(plane, index)) for index in indices)
+
+
+def patient_questions(context: Context, tasks: Sequence[str]) -> Iterator[Question]:
+    """Questions about whole patients."""
+    for id in context.fold.test:
+        for task in tasks:
+            if can_be_asked(context.subjects[id], task):
+                yield Question(context.subjects[id], task, None)
+
+
+def _predicted_masks(context: Context) -> dict[str, VolumeMask]:
+    """The masks that the model `slices.by` gave, by patient."""
+    by = context.study.slices.by
+    assert by is not None
+    masks = {}
+    for record in current_answers(context, by):
+        if record.task != "mask" or record.plane is not None:
+            continue
+        subject = context.subjects[record.subject]
+        answer = record_answer(record, subject, Arrays(context.folder.masks))
+        if isinstance(answer, Answered) and isinstance(answer.value, VolumeMask):
+            masks[record.subject] = answer.value
+    return masks

@@ -1,0 +1,26 @@
+"""Stage `split`: who is learnt from, who decides, who is tested; written to a file with a checksum."""
+
+from gliobench.grid.splits import make_split, read_split, write_split
+from gliobench.study.context import Context
+from gliobench.study.folder import file_digest, fingerprint
+
+
+def split(context: Context) -> None:
+    """Split the prepared patients as the study says, or load the split that it names."""
+    part = context.study.split
+    grades = {subject.id: subject.grade for subject in context.subjects.values()}
+    source = file_digest(part.file) if part.file else None
+    inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=source)
+    with context.stage("split", inputs, done=context.folder.split.exists()) as to_do:
+        if not to_do:
+            return
+        if part.file:
+            made = read_split(part.file, list(grades))
+        else:
+            made = make_split(grades, test_share=part.test_share, folds=part.folds, seed=part.seed)
+        write_split(made, context.folder.split)
+        fold = made.fold(part.fold)
+        context.voice.say(
+            f"fold {part.fold} of {len(made.folds)}: {len(fold.train)} patients to learn from, "
+            f"{len(fold.validation)} to validate on, {len(fold.test)} to test (checksum {made.checksum[:12]})"
+        )

@@ -1,0 +1,83 @@
+"""The tumour's grade: 0 LGG, 1 HGG, 2 no glioma."""
+
+import re
+from collections.abc import Iterator
+from typing import NoReturn
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.grid.frame import SliceFrame
+from gliobench.tasks.answer import Answer, Answered, Malformed
+from gliobench.tasks.geometry import NO_GLIOMA, Grade, Mask, Value
+from gliobench.tasks.reading import judge
+
+NAMES = {
+    LGG: r"low[\s-]?grade(?:\s+glioma)?|LGG",
+    HGG: r"high[\s-]?grade(?:\s+glioma)?|HGG",
+    NO_GLIOMA: r"no\s+(?:evidence\s+of\s+(?:an?\s+)?)?(?:glioma|tumou?r)s?(?!\s+(?:grade|necro|enhanc))",
+}
+WORDS = {LGG: "LGG (0)", HGG: "HGG (1)", NO_GLIOMA: "no glioma (2)"}
+# Not the first of a menu such as "Low Grade Glioma (0), High Grade Glioma (1), …" or <0, 1, or 2>.
+NO_MENU = r"(?!\W{0,3}(?:\([012]\))?\W{0,3}(?:or\b|and\b)?\W{0,3}(?:low|high|no)[\s-](?:grade|glioma))"
+NO_LIST = r"(?![\d.,]*\d)(?!\s{0,3}(?:,|/|\||or|and|to|-|–)\s{0,3}(?:or\s)?[012])"
+NAME = rf"(?:{'|'.join(f'(?P<name{value}>{names})' for value, names in NAMES.items())}){NO_MENU}"
+DIGIT = rf"(?P<digit>[012]){NO_LIST}"
+ALSO = r"(?:[^\w]{0,4}\((?P<also>[012])\))?"
+KEYWORD = r"(?:choice|classification|class|answer|prediction|diagnosis|label|category|classified\s+as)"
+FILLER = r"(?:(?:an?|the|choice|option|class|likely|probably)\b[^\w]{0,6}){0,3}"
+LEAD = rf"[^\w]{{0,12}}(?:is\b|would\s+be\b|=)?[^\w]{{0,12}}{FILLER}"
+VERB = r"(?<!not\s)\b(?:is|are|be|suggests?|suggestive\s+of|indicates?|indicative\s+of|consistent\s+with|shows?)"
+LABELLED = re.compile(rf"\b{KEYWORD}{LEAD}(?:{DIGIT}|{NAME}){ALSO}", re.IGNORECASE)
+STATED = re.compile(rf"{VERB}\s+(?:(?:an?|likely|most|probably|there)\s+){{0,3}}{NAME}{ALSO}", re.IGNORECASE)
+OPENING = re.compile(rf"\W*{NAME}\b{ALSO}", re.IGNORECASE)
+BARE = re.compile(rf"[^\w-]*{DIGIT}[^\w]*(?:$|\n|reasoning\b|[-–:(]\s*{NAME}\b)", re.IGNORECASE)
+
+
+def truth(mask: Mask) -> NoReturn:
+    """Raises TypeError: a grade belongs to the patient and cannot be read from a mask."""
+    raise TypeError("the grade is the patient's (`subject.grade`); it cannot be read from a mask")
+
+
+def write(value: Value) -> str:
+    """`Choice: 0`, `Choice: 1` or `Choice: 2`."""
+    if not isinstance(value, Grade):
+        raise TypeError(f"a grade is expected, got a {type(value).__name__}")
+    return f"Choice: {value.value}"
+
+
+def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
+    """The grade that a text claims: `Choice: 1`, `Classification: High Grade Glioma (1)`, `HGG`, a bare `1`.
+
+    A grade that is only mentioned (the prompt's menu, a feature "of high grade gliomas") is no claim. A text that
+    claims two grades is Malformed. `frame` is not used: a grade has no place.
+    """
+    return judge(text, cut_off, _find, "a choice such as Choice: 1")
+
+
+def _find(text: str) -> Answer | None:
+    for claims in _claims(text):
+        said = sorted({value for match in claims for value in _values(match)})
+        if len(said) > 1:
+            return Malformed(f"claims {' and '.join(WORDS[value] for value in said)}; expected one choice")
+        if said:
+            return Answered(Grade(said[0]))
+    return None
+
+
+def _claims(text: str) -> Iterator[list[re.Match[str]]]:
+    """What the text claims, from the plainest way of claiming to the least plain."""
+    yield [match for match in LABELLED.finditer(text) if not _numbers_a_list(text, match)]
+    yield [match for match in (BARE.match(text), OPENING.match(text)) if match]
+    yield list(STATED.finditer(text))
+
+
+def _numbers_a_list(text: str, match: re.Match[str]) -> bool:
+    """True for the `1.` that begins a list on a line of its own below the word `Answer`."""
+    return (
+        "\n" in match[0] and match["digit"] is not None and re.match(r"[.)]\s*\w", text[match.end() :][:9]) is not None
+    )
+
+
+def _values(match: re.Match[str]) -> list[int]:
+    found = match.groupdict()
+    digits = [int(found[key]) for key in ("digit", "also") if found.get(key)]
+    return digits + [value for value in NAMES if found.get(f"name{value}")]

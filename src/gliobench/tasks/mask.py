@@ -1,0 +1,70 @@
+"""The tumour's pixels, written row by row as runs of columns."""
+
+import re
+
+import numpy as np
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.tasks.answer import Answer, Answered, Malformed, Truncated
+from gliobench.tasks.geometry import Mask, Value
+from gliobench.tasks.reading import NOTHING, judge
+
+RUN = r"\d{1,9}(?:\s{0,2}(?:-|–|to)\s{0,2}\d{1,9})?"
+LINE = re.compile(
+    rf"[\s*`-]*(?:row\s{{0,2}})?(\d{{1,9}})\s{{0,2}}[:=]\s{{0,2}}[\[(]?({RUN}(?:\s{{0,2}}[,;]\s{{0,2}}{RUN})*+)[\])]?[\s*`.;,]*",
+    re.I,
+)
+BROKEN = re.compile(r"[\s*`-]*(?:row\s{0,2})?\d{1,9}\s{0,2}[:=][\s\d,;–to-]*", re.IGNORECASE)
+
+
+def truth(mask: Mask) -> Mask | None:
+    """The slice's tumour itself; None where there is none."""
+    return mask if mask.pixels.any() else None
+
+
+def write(value: Value) -> str:
+    """One line a row: `row: first-last, first-last`, both columns inside; `none` for an empty mask."""
+    if not isinstance(value, Mask):
+        raise TypeError(f"a mask is expected, got a {type(value).__name__}")
+    lines = []
+    for row in np.flatnonzero(value.pixels.any(axis=1)):
+        edges = np.flatnonzero(np.diff(value.pixels[row].astype(np.int8), prepend=0, append=0))
+        runs = ", ".join(f"{first}-{end - 1}" for first, end in zip(edges[::2], edges[1::2], strict=True))
+        lines.append(f"{row}: {runs}")
+    return "\n".join(lines) or "none"
+
+
+def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
+    """The mask that a text says, in lines such as `12: 30-45, 50-52`; other lines are passed over.
+
+    `none` is an empty mask. A row or column outside the frame, or a run that ends before it starts, is Malformed; a
+    mask that the token limit ended, or whose last line breaks off, is Truncated.
+    """
+
+    def find(text: str) -> Answer | None:
+        if NOTHING.fullmatch(text):
+            return Answered(Mask(frame, np.zeros(frame.shape, dtype=bool)))
+        return _find(text, frame, cut_off)
+
+    return judge(text, cut_off, find, "rows of runs such as 12: 30-45, 50-52")
+
+
+def _find(text: str, frame: SliceFrame, cut_off: bool) -> Answer | None:
+    pixels, lines = np.zeros(frame.shape, dtype=bool), text.strip().splitlines()
+    matches = [match for line in lines if (match := LINE.fullmatch(line))]
+    if not matches:
+        return None
+    if cut_off or (BROKEN.fullmatch(lines[-1]) and lines[-1].rstrip()[-1] in "-–:=,;"):
+        return Truncated(f"the text ends within the mask, after {len(matches)} rows")
+    for match in matches:
+        row = int(match[1])
+        for run in re.findall(RUN, match[2], re.IGNORECASE):
+            first, *end = (int(column) for column in re.findall(r"\d+", run))
+            last = end[0] if end else first
+            if row >= frame.shape[0] or last >= frame.shape[1]:
+                size = f"{frame.shape[0]} rows and {frame.shape[1]} columns"
+                return Malformed(f"row {row}, columns {first}-{last}: outside the image of {size}")
+            if last < first:
+                return Malformed(f"row {row}: the run {first}-{last} ends before it starts")
+            pixels[row, first : last + 1] = True
+    return Answered(Mask(frame, pixels))

@@ -1,0 +1,83 @@
+"""The words a task is asked in: the project's own, one text file a task, or a reader's own file."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gliobench.grid.frame import SliceFrame
+
+
+class PromptError(ValueError):
+    """A prompt file cannot be used; the message says which, and what is expected in it."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question in words. `max_new_tokens`: the longest answer a model may write to it.
+
+    `text` may hold `{rows}` and `{columns}`, which stand for the image's size.
+    """
+
+    name: str
+    version: str
+    text: str
+    max_new_tokens: int
+
+    def about(self, frame: SliceFrame) -> str:
+        """The text as it is asked about a slice: `{rows}` and `{columns}` are the frame's."""
+        return self.text.replace("{rows}", str(frame.shape[0])).replace("{columns}", str(frame.shape[1]))
+
+
+def own_prompt(task: str) -> Prompt:
+    """The project's own prompt of a task: a text file whose first line gives its version and its longest answer."""
+    head, _, text = files("gliobench.tasks").joinpath("prompts", f"{task}.txt").read_text("utf-8").partition("\n")
+    _, version, _, max_new_tokens = head.split()
+    return Prompt(task, version, text.strip(), int(max_new_tokens))
+
+
+def read_prompt_file(path: Path | str, task: str, key: str | None = None) -> Prompt:
+    """A prompt of one's own for a task, from a file: plain text, or YAML with one entry a key.
+
+    A YAML entry (`.yaml`, `.yml`) has `text` and may have `max_new_tokens` and `version`; other keys, such as a
+    temperature, are left to the study file. The entry is the one named by `key`, else by what follows `#` in the path
+    (`prompts.yaml#grade_finetuned`), else by the task. Where no longest answer is given the own prompt's holds; where
+    no version is given it is the text's SHA-256. Raises PromptError.
+    """
+    path = Path(path)
+    if not path.is_file() and "#" in path.name:
+        name, _, fragment = path.name.rpartition("#")
+        path, key = path.with_name(name), key or fragment
+    try:
+        content = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"{path}: a prompt file cannot be read ({error}); expected UTF-8 text or YAML") from None
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return _prompt(path, path.stem, task, {"text": content})
+    key = key or task
+    return _prompt(path, f"{path.stem}#{key}", task, _entry(path, content, key))
+
+
+def _entry(path: Path, content: str, key: str) -> Mapping[str, Any]:
+    try:
+        entries = yaml.safe_load(content)
+    except (yaml.YAMLError, ValueError) as error:
+        raise PromptError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(entries, Mapping) or not isinstance(entries.get(key), Mapping):
+        known = ", ".join(map(str, entries)) if isinstance(entries, Mapping) else "no keys"
+        raise PromptError(f"{path}: no prompt under the key {key!r} (found {known}); expected `{key}:` with `text:`")
+    return dict(entries[key])
+
+
+def _prompt(path: Path, name: str, task: str, entry: Mapping[str, Any]) -> Prompt:
+    text, limit = entry.get("text"), entry.get("max_new_tokens", own_prompt(task).max_new_tokens)
+    if not isinstance(text, str) or not text.strip():
+        raise PromptError(f"{path}: the prompt {name} has no text")
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise PromptError(f"{path}: max_new_tokens of {name} is {limit!r}; expected a whole number of 1 or more")
+    version = entry.get("version", f"sha256:{hashlib.sha256(text.strip().encode()).hexdigest()[:12]}")
+    return Prompt(name, str(version), text.strip(), limit)

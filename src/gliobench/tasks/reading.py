@@ -1,0 +1,127 @@
+"""What all parsers share: the order in which a text is judged, and from found points to a typed answer."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
+from gliobench.tasks.geometry import Value
+from gliobench.tasks.points import LIST_CHARACTERS, Found, Place
+
+MAX_CHARACTERS = 200_000  # longer than any answer in a task's format, and read in well under a second
+NOTHING = re.compile(
+    r"\W*(?:none|nothing|n/a|(?:there (?:is|are) )?no(?:ne)? (?:visible )?(?:tumou?rs?|gliomas?|lesions?)"
+    r"(?: (?:is |are )?(?:visible|present|seen|detected|found))?)\W*",
+    re.IGNORECASE,
+)
+DENIAL = re.compile(r"\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE)
+REFUSAL = re.compile(
+    r"\bI(?:['’]m| am)(?: \w+){0,2} (?:unable|not able)\b|\bI(?:['’]m| am) (?:very |so )?sorry\b"
+    r"|\bI (?:can ?not|can['’]?t|could ?n[o'’]t|won['’]?t|will not|must decline|do(?:n['’]?t| not) (?:see|have|feel))\b"
+    r"|\bas an AI\b|\bunable to (?:provide|assist|help|comply|fulfil|answer|complete|give|offer)",
+    re.IGNORECASE,
+)
+
+
+def judge(text: str, cut_off: bool, find: Callable[[str], Answer | None], wanted: str) -> Answer:
+    """The typed answer of a text, whatever the text.
+
+    `find` gives what the text says, None where it does not say `wanted`. Only then is asked why: an empty text is
+    Missing, one that ends in the middle of numbers Truncated, a refusal Refused, one that the token limit ended
+    (`cut_off`) Truncated, anything else Malformed. A text above `MAX_CHARACTERS` is Malformed unread.
+    """
+    if len(text) > MAX_CHARACTERS:
+        return Malformed(f"{len(text)} characters; expected {wanted} in at most {MAX_CHARACTERS}")
+    if not text.strip():
+        return Missing("the text is empty")
+    found = find(text.replace("\\left", "").replace("\\right", ""))
+    if found is not None:
+        return found
+    if (refusal := REFUSAL.search(text)) and not _ends_in_numbers(text):
+        return Refused(f"the model declined: {excerpt(text[refusal.start() :])}")
+    if _ends_in_open_bracket(text):
+        return Truncated(f"the text ends within a bracket; expected {wanted}")
+    if cut_off:
+        return Truncated(f"the token limit ended the text before it said {wanted}")
+    return Malformed(f"expected {wanted}, found {excerpt(text)}")
+
+
+def read_places(
+    text: str,
+    frame: SliceFrame,
+    cut_off: bool,
+    find: Callable[[str, bool], list[Found]],
+    build: Callable[[tuple[Place, ...]], Value],
+    wanted: str,
+) -> Answer:
+    """The answer of a text that says points of the frame; `build` makes the value of the points that `find` finds.
+
+    Where a text says several different values, those it calls its answer count; where they still differ it is
+    Malformed. A list that breaks off is Truncated unless it only repeats one that was finished. A point outside the
+    frame is Malformed; (-1, -1) says that nothing is there, which is Missing.
+    """
+
+    def answer(text: str) -> Answer | None:
+        if NOTHING.fullmatch(text):
+            return Missing("the model says that nothing is there")
+        found = find(text, cut_off)
+        whole_ones = [one for one in found if one.finished]
+        for broken in (one for one in found if not one.finished):
+            if not any(broken.repeats(one) for one in whole_ones):
+                return Truncated(f"the text ends within a list of points, after {len(broken.points)}")
+        said = _distinct(whole_ones)
+        if len(said) > 1:
+            said = _distinct([one for one in whole_ones if one.claimed]) or said
+        if len(said) > 1:
+            return Malformed(f"{len(said)} different answers in one text: {_show(said[0])} and {_show(said[1])}, …")
+        if DENIAL.search(text) and len({place for points in said for place in points}) <= 1:
+            return Missing("the model says that nothing is there")
+        return _within(said[0], frame, build) if said else None
+
+    return judge(text, cut_off, answer, wanted)
+
+
+def whole(coordinate: float) -> str:
+    """A coordinate as a whole pixel, halves up."""
+    return str(math.floor(coordinate + 0.5))
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text, on one line, in quotation marks."""
+    line = " ".join(text[:400].split())
+    return repr(line if len(line) <= 80 else f"{line[:79]}…")
+
+
+def _distinct(found: Sequence[Found]) -> list[tuple[Place, ...]]:
+    return list(dict.fromkeys(one.points for one in found))
+
+
+def _within(points: tuple[Place, ...], frame: SliceFrame, build: Callable[[tuple[Place, ...]], Value]) -> Answer:
+    if all(place == (-1, -1) for place in points):
+        return Missing("the model says (-1, -1): nothing is there")
+    rows, columns = frame.shape
+    for row, column in points:
+        if not (0 <= row <= rows - 1 and 0 <= column <= columns - 1):
+            expected = f"rows 0 to {rows - 1} and columns 0 to {columns - 1}"
+            return Malformed(f"({row:g}, {column:g}) is outside the image; expected {expected}")
+    return Answered(build(points))
+
+
+def _show(points: tuple[Place, ...]) -> str:
+    shown = ", ".join(f"({row:g}, {column:g})" for row, column in points[:4])
+    return f"[{shown}{', …' if len(points) > 4 else ''}]"
+
+
+def _tail(text: str) -> str:
+    """The end of a text, as far as it is nothing but numbers, brackets and separators."""
+    return text[len(text.rstrip(LIST_CHARACTERS)) :]
+
+
+def _ends_in_open_bracket(text: str) -> bool:
+    tail = _tail(text)
+    return sum(map(tail.count, "([{<")) > sum(map(tail.count, ")]}>"))
+
+
+def _ends_in_numbers(text: str) -> bool:
+    return _ends_in_open_bracket(text) and any(character.isdigit() for character in _tail(text))

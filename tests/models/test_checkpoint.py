@@ -1,0 +1,128 @@
+"""What can be loaded, and the reason given for what cannot."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from safetensors.numpy import load_file, save_file
+from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging
+
+from gliobench.models.checkpoint import Checkpoint, load_checkpoint
+from gliobench.models.errors import ModelError
+from gliobench.models.tiny import write_tiny_mllama
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_mllama(tmp_path_factory.mktemp("tiny") / "checkpoint")
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / "checkpoint"))
+
+
+def _load(source: str | Path, **options: str | None) -> Checkpoint:
+    return load_checkpoint(source, **{"revision": None, "dtype": "auto", "device": "cpu", **options})
+
+
+def test_folder_that_does_not_exist(tmp_path: Path) -> None:
+    for source in (tmp_path / "nowhere", str(tmp_path / "nowhere"), "./nowhere"):
+        with pytest.raises(ModelError, match=r"nowhere does not exist: expected the folder"):
+            _load(source)
+
+
+def test_folder_without_a_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"needs a config\.json"):
+        _load(tmp_path)
+
+
+def test_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match=r"nobody/no-such-checkpoint.*the network"):
+        _load("nobody/no-such-checkpoint")
+
+
+def test_text_only_model(tmp_path: Path) -> None:
+    config = LlamaConfig(
+        vocab_size=32, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"'llama' model, which does not read images"):
+        _load(tmp_path)
+
+
+def test_missing_and_damaged_and_pickled_weights(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    removed = next(iter(tensors))
+    save_file({name: tensor for name, tensor in tensors.items() if name != removed}, weights, {"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks 1 of the model's weights"):
+        _load(folder)
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelError, match=r"cannot be loaded: expected undamaged"):
+        _load(folder)
+    weights.rename(folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"pickled weights are never read"):
+        _load(folder)
+
+
+def test_no_processor_and_no_chat_template(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(ModelError, match=r"has no chat template"):
+        _load(folder)
+    (folder / "processor_config.json").unlink()
+    with pytest.raises(ModelError, match=r"processor"):
+        _load(folder)
+
+
+def test_code_that_comes_with_a_checkpoint_is_not_run(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["model_type"] = "of_its_own"
+    config["auto_map"] = {"AutoConfig": "configuration.Own", "AutoModelForImageTextToText": "modelling.Own"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "configuration.py").write_text("raise SystemExit('code of the checkpoint was run')")
+    with pytest.raises(ModelError):
+        _load(folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"dtype": "int4"}, "dtype"), ({"device": "abacus"}, "abacus"), ({"revision": "main"}, "no revisions")],
+)
+def test_wrong_options(original: Path, options: dict[str, str], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        _load(original, **options)
+
+
+def test_digest_knows_weights_template_and_processor_but_not_the_place(original: Path, folder: Path) -> None:
+    first = _load(original).content
+    assert _load(folder).content == first
+    (folder / "README.md").write_text("read by nobody")
+    assert _load(folder).content == first
+    with (folder / "chat_template.jinja").open("a") as file:
+        file.write("!")
+    assert _load(folder).content != first
+
+
+def test_loading_is_silent_and_leaves_the_verbosity_as_it_was(
+    original: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    loaded = _load(original, dtype="bfloat16")
+    assert str(loaded.model.dtype) == "torch.bfloat16"
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_only_the_ends_of_an_answer_are_kept_of_its_own_decoding(folder: Path) -> None:
+    path = folder / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "repetition_penalty": 1.7, "do_sample": True}))
+    loaded = _load(folder)
+    assert not loaded.model.generation_config.do_sample
+    assert loaded.model.generation_config.repetition_penalty in (None, 1.0)
+    tokenizer = loaded.processor.tokenizer
+    assert loaded.end_ids == {tokenizer.convert_tokens_to_ids(end) for end in ("<|end_of_text|>", "<|eot_id|>")}

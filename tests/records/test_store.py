@@ -1,0 +1,115 @@
+"""Records survive: torn lines, two writers, and every value on the way to disk and back."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.prediction import Prediction, Question
+from gliobench.records.record import Record, make_record, parse_record, question_key, record_answer
+from gliobench.records.store import RecordStore
+from gliobench.records.value import Arrays, decode_value, encode_value
+from gliobench.tasks.answer import Answered, Malformed, Refused
+from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, VolumeMask
+
+FRAME = SliceFrame("axial", 3, (5, 6), (1.0, 2.0))
+
+
+def subject(content: str = "abc") -> PreparedSubject:
+    image = np.zeros((4, 4, 5, 6), np.uint8)
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    return PreparedSubject("P1", 1, image, None, affine, affine, (6, 5, 4), False, content)
+
+
+def record(key: str = "k", text: str = "Choice: 1") -> Record:
+    question = Question(subject(), "grade", FRAME)
+    prediction = Prediction(question, Answered(Grade(1)), text=text, tokens=4, finish="stop", seconds=0.5)
+    return make_record(key, "model", prediction, ("slices",), Arrays(Path("unused")))
+
+
+def test_a_torn_last_line_is_dropped_and_the_next_record_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    with RecordStore(path) as store:
+        store.append(record("one"))
+        store.append(record("two"))
+    path.write_bytes(path.read_bytes()[:-7])
+    assert [r.key for r in RecordStore(path).read()] == ["one"]
+    with RecordStore(path) as store:
+        store.append(record("three"))
+    assert [r.key for r in RecordStore(path).read()] == ["one", "three"]
+
+
+def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text(record("one").to_json() + "\n{broken\n" + record("two").to_json() + "\n")
+    with pytest.raises(ValueError, match=r"answers\.jsonl, line 2: not a record"):
+        list(RecordStore(path).read())
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    with RecordStore(path), pytest.raises(RuntimeError, match="being written by another process"):
+        RecordStore(path).__enter__()
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_survives_on_one_line(text: str) -> None:
+    line = record(text=text).to_json()
+    assert "\n" not in line
+    assert parse_record(line.encode().decode()).text == text
+
+
+@given(arrays_of.arrays(bool, (5, 6)))
+def test_a_mask_of_a_slice_survives(pixels: np.ndarray) -> None:
+    arrays = Arrays(Path("unused"))
+    back = decode_value(encode_value(Mask(FRAME, pixels), "k", arrays), FRAME, arrays)
+    assert isinstance(back, Mask)
+    assert np.array_equal(back.pixels, pixels)
+
+
+@pytest.mark.parametrize(
+    "value", [Grade(0), Point(FRAME, 1.5, 2.0), Box(FRAME, 0, 1, 2, 3), Polygon(FRAME, ((0, 1), (2, 2.5), (4, 0)))]
+)
+def test_geometry_survives(value: Grade | Point | Box | Polygon) -> None:
+    arrays = Arrays(Path("unused"))
+    assert decode_value(encode_value(value, "k", arrays), FRAME, arrays) == value
+
+
+def test_a_volume_is_stored_beside_the_line(tmp_path: Path) -> None:
+    voxels = np.random.default_rng(0).random((4, 5, 6)) > 0.5
+    prediction = Prediction(Question(subject(), "mask", None), Answered(VolumeMask(voxels)))
+    arrays = Arrays(tmp_path)
+    stored = parse_record(make_record("key", "net", prediction, (), arrays).to_json())
+    answer = record_answer(stored, subject(), arrays)
+    assert isinstance(answer, Answered)
+    assert isinstance(answer.value, VolumeMask)
+    assert np.array_equal(answer.value.voxels, voxels)
+    assert [file.name for file in tmp_path.iterdir()] == ["key.npy"]
+
+
+@pytest.mark.parametrize("answer", [Malformed("no numbers"), Refused("I cannot")])
+def test_a_failure_keeps_its_kind_and_reason(answer: Malformed | Refused) -> None:
+    prediction = Prediction(Question(subject(), "box", FRAME), answer, text="…")
+    stored = make_record("k", "model", prediction, (), Arrays(Path("unused")))
+    assert record_answer(parse_record(stored.to_json()), subject(), Arrays(Path("unused"))) == answer
+
+
+def test_the_key_depends_on_everything_that_could_change_the_answer() -> None:
+    asked = Question(subject(), "box", FRAME)
+    keys = {
+        question_key("model", {"temperature": 0.0}, asked),
+        question_key("other", {"temperature": 0.0}, asked),
+        question_key("model", {"temperature": 1.0}, asked),
+        question_key("model", {"temperature": 0.0}, replace(asked, task="centre")),
+        question_key("model", {"temperature": 0.0}, replace(asked, repeat=1)),
+        question_key("model", {"temperature": 0.0}, replace(asked, frame=replace(FRAME, index=2))),
+        question_key("model", {"temperature": 0.0}, replace(asked, subject=subject("other image"))),
+    }
+    assert len(keys) == 7
+    assert question_key("model", {"temperature": 0.0}, asked) in keys

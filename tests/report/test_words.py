@@ -1,0 +1,99 @@
+"""The words claim what the intervals hold, and no more."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from gliobench.report import numbers, words
+from gliobench.report.contents import Part, ReportContents
+
+
+def summary(*rows: tuple[object, ...]) -> pd.DataFrame:
+    """Rows of (model, task, metric, value, low, high); everybody answered everything about 55 patients."""
+    table = pd.DataFrame(rows, columns=["model", "task", "metric", "value", "low", "high"])
+    unit = table["metric"].map(lambda metric: "mm" if metric.endswith("_mm") else "share")
+    return table.assign(
+        source=table["task"],
+        plane="axial",
+        unit=unit,
+        interval="",
+        n_subjects=55,
+        n_asked=55,
+        n_answered=55,
+        coverage=1.0,
+    )
+
+
+def study(contents: ReportContents, table: pd.DataFrame) -> ReportContents:
+    return replace(contents, summary=table, votes=contents.votes.iloc[:0], parts=[Part("test", 55, 11, 44)])
+
+
+@pytest.mark.parametrize(
+    ("metric", "model", "baseline", "verdict"),
+    [
+        ("dice", (0.8, 0.7, 0.9), (0.5, 0.4, 0.6), "better"),
+        ("dice", (0.8, 0.6, 0.9), (0.5, 0.4, 0.6), "open"),
+        ("dice", (0.2, 0.1, 0.3), (0.5, 0.4, 0.6), "worse"),
+        ("dice", (0.8, float("nan"), float("nan")), (0.5, 0.4, 0.6), "open"),
+        ("hd95_mm", (8.0, 5.0, 12.0), (30.0, 20.0, 40.0), "better"),
+        ("hd95_mm", (60.0, 50.0, 70.0), (30.0, 20.0, 40.0), "worse"),
+    ],
+)
+def test_only_intervals_that_do_not_meet_are_called_clear(
+    contents: ReportContents, metric: str, model: tuple[float, ...], baseline: tuple[float, ...], verdict: str
+) -> None:
+    table = summary(("net", "mask", metric, *model), ("empty", "mask", metric, *baseline))
+    assert [finding.verdict for finding in words.findings(study(contents, table))] == [verdict]
+
+
+def test_two_of_eleven_is_not_told_from_always_answering_hgg(contents: ReportContents) -> None:
+    # Wilson 95 %: 2 of 11 is 5.1 % to 47.7 %, 0 of 11 reaches to 25.9 % (Newcombe 1998, method 3, by hand)
+    votes = pd.DataFrame(
+        {
+            "model": "net",
+            "plane": "axial",
+            "subject": [f"p{number}" for number in range(55)],
+            "grade": [0] * 11 + [1] * 44,
+            "predicted": pd.array([0, 0, *[1] * 8, None, *[1] * 44], dtype="Int64"),
+        }
+    )
+    table = summary(("net", "grade", "balanced_accuracy", 0.59, 0.5, 0.7))
+    finding = words.findings(replace(study(contents, table), votes=votes))[0]
+    assert finding.text.endswith(
+        "Its specificity is 2 of 11 (5 % to 48 %): not distinguishable from always answering HGG."
+    )
+
+
+def test_the_opening_names_patients_and_coverage(contents: ReportContents) -> None:
+    asked = words.question(contents)
+    assert asked == (
+        "How well do 3 models beside 5 trivial baselines answer grade, centre, box, polygon and mask "
+        "on 11 test patients (8 HGG, 3 LGG) of BraTS 2019, 2 mm?"
+    )
+    (sentence,) = words.coverage_sentences(contents)
+    assert sentence.startswith("tiny-mllama gave a usable answer to ")
+    assert "412 of 440 for grade (94 %)" in sentence
+    assert "374 of 440 for box (85 %)" in sentence
+
+
+def test_the_best_is_the_one_with_the_best_figure(contents: ReportContents) -> None:
+    by_task = {finding.task: finding.text for finding in words.findings(contents)}
+    assert by_task["grade"].startswith("highest balanced accuracy: study-classifier 0.73 (95 % interval 0.48 to 0.93")
+    assert by_task["centre"].startswith("shortest distance to centre: study-segmenter (from its mask)")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0 %"), (1.0, "100 %"), (0.999, "99.9 %"), (0.9999, "> 99.9 %"), (0.004, "0.4 %"), (0.86, "86 %")],
+)
+def test_a_share_is_never_rounded_onto_all_or_nothing(value: float, text: str) -> None:
+    assert numbers.percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(0.825, "share", "0.82"), (0.9999, "share", "0.9999"), (12.34, "mm", "12.3"), (123.4, "mm", "123")],
+)
+def test_figures_read_well(value: float, unit: str, text: str) -> None:
+    assert numbers.number(value, unit) == text

@@ -1,0 +1,92 @@
+"""A study file is read whole or refused with the key and the line of every mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from gliobench.study.config import LanguageModel, NetworkModel, StudyError, read_study
+
+GOOD = """\
+name: small
+slices:
+  every: 2
+models:
+  - kind: baseline
+    name: majority-grade
+  - kind: network
+    name: segmenter
+    network: mask-segmenter
+    train:
+      epochs: 3
+  - kind: vlm
+    name: untrained
+    checkpoint: tiny-mllama
+    prompts: own.yaml
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    return path
+
+
+def mistake(tmp_path: Path, text: str) -> str:
+    with pytest.raises(StudyError) as caught:
+        read_study(write(tmp_path, text))
+    return str(caught.value)
+
+
+def test_a_good_file_is_read_with_defaults_and_paths_beside_it(tmp_path: Path) -> None:
+    study = read_study(write(tmp_path, GOOD))
+    _, network, language = study.models
+    assert isinstance(network, NetworkModel)
+    assert isinstance(language, LanguageModel)
+    assert (study.slices.every, study.slices.select, network.train.epochs) == (2, "oracle", 3)
+    assert language.temperature == 0.0, "greedy unless the study says otherwise"
+    assert language.prompts == tmp_path / "own.yaml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key"),
+    [
+        ("epochs: 3", "epochs: 0", 11, "models.1.train.epochs"),
+        ("every: 2", "evry: 2", 3, "slices.evry: unknown key"),
+        ("kind: network", "kind: netwrok", 7, "models.1"),
+        ("checkpoint: tiny-mllama", "temperature: hot", 14, "models.2.temperature"),
+        ("name: segmenter", "name: ../escape", 8, "models.1.name"),
+    ],
+)
+def test_a_mistake_is_named_with_key_and_line(tmp_path: Path, old: str, new: str, line: int, key: str) -> None:
+    message = mistake(tmp_path, GOOD.replace(old, new))
+    assert f"study.yaml:{line}: {key}" in message
+
+
+def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
+    message = mistake(tmp_path, GOOD.replace("every: 2", "every: 0").replace("epochs: 3", "epochs: x"))
+    assert "study.yaml:3: slices.every" in message
+    assert "study.yaml:11: models.1.train.epochs" in message
+
+
+def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
+    assert "segmenter stands there twice" in mistake(tmp_path, GOOD.replace("name: untrained", "name: segmenter"))
+
+
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    assert "'name' stands here a second time" in mistake(tmp_path, GOOD + "name: again\n")
+
+
+def test_predicted_slices_need_a_known_model(tmp_path: Path) -> None:
+    predicted = GOOD.replace("  every: 2", "  select: predicted\n  by: nobody")
+    assert "no model is named 'nobody'" in mistake(tmp_path, predicted)
+    assert "`by` names the model" in mistake(tmp_path, GOOD.replace("  every: 2", "  select: predicted"))
+
+
+@pytest.mark.parametrize("text", ["", "- a list", "name: [", "name: x\nmodels: []\n"])
+def test_no_study_at_all(tmp_path: Path, text: str) -> None:
+    assert mistake(tmp_path, text).startswith(str(tmp_path / "study.yaml"))
+
+
+def test_a_missing_file_says_where_to_look() -> None:
+    with pytest.raises(StudyError, match=r"nowhere\.yaml: no such study file"):
+        read_study(Path("nowhere.yaml"))

@@ -1,0 +1,61 @@
+"""A run that is killed three times ends with the same figures as one that was left alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+TIMEOUT_SECONDS = 240
+
+
+def lines_in(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def start(study: Path, cohort: Path, out: Path) -> subprocess.Popen[bytes]:
+    arguments = ["run", str(study), "--cohort", str(cohort), "--out", str(out)]
+    command = [sys.executable, "-c", "from gliobench.cli import main; main()", *arguments]
+    environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, start_new_session=True)
+
+
+def kill_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
+    """SIGKILL the process and its workers as soon as `reached`; fails where it ends before."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not reached():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, "the run never came so far"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_three_kills_change_nothing(
+    tmp_path: Path, finished_run: Path, phantom_cohort: Path, small_study: Path
+) -> None:
+    out = tmp_path / "killed"
+    curves = out / "networks" / "segmenter" / "curves.csv"
+    answers = out / "answers" / "tiny-mllama-untrained.jsonl"
+    moments: list[Callable[[], bool]] = [
+        lambda: len(list((out / "grid").glob("*/meta.json"))) >= 3,  # preparing
+        lambda: lines_in(curves) >= 4,  # training the segmenter
+        lambda: lines_in(answers) >= 20,  # asking the language model
+    ]
+    for reached in moments:
+        kill_when(start(small_study, phantom_cohort, out), reached)
+    assert not (out / "scores").exists()
+    assert start(small_study, phantom_cohort, out).wait(TIMEOUT_SECONDS) == 0
+
+    for table in ("summary", "per_subject", "votes"):
+        killed, whole = (pd.read_parquet(run / "scores" / f"{table}.parquet") for run in (out, finished_run))
+        pd.testing.assert_frame_equal(killed, whole, check_exact=True)
+    for path in sorted((finished_run / "answers").glob("*.jsonl")):
+        keys = [json.loads(line)["key"] for line in (out / "answers" / path.name).read_text().splitlines()]
+        assert len(keys) == len(set(keys)), f"{path.name}: a question was asked twice"
+        assert set(keys) == {json.loads(line)["key"] for line in path.read_text().splitlines()}

@@ -1,0 +1,116 @@
+"""The whole way on phantom patients: what comes out is complete, believable, and not done twice."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from gliobench.cli import app
+from gliobench.study.config import read_study
+from gliobench.study.context import make_context
+from gliobench.study.run import run_stages
+
+
+class Notebook:
+    """A voice that remembers what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+    def bar(self, title: str, total: int):  # type: ignore[no-untyped-def]
+        from gliobench.study.progress import Silent
+
+        return Silent().bar(title, total)
+
+
+def summary(run: Path) -> pd.DataFrame:
+    return pd.read_parquet(run / "scores" / "summary.parquet")
+
+
+def test_every_model_stands_in_the_table_of_every_task_it_answers(finished_run: Path) -> None:
+    table = summary(finished_run)
+    by_task = {task: set(rows["model"]) for task, rows in table.groupby("task")}
+    assert by_task["grade"] == {"majority-grade", "classifier", "tiny-mllama-untrained"}
+    assert by_task["centre"] == {
+        *("image-centre", "mean-box", "flair-blob", "empty", "segmenter", "tiny-mllama-untrained")
+    }
+    assert by_task["mask"] >= {"flair-blob", "empty", "segmenter"}
+    assert {"segmenter", "flair-blob", "empty", "mean-box"} <= by_task["box"]
+
+
+def test_coverage_is_stated_and_failures_count(finished_run: Path) -> None:
+    table = summary(finished_run)
+    untrained = table[table["model"] == "tiny-mllama-untrained"]
+    assert (untrained["n_answered"] <= untrained["n_asked"]).all()
+    assert (untrained["coverage"] == untrained["n_answered"] / untrained["n_asked"]).all()
+    dice = table[(table["model"] == "empty") & (table["task"] == "mask") & (table["metric"] == "dice")]
+    assert dice["value"].tolist() == [0.0]
+    accuracy = table[(table["model"] == "tiny-mllama-untrained") & (table["metric"] == "accuracy")]
+    assert len(accuracy) == 1
+    assert 0 <= accuracy["value"].item() <= 1
+
+
+def test_the_segmenter_beats_the_empty_mask_on_patients_it_never_saw(finished_run: Path) -> None:
+    table = summary(finished_run)
+    dice = table[(table["task"] == "mask") & (table["metric"] == "dice") & (table["source"] == "mask")]
+    values = dice.set_index("model")["value"]
+    assert values["segmenter"] > 0.2
+    split = json.loads((finished_run / "split.json").read_text())
+    assert not set(split["test"]) & {subject for fold in split["folds"] for subject in fold}
+
+
+def test_a_second_run_does_nothing_and_says_so(finished_run: Path, phantom_cohort: Path, small_study: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.is_file()}
+    notebook = Notebook()
+    run_stages(make_context(read_study(small_study), cohort=phantom_cohort, out=finished_run, voice=notebook))
+    stages = [line.split(":")[0] for line in notebook.lines if "skipped, its inputs have not changed" in line]
+    assert {"prepare", "split", "train-classifier", "predict-empty", "score", "report"} <= set(stages)
+    assert {path: path.stat().st_mtime_ns for path in finished_run.rglob("*") if path.is_file()} == before
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(finished_run: Path) -> None:
+    page = (finished_run / "report" / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "<script" not in page
+    for model in ("majority-grade", "segmenter", "tiny-mllama-untrained"):
+        assert model in page
+    assert "not a medical device" in page
+
+
+def test_the_cohort_without_grades_and_masks_is_told_what_cannot_be_asked(
+    tmp_path: Path, phantom_cohort: Path, small_study: Path
+) -> None:
+    bare = tmp_path / "bare"
+    for folder in sorted(path for path in phantom_cohort.iterdir() if path.is_dir())[:4]:
+        (bare / folder.name).mkdir(parents=True)
+        for image in folder.glob("*.nii.gz"):
+            if "seg" not in image.name:
+                (bare / folder.name / image.name).symlink_to(image)
+    notebook = Notebook()
+    context = make_context(read_study(small_study), cohort=bare, out=tmp_path / "out", voice=notebook)
+    baseline = context.study.models[4]
+    run_stages(replace(context, study=context.study.model_copy(update={"models": (baseline,)})))
+    said = "\n".join(notebook.lines)
+    assert "mask: 2 of 2 test patients have not a mask and are not asked" in said
+    assert "grade: 2 of 2 test patients have not a grade (LGG or HGG) and are not asked" in said
+
+
+@pytest.mark.parametrize("verb", ["doctor", "phantom", "prepare", "split", "train", "predict", "score", "report", "run"])
+def test_every_verb_explains_itself_with_an_example(verb: str) -> None:
+    result = CliRunner().invoke(app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert "Example" in result.output
+
+
+def test_a_stage_alone_names_the_one_before(tmp_path: Path, phantom_cohort: Path, small_study: Path) -> None:
+    from gliobench.study.context import StageError
+    from gliobench.study.split import split
+
+    with pytest.raises(StageError, match="run `gliobench prepare` first"):
+        split(make_context(read_study(small_study), cohort=phantom_cohort, out=tmp_path))

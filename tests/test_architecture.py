@@ -1,0 +1,45 @@
+"""The house keeps its order: imports run one way only, and opening the command line stays quick."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import gliobench
+
+SOURCE = Path(gliobench.__file__).parent
+ROOMS = ("cohort", "grid", "tasks", "models", "training", "records", "scoring", "report", "study", "cli")
+HEAVY = {"torch", "monai", "lightning", "transformers", "matplotlib", "pandas", "skimage", "sklearn", "scipy"}
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported_modules(path: Path) -> set[str]:
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module)
+        elif isinstance(node, ast.Import):
+            modules |= {name.name for name in node.names}
+    return modules
+
+
+def test_imports_run_one_way_only() -> None:
+    wrong = []
+    for path in SOURCE.rglob("*.py"):
+        if room(path) not in ROOMS:
+            continue
+        for module in imported_modules(path):
+            parts = module.split(".")
+            if parts[0] == "gliobench" and len(parts) > 1 and parts[1] in ROOMS:
+                if ROOMS.index(parts[1]) > ROOMS.index(room(path)):
+                    wrong.append(f"{path.relative_to(SOURCE)} imports {module}")
+    assert not wrong
+
+
+def test_help_opens_without_the_heavy_libraries() -> None:
+    code = "import sys, gliobench.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not HEAVY & set(loaded)
