@@ -19,7 +19,7 @@ _PLACES = {
     "run_stages": "gliobench.study.run",
     "read_scores": "gliobench.study.score",
 }
-__all__ = ["__version__", *_PLACES]  # noqa: PLE0604
+__all__ = ["__version__", *_PLACES]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """The command line: one verb a stage, plus `run` for all of them."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -196,6 +197,8 @@ def _context(
 
 def main() -> None:
     """Entry point: a person's mistake ends in one message and exit status 2, a bug in a traceback."""
+    # Read by OpenMP when torch is first imported: waiting threads sleep, or two busy processes stall each other.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from gliobench.study.errors import PERSONS_MISTAKES
 
     try:

@@ -1,5 +1,6 @@
 """The tiny checkpoint: the real architecture, the same bytes from the same seed, and an image it can see."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,15 @@ from transformers import MllamaForConditionalGeneration, MllamaProcessor
 
 from gliobench.models.checkpoint import Checkpoint, load_checkpoint
 from gliobench.models.tiny import write_tiny_mllama
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """On a busy machine OpenMP's second thread makes small models 30 times slower."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from gliobench.cohort.read import find_cohort, load_subject
 from gliobench.grid.frame import Plane
+from gliobench.grid.prepare import prepare_subject
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.recipe import Recipe
+from gliobench.grid.slices import select_slices
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question
 from gliobench.models.tiny import UNTRAINED, write_tiny_mllama
@@ -21,6 +25,15 @@ from gliobench.tasks.answer import Answered
 from gliobench.tasks.registry import TASKS
 
 SHORT = Decoding(max_new_tokens=12)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """On a busy machine OpenMP's second thread makes small models 30 times slower."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -240,3 +253,16 @@ def test_wrong_options(folder: Path, options: dict[str, Any], message: str) -> N
 def test_asking_is_silent(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert len(list(VisionLanguageModel(folder, decoding=SHORT).predict(_mixed()[:2]))) == 2
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.realdata
+def test_real_slices_get_different_answers_that_do_not_depend_on_the_batch(shared: Path, folder: Path) -> None:
+    cohort = find_cohort(shared / "cohort_2mm")
+    subject = prepare_subject(load_subject(cohort.subjects[0], cohort.labels), Recipe())
+    indices = select_slices(subject, "sagittal", "oracle", every=6)
+    questions = [Question(subject, task, subject.frame("sagittal", i)) for task in ("grade", "box") for i in indices]
+    one_by_one, batched = (
+        _said(list(VisionLanguageModel(folder, decoding=SHORT, batch_size=size).predict(questions))) for size in (1, 16)
+    )
+    assert one_by_one == batched
+    assert len({text for text, *_ in batched}) > len(questions) / 2

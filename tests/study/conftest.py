@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from gliobench.cohort.phantom import write_phantom
 
 SMALL_STUDY = """\

@@ -101,7 +101,9 @@ def test_the_cohort_without_grades_and_masks_is_told_what_cannot_be_asked(
     assert "grade: 2 of 2 test patients have not a grade (LGG or HGG) and are not asked" in said
 
 
-@pytest.mark.parametrize("verb", ["doctor", "phantom", "prepare", "split", "train", "predict", "score", "report", "run"])
+@pytest.mark.parametrize(
+    "verb", ["doctor", "phantom", "prepare", "split", "train", "predict", "score", "report", "run"]
+)
 def test_every_verb_explains_itself_with_an_example(verb: str) -> None:
     result = CliRunner().invoke(app, [verb, "--help"])
     assert result.exit_code == 0

@@ -1,37 +1,40 @@
-"""From a scanner's arbitrary units to 8 bits; 0 is outside the brain."""
+"""Intensities inside the brain to 8 bits: 1 to 255, because 0 is kept for what is not brain."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.exposure import equalize_hist
+
+from gliobench.grid.recipe import Preset
 
 BRAIN_PERCENTILES = (0.5, 99.5)
 STUDY_PERCENTILES = (1.0, 99.0)
+ROUNDING = 1e-5  # interpolating a constant in float32 gives differences of this order, which are not to be stretched
 
 
-def stretch(image: NDArray[np.float32], percentiles: tuple[float, float] = BRAIN_PERCENTILES) -> NDArray[np.uint8]:
-    """Clip at two percentiles of the non-zero voxels and stretch them to 1 … 255; zeros stay 0."""
-    return _to_bytes(_min_max(image, percentiles), image != 0)
+def to_grey(values: NDArray[np.float32], preset: Preset) -> NDArray[np.uint8]:
+    """The intensities (4, N) of the brain's voxels as uint8 from 1 to 255, by the preset's rule."""
+    return _equalised_together(values) if preset == "study" else _stretched_each(values)
 
 
-def stretch_and_equalise(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The reference study's: clip at percentiles 1 and 99, min-max, equalise the histogram; zeros stay 0."""
-    inside = image != 0
-    if not inside.any():
-        return np.zeros(image.shape, np.uint8)
-    return _to_bytes(equalize_hist(_min_max(image, STUDY_PERCENTILES), mask=inside), inside)
+def _stretched_each(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Each modality by itself: clipped at its 0.5 and 99.5 percentiles, then linear. A constant modality gives 1."""
+    grey = np.empty(values.shape, np.uint8)
+    for row, modality in zip(grey, values, strict=True):
+        low, high = (float(end) for end in np.percentile(modality, BRAIN_PERCENTILES))
+        varies = high - low > ROUNDING * max(abs(low), abs(high))
+        row[:] = _to_8_bits((np.clip(modality, low, high) - low) / (high - low)) if varies else 1
+    return grey
 
 
-def _min_max(image: NDArray[np.float32], percentiles: tuple[float, float]) -> NDArray[np.float32]:
-    inside = image[image != 0]
-    if inside.size == 0:
-        return np.zeros_like(image)
-    low, high = np.percentile(inside, percentiles)
-    if high <= low:
-        return np.full_like(image, 0.5)
-    scaled: NDArray[np.float32] = np.clip((image - low) / (high - low), 0, 1)
-    return scaled
+def _equalised_together(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """All four modalities as one, as the reference study's code does it: clipped at the 1 and 99 percentiles, min-max,
+    histogram (256 bins) equalised. So a modality that is brighter in the source stays brighter here."""
+    from skimage.exposure import equalize_hist
+
+    low, high = (float(end) for end in np.percentile(values, STUDY_PERCENTILES))
+    return _to_8_bits(equalize_hist(np.clip(values, low, high)))  # min-max would not change a histogram's order
 
 
-def _to_bytes(share: NDArray[np.floating], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """0 … 1 to 1 … 255 inside, 0 outside."""
-    return np.where(inside, np.rint(1 + 254 * share), 0).astype(np.uint8)
+def _to_8_bits(share: NDArray[Any]) -> NDArray[np.uint8]:
+    return (1.5 + 254 * share).astype(np.uint8)  # a half more, then cut off: rounded

@@ -1,33 +1,37 @@
-"""How a patient is brought to the common grid."""
+"""What the common grid is: a preset, a shape, and the key under which a patient made so is stored."""
 
+import hashlib
+import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Preset = Literal["brain", "study", "tumour"]
-PRESETS: tuple[Preset, ...] = ("brain", "study", "tumour")
-SHAPE = (95, 128, 128)  # depth, height, width of the reference study
+RECIPE_VERSION = 1  # goes up with every change after which the same recipe gives other voxels
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named recipe and the grid's shape (D, H, W).
-
-    `brain`: the box of the brain (non-zero voxels) at one isotropic spacing, aspect kept, no truth used.
-    `study`: the reference study's: 30 mm off both ends, 128 mm x 128 mm in plane around the middle of the brain's box,
-    intensities clipped at percentiles 1 and 99, min-max, histogram equalised. Its random crop is a centred one here.
-    `tumour`: 95 x 128 x 128 mm around the middle of the tumour's box. It uses the truth: an oracle.
-    """
+    """How a patient comes to the grid of `shape` (D, H, W); see `gliobench.grid.prepare` for what a preset does."""
 
     preset: Preset = "brain"
-    shape: tuple[int, int, int] = SHAPE
+    shape: tuple[int, int, int] = (95, 128, 128)
 
     def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise ValueError(f"preset {self.preset!r}: expected {', '.join(PRESETS)}")
+        if self.preset not in get_args(Preset):
+            raise ValueError(f"preset must be one of {', '.join(get_args(Preset))}, got {self.preset!r}")
         if len(self.shape) != 3 or min(self.shape) < 1:
-            raise ValueError(f"shape {self.shape}: expected three positive numbers (depth, height, width)")
+            raise ValueError(f"shape must be three sizes (depth, height, width) of at least 1, got {self.shape}")
 
     @property
     def oracle(self) -> bool:
-        """Whether the truth is used to place the grid."""
+        """Whether the truth places the grid."""
         return self.preset == "tumour"
+
+
+def content_key(source: str, subject_id: str, grade: int | None, recipe: Recipe) -> str:
+    """SHA-256 (hexadecimal) of everything a prepared patient depends on.
+
+    `source` is the digest of the patient's files (`RawSubject.content`), so the key is known before any voxel is read.
+    """
+    parts = [source, subject_id, grade, recipe.preset, list(recipe.shape), RECIPE_VERSION]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,68 +1,117 @@
-"""Sample a volume on an axis-aligned grid of another spacing."""
+"""From a scan's own voxels to a grid's: orientation, where the grid lies, and reading the scan there.
 
+Everything here counts in voxel centres: index 0 is the middle of the first voxel, whose edge is at -0.5. In
+`torch.nn.functional.grid_sample` that is `align_corners=False` with (2 * index + 1) / size - 1. A grid's affine is the
+scan's affine times the same start and step that the sampling uses, so the two cannot disagree.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
+from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from numpy.typing import NDArray
-from torch.nn import functional
+
+from gliobench.cohort.subject import RawSubject
+
+Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """Where the grid's voxels lie in the source: source index = start + step * grid index, axis by axis (z, y, x)."""
+class Scan:
+    """A patient's voxels turned to (z, y, x) = (inferior to superior, anterior to posterior, right to left).
 
-    start: tuple[float, float, float]
-    step: tuple[float, float, float]
-    shape: tuple[int, int, int]
+    `images` (4, Z, Y, X) and `labels` (Z, Y, X) are views of the source; `affine` maps (z, y, x) to world mm (RAS+).
+    """
+
+    images: NDArray[np.generic]
+    labels: NDArray[np.uint8] | None
+    affine: NDArray[np.float64]
 
     @property
-    def matrix(self) -> NDArray[np.float64]:
-        """(4, 4): grid index to source index."""
-        matrix = np.diag([*self.step, 1.0])
-        matrix[:3, 3] = self.start
-        return matrix
+    def spacing_mm(self) -> NDArray[np.float64]:
+        """Millimetres between neighbouring voxels along z, y and x; (3,)."""
+        spacing: NDArray[np.float64] = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return spacing
 
 
-def around(centre: NDArray[np.float64], extent: NDArray[np.float64], shape: tuple[int, int, int]) -> Sampling:
-    """The sampling whose voxels tile `extent` (source voxels, outer edge to outer edge) around `centre` (an index)."""
-    step = extent / np.asarray(shape)
-    start = centre - (np.asarray(shape) - 1) / 2 * step
-    return Sampling(_triple(start), _triple(step), shape)
+@dataclass(frozen=True)
+class Placement:
+    """Where a grid lies in a scan: scan index = `start` + `step` * grid index along each of (z, y, x)."""
+
+    start: Triple
+    step: Triple
+    shape: tuple[int, int, int]
+
+    def along(self, axis: int) -> NDArray[np.float64]:
+        """The scan's (fractional) indices of the grid's voxels along one axis."""
+        return self.start[axis] + self.step[axis] * np.arange(self.shape[axis], dtype=np.float64)
+
+    def affine(self, scan: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(4, 4) grid index (d, h, w) to world millimetres, given the scan's affine."""
+        placed = np.diag([*self.step, 1.0])
+        placed[:3, 3] = self.start
+        return scan @ placed
 
 
-def sample(volumes: NDArray[np.generic], sampling: Sampling, *, nearest: bool = False) -> NDArray[np.float32]:
-    """(C, Z, Y, X) to (C, *sampling.shape) float32: trilinear or nearest, zero outside the source.
+def orient(raw: RawSubject) -> Scan:
+    """Turn and flip the axes, without interpolation, to the nearest of the directions L, P, S; then to (z, y, x)."""
+    to_lps = ornt_transform(io_orientation(raw.affine), axcodes2ornt(("L", "P", "S")))
+    affine = raw.affine @ inv_ornt_aff(to_lps, raw.images.shape[1:])
+    images = apply_orientation(np.moveaxis(raw.images, 0, -1), to_lps)
+    labels = None if raw.labels is None else apply_orientation(raw.labels, to_lps).transpose()
+    return Scan(images.transpose(), labels, affine[:, [2, 1, 0, 3]])
 
-    torch's `grid_sample` with align_corners=True, in which -1 and 1 are the middles of the first and the last voxel.
+
+def centred(
+    centre: NDArray[np.float64], spacing_mm: Sequence[float], shape: tuple[int, int, int], scan: Scan
+) -> Placement:
+    """A grid whose middle is the scan's (fractional) index `centre`, with voxels of `spacing_mm`; all (z, y, x)."""
+    step = np.asarray(spacing_mm) / scan.spacing_mm
+    start = centre - step * (np.asarray(shape) - 1) / 2
+    return Placement(_triple(start), _triple(step), shape)
+
+
+def nearest(volume: NDArray[Any], placement: Placement) -> NDArray[Any]:
+    """The nearest voxel of `volume` (Z, Y, X) at each voxel of the grid, (D, H, W); zero outside the scan."""
+    sampled = np.zeros(placement.shape, volume.dtype)
+    found, place = volume, []
+    for axis, size in enumerate(volume.shape):  # axis by axis: several times faster than all indices at once
+        index = np.floor(placement.along(axis) + 0.5).astype(np.intp)
+        first, end = np.searchsorted(index, (0, size))
+        found = found.take(index[first:end], axis)
+        place.append(slice(first, end))
+    sampled[tuple(place)] = found
+    return sampled
+
+
+def trilinear(images: NDArray[np.generic], placement: Placement, voxels: NDArray[np.intp]) -> NDArray[np.float32]:
+    """The images (C, Z, Y, X), interpolated linearly at N voxels of the grid; (C, N) float32.
+
+    `voxels` are flat indices into (D, H, W), as `numpy.flatnonzero` gives them. Beyond its outermost voxel centres the scan goes
+    on with its edge values. Only the voxels asked for are computed, and only the part of the scan they need is copied.
     """
-    low, high = _needed(volumes.shape[1:], sampling)
-    if any(start >= stop for start, stop in zip(low, high, strict=True)):
-        return np.zeros((len(volumes), *sampling.shape), np.float32)
-    window = volumes[:, low[0] : high[0], low[1] : high[1], low[2] : high[2]]
-    source = torch.from_numpy(np.ascontiguousarray(window, dtype=np.float32))
-    axes = [
-        (start + step * torch.arange(count, dtype=torch.float64) - offset) * (2 / max(size - 1, 1)) - 1
-        for start, step, count, offset, size in zip(
-            sampling.start, sampling.step, sampling.shape, low, window.shape[1:], strict=True
-        )
-    ]
-    depth, height, width = torch.meshgrid(*(axis.float() for axis in axes), indexing="ij")
-    places = torch.stack([width, height, depth], dim=-1)
-    mode = "nearest" if nearest else "bilinear"
-    sampled = functional.grid_sample(source[None], places[None], mode=mode, padding_mode="zeros", align_corners=True)
-    return sampled[0].numpy()
+    import torch
+    from torch.nn.functional import grid_sample
+
+    window, points = [], []
+    for axis, (wanted, size) in enumerate(
+        zip(np.unravel_index(voxels, placement.shape), images.shape[1:], strict=True)
+    ):
+        along = placement.along(axis)
+        ends = along[[wanted.min(), wanted.max()]]
+        first = int(np.clip(np.floor(ends[0]), 0, size - 1))
+        last = int(np.clip(np.floor(ends[1]) + 1, 0, size - 1))
+        window.append(slice(first, last + 1))
+        points.append(((2 * (along - first) + 1) / (last + 1 - first) - 1).astype(np.float32)[wanted])
+    source = torch.from_numpy(np.ascontiguousarray(images[:, *window], dtype=np.float32))
+    grid = torch.from_numpy(np.stack(points[::-1], axis=-1))[None, None, None]
+    sampled = grid_sample(source[None], grid, mode="bilinear", padding_mode="border", align_corners=False)
+    result: NDArray[np.float32] = sampled[0, :, 0, 0].numpy()
+    return result
 
 
-def _needed(shape: tuple[int, ...], sampling: Sampling) -> tuple[list[int], list[int]]:
-    """First and one-past-last source index that the sampling can touch, a voxel of margin included."""
-    low, high = [], []
-    for size, start, step, count in zip(shape, sampling.start, sampling.step, sampling.shape, strict=True):
-        low.append(min(max(int(np.floor(start)) - 1, 0), size))
-        high.append(max(min(int(np.ceil(start + step * (count - 1))) + 2, size), 0))
-    return low, high
-
-
-def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+def _triple(values: NDArray[np.float64]) -> Triple:
     first, second, third = values.tolist()
     return first, second, third

@@ -10,6 +10,7 @@ from gliobench.grid.frame import INDEX_AXIS, Plane, take_slice
 from gliobench.grid.prepared import PreparedSubject
 
 Select = Literal["oracle", "brain", "predicted"]
+BRAIN_SHARE = 0.01  # a slice with less brain than this share of its pixels shows nothing
 
 
 def select_slices(
@@ -21,14 +22,16 @@ def select_slices(
     min_area_px: int = 1,
     predicted: NDArray[np.bool_] | None = None,
 ) -> list[int]:
-    """Indices of a plane's slices, from the first to the last on which something has `min_area_px` pixels or more.
+    """Indices of a plane's slices, every `every`-th of those from the first selected slice to the last.
 
-    That something is the true whole tumour (`oracle`: it uses the truth), the brain, or the tumour of another run's
-    mask `predicted` (D, H, W). Of those slices every `every`-th. Empty where no slice has so many pixels.
+    `oracle`: slices with `min_area_px` pixels of the true whole tumour or more (it uses the truth); `predicted`: the
+    same of another run's mask (D, H, W); `brain`: slices of which a hundredth or more is brain. Empty where none is.
     Raises ValueError: `oracle` without a mask, `predicted` without one or of another shape than the grid.
     """
-    area_px = _mask(prepared, select, predicted).sum(axis=tuple(axis for axis in range(3) if axis != INDEX_AXIS[plane]))
-    found = np.flatnonzero(area_px >= min_area_px)
+    across = tuple(axis for axis in range(3) if axis != INDEX_AXIS[plane])
+    mask = _mask(prepared, select, predicted)
+    least = BRAIN_SHARE * (mask.size // mask.shape[INDEX_AXIS[plane]]) if select == "brain" else min_area_px
+    found = np.flatnonzero(np.count_nonzero(mask, axis=across) >= least)
     return list(range(int(found[0]), int(found[-1]) + 1, every)) if len(found) else []
 
 
@@ -36,7 +39,7 @@ def _mask(prepared: PreparedSubject, select: Select, predicted: NDArray[np.bool_
     if select == "oracle":
         return prepared.tumour
     if select == "brain":
-        return prepared.image.any(axis=0)
+        return np.asarray(prepared.image.any(axis=0))
     if select == "predicted":
         if predicted is None:
             raise ValueError(f"{prepared.id}: slices chosen by a prediction need the predicted mask, and there is none")

@@ -113,7 +113,9 @@ def grade_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap) -> di
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     """part / whole, NaN where there is no whole."""
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    shares = np.full(part.shape, np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares
 
 
 def _balanced_accuracy(
@@ -125,12 +127,13 @@ def _balanced_accuracy(
 
 
 def _f1(weights: NDArray[np.float64], truth: NDArray[np.bool_], called: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return _share(2 * (weights @ (called & truth)), weights @ truth + weights @ called)
+    hits: NDArray[np.float64] = weights @ (called & truth)
+    return _share(2 * hits, weights @ truth + weights @ called)
 
 
 def _auc(weights: NDArray[np.float64], truth: NDArray[np.bool_], score: NDArray[np.float64]) -> NDArray[np.float64]:
     """The share of (HGG, LGG) pairs in the right order, half for ties (Hanley and McNeil 1982)."""
     high, low = score[truth][:, None], score[~truth][None]
-    ordered = (high > low) + 0.5 * (high == low)
-    right = ((weights[:, truth] @ ordered) * weights[:, ~truth]).sum(axis=1)
-    return _share(right, (weights @ truth) * (weights @ ~truth))
+    ordered = np.where(high == low, 0.5, high > low)
+    right: NDArray[np.float64] = ((weights[:, truth] @ ordered) * weights[:, ~truth]).sum(axis=1)
+    return _share(right, weights[:, truth].sum(axis=1) * weights[:, ~truth].sum(axis=1))

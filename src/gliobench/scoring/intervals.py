@@ -13,6 +13,7 @@ LEVEL = 0.95
 BCA = "BCa bootstrap over patients"
 PERCENTILE = "percentile bootstrap over patients"
 PERCENTILE_OF_DEFINED = f"{PERCENTILE} (resamples without a value left out)"
+NO_SPREAD = f"{PERCENTILE} (all resamples equal)"
 WILSON = "Wilson"
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -52,7 +53,7 @@ def wilson(count: int, total: int, n: int, reason: str) -> Figure:
     if n < 2:
         return without_interval(count / total, n)
     low, high = proportion_confint(count, total, alpha=1 - LEVEL, method="wilson")
-    return Figure(count / total, float(low), float(high), WILSON)
+    return Figure(count / total, round(float(low), 12), round(float(high), 12), WILSON)
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,10 @@ def _figure(value: float, drawn: NDArray[np.float64], left_out: NDArray[np.float
     defined = np.sort(drawn[~np.isnan(drawn)])
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     method = PERCENTILE if len(defined) == len(drawn) else PERCENTILE_OF_DEFINED
-    if method == PERCENTILE:
-        adjusted = _bca_tails(value, defined, left_out, tails)
-        if adjusted is not None:
-            tails, method = adjusted, BCA
+    if defined[0] == defined[-1]:
+        method = NO_SPREAD
+    elif method == PERCENTILE and (adjusted := _bca_tails(value, defined, left_out, tails)) is not None:
+        tails, method = adjusted, BCA
     low, high = np.quantile(defined, tails)
     return Figure(float(value), float(low), float(high), method)
 

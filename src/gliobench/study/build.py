@@ -1,27 +1,35 @@
 """From a model's entry in the study file to something that answers, one line a kind."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gliobench.grid.frame import Plane
 from gliobench.models.baselines import BASELINES
 from gliobench.models.prediction import Model
-from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.config import UNTRAINED_CHECKPOINT, BaselineModel, LanguageModel, NetworkModel
 from gliobench.study.context import Context, StageError
-from gliobench.study.questions import can_be_asked
+from gliobench.tasks.prompt import read_prompt_file
+
+
+@dataclass(frozen=True)
+class Builder:
+    """How a kind of model is built; `every_plane`: anew for each plane, because it learns from slices of one."""
+
+    build: Callable[[Context, Any, Plane], Model]
+    every_plane: bool = False
 
 
 def build_model(context: Context, part: BaselineModel | NetworkModel | LanguageModel, plane: Plane) -> Model:
     """The model of a study's entry, ready to answer about slices of `plane`."""
-    return BUILDERS[part.kind](context, part, plane)
+    return BUILDERS[part.kind].build(context, part, plane)
 
 
 def _baseline(context: Context, part: BaselineModel, plane: Plane) -> Model:
     if part.name not in BASELINES:
         raise StageError(f"no baseline is named {part.name!r}; there are {', '.join(BASELINES)}")
-    learn = [context.subjects[id] for id in context.fold.train]
-    needs = "grade" if part.name == "majority-grade" else "mask"
-    return BASELINES[part.name]([subject for subject in learn if can_be_asked(subject, needs)], plane)
+    return BASELINES[part.name]([context.subjects[id] for id in context.fold.train], plane)
 
 
 def _network(context: Context, part: NetworkModel, plane: Plane) -> Model:
@@ -40,6 +48,7 @@ def _language_model(context: Context, part: LanguageModel, plane: Plane) -> Mode
         name=part.name,
         checkpoint=checkpoint_folder(context, part.checkpoint),
         tasks=part.tasks,
+        prompts={task: read_prompt_file(part.prompts, task) for task in part.tasks} if part.prompts else None,
         modality=part.modality,
         batch_size=part.batch_size,
         dtype=part.dtype,
@@ -52,14 +61,14 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
     """A folder or hub id; `tiny-mllama` is made on the spot."""
     from gliobench.models.tiny import write_tiny_mllama
 
-    if checkpoint != "tiny-mllama":
+    if checkpoint != UNTRAINED_CHECKPOINT:
         return checkpoint
     folder = context.folder.root / "checkpoints" / checkpoint
     return str(folder if Path(folder / "config.json").exists() else write_tiny_mllama(folder))
 
 
-BUILDERS: Mapping[str, Callable[..., Model]] = {
-    "baseline": _baseline,
-    "network": _network,
-    "vlm": _language_model,
+BUILDERS: Mapping[str, Builder] = {
+    "baseline": Builder(_baseline, every_plane=True),
+    "network": Builder(_network),
+    "vlm": Builder(_language_model),
 }

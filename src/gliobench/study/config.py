@@ -11,6 +11,7 @@ from gliobench.study.lines import key_lines
 
 TaskName = Literal["grade", "centre", "box", "polygon", "mask"]
 Share = Annotated[float, Field(gt=0, lt=1)]
+UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
@@ -106,6 +107,12 @@ class LanguageModel(Part):
     min_p: float = Field(default=0.0, ge=0, le=1)
     max_new_tokens: int | None = Field(default=None, ge=1)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _untrained_is_called_so(self) -> Self:
+        if self.checkpoint == UNTRAINED_CHECKPOINT and "untrained" not in self.name:
+            raise ValueError(f"name {self.name!r}: random weights must have 'untrained' in their name")
+        return self
 
 
 AnyModel = Annotated[BaselineModel | NetworkModel | LanguageModel, Field(discriminator="kind")]

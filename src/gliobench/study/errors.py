@@ -1,7 +1,10 @@
 """The errors that are a person's to mend: shown as a message, without a traceback."""
 
 from gliobench.cohort.subject import CohortError
+from gliobench.grid.splits import SplitError
+from gliobench.models.errors import ModelError
 from gliobench.study.config import StudyError
 from gliobench.study.context import StageError
+from gliobench.tasks.prompt import PromptError
 
-PERSONS_MISTAKES = (CohortError, StudyError, StageError)
+PERSONS_MISTAKES = (CohortError, SplitError, PromptError, ModelError, StudyError, StageError)

@@ -7,7 +7,7 @@ from gliobench.records.record import make_record, question_key
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
-from gliobench.study.build import build_model
+from gliobench.study.build import BUILDERS, build_model
 from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
@@ -61,8 +61,10 @@ def _inputs(context: Context, part: AnyPart) -> str:
 
 def _models_and_questions(context: Context, part: AnyPart) -> Iterator[tuple[Model, list[Question]]]:
     """The model with its questions; a slice-by-slice model once a plane."""
+    model: Model | None = None
     for plane in context.study.slices.planes:
-        model = build_model(context, part, plane)
+        if model is None or BUILDERS[part.kind].every_plane:
+            model = build_model(context, part, plane)
         tasks = [task for task in context.study.tasks if task in model.tasks]
         if not model.per_slice:
             yield model, list(patient_questions(context, tasks))

@@ -11,8 +11,8 @@ from gliobench.tasks.geometry import NO_GLIOMA, Grade, Mask, Value
 from gliobench.tasks.reading import judge
 
 NAMES = {
-    LGG: r"low[\s-]?grade(?:\s+glioma)?|LGG",
-    HGG: r"high[\s-]?grade(?:\s+glioma)?|HGG",
+    LGG: r"low[\s-]?grade(?:\s+glioma)?+|LGG",
+    HGG: r"high[\s-]?grade(?:\s+glioma)?+|HGG",
     NO_GLIOMA: r"no\s+(?:evidence\s+of\s+(?:an?\s+)?)?(?:glioma|tumou?r)s?(?!\s+(?:grade|necro|enhanc))",
 }
 WORDS = {LGG: "LGG (0)", HGG: "HGG (1)", NO_GLIOMA: "no glioma (2)"}
@@ -20,7 +20,7 @@ WORDS = {LGG: "LGG (0)", HGG: "HGG (1)", NO_GLIOMA: "no glioma (2)"}
 NO_MENU = r"(?!\W{0,3}(?:\([012]\))?\W{0,3}(?:or\b|and\b)?\W{0,3}(?:low|high|no)[\s-](?:grade|glioma))"
 NO_LIST = r"(?![\d.,]*\d)(?!\s{0,3}(?:,|/|\||or|and|to|-|–)\s{0,3}(?:or\s)?[012])"
 NAME = rf"(?:{'|'.join(f'(?P<name{value}>{names})' for value, names in NAMES.items())}){NO_MENU}"
-DIGIT = rf"(?P<digit>[012]){NO_LIST}"
+DIGIT = rf"(?<![-−+])(?P<digit>[012]){NO_LIST}"
 ALSO = r"(?:[^\w]{0,4}\((?P<also>[012])\))?"
 KEYWORD = r"(?:choice|classification|class|answer|prediction|diagnosis|label|category|classified\s+as)"
 FILLER = r"(?:(?:an?|the|choice|option|class|likely|probably)\b[^\w]{0,6}){0,3}"

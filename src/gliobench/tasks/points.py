@@ -219,7 +219,7 @@ def _list(text: str, group: list[_Atom], cut_off: bool) -> PointList:
 
 def _breaks_off(after: str, needs_bracket: bool) -> bool:
     """True where what ends the text begins another point, or promises one, or owes the bracket around the list."""
-    promises = re.search(rf"\d|{OPEN}", after) or after.rstrip("'\"`*_$\\ \t\r\n").endswith((",", ";"))
+    promises = re.search(rf"\d|{OPEN}", after) or after.rstrip("'\"`*_ \t\r\n").endswith((",", ";"))
     return bool(promises) or (needs_bracket and "." not in after)
 
 

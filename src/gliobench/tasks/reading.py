@@ -15,7 +15,9 @@ NOTHING = re.compile(
     r"(?: (?:is |are )?(?:visible|present|seen|detected|found))?)\W*",
     re.IGNORECASE,
 )
-DENIAL = re.compile(r"\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE)
+DENIAL = re.compile(
+    r"(?<!\bif )\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE
+)
 REFUSAL = re.compile(
     r"\bI(?:['’]m| am)(?: \w+){0,2} (?:unable|not able)\b|\bI(?:['’]m| am) (?:very |so )?sorry\b"
     r"|\bI (?:can ?not|can['’]?t|could ?n[o'’]t|won['’]?t|will not|must decline|do(?:n['’]?t| not) (?:see|have|feel))\b"

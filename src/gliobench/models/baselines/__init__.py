@@ -1,0 +1,20 @@
+"""The trivial baselines, by name. Each is built from training patients and a plane; a new one is a file and a line."""
+
+from collections.abc import Callable, Sequence
+
+from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.baselines.empty import empty
+from gliobench.models.baselines.flair_blob import flair_blob
+from gliobench.models.baselines.image_centre import image_centre
+from gliobench.models.baselines.majority_grade import majority_grade
+from gliobench.models.baselines.mean_box import mean_box
+from gliobench.models.prediction import Model
+
+BASELINES: dict[str, Callable[[Sequence[PreparedSubject], Plane], Model]] = {
+    "majority-grade": majority_grade,
+    "image-centre": image_centre,
+    "mean-box": mean_box,
+    "flair-blob": flair_blob,
+    "empty": empty,
+}

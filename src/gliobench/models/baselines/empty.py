@@ -1,0 +1,21 @@
+"""Never any tumour: what a mask is worth that marks nothing."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.baselines.rule import Rule
+from gliobench.tasks.geometry import VolumeMask
+
+
+def empty(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
+    """An empty mask for every patient."""
+    return Rule(
+        "empty",
+        frozenset({"mask"}),
+        False,
+        {},
+        lambda question: VolumeMask(np.zeros(question.subject.shape, dtype=bool)),
+    )

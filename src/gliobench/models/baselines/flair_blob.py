@@ -1,0 +1,58 @@
+"""The largest bright region in FLAIR."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from gliobench.cohort.subject import MODALITIES
+from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.baselines.rule import Rule
+from gliobench.models.errors import ModelError
+from gliobench.models.prediction import Question
+from gliobench.tasks.geometry import VolumeMask
+
+SMOOTHING_MM = 2.0  # of the Gaussian: noise must not break a tumour into crumbs
+QUANTILES = (0.80, 0.85, 0.90, 0.93, 0.95, 0.97, 0.98, 0.99)
+
+
+def flair_blob(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
+    """The largest connected component above a quantile of the brain's smoothed FLAIR.
+
+    The quantile with the best mean Dice on the training patients is taken. Raises ModelError where none has a mask.
+    """
+    learn = [subject for subject in train if subject.labels is not None]
+    if not learn:
+        raise ModelError("flair-blob: no training patient has a mask to choose the threshold on")
+    dice = np.mean([_dice_by_quantile(subject) for subject in learn], axis=0)
+    quantile = QUANTILES[int(np.argmax(dice))]
+
+    def answer(question: Question) -> VolumeMask:
+        return VolumeMask(_blob(_smoothed(question.subject), question.subject, quantile))
+
+    return Rule("flair-blob", frozenset({"mask"}), False, {"quantile": quantile, "smoothing_mm": SMOOTHING_MM}, answer)
+
+
+def _dice_by_quantile(subject: PreparedSubject) -> list[float]:
+    flair, tumour = _smoothed(subject), subject.tumour
+    blobs = (_blob(flair, subject, quantile) for quantile in QUANTILES)
+    return [2 * np.count_nonzero(blob & tumour) / (np.count_nonzero(blob) + np.count_nonzero(tumour)) for blob in blobs]
+
+
+def _smoothed(subject: PreparedSubject) -> NDArray[np.float32]:
+    flair = np.asarray(subject.image[MODALITIES.index("flair")], dtype=np.float32)
+    smoothed: NDArray[np.float32] = ndimage.gaussian_filter(flair, SMOOTHING_MM / np.asarray(subject.spacing_mm))
+    return smoothed
+
+
+def _blob(flair: NDArray[np.float32], subject: PreparedSubject, quantile: float) -> NDArray[np.bool_]:
+    brain = subject.image[MODALITIES.index("flair")] > 0
+    if not brain.any():
+        return np.zeros(subject.shape, dtype=bool)
+    components, _ = ndimage.label(brain & (flair > np.quantile(flair[brain], quantile)))
+    sizes = np.bincount(components.ravel())
+    sizes[0] = 0  # the background
+    largest: NDArray[np.bool_] = (components == sizes.argmax()) & (components > 0)
+    return largest

@@ -1,0 +1,28 @@
+"""A model that is one fixed rule."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.geometry import Value
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Answers every question with `answer(question)`; `settings` holds what was learnt from training patients."""
+
+    name: str
+    tasks: frozenset[str]
+    per_slice: bool
+    settings: Settings
+    answer: Callable[[Question], Value]
+    score: float | None = None
+
+    def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        """One prediction a question, in the order asked."""
+        for question in questions:
+            start = perf_counter()
+            value = self.answer(question)
+            yield Prediction(question, Answered(value), score=self.score, seconds=perf_counter() - start)

@@ -1,0 +1,220 @@
+"""All answers about one patient, scored on their own task and on every coarser one."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gliobench.grid.frame import PLANES, Plane, SliceFrame, put_slice
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.scoring.grades import Votes, count_votes
+from gliobench.scoring.overlap import Area
+from gliobench.scoring.protocol import STANDARD, Protocol
+from gliobench.scoring.truth import SubjectTruth, cut, fill
+from gliobench.tasks.answer import Answer, Answered
+from gliobench.tasks.chain import coarsen, coarser
+from gliobench.tasks.geometry import Point, Value, VolumeMask
+
+VOLUME = "volume"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One answer: of which model, to which task, about which slice (`frame` None: the whole patient).
+
+    `score`: the model's own probability of HGG, or None.
+    """
+
+    model: str
+    task: str
+    frame: SliceFrame | None
+    answer: Answer
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class SubjectRow:
+    """One figure of one patient; the fields are the columns of the table `per_subject`."""
+
+    model: str
+    task: str
+    source: str
+    plane: str
+    subject: str
+    grade: int | None
+    metric: str
+    value: float
+    n_asked: int
+    n_answered: int
+
+
+@dataclass(frozen=True)
+class VoteRow:
+    """The votes about one patient; `predicted` is None where neither grade won."""
+
+    model: str
+    plane: str
+    subject: str
+    grade: int | None
+    votes: Votes
+    predicted: int | None
+
+
+@dataclass(frozen=True)
+class SubjectScores:
+    """What the answers about one patient are worth."""
+
+    rows: tuple[SubjectRow, ...]
+    votes: tuple[VoteRow, ...]
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What was said about one slice: `value` None of an answer means that there is no tumour."""
+
+    frame: SliceFrame
+    answered: bool
+    value: Value | None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which questions a figure rests on."""
+
+    model: str
+    source: str
+    plane: str
+    n_asked: int
+    n_answered: int
+
+
+def score_subject(
+    subject: PreparedSubject,
+    items: Iterable[Item],
+    slices: Mapping[Plane, Sequence[int]],
+    protocol: Protocol = STANDARD,
+) -> SubjectScores:
+    """Score the answers about one patient.
+
+    `slices`: by plane, the slices on which a mask of the whole volume is scored as polygon, box and centre: those
+    that the models which answer slice by slice are asked about. Raises ValueError where a model answers a question
+    twice, and where the patient has no mask and a task needs one.
+    """
+    truth = SubjectTruth(subject)
+    rows: list[SubjectRow] = []
+    votes: list[VoteRow] = []
+    for (model, task), group in _grouped(subject, items).items():
+        planes = [plane for plane in (None, *PLANES) if plane in group]
+        if task == "grade":
+            votes += [_vote(subject, model, plane or VOLUME, group[plane], protocol) for plane in planes]
+            continue
+        for item in group.get(None, []):
+            rows += _score_volume(truth, item, slices, protocol)
+        sliced = [group[plane] for plane in planes if plane is not None]
+        for place, part in enumerate(sliced):
+            rows += _score_slices(truth, model, task, part, protocol, stack=place == 0)
+    return SubjectScores(tuple(rows), tuple(votes))
+
+
+def _grouped(subject: PreparedSubject, items: Iterable[Item]) -> dict[tuple[str, str], dict[Plane | None, list[Item]]]:
+    groups: dict[tuple[str, str], dict[Plane | None, list[Item]]] = {}
+    seen = set()
+    for item in items:
+        plane, index = (item.frame.plane, item.frame.index) if item.frame else (None, None)
+        if (key := (item.model, item.task, plane, index)) in seen:
+            where = f"{plane} slice {index}" if item.frame else "the whole patient"
+            raise ValueError(f"{subject.id}: {item.model} answers {item.task} of {where} twice; score one of the two")
+        seen.add(key)
+        groups.setdefault((item.model, item.task), {}).setdefault(plane, []).append(item)
+    return groups
+
+
+def _vote(subject: PreparedSubject, model: str, plane: str, items: Sequence[Item], protocol: Protocol) -> VoteRow:
+    votes = count_votes([item.answer for item in items], items[0].score if plane == VOLUME else None)
+    return VoteRow(model, plane, subject.id, subject.grade, votes, protocol.decide(votes))
+
+
+def _score_volume(
+    truth: SubjectTruth, item: Item, slices: Mapping[Plane, Sequence[int]], protocol: Protocol
+) -> Iterator[SubjectRow]:
+    """A mask of the whole patient: as a volume, and slice by slice on the coarser tasks."""
+    value = item.answer.value if isinstance(item.answer, Answered) else None
+    if value is not None and not isinstance(value, VolumeMask):
+        raise TypeError(f"{item.model}: a VolumeMask is expected for a whole patient, got a {type(value).__name__}")
+    answered = value is not None
+    asked = _Asked(item.model, item.task, VOLUME, 1, int(answered))
+    area = Area(np.asarray(value.voxels)) if value is not None else None
+    yield from _rows(truth, asked, "mask", protocol.area(area, truth.volume, truth.subject.spacing_mm))
+    for plane, indices in slices.items():
+        frames = [truth.subject.frame(plane, index) for index in indices]
+        said = [_Said(frame, answered, cut(area.pixels, frame) if area else None) for frame in frames]
+        asked = _Asked(item.model, item.task, plane, len(said), len(said) if answered else 0)
+        for task in coarser("mask")[1:]:
+            yield from _score_task(truth, asked, task, said, protocol)
+
+
+def _score_slices(
+    truth: SubjectTruth, model: str, source: str, items: Sequence[Item], protocol: Protocol, *, stack: bool
+) -> Iterator[SubjectRow]:
+    """Answers about the slices of one plane: on their own task and the coarser ones, and stacked as a volume."""
+    said = []
+    for item in items:
+        assert item.frame is not None
+        answer = item.answer
+        said.append(_Said(item.frame, isinstance(answer, Answered), getattr(answer, "value", None)))
+    asked = _Asked(model, source, said[0].frame.plane, len(said), sum(slice.answered for slice in said))
+    for task in coarser(source):
+        yield from _score_task(truth, asked, task, said, protocol)
+    if stack and source != "centre":
+        voxels = np.zeros(truth.subject.shape, dtype=bool)
+        for slice in said:
+            put_slice(voxels, slice.frame.plane, slice.frame.index, fill(slice.value, slice.frame))
+        scores = protocol.area(Area(voxels), truth.volume, truth.subject.spacing_mm)
+        yield from _rows(truth, _Asked(model, source, VOLUME, asked.n_asked, asked.n_answered), "mask", scores)
+
+
+def _score_task(
+    truth: SubjectTruth, asked: _Asked, task: str, said: Sequence[_Said], protocol: Protocol
+) -> Iterator[SubjectRow]:
+    """The mean over the slices of each metric, and of distances to a place the 95th percentile too."""
+    score = _score_point if task == "centre" else _score_area
+    scores = [score(truth, task, slice, protocol) for slice in said]
+    if not scores:
+        return
+    figures = {metric: float(np.mean([one[metric] for one in scores])) for metric in scores[0]}
+    if task == "centre":
+        for metric in [metric for metric in figures if metric.endswith("_mm")]:
+            name = f"{metric.removesuffix('_mm')}_p95_mm"
+            figures[name] = float(np.percentile([one[metric] for one in scores], 95))
+    yield from _rows(truth, asked, task, figures)
+
+
+def _score_point(truth: SubjectTruth, task: str, said: _Said, protocol: Protocol) -> dict[str, float]:
+    point = None if said.value is None else coarsen(said.value, task)
+    if point is not None and not isinstance(point, Point):
+        raise TypeError(f"a point is expected, got a {type(point).__name__}")
+    return protocol.point(point, said.answered, truth.slice(said.frame).box, said.frame)
+
+
+def _score_area(truth: SubjectTruth, task: str, said: _Said, protocol: Protocol) -> dict[str, float]:
+    answer = None
+    if said.answered:
+        answer = Area(fill(None if said.value is None else coarsen(said.value, task), said.frame))
+    return protocol.area(answer, truth.slice(said.frame).area(task), said.frame.spacing_mm)
+
+
+def _rows(truth: SubjectTruth, asked: _Asked, task: str, figures: Mapping[str, float]) -> Iterator[SubjectRow]:
+    subject = truth.subject
+    for metric, value in figures.items():
+        yield SubjectRow(
+            model=asked.model,
+            task=task,
+            source=asked.source,
+            plane=asked.plane,
+            subject=subject.id,
+            grade=subject.grade,
+            metric=metric,
+            value=value,
+            n_asked=asked.n_asked,
+            n_answered=asked.n_answered,
+        )

@@ -1,0 +1,150 @@
+"""From the figures of every patient to the tables: means over patients with their intervals."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from gliobench.scoring.grades import GradedPatient, grade_figures
+from gliobench.scoring.intervals import Bootstrap, Figure
+from gliobench.scoring.score import VOLUME, SubjectRow, SubjectScores, VoteRow
+
+PER_SUBJECT = ("model", "task", "source", "plane", "subject", "grade", "metric", "value", "n_asked", "n_answered")
+SUMMARY = (
+    *("model", "task", "source", "plane", "metric", "unit", "value", "low", "high", "interval"),
+    *("n_subjects", "n_asked", "n_answered", "coverage"),
+)
+VOTES = (
+    *("model", "plane", "subject", "grade", "lgg", "hgg", "no_glioma", "unanswered"),
+    *("gldr", "predicted", "score"),
+)
+Group = tuple[str, str, str, str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The three tables; their columns are `PER_SUBJECT`, `SUMMARY` and `VOTES`."""
+
+    per_subject: pd.DataFrame
+    summary: pd.DataFrame
+    votes: pd.DataFrame
+
+
+def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = None) -> Scores:
+    """The tables over all patients; `bootstrap` gives the intervals (10,000 resamples, seed 0, where None).
+
+    The order of patients makes no difference. Patients of unknown grade stand among the votes and are not scored.
+    """
+    bootstrap = bootstrap or Bootstrap()
+    ordered = list(scores)
+    rows = sorted((row for one in ordered for row in one.rows), key=lambda row: row.subject)
+    votes = sorted((vote for one in ordered for vote in one.votes), key=lambda vote: vote.subject)
+    graded = [row for vote in votes for row in _grade_rows(vote)]
+    groups = _grouped([*rows, *graded])
+    figures = {**_means(groups, bootstrap), **_grades(votes, bootstrap)}
+    return Scores(
+        per_subject=_table((asdict(row) for row in [*rows, *graded]), PER_SUBJECT),
+        summary=_table(_summary(groups, figures), SUMMARY),
+        votes=_table((_vote(vote) for vote in votes), VOTES),
+    )
+
+
+def _patient(vote: VoteRow) -> GradedPatient | None:
+    return None if vote.grade is None else GradedPatient(vote.grade, vote.predicted, vote.votes)
+
+
+def _grade_rows(vote: VoteRow) -> list[SubjectRow]:
+    patient = _patient(vote)
+    if patient is None:
+        return []
+    values = {"accuracy": float(patient.called == patient.truth)}
+    if vote.plane != VOLUME:
+        values["slice_accuracy"] = patient.slice_accuracy
+    answered = vote.votes.asked - vote.votes.unanswered
+    return [
+        SubjectRow(
+            vote.model, "grade", "grade", vote.plane, vote.subject, vote.grade, name, value, vote.votes.asked, answered
+        )
+        for name, value in values.items()
+    ]
+
+
+def _grouped(rows: Sequence[SubjectRow]) -> dict[Group, list[SubjectRow]]:
+    groups: dict[Group, list[SubjectRow]] = {}
+    for row in rows:
+        groups.setdefault((row.model, row.task, row.source, row.plane, row.metric), []).append(row)
+    return groups
+
+
+def _means(groups: Mapping[Group, Sequence[SubjectRow]], bootstrap: Bootstrap) -> dict[Group, Figure]:
+    """The mean of every group, those with equally many patients together."""
+    by_size: dict[int, list[Group]] = {}
+    for key, group in groups.items():
+        by_size.setdefault(len(group), []).append(key)
+    figures: dict[Group, Figure] = {}
+    for keys in by_size.values():
+        values = np.array([[row.value for row in groups[key]] for key in keys]).T
+        figures.update(zip(keys, bootstrap.means(values), strict=True))
+    return figures
+
+
+def _grades(votes: Sequence[VoteRow], bootstrap: Bootstrap) -> dict[Group, Figure]:
+    patients: dict[tuple[str, str], list[GradedPatient]] = {}
+    for vote in votes:
+        if (patient := _patient(vote)) is not None:
+            patients.setdefault((vote.model, vote.plane), []).append(patient)
+    return {
+        (model, "grade", "grade", plane, metric): figure
+        for (model, plane), group in patients.items()
+        for metric, figure in grade_figures(group, bootstrap).items()
+    }
+
+
+def _summary(
+    groups: Mapping[Group, Sequence[SubjectRow]], figures: Mapping[Group, Figure]
+) -> Iterable[dict[str, object]]:
+    places: dict[tuple[str, ...], int] = {}
+    for key in groups:
+        places.setdefault(key[:4], len(places))
+    for key, figure in sorted(figures.items(), key=lambda item: places[item[0][:4]]):
+        model, task, source, plane, metric = key
+        # Every metric of a patient's grade rests on the same questions as its accuracy.
+        group = groups[key] if key in groups else groups[(*key[:4], "accuracy")]
+        asked, answered = sum(row.n_asked for row in group), sum(row.n_answered for row in group)
+        yield {
+            "model": model,
+            "task": task,
+            "source": source,
+            "plane": plane,
+            "metric": metric,
+            "unit": "mm" if metric.endswith("_mm") else "share",
+            **asdict(figure),
+            "n_subjects": len(group),
+            "n_asked": asked,
+            "n_answered": answered,
+            "coverage": answered / asked,
+        }
+
+
+def _vote(vote: VoteRow) -> dict[str, object]:
+    patient, votes = _patient(vote), vote.votes
+    return {
+        "model": vote.model,
+        "plane": vote.plane,
+        "subject": vote.subject,
+        "grade": vote.grade,
+        "lgg": votes.lgg,
+        "hgg": votes.hgg,
+        "no_glioma": votes.no_glioma,
+        "unanswered": votes.unanswered,
+        "gldr": votes.gldr,
+        "predicted": vote.predicted,
+        "score": float("nan") if patient is None else patient.score,
+    }
+
+
+def _table(rows: Iterable[dict[str, object]], columns: Sequence[str]) -> pd.DataFrame:
+    table = pd.DataFrame(list(rows), columns=list(columns))
+    whole = [name for name in ("grade", "predicted") if name in columns]
+    return table.astype(dict.fromkeys(whole, "Int64"))

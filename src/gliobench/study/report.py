@@ -1,0 +1,114 @@
+"""Stage `report`: tables, curves, pictures and provenance into one page."""
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.context import Context, read_stage
+from gliobench.study.folder import fingerprint
+from gliobench.study.gallery import gallery
+from gliobench.study.questions import without_truth
+from gliobench.study.score import read_scores, scores_inputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gliobench.report.contents import Part
+
+PACKAGES = ("gliobench", "torch", "transformers", "monai", "lightning", "numpy", "scipy", "scikit-image")
+
+
+def report(context: Context) -> Path:
+    """Write the report of what was scored; returns the path of the page."""
+    from gliobench.report.contents import ReportContents
+    from gliobench.report.page import write_report
+
+    page = context.folder.report / "report.html"
+    inputs = fingerprint(scores=scores_inputs(context), version=version("gliobench"))
+    with context.stage("report", inputs, done=page.exists()) as to_do:
+        if not to_do:
+            return page
+        scores = read_scores(context)
+        left = read_stage(context.folder.prepared, "prepare")
+        contents = ReportContents(
+            title=f"{context.study.name}: language model, network or neither?",
+            study=context.study.name,
+            cohort=f"{left['cohort']} ({left['layout']})",
+            parts=list(_parts(context)),
+            summary=scores.summary,
+            per_subject=scores.per_subject,
+            votes=scores.votes,
+            baselines=frozenset(part.name for part in context.study.models if isinstance(part, BaselineModel)),
+            curves=_curves(context),
+            gallery=gallery(context),
+            faults=context.left_out,
+            provenance=_provenance(context),
+            oracles=list(_oracles(context)),
+            notes=list(_notes(context)),
+        )
+        return write_report(contents, context.folder.report)
+
+
+def _parts(context: Context) -> Iterator["Part"]:
+    from gliobench.report.contents import Part
+
+    fold = context.fold
+    for name, ids in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
+        grades = [context.subjects[id].grade for id in ids]
+        yield Part(name, len(ids), grades.count(LGG), grades.count(HGG))
+
+
+def _language_models(context: Context) -> Sequence[LanguageModel]:
+    return [part for part in context.study.models if isinstance(part, LanguageModel)]
+
+
+def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
+    import pandas as pd
+
+    networks = [part.name for part in context.study.models if isinstance(part, NetworkModel)]
+    paths = {name: context.folder.network(name) / "curves.csv" for name in networks}
+    return {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
+
+
+def _oracles(context: Context) -> Iterator[str]:
+    if context.study.grid.preset == "tumour":
+        yield "grid: every model sees a volume centred on the true tumour"
+    if context.study.slices.select == "oracle":
+        yield "slices: a slice-by-slice model is asked only about slices that hold tumour, found by the truth"
+
+
+def _notes(context: Context) -> Iterator[str]:
+    if all(id.startswith("Phantom") for id in context.subjects):
+        yield "These patients are phantoms made by gliobench: the figures say that it works, nothing about patients."
+    yield from without_truth([context.subjects[id] for id in context.fold.test], context.study.tasks)
+    for part in _language_models(context):
+        how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
+        yield f"{part.name}: {part.checkpoint}, {part.modality} slices one by one, decoding {how}"
+    yield "A patient's grade is what most slices say: LGG, HGG, no glioma or nothing; a tie goes to the first."
+
+
+def _provenance(context: Context) -> dict[str, str]:
+    grid, split = context.study.grid, json.loads(context.folder.split.read_text(encoding="utf-8"))
+    return {
+        "packages": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
+        "grid": f"{grid.preset}, {' x '.join(map(str, grid.shape))}",
+        "slices": context.study.slices.model_dump_json(exclude_none=True),
+        "split": f"fold {context.study.split.fold} of {len(split['folds'])}, {split['source']}, seed {split['seed']}, "
+        f"checksum {split['checksum']}",
+        "seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in _seconds(context)),
+        "study": context.study.model_dump_json(exclude_none=True),
+    }
+
+
+def _seconds(context: Context) -> Iterator[tuple[str, float]]:
+    """Each stage with how long it took when it was last done."""
+    stamps = context.folder.stamp("any").parent.glob("*.json")
+    for path in sorted(stamps, key=lambda path: path.stat().st_mtime_ns):
+        yield path.stem, float(json.loads(path.read_text(encoding="utf-8"))["seconds"])

@@ -1,0 +1,67 @@
+"""Everything a training needs to go on, in one safetensors file: written whole or not at all, and never unpickled."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gliobench.training.settings import EpochReport
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come. `inputs`: digest of settings and data; another training's file is not taken up."""
+
+    inputs: str
+    history: tuple[EpochReport, ...] = ()
+    best_epoch: int = -1
+    threshold: float = 0.5
+
+    @property
+    def best_metric(self) -> float:
+        return self.history[self.best_epoch].validation_metric if self.history else float("-inf")
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file so that a reader never sees half of it."""
+    partial = path.with_name(f".{path.name}.partial")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata)
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def save_progress(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
+    """Write weights, the optimiser's moments and the history."""
+    tensors = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
+    for number, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in state.items()}
+    save_tensors(tensors, path, {"progress": json.dumps(asdict(progress))})
+
+
+def load_progress(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, inputs: str) -> Progress:
+    """Take up a training where it was; a fresh `Progress` where there is nothing to take up."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            content = json.loads(file.metadata()["progress"])
+            if content["inputs"] != inputs:
+                return Progress(inputs)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dictionary
+    except (FileNotFoundError, SafetensorError):
+        return Progress(inputs)
+    module.load_state_dict(
+        {name.removeprefix("module."): tensor for name, tensor in tensors.items() if name.startswith("module.")}
+    )
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser."):
+            _, number, key = name.split(".")
+            moments.setdefault(int(number), {})[key] = tensor
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+    history = tuple(EpochReport(**report) for report in content["history"])
+    return Progress(inputs, history, content["best_epoch"], content["threshold"])

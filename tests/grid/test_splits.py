@@ -1,0 +1,165 @@
+"""By patient, in proportion, never overlapping, and not to be changed unnoticed."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gliobench.grid.splits import Fold, Split, SplitError, make_split, oversample, read_split, write_split
+
+cohorts = st.dictionaries(
+    st.text("abcdef0123", min_size=1, max_size=6), st.sampled_from([0, 1, 1, 1, None]), min_size=8, max_size=60
+)
+
+
+def cohort(lgg: int, hgg: int) -> dict[str, int | None]:
+    return {f"L{n:02d}": 0 for n in range(lgg)} | {f"H{n:02d}": 1 for n in range(hgg)}
+
+
+@given(cohorts, st.floats(0.1, 0.4), st.integers(2, 4), st.integers(0, 5))
+def test_every_patient_stands_in_one_place_and_grades_in_proportion(
+    grades: dict[str, int | None], share: float, folds: int, seed: int
+) -> None:
+    split = make_split(grades, test_share=share, folds=folds, seed=seed)
+    parts = [split.test, *split.folds]
+    assert sorted(id for part in parts for id in part) == sorted(grades)
+    assert abs(len(split.test) - share * len(grades)) <= 0.5 + 1e-9 or len(split.test) == 1
+    assert max(map(len, split.folds)) - min(map(len, split.folds)) <= 1
+    for grade in set(grades.values()):
+        total = sum(found == grade for found in grades.values())
+        counts = [sum(grades[id] == grade for id in part) for part in parts]
+        assert abs(counts[0] - total * len(split.test) / len(grades)) < 1
+        assert max(counts[1:]) - min(counts[1:]) <= 1
+    shuffled = dict(sorted(grades.items(), reverse=True))
+    assert make_split(shuffled, test_share=share, folds=folds, seed=seed) == split
+
+
+def test_the_two_real_cohorts_sizes() -> None:
+    eight = make_split(cohort(4, 4), test_share=0.25, folds=3, seed=0)
+    assert Counter(id[0] for id in eight.test) == {"L": 1, "H": 1}
+    assert [Counter(id[0] for id in fold) for fold in eight.folds] == [{"L": 1, "H": 1}] * 3
+    thirty = make_split(cohort(6, 24), test_share=0.3, folds=5, seed=0)
+    assert Counter(id[0] for id in thirty.test) == {"L": 2, "H": 7}  # 1.8 and 7.2
+    assert sorted(Counter(id[0] for id in fold)["L"] for fold in thirty.folds) == [0, 1, 1, 1, 1]
+    assert make_split(cohort(6, 24), test_share=0.3, folds=5, seed=1) != thirty
+
+
+def test_a_fold_validates_and_the_others_train() -> None:
+    split = make_split(cohort(4, 8), test_share=0.25, folds=3, seed=2)
+    for number in range(3):
+        fold = split.fold(number)
+        assert fold.validation == split.folds[number]
+        assert set(fold.train) == {id for other in split.folds for id in other} - set(fold.validation)
+        assert fold.test == split.test
+    with pytest.raises(SplitError, match=r"fold 3 does not exist.* folds 0 to 2"):
+        split.fold(3)
+
+
+def test_overlap_is_an_error_wherever_a_split_is_built() -> None:
+    with pytest.raises(SplitError, match=r"1 patients .* b \(test and fold 1\)"):
+        Split(("a", "b"), (("c",), ("b", "d")), None, "by hand")
+    with pytest.raises(SplitError, match=r"c \(fold 0 and fold 0\)"):
+        Split(("a",), (("c", "c"), ("d",)), None, "by hand")
+    with pytest.raises(SplitError, match=r"x \(training and validation\)"):
+        Fold(("x",), ("x",), ())
+
+
+def test_too_few_patients_is_an_error() -> None:
+    with pytest.raises(SplitError, match=r"6 patients, 2 of them for the test, leave 4 for 5 folds"):
+        make_split(cohort(3, 3), test_share=0.3, folds=5, seed=0)
+    with pytest.raises(SplitError, match="fold 1 of 2 without a patient"):
+        Split(("a",), (("b",), ()), None, "by hand")
+
+
+def test_a_written_split_reads_back_the_same(tmp_path: Path) -> None:
+    grades = cohort(6, 24)
+    split = make_split(grades, test_share=0.3, folds=5, seed=3)
+    write_split(split, tmp_path / "new" / "split.json")
+    read = read_split(tmp_path / "new" / "split.json", list(grades))
+    assert read == split
+    assert read.checksum == split.checksum
+    assert list(tmp_path.glob("new/*")) == [tmp_path / "new" / "split.json"]
+
+
+@pytest.mark.parametrize("key", ["test", "seed", "source", "checksum"])
+def test_a_split_that_was_changed_is_not_used(tmp_path: Path, key: str) -> None:
+    grades, path = cohort(4, 8), tmp_path / "split.json"
+    write_split(make_split(grades, test_share=0.25, folds=3, seed=3), path)
+    content = json.loads(path.read_text())
+    content[key] = {"test": content["test"][1:], "seed": 4, "source": "me", "checksum": "0" * 64}[key]
+    path.write_text(json.dumps(content))
+    with pytest.raises(SplitError, match=r"split\.json: the checksum does not fit"):
+        read_split(path, list(grades))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"test": 3}', "\x00\xff", '{"test": [], "folds": [[1], 2]}'])
+def test_a_file_that_is_no_split_is_an_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "split.json"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(SplitError, match=r"split\.json"):
+        read_split(path, ["a"])
+
+
+def test_patients_that_are_not_there_are_named(tmp_path: Path) -> None:
+    write_split(Split(("a",), (("b",), ("c",)), None, "by hand"), tmp_path / "split.json")
+    with pytest.raises(SplitError, match=r"2 patients of the split are not in the cohort \(1 patients\): a, c"):
+        read_split(tmp_path / "split.json", ["b"])
+    with pytest.raises(SplitError, match="no such split file"):
+        read_split(tmp_path / "none.json", ["b"])
+
+
+def study_file(path: Path, folds: list[list[int]]) -> Path:
+    """Fold indices as the study wrote them: four images in a row for each patient."""
+    count = sum(map(len, folds))
+    images = [np.concatenate([np.arange(4 * patient, 4 * patient + 4) for patient in fold]) for fold in folds]
+    arrays = {f"val_inds_{k}": found for k, found in enumerate(images)}
+    arrays |= {f"train_inds_{k}": np.setdiff1d(np.arange(4 * count), found) for k, found in enumerate(images)}
+    np.savez(path, num_folds=len(folds), **arrays)
+    return path
+
+
+def test_study_folds_go_by_position_in_the_sorted_ids(tmp_path: Path) -> None:
+    path = study_file(tmp_path / "INDICES.npz", [[0, 3], [1, 2]])
+    split = read_split(path, ["e", "d", "c", "b", "a", "f"])
+    assert split.folds == (("a", "d"), ("b", "c"))
+    assert split.test == ("e", "f")
+    with pytest.raises(SplitError, match="the folds count 4 patients, the cohort has 3"):
+        read_split(path, ["a", "b", "c"])
+
+
+def test_study_folds_that_overlap_are_an_error(tmp_path: Path) -> None:
+    twice = study_file(tmp_path / "twice.npz", [[0, 1], [1, 2]])
+    with pytest.raises(SplitError, match="do not hold every patient from 0 on exactly once"):
+        read_split(twice, ["a", "b", "c", "d"])
+    inside = tmp_path / "inside.npz"
+    np.savez(inside, num_folds=1, val_inds_0=np.arange(4), train_inds_0=np.arange(8))
+    with pytest.raises(SplitError, match="overlap or leave images out"):
+        read_split(inside, ["a"])
+    (tmp_path / "no.npz").write_bytes(b"PK no zip")
+    with pytest.raises(SplitError, match="not a file of fold indices"):
+        read_split(tmp_path / "no.npz", ["a"])
+
+
+@pytest.mark.realdata
+def test_the_studys_own_five_folds_load(shared: Path) -> None:
+    ids = [f"{n:03d}" for n in range(365)]
+    split = read_split(shared / "replication" / "targets" / "INDICES.npz", ids)
+    assert [len(fold) for fold in split.folds] == [62] * 5
+    assert split.test == tuple(ids[310:])
+    assert split.folds[4] == tuple(ids[248:310])
+
+
+def test_the_rarer_grade_is_repeated_until_both_are_equal() -> None:
+    grades = {"a": 0, "b": 0, "c": 1, "d": 1, "e": 1, "f": 1, "g": 1, "h": None}
+    drawn = oversample(list(grades), grades, seed=0)
+    assert drawn[:8] == list(grades)
+    counts = Counter(drawn)
+    assert counts["a"] + counts["b"] == 5
+    assert {counts["a"], counts["b"]} == {2, 3}  # whole rounds first
+    assert all(counts[id] == 1 for id in "cdefgh")
+    assert oversample(list(grades), grades, seed=0) == drawn
+    assert oversample(["c", "d", "h"], grades, seed=0) == ["c", "d", "h"]

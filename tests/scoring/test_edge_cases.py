@@ -1,0 +1,89 @@
+"""Every line of the tables in docs/scoring.md, against the code."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.scoring.grades import GradedPatient, Votes, grade_figures, most_votes
+from gliobench.scoring.intervals import Bootstrap
+from gliobench.scoring.overlap import Area
+from gliobench.scoring.protocol import STANDARD
+from gliobench.tasks.geometry import Box, Point
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "scoring.md"
+FRAME = SliceFrame("axial", 0, (30, 40), (1.5, 2.0))
+DIAGONAL = ((29 * 1.5) ** 2 + (39 * 2.0) ** 2) ** 0.5
+
+
+def lines(*keys: str, column: str) -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
+    """The lines of the table that begins with `keys` and has `column`: the first cells, and the others by name."""
+    names: list[str] | None = None
+    for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        if names is None and tuple(cells[: len(keys)]) == keys and column in cells:
+            names = cells
+        elif names is not None and not cells:
+            return
+        elif names is not None and not cells[0].startswith("---"):
+            yield tuple(cells[: len(keys)]), dict(zip(names[len(keys) :], cells[len(keys) :], strict=True))
+
+
+def matches(said: str, value: float) -> bool:
+    if said == "defined":
+        return bool(np.isfinite(value))
+    return value == pytest.approx(DIAGONAL if said == "diagonal" else float(said))
+
+
+AREAS = list(lines("truth", "answer", column="hd95_mm"))
+PLACES = list(lines("truth", "answer", column="in_box"))
+GRADES = list(lines("patients", column="auc"))
+
+
+def test_the_tables_are_found() -> None:
+    assert (len(AREAS), len(PLACES), len(GRADES)) == (6, 6, 4)
+
+
+@pytest.mark.parametrize(("case", "said"), AREAS, ids=lambda value: "-".join(value) if type(value) is tuple else "")
+def test_areas(case: tuple[str, str], said: dict[str, str]) -> None:
+    tumour, other = np.zeros(FRAME.shape, dtype=bool), np.zeros(FRAME.shape, dtype=bool)
+    tumour[5:12, 6:20], other[7:15, 9:30] = True, True
+    empty = Area(np.zeros(FRAME.shape, dtype=bool))
+    answer = {"tumour": Area(other), "empty": empty, "unanswered": None}[case[1]]
+    figures = STANDARD.area(answer, {"tumour": Area(tumour), "empty": empty}[case[0]], FRAME.spacing_mm)
+    assert figures.keys() == said.keys()
+    assert [name for name in said if not matches(said[name], figures[name])] == []
+
+
+@pytest.mark.parametrize(("case", "said"), PLACES, ids=lambda value: "-".join(value) if type(value) is tuple else "")
+def test_places(case: tuple[str, str], said: dict[str, str]) -> None:
+    point = Point(FRAME, 3, 4) if case[1] == "point" else None
+    box = Box(FRAME, 5, 6, 11, 19) if case[0] == "tumour" else None
+    figures = STANDARD.point(point, case[1] != "unanswered", box, FRAME)
+    assert figures.keys() == said.keys()
+    assert [name for name in said if not matches(said[name], figures[name])] == []
+
+
+def made(truth: int, *, hgg: int) -> GradedPatient:
+    votes = Votes(5 - hgg, hgg, 0, 0)
+    return GradedPatient(truth, most_votes(votes), votes)
+
+
+@pytest.mark.parametrize(("case", "said"), GRADES, ids=lambda value: value[0] if type(value) is tuple else "")
+def test_grades(case: tuple[str], said: dict[str, str]) -> None:
+    patients = {
+        "no LGG": [made(1, hgg=1), made(1, hgg=4), made(1, hgg=3)],
+        "no HGG, some called HGG": [made(0, hgg=1), made(0, hgg=4), made(0, hgg=3)],
+        "no HGG, none called HGG": [made(0, hgg=1), made(0, hgg=0), made(0, hgg=2)],
+        "both, none called HGG": [made(0, hgg=1), made(1, hgg=0), made(1, hgg=2)],
+    }[case[0]]
+    figures = grade_figures(patients, Bootstrap(resamples=100))
+    assert figures.keys() == said.keys()
+    for name, text in said.items():
+        if text.startswith("undefined"):
+            assert np.isnan([figures[name].value, figures[name].low, figures[name].high]).all(), name
+            assert figures[name].interval == text
+        else:
+            assert matches(text, figures[name].value), name

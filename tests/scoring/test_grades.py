@@ -1,0 +1,116 @@
+"""Votes, decisions and figures of grades: by hand, against scikit-learn, and the reference study's published ones."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.grid.frame import SliceFrame
+from gliobench.scoring.grades import GradedPatient, Votes, count_votes, grade_figures, most_votes
+from gliobench.scoring.intervals import Bootstrap
+from gliobench.tasks.answer import Answered, Malformed, Missing, Refused, Truncated
+from gliobench.tasks.geometry import NO_GLIOMA, Grade, Point
+
+FAST = Bootstrap(resamples=500)
+
+
+def patient(truth: int, lgg: int, hgg: int, no_glioma: int = 0, unanswered: int = 0) -> GradedPatient:
+    votes = Votes(lgg, hgg, no_glioma, unanswered)
+    return GradedPatient(truth, most_votes(votes), votes)
+
+
+@pytest.mark.parametrize(
+    ("votes", "grade"),
+    [
+        (Votes(3, 2, 0, 0), 0),
+        (Votes(2, 3, 0, 0), 1),
+        (Votes(2, 2, 0, 0), 0),  # ties go to the lower class
+        (Votes(1, 3, 3, 3), 1),
+        (Votes(1, 2, 3, 0), None),
+        (Votes(1, 2, 0, 3), None),
+        (Votes(0, 0, 2, 2), None),
+    ],
+)
+def test_most_votes(votes: Votes, grade: int | None) -> None:
+    assert most_votes(votes) == grade
+
+
+def test_count_votes_and_gldr() -> None:
+    answers = [
+        Answered(Grade(0)),
+        Answered(Grade(1)),
+        Answered(Grade(1)),
+        Answered(Grade(1)),
+        Answered(Grade(NO_GLIOMA)),
+    ]
+    failures = [Malformed(""), Refused(""), Truncated(""), Missing("")]
+    votes = count_votes([*answers, *failures], None)
+    assert votes == Votes(1, 3, 1, 4)
+    assert votes.gldr == 0.75
+    assert np.isnan(Votes(0, 0, 3, 1).gldr)
+
+
+def test_a_vote_that_is_no_grade() -> None:
+    frame = SliceFrame("axial", 0, (4, 4), (1.0, 1.0))
+    with pytest.raises(TypeError, match="a grade is expected, got a Point"):
+        count_votes([Answered(Point(frame, 1, 1))], None)
+
+
+def test_a_patient_without_a_grade_is_wrong_whatever_the_truth() -> None:
+    missed, alarm = patient(1, 0, 0, 2, 3), patient(0, 1, 0, 0, 3)
+    assert (missed.called, missed.score) == (0, 0.0)
+    assert (alarm.called, alarm.score) == (1, 1.0)
+    figures = grade_figures([missed, alarm, patient(1, 0, 3), patient(0, 3, 0)], FAST)
+    assert {name: figure.value for name, figure in figures.items()} == {
+        "accuracy": 0.5,
+        "balanced_accuracy": 0.5,
+        "precision": 0.5,
+        "recall": 0.5,
+        "specificity": 0.5,
+        "f1": 0.5,
+        "auc": 0.5,  # pairs (HGG, LGG): 0 < 1, 0 = 0, 1 = 1, 1 > 0
+    }
+
+
+def test_figures_equal_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    patients = [patient(int(random.random() < 0.7), *random.integers(1, 9, 2)) for _ in range(60)]
+    truth, called = [one.truth for one in patients], [one.called for one in patients]
+    figures = {name: figure.value for name, figure in grade_figures(patients, FAST).items()}
+    assert figures == pytest.approx(
+        {
+            "accuracy": metrics.accuracy_score(truth, called),
+            "balanced_accuracy": metrics.balanced_accuracy_score(truth, called),
+            "precision": metrics.precision_score(truth, called),
+            "recall": metrics.recall_score(truth, called),
+            "specificity": metrics.recall_score(truth, called, pos_label=0),
+            "f1": metrics.f1_score(truth, called),
+            "auc": metrics.roc_auc_score(truth, [one.score for one in patients]),
+        }
+    )
+
+
+def test_the_models_own_probability_orders_patients() -> None:
+    votes = Votes(1, 0, 0, 0, probability=0.4)
+    assert GradedPatient(1, 0, votes).score == 0.4
+
+
+@pytest.mark.realdata
+def test_tallies_of_the_reference_study(shared: Path) -> None:
+    """grade/general-axial: no winner is left out there, so accuracy 0.7818, F1 0.8776, precision 0.7963, recall
+    0.9773 and specificity 0 of the study (replication/README.md) are the standard ones too."""
+    patients = []
+    for file in sorted((shared / "replication" / "grade" / "general-axial").glob("scan_results_*.txt")):
+        text = file.read_text()
+        tally = re.search(r"Tally: \[(\d+), (\d+), (\d+), (\d+)\]", text)
+        truth = re.search(r"True Label: (LGG|HGG)", text)
+        assert tally, file.name
+        assert truth, file.name
+        patients.append(patient(GRADE_NAMES.index(truth[1]), *(int(count) for count in tally.groups())))
+    figures = grade_figures(patients, FAST)
+    published = {"accuracy": 0.7818, "f1": 0.8776, "precision": 0.7963, "recall": 0.9773, "specificity": 0.0}
+    assert {name: figures[name].value for name in published} == pytest.approx(published, abs=5e-5)
+    assert len(patients) == 55

@@ -1,0 +1,43 @@
+"""Distances of points by hand, and against clipping to the rectangle."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.scoring.location import distance_to_box_mm, distance_to_centre_mm, score_point
+from gliobench.tasks.geometry import Box, Point
+
+FRAME = SliceFrame("axial", 3, (128, 100), (2.0, 0.5))
+BOX = Box(FRAME, 10, 20, 30, 60)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "in_box", "to_box", "to_centre"),
+    [
+        (20, 40, 1, 0, 0),  # the middle
+        (30, 60, 1, 0, math.hypot(10 * 2, 20 * 0.5)),  # a corner is inside
+        (33, 40, 0, 6, 26),  # 3 rows below
+        (20, 10, 0, 5, 15),  # 10 columns to the left
+        (6, 72, 0, math.hypot(4 * 2, 12 * 0.5), math.hypot(14 * 2, 32 * 0.5)),  # past a corner: 8 and 6 mm
+    ],
+)
+def test_by_hand(row: float, column: float, in_box: float, to_box: float, to_centre: float) -> None:
+    figures = score_point(Point(FRAME, row, column), True, BOX, FRAME)
+    assert figures == pytest.approx(
+        {"in_box": in_box, "distance_to_box_mm": to_box, "distance_to_centre_mm": to_centre}
+    )
+
+
+def test_middle_of_a_box_of_even_height_lies_between_pixels() -> None:
+    assert distance_to_centre_mm(Point(FRAME, 10, 20), Box(FRAME, 10, 20, 11, 20)) == pytest.approx(1.0)
+
+
+@given(st.floats(-20, 150), st.floats(-20, 150))
+def test_the_nearest_point_of_the_box_is_the_clipped_one(row: float, column: float) -> None:
+    nearest = Point(FRAME, min(max(row, 10), 30), min(max(column, 20), 60))
+    expected = math.hypot((row - nearest.row) * 2, (column - nearest.column) * 0.5)
+    assert distance_to_box_mm(Point(FRAME, row, column), BOX) == pytest.approx(expected, abs=1e-9)
+    assert distance_to_box_mm(nearest, BOX) == 0

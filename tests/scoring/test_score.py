@@ -1,0 +1,209 @@
+"""Whole patients, scored by hand on a small grid."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.scoring.intervals import Bootstrap
+from gliobench.scoring.score import Item, SubjectScores, score_subject
+from gliobench.scoring.summary import PER_SUBJECT, SUMMARY, VOTES, Scores, summarise
+from gliobench.tasks.answer import Answered, Malformed, Missing
+from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, VolumeMask
+
+SPACING = (2.0, 1.0, 0.5)
+SHAPE = (6, 20, 24)
+SLICES = {"axial": [2, 3]}
+UNANSWERED = Malformed("no number in it")
+
+
+def make_subject(id: str = "A", grade: int | None = 1) -> PreparedSubject:
+    """The tumour fills rows 5 to 14 and columns 8 to 17 of the axial slices 2 and 3: 200 voxels."""
+    labels = np.zeros(SHAPE, dtype=np.uint8)
+    labels[2:4, 5:15, 8:18] = 2
+    image = np.zeros((4, *SHAPE), dtype=np.uint8)
+    affine = np.diag([*SPACING, 1.0])
+    return PreparedSubject(id, grade, image, labels, affine, affine, SHAPE, False, id)
+
+
+def figures(scores: SubjectScores, task: str, source: str, plane: str) -> dict[str, float]:
+    return {
+        row.metric: row.value
+        for row in scores.rows
+        if (row.task, row.source, row.plane) == (task, source, plane) and row.model == "m"
+    }
+
+
+def axial(index: int) -> SliceFrame:
+    return make_subject().frame("axial", index)
+
+
+AXIAL_DIAGONAL = math.hypot(19 * 1.0, 23 * 0.5)
+
+
+def test_a_right_mask_is_right_on_every_task() -> None:
+    subject = make_subject()
+    item = Item("m", "mask", None, Answered(VolumeMask(subject.tumour)))
+    scores = score_subject(subject, [item], {"axial": [2, 3], "sagittal": [10]})
+    right = {"dice": 1, "hd95_mm": 0, "precision": 1, "recall": 1, "specificity": 1}
+    assert figures(scores, "mask", "mask", "volume") == right
+    for plane in ("axial", "sagittal"):
+        assert figures(scores, "polygon", "mask", plane) == right
+        assert figures(scores, "box", "mask", plane) == right
+        near = {"distance_to_box_mm": 0, "distance_to_centre_mm": 0}
+        near |= {"distance_to_box_p95_mm": 0, "distance_to_centre_p95_mm": 0}
+        assert figures(scores, "centre", "mask", plane) == {"in_box": 1, **near}
+
+
+def test_a_box_beside_the_truth_and_one_unanswered() -> None:
+    """Slice 2: five columns to the right, so half of 100 pixels is shared. Slice 3: nothing."""
+    subject = make_subject()
+    box = Answered(Box(axial(2), 5, 13, 14, 22))
+    items = [Item("m", "box", axial(2), box), Item("m", "box", axial(3), UNANSWERED)]
+    scores = score_subject(subject, items, SLICES)
+    assert figures(scores, "box", "box", "axial") == pytest.approx(
+        {
+            "dice": 0.5 / 2,
+            "hd95_mm": (2.5 + AXIAL_DIAGONAL) / 2,
+            "precision": 0.5 / 2,
+            "recall": 0.5 / 2,
+            "specificity": (1 - 50 / 380) / 2,
+        }
+    )
+    assert figures(scores, "centre", "box", "axial") == pytest.approx(
+        {
+            "in_box": 0,  # column 17.5 is half a pixel, 0.25 mm, past the edge
+            "distance_to_box_mm": (0.25 + AXIAL_DIAGONAL) / 2,
+            "distance_to_centre_mm": (2.5 + AXIAL_DIAGONAL) / 2,
+            "distance_to_box_p95_mm": 0.25 + 0.95 * (AXIAL_DIAGONAL - 0.25),
+            "distance_to_centre_p95_mm": 2.5 + 0.95 * (AXIAL_DIAGONAL - 2.5),
+        }
+    )
+    stacked = figures(scores, "mask", "box", "volume")  # 50 of 100 voxels of the answer, 50 of 200 of the truth
+    expected = {"dice": 2 * 50 / 300, "precision": 0.5, "recall": 0.25, "specificity": 1 - 50 / (np.prod(SHAPE) - 200)}
+    assert {name: stacked[name] for name in expected} == pytest.approx(expected)
+    asked = {(row.task, row.n_asked, row.n_answered) for row in scores.rows}
+    assert asked == {("box", 2, 1), ("centre", 2, 1), ("mask", 2, 1)}
+
+
+def test_a_polygon_is_scored_against_the_polygon_and_counts_as_box_and_centre() -> None:
+    subject = make_subject()
+    square = tuple((row, column) for row, column in ((5, 8), (5, 17), (14, 17), (14, 8)))
+    items = [Item("m", "polygon", axial(index), Answered(Polygon(axial(index), square))) for index in (2, 3)]
+    scores = score_subject(subject, items, SLICES)
+    for task, source, plane in (
+        ("polygon", "polygon", "axial"),
+        ("box", "polygon", "axial"),
+        ("mask", "polygon", "volume"),
+    ):
+        assert figures(scores, task, source, plane)["dice"] == 1
+    assert figures(scores, "centre", "polygon", "axial")["distance_to_centre_mm"] == 0
+
+
+def test_coronal_slices_are_stacked_upright() -> None:
+    """Of a coronal slice row 0 is the top (depth 5): a right box stacks to the right voxels, at every height."""
+    subject = make_subject()
+    frames = [subject.frame("coronal", index) for index in range(5, 15)]
+    items = [Item("m", "box", frame, Answered(Box(frame, 2, 8, 3, 17))) for frame in frames]
+    scores = score_subject(subject, items, {"coronal": range(5, 15)})
+    assert figures(scores, "box", "box", "coronal")["dice"] == 1
+    assert figures(scores, "mask", "box", "volume")["dice"] == 1
+
+
+def test_of_several_planes_the_first_is_stacked() -> None:
+    subject = make_subject()
+    coronal = subject.frame("coronal", 5)
+    items = [Item("m", "mask", coronal, UNANSWERED)]
+    items += [Item("m", "mask", axial(n), Answered(Mask(axial(n), subject.tumour[n]))) for n in (2, 3)]
+    scores = score_subject(subject, items, {"axial": [2, 3], "coronal": [5]})
+    assert figures(scores, "mask", "mask", "volume")["dice"] == 1
+    assert figures(scores, "mask", "mask", "axial")["dice"] == 1
+    assert figures(scores, "mask", "mask", "coronal")["dice"] == 0
+
+
+def test_an_unanswered_and_an_empty_volume() -> None:
+    subject = make_subject()
+    empty = Answered(VolumeMask(np.zeros(SHAPE, dtype=bool)))
+    diagonal = math.sqrt((5 * 2) ** 2 + 19**2 + (23 * 0.5) ** 2)
+    for answer, specificity, answered in ((empty, 1.0, 1), (Missing("no file"), 0.0, 0)):
+        scores = score_subject(subject, [Item("m", "mask", None, answer)], {"axial": [2, 4]})
+        volume = figures(scores, "mask", "mask", "volume")
+        assert (volume["dice"], volume["specificity"]) == (0, specificity)
+        assert volume["hd95_mm"] == pytest.approx(diagonal)
+        counts = {(row.plane, row.n_asked, row.n_answered) for row in scores.rows}
+        assert counts == {("volume", 1, answered), ("axial", 2, 2 * answered)}
+        box = figures(scores, "box", "mask", "axial")  # slice 4 has no tumour: rightly left empty, or unanswered
+        assert box["dice"] == answered / 2
+
+
+def test_a_question_answered_twice() -> None:
+    item = Item("m", "centre", axial(2), Answered(Point(axial(2), 1, 1)))
+    with pytest.raises(ValueError, match="A: m answers centre of axial slice 2 twice"):
+        score_subject(make_subject(), [item, item], SLICES)
+
+
+def grade_items(subject: PreparedSubject, *grades: int | None) -> list[Item]:
+    answers = [UNANSWERED if grade is None else Answered(Grade(grade)) for grade in grades]
+    return [Item("m", "grade", subject.frame("axial", index), answer) for index, answer in enumerate(answers)]
+
+
+@pytest.fixture
+def scores() -> Scores:
+    """Four patients, asked slice by slice by `m` and once by `net`; D's grade is unknown."""
+    votes = {"A": (1, (1, 1, 0)), "B": (1, (None, None, 1)), "C": (0, (0, NO_GLIOMA, 0)), "D": (None, (1, 1, 1))}
+    parts = []
+    for number, (id, (grade, answers)) in enumerate(votes.items()):
+        subject = make_subject(id, grade)
+        items = grade_items(subject, *answers)
+        items.append(Item("net", "grade", None, Answered(Grade(1)), score=0.9 - number / 10))
+        items.append(Item("net", "mask", None, Answered(VolumeMask(subject.tumour))))
+        parts.append(score_subject(subject, items, SLICES))
+    return summarise(reversed(parts), Bootstrap(resamples=200))
+
+
+def test_columns_and_units(scores: Scores) -> None:
+    assert tuple(scores.per_subject.columns) == PER_SUBJECT
+    assert tuple(scores.summary.columns) == SUMMARY
+    assert tuple(scores.votes.columns) == VOTES
+    assert set(scores.summary.loc[scores.summary["metric"].str.endswith("_mm"), "unit"]) == {"mm"}
+
+
+def test_votes_table(scores: Scores) -> None:
+    votes = scores.votes[scores.votes["model"] == "m"].set_index("subject")
+    assert list(votes.index) == ["A", "B", "C", "D"]
+    assert votes.loc["B", ["lgg", "hgg", "no_glioma", "unanswered"]].tolist() == [0, 1, 0, 2]
+    assert votes["gldr"].tolist() == pytest.approx([2 / 3, 1, 0, 1])
+    assert votes["predicted"].tolist() == [1, pd.NA, 0, 1]
+    assert votes["score"].tolist() == pytest.approx([2 / 3, 0, 0, math.nan], nan_ok=True)
+    net = scores.votes[scores.votes["model"] == "net"].set_index("subject")
+    assert set(net["plane"]) == {"volume"}
+    assert net["score"].tolist() == pytest.approx([0.9, 0.8, 0.7, math.nan], nan_ok=True)
+
+
+def test_summary_of_grades(scores: Scores) -> None:
+    summary = scores.summary[(scores.summary["model"] == "m") & (scores.summary["task"] == "grade")]
+    summary = summary.set_index("metric")
+    expected = {"accuracy": 2 / 3, "recall": 0.5, "specificity": 1, "precision": 1, "f1": 2 / 3, "auc": 0.75}
+    expected |= {"balanced_accuracy": 0.75, "slice_accuracy": (2 / 3 + 1 / 3 + 2 / 3) / 3}
+    assert summary["value"].to_dict() == pytest.approx(expected)
+    assert set(zip(summary["n_subjects"], summary["n_asked"], summary["n_answered"], strict=True)) == {(3, 9, 7)}
+    assert summary["coverage"].tolist() == pytest.approx([7 / 9] * 8)
+    assert summary.loc["accuracy", "interval"] == "Wilson"
+
+
+def test_summary_of_areas_is_the_mean_of_the_patients(scores: Scores) -> None:
+    keys = ["model", "task", "source", "plane", "metric"]
+    means = scores.per_subject.groupby(keys)["value"].mean()
+    summary = scores.summary.set_index(keys)["value"]
+    assert summary[means.index].tolist() == pytest.approx(means.tolist())
+    dice = scores.summary[(scores.summary["metric"] == "dice") & (scores.summary["task"] == "mask")].iloc[0]
+    assert (dice["n_subjects"], dice["n_asked"], dice["n_answered"]) == (4, 4, 4)
+    assert (dice["value"], dice["low"], dice["high"]) == (1, 1, 1)
+
+
+def test_nothing_to_score() -> None:
+    empty = summarise([])
+    assert (len(empty.per_subject), len(empty.summary), len(empty.votes)) == (0, 0, 0)

@@ -1,0 +1,91 @@
+"""Prompts: the project's own, and those of a file."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.tasks.prompt import Prompt, PromptError, read_prompt_file
+from gliobench.tasks.registry import TASKS
+
+FRAME = SliceFrame("axial", 3, (95, 128), (1.0, 1.0))
+
+
+def test_every_task_has_its_own_prompt() -> None:
+    assert list(TASKS) == ["grade", "centre", "box", "polygon", "mask"]
+    for name, task in TASKS.items():
+        assert (task.name, task.prompt.name, task.prompt.version) == (name, name, "1")
+        assert task.prompt.max_new_tokens >= 16
+        assert not re.search(r"[{}]", task.prompt.about(FRAME))
+        if name != "grade":
+            assert "95 rows by 128 columns" in task.prompt.about(FRAME)
+
+
+def test_no_prompt_of_ours_holds_an_answer() -> None:
+    """An echo of the prompt must never be read as an answer."""
+    for task in TASKS.values():
+        text = task.prompt.about(FRAME)
+        assert type(task.parse(text, FRAME, False)).__name__ == "Malformed", task.name
+
+
+def test_other_braces_are_left_alone() -> None:
+    prompt = Prompt("own", "1", 'Answer {"row": r} in {rows}x{columns} {0} {}', 8)
+    assert prompt.about(FRAME) == 'Answer {"row": r} in 95x128 {0} {}'
+
+
+def test_a_plain_text_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("Where is it, in {rows} rows?\n", "utf-8")
+    prompt = read_prompt_file(file, "centre")
+    assert prompt.name == "mine"
+    assert prompt.text == "Where is it, in {rows} rows?"
+    assert prompt.max_new_tokens == TASKS["centre"].prompt.max_new_tokens
+    assert re.fullmatch(r"sha256:[0-9a-f]{12}", prompt.version)
+    file.write_text("Where is it?", "utf-8")
+    assert read_prompt_file(file, "centre").version != prompt.version
+
+
+def test_a_yaml_file_by_task_by_key_and_by_fragment(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("grade: {text: 'LGG or HGG?'}\nsecond: {text: 'Which?', max_new_tokens: 5, version: 3}\n", "utf-8")
+    assert read_prompt_file(file, "grade").text == "LGG or HGG?"
+    second = Prompt("own#second", "3", "Which?", 5)
+    assert read_prompt_file(file, "grade", "second") == second
+    assert read_prompt_file(tmp_path / "own.yaml#second", "grade") == second
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("grade: [", "not valid YAML"),
+        ("[1, 2]", "no prompt under the key 'grade'"),
+        ("box: {text: Where}", r"no prompt under the key 'grade' \(found box\)"),
+        ("grade: {max_new_tokens: 5}", "has no text"),
+        ("grade: {text: A, max_new_tokens: 0}", "max_new_tokens of own#grade is 0"),
+        ("grade: {text: A, max_new_tokens: many}", "max_new_tokens of own#grade is 'many'"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(content, "utf-8")
+    with pytest.raises(PromptError, match=message):
+        read_prompt_file(file, "grade")
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(PromptError, match=r"none\.txt: a prompt file cannot be read"):
+        read_prompt_file(tmp_path / "none.txt", "grade")
+
+
+@pytest.mark.realdata
+def test_the_reference_studys_prompts(shared: Path) -> None:
+    file = shared / "replication" / "prompts.yaml"
+    limits = {task: read_prompt_file(file, task).max_new_tokens for task in ("grade", "centre", "box", "polygon")}
+    assert limits == {"grade": 20, "centre": 40, "box": 40, "polygon": 140}
+    tuned = read_prompt_file(Path(f"{file}#grade_finetuned"), "grade")
+    assert tuned.name == "prompts#grade_finetuned"
+    assert tuned.text.endswith("Respond only in the following format: Choice: <0, 1, or 2>.")
+    for task in ("grade", "centre", "box", "polygon"):
+        prompt = read_prompt_file(file, task)
+        assert type(TASKS[task].parse(prompt.text, FRAME, False)).__name__ == "Malformed", task
