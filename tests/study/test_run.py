@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from gliobench.cli import app
 from gliobench.study.config import read_study
-from gliobench.study.context import make_context
+from gliobench.study.context import StageError, make_context
 from gliobench.study.run import run_stages
 
 
@@ -95,7 +95,9 @@ def test_the_cohort_without_grades_and_masks_is_told_what_cannot_be_asked(
     notebook = Notebook()
     context = make_context(read_study(small_study), cohort=bare, out=tmp_path / "out", voice=notebook)
     baseline = context.study.models[4]
-    run_stages(replace(context, study=context.study.model_copy(update={"models": (baseline,)})))
+    study = context.study.model_copy(update={"models": (baseline,)})
+    with pytest.raises(StageError, match="no test patient has a truth for any task"):
+        run_stages(replace(context, study=study))
     said = "\n".join(notebook.lines)
     assert "mask: 2 of 2 test patients have not a mask and are not asked" in said
     assert "grade: 2 of 2 test patients have not a grade (LGG or HGG) and are not asked" in said
@@ -111,7 +113,6 @@ def test_every_verb_explains_itself_with_an_example(verb: str) -> None:
 
 
 def test_a_stage_alone_names_the_one_before(tmp_path: Path, phantom_cohort: Path, small_study: Path) -> None:
-    from gliobench.study.context import StageError
     from gliobench.study.split import split
 
     with pytest.raises(StageError, match="run `gliobench prepare` first"):

@@ -34,7 +34,7 @@ def check_image(subject: Subject, name: str, voxels: NDArray[np.generic]) -> Ite
 
 def check_labels(subject: Subject, voxels: NDArray[np.generic], known: frozenset[int]) -> Iterator[Fault]:
     """Faults of a mask: labels that its layout does not know, or none at all."""
-    values = np.flatnonzero(np.bincount(voxels.ravel())) if voxels.dtype == np.uint8 else np.unique(voxels)
+    values = np.flatnonzero(np.bincount(voxels.ravel(order="K"))) if voxels.dtype == np.uint8 else np.unique(voxels)
     unknown = [f"{value:g}" for value in values.tolist() if value != 0 and value not in known]
     if unknown:
         expected = ", ".join(map(str, sorted(known)))

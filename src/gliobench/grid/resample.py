@@ -89,8 +89,9 @@ def nearest(volume: NDArray[Any], placement: Placement) -> NDArray[Any]:
 def trilinear(images: NDArray[np.generic], placement: Placement, voxels: NDArray[np.intp]) -> NDArray[np.float32]:
     """The images (C, Z, Y, X), interpolated linearly at N voxels of the grid; (C, N) float32.
 
-    `voxels` are flat indices into (D, H, W), as `numpy.flatnonzero` gives them. Beyond its outermost voxel centres the scan goes
-    on with its edge values. Only the voxels asked for are computed, and only the part of the scan they need is copied.
+    `voxels` are flat indices into (D, H, W), as `numpy.flatnonzero` gives them. Beyond its outermost voxel centres the
+    scan goes on with its edge values. Only the voxels asked for are computed, and only the part of the scan that they
+    need is copied.
     """
     import torch
     from torch.nn.functional import grid_sample

@@ -63,7 +63,7 @@ def prepare_cohort(
     try:
         futures = [pool.submit(_subject, subject, cohort.labels, recipe, store) for subject in cohort.subjects]
         for done, future in enumerate(as_completed(futures), start=1):
-            future.exception()
+            future.result()  # a full disk stops here, not after the last patient
             if progress is not None:
                 progress(done, len(futures))
     finally:

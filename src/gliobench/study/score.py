@@ -70,7 +70,10 @@ def _score(context: Context) -> "Scores":
             asked = {plane: by_subject.get(id, []) for plane, by_subject in slices.items()}
             scored.append(score_subject(subject, items, asked))
             advance(done, id)
-    return summarise(scored)
+    scores = summarise(scored)
+    if scores.summary.empty:
+        raise StageError("there is nothing to score: no test patient has a truth for any task that a model answers")
+    return scores
 
 
 def _items(context: Context, subject: PreparedSubject, records: list[Record]) -> Iterator["Item"]:

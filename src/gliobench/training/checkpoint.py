@@ -57,11 +57,15 @@ def load_progress(path: Path, module: nn.Module, optimiser: torch.optim.Optimize
     module.load_state_dict(
         {name.removeprefix("module."): tensor for name, tensor in tensors.items() if name.startswith("module.")}
     )
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimiser."):
             _, number, key = name.split(".")
-            moments.setdefault(int(number), {})[key] = tensor
+            parameter = parameters[int(number)]
+            # The fused optimiser walks the memory of both: a moment must lie in the order of its parameter.
+            laid_out = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+            moments.setdefault(int(number), {})[key] = laid_out
     optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
     history = tuple(EpochReport(**report) for report in content["history"])
     return Progress(inputs, history, content["best_epoch"], content["threshold"])

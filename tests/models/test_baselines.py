@@ -1,0 +1,83 @@
+"""Each trivial baseline does exactly what its name says."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.baselines import BASELINES
+from gliobench.models.baselines.flair_blob import QUANTILES
+from gliobench.models.errors import ModelError
+from gliobench.models.prediction import Question
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.geometry import Box, Grade, Point, Value, VolumeMask
+
+AFFINE = np.diag([2.0, 1.0, 1.0, 1.0])
+
+
+def patient(id: str, grade: int | None, rows: slice, columns: slice) -> PreparedSubject:
+    """A (6, 20, 20) brain of grey 100 with a FLAIR-bright block on the slices 2 to 4."""
+    image = np.full((4, 6, 20, 20), 100, np.uint8)
+    labels = np.zeros((6, 20, 20), np.uint8)
+    labels[2:5, rows, columns] = 2
+    image[0][labels > 0] = 250
+    return PreparedSubject(id, grade, image, labels, AFFINE, AFFINE, (20, 20, 6), False, id)
+
+
+TRAIN = [
+    patient("A", 1, slice(2, 10), slice(4, 10)),
+    patient("B", 1, slice(4, 12), slice(6, 16)),
+    patient("C", 0, slice(6, 14), slice(8, 14)),
+]
+
+
+def ask(name: str, task: str, plane: str = "axial") -> tuple[Value, float | None]:
+    model = BASELINES[name](TRAIN, "axial")
+    subject = patient("T", 0, slice(8, 16), slice(3, 9))
+    frame = subject.frame("axial", 3) if model.per_slice else None
+    (prediction,) = model.predict([Question(subject, task, frame)])
+    assert isinstance(prediction.answer, Answered)
+    return prediction.answer.value, prediction.score
+
+
+def test_majority_grade_is_the_commoner_one_with_its_share_as_score() -> None:
+    assert ask("majority-grade", "grade") == (Grade(1), pytest.approx(2 / 3))
+
+
+def test_image_centre_is_between_the_middle_pixels() -> None:
+    value, _ = ask("image-centre", "centre")
+    assert isinstance(value, Point)
+    assert (value.row, value.column) == (9.5, 9.5)
+
+
+def test_mean_box_is_the_mean_of_the_training_edges() -> None:
+    value, _ = ask("mean-box", "box")
+    assert isinstance(value, Box)
+    # rows 2-9, 4-11, 6-13; columns 4-9, 6-15, 8-13
+    edges = (value.row_min, value.column_min, value.row_max, value.column_max)
+    assert edges == pytest.approx((4, 6, 11, 37 / 3))
+
+
+def test_flair_blob_finds_the_bright_block() -> None:
+    value, _ = ask("flair-blob", "mask")
+    assert isinstance(value, VolumeMask)
+    truth = patient("T", 0, slice(8, 16), slice(3, 9)).tumour
+    dice = 2 * (value.voxels & truth).sum() / (value.voxels.sum() + truth.sum())
+    assert dice > 0.85
+
+
+def test_flair_blob_states_the_quantile_it_learnt() -> None:
+    assert BASELINES["flair-blob"](TRAIN, "axial").settings["quantile"] in QUANTILES
+
+
+def test_empty_marks_nothing() -> None:
+    value, _ = ask("empty", "mask")
+    assert isinstance(value, VolumeMask)
+    assert not value.voxels.any()
+
+
+@pytest.mark.parametrize("name", ["mean-box", "flair-blob"])
+def test_without_any_mask_to_learn_from_the_baseline_says_so(name: str) -> None:
+    with pytest.raises(ModelError, match="no training patient has a mask"):
+        BASELINES[name]([replace(subject, labels=None) for subject in TRAIN], "axial")
