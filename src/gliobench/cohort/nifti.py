@@ -4,6 +4,7 @@ About 1.7 times faster than nibabel alone on gzipped scans, where decompression 
 """
 
 from io import BytesIO
+from math import prod
 from pathlib import Path
 
 import nibabel as nib
@@ -42,22 +43,25 @@ def decode_volume(data: bytes) -> tuple[NDArray[np.generic], NDArray[np.float64]
             raise NiftiError(f"broken or truncated gzip ({error}): copy the file again") from error
     try:
         header = nib.Nifti1Header.from_fileobj(BytesIO(data))
-    except (HeaderDataError, WrapStructError, EOFError, ValueError) as error:
+        shape, dtype, offset = header.get_data_shape(), header.get_data_dtype(), int(header.get_data_offset())
+        slope, intercept = header.get_slope_inter()
+        affine = np.asarray(header.get_best_affine(), dtype=np.float64)
+    except (HeaderDataError, WrapStructError, EOFError, ValueError, OverflowError) as error:
         raise NiftiError(f"not a NIfTI-1 file: {error}") from error
-    return _voxels(data, header), np.asarray(header.get_best_affine(), dtype=np.float64)
+    if len(shape) < 3 or min(shape) < 1 or not np.isfinite(affine).all():
+        raise NiftiError(f"a damaged header: shape {shape}, affine {affine.tolist()}")
+    voxels = _voxels(data, shape, dtype, offset)
+    if slope is not None and (slope, intercept) != (1, 0):
+        voxels = voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    return voxels, affine
 
 
-def _voxels(data: bytes, header: nib.Nifti1Header) -> NDArray[np.generic]:
-    shape = header.get_data_shape()
+def _voxels(data: bytes, shape: tuple[int, ...], dtype: np.dtype[np.generic], offset: int) -> NDArray[np.generic]:
+    """A view of the bytes; axes of length 1 behind the third are dropped."""
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    dtype, offset = header.get_data_dtype(), int(header.get_data_offset())
-    count = int(np.prod(shape, dtype=np.int64))
+    count = prod(shape)
     if len(data) < offset + count * dtype.itemsize:
         found = max(0, len(data) - offset) // dtype.itemsize
         raise NiftiError(f"truncated: the header promises {count} voxels, {found} are there: copy the file again")
-    voxels = np.frombuffer(data, dtype=dtype, count=count, offset=offset).reshape(shape, order="F")
-    slope, intercept = header.get_slope_inter()
-    if slope is None or (slope == 1 and intercept == 0):
-        return voxels
-    return voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    return np.frombuffer(data, dtype=dtype, count=count, offset=offset).reshape(shape, order="F")

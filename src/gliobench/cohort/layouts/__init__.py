@@ -7,4 +7,4 @@ from gliobench.cohort.layouts.decathlon import DECATHLON
 from gliobench.cohort.layouts.layout import Layout
 from gliobench.cohort.layouts.table import TABLE
 
-LAYOUTS: tuple[Layout, ...] = (BRATS_2018, BRATS_2020, BRATS_2023, BRATS_2021, DECATHLON, TABLE)
+LAYOUTS: tuple[Layout, ...] = (TABLE, BRATS_2018, BRATS_2020, BRATS_2023, BRATS_2021, DECATHLON)

@@ -1,5 +1,6 @@
 """Any data set described by a table: id, grade, one column a modality, mask; paths relative to the table."""
 
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,11 +12,32 @@ SYNONYMS = {"t2f": "flair", "t1n": "t1", "t1c": "t1ce", "t2w": "t2", "seg": "mas
 
 
 def _table_of(root: Path) -> Path | None:
-    """The table itself, or the only table of a folder that is not the mapping of BraTS 2020."""
+    """The table itself, or the first table of a folder that has a column for every modality."""
     if root.is_file():
         return root if root.suffix.lower() in ENDINGS else None
-    tables = [path for path in sorted(root.iterdir()) if path.suffix.lower() in ENDINGS]
-    return tables[0] if len(tables) == 1 else None
+    tables = (path for path in sorted(root.iterdir()) if path.suffix.lower() in ENDINGS)
+    return next((path for path in tables if set(MODALITIES) < set(_columns(path))), None)
+
+
+def _columns(table: Path) -> list[str]:
+    """The columns' names in our words; none where the file is not what its ending says."""
+    if table.suffix.lower() == ".csv":
+        with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            names = next(csv.reader(file), [])
+    else:
+        from pyarrow import ArrowInvalid
+        from pyarrow.parquet import read_schema
+
+        try:
+            names = read_schema(table).names
+        except ArrowInvalid:
+            names = []
+    return [_column(name) for name in names]
+
+
+def _column(name: object) -> str:
+    plain = str(name).strip().lower()
+    return SYNONYMS.get(plain, plain)
 
 
 def _recognises(root: Path) -> bool:
@@ -28,7 +50,7 @@ def _find(root: Path) -> Found:
     table = _table_of(root)
     assert table is not None
     rows = pd.read_csv(table, dtype=str) if table.suffix.lower() == ".csv" else pd.read_parquet(table).astype("str")
-    rows = rows.rename(columns=lambda name: SYNONYMS.get(str(name).strip().lower(), str(name).strip().lower()))
+    rows = rows.rename(columns=_column)
     if missing := [name for name in ("id", *MODALITIES) if name not in rows.columns]:
         raise CohortError(
             f"{table}: no column {', '.join(missing)}; expected id, {', '.join(MODALITIES)}, and grade and mask "

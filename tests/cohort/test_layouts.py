@@ -1,0 +1,138 @@
+"""Every layout is recognised by itself, with its grades, labels and files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gliobench.cohort.read import find_cohort, load_subject, read_cohort
+from gliobench.cohort.subject import CohortError
+
+from .conftest import AFFINE, MODALITIES, SHAPE, Write, save
+
+ENDINGS_2023 = ("-t2f", "-t1n", "-t1c", "-t2w")
+
+
+def test_brats_2018_takes_the_grade_from_the_folder(tmp_path: Path, write_patient: Write) -> None:
+    write_patient(tmp_path / "HGG", "B")
+    write_patient(tmp_path / "LGG", "A", suffix=".nii")
+    cohort = read_cohort(tmp_path)
+    assert cohort.layout == "BraTS 2018/2019"
+    assert [(subject.id, subject.grade) for subject in cohort.subjects] == [("A", 0), ("B", 1)]
+    assert cohort.labels == {1, 2, 4}
+
+
+def test_brats_2020_takes_the_grade_from_the_table(tmp_path: Path, write_patient: Write) -> None:
+    for id in ("P1", "P2", "P3"):
+        write_patient(tmp_path, id)
+    (tmp_path / "name_mapping.csv").write_text("Grade,BraTS_2020_subject_ID\nHGG,P1\nLGG,P2\nHGG,P9\n")
+    cohort = read_cohort(tmp_path)
+    assert cohort.layout == "BraTS 2020"
+    assert [(subject.id, subject.grade) for subject in cohort.subjects] == [("P1", 1), ("P2", 0), ("P3", None)]
+
+
+def test_brats_2020_refuses_two_grades_of_one_patient(tmp_path: Path, write_patient: Write) -> None:
+    write_patient(tmp_path, "P1")
+    (tmp_path / "name_mapping.csv").write_text("Grade,BraTS_2020_subject_ID\nHGG,P1\nLGG,P1\n")
+    with pytest.raises(CohortError, match="line 3: P1 has two grades, HGG and LGG"):
+        find_cohort(tmp_path)
+
+
+def test_brats_2021_has_no_grades(tmp_path: Path, write_patient: Write) -> None:
+    write_patient(tmp_path, "BraTS2021_00000")
+    cohort = read_cohort(tmp_path)
+    assert cohort.layout == "BraTS 2021"
+    assert cohort.subjects[0].grade is None
+
+
+def test_brats_2023_calls_enhancing_tumour_3(tmp_path: Path, write_patient: Write) -> None:
+    write_patient(tmp_path, "BraTS-GLI-00000-000", ENDINGS_2023, "-seg", labels=(1, 2, 3))
+    cohort = read_cohort(tmp_path)
+    assert cohort.layout == "BraTS 2023"
+    assert cohort.labels == {1, 2, 3}
+    assert cohort.subjects[0].images["t1ce"].path.name == "BraTS-GLI-00000-000-t1c.nii.gz"
+
+
+def test_the_decathlon_picks_its_channels_by_name(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 900, (*SHAPE, 4), dtype=np.int16)
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[0, 0] = [1, 2, 3]
+    save(tmp_path / "imagesTr" / "BRATS_001.nii.gz", image)
+    save(tmp_path / "labelsTr" / "BRATS_001.nii.gz", mask)
+    description = {
+        "modality": {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"},
+        "training": [{"image": "./imagesTr/BRATS_001.nii.gz", "label": "./labelsTr/BRATS_001.nii.gz"}],
+    }
+    (tmp_path / "dataset.json").write_text(json.dumps(description))
+    cohort = read_cohort(tmp_path)
+    assert cohort.layout == "Medical Segmentation Decathlon"
+    raw = load_subject(cohort.subjects[0], cohort.labels)
+    assert np.array_equal(raw.images, np.moveaxis(image, 3, 0))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_any_table_will_do(tmp_path: Path, write_patient: Write, ending: str) -> None:
+    for id in ("X", "Y"):
+        write_patient(tmp_path, id)
+    rows = [
+        {"ID": id, "grade": grade, "seg": f"{id}/{id}_seg.nii.gz", "t1n": f"{id}/{id}_t1.nii.gz"}
+        | {name: f"{id}/{id}_{name}.nii.gz" for name in ("flair", "t1ce", "t2")}
+        for id, grade in (("X", "HGG"), ("Y", None))
+    ]
+    table = pd.DataFrame(rows)
+    path = tmp_path / f"patients{ending}"
+    table.to_csv(path, index=False) if ending == ".csv" else table.to_parquet(path)
+    for root in (tmp_path, path):
+        cohort = read_cohort(root)
+        assert cohort.layout == "table"
+        assert [(subject.id, subject.grade) for subject in cohort.subjects] == [("X", 1), ("Y", None)]
+        assert all(subject.mask for subject in cohort.subjects)
+
+
+def test_an_unknown_folder_is_told_what_is_known(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(CohortError, match=r"no known layout; found notes\.txt") as caught:
+        find_cohort(tmp_path)
+    assert "BraTS 2020" in str(caught.value)
+    with pytest.raises(CohortError, match="no such folder"):
+        find_cohort(tmp_path / "nowhere")
+
+
+def test_a_cohort_without_masks_loads(tmp_path: Path, write_patient: Write) -> None:
+    write_patient(tmp_path, "P1", mask=None)
+    cohort = read_cohort(tmp_path)
+    assert cohort.subjects[0].mask is None
+    assert load_subject(cohort.subjects[0], cohort.labels).labels is None
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("folder", "layout", "lgg", "hgg"),
+    [("cohort_1mm", "BraTS 2020", 4, 4), ("cohort_2mm", "BraTS 2018/2019", 6, 24), ("lesions", "table", 54, 206)],
+)
+def test_real_cohorts(shared: Path, folder: str, layout: str, lgg: int, hgg: int) -> None:
+    cohort = read_cohort(shared / folder)
+    grades = [subject.grade for subject in cohort.subjects]
+    assert (cohort.layout, grades.count(0), grades.count(1), cohort.faults) == (layout, lgg, hgg, ())
+
+
+@pytest.mark.realdata
+def test_real_voxels_are_nibabels(shared: Path) -> None:
+    import nibabel as nib
+
+    for folder in ("cohort_1mm", "lesions"):
+        cohort = find_cohort(shared / folder)
+        subject = cohort.subjects[0]
+        raw = load_subject(subject, cohort.labels)
+        for modality, voxels in zip(MODALITIES, raw.images, strict=True):
+            image = nib.load(subject.images[modality].path)
+            assert np.allclose(voxels, image.get_fdata(), atol=1e-5)
+            assert np.array_equal(raw.affine, image.affine)
+
+
+def test_the_affine_is_the_files_own(tmp_path: Path, write_patient: Write) -> None:
+    write_patient(tmp_path, "P1")
+    cohort = find_cohort(tmp_path)
+    assert np.array_equal(load_subject(cohort.subjects[0], cohort.labels).affine, AFFINE)

@@ -1,0 +1,72 @@
+"""Phantoms are always the same, look like patients to every reader, and differ by grade as real gliomas do."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gliobench.cohort.phantom import write_phantom
+from gliobench.cohort.read import load_subject, read_cohort
+from gliobench.cohort.subject import HGG, LGG, Cohort
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.nii.gz"))}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("phantoms")
+    write_phantom(out, subjects=6, seed=0)
+    return out
+
+
+@pytest.fixture(scope="module")
+def cohort(folder: Path) -> Cohort:
+    return read_cohort(folder)
+
+
+def test_the_same_seed_gives_the_same_bytes_whatever_the_count(folder: Path, tmp_path: Path) -> None:
+    write_phantom(tmp_path, subjects=1, seed=0, workers=1)
+    first = digests(tmp_path)
+    assert first.items() <= digests(folder).items()
+    write_phantom(tmp_path, subjects=1, seed=1)
+    assert not set(digests(tmp_path).values()) & set(first.values())
+
+
+def test_they_are_read_as_brats_2020_with_both_grades(cohort: Cohort) -> None:
+    assert cohort.layout == "BraTS 2020"
+    assert [subject.grade for subject in cohort.subjects] == [HGG, LGG, HGG, LGG, HGG, HGG]
+    assert all(subject.id.startswith("Phantom_") for subject in cohort.subjects), "never taken for a real patient"
+
+
+def test_a_brain_of_human_size_in_nothing(cohort: Cohort) -> None:
+    for subject in cohort.subjects:
+        raw = load_subject(subject, cohort.labels)
+        assert raw.images.shape == (4, 240, 240, 155)
+        brain = (raw.images > 0).all(axis=0)
+        # Adult brains, fluid included, as real skull-stripped scans hold it: some 1,000 to 1,900 cm3.
+        assert 1000 < brain.sum() / 1000 < 1900
+        assert not raw.images[:, ~brain].any()
+        assert raw.labels is not None
+        assert brain[raw.labels > 0].all()
+
+
+def test_high_grades_enhance_more_than_low_ones(cohort: Cohort) -> None:
+    share: dict[int | None, list[float]] = {LGG: [], HGG: []}
+    for subject in cohort.subjects:
+        raw = load_subject(subject, cohort.labels)
+        assert raw.labels is not None
+        share[subject.grade].append(float((raw.labels == 4).sum() / (raw.labels > 0).sum()))
+    assert np.mean(share[HGG]) > np.mean(share[LGG])
+
+
+def test_oedema_is_bright_in_flair_and_the_ring_in_contrast(cohort: Cohort) -> None:
+    raw = load_subject(cohort.subjects[0], cohort.labels)
+    assert raw.labels is not None
+    flair, t1, t1ce, _ = raw.images.astype(float)
+    healthy = (flair > 0) & (raw.labels == 0)
+    assert flair[raw.labels == 2].mean() > 1.3 * np.median(flair[healthy])
+    ring = raw.labels == 4
+    assert t1ce[ring].mean() / np.median(t1ce[healthy]) > t1[ring].mean() / np.median(t1[healthy])
