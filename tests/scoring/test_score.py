@@ -113,6 +113,15 @@ def test_coronal_slices_are_stacked_upright() -> None:
     assert figures(scores, "mask", "box", "volume")["dice"] == 1
 
 
+def test_every_second_slice_stands_for_two() -> None:
+    """The tumour lies in the coronal slices 5 to 14: answers about 5, 7, 9, 11 and 13 cover it, as 5 and 6, 7 and 8 …"""
+    subject = make_subject()
+    frames = [subject.frame("coronal", index) for index in range(5, 15, 2)]
+    items = [Item("m", "box", frame, Answered(Box(frame, 2, 8, 3, 17))) for frame in frames]
+    scores = score_subject(subject, items, {"coronal": range(5, 15, 2)})
+    assert figures(scores, "mask", "box", "volume")["dice"] == 1
+
+
 def test_of_several_planes_the_first_is_stacked() -> None:
     subject = make_subject()
     coronal = subject.frame("coronal", 5)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gliobench.grid.frame import PLANES, Plane, SliceFrame, put_slice
+from gliobench.grid.frame import INDEX_AXIS, PLANES, Plane, SliceFrame, put_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.scoring.grades import Votes, count_votes
 from gliobench.scoring.overlap import Area
@@ -166,11 +168,26 @@ def _score_slices(
     for task in coarser(source):
         yield from _score_task(truth, asked, task, said, protocol)
     if stack and source != "centre":
-        voxels = np.zeros(truth.subject.shape, dtype=bool)
-        for slice in said:
-            put_slice(voxels, slice.frame.plane, slice.frame.index, fill(slice.value, slice.frame))
-        scores = protocol.area(Area(voxels), truth.volume, truth.subject.spacing_mm)
+        scores = protocol.area(Area(_stack(truth.subject, said)), truth.volume, truth.subject.spacing_mm)
         yield from _rows(truth, _Asked(model, source, VOLUME, asked.n_asked, asked.n_answered), "mask", scores)
+
+
+def _stack(subject: PreparedSubject, said: Sequence[_Said]) -> NDArray[np.bool_]:
+    """The answers about the slices of one plane as a volume.
+
+    Where only every n-th slice was asked about, each answer stands for the n slices around it.
+    """
+    voxels = np.zeros(subject.shape, dtype=bool)
+    plane = said[0].frame.plane
+    last = subject.shape[INDEX_AXIS[plane]] - 1
+    indices = sorted(slice.frame.index for slice in said)
+    step = min((after - before for before, after in pairwise(indices)), default=1)
+    for slice in said:
+        pixels = fill(slice.value, slice.frame)
+        first = slice.frame.index - (step - 1) // 2
+        for index in range(max(first, 0), min(first + step - 1, last) + 1):
+            put_slice(voxels, plane, index, pixels)
+    return voxels
 
 
 def _score_task(
