@@ -29,14 +29,14 @@ CohortFolder = Annotated[
     Path | None,
     typer.Option("--cohort", help="Folder or table of patients; the layout is recognised. Default: the study's own."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="Where everything goes. Default: runs/<study name>.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Where everything goes. Default: runs/STUDY_NAME.")]
 Store = Annotated[
-    Path | None, typer.Option("--store", help="Where prepared patients are kept; may be shared. Default: <out>/grid.")
+    Path | None, typer.Option("--store", help="Where prepared patients are kept; may be shared. Default: OUT/grid.")
 ]
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Go on without the patients at fault; the report names them.")
 ]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes that prepare and score patients.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Threads that prepare patients.")]
 Names = Annotated[
     list[str] | None, typer.Option("--model", help="Only this model of the study; may be given several times.")
 ]
@@ -130,16 +130,14 @@ def predict(
 
 
 @app.command(rich_help_panel=STAGES)
-def score(
-    study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None, workers: Workers = 2
-) -> None:
+def score(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None) -> None:
     """Score all answers with one arithmetic.
 
     Example: `gliobench score studies/brats.yaml --out runs/brats`
     """
     from gliobench.study import score as stage
 
-    stage.score(_context(study, cohort, out, store, workers=workers))
+    stage.score(_context(study, cohort, out, store))
 
 
 @app.command(rich_help_panel=STAGES)

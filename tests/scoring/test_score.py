@@ -114,7 +114,7 @@ def test_coronal_slices_are_stacked_upright() -> None:
 
 
 def test_every_second_slice_stands_for_two() -> None:
-    """The tumour lies in the coronal slices 5 to 14: answers about 5, 7, 9, 11 and 13 cover it, as 5 and 6, 7 and 8 …"""
+    """The tumour lies in the coronal slices 5 to 14: answers about 5, 7, 9, 11 and 13 cover it, two slices each."""
     subject = make_subject()
     frames = [subject.frame("coronal", index) for index in range(5, 15, 2)]
     items = [Item("m", "box", frame, Answered(Box(frame, 2, 8, 3, 17))) for frame in frames]

@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gliobench.cli import app
-from gliobench.study.config import read_study
+from gliobench.records.value import Arrays
+from gliobench.study.answers import current_answers
+from gliobench.study.config import SlicesPart, read_study
 from gliobench.study.context import StageError, make_context
 from gliobench.study.run import run_stages
 
@@ -110,6 +112,26 @@ def test_every_verb_explains_itself_with_an_example(verb: str) -> None:
     result = CliRunner().invoke(app, [verb, "--help"])
     assert result.exit_code == 0
     assert "Example" in result.output
+
+
+def test_slices_can_be_chosen_by_another_models_masks(
+    tmp_path: Path, phantom_cohort: Path, finished_run: Path, small_study: Path
+) -> None:
+    study = read_study(small_study)
+    slices = SlicesPart(select="predicted", by="flair-blob", every=5)
+    study = study.model_copy(update={"models": (study.models[1], study.models[3]), "slices": slices})
+    context = make_context(study, cohort=phantom_cohort, out=tmp_path, store=finished_run / "grid")
+    run_stages(context)
+    arrays = Arrays(context.folder.masks)
+    found = {
+        record.subject: arrays.load(record.key, context.subjects[record.subject].shape)
+        for record in current_answers(context, "flair-blob")
+    }
+    records = current_answers(context, "image-centre")
+    assert records
+    for record in records:
+        assert record.oracle == (), "no truth was used"
+        assert found[record.subject][record.index].any()
 
 
 def test_a_stage_alone_names_the_one_before(tmp_path: Path, phantom_cohort: Path, small_study: Path) -> None:

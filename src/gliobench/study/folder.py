@@ -15,11 +15,6 @@ class StudyFolder:
     root: Path
 
     @property
-    def study(self) -> Path:
-        """The resolved study, as JSON."""
-        return self.root / "study.json"
-
-    @property
     def prepared(self) -> Path:
         """Which patients were prepared, where they are stored, and who was left out and why."""
         return self.root / "prepared.json"

@@ -24,7 +24,7 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
         raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
     for sentence in without_truth([context.subjects[id] for id in context.fold.test], context.study.tasks):
         context.voice.say(sentence)
-    for part in parts:
+    for part in sorted(parts, key=lambda part: part.name != context.study.slices.by):  # who chooses slices goes first
         if names is None or part.name in names:
             _ask(context, part)
 
@@ -51,12 +51,17 @@ def _inputs(context: Context, part: AnyPart) -> str:
         prompts=file_digest(prompts) if prompts else None,
         trained=training_inputs(context, part) if isinstance(part, NetworkModel) else None,
         slices=study.slices.model_dump(),
-        chosen_by=file_digest(context.folder.asked(by)) if by and by != part.name else None,
+        chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         tasks=study.tasks,
         learn=[context.subjects[id].content for id in context.fold.train],
         test=[context.subjects[id].content for id in context.fold.test],
         grades=[subject.grade for subject in context.subjects.values()],
     )
+
+
+def _asked_digest(context: Context, model: str) -> str | None:
+    path = context.folder.asked(model)
+    return file_digest(path) if path.exists() else None
 
 
 def _models_and_questions(context: Context, part: AnyPart) -> Iterator[tuple[Model, list[Question]]]:

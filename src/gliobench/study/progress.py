@@ -46,7 +46,7 @@ class Terminal:
     def bar(self, title: str, total: int) -> Iterator[Advance]:
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),

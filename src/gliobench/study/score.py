@@ -31,7 +31,7 @@ def scores_inputs(context: Context) -> str:
     names = [part.name for part in context.study.models]
     absent = [name for name in names if not context.folder.asked(name).exists()]
     if absent:
-        raise StageError(f"{', '.join(absent)} has not answered everything yet: run `gliobench predict` first")
+        raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
     return fingerprint(
         answers={name: file_digest(context.folder.asked(name)) for name in names},
         test=[context.subjects[id].content for id in context.fold.test],
