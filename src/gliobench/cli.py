@@ -41,7 +41,7 @@ Names = Annotated[
     list[str] | None, typer.Option("--model", help="Only this model of the study; may be given several times.")
 ]
 
-SETUP, STAGES, ALL = "Set up", "Stages of a study, in order", "All stages"
+SETUP, STAGES, ALL, AFTER = "Set up", "Stages of a study, in order", "All stages", "What it is worth"
 
 
 @app.command(rich_help_panel=SETUP)
@@ -169,6 +169,33 @@ def run(
     run_stages(_context(study, cohort, out, store, skip_bad, workers))
 
 
+@app.command(rich_help_panel=AFTER)
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Output folders of one or more runs.", show_default=False)],
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="Compare every other model with this one only.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", help="Only this metric, such as dice; may be given several times.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Also write the whole table here.")] = None,
+) -> None:
+    """Say whether models differ: paired by patient, with interval, corrected p, and what could have been shown.
+
+    Example: `gliobench compare runs/brats --reference flair-blob --metric dice`
+    """
+    from gliobench.scoring.compare import compare_runs
+
+    table = compare_runs(runs, reference, metrics=metric or None)
+    for (task, plane, name), group in table.groupby(["task", "plane", "metric"], sort=False):
+        typer.echo(f"{task}, {plane}: {name}")
+        for row in group.itertuples():
+            typer.echo(f"  {row.model_a} - {row.model_b}: {row.words}")
+    if csv:
+        table.to_csv(csv, index=False)
+        typer.echo(f"the whole table: {csv}")
+
+
 def _terminal() -> "Terminal":
     from rich.console import Console
 
@@ -204,6 +231,3 @@ def main() -> None:
     except PERSONS_MISTAKES as error:
         typer.echo(f"gliobench: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("gliobench: stopped; the same command goes on where it was", err=True)
-        sys.exit(130)

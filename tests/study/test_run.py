@@ -134,6 +134,18 @@ def test_slices_can_be_chosen_by_another_models_masks(
         assert found[record.subject][record.index].any()
 
 
+def test_compare_pairs_the_models_of_a_run(finished_run: Path, tmp_path: Path) -> None:
+    table = tmp_path / "compared.csv"
+    arguments = ["compare", str(finished_run), "--reference", "empty", "--metric", "dice", "--csv", str(table)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    compared = pd.read_csv(table)
+    assert set(compared["metric"]) == {"dice"}
+    assert set(compared["model_b"]) == {"empty"}
+    segmenter = compared[(compared["model_a"] == "segmenter") & (compared["task"] == "mask")]
+    assert (segmenter["difference"] == segmenter["value_a"]).all(), "an empty mask has Dice 0"
+
+
 def test_a_stage_alone_names_the_one_before(tmp_path: Path, phantom_cohort: Path, small_study: Path) -> None:
     from gliobench.study.split import split
 

@@ -95,7 +95,11 @@ def grade_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap) -> di
     no_lgg = "no LGG patient" if negatives == 0 else ""
 
     def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        columns = (_balanced_accuracy(weights, truth, called), _f1(weights, truth, called), _auc(weights, truth, score))
+        columns = (
+            _balanced_accuracy(weights, truth, called),
+            _f1(weights, truth, called),
+            weighted_auc(weights, truth, score),
+        )
         return np.stack(columns, axis=1)
 
     balanced, f1, auc = bootstrap.figures(statistic, n)
@@ -131,8 +135,12 @@ def _f1(weights: NDArray[np.float64], truth: NDArray[np.bool_], called: NDArray[
     return _share(2 * hits, weights @ truth + weights @ called)
 
 
-def _auc(weights: NDArray[np.float64], truth: NDArray[np.bool_], score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The share of (HGG, LGG) pairs in the right order, half for ties (Hanley and McNeil 1982)."""
+def weighted_auc(
+    weights: NDArray[np.float64], truth: NDArray[np.bool_], score: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The AUC of each resample, from `weights` (resamples, patients), how often each was drawn; NaN without a class.
+
+    The share of (HGG, LGG) pairs in the right order, half for ties (Hanley and McNeil 1982)."""
     high, low = score[truth][:, None], score[~truth][None]
     ordered = np.where(high == low, 0.5, high > low)
     right: NDArray[np.float64] = ((weights[:, truth] @ ordered) * weights[:, ~truth]).sum(axis=1)

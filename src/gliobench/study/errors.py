@@ -2,9 +2,11 @@
 
 from gliobench.cohort.subject import CohortError
 from gliobench.grid.splits import SplitError
+from gliobench.grid.store import StoreError
 from gliobench.models.errors import ModelError
+from gliobench.scoring.errors import CompareError
 from gliobench.study.config import StudyError
 from gliobench.study.context import StageError
 from gliobench.tasks.prompt import PromptError
 
-PERSONS_MISTAKES = (CohortError, SplitError, PromptError, ModelError, StudyError, StageError)
+PERSONS_MISTAKES = (CohortError, StoreError, SplitError, PromptError, ModelError, CompareError, StudyError, StageError)

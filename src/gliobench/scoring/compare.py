@@ -1,0 +1,175 @@
+"""Models against each other, patient by patient: differences with interval, corrected p and what could be shown."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pyarrow import ArrowException
+from statsmodels.stats.multitest import multipletests
+
+from gliobench.scoring.errors import CompareError
+from gliobench.scoring.intervals import Bootstrap
+from gliobench.scoring.matching import Matched, ModelScores, Tables, match, read_models
+from gliobench.scoring.paired import Difference, grade_differences, mean_differences
+from gliobench.scoring.power import ALPHA
+from gliobench.scoring.sentences import sentence
+from gliobench.scoring.summary import PER_SUBJECT, VOTES
+
+COMPARED = (
+    *("model_a", "model_b", "task", "source_a", "source_b", "plane", "metric", "n_subjects", "value_a", "value_b"),
+    *("difference", "low", "high", "p", "p_holm", "test", "smallest_detectable", "words", "left_out"),
+)
+Pair = tuple[ModelScores, ModelScores]
+
+
+def compare(a: Tables, b: Tables, bootstrap: Bootstrap | None = None) -> pd.DataFrame:
+    """Every model of `a` against every model of `b`; the columns are `COMPARED`, differences are a minus b.
+
+    Each task is taken from the nearest one that a model answered. Patients that only one side has are left out, counted
+    in `words` and named in `left_out`. `p_holm` is corrected for all comparisons of the table. `bootstrap`: 10,000
+    resamples, seed 0, where None. Raises CompareError where a model of one name stands on both sides, where the two
+    disagree about a patient's grade and where there is nothing to compare.
+    """
+    sides = read_models(a), read_models(b)
+    if both := [name for name in sides[0] if name in sides[1]]:
+        raise CompareError(f"both sides have a model called {both[0]}: give one of them another name")
+    return _compare_pairs(list(product(sides[0].values(), sides[1].values())), bootstrap)
+
+
+def compare_models(
+    tables: Tables,
+    reference: str | None = None,
+    bootstrap: Bootstrap | None = None,
+    metrics: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """All pairs of the models of one set of tables, or every other model against `reference`; else as `compare`."""
+    models = read_models(tables)
+    if len(models) < 2:
+        raise CompareError(f"there is only one model, {next(iter(models), 'none')}: nothing to compare it with")
+    return _compare_pairs(_pairs(list(models.values()), reference), bootstrap, metrics)
+
+
+def compare_runs(
+    folders: Sequence[Path],
+    reference: str | None = None,
+    bootstrap: Bootstrap | None = None,
+    metrics: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """Compare the models of run folders, from the tables that `gliobench score` left there; else as `compare`.
+
+    One folder: all pairs of its models. Several: every model with every model of another folder, named
+    "<run>/<model>". With a `reference` (a model as it is named in the table): every other model against it. With
+    `metrics`: of these alone, so that the correction is for fewer tests.
+    Raises CompareError too for a folder without scores and for one given twice.
+    """
+    if not folders:
+        raise CompareError("no run folder was given")
+    if len(folders) == 1:
+        return compare_models(_read_run(folders[0]), reference, bootstrap, metrics)
+    runs = []
+    for name, folder in zip(_run_names(folders), folders, strict=True):
+        models = read_models(_read_run(folder)).values()
+        runs.append([replace(model, name=f"{name}/{model.name}") for model in models])
+    if reference is not None:
+        return _compare_pairs(_pairs([model for run in runs for model in run], reference), bootstrap, metrics)
+    pairs = [pair for one, other in combinations(runs, 2) for pair in product(one, other)]
+    return _compare_pairs(pairs, bootstrap, metrics)
+
+
+class _Run:
+    """The tables of one run folder."""
+
+    def __init__(self, per_subject: pd.DataFrame, votes: pd.DataFrame) -> None:
+        self.per_subject = per_subject
+        self.votes = votes
+
+
+def _read_run(folder: Path) -> _Run:
+    return _Run(_read(folder, "per_subject", PER_SUBJECT), _read(folder, "votes", VOTES))
+
+
+def _read(folder: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    path = folder / "scores" / f"{name}.parquet"
+    if not path.is_file():
+        raise CompareError(
+            f"{folder} holds no scores ({path} is missing): run `gliobench score` or `gliobench run` on it first"
+        )
+    try:
+        table = pd.read_parquet(path)
+    except (ArrowException, OSError) as error:
+        raise CompareError(f"{path} cannot be read ({error}): score the run again") from error
+    if absent := [column for column in columns if column not in table.columns]:
+        raise CompareError(f"{path} has no column {', '.join(absent)}: score the run again with this version")
+    return table
+
+
+def _run_names(folders: Sequence[Path]) -> list[str]:
+    """The folders' names, with as many of their parents as it takes to tell them apart."""
+    parts = [folder.resolve().parts for folder in folders]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(one[-depth:]) for one in parts]
+        if len(set(names)) == len(names):
+            return names
+    raise CompareError(f"one run folder was given twice: {', '.join(str(folder) for folder in folders)}")
+
+
+def _pairs(models: Sequence[ModelScores], reference: str | None) -> list[Pair]:
+    if reference is None:
+        return list(combinations(models, 2))
+    against = [model for model in models if model.name == reference]
+    if not against:
+        names = ", ".join(model.name for model in models)
+        raise CompareError(f"there is no model called {reference}; there are: {names}")
+    return [(model, against[0]) for model in models if model is not against[0]]
+
+
+def _compare_pairs(
+    pairs: Sequence[Pair], bootstrap: Bootstrap | None, metrics: Collection[str] | None = None
+) -> pd.DataFrame:
+    bootstrap = bootstrap or Bootstrap()
+    work = [(a.name, b.name, matched) for a, b in pairs for matched in match(a, b)]
+    rows, differences = [], []
+    permutations = _enough(bootstrap, sum(len(matched.metrics) for _, _, matched in work))
+    for name_a, name_b, matched in work:
+        for metric, difference in _differences(matched, bootstrap, permutations):
+            if metrics is not None and metric not in metrics:
+                continue
+            rows.append((name_a, name_b, metric, matched))
+            differences.append(difference)
+    if not any(difference.n for difference in differences):
+        tried = "; ".join(f"{a.name} and {b.name}" for a, b in pairs[:3])
+        raise CompareError(f"nothing to compare: no patient, task and plane in common ({tried})")
+    return _table(rows, differences)
+
+
+def _enough(bootstrap: Bootstrap, comparisons: int) -> int:
+    """Resamples for permutation: so many that the smallest p they can give survives the correction."""
+    return max(bootstrap.resamples, int(2 * comparisons / ALPHA))
+
+
+def _differences(matched: Matched, bootstrap: Bootstrap, permutations: int) -> list[tuple[str, Difference]]:
+    if matched.calls is not None:
+        return list(grade_differences(*matched.calls, bootstrap, permutations).items())
+    assert matched.means is not None
+    return list(zip(matched.metrics, mean_differences(*matched.means, bootstrap, permutations), strict=True))
+
+
+def _table(rows: Sequence[tuple[str, str, str, Matched]], differences: Sequence[Difference]) -> pd.DataFrame:
+    p = np.array([difference.p for difference in differences])
+    tested = ~np.isnan(p)
+    holm = np.full(len(p), np.nan)
+    if tested.any():
+        holm[tested] = multipletests(p[tested], method="holm")[1]
+    count, filled = int(tested.sum()), []
+    for (a, b, metric, matched), difference, p_holm in zip(rows, differences, holm, strict=True):
+        figure = difference.figure
+        words = sentence((a, b), metric, difference, float(p_holm), count, matched.notes)
+        filled.append((
+            *(a, b, matched.task, *matched.sources, matched.plane, metric, difference.n),
+            *(difference.value_a, difference.value_b, figure.value, figure.low, figure.high),
+            *(difference.p, p_holm, difference.test, difference.smallest_detectable, words, matched.left_out),
+        ))  # fmt: skip
+    return pd.DataFrame(filled, columns=list(COMPARED))

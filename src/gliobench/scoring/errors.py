@@ -1,0 +1,5 @@
+"""Errors of this room, in a file that imports nothing."""
+
+
+class CompareError(ValueError):
+    """Two runs, or some of their models or patients, cannot be compared; the message says why."""

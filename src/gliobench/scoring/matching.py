@@ -1,0 +1,192 @@
+"""What one model's tables hold, patient by patient, and which of it can be set against another model's."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gliobench.cohort.subject import GRADE_NAMES, HGG
+from gliobench.scoring.errors import CompareError
+from gliobench.scoring.paired import GRADE_METRICS, Calls
+from gliobench.tasks.chain import CHAIN
+
+VOLUME = "volume"
+GRADE = "grade"
+
+
+class Tables(Protocol):
+    """What is compared: the tables of `Scores`."""
+
+    @property
+    def per_subject(self) -> pd.DataFrame: ...
+
+    @property
+    def votes(self) -> pd.DataFrame: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One task of one model in one plane: `values` (subjects, metrics) and the questions `asked` of each subject."""
+
+    source: str
+    values: pd.DataFrame
+    asked: pd.Series
+
+
+@dataclass(frozen=True, eq=False)
+class ModelScores:
+    """One model: its blocks by (task, plane), and by plane its votes (subject: truth, called, score) on the grade."""
+
+    name: str
+    grades: pd.Series
+    blocks: dict[tuple[str, str], Block]
+    votes: dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """Figures of two models over the same patients, of metrics that lack the same patients.
+
+    `means`: (metrics, two (patients, metrics) arrays), or `calls`: (truth, of a, of b). `left_out` names the patients
+    that only one side has; `notes` are what else a reader has to know.
+    """
+
+    task: str
+    sources: tuple[str, str]
+    plane: str
+    metrics: tuple[str, ...]
+    means: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+    calls: tuple[NDArray[np.bool_], Calls, Calls] | None
+    left_out: str
+    notes: tuple[str, ...]
+
+
+def read_models(tables: Tables) -> dict[str, ModelScores]:
+    """Every model of the tables. Raises CompareError where a patient stands twice in one place."""
+    rows, votes = tables.per_subject, tables.votes
+    _once(rows, ["model", "task", "source", "plane", "metric", "subject"])
+    _once(votes, ["model", "plane", "subject"])
+    names = list(dict.fromkeys([*rows["model"], *votes["model"]]))
+    return {name: _model(name, rows[rows["model"] == name], votes[votes["model"] == name]) for name in names}
+
+
+def match(a: ModelScores, b: ModelScores) -> list[Matched]:
+    """Everything both models were scored on. Raises CompareError where they disagree about a patient's grade."""
+    _same_truth(a, b)
+    matched = []
+    for plane_a, plane_b in _planes(list(a.votes), list(b.votes)):
+        matched.append(_match_votes((a.name, b.name), (plane_a, plane_b), a.votes[plane_a], b.votes[plane_b]))
+    for (task, plane), block in a.blocks.items():
+        if (task, plane) in b.blocks:
+            matched += _match_blocks((a.name, b.name), task, plane, block, b.blocks[task, plane])
+    return matched
+
+
+def _once(table: pd.DataFrame, key: list[str]) -> None:
+    twice = table[table.duplicated(key)]
+    if len(twice):
+        where = ", ".join(f"{name} {twice.iloc[0][name]}" for name in key)
+        raise CompareError(f"the scores hold one patient twice ({where}): score the run again")
+
+
+def _model(name: str, rows: pd.DataFrame, votes: pd.DataFrame) -> ModelScores:
+    known = pd.concat([rows[["subject", "grade"]], votes[["subject", "grade"]]]).dropna().drop_duplicates("subject")
+    grades = known.set_index("subject")["grade"].astype(int)
+    by_plane = {str(plane): _votes(group) for plane, group in votes.dropna(subset=["grade"]).groupby("plane")}
+    rows = rows[~((rows["task"] == GRADE) & (rows["metric"] == "accuracy"))]  # the votes give it, with all of its kind
+    blocks: dict[tuple[str, str], Block] = {}
+    for (task, plane), group in rows.groupby(["task", "plane"], sort=False):
+        source = _nearest([str(source) for source in dict.fromkeys(group["source"])], str(task))
+        group = group[group["source"] == source]
+        values = group.pivot(index="subject", columns="metric", values="value")[list(dict.fromkeys(group["metric"]))]
+        blocks[str(task), str(plane)] = Block(source, values, group.groupby("subject")["n_asked"].first())
+    return ModelScores(name, grades, blocks, by_plane)
+
+
+def _votes(votes: pd.DataFrame) -> pd.DataFrame:
+    truth = votes["grade"].astype(int)
+    called = votes["predicted"].astype("Int64").fillna(1 - truth)  # a patient without a grade counts as wrong
+    table = {"truth": truth == HGG, "called": called.astype(int) == HGG, "score": votes["score"].astype(float)}
+    return pd.DataFrame(table).set_axis(votes["subject"])
+
+
+def _nearest(sources: list[str], task: str) -> str:
+    """The answered task that lies nearest to the one that is scored; it never depends on the values."""
+    if task in sources or task not in CHAIN:
+        return task if task in sources else sources[0]
+    return min(sources, key=lambda source: abs(CHAIN.index(task) - CHAIN.index(source)))
+
+
+def _planes(a: list[str], b: list[str]) -> Iterator[tuple[str, str]]:
+    """The planes in which grades are compared: the same ones, and where there are none each with each."""
+    shared = [plane for plane in a if plane in b]
+    yield from ((plane, plane) for plane in shared)
+    if not shared:
+        yield from ((plane_a, plane_b) for plane_a in a for plane_b in b)
+
+
+def _same_truth(a: ModelScores, b: ModelScores) -> None:
+    both = a.grades.index.intersection(b.grades.index)
+    wrong = [str(subject) for subject in both if a.grades[subject] != b.grades[subject]]
+    if wrong:
+        first = wrong[0]
+        raise CompareError(
+            f"{a.name} and {b.name} do not have the same truth for {_named(wrong)}: {first} is "
+            f"{GRADE_NAMES[a.grades[first]]} in one and {GRADE_NAMES[b.grades[first]]} in the other; "
+            "score both with one cohort"
+        )
+
+
+def _match_votes(names: tuple[str, str], planes: tuple[str, str], a: pd.DataFrame, b: pd.DataFrame) -> Matched:
+    both = sorted(a.index.intersection(b.index))
+    left_out, notes = _left_out(names, set(a.index), set(b.index))
+    a, b = a.loc[both], b.loc[both]
+    calls = [Calls(side["called"].to_numpy(dtype=bool), side["score"].to_numpy(dtype=float)) for side in (a, b)]
+    plane = planes[0] if planes[0] == planes[1] else " / ".join(planes)
+    truth = a["truth"].to_numpy(dtype=bool)
+    return Matched(GRADE, (GRADE, GRADE), plane, GRADE_METRICS, None, (truth, calls[0], calls[1]), left_out, notes)
+
+
+def _match_blocks(names: tuple[str, str], task: str, plane: str, a: Block, b: Block) -> Iterator[Matched]:
+    """The metrics both have, those with the same patients together; a patient without a value is not there."""
+    union = sorted({*a.values.index, *b.values.index})
+    metrics = [metric for metric in a.values.columns if metric in b.values.columns]
+    wide_a, wide_b = (side.values.reindex(union)[metrics].to_numpy(dtype=float) for side in (a, b))
+    groups: dict[bytes, list[int]] = {}
+    for place in range(len(metrics)):
+        present = np.concatenate([~np.isnan(wide_a[:, place]), ~np.isnan(wide_b[:, place])])
+        groups.setdefault(present.tobytes(), []).append(place)
+    for there, places in groups.items():
+        in_a, in_b = np.frombuffer(there, dtype=bool).reshape(2, -1)
+        both = [subject for subject, here in zip(union, in_a & in_b, strict=True) if here]
+        left_out, notes = _left_out(
+            names, {union[one] for one in np.flatnonzero(in_a)}, {union[one] for one in np.flatnonzero(in_b)}
+        )
+        if plane != VOLUME and (a.asked[both] != b.asked[both]).any():
+            notes = (*notes, "the two were not asked about the same number of slices")
+        means = (wide_a[in_a & in_b][:, places], wide_b[in_a & in_b][:, places])
+        found = tuple(metrics[place] for place in places)
+        yield Matched(task, (a.source, b.source), plane, found, means, None, left_out, notes)
+
+
+def _left_out(names: tuple[str, str], a: set[Any], b: set[Any]) -> tuple[str, tuple[str, ...]]:
+    """All who have only one side, by name; and the note that counts them."""
+    parts = [
+        (name, sorted(str(subject) for subject in mine - other))
+        for name, mine, other in zip(names, (a, b), (b, a), strict=True)
+    ]
+    parts = [(name, only) for name, only in parts if only]
+    if not parts:
+        return "", ()
+    names_all = "; ".join(f"only in {name}: {', '.join(only)}" for name, only in parts)
+    notes = (f"left out, {', '.join(f'{len(only)} only in {name} ({_named(only)})' for name, only in parts)}",)
+    return names_all, notes
+
+
+def _named(subjects: list[str]) -> str:
+    """The first three by name, the others counted."""
+    shown = ", ".join(subjects[:3])
+    return shown if len(subjects) <= 3 else f"{shown} and {len(subjects) - 3} more"

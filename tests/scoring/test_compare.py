@@ -1,0 +1,237 @@
+"""Models and runs against each other: who is paired with whom, what is corrected, and what the words may say."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from gliobench.scoring import intervals
+from gliobench.scoring.compare import COMPARED, compare, compare_models, compare_runs
+from gliobench.scoring.intervals import Bootstrap, undefined
+from gliobench.scoring.matching import CompareError
+from gliobench.scoring.paired import Difference
+from gliobench.scoring.sentences import amount, sentence
+from gliobench.scoring.summary import PER_SUBJECT, VOTES, Scores
+
+QUICK = Bootstrap(resamples=500)
+REACH = "these patients could have shown 0.12 or more"
+
+
+def dice(model: str, values: dict[str, float], *, source: str = "mask", plane: str = "volume", asked: int = 1) -> list:
+    return [(model, "mask", source, plane, id, 1, "dice", value, asked, asked) for id, value in values.items()]
+
+
+def vote(model: str, plane: str, id: str, grade: int | None, predicted: int | None, score: float) -> tuple:
+    return (model, plane, id, grade, 0, 0, 0, 0, score, predicted, score)
+
+
+def scores(rows: list, votes: list | None = None) -> Scores:
+    table = pd.DataFrame(rows, columns=PER_SUBJECT).astype({"grade": "Int64", "value": float})
+    voted = pd.DataFrame(votes or [], columns=VOTES).astype({"grade": "Int64", "predicted": "Int64"})
+    return Scores(table, pd.DataFrame(), voted)
+
+
+def write_run(folder: Path, made: Scores) -> Path:
+    (folder / "scores").mkdir(parents=True)
+    made.per_subject.to_parquet(folder / "scores" / "per_subject.parquet")
+    made.votes.to_parquet(folder / "scores" / "votes.parquet")
+    return folder
+
+
+A = {"P1": 0.9, "P2": 0.8, "P3": 0.7, "P4": 0.6}
+B = {"P4": 0.5, "P3": 0.5, "P2": 0.5, "P5": 0.1}
+
+
+def test_patients_are_paired_by_name_and_those_left_out_are_named() -> None:
+    table = compare(scores(dice("cnn", A)), scores(dice("vlm", B)), QUICK)
+    assert tuple(table.columns) == COMPARED
+    (row,) = table.to_dict("records")
+    assert (row["n_subjects"], row["left_out"]) == (3, "only in cnn: P1; only in vlm: P5")
+    assert (row["value_a"], row["value_b"], row["difference"]) == pytest.approx((0.7, 0.5, 0.2))
+    assert row["p"] == pytest.approx(2 / 8)  # of 8 signs only all + and all - are as far from 0
+    assert row["words"].endswith("left out, 1 only in cnn (P1), 1 only in vlm (P5)")
+    assert row["words"].startswith("no difference shown: 0.20 (")
+
+
+def test_a_patient_without_a_value_is_left_out_not_counted_as_nothing() -> None:
+    table = compare(scores(dice("cnn", {**A, "P3": np.nan})), scores(dice("vlm", B)), QUICK)
+    assert (table.loc[0, "n_subjects"], table.loc[0, "left_out"]) == (2, "only in cnn: P1; only in vlm: P3, P5")
+
+
+def test_the_nearest_source_is_taken_and_other_planes_are_not_mixed() -> None:
+    near = dice("cnn", A, source="box") + dice("cnn", dict.fromkeys(A, 0.0), source="polygon")
+    table = compare(scores(near + dice("cnn", A, plane="axial")), scores(dice("vlm", A)), QUICK)
+    assert table[["source_a", "source_b", "plane", "value_a"]].to_numpy().tolist() == [
+        ["polygon", "mask", "volume", 0.0]
+    ]
+
+
+def test_other_slices_are_said() -> None:
+    a, b = (scores(dice(name, A, plane="axial", asked=asked)) for name, asked in (("cnn", 20), ("vlm", 5)))
+    assert "not asked about the same number of slices" in compare(a, b, QUICK).loc[0, "words"]
+
+
+def test_grades_are_compared_over_votes_and_a_patient_without_one_is_wrong() -> None:
+    truth = [0, 0, 0, 1, 1, 1, 1, None]
+    a = [vote("net", "volume", f"P{i}", grade, grade, float(grade or 0)) for i, grade in enumerate(truth)]
+    b = [vote("vlm", "axial", f"P{i}", grade, 1 if i else None, 0.5 if i else 1.0) for i, grade in enumerate(truth)]
+    table = compare(scores([], a), scores([], b), QUICK).set_index("metric")
+    assert set(table["plane"]) == {"volume / axial"}
+    assert table["n_subjects"].to_dict() == {
+        "accuracy": 7, "balanced_accuracy": 7, "precision": 7, "recall": 4, "specificity": 3, "f1": 7, "auc": 7,
+    }  # fmt: skip
+    assert table["value_b"].to_dict() == pytest.approx({
+        "accuracy": 4 / 7, "balanced_accuracy": 0.5, "precision": 4 / 7, "recall": 1, "specificity": 0, "f1": 8 / 11,
+        "auc": 1 / 3,
+    })  # fmt: skip
+    assert table.loc["accuracy", ["p", "test"]].tolist() == [0.25, "exact McNemar"]
+    both = [vote("vlm", plane, f"P{i}", 1, 1, 1.0) for plane in ("volume", "axial") for i in range(7)]
+    assert set(
+        compare(scores([], [*both, vote("vlm", "axial", "P9", 1, 1, 1.0)]), scores([], a[3:]), QUICK)["plane"]
+    ) == {"volume"}
+
+
+def test_p_is_corrected_for_all_comparisons_that_were_made() -> None:
+    random = np.random.default_rng(0)
+    rows = [
+        row for name, shift in (("a", 0.0), ("b", 0.02), ("c", 0.3))
+        for row in dice(name, {f"P{i}": random.normal(shift, 0.1) for i in range(12)})
+    ]  # fmt: skip
+    table = compare_models(scores(rows), bootstrap=QUICK)
+    assert table[["model_a", "model_b"]].to_numpy().tolist() == [["a", "b"], ["a", "c"], ["b", "c"]]
+    assert table["p_holm"].to_numpy() == pytest.approx(multipletests(table["p"], method="holm")[1])
+    # Holm (1979) by hand: the smallest p by 3, the next by 2, never falling.
+    smallest = sorted(table["p"])
+    assert sorted(table["p_holm"])[0] == pytest.approx(3 * smallest[0])
+    assert table.loc[1, "words"].startswith("difference shown: c is higher than a by 0.")
+    assert "corrected for 3 comparisons" in table.loc[1, "words"]
+    assert compare_models(scores(rows), "b", QUICK)[["model_a", "model_b"]].to_numpy().tolist() == [
+        ["a", "b"],
+        ["c", "b"],
+    ]
+
+
+def test_many_comparisons_get_more_permutations() -> None:
+    """By 500 resamples p cannot fall below 1 in 501, which corrected for 300 comparisons is nothing."""
+    random = np.random.default_rng(0)
+    rows = [
+        (name, "mask", "mask", "volume", f"P{i}", 1, f"m{metric}", shift + random.normal(0, 0.01), 1, 1)
+        for name, shift in (("a", 0.0), ("b", 1.0)) for i in range(16) for metric in range(300)
+    ]  # fmt: skip
+    table = compare_models(scores(rows), bootstrap=QUICK)
+    assert set(table["test"]) == {"paired permutation (12,000 resamples)"}
+    assert table["p_holm"].max() < 0.05
+
+
+def test_runs_are_read_from_their_folders(tmp_path: Path) -> None:
+    one = write_run(tmp_path / "x" / "out", scores(dice("cnn", A) + dice("empty", A)))
+    two = write_run(tmp_path / "y" / "out", scores(dice("cnn", B)))
+    table = compare_runs([one, two], bootstrap=QUICK)
+    assert table[["model_a", "model_b"]].to_numpy().tolist() == [
+        ["x/out/cnn", "y/out/cnn"],
+        ["x/out/empty", "y/out/cnn"],
+    ]
+    against = compare_runs([one, two], "x/out/empty", QUICK)
+    assert against[["model_a", "model_b"]].to_numpy().tolist() == [
+        ["x/out/cnn", "x/out/empty"], ["y/out/cnn", "x/out/empty"],
+    ]  # fmt: skip
+    assert compare_runs([one], bootstrap=QUICK)["model_a"].tolist() == ["cnn"]
+    pd.testing.assert_frame_equal(table, compare_runs([one, two], bootstrap=QUICK))
+
+
+def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", scores(dice("cnn", A)))
+    broken = write_run(tmp_path / "broken", scores(dice("cnn", A)))
+    (broken / "scores" / "votes.parquet").write_bytes(b"no parquet")
+    old = write_run(tmp_path / "old", scores(dice("cnn", A)))
+    pd.DataFrame({"model": ["cnn"]}).to_parquet(old / "scores" / "votes.parquet")
+    other = write_run(tmp_path / "b", scores(dice("cnn", B)))
+    strangers = write_run(tmp_path / "c", scores(dice("cnn", {"Q": 1.0})))
+    for folders, reference, message in (
+        ([], None, "no run folder"),
+        ([run, tmp_path / "nowhere"], None, "nowhere holds no scores .*per_subject.parquet is missing"),
+        ([run, run], None, "given twice"),
+        ([run, broken], None, "votes.parquet cannot be read"),
+        ([run, old], None, "votes.parquet has no column plane"),
+        ([run], None, "only one model, cnn"),
+        ([run, other], "vlm", "no model called vlm; there are: run/cnn, b/cnn"),
+        ([run, strangers], None, "no patient, task and plane in common"),
+    ):
+        with pytest.raises(CompareError, match=message):
+            compare_runs(folders, reference, QUICK)
+
+
+def test_contradictions_are_named() -> None:
+    a = scores([], [vote("net", "axial", "P1", 0, 0, 0.0), vote("net", "axial", "P2", 1, 1, 1.0)])
+    b = scores([], [vote("vlm", "axial", "P1", 1, 1, 1.0), vote("vlm", "axial", "P2", 1, 1, 1.0)])
+    with pytest.raises(CompareError, match="P1 is LGG in one and HGG in the other"):
+        compare(a, b, QUICK)
+    with pytest.raises(CompareError, match="both sides have a model called net"):
+        compare(a, a, QUICK)
+    with pytest.raises(CompareError, match=r"one patient twice \(.*subject P1"):
+        compare(scores(dice("cnn", A) + dice("cnn", {"P1": 0.3})), b, QUICK)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "p_holm", "words"),
+    [
+        (-0.10, 0.05, 0.4, 1.0, f"no difference shown: -0.03 (-0.10 to 0.05), n=12; {REACH}"),
+        (-0.10, -0.004, 0.001, 0.01, "difference shown: vlm is higher than cnn by 0.03 (0.004 to 0.10), n=12, p=0.01 "
+         "corrected for 9 comparisons"),
+        (-0.10, -0.01, 0.01, 0.09, "no difference shown: -0.03 (-0.10 to -0.01), n=12, p=0.01 alone but p=0.09 "
+         "corrected for 9 comparisons"),
+        (-0.10, 0.01, 0.001, 0.009, "no difference shown: -0.03 (-0.10 to 0.01), n=12, interval and test do not agree "
+         f"(p=0.001 before correction); {REACH}"),
+        (*[np.nan] * 4, "no difference shown: -0.03, n=12, too few patients for an interval and a test"),
+    ],
+)  # fmt: skip
+def test_words_claim_no_more_than_interval_and_p(low: float, high: float, p: float, p_holm: float, words: str) -> None:
+    figure = intervals.Figure(-0.03, low, high, "")
+    assert sentence(("cnn", "vlm"), "dice", Difference(12, 0.7, 0.73, figure, p, "", 0.12), p_holm, 9, ()) == words
+
+
+def test_words_say_where_so_few_patients_could_never_show_anything() -> None:
+    """Of 7 patients the smallest p is 2 in 128, which corrected for 4 comparisons is more than 0.05."""
+    difference = Difference(
+        7, 0.9, 0.1, intervals.Figure(0.8, 0.7, 0.9, ""), 2 / 128, "paired permutation (exact)", 0.1
+    )
+    advice = "so few patients cannot show anything among so many comparisons: name a reference to make fewer"
+    assert sentence(("a", "b"), "dice", difference, 8 / 128, 4, ()).endswith(advice)
+    assert advice not in sentence(("a", "b"), "dice", difference, 6 / 128, 3, ())
+
+
+def test_words_of_undefined_and_equal_figures() -> None:
+    nan = float("nan")
+    none = Difference(3, nan, nan, undefined("no LGG patient"), nan, "none", nan)
+    assert sentence(("a", "b"), "auc", none, nan, 2, ()) == "not comparable (undefined: no LGG patient), n=3"
+    table = compare(scores(dice("cnn", A)), scores(dice("vlm", A)), QUICK)
+    assert table.loc[0, "words"] == (
+        "no difference shown: 0 in every resample, n=4; what these patients could have shown cannot be said"
+    )
+    assert [amount(*one) for one in ((0.0, "dice"), (-0.0003, "dice"), (12.34, "hd95_mm"))] == [
+        "0",
+        "-0.0003",
+        "12.3 mm",
+    ]
+
+
+def test_ten_thousand_resamples_over_55_patients_take_less_than_two_seconds() -> None:
+    """Sixty figures and the grade of one pair of models."""
+    random = np.random.default_rng(0)
+    sides = []
+    for name in ("a", "b"):
+        rows = [
+            (name, "mask", "mask", plane, f"P{i}", int(i > 10), f"m{metric}", random.random(), 1, 1)
+            for plane in ("volume", "axial", "coronal", "sagittal") for i in range(55) for metric in range(15)
+        ]  # fmt: skip
+        votes = [
+            vote(name, "axial", f"P{i}", int(i > 10), int(random.random() > 0.4), random.random()) for i in range(55)
+        ]
+        sides.append(scores(rows, votes))
+    intervals._weights.cache_clear()
+    start = time.perf_counter()
+    assert len(compare(*sides)) == 67
+    assert time.perf_counter() - start < 2
