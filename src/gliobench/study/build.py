@@ -1,8 +1,8 @@
 """From a model's entry in the study file to something that answers, one line a kind."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gliobench.grid.frame import Plane
@@ -64,7 +64,11 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
     if checkpoint != UNTRAINED_CHECKPOINT:
         return checkpoint
     folder = context.folder.root / "checkpoints" / checkpoint
-    return str(folder if Path(folder / "config.json").exists() else write_tiny_mllama(folder))
+    if not folder.exists():
+        partial = folder.with_name(f".{checkpoint}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        write_tiny_mllama(partial).rename(folder)  # whole or not at all: a run can be killed here too
+    return str(folder)
 
 
 BUILDERS: Mapping[str, Builder] = {

@@ -7,7 +7,7 @@ from gliobench.cohort.subject import Cohort
 from gliobench.grid.recipe import Recipe
 from gliobench.grid.store import prepare_cohort
 from gliobench.study.config import Study
-from gliobench.study.context import Context
+from gliobench.study.context import Context, read_stage
 from gliobench.study.folder import fingerprint, write_json
 
 
@@ -17,7 +17,7 @@ def prepare(context: Context) -> None:
     inputs = fingerprint(
         files=_files(cohort), grid=context.study.grid.model_dump(), skip_bad=context.skip_bad, store=context.store
     )
-    with context.stage("prepare", inputs, done=context.folder.prepared.exists()) as to_do:
+    with context.stage("prepare", inputs, done=_stored(context)) as to_do:
         if not to_do:
             return
         context.voice.say(f"{cohort.root}: {len(cohort.subjects)} patients, recognised as {cohort.layout}")
@@ -40,6 +40,14 @@ def prepare(context: Context) -> None:
         write_json(context.folder.prepared, content)
         for fault in left_out:
             context.voice.say(f"left out: {fault}")
+
+
+def _stored(context: Context) -> bool:
+    """Whether every patient that was prepared is still in the store."""
+    if not context.folder.prepared.exists():
+        return False
+    entries = read_stage(context.folder.prepared, "prepare")["subjects"]
+    return all((context.store / entry["content"]).is_dir() for entry in entries)
 
 
 def recipe(study: Study) -> Recipe:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.networks import NETWORKS
+from gliobench.models.trained import DESCRIPTION
 from gliobench.study.config import NetworkModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
@@ -41,7 +42,9 @@ def _train(context: Context, part: NetworkModel) -> None:
         task = NETWORKS[part.network].task
         raise StageError(f"{part.name}: no patient with a truth for the task {task} to train and validate on")
     out = context.folder.network(part.name)
-    with context.stage(f"train-{part.name}", training_inputs(context, part), done=out.exists()) as to_do:
+    with context.stage(
+        f"train-{part.name}", training_inputs(context, part), done=(out / DESCRIPTION).exists()
+    ) as to_do:
         if not to_do:
             return
         with context.voice.bar(f"train {part.name}", part.train.epochs) as advance:
