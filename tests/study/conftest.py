@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from gliobench.cohort.phantom import write_phantom
 
 SMALL_STUDY = """\

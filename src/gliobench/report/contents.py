@@ -47,6 +47,7 @@ class ReportContents:
         interval (its method, or why there is none), n_subjects, n_asked, n_answered, coverage.
     `per_subject`: model, task, source, plane, subject, grade, metric, value, n_asked, n_answered.
     `votes`: model, plane, subject, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score.
+    `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
     `curves`: by model: epoch, train_loss, validation_loss, validation_metric.
     `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
     name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
@@ -68,3 +69,4 @@ class ReportContents:
     oracles: Sequence[str] = ()
     notes: Sequence[str] = ()
     marks: Mapping[str, str] = field(default_factory=dict)
+    comparisons: pd.DataFrame | None = None

@@ -5,6 +5,7 @@ import re
 
 from gliobench.report import metrics, numbers, tables, words
 from gliobench.report.contents import ReportContents
+from gliobench.report.pairs import pair_rows
 
 
 def write_markdown(contents: ReportContents) -> str:
@@ -13,6 +14,7 @@ def write_markdown(contents: ReportContents) -> str:
         [
             *_opening(contents),
             *_first(contents),
+            *_pairs(contents),
             *_details(contents),
             *_patients(contents),
             *_list("Caveats", [*words.CAVEATS, *contents.notes]),
@@ -34,6 +36,19 @@ def _first(contents: ReportContents) -> list[str]:
     if contents.oracles:
         lines += [f"- oracle: {_text(oracle)}" for oracle in contents.oracles] + [""]
     return [*lines, *_grid(table, with_origin=False), ""]
+
+
+def _pairs(contents: ReportContents) -> list[str]:
+    rows = pair_rows(contents.comparisons)
+    if not rows:
+        return []
+    lines = ["## Is the difference real?", "", "Model minus baseline, patient by patient; p corrected (Holm).", ""]
+    heads = ["task", "figure", "model", "against", "difference", "95 % interval", "p", "n", "what these patients say"]
+    lines += [_line(heads), _line(["---"] * len(heads))]
+    lines += [
+        _line([r.task, r.metric, r.model, r.baseline, r.difference, r.interval, r.p, str(r.n), r.words]) for r in rows
+    ]
+    return [*lines, ""]
 
 
 def _details(contents: ReportContents) -> list[str]:

@@ -12,11 +12,13 @@ from gliobench.report.curves import draw_curves
 from gliobench.report.distributions import draw_distributions
 from gliobench.report.gallery import draw_gallery, gallery_models
 from gliobench.report.markdown import write_markdown
+from gliobench.report.pairs import pair_rows
 from gliobench.report.votes import OUTCOMES, draw_votes
 
 
 def write_report(contents: ReportContents, out: Path) -> Path:
-    """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`.
+    """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`,
+    and `comparisons.csv` where models were compared.
 
     The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
     Returns the path of the page. Raises ValueError where the summary is empty.
@@ -26,6 +28,8 @@ def write_report(contents: ReportContents, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     for name in ("summary", "per_subject", "votes"):
         getattr(contents, name).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+    if contents.comparisons is not None:
+        contents.comparisons.to_csv(out / "comparisons.csv", index=False, lineterminator="\n")
     (out / "report.md").write_text(write_markdown(contents), encoding="utf-8")
     page = out / "report.html"
     page.write_text(render_page(contents), encoding="utf-8")
@@ -44,6 +48,7 @@ def render_page(contents: ReportContents) -> str:
         findings=words.findings(contents),
         coverage=words.coverage_sentences(contents),
         first=tables.first_table(contents),
+        pairs=pair_rows(contents.comparisons),
         details=[tables.task_table(contents, task) for task in metrics.tasks_of(contents.summary)],
         votes=draw_votes(contents.votes, models),
         outcomes=OUTCOMES,

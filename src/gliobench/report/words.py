@@ -100,7 +100,7 @@ def _finding(contents: ReportContents, task: str) -> Finding:
     best, baseline = _best(rows[~trivial], metric), _best(rows[trivial], metric)
     if best is None:
         return Finding(task, "alone", "no model has a figure that is defined.")
-    compared, kind = _compare(best, baseline, metric)
+    compared, kind = _compare(best, baseline, metric, _paired(contents, task, metric, best, baseline))
     aim = "shortest" if metrics.lower_is_better(metric) else "highest"
     text = f"{aim} {metrics.title(metric)}: {_described(contents, best)}; {compared}."
     if task == "grade":
@@ -130,8 +130,26 @@ def _described(contents: ReportContents, entry: Any) -> str:
     return " ".join(words)
 
 
-def _compare(best: Any, baseline: Any | None, metric: str) -> tuple[str, str]:
-    """In words, and as a verdict: two intervals that do not meet are called clear, all else is left open."""
+def _paired(contents: ReportContents, task: str, metric: str, best: Any, baseline: Any | None) -> Any | None:
+    """The row that compares two models on the same patients, where they were compared."""
+    if contents.comparisons is None or baseline is None:
+        return None
+    rows = contents.comparisons
+    for column, value in (
+        ("task", task),
+        ("metric", metric),
+        ("model_a", best["model"]),
+        ("model_b", baseline["model"]),
+    ):
+        rows = rows[rows[column] == value]
+    return rows.iloc[0] if len(rows) == 1 else None
+
+
+def _compare(best: Any, baseline: Any | None, metric: str, paired: Any | None) -> tuple[str, str]:
+    """In words, and as a verdict. `paired`: the comparison of the two on the same patients, which decides.
+
+    Where there is none, two intervals that do not meet are called clear, and all else is left open.
+    """
     if baseline is None:
         return "no trivial baseline stands beside it", "alone"
     unit = str(baseline["unit"])
@@ -140,6 +158,11 @@ def _compare(best: Any, baseline: Any | None, metric: str) -> tuple[str, str]:
     if any(math.isnan(float(entry[end])) for entry in (best, baseline) for end in ("low", "high")):
         return f"without both intervals nothing can be said against {name}", "open"
     name += f" ({ends})"
+    if paired is not None:
+        verdict = "open"
+        if paired["words"].startswith("difference shown"):
+            verdict = "better" if (paired["difference"] < 0) == metrics.lower_is_better(metric) else "worse"
+        return f"against {name}, patient by patient: {paired['words']}", verdict
     above, below = best["low"] > baseline["high"], best["high"] < baseline["low"]
     if above or below:
         better = below if metrics.lower_is_better(metric) else above

@@ -25,18 +25,22 @@ COMPARED = (
 Pair = tuple[ModelScores, ModelScores]
 
 
-def compare(a: Tables, b: Tables, bootstrap: Bootstrap | None = None) -> pd.DataFrame:
+def compare(
+    a: Tables, b: Tables, bootstrap: Bootstrap | None = None, metrics: Collection[str] | None = None
+) -> pd.DataFrame:
     """Every model of `a` against every model of `b`; the columns are `COMPARED`, differences are a minus b.
 
     Each task is taken from the nearest one that a model answered. Patients that only one side has are left out, counted
     in `words` and named in `left_out`. `p_holm` is corrected for all comparisons of the table. `bootstrap`: 10,000
-    resamples, seed 0, where None. Raises CompareError where a model of one name stands on both sides, where the two
-    disagree about a patient's grade and where there is nothing to compare.
+    resamples, seed 0, where None.
+
+    With `metrics`: of these alone, so that the correction is for fewer tests. Raises CompareError where a model of one
+    name stands on both sides, where the two disagree about a patient's grade and where there is nothing to compare.
     """
     sides = read_models(a), read_models(b)
     if both := [name for name in sides[0] if name in sides[1]]:
         raise CompareError(f"both sides have a model called {both[0]}: give one of them another name")
-    return _compare_pairs(list(product(sides[0].values(), sides[1].values())), bootstrap)
+    return _compare_pairs(list(product(sides[0].values(), sides[1].values())), bootstrap, metrics)
 
 
 def compare_models(

@@ -1,6 +1,6 @@
 """From the figures of every patient to the tables: means over patients with their intervals."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -29,6 +29,11 @@ class Scores:
     per_subject: pd.DataFrame
     summary: pd.DataFrame
     votes: pd.DataFrame
+
+    def of(self, models: Collection[str]) -> "Scores":
+        """The rows of some models."""
+        tables = (self.per_subject, self.summary, self.votes)
+        return Scores(*(table[table["model"].isin(models)] for table in tables))
 
 
 def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = None) -> Scores:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.scoring.errors import CompareError
 from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel
 from gliobench.study.context import Context, read_stage
 from gliobench.study.folder import fingerprint
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gliobench.report.contents import Part
+    from gliobench.scoring.summary import Scores
 
 PACKAGES = ("gliobench", "torch", "transformers", "monai", "lightning", "numpy", "scipy", "scikit-image")
 
@@ -42,6 +44,7 @@ def report(context: Context) -> Path:
             cohort=f"{left['cohort']} ({left['layout']})",
             parts=list(_parts(context)),
             summary=scores.summary,
+            comparisons=_comparisons(context, scores),
             per_subject=scores.per_subject,
             votes=scores.votes,
             baselines=frozenset(part.name for part in context.study.models if isinstance(part, BaselineModel)),
@@ -53,6 +56,19 @@ def report(context: Context) -> Path:
             notes=list(_notes(context)),
         )
         return write_report(contents, context.folder.report)
+
+
+def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
+    """Every model against every trivial baseline on each task's first figure, paired by patient."""
+    from gliobench.report.metrics import PRIMARY
+    from gliobench.scoring.compare import compare
+
+    trivial = {part.name for part in context.study.models if isinstance(part, BaselineModel)}
+    models, baselines = (scores.of(names) for names in (set(scores.summary["model"]) - trivial, trivial))
+    try:
+        return compare(models, baselines, metrics={figures[0] for figures in PRIMARY.values()})
+    except CompareError:  # no figure in common
+        return None
 
 
 def _parts(context: Context) -> Iterator["Part"]:
