@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(VENV)/installed
-	@$(BIN)/gliobench phantom --subjects 20 --seed 0 runs/phantom
+	@$(BIN)/gliobench phantom --subjects 24 --seed 0 runs/phantom
 	@$(BIN)/gliobench run studies/quick.yaml --cohort runs/phantom --out runs/demo
 
 test: $(VENV)/installed

@@ -1,4 +1,4 @@
-"""Every model against every trivial baseline, patient by patient."""
+"""Models against trivial baselines, patient by patient."""
 
 from dataclasses import dataclass
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.scoring.errors import CompareError
-from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.config import UNTRAINED_CHECKPOINT, BaselineModel, LanguageModel, NetworkModel
 from gliobench.study.context import Context, read_stage
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
@@ -59,12 +59,17 @@ def report(context: Context) -> Path:
 
 
 def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
-    """Every model against every trivial baseline on each task's first figure, paired by patient."""
+    """Every model against every trivial baseline on each task's first figure, paired by patient.
+
+    Random weights and the empty mask are left out: nobody doubts them, and every test more costs the others power.
+    """
     from gliobench.report.metrics import PRIMARY
     from gliobench.scoring.compare import compare
 
     trivial = {part.name for part in context.study.models if isinstance(part, BaselineModel)}
-    models, baselines = (scores.of(names) for names in (set(scores.summary["model"]) - trivial, trivial))
+    untrained = {part.name for part in _language_models(context) if part.checkpoint == UNTRAINED_CHECKPOINT}
+    models = scores.of(set(scores.summary["model"]) - trivial - untrained)
+    baselines = scores.of(trivial - {"empty"})
     try:
         return compare(models, baselines, metrics={figures[0] for figures in PRIMARY.values()})
     except CompareError:  # no figure in common
