@@ -97,3 +97,14 @@ def test_a_share_is_never_rounded_onto_all_or_nothing(value: float, text: str) -
 )
 def test_figures_read_well(value: float, unit: str, text: str) -> None:
     assert numbers.number(value, unit) == text
+
+
+def test_a_model_that_always_says_the_same_is_called_constant(contents: ReportContents) -> None:
+    """Calling every patient LGG gives a specificity of 1, which is no knowledge of LGG."""
+    table = summary(("cnn", "grade", "balanced_accuracy", 0.5, 0.5, 0.5))
+    rows = [("cnn", "axial", f"P{number}", int(number > 2), 0) for number in range(8)]
+    votes = pd.DataFrame(rows, columns=["model", "plane", "subject", "grade", "predicted"]).astype(
+        {"predicted": "Int64"}
+    )
+    found = words.findings(replace(study(contents, table), votes=votes))
+    assert "It calls every patient LGG: a constant answer would do the same (specificity 3 of 3" in found[0].text

@@ -185,6 +185,12 @@ def _minority_sentence(contents: ReportContents, best: Any) -> str:
     low, high = proportion_confint(hits, total, method="wilson")
     reach = proportion_confint(0, total, method="wilson")[1]
     rate = "specificity" if rare == LGG else "recall"
+    if votes["predicted"].nunique(dropna=False) == 1 and votes["predicted"].notna().all():
+        constant = GRADE_NAMES[int(votes["predicted"].iloc[0])]
+        return (
+            f" It calls every patient {constant}: a constant answer would do the same ({rate} {hits} of {total}, "
+            f"{numbers.percent(low)} to {numbers.percent(high)})."
+        )
     told = "not distinguishable from" if low <= reach else "distinguishable from"
     return (
         f" Its {rate} is {hits} of {total} ({numbers.percent(low)} to {numbers.percent(high)}): "
