@@ -24,14 +24,16 @@ def steps(variant: str, count: int) -> dict[str, object]:
         keep_memory()
     import torch
 
-    from gliobench.models.networks import MaskSegmenter
-    from gliobench.training.goals import GOALS
+    from gliobench.models.networks.reference_study import MaskSegmenter
+    from gliobench.training.goals import make_goal
+    from gliobench.training.settings import recipe
 
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(1)
     volumes = [torch.randn(1, 4, *SHAPE, generator=generator) for _ in range(4)]
-    targets = [(volume[:, 0] > 1).float() for volume in volumes]
-    network = MaskSegmenter(SHAPE)
+    goal = make_goal("mask", ("whole",), recipe("mask-segmenter"))
+    targets = [(volume[:, :1] > 1).float() for volume in volumes]
+    network = MaskSegmenter()
     if variant == "ours":
         network = network.to(memory_format=torch.channels_last_3d)
         volumes = [volume.contiguous(memory_format=torch.channels_last_3d) for volume in volumes]
@@ -39,7 +41,7 @@ def steps(variant: str, count: int) -> dict[str, object]:
     seconds, losses = [], []
     for step in range(count + 1):
         start = time.perf_counter()
-        loss = GOALS["mask"].loss(network(volumes[step % 4]), targets[step % 4])
+        loss = goal.loss(network(volumes[step % 4]), targets[step % 4])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gliobench.grid.splits import Fold, Split, SplitError, make_split, oversample, read_split, write_split
+from gliobench.grid.splits import (
+    Fold,
+    Split,
+    SplitError,
+    balanced_order,
+    make_cross_validation,
+    make_split,
+    read_split,
+    write_split,
+)
 
 cohorts = st.dictionaries(
     st.text("abcdef0123", min_size=1, max_size=6), st.sampled_from([0, 1, 1, 1, None]), min_size=8, max_size=60
@@ -153,13 +162,36 @@ def test_the_studys_own_five_folds_load(shared: Path) -> None:
     assert split.folds[4] == tuple(ids[248:310])
 
 
-def test_the_rarer_grade_is_repeated_until_both_are_equal() -> None:
+def test_each_grade_is_drawn_as_often_as_the_other() -> None:
     grades = {"a": 0, "b": 0, "c": 1, "d": 1, "e": 1, "f": 1, "g": 1, "h": None}
-    drawn = oversample(list(grades), grades, seed=0)
-    assert drawn[:8] == list(grades)
+    drawn = balanced_order(list(grades), grades, np.random.default_rng(0))
     counts = Counter(drawn)
-    assert counts["a"] + counts["b"] == 5
-    assert {counts["a"], counts["b"]} == {2, 3}  # whole rounds first
-    assert all(counts[id] == 1 for id in "cdefgh")
-    assert oversample(list(grades), grades, seed=0) == drawn
-    assert oversample(["c", "d", "h"], grades, seed=0) == ["c", "d", "h"]
+    assert len(drawn) == 8
+    assert counts["h"] == 1
+    low = counts["a"] + counts["b"]
+    assert low in (3, 4)  # seven draws: the odd one to either
+    assert abs(counts["a"] - counts["b"]) <= 1  # a patient comes again only after all of the grade have come
+    assert max(counts[id] for id in "cdefg") == 1
+    assert balanced_order(list(grades), grades, np.random.default_rng(0)) == drawn
+    one_grade = balanced_order(["c", "d", "h"], grades, np.random.default_rng(0))
+    assert sorted(one_grade) == ["c", "d", "h"]
+
+
+def test_cross_validation_tests_everybody_once_and_lets_others_decide() -> None:
+    grades = {f"H{number}": 1 for number in range(24)} | {f"L{number}": 0 for number in range(6)}
+    split = make_cross_validation(grades, folds=3, validation_share=0.15, seed=0)
+    folds = [split.fold(number) for number in range(3)]
+    assert sorted(id for fold in folds for id in fold.test) == sorted(grades)
+    for fold in folds:  # 30 in 3: 8 HGG and 2 LGG tested; 15 % of the other 20 are 3, one of them LGG
+        assert Counter(grades[id] for id in fold.test) == {1: 8, 0: 2}
+        assert Counter(grades[id] for id in fold.validation) == {1: 2, 0: 1}
+        assert sorted((*fold.train, *fold.validation, *fold.test)) == sorted(grades)
+    assert make_cross_validation(dict(reversed(grades.items())), folds=3, validation_share=0.15, seed=0) == split
+    with pytest.raises(SplitError, match="use fewer folds or more patients"):
+        make_cross_validation({"a": 0, "b": 1}, folds=2, validation_share=0.15, seed=0)
+
+
+def test_a_cross_validation_reads_back_the_same(tmp_path: Path) -> None:
+    split = make_cross_validation({f"P{n}": n % 2 for n in range(9)}, folds=3, validation_share=0.2, seed=1)
+    write_split(split, tmp_path / "split.json")
+    assert read_split(tmp_path / "split.json", [f"P{n}" for n in range(9)]) == split

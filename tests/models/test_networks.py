@@ -1,10 +1,14 @@
-"""The reference study's networks have its sizes."""
+"""The reference study's networks have its sizes; every network answers in the shape that its task asks for."""
 
 import numpy as np
 import pytest
 import torch
 
-from gliobench.models.networks import GradeClassifier, MaskSegmenter, as_input
+from gliobench.models.networks import NETWORKS
+from gliobench.models.networks.input import as_input
+from gliobench.models.networks.monai import Padded
+from gliobench.models.networks.reference_study import GradeClassifier, MaskSegmenter
+from gliobench.models.weights import own_tensors, restore
 
 
 def count(module: torch.nn.Module) -> int:
@@ -14,13 +18,47 @@ def count(module: torch.nn.Module) -> int:
 @pytest.mark.parametrize("shape", [(95, 128, 128), (13, 18, 15), (16, 16, 16)])
 def test_the_segmenter_answers_in_exactly_the_input_shape(shape: tuple[int, int, int]) -> None:
     with torch.inference_mode():
-        assert MaskSegmenter(shape)(torch.zeros(1, 4, *shape)).shape == (1, *shape)
+        assert MaskSegmenter()(torch.zeros(1, 4, *shape)).shape == (1, 1, *shape)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_answers_in_its_tasks_shape(name: str) -> None:
+    shape = (32, 35, 33)  # DenseNet halves five times
+    network, outputs = NETWORKS[name], 3 if NETWORKS[name].task == "mask" else 1
+    with torch.inference_mode():
+        logits = network.build(shape, outputs).eval()(torch.zeros(2, 4, *shape))
+    assert logits.shape == ((2, 3, *shape) if network.task == "mask" else (2, 1))
+
+
+def test_padding_is_cut_away_again() -> None:
+    # A network that gives back what it gets: what is put around must not be seen.
+    image = torch.arange(4 * 5 * 6 * 7, dtype=torch.float32).reshape(1, 4, 5, 6, 7)
+    seen: list[torch.Size] = []
+
+    class Same(torch.nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            seen.append(batch.shape)
+            return batch
+
+    assert torch.equal(Padded(Same(), 4)(image), image)
+    assert seen == [torch.Size((1, 4, 8, 8, 8))]
+
+
+def test_weights_that_a_network_keeps_in_two_places_come_back() -> None:
+    # DynUNet names its layers twice; safetensors refuses tensors that share memory.
+    first, second = (NETWORKS["dynunet"].build((16, 16, 16), 1).eval() for _ in range(2))
+    restore(second, own_tensors(first))
+    image = torch.randn(1, 4, 16, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(first(image), second(image))
+    with pytest.raises(ValueError, match="weights are of another network"):
+        restore(NETWORKS["segresnet"].build((16, 16, 16), 1), own_tensors(first))
 
 
 def test_parameters_counted_by_hand() -> None:
     # k3 convolutions: in * out * 27 + out; transposed k2: in * out * 8 + out; the last one k1.
     segmenter = (4 * 16 * 27 + 16) + (16 * 32 * 27 + 32) + (32 * 64 * 27 + 64) + (64 * 32 * 8 + 32) + (32 * 16 * 8 + 16)
-    assert count(MaskSegmenter((95, 128, 128))) == segmenter + 16 + 1
+    assert count(MaskSegmenter()) == segmenter + 16 + 1
     # 95 x 128 x 128 halved twice is 23 x 32 x 32; 48.2 million in all, as the study's classifier has.
     classifier = (4 * 8 * 27 + 8) + (8 * 16 * 27 + 16) + (16 * 23 * 32 * 32 * 128 + 128) + 129
     assert count(GradeClassifier((95, 128, 128))) == classifier

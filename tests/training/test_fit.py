@@ -1,5 +1,6 @@
 """Networks learn, are judged on validation patients alone, and go on after a stop as if there had been none."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,17 @@ import torch
 from safetensors.torch import load_file
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Question
 from gliobench.models.trained import WEIGHTS, load_network
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
+from gliobench.training.augment import augmented, cut_patch
+from gliobench.training.decisions import decide_grades, decide_region
 from gliobench.training.fit import EpochReport, TrainSettings, fit_network
-from gliobench.training.goals import THRESHOLDS, _dice_by_threshold
+from gliobench.training.goals import THRESHOLDS, dice_by_threshold, make_goal
+from gliobench.training.schedule import learning_rate
+from gliobench.training.settings import recipe
 
 SHAPE = (16, 24, 28)
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
@@ -37,6 +43,9 @@ PATIENTS = [patient(number) for number in range(8)]
 TRAIN, VALIDATION = PATIENTS[:6], PATIENTS[6:]
 
 
+PLAIN = recipe("mask-segmenter")
+
+
 class StopError(Exception):
     """Stands for a kill at the end of an epoch."""
 
@@ -49,9 +58,9 @@ def stop_after(epoch: int):  # type: ignore[no-untyped-def]
     return progress
 
 
-@pytest.mark.parametrize("network", ["mask-segmenter", "grade-classifier"])
+@pytest.mark.parametrize("network", ["mask-segmenter", "grade-classifier", "dynunet"])
 def test_a_stopped_training_ends_with_the_same_weights(tmp_path: Path, network: str) -> None:
-    settings = TrainSettings(epochs=5, learning_rate=3e-3, batch_size=2, patience=9)
+    settings = replace(recipe(network), epochs=5, learning_rate=3e-3, batch_size=2, patience=9)
     whole = fit_network(network, TRAIN, VALIDATION, tmp_path / "whole", settings)
     for epoch in (0, 2):
         with pytest.raises(StopError):
@@ -67,14 +76,14 @@ def test_a_stopped_training_ends_with_the_same_weights(tmp_path: Path, network: 
 
 def test_other_settings_do_not_take_up_a_stopped_training(tmp_path: Path) -> None:
     with pytest.raises(StopError):
-        fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, TrainSettings(epochs=3), stop_after(1))
-    fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, TrainSettings(epochs=1, learning_rate=1e-4))
+        fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, replace(PLAIN, epochs=3), stop_after(1))
+    fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, replace(PLAIN, epochs=1, learning_rate=1e-4))
     assert len(pd.read_csv(tmp_path / "curves.csv")) == 1
 
 
 def test_the_segmenter_finds_the_ball_in_a_patient_it_never_saw(tmp_path: Path) -> None:
-    settings = TrainSettings(epochs=60, learning_rate=5e-3, patience=60, oversample=False)
-    model = load_network(fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, settings))
+    settings = replace(PLAIN, epochs=60, learning_rate=5e-3, patience=60)
+    model = load_network([fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, settings)], "net")
     unseen = patient(9)
     (prediction,) = model.predict([Question(unseen, "mask", None)])
     assert isinstance(prediction.answer, Answered)
@@ -86,19 +95,19 @@ def test_the_segmenter_finds_the_ball_in_a_patient_it_never_saw(tmp_path: Path) 
 def test_the_epoch_with_the_best_validation_metric_is_kept(tmp_path: Path) -> None:
     reports: list[EpochReport] = []
     # Steps of this size overshoot, so the last epoch is not the best.
-    settings = TrainSettings(epochs=8, learning_rate=0.01, patience=8, seed=2)
+    settings = replace(recipe("grade-classifier"), epochs=8, learning_rate=0.01, batch_size=1, patience=8, seed=2)
     out = fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path, settings, reports.append)
     best = max(report.validation_metric for report in reports)
     assert best > reports[-1].validation_metric
-    model = load_network(out)
-    logits = [model.module(_input(subject))[0] for subject in VALIDATION]
+    (member,) = load_network([out], "net").members
+    logits = [member.module(_input(subject))[0, 0] for subject in VALIDATION]
     targets = torch.tensor([float(subject.grade or 0) for subject in VALIDATION])
     loss = torch.nn.functional.binary_cross_entropy_with_logits(torch.stack(logits), targets)
     assert -loss.item() == pytest.approx(best, rel=1e-4)
 
 
 def test_training_stops_when_patience_is_out(tmp_path: Path) -> None:
-    settings = TrainSettings(epochs=50, learning_rate=0.05, patience=2, seed=1)
+    settings = replace(recipe("grade-classifier"), epochs=50, learning_rate=0.05, batch_size=1, patience=2, seed=1)
     reports: list[EpochReport] = []
     fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path, settings, reports.append)
     metrics = [report.validation_metric for report in reports]
@@ -121,10 +130,119 @@ def test_dice_by_threshold_is_dice() -> None:
         2 * float(((probability >= t) * target).sum()) / float((probability >= t).sum() + target.sum())
         for t in THRESHOLDS
     ]
-    assert _dice_by_threshold(logits, target) == pytest.approx(by_hand)
+    assert dice_by_threshold(logits, target) == pytest.approx(by_hand)
+
+
+def test_a_network_is_not_asked_about_a_patient_that_it_learnt_from(tmp_path: Path) -> None:
+    out = fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, replace(PLAIN, epochs=1))
+    for seen in (TRAIN[0], VALIDATION[0]):
+        with pytest.raises(ModelError, match=f"has learnt from 1 of the patients that it is asked about .{seen.id}"):
+            list(load_network([out], "net").predict([Question(seen, "mask", None)]))
+
+
+def test_networks_answer_together_by_their_mean_probability(tmp_path: Path) -> None:
+    """What the mean of two is, worked out from the two apart."""
+    grades = replace(recipe("grade-classifier"), epochs=2, learning_rate=1e-3)
+    folders = [
+        fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path / str(seed), replace(grades, seed=seed))
+        for seed in (0, 1)
+    ]
+    question = Question(patient(9), "grade", None)
+    apart = [next(load_network([folder], "net").predict([question])).score for folder in folders]
+    (both,) = load_network(folders, "net").predict([question])
+    assert apart[0] != apart[1]
+    assert both.score == pytest.approx(np.mean([score for score in apart if score is not None]))
+
+
+def test_regions_are_learnt_together_and_nested(tmp_path: Path) -> None:
+    settings = replace(recipe("dynunet"), epochs=3)
+    out = fit_network("dynunet", TRAIN, VALIDATION, tmp_path, settings, regions="brats")
+    (prediction,) = load_network([out], "net").predict([Question(patient(9), "mask", None)])
+    assert isinstance(prediction.answer, Answered)
+    value = prediction.answer.value
+    assert isinstance(value, VolumeMask)
+    assert value.core is not None
+    assert value.enhancing is not None
+    assert not (value.core & ~value.voxels).any()
+    assert not (value.enhancing & ~value.core).any()
+
+
+def test_a_window_slides_over_a_patient_larger_than_the_patch(tmp_path: Path) -> None:
+    settings = replace(PLAIN, epochs=40, learning_rate=5e-3, patience=40, patch=(12, 16, 16))
+    model = load_network([fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, settings)], "net")
+    unseen = patient(9)
+    (prediction,) = model.predict([Question(unseen, "mask", None)])
+    found, truth = prediction.answer.value.voxels, unseen.tumour  # type: ignore[union-attr]
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.7
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    settings = TrainSettings(epochs=10, learning_rate=1.0, warmup_epochs=2, schedule="cosine")
+    # Five steps an epoch: ten of warm-up, forty down half a cosine.
+    assert learning_rate(settings, 0, 5) == pytest.approx(0.1)
+    assert learning_rate(settings, 9, 5) == pytest.approx(1.0)
+    assert learning_rate(settings, 10, 5) == pytest.approx(1.0)
+    assert learning_rate(settings, 30, 5) == pytest.approx(0.5)
+    assert learning_rate(replace(settings, schedule="poly"), 30, 5) == pytest.approx(0.5**0.9)
+    assert learning_rate(replace(settings, schedule="constant"), 49, 5) == 1.0
+
+
+def test_a_variant_is_decided_by_its_seed_and_keeps_image_and_mask_together() -> None:
+    mask = torch.zeros(1, *SHAPE)
+    mask[0, 6:10, 8:15, 10:18] = 1
+    image = mask.expand(4, *SHAPE) * 50  # so bright that neither noise nor shift hides it
+    for seed in range(6):
+        changed, moved = augmented(image, mask, seed)
+        again, _ = augmented(image, mask, seed)
+        assert torch.equal(changed, again)
+        assert moved is not None
+        both = ((changed.mean(dim=0) > 25) & (moved[0] > 0)).sum()
+        assert 2 * both / ((changed.mean(dim=0) > 25).sum() + moved.sum()) > 0.8
+    assert not torch.equal(augmented(image, mask, 0)[0], augmented(image, mask, 1)[0])
+
+
+def test_two_of_three_patches_hold_tumour() -> None:
+    mask = torch.zeros(1, *SHAPE)
+    mask[0, 0, 0, 0] = 1  # in the corner: a patch drawn at random rarely holds it
+    image = torch.arange(np.prod(SHAPE), dtype=torch.float32).reshape(1, *SHAPE)
+    cuts = [cut_patch(image, mask, (8, 8, 8), seed) for seed in range(300)]
+    assert all(cut.shape == (1, 8, 8, 8) for cut, _ in cuts)
+    assert np.mean([bool(held.any()) for _, held in cuts]) == pytest.approx(2 / 3, abs=0.08)
+    assert all(bool(held.any()) == bool((cut == 0).any()) for cut, held in cuts)
+
+
+def test_deep_supervision_weighs_each_head_half_of_the_one_before() -> None:
+    goal = make_goal("mask", ("whole",), TrainSettings(loss="dice-bce"))
+    target = (torch.rand(1, 1, 4, 4, 4, generator=torch.Generator().manual_seed(0)) > 0.5).float()
+    fine, coarse = torch.zeros(1, 1, 4, 4, 4), torch.full((1, 1, 4, 4, 4), 2.0)
+    heads = goal.loss(torch.stack([fine, coarse], dim=1), target)
+    assert heads.item() == pytest.approx(((goal.loss(fine, target) + 0.5 * goal.loss(coarse, target)) / 1.5).item())
+
+
+def test_small_parts_are_dropped_where_that_helps_on_validation() -> None:
+    truth = np.zeros((20, 20, 20), bool)
+    truth[5:15, 5:15, 5:15] = True  # 1,000 voxels
+    probability = np.where(truth, 0.8, 0.1).astype(np.float32)
+    probability[0, 0, :18] = 0.8  # a streak of 18 voxels that is not there
+    decision = decide_region([probability], [truth], [10.0])
+    assert decision.threshold == 0.5
+    assert decision.smallest_mm3 == 300  # the streak has 180 mm3, the tumour 10,000
+    alone = decide_region([np.where(truth, 0.3, 0.1).astype(np.float32)], [truth], [10.0])
+    assert alone.threshold == 0.3
+    assert alone.smallest_mm3 == 0
+
+
+def test_grades_are_calibrated_on_enough_validation_patients_only() -> None:
+    random = np.random.default_rng(0)
+    truth = np.arange(200) % 2 == 1
+    logit = 3 * (random.normal(size=200) + np.where(truth, 1.0, -1.0))
+    decision = decide_grades(1 / (1 + np.exp(-logit)), truth)
+    # For two normals of deviation 1 at -1 and 1 the true log odds are 2 x, and the logit here is 3 x.
+    assert decision.slope == pytest.approx(2 / 3, abs=0.2)
+    assert decide_grades(np.array([0.2, 0.9, 0.8]), np.array([False, True, True])).slope == 1
 
 
 def _input(subject: PreparedSubject) -> torch.Tensor:
-    from gliobench.models.networks import as_input
+    from gliobench.models.networks.input import as_input
 
     return as_input(subject.image)[None]

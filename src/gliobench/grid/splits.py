@@ -1,11 +1,15 @@
-"""Who is learnt from, who decides, who is tested: by patient, written down, and never overlapping."""
+"""Who is learnt from, who decides, who is tested: by patient, written down, and never overlapping.
+
+Two schemes. Hold-out: the same patients are tested whatever the fold, and each fold decides in its turn.
+Cross-validation: each fold is tested in its turn, and a share of the others decides, so that a fold is tested by models
+that it had no part in choosing.
+"""
 
 import hashlib
 import json
 import math
 import os
 import zipfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +40,8 @@ class Fold:
 class Split:
     """Test patients and k folds of the others; `source` says where it comes from.
 
+    `validation`: empty for a hold-out split. In cross-validation, where `test` is empty, for each fold the patients
+    who decide while it is tested.
     Raises SplitError where a patient stands in two places, or twice in one, or a fold is empty.
     """
 
@@ -43,6 +49,7 @@ class Split:
     folds: tuple[Ids, ...]
     seed: int | None
     source: str
+    validation: tuple[Ids, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.folds) < 2:
@@ -51,6 +58,13 @@ class Split:
         if empty := [name for name, fold in named.items() if not fold]:
             raise SplitError(f"{', '.join(empty)} of {len(self.folds)} without a patient: use fewer folds")
         _no_overlap({"test": self.test, **named})
+        if self.validation and (self.test or len(self.validation) != len(self.folds)):
+            raise SplitError("cross-validation has no test patients beside its folds, and a validation for each fold")
+
+    @property
+    def crossed(self) -> bool:
+        """Whether each fold is tested in its turn."""
+        return bool(self.validation)
 
     @property
     def checksum(self) -> str:
@@ -58,16 +72,21 @@ class Split:
         return hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode()).hexdigest()
 
     def fold(self, number: int) -> Fold:
-        """Fold `number` (from 0) validates, the others train. Raises SplitError where there is no such fold."""
+        """Fold `number` (from 0): the patients who train, who decide, who are tested. Raises SplitError where there is
+        no such fold."""
         if not 0 <= number < len(self.folds):
             raise SplitError(
                 f"fold {number} does not exist: the split ({self.source}) has folds 0 to {len(self.folds) - 1}"
             )
-        train = sorted(id for other, fold in enumerate(self.folds) if other != number for id in fold)
-        return Fold(tuple(train), self.folds[number], self.test)
+        others = sorted(id for other, fold in enumerate(self.folds) if other != number for id in fold)
+        if not self.crossed:
+            return Fold(tuple(others), self.folds[number], self.test)
+        train = tuple(id for id in others if id not in self.validation[number])
+        return Fold(train, self.validation[number], self.folds[number])
 
     def _content(self) -> dict[str, Any]:
-        return {"source": self.source, "seed": self.seed, "test": self.test, "folds": self.folds}
+        content: dict[str, Any] = {"source": self.source, "seed": self.seed, "test": self.test, "folds": self.folds}
+        return content | ({"validation": self.validation} if self.crossed else {})
 
 
 def _no_overlap(parts: Mapping[str, Ids]) -> None:
@@ -96,17 +115,44 @@ def make_split(grades: Mapping[str, int | None], *, test_share: float, folds: in
             f"{len(grades)} patients, {tested} of them for the test, leave {len(grades) - tested} for {folds} folds: "
             "every fold needs one; use fewer folds, a smaller test share or more patients"
         )
+    test, rest = _drawn(grades, tested, np.random.default_rng(seed))
+    return Split(tuple(sorted(test)), _dealt(rest, folds), seed, "stratified by grade")
+
+
+def make_cross_validation(grades: Mapping[str, int | None], *, folds: int, validation_share: float, seed: int) -> Split:
+    """k folds of all patients, each tested in its turn; `validation_share` of the others, at least one, decides.
+
+    Stratified as `make_split` is. Raises SplitError where there are fewer patients than folds, or none is left to
+    learn from.
+    """
+    if not 0 < validation_share < 1:
+        raise SplitError(f"validation_share must lie between 0 and 1, got {validation_share}")
+    if len(grades) < max(folds, 3):
+        raise SplitError(f"{len(grades)} patients for {folds} folds: use fewer folds or more patients")
     random = np.random.default_rng(seed)
+    dealt = _dealt(_drawn(grades, 0, random)[1], folds)
+    validation = []
+    for fold in dealt:
+        others = {id: grade for id, grade in grades.items() if id not in fold}
+        deciding = min(max(1, math.floor(len(others) * validation_share + 0.5)), len(others) - 1)
+        validation.append(tuple(sorted(_drawn(others, deciding, random)[0])))
+    return Split((), dealt, seed, "cross-validation, stratified by grade", tuple(validation))
+
+
+def _drawn(grades: Mapping[str, int | None], count: int, random: np.random.Generator) -> tuple[list[str], list[str]]:
+    """`count` patients drawn with the grades in proportion, and the others, stratum after stratum."""
     strata = []
     for grade in sorted(set(grades.values()), key=lambda grade: (grade is None, grade)):
         members = sorted(id for id, found in grades.items() if found == grade)
         strata.append([members[place] for place in random.permutation(len(members))])
-    shares = _rounded_shares([len(stratum) for stratum in strata], tested)
-    test = [id for stratum, share in zip(strata, shares, strict=True) for id in stratum[:share]]
-    rest = [id for stratum, share in zip(strata, shares, strict=True) for id in stratum[share:]]
-    # Dealt out in turn, stratum after stratum, so that no fold gets two more than another.
-    dealt = tuple(tuple(sorted(rest[number::folds])) for number in range(folds))
-    return Split(tuple(sorted(test)), dealt, seed, "stratified by grade")
+    shares = _rounded_shares([len(stratum) for stratum in strata], count)
+    drawn = [id for stratum, share in zip(strata, shares, strict=True) for id in stratum[:share]]
+    return drawn, [id for stratum, share in zip(strata, shares, strict=True) for id in stratum[share:]]
+
+
+def _dealt(ids: Sequence[str], folds: int) -> tuple[Ids, ...]:
+    """Dealt out in turn, stratum after stratum, so that no fold gets two more than another."""
+    return tuple(tuple(sorted(ids[number::folds])) for number in range(folds))
 
 
 def _rounded_shares(sizes: Sequence[int], total: int) -> list[int]:
@@ -153,6 +199,7 @@ def _json_split(path: Path) -> Split:
             folds=tuple(tuple(map(str, fold)) for fold in content["folds"]),
             seed=content["seed"],
             source=content["source"],
+            validation=tuple(tuple(map(str, fold)) for fold in content.get("validation", ())),
         )
         checksum = content["checksum"]
     except FileNotFoundError as error:
@@ -198,20 +245,24 @@ def _study_split(path: Path, subject_ids: Sequence[str], modalities: int = 4) ->
     return Split(tuple(ids[len(positions) :]), named, None, path.name)
 
 
-def oversample(ids: Sequence[str], grades: Mapping[str, int | None], seed: int) -> list[str]:
-    """Training ids with the rarer grade repeated until both are equally frequent; give it the ids of `Fold.train` only.
+def balanced_order(ids: Sequence[str], grades: Mapping[str, int | None], random: np.random.Generator) -> list[str]:
+    """As many draws as there are `ids`, each grade as often as the other (the odd draw to either).
 
-    Whole rounds of repeats first, then patients drawn without replacement. Patients without a grade stand once, and
-    where only one grade occurs nothing is repeated. The repeats follow the ids.
+    A patient of the rarer grade comes again only after all of that grade have come; where only one grade occurs, or
+    none, this is a permutation. Patients without a grade are a stratum of their own, drawn as often as they are.
     """
-    counts = Counter(grades[id] for id in ids if grades[id] is not None)
-    if len(counts) < 2:
-        return list(ids)
-    (_, most), (rare, least) = counts.most_common()[0], counts.most_common()[-1]
-    members = [id for id in ids if grades[id] == rare]
-    rounds, drawn = divmod(most - least, least)
-    chosen = np.random.default_rng(seed).choice(least, size=drawn, replace=False)
-    return [*ids, *members * rounds, *(members[place] for place in sorted(chosen))]
+    strata: dict[int | None, list[str]] = {}
+    for id in ids:
+        strata.setdefault(grades[id], []).append(id)
+    ungraded = strata.pop(None, [])
+    shares = [(len(ids) - len(ungraded)) // max(len(strata), 1)] * len(strata)
+    for place in random.permutation(len(shares))[: len(ids) - len(ungraded) - sum(shares)]:
+        shares[place] += 1
+    drawn = list(ungraded)
+    for members, share in zip(strata.values(), shares, strict=True):
+        rounds = [random.permutation(len(members)) for _ in range(-(-share // len(members)))]
+        drawn += [members[place] for place in np.concatenate(rounds)[:share]] if rounds else []
+    return [drawn[place] for place in random.permutation(len(drawn))]
 
 
 def _shown(names: Sequence[str], most: int = 10) -> str:

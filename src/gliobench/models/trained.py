@@ -1,4 +1,4 @@
-"""A trained network that answers about whole patients."""
+"""A trained network, or several of one kind together, that answers about whole patients."""
 
 import hashlib
 import json
@@ -6,65 +6,142 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from gliobench.cohort.subject import HGG, LGG
-from gliobench.models.networks import NETWORKS, as_input
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.errors import ModelError
+from gliobench.models.inference import Decision, calibrated, decide, nested, probabilities
+from gliobench.models.networks import NETWORKS
+from gliobench.models.networks.input import as_input
 from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.models.weights import restore
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Grade, Value, VolumeMask
+from gliobench.tasks.regions import REGION_SETS
 
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
 
 
 @dataclass(frozen=True, eq=False)
+class Member:
+    """One network with its weights, and how it answers. `decisions`: one for each output.
+
+    `learnt_from`: the ids of the patients whose truth it has seen, to train or to decide.
+    """
+
+    module: nn.Module
+    mirror: bool
+    window: tuple[int, int, int] | None
+    decisions: tuple[Decision, ...]
+    learnt_from: frozenset[str]
+    weights: str
+
+
+@dataclass(frozen=True, eq=False)
 class TrainedNetwork:
-    """A network with its weights. `threshold`: at and above this probability it is HGG, or tumour."""
+    """Networks of one kind that answer together: the mean of their probabilities, thresholds and smallest parts."""
 
     name: str
     task: str
-    threshold: float
+    members: tuple[Member, ...]
     settings: Settings
-    module: nn.Module
     per_slice = False
 
     @property
     def tasks(self) -> frozenset[str]:
-        """The one task it was trained for."""
+        """The one task they were trained for."""
         return frozenset({self.task})
 
-    @torch.inference_mode()
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a patient, in the order asked."""
-        device = next(self.module.parameters()).device
+        """One prediction a patient, in the order asked. Raises ModelError for a patient that was learnt from."""
+        self._refuse_seen(questions)
         for question in questions:
             start = perf_counter()
-            probability = torch.sigmoid(self.module(as_input(question.subject.image)[None].to(device)))[0]
-            value: Value
-            if self.task == "grade":
-                value = Grade(HGG if probability.item() >= self.threshold else LGG)
-            else:
-                value = VolumeMask((probability >= self.threshold).cpu().numpy())
-            score = probability.item() if self.task == "grade" else None
+            value, score = self._grade(question.subject) if self.task == "grade" else self._mask(question.subject)
             yield Prediction(question, Answered(value), score=score, seconds=perf_counter() - start)
 
+    def _refuse_seen(self, questions: Sequence[Question]) -> None:
+        learnt = frozenset().union(*(member.learnt_from for member in self.members))
+        if seen := sorted({question.subject.id for question in questions} & learnt):
+            raise ModelError(
+                f"{self.name} has learnt from {len(seen)} of the patients that it is asked about ({', '.join(seen[:5])}"
+                f"{', …' if len(seen) > 5 else ''}): its figures would be worth nothing; test it on other patients"
+            )
 
-def load_network(folder: Path, device: str = "auto") -> TrainedNetwork:
-    """The network that `gliobench.training.fit.fit_network` left in a folder."""
-    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    def _grade(self, subject: PreparedSubject) -> tuple[Value, float]:
+        image = as_input(subject.image)
+        given = [
+            calibrated(probabilities(one.module, image, mirror=one.mirror, window=None).item(), one.decisions[0])
+            for one in self.members
+        ]
+        score, threshold = float(np.mean(given)), float(np.mean([one.decisions[0].threshold for one in self.members]))
+        return Grade(HGG if score >= threshold else LGG), score
+
+    def _mask(self, subject: PreparedSubject) -> tuple[Value, None]:
+        image = as_input(subject.image)
+        given = [probabilities(one.module, image, mirror=one.mirror, window=one.window) for one in self.members]
+        mean = torch.stack(given).mean(dim=0).cpu().numpy()
+        voxel_mm3 = float(np.prod(subject.spacing_mm))
+        masks = [
+            decide(region, _together([one.decisions[place] for one in self.members]), voxel_mm3)
+            for place, region in enumerate(mean)
+        ]
+        return VolumeMask(*nested(masks)), None
+
+
+def _together(decisions: Sequence[Decision]) -> Decision:
+    return Decision(
+        float(np.mean([one.threshold for one in decisions])), float(np.mean([one.smallest_mm3 for one in decisions]))
+    )
+
+
+def load_network(folders: Sequence[Path], name: str, device: str = "auto") -> TrainedNetwork:
+    """The networks that `gliobench.training.fit.fit_network` left in `folders`, answering together as `name`.
+
+    Raises ModelError where a folder holds no finished network, or they are not of one kind.
+    """
+    found = [(folder, read_description(folder)) for folder in folders]
+    kinds = sorted({f"{one['network']} for {one['regions']}" for _, one in found})
+    if len(kinds) != 1:
+        raise ModelError(f"{name}: networks of one kind can answer together, found {', '.join(kinds) or 'none'}")
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    members = tuple(_load_member(folder, description, where) for folder, description in found)
+    settings: dict[str, str | int | float | bool | None] = {"network": kinds[0]}
+    settings |= {f"weights {place}": member.weights for place, member in enumerate(members)}
+    settings |= {f"decisions {place}": str(member.decisions) for place, member in enumerate(members)}
+    return TrainedNetwork(name, NETWORKS[found[0][1]["network"]].task, members, settings)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """What `fit_network` wrote about a network."""
+    try:
+        content: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder} holds no trained network ({DESCRIPTION} is missing): train it first") from error
+    if content.get("network") not in NETWORKS:
+        raise ModelError(f"{folder / DESCRIPTION}: no network is named {content.get('network')!r} here")
+    return content
+
+
+def _load_member(folder: Path, description: dict[str, Any], device: str) -> Member:
+    regions = REGION_SETS[description["regions"]]
     network = NETWORKS[description["network"]]
-    module = network.build(tuple(description["shape"]))
-    module.load_state_dict(load_file(folder / WEIGHTS))
+    module = network.build(tuple(description["shape"]), len(regions) if network.task == "mask" else 1)
+    restore(module, load_file(folder / WEIGHTS))
     with (folder / WEIGHTS).open("rb") as file:
         weights = hashlib.file_digest(file, "sha256").hexdigest()
-    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    return TrainedNetwork(
-        name=folder.name,
-        task=network.task,
-        threshold=description["threshold"],
-        settings={"network": description["network"], "weights": weights, "threshold": description["threshold"]},
-        module=module.to(where).eval(),
+    laid_out = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return Member(
+        module=laid_out.to(device).eval(),
+        mirror=description["mirror"],
+        window=tuple(description["window"]) if description["window"] else None,
+        decisions=tuple(Decision(**one) for one in description["decisions"]),
+        learnt_from=frozenset(description["learnt_from"]),
+        weights=weights,
     )

@@ -37,7 +37,8 @@ class Arrays:
 
 def encode_value(value: Value, key: str, arrays: Arrays) -> dict[str, Any]:
     """Plain JSON for a value: {"grade": 1}, {"point": [row, column]}, {"box": [4 numbers]}, {"polygon": [pairs]},
-    {"runs": [start, length, ...]} over a slice's pixels in C order, {"mask": [D, H, W]} with the voxels in `arrays`."""
+    {"runs": [start, length, ...]} over a slice's pixels in C order, {"mask": [D, H, W]} with the voxels in `arrays`,
+    those of the inner regions under the key with the region's name."""
     match value:
         case Grade():
             return {"grade": value.value}
@@ -50,8 +51,12 @@ def encode_value(value: Value, key: str, arrays: Arrays) -> dict[str, Any]:
         case Mask():
             return {"runs": _runs(value.pixels)}
         case VolumeMask():
+            inner = {"core": value.core, "enhancing": value.enhancing}
+            found = {region: mask for region, mask in inner.items() if mask is not None}
+            for region, mask in found.items():
+                arrays.save(f"{key}-{region}", mask)
             arrays.save(key, value.voxels)
-            return {"mask": list(value.voxels.shape), "key": key}
+            return {"mask": list(value.voxels.shape), "key": key} | ({"inner": list(found)} if found else {})
 
 
 def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arrays) -> Value:
@@ -60,7 +65,8 @@ def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arr
         case {"grade": grade}:
             return Grade(int(grade))
         case {"mask": shape, "key": key}:
-            return VolumeMask(arrays.load(key, tuple(shape)))
+            inner = {region: arrays.load(f"{key}-{region}", tuple(shape)) for region in value.get("inner", ())}
+            return VolumeMask(arrays.load(key, tuple(shape)), **inner)
     if frame is None:
         raise ValueError(f"a value of a slice without its frame: {sorted(value)}")
     match value:

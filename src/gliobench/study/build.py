@@ -3,45 +3,60 @@
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gliobench.grid.frame import Plane
 from gliobench.models.baselines import BASELINES
 from gliobench.models.prediction import Model
-from gliobench.study.config import UNTRAINED_CHECKPOINT, BaselineModel, LanguageModel, NetworkModel
-from gliobench.study.context import Context, StageError
+from gliobench.models.trained import DESCRIPTION
+from gliobench.study.config import UNTRAINED_CHECKPOINT, AnyPart, BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.context import Context, Round, StageError
 from gliobench.tasks.prompt import read_prompt_file
 
 
 @dataclass(frozen=True)
 class Builder:
-    """How a kind of model is built; `every_plane`: anew for each plane, because it learns from slices of one."""
+    """How a kind of model is built. `learns`: anew for each round, because it learns from the round's patients, and for
+    each plane, because it may learn from slices of one."""
 
-    build: Callable[[Context, Any, Plane], Model]
-    every_plane: bool = False
-
-
-def build_model(context: Context, part: BaselineModel | NetworkModel | LanguageModel, plane: Plane) -> Model:
-    """The model of a study's entry, ready to answer about slices of `plane`."""
-    return BUILDERS[part.kind].build(context, part, plane)
+    build: Callable[[Context, Any, Round, Plane], Model]
+    learns: bool = True
 
 
-def _baseline(context: Context, part: BaselineModel, plane: Plane) -> Model:
+def build_model(context: Context, part: AnyPart, round: Round, plane: Plane) -> Model:
+    """The model of a study's entry, ready to answer about the round's patients and slices of `plane`."""
+    return BUILDERS[part.kind].build(context, part, round, plane)
+
+
+def _baseline(context: Context, part: BaselineModel, round: Round, plane: Plane) -> Model:
     if part.name not in BASELINES:
         raise StageError(f"no baseline is named {part.name!r}; there are {', '.join(BASELINES)}")
-    return BASELINES[part.name]([context.subjects[id] for id in context.fold.train], plane)
+    return BASELINES[part.name]([context.subjects[id] for id in round.learn], plane)
 
 
-def _network(context: Context, part: NetworkModel, plane: Plane) -> Model:
+def _network(context: Context, part: NetworkModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.trained import load_network
 
-    folder = context.folder.network(part.name)
-    if not context.folder.stamp(f"train-{part.name}").exists():
-        raise StageError(f"{part.name} is not trained yet: run `gliobench train --model {part.name}` first")
-    return load_network(folder)
+    return load_network(network_folders(context, part, round), part.name)
 
 
-def _language_model(context: Context, part: LanguageModel, plane: Plane) -> Model:
+def network_folders(context: Context, part: NetworkModel, round: Round) -> list[Path]:
+    """Where the networks lie that answer together in a round. Raises StageError where one is not trained yet."""
+    if part.weights is not None:
+        found = sorted(path.parent for path in part.weights.rglob(DESCRIPTION))
+        if not found:
+            raise StageError(f"{part.name}: {part.weights} holds no trained network (no {DESCRIPTION} in it)")
+        return found
+    for number in round.folds:
+        if not context.folder.stamp(f"train-{part.name}-fold-{number}").exists():
+            raise StageError(
+                f"{part.name} is not trained on fold {number} yet: run `gliobench train --model {part.name}` first"
+            )
+    return [context.folder.network(part.name, number) for number in round.folds]
+
+
+def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 
     return VisionLanguageModel(
@@ -72,7 +87,7 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
 
 
 BUILDERS: Mapping[str, Builder] = {
-    "baseline": Builder(_baseline, every_plane=True),
+    "baseline": Builder(_baseline),
     "network": Builder(_network),
-    "vlm": Builder(_language_model),
+    "vlm": Builder(_language_model, learns=False),
 }

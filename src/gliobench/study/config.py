@@ -29,19 +29,32 @@ class GridPart(Part):
 
 
 class SplitPart(Part):
-    """By patient, stratified by grade; or read from `file` (JSON written by `gliobench split`, or the study's NPZ)."""
+    """By patient, stratified by grade; or read from `file` (JSON written by `gliobench split`, or the study's NPZ).
 
+    `holdout`: `test_share` of the patients is tested, fold `fold` of the others decides; with `fold: all` a network
+    learns from each fold and they answer together. `cross-validation`: each of the folds (or the one named) is tested
+    by models that learnt from the others; `validation_share` of those decides.
+    """
+
+    scheme: Literal["holdout", "cross-validation"] = "holdout"
     test_share: Share = 0.3
+    validation_share: Share = 0.15
     folds: int = Field(default=5, ge=2)
-    fold: int = Field(default=0, ge=0)
+    fold: Annotated[int, Field(ge=0)] | Literal["all"] | None = None
     seed: int = 0
     file: Path | None = None
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
-        if self.fold >= self.folds:
+        if isinstance(self.fold, int) and self.fold >= self.folds:
             raise ValueError(f"fold {self.fold} of {self.folds}: folds are counted from 0")
         return self
+
+    def numbers(self, folds: int) -> tuple[int, ...]:
+        """The folds in use, of a split that has `folds`."""
+        if self.fold == "all" or (self.fold is None and self.scheme == "cross-validation"):
+            return tuple(range(folds))
+        return (self.fold or 0,)
 
 
 class SlicesPart(Part):
@@ -71,23 +84,40 @@ class BaselineModel(Part):
 
 
 class TrainPart(Part):
-    """How a network learns; see `gliobench.training.fit.TrainSettings`."""
+    """How a network learns, where it departs from its recipe; see `gliobench.training.settings.TrainSettings`."""
 
-    epochs: int = Field(default=40, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    batch_size: int = Field(default=1, ge=1)
-    patience: int = Field(default=10, ge=1)
-    oversample: bool = True
-    seed: int = 0
+    epochs: int | None = Field(default=None, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    schedule: Literal["constant", "cosine", "poly"] | None = None
+    warmup_epochs: int | None = Field(default=None, ge=0)
+    weight_decay: float | None = Field(default=None, ge=0)
+    clip_norm: float | None = Field(default=None, ge=0)
+    ema: float | None = Field(default=None, ge=0, lt=1)
+    loss: Literal["dice", "dice-bce"] | None = None
+    augment: bool | None = None
+    balance_grades: bool | None = None
+    patch: tuple[int, int, int] | None = None
+    validate_every: int | None = Field(default=None, ge=1)
+    precision: Literal["auto", "float32", "bfloat16"] | None = None
+    seed: int | None = None
 
 
 class NetworkModel(Part):
-    """A 3D network of `gliobench.models.networks`, trained on the training patients of the fold."""
+    """A 3D network of `gliobench.models.networks`.
+
+    It learns from the training patients of each fold in use; or, with `weights`, it was trained before: the folder of
+    one network, or of several that answer together, such as `runs/other/networks/segresnet`. `regions: brats` tells
+    tumour core and enhancing tumour apart.
+    """
 
     kind: Literal["network"]
     name: Name
     network: Name
+    regions: Literal["whole", "brats"] = "whole"
     train: TrainPart = TrainPart()
+    weights: Path | None = None
 
 
 class LanguageModel(Part):
@@ -115,7 +145,8 @@ class LanguageModel(Part):
         return self
 
 
-AnyModel = Annotated[BaselineModel | NetworkModel | LanguageModel, Field(discriminator="kind")]
+AnyPart = BaselineModel | NetworkModel | LanguageModel
+AnyModel = Annotated[AnyPart, Field(discriminator="kind")]
 
 
 class Study(Part):
@@ -177,9 +208,9 @@ def _mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -
 
 def _resolve_paths(study: Study, folder: Path) -> Study:
     models = tuple(
-        model.model_copy(update={"prompts": folder / model.prompts})
-        if isinstance(model, LanguageModel) and model.prompts
-        else model
+        model.model_copy(
+            update={key: folder / path for key in ("prompts", "weights") if (path := getattr(model, key, None))}
+        )
         for model in study.models
     )
     split = study.split

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +11,7 @@ from typing import Any
 
 from gliobench.cohort.subject import Fault
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.grid.splits import Fold, read_split
+from gliobench.grid.splits import Fold, Ids, Split, read_split
 from gliobench.grid.store import open_subject
 from gliobench.study.config import Study
 from gliobench.study.folder import StudyFolder, stamped_seconds, write_json
@@ -20,6 +20,22 @@ from gliobench.study.progress import Silent, Voice
 
 class StageError(RuntimeError):
     """A stage cannot be done; the message says what is missing and which verb makes it."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Patients who are tested together, and the folds whose models answer about them: one, or several together."""
+
+    folds: Mapping[int, Fold]
+
+    @property
+    def learn(self) -> Ids:
+        """Everybody that the models of these folds were trained on."""
+        return tuple(sorted({id for fold in self.folds.values() for id in fold.train}))
+
+    @property
+    def test(self) -> Ids:
+        return next(iter(self.folds.values())).test
 
 
 @dataclass(frozen=True)
@@ -46,11 +62,28 @@ class Context:
         return tuple(Fault(**fault) for fault in read_stage(self.folder.prepared, "prepare")["left_out"])
 
     @cached_property
-    def fold(self) -> Fold:
-        """Training, validation and test patients. Raises StageError before `split`."""
+    def split(self) -> Split:
+        """Who is tested, and in which folds the others learn. Raises StageError before `split`."""
         if not self.folder.split.exists():
             raise StageError(f"{self.folder.split} is missing: run `gliobench split` first")
-        return read_split(self.folder.split, list(self.subjects)).fold(self.study.split.fold)
+        return read_split(self.folder.split, list(self.subjects))
+
+    @cached_property
+    def folds(self) -> Mapping[int, Fold]:
+        """The folds that the study uses, by number."""
+        return {number: self.split.fold(number) for number in self.study.split.numbers(len(self.split.folds))}
+
+    @cached_property
+    def rounds(self) -> tuple[Round, ...]:
+        """One round a fold in cross-validation, else a single one."""
+        if self.split.crossed:
+            return tuple(Round({number: fold}) for number, fold in self.folds.items())
+        return (Round(self.folds),)
+
+    @cached_property
+    def tested(self) -> Ids:
+        """Every patient who is tested, in any round."""
+        return tuple(id for round in self.rounds for id in round.test)
 
     @contextmanager
     def stage(self, name: str, inputs: str, *, done: bool = True) -> Iterator[bool]:

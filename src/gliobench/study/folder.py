@@ -36,8 +36,8 @@ class StudyFolder:
     def report(self) -> Path:
         return self.root / "report"
 
-    def network(self, model: str) -> Path:
-        return self.root / "networks" / model
+    def network(self, model: str, fold: int) -> Path:
+        return self.root / "networks" / model / f"fold-{fold}"
 
     def answers(self, model: str) -> Path:
         return self.root / "answers" / f"{model}.jsonl"

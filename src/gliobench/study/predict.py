@@ -3,18 +3,17 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from gliobench.models.prediction import Model, Question
+from gliobench.models.trained import DESCRIPTION
 from gliobench.records.record import make_record, question_key
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
-from gliobench.study.build import BUILDERS, build_model
-from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.build import BUILDERS, build_model, network_folders
+from gliobench.study.config import AnyPart, LanguageModel, NetworkModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.questions import patient_questions, slice_questions, without_truth
 from gliobench.study.train import training_inputs
-
-AnyPart = BaselineModel | NetworkModel | LanguageModel
 
 
 def predict(context: Context, names: Collection[str] | None = None) -> None:
@@ -22,7 +21,7 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
     parts = context.study.models
     if unknown := sorted(set(names or ()) - {part.name for part in parts}):
         raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
-    for sentence in without_truth([context.subjects[id] for id in context.fold.test], context.study.tasks):
+    for sentence in without_truth([context.subjects[id] for id in context.tested], context.study.tasks):
         context.voice.say(sentence)
     for part in sorted(parts, key=lambda part: part.name != context.study.slices.by):  # who chooses slices goes first
         if names is None or part.name in names:
@@ -49,12 +48,12 @@ def _inputs(context: Context, part: AnyPart) -> str:
     return fingerprint(
         model=part.model_dump(exclude={"batch_size"}),
         prompts=file_digest(prompts) if prompts else None,
-        trained=training_inputs(context, part) if isinstance(part, NetworkModel) else None,
+        trained=_trained(context, part) if isinstance(part, NetworkModel) else None,
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         tasks=study.tasks,
-        learn=[context.subjects[id].content for id in context.fold.train],
-        test=[context.subjects[id].content for id in context.fold.test],
+        learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
+        test=[context.subjects[id].content for id in context.tested],
         grades=[subject.grade for subject in context.subjects.values()],
     )
 
@@ -64,17 +63,25 @@ def _asked_digest(context: Context, model: str) -> str | None:
     return file_digest(path) if path.exists() else None
 
 
+def _trained(context: Context, part: NetworkModel) -> list[str]:
+    """Fingerprints of the networks that answer: of what they learn from, or of weights from elsewhere."""
+    if part.weights is not None:
+        return [file_digest(folder / DESCRIPTION) for folder in network_folders(context, part, context.rounds[0])]
+    return [training_inputs(context, part, fold) for fold in context.folds.values()]
+
+
 def _models_and_questions(context: Context, part: AnyPart) -> Iterator[tuple[Model, list[Question]]]:
-    """The model with its questions; a slice-by-slice model once a plane."""
+    """The model with its questions: one that learns once a round, a slice-by-slice model once a plane."""
     model: Model | None = None
-    for plane in context.study.slices.planes:
-        if model is None or BUILDERS[part.kind].every_plane:
-            model = build_model(context, part, plane)
-        tasks = [task for task in context.study.tasks if task in model.tasks]
-        if not model.per_slice:
-            yield model, list(patient_questions(context, tasks))
-            return
-        yield model, list(slice_questions(context, tasks, plane))
+    for round in context.rounds:
+        for plane in context.study.slices.planes:
+            if model is None or BUILDERS[part.kind].learns:
+                model = build_model(context, part, round, plane)
+            tasks = [task for task in context.study.tasks if task in model.tasks]
+            if not model.per_slice:
+                yield model, list(patient_questions(context, round.test, tasks))
+                break
+            yield model, list(slice_questions(context, round.test, tasks, plane))
 
 
 def _ask_model(context: Context, name: str, model: Model, questions: Sequence[Question]) -> list[str]:

@@ -36,7 +36,7 @@ def asked_slices(context: Context, plane: Plane) -> dict[str, list[int]]:
     part = context.study.slices
     found = _predicted_masks(context) if part.by else {}
     slices = {}
-    for id in context.fold.test:
+    for id in context.tested:
         subject = context.subjects[id]
         if part.select == "oracle" and subject.labels is None:
             continue
@@ -53,18 +53,19 @@ def asked_slices(context: Context, plane: Plane) -> dict[str, list[int]]:
     return slices
 
 
-def slice_questions(context: Context, tasks: Sequence[str], plane: Plane) -> Iterator[Question]:
+def slice_questions(context: Context, ids: Sequence[str], tasks: Sequence[str], plane: Plane) -> Iterator[Question]:
     """Questions about single slices, patient by patient and task by task."""
-    for id, indices in asked_slices(context, plane).items():
-        subject = context.subjects[id]
+    slices = asked_slices(context, plane)
+    for id in ids:
+        subject, indices = context.subjects[id], slices.get(id, [])
         for task in tasks:
             if can_be_asked(subject, task):
                 yield from (Question(subject, task, subject.frame(plane, index)) for index in indices)
 
 
-def patient_questions(context: Context, tasks: Sequence[str]) -> Iterator[Question]:
+def patient_questions(context: Context, ids: Sequence[str], tasks: Sequence[str]) -> Iterator[Question]:
     """Questions about whole patients."""
-    for id in context.fold.test:
+    for id in ids:
         for task in tasks:
             if can_be_asked(context.subjects[id], task):
                 yield Question(context.subjects[id], task, None)

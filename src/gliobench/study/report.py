@@ -79,10 +79,13 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
 def _parts(context: Context) -> Iterator["Part"]:
     from gliobench.report.contents import Part
 
-    fold = context.fold
-    for name, ids in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
-        grades = [context.subjects[id].grade for id in ids]
-        yield Part(name, len(ids), grades.count(LGG), grades.count(HGG))
+    crossed = context.split.crossed
+    for number, fold in context.folds.items():
+        for name, ids in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
+            grades = [context.subjects[id].grade for id in ids]
+            shown = f"fold {number}, {name}" if len(context.folds) > 1 and (crossed or name != "test") else name
+            if not (shown == "test" and number != next(iter(context.folds))):
+                yield Part(shown, len(ids), grades.count(LGG), grades.count(HGG))
 
 
 def _language_models(context: Context) -> Sequence[LanguageModel]:
@@ -93,7 +96,11 @@ def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
     import pandas as pd
 
     networks = [part.name for part in context.study.models if isinstance(part, NetworkModel)]
-    paths = {name: context.folder.network(name) / "curves.csv" for name in networks}
+    paths = {
+        f"{name}, fold {number}": context.folder.network(name, number) / "curves.csv"
+        for name in networks
+        for number in context.folds
+    }
     return {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
 
 
@@ -107,7 +114,7 @@ def _oracles(context: Context) -> Iterator[str]:
 def _notes(context: Context) -> Iterator[str]:
     if all(id.startswith("Phantom") for id in context.subjects):
         yield "These patients are phantoms made by gliobench: the figures say that it works, nothing about patients."
-    yield from without_truth([context.subjects[id] for id in context.fold.test], context.study.tasks)
+    yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in _language_models(context):
         how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
         yield f"{part.name}: {part.checkpoint}, {part.modality} slices one by one, decoding {how}"
@@ -121,7 +128,8 @@ def _provenance(context: Context) -> dict[str, str]:
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
         "grid": f"{grid.preset}, {' x '.join(map(str, grid.shape))}",
         "slices": context.study.slices.model_dump_json(exclude_none=True),
-        "split": f"fold {context.study.split.fold} of {len(split['folds'])}, {split['source']}, seed {split['seed']}, "
+        "split": f"folds {', '.join(map(str, context.folds))} of {len(split['folds'])}, {split['source']}, "
+        f"seed {split['seed']}, "
         f"checksum {split['checksum']}",
         "seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in _seconds(context)),
         "study": context.study.model_dump_json(exclude_none=True),

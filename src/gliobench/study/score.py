@@ -34,8 +34,8 @@ def scores_inputs(context: Context) -> str:
         raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
     return fingerprint(
         answers={name: file_digest(context.folder.asked(name)) for name in names},
-        test=[context.subjects[id].content for id in context.fold.test],
-        grades=[context.subjects[id].grade for id in context.fold.test],
+        test=[context.subjects[id].content for id in context.tested],
+        grades=[context.subjects[id].grade for id in context.tested],
         slices=context.study.slices.model_dump(),
     )
 
@@ -55,7 +55,7 @@ def _score(context: Context) -> "Scores":
     from gliobench.scoring.score import score_subject
     from gliobench.scoring.summary import summarise
 
-    records: dict[str, list[Record]] = {id: [] for id in context.fold.test}
+    records: dict[str, list[Record]] = {id: [] for id in context.tested}
     for part in context.study.models:
         for record in current_answers(context, part.name):
             records[record.subject].append(record)

@@ -1,6 +1,6 @@
 """Stage `split`: who is learnt from, who decides, who is tested; written to a file with a checksum."""
 
-from gliobench.grid.splits import make_split, read_split, write_split
+from gliobench.grid.splits import make_cross_validation, make_split, read_split, write_split
 from gliobench.study.context import Context
 from gliobench.study.folder import file_digest, fingerprint
 
@@ -16,11 +16,16 @@ def split(context: Context) -> None:
             return
         if part.file:
             made = read_split(part.file, list(grades))
+        elif part.scheme == "cross-validation":
+            made = make_cross_validation(
+                grades, folds=part.folds, validation_share=part.validation_share, seed=part.seed
+            )
         else:
             made = make_split(grades, test_share=part.test_share, folds=part.folds, seed=part.seed)
         write_split(made, context.folder.split)
-        fold = made.fold(part.fold)
-        context.voice.say(
-            f"fold {part.fold} of {len(made.folds)}: {len(fold.train)} patients to learn from, "
-            f"{len(fold.validation)} to validate on, {len(fold.test)} to test (checksum {made.checksum[:12]})"
-        )
+        for number in part.numbers(len(made.folds)):
+            fold = made.fold(number)
+            context.voice.say(
+                f"fold {number} of {len(made.folds)}: {len(fold.train)} patients to learn from, "
+                f"{len(fold.validation)} to validate on, {len(fold.test)} to test (checksum {made.checksum[:12]})"
+            )

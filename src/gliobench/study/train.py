@@ -1,14 +1,19 @@
-"""Stage `train`: every 3D network of the study learns from the fold's training patients."""
+"""Stage `train`: every 3D network of the study learns from the training patients of each fold in use."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.splits import Fold
 from gliobench.models.networks import NETWORKS
-from gliobench.models.trained import DESCRIPTION
 from gliobench.study.config import NetworkModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
 from gliobench.study.questions import can_be_asked
+
+if TYPE_CHECKING:
+    from gliobench.training.settings import TrainSettings
 
 
 def train(context: Context, names: Collection[str] | None = None) -> None:
@@ -18,51 +23,59 @@ def train(context: Context, names: Collection[str] | None = None) -> None:
         known = ", ".join(part.name for part in networks) or "none"
         raise StageError(f"no network of the study is named {', '.join(unknown)}; it has {known}")
     for part in networks:
-        if names is None or part.name in names:
-            _train(context, part)
+        if part.weights is None and (names is None or part.name in names):
+            for number, fold in context.folds.items():
+                _train(context, part, number, fold)
 
 
-def training_inputs(context: Context, part: NetworkModel) -> str:
+def train_settings(part: NetworkModel) -> "TrainSettings":
+    """The network's recipe with what the study file says otherwise."""
+    from gliobench.training.settings import recipe
+
+    return replace(recipe(part.network), **part.train.model_dump(exclude_none=True))
+
+
+def training_inputs(context: Context, part: NetworkModel, fold: Fold) -> str:
     """Fingerprint of everything that decides a network's weights."""
-    learn, validate = _patients(context, part)
+    learn, validate = _patients(context, part, fold)
     return fingerprint(
         network=part.network,
-        train=part.train.model_dump(),
+        regions=part.regions,
+        train=vars(train_settings(part)),
         learn=[subject.content for subject in learn],
         validate=[subject.content for subject in validate],
         grades=[subject.grade for subject in (*learn, *validate)],
     )
 
 
-def _train(context: Context, part: NetworkModel) -> None:
-    from gliobench.training.fit import EpochReport, TrainSettings, fit_network
+def _train(context: Context, part: NetworkModel, number: int, fold: Fold) -> None:
+    from gliobench.models.trained import DESCRIPTION
+    from gliobench.training.fit import EpochReport, fit_network
 
-    learn, validate = _patients(context, part)
+    learn, validate = _patients(context, part, fold)
     if not learn or not validate:
         task = NETWORKS[part.network].task
         raise StageError(f"{part.name}: no patient with a truth for the task {task} to train and validate on")
-    out = context.folder.network(part.name)
+    name, settings = f"{part.name}-fold-{number}", train_settings(part)
+    out = context.folder.network(part.name, number)
     with context.stage(
-        f"train-{part.name}", training_inputs(context, part), done=(out / DESCRIPTION).exists()
+        f"train-{name}", training_inputs(context, part, fold), done=(out / DESCRIPTION).exists()
     ) as to_do:
         if not to_do:
             return
-        with context.voice.bar(f"train {part.name}", part.train.epochs) as advance:
+        with context.voice.bar(f"train {name}", settings.epochs) as advance:
 
             def show(report: EpochReport) -> None:
                 note = f"loss {report.train_loss:.3f}, validation {report.validation_metric:.3f}"
                 advance(report.epoch + 1, note)
 
-            fit_network(part.network, learn, validate, out, TrainSettings(**part.train.model_dump()), show)
+            fit_network(part.network, learn, validate, out, settings, show, part.regions)
 
 
-def _patients(context: Context, part: NetworkModel) -> tuple[list[PreparedSubject], list[PreparedSubject]]:
-    """Training and validation patients that have a truth for the network's task."""
+def _patients(context: Context, part: NetworkModel, fold: Fold) -> Iterator[list[PreparedSubject]]:
+    """Training and validation patients of a fold that have a truth for the network's task."""
     if part.network not in NETWORKS:
         raise StageError(f"{part.name}: no network is named {part.network!r}; there are {', '.join(NETWORKS)}")
     task = NETWORKS[part.network].task
-    learn, validate = (
-        [subject for subject in (context.subjects[id] for id in ids) if can_be_asked(subject, task)]
-        for ids in (context.fold.train, context.fold.validation)
-    )
-    return learn, validate
+    for ids in (fold.train, fold.validation):
+        yield [subject for subject in (context.subjects[id] for id in ids) if can_be_asked(subject, task)]

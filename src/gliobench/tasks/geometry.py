@@ -60,9 +60,14 @@ class Mask:
 
 @dataclass(frozen=True, eq=False)
 class VolumeMask:
-    """Voxels of a whole patient: (D, H, W) bool on the patient's grid."""
+    """Voxels of a whole patient: (D, H, W) bool on the patient's grid.
+
+    `core`, `enhancing`: the tumour's inner regions (`gliobench.tasks.regions`), where the model tells them apart.
+    """
 
     voxels: NDArray[np.bool_]
+    core: NDArray[np.bool_] | None = None
+    enhancing: NDArray[np.bool_] | None = None
 
 
 Value = Grade | Point | Box | Polygon | Mask | VolumeMask

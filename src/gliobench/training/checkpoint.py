@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from gliobench.models.weights import own_tensors, restore
 from gliobench.training.settings import EpochReport
 
 
@@ -20,7 +22,6 @@ class Progress:
     inputs: str
     history: tuple[EpochReport, ...] = ()
     best_epoch: int = -1
-    threshold: float = 0.5
 
     @property
     def best_metric(self) -> float:
@@ -36,15 +37,21 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
     partial.replace(path)
 
 
-def save_progress(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, progress: Progress) -> None:
-    """Write weights, the optimiser's moments and the history."""
-    tensors = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
+def save_progress(
+    path: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, progress: Progress
+) -> None:
+    """Write the weights of the modules, by name, the optimiser's moments and the history."""
+    tensors: dict[str, Tensor] = {}
+    for role, module in modules.items():
+        tensors |= {f"{role}.{name}": tensor for name, tensor in own_tensors(module).items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in state.items()}
     save_tensors(tensors, path, {"progress": json.dumps(asdict(progress))})
 
 
-def load_progress(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, inputs: str) -> Progress:
+def load_progress(
+    path: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, inputs: str
+) -> Progress:
     """Take up a training where it was; a fresh `Progress` where there is nothing to take up."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -54,9 +61,9 @@ def load_progress(path: Path, module: nn.Module, optimiser: torch.optim.Optimize
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dictionary
     except (FileNotFoundError, SafetensorError):
         return Progress(inputs)
-    module.load_state_dict(
-        {name.removeprefix("module."): tensor for name, tensor in tensors.items() if name.startswith("module.")}
-    )
+    for role, module in modules.items():
+        own = {name: tensor for name, tensor in tensors.items() if name.startswith(f"{role}.")}
+        restore(module, {name.removeprefix(f"{role}."): tensor for name, tensor in own.items()})
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -68,4 +75,4 @@ def load_progress(path: Path, module: nn.Module, optimiser: torch.optim.Optimize
             moments.setdefault(int(number), {})[key] = laid_out
     optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
     history = tuple(EpochReport(**report) for report in content["history"])
-    return Progress(inputs, history, content["best_epoch"], content["threshold"])
+    return Progress(inputs, history, content["best_epoch"])

@@ -1,71 +1,94 @@
-"""What a network of a task is trained for: its loss, its validation metric, and its threshold."""
+"""What a network of a task is trained for: its loss, its validation metric, and the decision that goes with it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from monai.losses import DiceLoss
 from torch import Tensor
 from torch.nn import functional
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.tasks.regions import RegionName, region_mask
+from gliobench.training.settings import TrainSettings
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+HEAD_WEIGHT = 0.5  # of each coarser head of deep supervision against the one before it, as nnU-Net has it
 
 
 @dataclass(frozen=True)
 class Goal:
-    """`target(subject)`: what the network should say, float32. `loss(logits, targets)`: a scalar, over a batch.
+    """`target(subject)`: what the network should say, float32: (1,) or (R, D, H, W).
 
-    `judge(logits, targets)`: from all validation patients to (metric, threshold); a larger metric is better.
+    `loss(logits, targets)`: a scalar, over a batch. `judge(logits, targets)`: from all validation patients, each
+    without the batch axis, to a metric; larger is better.
     """
 
     target: Callable[[PreparedSubject], Tensor]
     loss: Callable[[Tensor, Tensor], Tensor]
-    judge: Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[float, float]]
+    judge: Callable[[Sequence[Tensor], Sequence[Tensor]], float]
+
+
+def make_goal(task: str, regions: Sequence[RegionName], settings: TrainSettings) -> Goal:
+    """The goal of a network that answers `task`; `regions` are the parts of a mask."""
+    if task == "grade":
+        return Goal(_grade, functional.binary_cross_entropy_with_logits, _judge_grades)
+    loss = {"dice": _soft_dice, "dice-bce": _soft_dice_and_cross_entropy}[settings.loss]
+
+    def target(subject: PreparedSubject) -> Tensor:
+        subject.tumour  # noqa: B018, raises where there is no mask
+        assert subject.labels is not None
+        return torch.stack([torch.from_numpy(region_mask(subject.labels, region)).float() for region in regions])
+
+    return Goal(target, lambda logits, targets: _over_heads(loss, logits, targets), _judge_masks)
 
 
 def _grade(subject: PreparedSubject) -> Tensor:
     if subject.grade is None:
         raise ValueError(f"{subject.id} has no grade to learn from")
-    return torch.tensor(float(subject.grade))
-
-
-def _tumour(subject: PreparedSubject) -> Tensor:
-    return torch.from_numpy(subject.tumour).float()
+    return torch.tensor([float(subject.grade)])
 
 
 def _soft_dice(logits: Tensor, targets: Tensor) -> Tensor:
-    loss: Tensor = DiceLoss(sigmoid=True)(logits[:, None], targets[:, None])
+    loss: Tensor = DiceLoss(sigmoid=True)(logits, targets)
     return loss
 
 
-def _judge_grades(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> tuple[float, float]:
-    """Minus the cross-entropy: the few validation patients rank too coarsely for anything else. Threshold 0.5."""
-    loss = functional.binary_cross_entropy_with_logits(torch.stack(list(logits)), torch.stack(list(targets)))
-    return -loss.item(), 0.5
+def _soft_dice_and_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    return _soft_dice(logits, targets) + functional.binary_cross_entropy_with_logits(logits, targets)
 
 
-def _judge_masks(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> tuple[float, float]:
-    """Mean Dice over patients at the threshold where it is best, and that threshold."""
-    dice = np.mean([_dice_by_threshold(*pair) for pair in zip(logits, targets, strict=True)], axis=0)
-    best = int(np.argmax(dice))
-    return float(dice[best]), THRESHOLDS[best]
+def _over_heads(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, targets: Tensor) -> Tensor:
+    """The loss, or with deep supervision (an axis of heads after the batch) the weighted mean over the heads."""
+    if logits.ndim == targets.ndim:
+        return loss(logits, targets)
+    heads = logits.unbind(1)
+    weights = [HEAD_WEIGHT**place for place in range(len(heads))]
+    losses = torch.stack([weight * loss(head, targets) for weight, head in zip(weights, heads, strict=True)])
+    return losses.sum() / sum(weights)
 
 
-def _dice_by_threshold(logits: Tensor, target: Tensor) -> list[float]:
-    """Dice at each of `THRESHOLDS`, from one histogram of the probabilities instead of a pass for each."""
+def _judge_grades(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
+    """Minus the cross-entropy: the few validation patients rank too coarsely for anything else."""
+    return -functional.binary_cross_entropy_with_logits(torch.stack(list(logits)), torch.stack(list(targets))).item()
+
+
+def _judge_masks(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
+    """Dice, the mean over patients and regions, at the threshold where it is best."""
+    regions = zip(torch.cat(list(logits)), torch.cat(list(targets)), strict=True)
+    return float(torch.tensor([dice_by_threshold(*region) for region in regions]).mean(dim=0).max())
+
+
+def dice_by_threshold(logits: Tensor, target: Tensor) -> list[float]:
+    """Dice at each of `THRESHOLDS`, from one histogram of the probabilities instead of a pass for each.
+
+    Both of one shape. Where truth and answer are empty: 1.
+    """
     edges = torch.tensor(THRESHOLDS, device=logits.device)
     bins = torch.bucketize(torch.sigmoid(logits).flatten(), edges, right=True)
     count = len(THRESHOLDS) + 1
     marked = torch.bincount(bins, minlength=count).double().flip(0).cumsum(0).flip(0)[1:]
     hits = torch.bincount(bins[target.flatten() > 0], minlength=count).double().flip(0).cumsum(0).flip(0)[1:]
-    dice: list[float] = (2 * hits / (marked + target.sum().double()).clamp_min(1)).tolist()
+    total = marked + target.sum().double()
+    dice: list[float] = torch.where(total > 0, 2 * hits / total.clamp_min(1), 1.0).tolist()
     return dice
-
-
-GOALS = {
-    "grade": Goal(_grade, functional.binary_cross_entropy_with_logits, _judge_grades),
-    "mask": Goal(_tumour, _soft_dice, _judge_masks),
-}

@@ -1,32 +1,85 @@
 """How a network learns, and what it says after each epoch."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class TrainSettings:
     """`epochs` at most; stops after `patience` epochs without a better validation metric.
 
-    `learning_rate` of Adam; `batch_size` in patients; `oversample`: patients of the rarer grade are drawn again until
-    both are equally many, in training only; `device` "auto" takes a GPU where there is one.
+    `learning_rate` of AdamW: rises over `warmup_epochs`, then follows `schedule` down to 0 at the last epoch (`poly`:
+    the power 0.9 of what is left), or stays (`constant`). `batch_size` in patients. `weight_decay` as in AdamW.
+    `clip_norm`: gradients longer than this are shortened to it; 0 leaves them. `ema`: the share of the old value that
+    the averaged weights keep at each step; the averaged weights are judged and kept; 0 averages nothing.
+    `loss`: of masks only. `augment`: turned, scaled, mirrored, brighter, noisier (`gliobench.training.augment`).
+    `balance_grades`: each grade is drawn as often as the other. `patch`: masks are learnt from cubes of this shape
+    (D, H, W) and answered by a sliding window; None takes the whole grid. `validate_every`: epochs between judgements.
+    `precision` "auto": bfloat16 where the hardware multiplies it. `device` "auto" takes a GPU where there is one;
+    `devices`: how many, one process each, patients dealt out among them.
     """
 
-    epochs: int = 40
-    learning_rate: float = 1e-3
+    epochs: int = 150
+    learning_rate: float = 2e-3
     batch_size: int = 1
-    patience: int = 10
-    oversample: bool = True
+    patience: int = 50
+    schedule: Literal["constant", "cosine", "poly"] = "cosine"
+    warmup_epochs: int = 3
+    weight_decay: float = 1e-4
+    clip_norm: float = 5.0
+    ema: float = 0.995
+    loss: Literal["dice", "dice-bce"] = "dice-bce"
+    augment: bool = True
+    balance_grades: bool = False
+    patch: Shape | None = None
+    validate_every: int = 1
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
     device: str = "auto"
+    devices: int = 1
+
+
+# As the reference study trained: Adam at one rate, soft Dice, nothing averaged, nothing turned but left and right.
+_STUDY = TrainSettings(
+    epochs=60,
+    learning_rate=1e-3,
+    patience=15,
+    schedule="constant",
+    warmup_epochs=0,
+    weight_decay=0.0,
+    clip_norm=0.0,
+    ema=0.0,
+    loss="dice",
+    augment=False,
+    precision="float32",  # bfloat16 makes these narrow networks slower
+)
+
+RECIPES: Mapping[str, TrainSettings] = {
+    "mask-segmenter": _STUDY,
+    "grade-classifier": replace(_STUDY, learning_rate=1e-4, batch_size=4, balance_grades=True),
+    "grade-resnet": TrainSettings(epochs=60, learning_rate=5e-4, batch_size=8, patience=20, balance_grades=True),
+    "grade-densenet": TrainSettings(epochs=60, learning_rate=5e-4, batch_size=8, patience=20, balance_grades=True),
+}
+DEFAULT = TrainSettings()
+
+
+def recipe(network: str) -> TrainSettings:
+    """How a network is trained where the study file says nothing else."""
+    return RECIPES.get(network, DEFAULT)
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One finished epoch, counted from 0. `validation_metric`: larger is better."""
+    """One finished epoch, counted from 0. `validation_metric`: larger is better; of the last judgement, where this
+    epoch had none. `learning_rate`: at its last step."""
 
     epoch: int
     epochs: int
     train_loss: float
     validation_loss: float
     validation_metric: float
+    learning_rate: float
     seconds: float

@@ -1,0 +1,55 @@
+"""The 3D networks, by name. A new one is a function that builds it and a line in `NETWORKS`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A kind of network: the task it answers, and how one is built.
+
+    `build(shape, outputs)`: for a grid of shape (D, H, W); `outputs` regions of a mask, 1 for a grade.
+    """
+
+    task: str
+    build: Callable[[Shape, int], "nn.Module"]
+
+
+def _study_classifier(shape: Shape, outputs: int) -> "nn.Module":
+    from gliobench.models.networks.reference_study import GradeClassifier
+
+    return GradeClassifier(shape)
+
+
+def _study_segmenter(shape: Shape, outputs: int) -> "nn.Module":
+    from gliobench.models.networks.reference_study import MaskSegmenter
+
+    return MaskSegmenter(outputs)
+
+
+def _monai(function: str) -> Callable[[Shape, int], "nn.Module"]:
+    """A function of `networks.monai`, imported when it is wanted: MONAI takes seconds."""
+
+    def build(shape: Shape, outputs: int) -> "nn.Module":
+        from gliobench.models.networks import monai
+
+        network: nn.Module = getattr(monai, function)(outputs)
+        return network
+
+    return build
+
+
+NETWORKS = {
+    "grade-classifier": Network("grade", _study_classifier),
+    "mask-segmenter": Network("mask", _study_segmenter),
+    "segresnet": Network("mask", _monai("segresnet")),
+    "dynunet": Network("mask", _monai("dynunet")),
+    "grade-resnet": Network("grade", _monai("grade_resnet")),
+    "grade-densenet": Network("grade", _monai("grade_densenet")),
+}
