@@ -1,7 +1,5 @@
 """Any server that speaks OpenAI's chat completions, asked about single slices, many at once."""
 
-import base64
-import io
 import json
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.slices import grey_slice
@@ -23,6 +20,7 @@ from gliobench.models.guided import FIELDS, PATTERNS, PROBE, Dialect, follows, u
 from gliobench.models.in_order import Ask, in_order
 from gliobench.models.openai_reply import Reply, grade_score
 from gliobench.models.openai_server import FILTERED, Connection, GaveUpError, Server, Usage
+from gliobench.models.png import png_url
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answer, Missing, Refused
 from gliobench.tasks.registry import TASKS, Prompt
@@ -214,7 +212,7 @@ class OpenAIModel:
 
     def _body(self, question: Question, image: NDArray[np.uint8], guide: Mapping[str, Any]) -> bytes:
         content = [
-            {"type": "image_url", "image_url": {"url": _png_url(image)}},  # text before it could not see it
+            {"type": "image_url", "image_url": {"url": png_url(image)}},  # text before it could not see it
             {"type": "text", "text": self._prompts[question.task].about(asked_frame(question))},
         ]
         request: dict[str, Any] = {
@@ -237,13 +235,6 @@ class OpenAIModel:
     def _limit(self, task: str) -> int:
         limit = self.decoding.max_new_tokens or self._prompts[task].max_new_tokens
         return limit + JSON_TOKENS if self._guided == "json_schema" else limit
-
-
-def _png_url(image: NDArray[np.uint8]) -> str:
-    """An image (rows, columns) as a data URL; PNG keeps every grey value."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG", compress_level=1)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _black(question: Question) -> NDArray[np.uint8]:
