@@ -1,12 +1,18 @@
 """Servers that misbehave: slow, overloaded, cut off, empty, down. No finished answer is lost and no key is shown."""
 
+import asyncio
+import json
 import logging
+import os
+import signal
 import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from threading import Timer
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 import pytest
@@ -16,6 +22,7 @@ from tests.models.servers import Answer, completion, serving
 from gliobench.models.errors import ModelError, ModelStopped
 from gliobench.models.openai_client import OpenAIModel, Server
 from gliobench.models.openai_key import Key, read_key
+from gliobench.models.openai_reply import grade_score, read_reply
 from gliobench.models.openai_server import seconds_to_wait
 from gliobench.models.prediction import Prediction
 from gliobench.records.record import make_record
@@ -47,6 +54,7 @@ def _model(address: str, *, in_flight: int = 1, **server: Any) -> OpenAIModel:
         Answer(b"[" * 100_000),
         Answer(b"\xff\xfe"),
         Answer([1, 2]),
+        Answer(b"[" * 600 + b"]" * 600),
         Answer({"choices": []}),
         Answer({"choices": [{"finish_reason": "stop"}]}),
         Answer({"error": {"message": "upstream failed", "code": 502}}),
@@ -56,7 +64,7 @@ def _model(address: str, *, in_flight: int = 1, **server: Any) -> OpenAIModel:
 )
 def test_a_fault_that_passes_is_tried_again_and_never_seen(fault: Answer) -> None:
     with serving(lambda number, _: fault if number in (0, 1) else GOOD) as (address, log):
-        model = _model(address, timeout_s=0.5 if fault.wait_s else 5.0)
+        model = _model(address, key=Key(SECRET), timeout_s=0.5 if fault.wait_s else 5.0)
         (prediction,) = model.predict(questions(1, "grade"))
     assert prediction.answer == Answered(Grade(1))
     assert prediction.finish == "stop"
@@ -248,3 +256,42 @@ def test_the_environments_proxy_is_used_for_other_machines_only(monkeypatch: pyt
         assert log.paths == ["http://model.example/v1/chat/completions"]
         assert isinstance(prediction.answer, Answered)
         assert Server(address).proxy is None
+
+
+def test_ctrl_c_ends_it_while_a_slow_server_is_waited_for() -> None:
+    with serving(lambda *_: Answer(completion("Choice: 1"), wait_s=15)) as (address, _):
+        predictions = _model(address, timeout_s=15, in_flight=4).predict(questions(20, "grade"))
+        start = time.monotonic()
+        Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            next(predictions)
+        assert time.monotonic() - start < 5
+    assert not [thread for thread in enumerate_threads() if thread.name == "asking"]
+
+
+def test_it_works_where_a_loop_is_running_already() -> None:
+    async def notebook(address: str) -> list[Prediction]:
+        return list(_model(address).predict(questions(2, "grade")))
+
+    with serving(lambda *_: GOOD) as (address, _):
+        assert len(asyncio.run(notebook(address))) == 2
+
+
+def test_wild_numbers_and_characters_do_no_harm() -> None:
+    wild = completion("Choice: 1 \ud800", finish="length\udfff" + "x" * 99)
+    wild["usage"] = {"prompt_tokens": 10**400, "completion_tokens": -1}
+    tops = [10**400, -(10**400), float("nan"), float("inf"), "0.1", None, True]
+    top = [{"token": "1", "logprob": value} for value in tops] + [None, {"token": 1}]
+    wild["choices"][0]["logprobs"] = {"content": [{"token": "1", "top_logprobs": top}, 5, {"token": None}]}
+    reply = read_reply(json.loads(json.dumps(wild)))
+    assert (reply.text, reply.finish) == ("Choice: 1 ?", "length?" + "x" * 33)
+    assert (reply.prompt_tokens, reply.answer_tokens, grade_score(reply)) == (None, None, None)
+
+
+def test_what_a_server_says_cannot_steer_the_terminal() -> None:
+    fault = Answer({"error": {"message": "\x1b[2Jgone\ud800\n" + "y" * 999}}, status=400)
+    with serving(lambda *_: fault) as (address, _), pytest.raises(ModelStopped) as caught:
+        list(_model(address).predict(questions(1, "grade")))
+    assert "\x1b" not in str(caught.value)
+    assert str(caught.value).encode()
+    assert len(str(caught.value)) < 600

@@ -20,7 +20,7 @@ def in_order(
 
     `connect` gives what asks one question, and is left when all is answered. The questions are asked by a thread of
     their own, so that they go on while the caller writes an answer down, and so that it works where a loop is running
-    already (a notebook). A question never waits in memory for more than 2 * `in_flight` others.
+    already (a notebook). Only 2 * `in_flight` questions are open or wait to be yielded, however many there are.
     Raises ModelStopped where a question raised ModelError: all before it were yielded, those behind it that are
     answered are in the exception, the others are given up.
     """

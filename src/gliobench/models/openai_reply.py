@@ -11,6 +11,9 @@ from gliobench.tasks.geometry import NO_GLIOMA
 
 CHOICES = {str(choice): choice for choice in (LGG, HGG, NO_GLIOMA)}
 CLAIM = re.compile(r"(?:choice|classification|answer)\W{1,6}([012])(?!\d)", re.IGNORECASE)
+MOST_TOKENS = 10**9
+LEAST_LOGPROB = -1e5
+LONGEST_FINISH = 40  # characters
 
 
 class NoChoiceError(ValueError):
@@ -50,9 +53,9 @@ def read_reply(content: Mapping[str, Any]) -> Reply:
     usage = usage if isinstance(usage, dict) else {}
     finish, refusal = choice.get("finish_reason"), message.get("refusal")
     return Reply(
-        text=_text(message.get("content")),
-        finish=finish if isinstance(finish, str) else "stop",
-        refusal=refusal if isinstance(refusal, str) and refusal else None,
+        text=_writable(_text(message.get("content"))),
+        finish=_writable(finish)[:LONGEST_FINISH] if isinstance(finish, str) else "stop",
+        refusal=_writable(refusal) if isinstance(refusal, str) and refusal else None,
         answer_tokens=_count(usage.get("completion_tokens")),
         prompt_tokens=_count(usage.get("prompt_tokens")),
         chances=_chances(choice.get("logprobs")),
@@ -97,8 +100,13 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
+def _writable(text: str) -> str:
+    """The text with `?` for halves of characters, which JSON can hold and no file can."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None
 
 
 def _chances(logprobs: Any) -> tuple[TokenChance, ...]:
@@ -119,4 +127,5 @@ def _top(entries: Sequence[Any]) -> dict[str, float]:
         if isinstance(entry, dict)
         and isinstance(entry.get("token"), str)
         and isinstance(entry.get("logprob"), int | float)
+        and LEAST_LOGPROB <= entry["logprob"] <= 0.1  # above 0 by rounding only
     }

@@ -173,7 +173,7 @@ class Connection:
             raise _FaultError(
                 f"connection lost: {self._hidden(str(error)) or type(error).__name__}", "hang-up"
             ) from None
-        content = self._hidden(_parsed(raw))
+        content = self._content(raw)
         if status == 400 and FILTERED in _said(content):
             return Reply("", FILTERED, f"the server's content filter{_said(content)}", None, None, ())
         if not 200 <= status < 300:
@@ -190,6 +190,13 @@ class Connection:
             404: "; check base_url and model",
         }.get(status, "; see what the server's log says" if status >= 400 else "; give the final address as base_url")
         return ModelError(f"{self.server.base_url}: the server does not take the request: HTTP {status}{said}{hint}")
+
+    def _content(self, raw: bytes) -> Any:
+        """Plain JSON, or the text itself where it is none, without the key."""
+        try:
+            return self._hidden(json.loads(raw))
+        except (ValueError, RecursionError):
+            return self._hidden(raw.decode("utf-8", "replace"))
 
     def _hidden(self, content: Any) -> Any:
         return self.server.key.hidden_in(content) if self.server.key else content
@@ -219,14 +226,6 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(raw)
 
 
-def _parsed(raw: bytes) -> Any:
-    """Plain JSON, or the text itself where it is none."""
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
-        return raw.decode("utf-8", "replace")
-
-
 def _reply(content: Any) -> Reply:
     if not isinstance(content, dict):
         raise _FaultError(f"the reply is no JSON object{_said(content)}", "broken JSON")
@@ -242,5 +241,6 @@ def _said(content: Any) -> str:
     """What the server said, in one short line to hang behind a status; empty where it said nothing."""
     error = content.get("error", content.get("detail", content)) if isinstance(content, dict) else content
     parts = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
-    text = " ".join(" ".join(str(part) for part in parts if part).split())
+    words = " ".join(str(part) for part in parts if part).split()
+    text = "".join(letter for letter in " ".join(words) if letter.isprintable())  # it is shown in a terminal
     return f": {text if len(text) <= 300 else text[:299] + '…'}" if text else ""
