@@ -64,7 +64,7 @@ def _model(address: str, *, in_flight: int = 1, **server: Any) -> OpenAIModel:
 )
 def test_a_fault_that_passes_is_tried_again_and_never_seen(fault: Answer) -> None:
     with serving(lambda number, _: fault if number in (0, 1) else GOOD) as (address, log):
-        model = _model(address, key=Key(SECRET), timeout_s=0.5 if fault.wait_s else 5.0)
+        model = _model(address, key=Key(SECRET), timeout_s=1.0 if fault.wait_s else 5.0)
         (prediction,) = model.predict(questions(1, "grade"))
     assert prediction.answer == Answered(Grade(1))
     assert prediction.finish == "stop"
@@ -81,8 +81,8 @@ def test_retry_after_is_honoured_by_every_question() -> None:
     with serving(answer) as (address, log):
         assert len(list(_model(address, in_flight=3).predict(questions(6, "grade")))) == 6
     waited = [moment - log.times[0] for moment in log.times]
-    assert max(waited[:3]) < 0.5, "these three were on their way"
-    assert 1.0 <= min(waited[3:]) <= max(waited) < 2.5
+    assert max(waited[:3]) < 1.0, "these three were on their way"
+    assert 1.0 <= min(waited[3:]) <= max(waited) < 10
 
 
 def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
