@@ -8,7 +8,18 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-CORE = ("gliobench", "torch", "monai", "lightning", "transformers", "nibabel", "numpy", "scipy", "scikit-learn")
+CORE = (
+    "gliobench",
+    "torch",
+    "monai",
+    "lightning",
+    "transformers",
+    "aiohttp",
+    "nibabel",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+)
 OPTIONAL = {
     "accelerate": "spreads a large checkpoint over several devices (pip install 'gliobench[device-map]')",
     "bitsandbytes": "4- and 8-bit checkpoints on a CUDA device",

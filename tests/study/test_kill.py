@@ -40,7 +40,7 @@ def test_three_kills_change_nothing(
     tmp_path: Path, finished_run: Path, phantom_cohort: Path, small_study: Path
 ) -> None:
     out = tmp_path / "killed"
-    curves = out / "networks" / "segmenter" / "curves.csv"
+    curves = out / "networks" / "segmenter" / "fold-0" / "curves.csv"
     answers = out / "answers" / "tiny-mllama-untrained.jsonl"
     moments: list[Callable[[], bool]] = [
         lambda: len(list((out / "grid").glob("*/meta.json"))) >= 3,  # preparing

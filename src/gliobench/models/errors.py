@@ -1,5 +1,20 @@
-"""The error that is a person's to mend; this file imports nothing, so that the command line can catch it cheaply."""
+"""The errors that are a person's to mend; this file imports nothing heavy, so that the command line can catch them
+cheaply."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gliobench.models.prediction import Prediction
 
 
 class ModelError(ValueError):
     """A model cannot be loaded, or not be asked what was asked; the message says which, why, and what to do."""
+
+
+class ModelStopped(ModelError):
+    """A model can answer no more. `answered`: what it had answered behind the question that stopped it, to be kept."""
+
+    def __init__(self, message: str, answered: "Sequence[Prediction]") -> None:
+        super().__init__(message)
+        self.answered = tuple(answered)

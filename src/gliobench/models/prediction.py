@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
@@ -26,7 +26,8 @@ class Prediction:
     """A typed answer with where it came from.
 
     `score`: probability of HGG for a grade, else None. `text`: what a language model wrote, to the letter.
-    `tokens`: generated tokens. `finish`: "stop" or "length". `seconds`: this answer's share of the wall clock.
+    `tokens`: generated tokens. `finish`: "stop" or "length", or a server's own word, or why it gave nothing.
+    `seconds`: this answer's share of the wall clock.
     """
 
     question: Question
@@ -52,4 +53,13 @@ class Model(Protocol):
     def settings(self) -> Settings: ...
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """Yield one prediction a question, as soon as each is known, in the order asked."""
+        ...
+
+
+@runtime_checkable
+class Charged(Protocol):
+    """A model whose answers somebody counts."""
+
+    def account(self) -> str:
+        """One sentence: what was asked so far, in tokens and, where prices are known, in money."""
         ...

@@ -1,6 +1,5 @@
 """Any image-text-to-text model of transformers, asked in batches about single slices."""
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +10,8 @@ import torch
 from PIL import Image
 
 from gliobench.cohort.subject import MODALITIES
-from gliobench.grid.frame import SliceFrame
 from gliobench.grid.slices import grey_slice
+from gliobench.models.asking import asked_frame, check_names, check_task, prompt_identity
 from gliobench.models.checkpoint import load_checkpoint, quiet
 from gliobench.models.decoding import Decoding, logits_processors
 from gliobench.models.errors import ModelError
@@ -48,8 +47,8 @@ class VisionLanguageModel:
         batch_size: int = 16,
         revision: str | None = None,
     ) -> None:
-        _check_names("task", {*tasks, *(prompts or ())}, TASKS)
-        _check_names("modality", {modality}, MODALITIES)
+        check_names("task", {*tasks, *(prompts or ())}, TASKS)
+        check_names("modality", {modality}, MODALITIES)
         if batch_size < 1:
             raise ModelError(f"batch_size must be 1 or more, got {batch_size}")
         self.tasks = frozenset(tasks)
@@ -120,7 +119,7 @@ class VisionLanguageModel:
         )
         return Prediction(
             question=question,
-            answer=TASKS[question.task].parse(text, _frame(question), end is None),
+            answer=TASKS[question.task].parse(text, asked_frame(question), end is None),
             text=text,
             tokens=len(kept),
             finish="length" if end is None else "stop",
@@ -140,7 +139,7 @@ class VisionLanguageModel:
         )
 
     def _content(self, question: Question) -> list[dict[str, Any]]:
-        frame = _frame(question)
+        frame = asked_frame(question)
         grey = grey_slice(question.subject, self._modality, frame.plane, frame.index)
         return [
             {"type": "image", "image": Image.fromarray(grey).convert("RGB")},  # text before it could not see it
@@ -151,18 +150,14 @@ class VisionLanguageModel:
         return self.decoding.max_new_tokens or self._prompts[task].max_new_tokens
 
     def _prompt_text(self, task: str) -> str:
-        prompt = self._prompts[task]
-        digest = hashlib.sha256(prompt.text.encode()).hexdigest()
-        return f"{prompt.name} {prompt.version} sha256:{digest} limit:{self._limit(task)}"
+        return prompt_identity(self._prompts[task], self._limit(task))
 
     def _check(self, questions: Sequence[Question]) -> None:
         """Raise ModelError for what cannot be asked; the length of a prompt depends on task and image size alone."""
         kinds: dict[tuple[str, tuple[int, int]], Question] = {}
         for question in questions:
-            if question.task not in self.tasks:
-                known = ", ".join(sorted(self.tasks))
-                raise ModelError(f"{self.name} is not set up for the task {question.task!r}, only for {known}")
-            kinds.setdefault((question.task, _frame(question).shape), question)
+            check_task(self.name, self.tasks, question)
+            kinds.setdefault((question.task, asked_frame(question).shape), question)
         context = self._checkpoint.context
         if context is None:
             return
@@ -174,21 +169,6 @@ class VisionLanguageModel:
                     f"and its answer up to {limit}, more than the model's context of {context}. Nothing is ever cut: "
                     "shorten the prompt, or lower max_new_tokens"
                 )
-
-
-def _frame(question: Question) -> SliceFrame:
-    if question.frame is None:
-        raise ModelError(
-            f"{question.subject.id}: {question.task} was asked about the whole volume; "
-            "a vision-language model sees one slice at a time"
-        )
-    return question.frame
-
-
-def _check_names(what: str, names: set[str], known: Collection[str]) -> None:
-    unknown = sorted(names - set(known))
-    if unknown:
-        raise ModelError(f"unknown {what} {', '.join(unknown)}: expected some of {', '.join(known)}")
 
 
 def _size_text(image_processor: Any) -> str:

@@ -102,7 +102,17 @@ def score_subject(
     that the models which answer slice by slice are asked about. Raises ValueError where a model answers a question
     twice, and where the patient has no mask and a task needs one.
     """
-    truth = SubjectTruth(subject)
+    return score_answers(SubjectTruth(subject), items, slices, protocol)
+
+
+def score_answers(
+    truth: SubjectTruth,
+    items: Iterable[Item],
+    slices: Mapping[Plane, Sequence[int]],
+    protocol: Protocol = STANDARD,
+) -> SubjectScores:
+    """As `score_subject`, against a truth that need not come from a mask."""
+    subject = truth.subject
     rows: list[SubjectRow] = []
     votes: list[VoteRow] = []
     for (model, task), group in _grouped(subject, items).items():

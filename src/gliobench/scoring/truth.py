@@ -1,5 +1,6 @@
 """A patient's truth as every task sees it, each slice computed once."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -14,30 +15,41 @@ from gliobench.tasks.geometry import Box, Mask, Value
 
 
 class SliceTruth:
-    """The truth of one slice: `mask` as it is, `area(task)` as pixels, `box` for what is measured from a box."""
+    """The truth of one slice: `area(task)` as pixels, `box` for what is measured from a box.
 
-    def __init__(self, mask: Mask) -> None:
-        self.mask = mask
+    `value`: the slice's mask, or a coarser truth where that is all there is; None where it has no tumour.
+    """
+
+    def __init__(self, value: Value | None, frame: SliceFrame) -> None:
+        self._value = value
+        self._frame = frame
         self._areas: dict[str, Area] = {}
 
     def area(self, task: str) -> Area:
         """The truth of `task` (mask, polygon or box), filled."""
         if task not in self._areas:
-            self._areas[task] = Area(fill(coarsen(self.mask, task), self.mask.frame))
+            self._areas[task] = Area(fill(self._coarse(task), self._frame))
         return self._areas[task]
 
     @cached_property
     def box(self) -> Box | None:
         """The box around the tumour, None where the slice has none."""
-        box = coarsen(self.mask, "box")
+        box = self._coarse("box")
         return box if isinstance(box, Box) else None
+
+    def _coarse(self, task: str) -> Value | None:
+        return None if self._value is None else coarsen(self._value, task)
 
 
 class SubjectTruth:
-    """The truth of one patient. Raises ValueError where the patient has no mask and one is needed."""
+    """The truth of one patient: of the mask, or of `told`, by plane and slice, where only coarser truths are known.
 
-    def __init__(self, subject: PreparedSubject) -> None:
+    Raises ValueError where the patient has no mask and one is needed.
+    """
+
+    def __init__(self, subject: PreparedSubject, told: Mapping[tuple[Plane, int], Value | None] | None = None) -> None:
         self.subject = subject
+        self._told = told
         self._slices: dict[tuple[Plane, int], SliceTruth] = {}
 
     @cached_property
@@ -49,7 +61,8 @@ class SubjectTruth:
         """The truth of one slice."""
         key = (frame.plane, frame.index)
         if key not in self._slices:
-            self._slices[key] = SliceTruth(cut(self.volume.pixels, frame))
+            value = cut(self.volume.pixels, frame) if self._told is None else self._told[key]
+            self._slices[key] = SliceTruth(value, frame)
         return self._slices[key]
 
 

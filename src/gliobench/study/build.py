@@ -1,7 +1,7 @@
 """From a model's entry in the study file to something that answers, one line a kind."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,16 @@ from gliobench.grid.frame import Plane
 from gliobench.models.baselines import BASELINES
 from gliobench.models.prediction import Model
 from gliobench.models.trained import DESCRIPTION
-from gliobench.study.config import UNTRAINED_CHECKPOINT, AnyPart, BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.config import (
+    UNTRAINED_CHECKPOINT,
+    AnyModel,
+    BaselineModel,
+    LanguageModel,
+    NetworkModel,
+    ServerModel,
+)
 from gliobench.study.context import Context, Round, StageError
-from gliobench.tasks.prompt import read_prompt_file
+from gliobench.tasks.prompt import Prompt, read_prompt_file
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class Builder:
     learns: bool = True
 
 
-def build_model(context: Context, part: AnyPart, round: Round, plane: Plane) -> Model:
+def build_model(context: Context, part: AnyModel, round: Round, plane: Plane) -> Model:
     """The model of a study's entry, ready to answer about the round's patients and slices of `plane`."""
     return BUILDERS[part.kind].build(context, part, round, plane)
 
@@ -63,13 +70,38 @@ def _language_model(context: Context, part: LanguageModel, round: Round, plane: 
         name=part.name,
         checkpoint=checkpoint_folder(context, part.checkpoint),
         tasks=part.tasks,
-        prompts={task: read_prompt_file(part.prompts, task) for task in part.tasks} if part.prompts else None,
+        prompts=own_prompts(part.prompts, part.tasks),
         modality=part.modality,
         batch_size=part.batch_size,
         dtype=part.dtype,
         revision=part.revision,
         decoding=Decoding(part.temperature, part.top_p, part.min_p, part.seed, part.max_new_tokens),
     )
+
+
+def _server_model(context: Context, part: ServerModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.openai_client import Decoding, OpenAIModel, Prices, Server
+    from gliobench.models.openai_key import read_key
+
+    return OpenAIModel(
+        Server(part.base_url, read_key(part.key_env), part.timeout_s, part.attempts),
+        part.model,
+        name=part.name,
+        tasks=part.tasks,
+        prompts=own_prompts(part.prompts, part.tasks),
+        modality=part.modality,
+        decoding=Decoding(part.temperature, part.top_p, 0.0, part.seed, part.max_new_tokens),
+        in_flight=part.in_flight,
+        guided=part.guided,
+        logprobs=part.logprobs,
+        limit_field=part.limit_field,
+        prices=Prices(**part.prices.model_dump()) if part.prices else None,
+    )
+
+
+def own_prompts(path: Path | None, tasks: Sequence[str]) -> dict[str, Prompt] | None:
+    """A study's own prompts for the tasks, None where it has none."""
+    return {task: read_prompt_file(path, task) for task in tasks} if path else None
 
 
 def checkpoint_folder(context: Context, checkpoint: str) -> str:
@@ -90,4 +122,5 @@ BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline),
     "network": Builder(_network),
     "vlm": Builder(_language_model, learns=False),
+    "openai": Builder(_server_model, learns=False),
 }

@@ -1,7 +1,7 @@
 """A study file: what is compared on which patients. YAML in, one validated `Study` out."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -145,8 +145,45 @@ class LanguageModel(Part):
         return self
 
 
-AnyPart = BaselineModel | NetworkModel | LanguageModel
-AnyModel = Annotated[AnyPart, Field(discriminator="kind")]
+class PricesPart(Part):
+    """Money for a million tokens of prompts (images included) and of answers."""
+
+    prompt: float = Field(ge=0)
+    answer: float = Field(ge=0)
+    currency: str = "USD"
+
+
+class ServerModel(Part):
+    """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.openai_client.OpenAIModel`.
+
+    `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
+    in a study file. `OPERATION`: what decides how the server is asked, not what is asked.
+    """
+
+    OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})
+
+    kind: Literal["openai"]
+    name: Name
+    base_url: str
+    model: str = Field(min_length=1)
+    key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
+    tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
+    modality: Literal["flair", "t1", "t1ce", "t2"] = "flair"
+    in_flight: int = Field(default=16, ge=1, le=1024)
+    timeout_s: float = Field(default=120.0, gt=0, le=3600)
+    attempts: int = Field(default=6, ge=1, le=20)
+    prompts: Path | None = None
+    temperature: float = Field(default=0.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_new_tokens: int | None = Field(default=None, ge=1)
+    seed: int = 0
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    guided: Literal["structured_outputs", "guided_regex", "regex", "json_schema"] | None = None
+    logprobs: bool = False
+    prices: PricesPart | None = None
+
+
+AnyModel = Annotated[BaselineModel | NetworkModel | LanguageModel | ServerModel, Field(discriminator="kind")]
 
 
 class Study(Part):
@@ -189,20 +226,22 @@ def read_study(path: Path) -> Study:
     try:
         study = Study.model_validate(content)
     except ValidationError as error:
-        raise StudyError("\n".join(_mistake(path, lines, detail) for detail in error.errors())) from error
+        raise StudyError("\n".join(_mistake(path, lines, detail) for detail in error.errors())) from None
     return _resolve_paths(study, path.parent)
 
 
 def _mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    location = tuple(part for part in detail["loc"] if part not in ("baseline", "network", "vlm"))
+    location = tuple(part for part in detail["loc"] if part not in ("baseline", "network", "vlm", "openai"))
     known = location
     while known and known not in lines:
         known = known[:-1]
     found = detail.get("input")
-    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
+    unknown = detail["type"] == "extra_forbidden"
+    secret = unknown or location[-1:] == ("key_env",)  # people write a key where its variable's name belongs
+    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) and not secret else ""
     key = ".".join(str(part) for part in location) or "study"
-    message = "unknown key" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")
+    message = "unknown key" if unknown else detail["msg"].removeprefix("Value error, ")
     return f"{path}:{lines.get(known, 1)}: {key}: {message}{shown}"
 
 

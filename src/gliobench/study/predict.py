@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-from gliobench.models.prediction import Model, Question
+from gliobench.models.errors import ModelStopped
+from gliobench.models.prediction import Charged, Model, Question
 from gliobench.models.trained import DESCRIPTION
 from gliobench.records.record import make_record, question_key
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model, network_folders
-from gliobench.study.config import AnyPart, LanguageModel, NetworkModel
+from gliobench.study.config import AnyModel, LanguageModel, NetworkModel, ServerModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.questions import patient_questions, slice_questions, without_truth
@@ -28,7 +29,7 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
             _ask(context, part)
 
 
-def _ask(context: Context, part: AnyPart) -> None:
+def _ask(context: Context, part: AnyModel) -> None:
     inputs = _inputs(context, part)
     with context.stage(f"predict-{part.name}", inputs, done=context.folder.asked(part.name).exists()) as to_do:
         if not to_do:
@@ -40,13 +41,13 @@ def _ask(context: Context, part: AnyPart) -> None:
         write_asked(context, part.name, keys)
 
 
-def _inputs(context: Context, part: AnyPart) -> str:
+def _inputs(context: Context, part: AnyModel) -> str:
     """Fingerprint of everything that decides which questions are asked and what is answered."""
     study = context.study
     by = study.slices.by
-    prompts = part.prompts if isinstance(part, LanguageModel) else None
+    prompts = part.prompts if isinstance(part, LanguageModel | ServerModel) else None
     return fingerprint(
-        model=part.model_dump(exclude={"batch_size"}),
+        model=part.model_dump(exclude={"batch_size", *ServerModel.OPERATION}),
         prompts=file_digest(prompts) if prompts else None,
         trained=_trained(context, part) if isinstance(part, NetworkModel) else None,
         slices=study.slices.model_dump(),
@@ -70,7 +71,7 @@ def _trained(context: Context, part: NetworkModel) -> list[str]:
     return [training_inputs(context, part, fold) for fold in context.folds.values()]
 
 
-def _models_and_questions(context: Context, part: AnyPart) -> Iterator[tuple[Model, list[Question]]]:
+def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Model, list[Question]]]:
     """The model with its questions: one that learns once a round, a slice-by-slice model once a plane."""
     model: Model | None = None
     for round in context.rounds:
@@ -95,9 +96,18 @@ def _ask_model(context: Context, name: str, model: Model, questions: Sequence[Qu
             context.voice.say(f"{name}: {len(keys) - len(to_ask)} of {len(keys)} questions are answered already")
         with context.voice.bar(f"ask {name}", len(to_ask)) as advance:
             predictions = model.predict([question for _, question in to_ask])
-            for done, ((key, _), prediction) in enumerate(zip(to_ask, predictions, strict=True), start=1):
-                store.append(make_record(key, name, prediction, _oracles(context, prediction.question), arrays))
-                advance(done, prediction.question.subject.id)
+            try:
+                for done, ((key, _), prediction) in enumerate(zip(to_ask, predictions, strict=True), start=1):
+                    store.append(make_record(key, name, prediction, _oracles(context, prediction.question), arrays))
+                    advance(done, prediction.question.subject.id)
+            except ModelStopped as stopped:
+                for prediction in stopped.answered:
+                    key = question_key(name, model.settings, prediction.question)
+                    store.append(make_record(key, name, prediction, _oracles(context, prediction.question), arrays))
+                raise
+            finally:
+                if to_ask and isinstance(model, Charged):
+                    context.voice.say(model.account())
     return keys
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.scoring.errors import CompareError
-from gliobench.study.config import UNTRAINED_CHECKPOINT, BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.config import UNTRAINED_CHECKPOINT, BaselineModel, LanguageModel, NetworkModel, ServerModel
 from gliobench.study.context import Context, read_stage
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
@@ -115,9 +115,12 @@ def _notes(context: Context) -> Iterator[str]:
     if all(id.startswith("Phantom") for id in context.subjects):
         yield "These patients are phantoms made by gliobench: the figures say that it works, nothing about patients."
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
-    for part in _language_models(context):
+    for part in context.study.models:
+        if not isinstance(part, LanguageModel | ServerModel):
+            continue
         how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
-        yield f"{part.name}: {part.checkpoint}, {part.modality} slices one by one, decoding {how}"
+        source = part.checkpoint if isinstance(part, LanguageModel) else f"{part.model} at {part.base_url}"
+        yield f"{part.name}: {source}, {part.modality} slices one by one, decoding {how}"
     yield "A patient's grade is what most slices say: LGG, HGG, no glioma or nothing; a tie goes to the first."
 
 

@@ -1,0 +1,246 @@
+"""Any server that speaks OpenAI's chat completions, asked about single slices, many at once."""
+
+import json
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.cohort.subject import MODALITIES
+from gliobench.grid.slices import grey_slice
+from gliobench.models.asking import asked_frame, check_names, check_task, prompt_identity
+from gliobench.models.decoding import Decoding, question_seed
+from gliobench.models.errors import ModelError
+from gliobench.models.guided import FIELDS, PATTERNS, PROBE, Dialect, follows, unwrapped
+from gliobench.models.in_order import Ask, in_order
+from gliobench.models.openai_reply import Reply, grade_score
+from gliobench.models.openai_server import FILTERED, Connection, GaveUpError, Server, Usage
+from gliobench.models.png import png_url
+from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.tasks.answer import Answer, Missing, Refused
+from gliobench.tasks.registry import TASKS, Prompt
+
+__all__ = ["Decoding", "OpenAIModel", "Prices", "Server"]
+
+LimitField = Literal["max_tokens", "max_completion_tokens"]
+TOP_LOGPROBS = 20  # as many as OpenAI and vLLM give at most
+JSON_TOKENS = 16  # what `{"answer": ""}` takes around an answer, with room for other spacing
+PROBE_TOKENS = 32  # as JSON too
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Money for a million tokens of prompts (images included) and of answers."""
+
+    prompt: float
+    answer: float
+    currency: str = "USD"
+
+
+class OpenAIModel:
+    """A model on a server: one grey slice as PNG and the task's prompt in, free text out.
+
+    `model`: the server's name for it. `name`: how tables call it. `in_flight`: how many questions are asked at once;
+    like the server's times and attempts it changes no answer. `guided`: the server's dialect for holding answers to
+    their task's format. `logprobs`: score grades by the probabilities of the three choices; only then are they asked
+    for. Both are tried out before the first question, because many servers pass silently over what they do not know.
+    `limit_field`: what the server calls the longest answer. `decoding` must have `min_p` 0: it is not in the API.
+    Raises ModelError for any bad argument; nothing is sent before the first prediction is asked for.
+    """
+
+    per_slice = True
+
+    def __init__(
+        self,
+        server: Server,
+        model: str,
+        *,
+        name: str | None = None,
+        tasks: Collection[str] = tuple(TASKS),
+        prompts: Mapping[str, Prompt] | None = None,
+        modality: str = "flair",
+        decoding: Decoding | None = None,
+        in_flight: int = 16,
+        guided: Dialect | None = None,
+        logprobs: bool = False,
+        limit_field: LimitField = "max_tokens",
+        prices: Prices | None = None,
+    ) -> None:
+        check_names("task", {*tasks, *(prompts or ())}, TASKS)
+        check_names("modality", {modality}, MODALITIES)
+        if in_flight < 1:
+            raise ModelError(f"in_flight must be 1 or more, got {in_flight}")
+        self.server, self.model = server, model
+        self.name = name or model
+        self.tasks = frozenset(tasks)
+        self.decoding = decoding or Decoding()
+        self.usage = Usage()
+        self._prompts = {task: (prompts or {}).get(task, TASKS[task].prompt) for task in TASKS}
+        self._modality, self._in_flight = modality, in_flight
+        self._guided: Dialect | None = guided
+        self._logprobs, self._limit_field, self._prices = logprobs, limit_field, prices
+        if self.decoding.min_p > 0:
+            raise ModelError(f"{self.name}: min_p is not in the chat completions API; leave it out")
+
+    @property
+    def settings(self) -> Settings:
+        """Everything that can change an answer: the server and its model, the image, prompts and decoding."""
+        return {
+            "engine": "openai",
+            "server": self.server.base_url,
+            "checkpoint": self.model,
+            "modality": self._modality,
+            "image": "png, 8-bit grey",
+            "guided": self._guided,
+            "logprobs": self._logprobs,
+            **{f"prompt_{task}": prompt_identity(self._prompts[task], self._limit(task)) for task in self._prompts},
+            **self.decoding.settings,
+        }
+
+    def account(self) -> str:
+        """One sentence: what was asked of the server so far, in tokens and, where prices are known, in money."""
+        usage = self.usage
+        text = (
+            f"{self.name}: {usage.replies:,} replies, {usage.retries:,} attempts repeated, "
+            f"{usage.prompt_tokens:,} prompt and {usage.answer_tokens:,} answer tokens"
+        )
+        if self._prices is not None:
+            money = usage.prompt_tokens * self._prices.prompt + usage.answer_tokens * self._prices.answer
+            text += f", {money / 1e6:.4f} {self._prices.currency} at the study file's prices"
+        if usage.untold:
+            text += f"; the server did not count the tokens of {usage.untold:,} replies"
+        return text
+
+    def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        """Yield one prediction a question, in the order asked; images are made when their turn comes.
+
+        A question whose attempts all fail, while the server answers the same question about a black slice, is
+        Missing, with the reason in `finish`. Raises ModelError before anything is asked (a task that is not this
+        model's, a question about a whole volume); ModelStopped, with what else is answered, where the server is down,
+        takes no such request, or does not do what `guided` or `logprobs` ask of it.
+        """
+        for question in questions:
+            check_task(self.name, self.tasks, question)
+            asked_frame(question)
+        return self._answers(questions) if questions else iter(())
+
+    def _answers(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        trial = next((question for question in questions if question.task == "grade"), questions[0])
+        start = perf_counter()
+        for batch in in_order(partial(self._connect, trial), questions, self._in_flight):
+            seconds = (perf_counter() - start) / len(batch)
+            start = perf_counter()
+            for prediction in batch:
+                yield replace(prediction, seconds=seconds)
+
+    @asynccontextmanager
+    async def _connect(self, trial: Question) -> AsyncGenerator[Ask, None]:
+        async with Connection(self.server, self._in_flight, self.usage) as connection:
+            await self._try_out(connection, trial)
+            yield partial(self._ask, connection)
+
+    async def _try_out(self, connection: Connection, question: Question) -> None:
+        """Raise ModelError where the server passes over `guided` or `logprobs`, seen from an answer that shows it."""
+        scored = self._scored(question)
+        if self._guided is None and not scored:
+            return
+        limit = {self._limit_field: PROBE_TOKENS}
+        guide = FIELDS[self._guided](PROBE) if self._guided else {}
+        try:
+            reply = await connection.ask(self._body(question, _black(question), limit | guide))
+        except GaveUpError as error:
+            raise ModelError(f"{self.name}: {self.server.base_url} does not answer: {error}") from None
+        text = unwrapped(self._guided, reply.text).strip()
+        if self._guided and not follows(PROBE, text):
+            raise ModelError(
+                f"{self.name}: the server passes over `guided: {self._guided}`: held to {PROBE} it wrote "
+                f"{text[:60]!r}. Try another of {', '.join(FIELDS)}, or leave `guided` out"
+            )
+        if scored and not any(chance.top for chance in reply.chances):
+            raise ModelError(f"{self.name}: the server gives no log-probabilities; leave `logprobs` out")
+
+    async def _ask(self, connection: Connection, question: Question) -> Prediction:
+        try:
+            try:
+                reply = await connection.ask(self._question_body(question))
+            except GaveUpError as error:
+                return await self._unanswered(connection, question, error)
+        except ModelError as error:
+            raise ModelError(f"{self.name}, {_place(question)}: {error}") from None
+        return self._prediction(question, reply)
+
+    async def _unanswered(self, connection: Connection, question: Question, error: GaveUpError) -> Prediction:
+        """Missing where it is this question's fault: the server answers the same question about a black slice."""
+        if not error.replied:
+            try:
+                await connection.ask(self._question_body(question, _black(question)))
+            except GaveUpError:
+                raise ModelError(
+                    f"{self.server.base_url} is down: {error}, nor does it answer about a black slice. What is "
+                    "answered is kept; start the same command again when the server is back"
+                ) from None
+        return Prediction(question, Missing(f"the server gave no answer: {error}"), finish=error.finish)
+
+    def _prediction(self, question: Question, reply: Reply) -> Prediction:
+        answer = self._read(question, reply)
+        return Prediction(
+            question=question,
+            answer=answer,
+            score=grade_score(reply) if self._scored(question) else None,
+            text=reply.text,
+            tokens=reply.answer_tokens,
+            finish=reply.finish,
+        )
+
+    def _read(self, question: Question, reply: Reply) -> Answer:
+        if reply.refusal or (reply.finish == FILTERED and not reply.text):
+            return Refused(reply.refusal or "the server's content filter took the answer away")
+        text = unwrapped(self._guided, reply.text)
+        return TASKS[question.task].parse(text, asked_frame(question), reply.finish == "length")
+
+    def _question_body(self, question: Question, image: NDArray[np.uint8] | None = None) -> bytes:
+        """The request of a question; `image` (rows, columns) instead of the slice itself."""
+        frame = asked_frame(question)
+        if image is None:
+            image = grey_slice(question.subject, self._modality, frame.plane, frame.index)
+        return self._body(question, image, FIELDS[self._guided](PATTERNS[question.task]) if self._guided else {})
+
+    def _body(self, question: Question, image: NDArray[np.uint8], guide: Mapping[str, Any]) -> bytes:
+        content = [
+            {"type": "image_url", "image_url": {"url": png_url(image)}},  # text before it could not see it
+            {"type": "text", "text": self._prompts[question.task].about(asked_frame(question))},
+        ]
+        request: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": content}],
+            "temperature": self.decoding.temperature,
+            self._limit_field: self._limit(question.task),
+            **guide,
+        }
+        if self.decoding.temperature > 0:
+            request["top_p"] = self.decoding.top_p
+            request["seed"] = question_seed(self.decoding.seed, question) % 2**31  # some servers keep 32 bits, signed
+        if self._scored(question):
+            request |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+        return json.dumps(request).encode()
+
+    def _scored(self, question: Question) -> bool:
+        return self._logprobs and question.task == "grade"
+
+    def _limit(self, task: str) -> int:
+        limit = self.decoding.max_new_tokens or self._prompts[task].max_new_tokens
+        return limit + JSON_TOKENS if self._guided == "json_schema" else limit
+
+
+def _black(question: Question) -> NDArray[np.uint8]:
+    return np.zeros(asked_frame(question).shape, dtype=np.uint8)
+
+
+def _place(question: Question) -> str:
+    frame = asked_frame(question)
+    return f"{question.subject.id}, {question.task}, {frame.plane} slice {frame.index}"

@@ -1,0 +1,131 @@
+"""What a server sent back, read without trusting it."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.tasks.geometry import NO_GLIOMA
+
+CHOICES = {str(choice): choice for choice in (LGG, HGG, NO_GLIOMA)}
+CLAIM = re.compile(r"(?:choice|classification|answer)\W{1,6}([012])(?!\d)", re.IGNORECASE)
+MOST_TOKENS = 10**9
+LEAST_LOGPROB = -1e5
+LONGEST_FINISH = 40  # characters
+
+
+class NoChoiceError(ValueError):
+    """A whole reply without an answer in it; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class TokenChance:
+    """One written token and what else could have stood there: natural logarithms of probabilities by token."""
+
+    token: str
+    top: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A server's answer. `finish` is the server's own word; `refusal` and the counts are None where it gives none."""
+
+    text: str
+    finish: str
+    refusal: str | None
+    answer_tokens: int | None
+    prompt_tokens: int | None
+    chances: tuple[TokenChance, ...]
+
+
+def read_reply(content: Mapping[str, Any]) -> Reply:
+    """The first choice of a chat completion. Raises NoChoiceError."""
+    choices = content.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise NoChoiceError("the reply has no choices")
+    choice = choices[0]
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise NoChoiceError("the reply's choice has no message")
+    usage = content.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    finish, refusal = choice.get("finish_reason"), message.get("refusal")
+    return Reply(
+        text=_writable(_text(message.get("content"))),
+        finish=_writable(finish)[:LONGEST_FINISH] if isinstance(finish, str) else "stop",
+        refusal=_writable(refusal) if isinstance(refusal, str) and refusal else None,
+        answer_tokens=_count(usage.get("completion_tokens")),
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        chances=_chances(choice.get("logprobs")),
+    )
+
+
+def grade_score(reply: Reply) -> float | None:
+    """P(HGG) / (P(LGG) + P(HGG) + P(no glioma)) where the answer's digit is written, None where it is not found.
+
+    A choice below the server's most probable tokens counts as 0; tokens such as `1` and ` 1` are added up.
+    """
+    place = _digit_place(reply)
+    if place is None:
+        return None
+    chances = dict.fromkeys(CHOICES.values(), 0.0)
+    for token, log_probability in place.top.items():
+        if token.strip() in CHOICES:
+            chances[CHOICES[token.strip()]] += math.exp(min(log_probability, 0.0))
+    total = sum(chances.values())
+    return chances[HGG] / total if total > 0 else None
+
+
+def _digit_place(reply: Reply) -> TokenChance | None:
+    """The token that is the claimed digit: the last after a word such as `Choice:`, else the only digit there is."""
+    text, ends = "", []
+    for chance in reply.chances:
+        text += chance.token
+        ends.append(len(text))
+    digits = [place for place, chance in enumerate(reply.chances) if chance.token.strip() in CHOICES]
+    claims = list(CLAIM.finditer(text))
+    if claims:
+        digits = [place for place in digits if ends[place] - len(reply.chances[place].token) <= claims[-1].start(1)]
+        digits = [place for place in digits if claims[-1].start(1) < ends[place]]
+    return reply.chances[digits[0]] if len(digits) == 1 else None
+
+
+def _text(content: Any) -> str:
+    """A message's content: a text, or a list of parts of which the texts count."""
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "".join(text for text in texts if isinstance(text, str))
+    return content if isinstance(content, str) else ""
+
+
+def _writable(text: str) -> str:
+    """The text with `?` for halves of characters, which JSON can hold and no file can."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None
+
+
+def _chances(logprobs: Any) -> tuple[TokenChance, ...]:
+    places = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if not isinstance(places, list):
+        return ()
+    return tuple(
+        TokenChance(place["token"], _top(place.get("top_logprobs") or ()))
+        for place in places
+        if isinstance(place, dict) and isinstance(place.get("token"), str)
+    )
+
+
+def _top(entries: Sequence[Any]) -> dict[str, float]:
+    return {
+        entry["token"]: float(entry["logprob"])
+        for entry in entries
+        if isinstance(entry, dict)
+        and isinstance(entry.get("token"), str)
+        and isinstance(entry.get("logprob"), int | float)
+        and LEAST_LOGPROB <= entry["logprob"] <= 0.1  # above 0 by rounding only
+    }

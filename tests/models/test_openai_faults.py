@@ -1,0 +1,300 @@
+"""Servers that misbehave: slow, overloaded, cut off, empty, down. No finished answer is lost and no key is shown."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from threading import Timer
+from threading import enumerate as enumerate_threads
+from typing import Any
+
+import pytest
+from tests.models.asked import questions
+from tests.models.servers import Answer, completion, serving
+
+from gliobench.models.errors import ModelError, ModelStopped
+from gliobench.models.openai_client import OpenAIModel, Server
+from gliobench.models.openai_key import Key, read_key
+from gliobench.models.openai_reply import grade_score, read_reply
+from gliobench.models.openai_server import seconds_to_wait
+from gliobench.models.prediction import Prediction
+from gliobench.records.record import make_record
+from gliobench.records.value import Arrays
+from gliobench.tasks.answer import Answered, Missing, Refused
+from gliobench.tasks.geometry import Grade
+
+GOOD = Answer(completion("Choice: 1"))
+SECRET = "sk-test-7f3a9c51d2e84b60"
+
+
+def _model(address: str, *, in_flight: int = 1, **server: Any) -> OpenAIModel:
+    quick = {"attempts": 3, "timeout_s": 5.0, "first_wait_s": 0.01} | server
+    return OpenAIModel(Server(address, **quick), "m", name="model", in_flight=in_flight)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Answer({"error": {"message": "overloaded"}}, status=500),
+        Answer(b"<html>Bad Gateway</html>", status=502),
+        Answer({"detail": "loading"}, status=503),
+        Answer({"error": {"message": "slow down"}}, status=429),
+        Answer({"error": {"message": "too slow"}}, status=408),
+        Answer(completion("Choice: 0"), wait_s=3.0),
+        Answer(completion("Choice: 0"), hang_up=True),
+        Answer(completion("Choice: 0"), cut=40),
+        Answer(b'{"choices": [{"message": {"content": "Choice: 0'),
+        Answer(b"[" * 100_000),
+        Answer(b"\xff\xfe"),
+        Answer([1, 2]),
+        Answer(b"[" * 600 + b"]" * 600),
+        Answer({"choices": []}),
+        Answer({"choices": [{"finish_reason": "stop"}]}),
+        Answer({"error": {"message": "upstream failed", "code": 502}}),
+        Answer(json.dumps(completion("Choice: 0")).encode() + b" " * 2**24),
+    ],
+    ids=str,
+)
+def test_a_fault_that_passes_is_tried_again_and_never_seen(fault: Answer) -> None:
+    with serving(lambda number, _: fault if number in (0, 1) else GOOD) as (address, log):
+        model = _model(address, key=Key(SECRET), timeout_s=1.0 if fault.wait_s else 5.0)
+        (prediction,) = model.predict(questions(1, "grade"))
+    assert prediction.answer == Answered(Grade(1))
+    assert prediction.finish == "stop"
+    assert len(log.bodies) == 3
+    assert (model.usage.replies, model.usage.retries) == (1, 2)
+
+
+def test_retry_after_is_honoured_by_every_question() -> None:
+    def answer(number: int, _: dict[str, Any]) -> Answer:
+        if number == 0:
+            return Answer({}, status=429, headers={"Retry-After": "1"})
+        return Answer(GOOD.body, wait_s=0.2 if number < 3 else 0.0)
+
+    with serving(answer) as (address, log):
+        assert len(list(_model(address, in_flight=3).predict(questions(6, "grade")))) == 6
+    waited = [moment - log.times[0] for moment in log.times]
+    assert max(waited[:3]) < 1.0, "these three were on their way"
+    assert 1.0 <= min(waited[3:]) <= max(waited) < 10
+
+
+def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert seconds_to_wait(soon) == pytest.approx(30, abs=2)
+    past = format_datetime(datetime.now(UTC) - timedelta(seconds=30), usegmt=True)
+    read = [seconds_to_wait(text) for text in (None, "7", " 0.5 ", "-3", "nan", "soon", "", past)]
+    assert read == [0, 7, 0.5, 0, 0, 0, 0, 0]
+
+
+def test_a_server_that_asks_for_an_hour_stops_the_run_at_once() -> None:
+    start = time.monotonic()
+    with (
+        serving(lambda *_: Answer({}, status=503, headers={"Retry-After": "3600"})) as (address, log),
+        pytest.raises(ModelStopped, match="left alone for 3600 s, more than the 600 s"),
+    ):
+        list(_model(address).predict(questions(1, "grade")))
+    assert len(log.bodies) == 1
+    assert time.monotonic() - start < 5
+
+
+def test_waits_between_attempts_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[float, float]] = []
+    monkeypatch.setattr("random.uniform", lambda low, high: asked.append((low, high)) or 0.0)
+    with serving(lambda number, _: GOOD if number == 5 else Answer({}, status=500)) as (address, _):
+        list(_model(address, attempts=6, first_wait_s=0.5).predict(questions(1, "grade")))
+    assert asked == [(0, 0.5), (0, 1.0), (0, 2.0), (0, 4.0), (0, 8.0)]
+
+
+def _by_question(fault: Answer, which: int) -> Callable[[int, dict[str, Any]], Answer]:
+    """A fault whenever one slice is shown, told by its picture; good answers to all else."""
+    marks: list[str] = []
+
+    def answer(_: int, body: dict[str, Any]) -> Answer:
+        picture = body["messages"][0]["content"][0]["image_url"]["url"]
+        if picture not in marks:
+            marks.append(picture)
+        return fault if marks.index(picture) == which else GOOD
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("fault", "finish", "control"),
+    [
+        (Answer({"choices": []}), "no choices", 0),
+        (Answer({"error": {"message": "cannot decode"}}, status=500), "HTTP 500", 1),
+        (Answer({}, hang_up=True), "hang-up", 1),
+        (Answer(b"{"), "broken JSON", 1),
+    ],
+)
+def test_a_question_that_keeps_failing_alone_is_missing_and_the_others_are_answered(
+    fault: Answer, finish: str, control: int
+) -> None:
+    with serving(_by_question(fault, 2)) as (address, log):
+        predictions = list(_model(address).predict(questions(6, "grade")))
+    failed = predictions.pop(2)
+    assert isinstance(failed.answer, Missing)
+    assert "attempt 3 of 3" in failed.answer.reason
+    assert (failed.finish, failed.text, failed.tokens) == (finish, None, None)
+    assert [prediction.answer for prediction in predictions] == [Answered(Grade(1))] * 5
+    assert len(log.bodies) == 5 + 3 + control  # a black slice shows that the server is not at fault
+
+
+def test_a_server_that_goes_down_stops_the_run_and_keeps_what_is_answered() -> None:
+    with serving(lambda number, _: GOOD if number < 4 else Answer({}, hang_up=True)) as (address, _):
+        kept: list[Prediction] = []
+        stopped = pytest.raises(ModelStopped, match=r"subject-1, grade, axial slice 4: .* is down: connection lost")
+        with stopped as caught:
+            kept.extend(_model(address).predict(questions(9, "grade")))
+    assert [prediction.question.frame.index for prediction in kept if prediction.question.frame] == [0, 1, 2, 3]
+    assert caught.value.answered == ()
+
+
+def test_a_server_that_is_not_there() -> None:
+    with serving(lambda *_: GOOD) as (address, _):
+        pass
+    with pytest.raises(ModelStopped, match="is down: connection lost"):
+        list(_model(address).predict(questions(2, "grade")))
+
+
+def test_answers_behind_the_question_that_stops_are_handed_over() -> None:
+    def answer(number: int, body: dict[str, Any]) -> Answer:
+        return Answer({"error": {"message": "no"}}, status=400, wait_s=0.4) if number == 0 else GOOD
+
+    with serving(answer) as (address, _):
+        asked = questions(3, "grade")
+        with pytest.raises(ModelStopped, match="HTTP 400: no") as caught:
+            list(_model(address, in_flight=3).predict(asked))
+    answered = {id(prediction.question) for prediction in caught.value.answered}
+    assert len(answered) == 2
+    assert answered < {id(question) for question in asked}
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (
+            Answer({"error": {"message": "bad key"}}, status=401),
+            "HTTP 401: bad key; name the key's variable in key_env",
+        ),
+        (Answer({"detail": "no such model"}, status=404), "HTTP 404: no such model; check base_url and model"),
+        (Answer({}, status=308, headers={"Location": "http://127.0.0.1:1/"}), "HTTP 308; give the final address"),
+        (Answer({"error": {"code": "insufficient_quota", "message": "pay"}}, status=429), "insufficient_quota pay"),
+        (Answer({"message": "unknown field regex"}, status=422), "HTTP 422: .*unknown field regex"),
+    ],
+)
+def test_what_no_second_attempt_mends_is_said_at_once(fault: Answer, message: str) -> None:
+    with serving(lambda *_: fault) as (address, log), pytest.raises(ModelStopped, match=message):
+        list(_model(address).predict(questions(1, "grade")))
+    assert len(log.bodies) == 1
+
+
+def test_a_rate_limit_that_never_ends_is_not_the_questions_fault() -> None:
+    with serving(lambda *_: Answer({}, status=429)) as (address, log):
+        with pytest.raises(ModelStopped, match=r"HTTP 429 \(attempt 3 of 3\); ask again later, or lower in_flight"):
+            list(_model(address).predict(questions(1, "grade")))
+        assert len(log.bodies) == 3
+
+
+def test_a_content_filter_is_a_refusal() -> None:
+    fault = Answer({"error": {"code": "content_filter", "message": "blood"}}, status=400)
+    with serving(_by_question(fault, 0)) as (address, _):
+        first, second = _model(address).predict(questions(2, "grade"))
+    assert first.answer == Refused("the server's content filter: content_filter blood")
+    assert second.answer == Answered(Grade(1))
+
+
+def test_the_key_is_sent_and_shown_nowhere_even_where_the_server_sends_it_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("SOME_KEY", f" {SECRET}\n")
+    key = read_key("SOME_KEY")
+    echoed = [
+        Answer(completion(f"Choice: 1, you said {SECRET}", finish=f"stop {SECRET}")),
+        Answer({"choices": [{"message": {"content": None, "refusal": f"no, {SECRET}"}}]}),
+        Answer({"error": {"code": "content_filter", "message": SECRET}}, status=400),
+        *[Answer({"choices": [], SECRET: SECRET})] * 3,
+        Answer({"error": {"message": f"bad key {SECRET}"}}, status=401, headers={"X-Key": SECRET}),
+    ]
+    shown = [repr(key), str(key), repr(Server("http://127.0.0.1/v1", key))]
+    with serving(lambda number, _: echoed[number]) as (address, log):
+        model = _model(address, key=key)
+        predictions = model.predict(questions(5, "grade"))
+        for prediction in [next(predictions) for _ in range(4)]:
+            shown += [repr(prediction), make_record("k", "m", prediction, (), Arrays(tmp_path)).to_json()]
+        with pytest.raises(ModelStopped, match=r"bad key \[key\]; the key in key_env is not accepted") as caught:
+            next(predictions)
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    trace.stack = traceback.StackSummary.from_list([frame for frame in trace.stack if frame.filename != __file__])
+    assert len(trace.stack) >= 3, "the frames of the client, not this test's, which knows the key"
+    shown += ["".join(trace.format())]
+    shown += [str(dict(model.settings)), model.account(), caplog.text, *capfd.readouterr()]
+    assert {headers["Authorization"] for headers in log.headers} == {f"Bearer {SECRET}"}
+    assert SECRET not in "\n".join(shown)
+    assert "you said [key]" in shown[3]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "short", "with a space in it", "line\nbreak-in-the-key", "schlüssel-word"])
+def test_what_is_no_key_is_refused_without_being_shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", text)
+    with pytest.raises(ModelError, match="the environment variable SOME_KEY") as caught:
+        read_key("SOME_KEY")
+    assert not text.strip() or text not in str(caught.value)
+    assert read_key(None) is None
+
+
+def test_the_environments_proxy_is_used_for_other_machines_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda *_: GOOD) as (address, log):
+        monkeypatch.setenv("http_proxy", address.removesuffix("/v1"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        (prediction,) = _model("http://model.example/v1", key=Key(SECRET)).predict(questions(1, "grade"))
+        assert log.paths == ["http://model.example/v1/chat/completions"]
+        assert isinstance(prediction.answer, Answered)
+        assert Server(address).proxy is None
+
+
+def test_ctrl_c_ends_it_while_a_slow_server_is_waited_for() -> None:
+    with serving(lambda *_: Answer(completion("Choice: 1"), wait_s=15)) as (address, _):
+        predictions = _model(address, timeout_s=15, in_flight=4).predict(questions(20, "grade"))
+        start = time.monotonic()
+        Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            next(predictions)
+        assert time.monotonic() - start < 5
+    assert not [thread for thread in enumerate_threads() if thread.name == "asking"]
+
+
+def test_it_works_where_a_loop_is_running_already() -> None:
+    async def notebook(address: str) -> list[Prediction]:
+        return list(_model(address).predict(questions(2, "grade")))
+
+    with serving(lambda *_: GOOD) as (address, _):
+        assert len(asyncio.run(notebook(address))) == 2
+
+
+def test_wild_numbers_and_characters_do_no_harm() -> None:
+    wild = completion("Choice: 1 \ud800", finish="length\udfff" + "x" * 99)
+    wild["usage"] = {"prompt_tokens": 10**400, "completion_tokens": -1}
+    tops = [10**400, -(10**400), float("nan"), float("inf"), "0.1", None, True]
+    top = [{"token": "1", "logprob": value} for value in tops] + [None, {"token": 1}]
+    wild["choices"][0]["logprobs"] = {"content": [{"token": "1", "top_logprobs": top}, 5, {"token": None}]}
+    reply = read_reply(json.loads(json.dumps(wild)))
+    assert (reply.text, reply.finish) == ("Choice: 1 ?", "length?" + "x" * 33)
+    assert (reply.prompt_tokens, reply.answer_tokens, grade_score(reply)) == (None, None, None)
+
+
+def test_what_a_server_says_cannot_steer_the_terminal() -> None:
+    fault = Answer({"error": {"message": "\x1b[2Jgone\ud800\n" + "y" * 999}}, status=400)
+    with serving(lambda *_: fault) as (address, _), pytest.raises(ModelStopped) as caught:
+        list(_model(address).predict(questions(1, "grade")))
+    assert "\x1b" not in str(caught.value)
+    assert str(caught.value).encode()
+    assert len(str(caught.value)) < 600
