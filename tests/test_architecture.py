@@ -8,7 +8,7 @@ from pathlib import Path
 import gliobench
 
 SOURCE = Path(gliobench.__file__).parent
-ROOMS = ("cohort", "grid", "tasks", "models", "training", "records", "scoring", "report", "study", "cli")
+ROOMS = ("cohort", "grid", "tasks", "models", "training", "records", "scoring", "replay", "report", "study", "cli")
 HEAVY = {"torch", "monai", "lightning", "transformers", "matplotlib", "pandas", "skimage", "sklearn", "scipy"}
 
 

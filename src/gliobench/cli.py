@@ -2,6 +2,7 @@
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,32 @@ Workers = Annotated[int, typer.Option("--workers", min=1, help="Threads that pre
 Names = Annotated[
     list[str] | None, typer.Option("--model", help="Only this model of the study; may be given several times.")
 ]
+
+
+class TaskOption(StrEnum):
+    """What can be replayed."""
+
+    grade = "grade"
+    centre = "centre"
+    box = "box"
+    polygon = "polygon"
+
+
+class ProtocolOption(StrEnum):
+    """How answers are scored."""
+
+    standard = "standard"
+    published = "published"
+    both = "both"
+
+
+class PlaneOption(StrEnum):
+    """The plane of the slices."""
+
+    axial = "axial"
+    coronal = "coronal"
+    sagittal = "sagittal"
+
 
 SETUP, STAGES, ALL, AFTER = "Set up", "Stages of a study, in order", "All stages", "What it is worth"
 
@@ -162,11 +189,18 @@ def run(
 ) -> None:
     """Do everything: prepare, split, train, predict, score, report. Killed, it goes on where it was.
 
+    A study file with `replay:` scores answers that somebody holds, and needs no cohort.
+
     Example: `gliobench run studies/brats.yaml --cohort ~/BraTS2020 --out runs/brats`
     """
+    from gliobench.study.replication import is_replication, read_replication, run_replication
     from gliobench.study.run import run_stages
 
-    run_stages(_context(study, cohort, out, store, skip_bad, workers))
+    if is_replication(study):
+        replication = read_replication(study)
+        run_replication(replication, out or Path("runs") / replication.name, _terminal())
+    else:
+        run_stages(_context(study, cohort, out, store, skip_bad, workers))
 
 
 @app.command(rich_help_panel=AFTER)
@@ -194,6 +228,43 @@ def compare(
     if csv:
         table.to_csv(csv, index=False)
         typer.echo(f"the whole table: {csv}")
+
+
+@app.command(rich_help_panel=AFTER)
+def replay(
+    answers: Annotated[Path, typer.Argument(help="Folder or file of raw answers.", show_default=False)],
+    task: Annotated[TaskOption, typer.Option("--task", help="What was asked.", show_default=False)],
+    protocol: Annotated[
+        ProtocolOption,
+        typer.Option("--protocol", help="`standard`: every question counts. `published`: the reference study's own."),
+    ] = ProtocolOption.standard,
+    plane: Annotated[PlaneOption, typer.Option("--plane", help="Where the files do not say it.")] = PlaneOption.axial,
+    name: Annotated[str | None, typer.Option("--name", help="The model's name. Default: the folder's.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write the standard tables here, for `gliobench compare`.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The figures to full precision on standard output, and nothing else.")
+    ] = False,
+) -> None:
+    """Score answers that somebody holds, and say what the figures are worth.
+
+    Reads the reference study's text files, and a table of one row an answer (JSON lines, CSV, Parquet).
+
+    Example: `gliobench replay ../shared/replication/centre/general --task centre --protocol both`
+    """
+    from gliobench.replay.outcome import replay as score_held
+    from gliobench.replay.printing import json_text, lines
+    from gliobench.replay.tables import write_tables
+
+    outcome = score_held(answers, task.value, protocol.value, plane.value, name)
+    if out:
+        write_tables(outcome, out)
+    if as_json:
+        typer.echo(json_text(outcome))
+        return
+    for line in lines(outcome):
+        typer.echo(line)
 
 
 def _terminal() -> "Terminal":

@@ -39,6 +39,36 @@ class GalleryItem:
     answers: Mapping[str, Value | None]
 
 
+@dataclass(frozen=True)
+class SidesRow:
+    """One figure of answers that somebody holds, as text, under both protocols; `why` they differ."""
+
+    figure: str
+    published: str
+    standard: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A model's figures under both protocols, what was left out, and constants that others published beside them."""
+
+    model: str
+    task: str
+    rows: Sequence[SidesRow]
+    changes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Figures that somebody published and that cannot be computed again here: name and value."""
+
+    name: str
+    task: str
+    source: str
+    figures: Mapping[str, float]
+
+
 @dataclass(frozen=True, eq=False)
 class ReportContents:
     """Everything on the page.
@@ -51,6 +81,7 @@ class ReportContents:
     `curves`: by model: epoch, train_loss, validation_loss, validation_metric.
     `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
     name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
+    `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
     `provenance`: name and value, in the order to print. `faults`: the patients left out.
     """
 
@@ -70,3 +101,5 @@ class ReportContents:
     notes: Sequence[str] = ()
     marks: Mapping[str, str] = field(default_factory=dict)
     comparisons: pd.DataFrame | None = None
+    sides: Sequence[Sides] = ()
+    constants: Sequence[Constant] = ()

@@ -226,11 +226,11 @@ def read_study(path: Path) -> Study:
     try:
         study = Study.model_validate(content)
     except ValidationError as error:
-        raise StudyError("\n".join(_mistake(path, lines, detail) for detail in error.errors())) from None
+        raise StudyError("\n".join(mistake(path, lines, detail) for detail in error.errors())) from None
     return _resolve_paths(study, path.parent)
 
 
-def _mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
+def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
     location = tuple(part for part in detail["loc"] if part not in ("baseline", "network", "vlm", "openai"))
     known = location

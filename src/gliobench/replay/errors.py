@@ -1,0 +1,5 @@
+"""The error of answers that cannot be used."""
+
+
+class ReplayError(ValueError):
+    """Answers that cannot be scored as they are; the message names the file, the line, and what to do."""

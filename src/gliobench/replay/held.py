@@ -1,0 +1,60 @@
+"""Answers that somebody holds: what was asked about, what is true there, and what was said, to the letter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.tasks.geometry import Value
+
+
+@dataclass(frozen=True)
+class HeldAnswer:
+    """One answer. `truth`: the target of the task in this slice, None where the slice has no tumour.
+
+    `text`: what the model said, None where nothing came back. `repeat`: counts answers to the same input, from 0.
+    `path`, `line`: where it stands, lines counted from 1.
+    """
+
+    subject: str
+    frame: SliceFrame
+    truth: Value | None
+    text: str | None
+    path: Path
+    line: int
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The votes [LGG, HGG, no glioma, unread] that a file itself counts for its patient."""
+
+    lgg: int
+    hgg: int
+    no_glioma: int
+    unread: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """All answers to one task. `silent`: patients with a file that holds no answer; nobody knows their truth from it.
+
+    `gaps`: numbers that are missing among the patients' numbers. `tallies`: by patient, where the files count votes.
+    """
+
+    task: str
+    layout: str
+    source: Path
+    answers: Sequence[HeldAnswer]
+    silent: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+    tallies: Mapping[str, Tally] = field(default_factory=dict)
+
+    @cached_property
+    def by_subject(self) -> dict[str, list[HeldAnswer]]:
+        """Answers by patient, in the order of the files."""
+        found: dict[str, list[HeldAnswer]] = {}
+        for answer in self.answers:
+            found.setdefault(answer.subject, []).append(answer)
+        return found

@@ -1,0 +1,110 @@
+"""Answers that somebody holds, scored: under the standard protocol, the published one, or both."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from gliobench.grid.frame import Plane
+from gliobench.replay.held import Held
+from gliobench.replay.published import PublishedScores, score_published
+from gliobench.replay.read import read_held
+from gliobench.replay.standard import StandardScores, score_standard
+from gliobench.scoring.intervals import Figure
+
+ProtocolName = Literal["standard", "published", "both"]
+PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One set of answers to one task and what they are worth; a protocol that was not asked for is None."""
+
+    name: str
+    held: Held
+    standard: StandardScores | None
+    published: PublishedScores | None
+
+
+@dataclass(frozen=True)
+class Side:
+    """The figures of one protocol with what they rest on. `left_out`: patients without figures, and why."""
+
+    figures: Mapping[str, Figure]
+    n_asked: int
+    n_answered: int
+    n_subjects: int
+    left_out: tuple[str, ...]
+
+    @property
+    def coverage(self) -> float:
+        """Answered questions among those asked."""
+        return self.n_answered / self.n_asked if self.n_asked else 0.0
+
+
+def replay(source: Path, task: str, protocol: ProtocolName, plane: Plane = "axial", name: str | None = None) -> Outcome:
+    """Read and score the answers in `source`. `name`: of the model, else the folder's. Raises ReplayError."""
+    held = read_held(source, task, plane)
+    called = name or (source.name if source.is_dir() else source.stem)
+    return Outcome(
+        called,
+        held,
+        score_standard(held, called) if protocol != "published" else None,
+        score_published(held) if protocol != "standard" else None,
+    )
+
+
+def published_side(outcome: Outcome) -> Side:
+    """The published figures."""
+    assert outcome.published is not None
+    found = outcome.published
+    return Side(found.figures, found.n_asked, found.n_answered, found.n_subjects, found.left_out)
+
+
+def standard_side(outcome: Outcome, *, stacked: bool = False) -> Side:
+    """The standard figures of the task itself; `stacked`: of its answers as one volume a patient."""
+    assert outcome.standard is not None
+    table = outcome.standard.scores.summary
+    task = "mask" if stacked else outcome.held.task
+    rows = table[(table["task"] == task) & (table["source"] == outcome.held.task)]
+    columns = zip(rows["metric"], rows["value"], rows["low"], rows["high"], rows["interval"], strict=True)
+    figures = {str(metric): Figure(value, low, high, interval) for metric, value, low, high, interval in columns}
+    nobody = [f"{subject}: an empty file" for subject in outcome.held.silent]
+    nobody += [f"{subject}: no file" for subject in outcome.held.gaps]
+    asked, answered, subjects = (int(rows[column].max()) for column in ("n_asked", "n_answered", "n_subjects"))
+    return Side(figures, asked, answered, subjects, tuple(nobody))
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Plain values to full precision; the keys stand in the README. Undefined figures are null."""
+    head = {"model": outcome.name, "task": outcome.held.task, "layout": outcome.held.layout}
+    if outcome.standard is None:
+        return {**head, "protocol": "published", **_plain(published_side(outcome))}
+    standard = {**_plain(standard_side(outcome)), "unanswered": outcome.standard.unanswered}
+    if outcome.held.task in ("box", "polygon"):
+        standard["stacked"] = _plain(standard_side(outcome, stacked=True))["metrics"]
+    if outcome.published is None:
+        return {**head, "protocol": "standard", **standard}
+    from gliobench.replay.sides import changes
+
+    return {
+        **head,
+        "protocol": "both",
+        "standard": standard,
+        "published": _plain(published_side(outcome)),
+        "changes": changes(outcome),
+    }
+
+
+def _plain(side: Side) -> dict[str, Any]:
+    return {
+        "n_asked": side.n_asked,
+        "n_answered": side.n_answered,
+        "n_subjects": side.n_subjects,
+        "coverage": side.coverage,
+        "metrics": {
+            name: {key: None if value != value else value for key, value in asdict(figure).items()}
+            for name, figure in side.figures.items()
+        },
+        "left_out": list(side.left_out),
+    }

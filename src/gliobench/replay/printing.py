@@ -1,0 +1,68 @@
+"""What `gliobench replay` prints."""
+
+import json
+from collections.abc import Iterator
+
+from gliobench.replay.outcome import Outcome, Side, as_json, published_side, standard_side
+from gliobench.replay.sides import changes, rows
+from gliobench.scoring.intervals import Figure
+
+INDENT = "  "
+
+
+def json_text(outcome: Outcome) -> str:
+    """The figures to full precision."""
+    return json.dumps(as_json(outcome), indent=1, allow_nan=False)
+
+
+def lines(outcome: Outcome) -> Iterator[str]:
+    """The table of one protocol, or of both with what changed and why."""
+    held = outcome.held
+    patients = f"{len(held.answers)} answers about {len(held.by_subject)} patients"
+    yield f"{outcome.name}: {held.task}, {patients} ({held.layout})"
+    if outcome.standard is None:
+        yield from _side("published protocol (the reference study's own arithmetic)", published_side(outcome))
+        return
+    if outcome.published is None:
+        yield from _side("standard protocol", standard_side(outcome))
+        if outcome.standard.unanswered:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in outcome.standard.unanswered.items())
+            yield f"{INDENT}not usable: {kinds}"
+        if held.task in ("box", "polygon"):
+            yield from _side("stacked to a volume", standard_side(outcome, stacked=True))
+        yield _assumed(held.task)
+        return
+    yield f"{INDENT}{'':28} {'published':>28} {'standard':>28}"
+    for row in rows(outcome):
+        yield f"{INDENT}{row.name:28} {figure_text(row.published):>28} {figure_text(row.standard):>28}"
+    for sentence in changes(outcome):
+        yield f"{INDENT}- {sentence}"
+    yield _assumed(held.task)
+
+
+def _side(title: str, side: Side) -> Iterator[str]:
+    yield (
+        f"{title}: {side.n_subjects} patients, {side.n_answered} of {side.n_asked} questions answered "
+        f"({side.coverage:.1%})"
+    )
+    for name, figure in side.figures.items():
+        yield f"{INDENT}{name:28} {figure_text(figure):>28}"
+    for line in side.left_out:
+        yield f"{INDENT}left out: {line}"
+
+
+def figure_text(figure: Figure) -> str:
+    """A value with its interval, or why there is none."""
+    if figure.value != figure.value:
+        return figure.interval
+    if figure.low != figure.low:
+        return f"{figure.value:.4f}"
+    return f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"
+
+
+def _assumed(task: str) -> str:
+    return (
+        "95 % intervals over patients; a patient's grade is what most slices say."
+        if task == "grade"
+        else "95 % intervals over patients; 1 mm a pixel and between slices, unless a table says otherwise."
+    )

@@ -1,0 +1,229 @@
+"""The reference study's own arithmetic, flaws and all: to reproduce its tables, and for nothing else.
+
+Unanswered slices leave the mean, patients without a usable answer leave the table, distances are what the study's code
+computes, in pixels. `../shared/replication/README.md` derives each from the published figures; the study is arXiv
+2509.10683. Where it departs from the standard protocol, and why that matters: `gliobench.replay.sides`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from skimage.draw import polygon as fill_polygon
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.replay.held import Held, HeldAnswer
+from gliobench.scoring.grades import GradedPatient, Votes, grade_figures, most_votes
+from gliobench.scoring.intervals import Bootstrap, Figure
+from gliobench.scoring.surface import find_surface
+from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Polygon
+
+LONGEST_PX = 128.0  # the study's distance where either mask is empty
+MOST_POINTS = 15
+CHOICE = re.compile(r"Choice:\s*([012])")
+POINT = re.compile(r"\((-?\d+),\s*(-?\d+)\)")
+CORNER = re.compile(r"[(\[]\s*(-?\d+)\s*,\s*(-?\d+)\s*[)\]]")
+VERTEX = re.compile(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)")
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PublishedScores:
+    """Figures by name, in the study's units (pixels), over the patients that its arithmetic keeps.
+
+    `left_out`: who is not in them, and why.
+    """
+
+    figures: dict[str, Figure]
+    n_subjects: int
+    n_asked: int
+    n_answered: int
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Patient:
+    """One patient's figures, None where the study leaves the patient out; how many slices were asked and answered."""
+
+    subject: str
+    values: dict[str, float] | None
+    asked: int
+    answered: int
+
+
+def score_published(held: Held, bootstrap: Bootstrap | None = None) -> PublishedScores:
+    """The study's figures for answers to `held.task`; intervals are ours (the study gave none)."""
+    bootstrap = bootstrap or Bootstrap()
+    absent = [f"{subject}: no file" for subject in held.gaps]
+    if held.task == "grade":
+        return _grades(held, bootstrap, absent)
+    patients = [_PATIENT[held.task](subject, answers) for subject, answers in held.by_subject.items()]
+    silent = [f"{subject}: an empty file" for subject in held.silent]
+    if held.task == "polygon":  # a patient without slices stays, as the worst there is
+        worst = {"dice": 0.0, "hd95_px": LONGEST_PX, "precision": 0.0, "recall": 0.0, "specificity": 0.0}
+        patients += [_Patient(subject, worst, 0, 0) for subject in held.silent]
+        silent = []
+    kept = [(patient, patient.values) for patient in patients if patient.values is not None]
+    names = list(kept[0][1]) if kept else []
+    table = np.array([[values[name] for name in names] for _, values in kept])
+    figures = dict(zip(names, bootstrap.means(table), strict=True)) if kept else {}
+    mute = [f"{patient.subject}: no slice answered" for patient in patients if patient.values is None]
+    return PublishedScores(
+        figures,
+        len(kept),
+        sum(patient.asked for patient in patients),
+        sum(patient.answered for patient in patients),
+        (*absent, *silent, *mute),
+    )
+
+
+def _grades(held: Held, bootstrap: Bootstrap, absent: Sequence[str]) -> PublishedScores:
+    """A patient is the largest of the four counts, a tie goes to the lower; one that is no grade leaves the table."""
+    votes = {subject: _votes(held, subject, answers) for subject, answers in held.by_subject.items()}
+    truth = {subject: answers[0].truth for subject, answers in held.by_subject.items()}
+    kept, lost = [], []
+    for subject, vote in votes.items():
+        label, winner = truth[subject], most_votes(vote)
+        assert isinstance(label, Grade)
+        if winner is None:
+            lost.append(f"{subject}: most slices say no glioma, or nothing that can be read")
+        else:
+            kept.append(GradedPatient(label.value, winner, vote))
+    figures = grade_figures(kept, bootstrap) if kept else {}
+    published = ("accuracy", "f1", "precision", "recall", "specificity")
+    asked = sum(vote.asked for vote in votes.values())
+    silent = [f"{subject}: an empty file" for subject in held.silent]
+    return PublishedScores(
+        {name: figures[name] for name in published if name in figures},
+        len(kept),
+        asked,
+        asked - sum(vote.unanswered for vote in votes.values()),
+        (*absent, *silent, *lost),
+    )
+
+
+def _votes(held: Held, subject: str, answers: Sequence[HeldAnswer]) -> Votes:
+    """The file's own tally, or else what stands after `Choice:`."""
+    if tally := held.tallies.get(subject):
+        return Votes(tally.lgg, tally.hgg, tally.no_glioma, tally.unread)
+    said = [CHOICE.search(answer.text or "") for answer in answers]
+    counts = Counter(None if match is None else int(match[1]) for match in said)
+    return Votes(counts[LGG], counts[HGG], counts[NO_GLIOMA], counts[None])
+
+
+def _centre(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
+    """Share of points in the box; 95th percentiles of the distance to its nearest edge line and to its middle."""
+    found: list[tuple[float, float, float]] = []
+    for answer in answers:
+        point = POINT.search(answer.text or "")
+        if point is None or (row := int(point[1]), column := int(point[2])) == (-1, -1):
+            continue
+        box = answer.truth
+        assert isinstance(box, Box)
+        edges = (row - box.row_min, row - box.row_max, column - box.column_min, column - box.column_max)
+        middle = ((box.row_min + box.row_max) / 2, (box.column_min + box.column_max) / 2)
+        inside = box.row_min <= row <= box.row_max and box.column_min <= column <= box.column_max
+        found.append((inside, min(map(abs, edges)), float(np.hypot(row - middle[0], column - middle[1]))))
+    if not found:
+        return _Patient(subject, None, len(answers), 0)
+    inside_share, edge, centre = np.array(found, float).T
+    values = {
+        "in_box": float(inside_share.mean()),
+        "distance_to_box_p95_px": float(np.percentile(edge, 95)),
+        "distance_to_centre_p95_px": float(np.percentile(centre, 95)),
+    }
+    return _Patient(subject, values, len(answers), len(found))
+
+
+def _box(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
+    """Mean over the slices with a tumour and four corners read; first and third corner are the box."""
+    found = []
+    for answer in answers:
+        corners = [(int(row), int(column)) for row, column in CORNER.findall(answer.text or "")]
+        if answer.truth is None or len(corners) < 4:
+            continue
+        assert isinstance(answer.truth, Box)
+        truth = answer.truth
+        edges = (truth.row_min, truth.column_min, truth.row_max, truth.column_max)
+        found.append(_box_figures(_filled((*corners[0], *corners[2]), answer), _filled(edges, answer)))
+    if not found:
+        return _Patient(subject, None, len(answers), 0)
+    values = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+    return _Patient(subject, values, len(answers), len(found))
+
+
+def _filled(edges: tuple[float, ...], answer: HeldAnswer) -> Mask:
+    """Rows and columns from first to third corner, edges inside; nothing where they are the wrong way round."""
+    pixels = np.zeros(answer.frame.shape, bool)
+    row_min, column_min, row_max, column_max = (max(int(edge), -1) for edge in edges)
+    pixels[max(row_min, 0) : row_max + 1, max(column_min, 0) : column_max + 1] = True
+    return pixels
+
+
+def _box_figures(answer: Mask, truth: Mask) -> dict[str, float]:
+    said, true = _row_edges(answer), _row_edges(truth)
+    return {**_overlap(answer, truth), "hd95_px": float(np.percentile(_directed(said, true), 95))}
+
+
+def _row_edges(mask: Mask) -> Mask:
+    """Where the mask changes from row to row: the study takes these pixels for the outline."""
+    edges: Mask = np.gradient(mask.astype(float), axis=0) != 0
+    return edges
+
+
+def _polygon(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
+    """Filled slice by slice and stacked, one figure a patient; the plain maximum of all distances is its HD95."""
+    said, true, answered = [], [], 0
+    for answer in answers:
+        points = [(int(row), int(column)) for row, column in VERTEX.findall(answer.text or "")][:MOST_POINTS]
+        answered += bool(points)
+        said.append(_outlined(points, answer))
+        corners = answer.truth.points if isinstance(answer.truth, Polygon) else ()
+        true.append(_outlined(corners, answer))
+    volume, truth = np.stack(said), np.stack(true)
+    values = {**_overlap(volume, truth), "hd95_px": max(_directed(volume, truth))}
+    return _Patient(subject, values, len(answers), answered)
+
+
+def _outlined(points: Sequence[tuple[float, float]], answer: HeldAnswer) -> Mask:
+    pixels = np.zeros(answer.frame.shape, bool)
+    if points:
+        rows, columns = zip(*points, strict=True)
+        pixels[fill_polygon(rows, columns, answer.frame.shape)] = True
+    return pixels
+
+
+def _overlap(answer: Mask, truth: Mask) -> dict[str, float]:
+    """Dice, precision, recall and specificity; a share of nothing is 0."""
+    shared = float((answer & truth).sum())
+    found, real, outside = float(answer.sum()), float(truth.sum()), float((~truth).sum())
+    return {
+        "dice": 2 * shared / (found + real) if found + real else 0.0,
+        "precision": shared / found if found else 0.0,
+        "recall": shared / real if real else 0.0,
+        "specificity": float((~answer & ~truth).sum()) / outside if outside else 0.0,
+    }
+
+
+def _directed(one: Mask, other: Mask) -> tuple[float, float]:
+    """The largest distance from a pixel of each mask to the nearest of the other's, in pixels."""
+    if not one.any() or not other.any():
+        return LONGEST_PX, LONGEST_PX
+    return _farthest(one, other), _farthest(other, one)
+
+
+def _farthest(mask: Mask, other: Mask) -> float:
+    """What both have is no distance apart, and of the other only its surface can be nearest to a pixel outside it."""
+    outside = np.argwhere(mask & ~other)
+    return float(cKDTree(find_surface(other).points).query(outside)[0].max()) if len(outside) else 0.0
+
+
+_PATIENT: dict[str, Callable[[str, Sequence[HeldAnswer]], _Patient]] = {
+    "centre": _centre,
+    "box": _box,
+    "polygon": _polygon,
+}

@@ -1,0 +1,79 @@
+"""A folder or a file of answers, whatever its form, checked before anything is scored."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gliobench.grid.frame import Plane
+from gliobench.replay.errors import ReplayError
+from gliobench.replay.held import Held, HeldAnswer
+from gliobench.replay.layouts import LAYOUTS
+
+HEAD_BYTES = 4096
+
+
+def read_held(source: Path, task: str, plane: Plane = "axial") -> Held:
+    """The answers to `task` in a folder or a file; `plane` where the files do not say it.
+
+    Raises ReplayError, naming file and line: nothing recognisable, two forms in one folder, a patient twice, a truth
+    that contradicts itself, a line too long, text that is not UTF-8.
+    """
+    if not source.exists():
+        raise ReplayError(f"{source} does not exist: give the folder or the file that holds the answers")
+    paths = [source] if source.is_file() else sorted(path for path in source.iterdir() if _may_hold(path))
+    found: dict[str, list[Path]] = {}
+    empty = [path for path in paths if path.stat().st_size == 0]
+    for path in paths:
+        if path not in empty and (layout := _layout(path)):
+            found.setdefault(layout, []).append(path)
+    if len(found) != 1:
+        forms = "; ".join(f"{name}: {paths[0].name}" for name, paths in found.items()) or "none of them"
+        raise ReplayError(
+            f"{source}: answers in one form are expected ({'; '.join(LAYOUTS)}), found {forms}"
+            + ("" if found or not paths else f" in {len(paths)} files, the first being {paths[0].name}")
+        )
+    ((layout, own),) = found.items()
+    if strange := sorted({path.name for path in paths} - {path.name for path in (*own, *empty)}):
+        raise ReplayError(f"{source / strange[0]}: not {layout} as the other {len(own)} files: move it elsewhere")
+    held: Held = LAYOUTS[layout].read(sorted([*own, *empty]), task, plane)
+    if not held.answers:
+        raise ReplayError(f"{source}: {len(own)} files and not one answer in them")
+    _check(held.answers)
+    return held
+
+
+def _may_hold(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".") and path.suffix in (".txt", ".jsonl", ".csv", ".parquet")
+
+
+def _layout(path: Path) -> str | None:
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES).decode("utf-8", errors="replace")
+    return next((name for name, module in LAYOUTS.items() if module.recognises(path, head)), None)
+
+
+def _check(answers: Sequence[HeldAnswer]) -> None:
+    """No answer twice, and one truth for one patient's grade or one slice."""
+    places: dict[tuple[object, ...], HeldAnswer] = {}
+    truths: dict[tuple[object, ...], HeldAnswer] = {}
+    for answer in answers:
+        where = (answer.subject, answer.frame.plane, answer.frame.index)
+        first = places.setdefault((*where, answer.repeat), answer)
+        if first is not answer:
+            raise ReplayError(
+                f"{answer.path}:{answer.line}: {answer.subject}, {answer.frame.plane} slice {answer.frame.index} was "
+                f"answered already in {first.path.name}:{first.line}; several answers to one input need a `repeat`"
+            )
+        graded = type(answer.truth).__name__ == "Grade"
+        known = truths.setdefault((answer.subject,) if graded else where, answer)
+        if known.truth != answer.truth:
+            raise ReplayError(
+                f"{answer.path}:{answer.line}: the truth of {answer.subject} is {_shown(answer)} here and "
+                f"{_shown(known)} in {known.path.name}:{known.line}: one of them is wrong"
+            )
+
+
+def _shown(answer: HeldAnswer) -> str:
+    value = answer.truth
+    if value is None:
+        return "no tumour"
+    return {0: "LGG", 1: "HGG"}.get(getattr(value, "value", -1), str(value))

@@ -1,0 +1,109 @@
+"""The two protocols side by side: what changed between them, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gliobench.replay.outcome import Outcome, published_side, standard_side
+from gliobench.scoring.intervals import Figure
+
+UNREAD = "a slice without a readable answer counts against the model; published: it leaves the mean"
+HD95 = (
+    "the larger of the two directed 95th percentiles between the outlines, the slice's diagonal where an answer is "
+    "missing"
+)
+GRADE = (
+    "a patient whose slices mostly say no glioma, or nothing that can be read, counts as wrong; published: the patient "
+    "leaves the table"
+)
+STACKED = "one figure a patient, of the filled slices as a volume"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure under both protocols. `why`: what the standard does, and what the published arithmetic does instead.
+
+    The published distances are in pixels of the 128 x 128 slice, the standard ones in mm at 1 mm a pixel.
+    """
+
+    name: str
+    published: Figure
+    standard: Figure
+    why: str
+
+
+# Published name, standard name, and what differs.
+PAIRS: dict[str, Sequence[tuple[str, str, str]]] = {
+    "grade": [(name, name, GRADE) for name in ("accuracy", "f1", "precision", "recall", "specificity")],
+    "centre": [
+        ("in_box", "in_box", UNREAD),
+        (
+            "distance_to_box_p95_px",
+            "distance_to_box_p95_mm",
+            "to the rectangle, 0 inside it; published: to the nearest of the lines through its edges, however far "
+            "along the line, and from inside too",
+        ),
+        ("distance_to_centre_p95_px", "distance_to_centre_p95_mm", UNREAD),
+    ],
+    "box": [
+        *((name, name, f"{UNREAD}, and slices without a tumour are left out") for name in ("dice", "precision")),
+        *((name, name, f"{UNREAD}, and slices without a tumour are left out") for name in ("recall", "specificity")),
+        (
+            "hd95_px",
+            "hd95_mm",
+            f"{HD95}; published: the 95th percentile of the two maxima, between pixels where the mask changes from row "
+            "to row",
+        ),
+    ],
+    "polygon": [
+        *((name, name, STACKED) for name in ("dice", "precision", "recall", "specificity")),
+        ("hd95_px", "hd95_mm", f"{HD95}; published: the plain maximum over all voxels, 128 where either is empty"),
+    ],
+}
+
+
+def rows(outcome: Outcome) -> list[Row]:
+    """Every published figure beside the standard one. A polygon's are of the stacked volume in both."""
+    published = published_side(outcome).figures
+    standard = standard_side(outcome, stacked=outcome.held.task == "polygon").figures
+    return [
+        Row(old, published[old], standard[new], why)
+        for old, new, why in PAIRS[outcome.held.task]
+        if old in published and new in standard
+    ]
+
+
+def changes(outcome: Outcome) -> list[str]:
+    """What the published arithmetic leaves out and computes otherwise, in sentences."""
+    published, standard = published_side(outcome), standard_side(outcome)
+    lost = published.n_asked - published.n_answered
+    sentences = []
+    if lost and outcome.held.task != "grade":
+        sentences.append(
+            f"{lost} of {published.n_asked} answers were not read and are left out of the published means; under the "
+            f"standard protocol {standard.n_asked - standard.n_answered} cannot be read strictly, and count against "
+            "the model."
+        )
+    elif lost or standard.n_asked != standard.n_answered:
+        sentences.append(
+            f"{lost} of {published.n_asked} slices were not read by the published tally, "
+            f"{standard.n_asked - standard.n_answered} under the standard protocol."
+        )
+    if kept_out := [line for line in published.left_out if line not in standard.left_out]:
+        sentences.append(f"Patients left out of the published figures: {'; '.join(kept_out)}.")
+    if standard.left_out:
+        sentences.append(f"Nothing is known of: {'; '.join(standard.left_out)}.")
+    if published.n_subjects != standard.n_subjects:
+        sentences.append(f"Published: {published.n_subjects} patients; standard: {standard.n_subjects}.")
+    sentences += [f"{_title(names)}: {why}." for why, names in _by_reason(outcome.held.task).items()]
+    return sentences
+
+
+def _by_reason(task: str) -> dict[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for _, new, why in PAIRS[task]:
+        reasons.setdefault(why, []).append(new)
+    return reasons
+
+
+def _title(names: Sequence[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,110 @@
+"""Held answers under the standard protocol: read by the tasks' own parsers, scored by the arithmetic of every study.
+
+Where the files say no more, a slice's pixels are taken as 1 mm wide and its neighbours as 1 mm apart. Slices that a
+patient's files do not hold are not scored; an answer that cannot be read counts as wrong.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gliobench.grid.frame import INDEX_AXIS, Plane, put_slice
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.replay.errors import ReplayError
+from gliobench.replay.held import Held, HeldAnswer
+from gliobench.scoring.score import Item, SubjectScores, score_answers
+from gliobench.scoring.summary import Scores, summarise
+from gliobench.scoring.truth import SubjectTruth, fill
+from gliobench.tasks.answer import Answer, Answered, Missing
+from gliobench.tasks.geometry import Grade
+from gliobench.tasks.registry import TASKS
+
+SLICE_GAP_MM = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class StandardScores:
+    """The tables, and how many answers could not be used, by kind (`malformed`, `refused`, `truncated`, `missing`)."""
+
+    scores: Scores
+    unanswered: dict[str, int]
+
+
+def score_standard(held: Held, name: str) -> StandardScores:
+    """Score the first answer to every input. `name`: what the model is called in the tables.
+
+    Raises ReplayError where a patient's answers are about slices of several planes or sizes.
+    """
+    read: list[tuple[HeldAnswer, Answer]] = [
+        (answer, read_answer(held.task, answer)) for answer in held.answers if answer.repeat == 0
+    ]
+    kinds = Counter(type(answer).__name__.lower() for _, answer in read if not isinstance(answer, Answered))
+    return StandardScores(_scores(held.task, name, read), dict(sorted(kinds.items())))
+
+
+def score_answers_as(held: Held, name: str, answers: Sequence[Answer]) -> Scores:
+    """Other answers to the same questions, one for each of `held.answers`: what a trivial baseline would say."""
+    pairs = zip(held.answers, answers, strict=True)
+    return _scores(held.task, name, [pair for pair in pairs if pair[0].repeat == 0])
+
+
+def _scores(task: str, name: str, read: Sequence[tuple[HeldAnswer, Answer]]) -> Scores:
+    parsed: dict[str, list[tuple[HeldAnswer, Answer]]] = {}
+    for held_answer, answer in read:
+        parsed.setdefault(held_answer.subject, []).append((held_answer, answer))
+    return summarise([_score_subject(task, name, id, answers) for id, answers in parsed.items()])
+
+
+def read_answer(task: str, answer: HeldAnswer) -> Answer:
+    """The typed answer that a text gives."""
+    if answer.text is None:
+        return Missing("nothing came back")
+    return TASKS[task].parse(answer.text, answer.frame, False)
+
+
+def _score_subject(task: str, name: str, id: str, answers: Sequence[tuple[HeldAnswer, Answer]]) -> SubjectScores:
+    about = [held for held, _ in answers]
+    subject = _stand_in(task, id, about)
+    told = None if task == "grade" else {(held.frame.plane, held.frame.index): held.truth for held in about}
+    items = [Item(name, task, held.frame, answer) for held, answer in answers]
+    return score_answers(SubjectTruth(subject, told), items, {})
+
+
+def _stand_in(task: str, id: str, answers: Sequence[HeldAnswer]) -> PreparedSubject:
+    """A patient without images: the slices' truths, filled and stacked, are the mask."""
+    first = answers[0].frame
+    for answer in answers:
+        if (answer.frame.plane, answer.frame.shape, answer.frame.spacing_mm) != (
+            first.plane,
+            first.shape,
+            first.spacing_mm,
+        ):
+            raise ReplayError(
+                f"{answer.path}:{answer.line}: {id} has slices of several planes or sizes "
+                f"({first.plane} {first.shape}, {answer.frame.plane} {answer.frame.shape}): score each by itself"
+            )
+    shape, spacing = _volume(
+        first.plane, max(answer.frame.index for answer in answers) + 1, first.shape, first.spacing_mm
+    )
+    labels = np.zeros(shape, np.uint8)
+    grade = answers[0].truth.value if isinstance(answers[0].truth, Grade) else None
+    if task != "grade":
+        for answer in answers:
+            area = None if answer.truth is None else fill(answer.truth, answer.frame)
+            if area is not None:
+                put_slice(labels, first.plane, answer.frame.index, area)
+    affine = np.diag([*spacing, 1.0])
+    image = np.broadcast_to(np.uint8(0), (4, *shape))
+    return PreparedSubject(id, grade, image, labels, affine, affine, shape, False, "")
+
+
+def _volume(
+    plane: Plane, slices: int, size: tuple[int, int], pixel_mm: tuple[float, float]
+) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    """Shape (D, H, W) and spacing of a volume of so many slices of a plane."""
+    shape, spacing = list(size), list(pixel_mm)
+    shape.insert(INDEX_AXIS[plane], slices)
+    spacing.insert(INDEX_AXIS[plane], SLICE_GAP_MM)
+    return (shape[0], shape[1], shape[2]), (spacing[0], spacing[1], spacing[2])

@@ -1,0 +1,26 @@
+"""The standard tables of a replay, as a study's run leaves them, so that `gliobench compare` reads both."""
+
+from pathlib import Path
+
+from gliobench.replay.errors import ReplayError
+from gliobench.replay.outcome import Outcome
+from gliobench.scoring.summary import Scores
+
+NAMES = ("per_subject", "summary", "votes")
+
+
+def write_tables(outcome: Outcome, out: Path) -> None:
+    """Write `scores/*.parquet` into `out`, each whole or not at all. Raises ReplayError without standard scores."""
+    if outcome.standard is None:
+        raise ReplayError("the published protocol has no tables to compare: use --protocol standard or both with --out")
+    write_scores(outcome.standard.scores, out)
+
+
+def write_scores(scores: Scores, out: Path) -> None:
+    """Write the three tables of some scores."""
+    folder = out / "scores"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in NAMES:
+        partial = folder / f".{name}.partial"
+        getattr(scores, name).to_parquet(partial)
+        partial.replace(folder / f"{name}.parquet")

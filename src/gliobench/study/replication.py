@@ -1,0 +1,194 @@
+"""A study of answers that somebody holds: every folder scored under both protocols, one report for all of them.
+
+The file has `replay:` instead of `models:`; `gliobench run` takes both kinds.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.grid.frame import Plane
+from gliobench.study.config import Name, Part, StudyError, mistake
+from gliobench.study.lines import key_lines
+from gliobench.study.progress import Voice
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.geometry import Grade, Point, Value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gliobench.replay.held import Held
+    from gliobench.replay.outcome import Outcome
+    from gliobench.report.contents import Part as ReportPart
+    from gliobench.report.contents import ReportContents, Sides
+    from gliobench.scoring.summary import Scores
+
+MAJORITY, CENTRE = "always-hgg", "image-centre"
+
+
+class ReplayPart(Part):
+    """One set of answers: a folder or a file, what was asked, and what the model is called."""
+
+    name: Name
+    answers: Path
+    task: Literal["grade", "centre", "box", "polygon"]
+    plane: Plane = "axial"
+
+
+class ConstantPart(Part):
+    """Figures published for a model whose predictions are not to be had."""
+
+    name: Name
+    task: Literal["grade", "centre", "box", "polygon", "mask"]
+    source: str
+    figures: dict[str, float]
+
+
+class Replication(Part):
+    """A whole replication."""
+
+    name: Name
+    title: str = "What held answers are worth"
+    cohort: str
+    replay: tuple[ReplayPart, ...] = Field(min_length=1)
+    constants: tuple[ConstantPart, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def is_replication(path: Path) -> bool:
+    """Whether a study file replays answers; False for what is not a readable YAML file, which is said elsewhere."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    return isinstance(content, dict) and "replay" in content
+
+
+def read_replication(path: Path) -> Replication:
+    """Read and validate; paths are taken from where the file lies. Raises StudyError with the line of every mistake."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        found = Replication.model_validate(yaml.safe_load(text))
+    except ValidationError as error:
+        lines = key_lines(text)
+        raise StudyError("\n".join(mistake(path, lines, detail) for detail in error.errors())) from None
+    names = [part.name for part in found.replay]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise StudyError(f"{path}: replay: {', '.join(twice)} stands there twice; every entry needs a name of its own")
+    parts = tuple(part.model_copy(update={"answers": path.parent / part.answers}) for part in found.replay)
+    return found.model_copy(update={"replay": parts})
+
+
+def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
+    """Score every entry and write the report and the standard tables into `out`; returns the page."""
+    from gliobench.replay.outcome import replay
+    from gliobench.replay.tables import write_scores
+    from gliobench.report.page import write_report
+
+    outcomes = []
+    with voice.bar("replay", len(study.replay)) as advance:
+        for done, part in enumerate(study.replay, start=1):
+            outcomes.append(replay(part.answers, part.task, "both", part.plane, part.name))
+            advance(done, part.name)
+    scores = _together([outcome.standard.scores for outcome in outcomes if outcome.standard], outcomes)
+    write_scores(scores, out)
+    page = write_report(_contents(study, outcomes, scores), out / "report")
+    voice.say(f"report: {page}")
+    return page
+
+
+def _together(tables: Sequence["Scores"], outcomes: Sequence["Outcome"]) -> "Scores":
+    """All models' tables and the trivial baselines', one below the other."""
+    import pandas as pd
+
+    from gliobench.scoring.summary import Scores
+
+    every = [*tables, *_baselines(outcomes)]
+    names = ("per_subject", "summary", "votes")
+    return Scores(*(pd.concat([getattr(one, name) for one in every], ignore_index=True) for name in names))
+
+
+def _baselines(outcomes: Sequence["Outcome"]) -> Iterator["Scores"]:
+    """Always HGG, and always the middle of the image, on the patients with most answers of each task and plane."""
+    from gliobench.replay.standard import score_answers_as
+
+    largest: dict[tuple[str, Plane], Held] = {}
+    for outcome in outcomes:
+        held = outcome.held
+        key = (held.task, held.answers[0].frame.plane)
+        if key not in largest or len(held.by_subject) > len(largest[key].by_subject):
+            largest[key] = held
+    for (task, _), held in largest.items():
+        if task == "grade":
+            yield score_answers_as(held, MAJORITY, [Answered(Grade(HGG)) for _ in held.answers])
+        if task == "centre":
+            frames = [answer.frame for answer in held.answers]
+            middles: list[Value] = [
+                Point(frame, (frame.shape[0] - 1) / 2, (frame.shape[1] - 1) / 2) for frame in frames
+            ]
+            yield score_answers_as(held, CENTRE, [Answered(middle) for middle in middles])
+
+
+def _contents(study: Replication, outcomes: Sequence["Outcome"], scores: "Scores") -> "ReportContents":
+    from gliobench.report.contents import Constant, ReportContents
+
+    return ReportContents(
+        title=study.title,
+        study=study.name,
+        cohort=study.cohort,
+        parts=list(_parts(scores.votes)),
+        summary=scores.summary,
+        per_subject=scores.per_subject,
+        votes=scores.votes,
+        baselines=frozenset({MAJORITY, CENTRE}),
+        provenance={part.name: f"{part.task}, {part.plane}: {part.answers}" for part in study.replay},
+        notes=(*study.notes, *_notes(outcomes)),
+        comparisons=_comparisons(scores),
+        sides=[_sides(outcome) for outcome in outcomes],
+        constants=[Constant(part.name, part.task, part.source, part.figures) for part in study.constants],
+    )
+
+
+def _parts(votes: "pd.DataFrame") -> Iterator["ReportPart"]:
+    from gliobench.report.contents import Part as ReportPart
+
+    patients = votes.drop_duplicates("subject")
+    if len(patients):
+        grades = patients["grade"]
+        yield ReportPart("test", len(patients), int((grades == LGG).sum()), int((grades == HGG).sum()))
+
+
+def _notes(outcomes: Sequence["Outcome"]) -> Iterator[str]:
+    yield "There are no images here: a pixel is taken as 1 mm wide, and neighbouring slices as 1 mm apart."
+    for outcome in outcomes:
+        if outcome.standard and outcome.standard.unanswered:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in outcome.standard.unanswered.items())
+            yield f"{outcome.name}, {outcome.held.task}: answers that could not be used: {kinds}."
+
+
+def _comparisons(scores: "Scores") -> "pd.DataFrame | None":
+    from gliobench.report.metrics import PRIMARY
+    from gliobench.scoring.compare import compare
+    from gliobench.scoring.errors import CompareError
+
+    trivial = {MAJORITY, CENTRE}
+    models = scores.of(set(scores.summary["model"]) - trivial)
+    try:
+        return compare(models, scores.of(trivial), metrics={figures[0] for figures in PRIMARY.values()})
+    except CompareError:
+        return None
+
+
+def _sides(outcome: "Outcome") -> "Sides":
+    from gliobench.replay.printing import figure_text
+    from gliobench.replay.sides import changes, rows
+    from gliobench.report.contents import Sides, SidesRow
+
+    shown = [
+        SidesRow(row.name, figure_text(row.published), figure_text(row.standard), row.why) for row in rows(outcome)
+    ]
+    return Sides(outcome.name, outcome.held.task, shown, changes(outcome))

@@ -1,0 +1,201 @@
+"""Whatever the form, an importer goes by what a line says; what cannot be trusted is refused with file and line."""
+
+import csv
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gliobench.replay.errors import ReplayError
+from gliobench.replay.outcome import as_json, published_side, replay, standard_side
+from gliobench.replay.printing import lines
+from gliobench.replay.read import read_held
+from gliobench.tasks.geometry import Box, Grade, Polygon
+
+BOX = "Ground truth: [(10, 20), (10, 39), (29, 39), (29, 20)] || Model output: "
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_answers_over_lines_cut_off_in_other_brackets_and_empty(tmp_path: Path) -> None:
+    text = (
+        f"{BOX}**Box**\n\nIt is here:\n[(10, 20), (10, 39), (29, 39), (29, 20)]\n"
+        f"{BOX}[[10, 20], [10, 39], [29, 39], [29, 20]]\n{BOX}[(10, 20), (10,\n{BOX}\n"
+        "Ground truth: [(-1, -1), (-1, -1), (-1, -1), (-1, -1)] || Model output: [(1, 2), (1, 5), (6, 5), (6, 2)]\n"
+    )
+    folder = write(tmp_path / "answers", {"og_patient_0.txt": text, "patient_2.txt": ""})
+    held = read_held(folder, "box")
+    assert [answer.line for answer in held.answers] == [1, 5, 6, 7, 8]
+    assert held.answers[0].text == "**Box**\n\nIt is here:\n[(10, 20), (10, 39), (29, 39), (29, 20)]"
+    assert held.answers[3].text is None
+    assert held.answers[4].truth is None
+    assert isinstance(held.answers[0].truth, Box)
+    assert held.silent == ("patient_002",)
+    assert held.gaps == ("patient_001",)
+    outcome = replay(folder, "box", "both")
+    # Two of five right, one cut off, one empty, one box where there is no tumour: Dice (1 + 1 + 0 + 0 + 0) / 5.
+    standard = standard_side(outcome)
+    assert (standard.n_asked, standard.n_answered, standard.n_subjects) == (5, 3, 1)
+    assert standard.figures["dice"].value == pytest.approx(0.4)
+    # Published: only the two that were read and have a tumour, and nobody knows of the others.
+    published = published_side(outcome)
+    assert published.figures["dice"].value == 1.0
+    assert published.n_answered == 2
+    said = "\n".join(lines(outcome))
+    assert "3 of 5 answers were not read" in said
+    assert "patient_002: an empty file" in said
+
+
+def test_slice_lines_with_a_label(tmp_path: Path) -> None:
+    text = (
+        "Scan #: 4/8\nSlice #0 => Choice: 1 Reasoning: necrosis\nSlice #1 => ERROR: Unknown >>||Choice||: 1||\n"
+        "Slice #2 => Choice: 0\nGuesses: [1, 1, 0]\nTally: [1, 2, 0, 0]\nTrue Label: HGG || Prediction Label: HGG\n"
+    )
+    held = read_held(write(tmp_path / "a", {"scan_results_4.txt": text}), "grade")
+    assert {answer.subject for answer in held.answers} == {"patient_001"}  # four modalities a patient
+    assert held.answers[0].truth == Grade(1)
+    assert held.answers[1].text == "Choice\n: 1"
+
+
+def test_published_grades_leave_a_patient_without_a_grade_out(tmp_path: Path) -> None:
+    truth = "Ground truth: {} || Model output: {}\n"
+    folder = write(
+        tmp_path / "g",
+        {
+            "patient_0.txt": truth.format(1, "Choice: 1") * 2,
+            "patient_1.txt": truth.format(0, "Choice: 2") * 2 + truth.format(0, "Choice: 0"),
+            "patient_2.txt": truth.format(0, "Choice: 0") + truth.format(0, "Choice: 1"),  # a tie: the lower
+        },
+    )
+    outcome = replay(folder, "grade", "both")
+    assert published_side(outcome).n_subjects == 2
+    assert published_side(outcome).figures["accuracy"].value == 1.0
+    assert standard_side(outcome).figures["accuracy"].value == pytest.approx(2 / 3)
+
+
+ROWS = [
+    {"subject": "A", "truth": [10, 20, 29, 39], "answer": "[(10, 20), (10, 39), (29, 39), (29, 20)]"},
+    {"subject": "A", "truth": None, "answer": "no tumour"},
+    {"subject": "B", "truth": [0, 0, 9, 9], "answer": None},
+]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_the_generic_table_in_three_forms_is_one(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"answers.{form}"
+    if form == "jsonl":
+        path.write_text("\n".join(json.dumps(row) for row in ROWS), encoding="utf-8")
+    elif form == "csv":
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(ROWS[0])
+            writer.writerows(
+                [r["subject"], "" if r["truth"] is None else json.dumps(r["truth"]), r["answer"]] for r in ROWS
+            )
+    else:
+        pd.DataFrame(ROWS).to_parquet(path)
+    found = as_json(replay(path, "box", "standard"))
+    assert (found["n_asked"], found["n_subjects"]) == (3, 2)
+    # A: one right, and one where no tumour was said and none is (or nothing usable); B: nothing came back.
+    dice = found["metrics"]["dice"]
+    assert set(dice) >= {"value", "low", "high"}
+    assert 0 < dice["value"] <= 0.5
+
+
+def test_polygons_and_sizes_of_a_table(tmp_path: Path) -> None:
+    row = {"subject": "A", "slice": 7, "truth": [[2, 2], [2, 9], [9, 9]], "answer": "((2, 2), (2, 9), (9, 9))"}
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({**row, "rows": 16, "columns": 20, "spacing_mm": 0.5}))
+    (answer,) = read_held(path, "polygon").answers
+    assert isinstance(answer.truth, Polygon)
+    assert (answer.frame.index, answer.frame.shape, answer.frame.spacing_mm) == (7, (16, 20), (0.5, 0.5))
+
+
+def bad(tmp_path: Path, files: dict[str, str | bytes], task: str, match: str) -> None:
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(ReplayError, match=match):
+        read_held(folder, task)
+
+
+def test_nothing_recognisable(tmp_path: Path) -> None:
+    bad(tmp_path, {"notes.txt": "Dear reviewer,\n"}, "box", r"found none of them in 1 files, the first being notes.txt")
+
+
+def test_no_such_folder(tmp_path: Path) -> None:
+    with pytest.raises(ReplayError, match="nowhere does not exist"):
+        read_held(tmp_path / "nowhere", "box")
+
+
+def test_a_patient_twice(tmp_path: Path) -> None:
+    bad(tmp_path, {"patient_3.txt": BOX, "og_patient_3.txt": BOX}, "box", r"patient_3.txt.*both of patient 3")
+
+
+def test_a_truth_that_contradicts_itself_within_a_file(tmp_path: Path) -> None:
+    text = "Ground truth: 1 || Model output: Choice: 1\nGround truth: 0 || Model output: Choice: 1\n"
+    bad(tmp_path, {"patient_0.txt": text}, "grade", r"patient_0.txt:2: the truth of patient_000 is LGG here and HGG in")
+
+
+def test_a_truth_that_contradicts_itself_between_files(tmp_path: Path) -> None:
+    row = '{{"subject": "A", "slice": {}, "truth": {}, "answer": "Choice: 1"}}'
+    files: dict[str, str | bytes] = {"a.jsonl": row.format(0, 1), "b.jsonl": row.format(1, 0)}
+    bad(tmp_path, files, "grade", r"b.jsonl:1: the truth of A is LGG here and HGG in a.jsonl:1")
+
+
+def test_two_labels(tmp_path: Path) -> None:
+    text = "Slice #0 => Choice: 1\nTrue Label: HGG || \nTrue Label: LGG || \n"
+    bad(tmp_path, {"scan_results_0.txt": text}, "grade", r"found HGG in line 2, LGG in line 3")
+
+
+def test_a_line_of_ten_megabytes(tmp_path: Path) -> None:
+    text = f"{BOX}(1, 2)\n{BOX}" + "x" * 10_000_000
+    bad(tmp_path, {"patient_0.txt": text}, "box", r"patient_0.txt:2: a line of 10,000,")
+
+
+def test_wrong_encodings(tmp_path: Path) -> None:
+    bad(tmp_path, {"patient_0.txt": f"{BOX}(1, 2)\n{BOX}caf".encode() + b"\xe9"}, "box", r"patient_0.txt:2: byte 0xe9")
+
+
+def test_utf_16_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(json.dumps(ROWS[0]).encode("utf-16-le"))
+    with pytest.raises(ReplayError, match=r"a.jsonl:1: a zero byte"):
+        read_held(path, "box")
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [
+        ("{", r"a.jsonl:1: not JSON"),
+        ('{"subject": "A", "answer": "x"}', r"a.jsonl:1: no column truth; found subject, answer"),
+        ('{"subject": "A", "truth": [5, 5, 1, 9], "answer": "x"}', r"a.jsonl:1: a box is \[row_min"),
+        ('{"subject": "A", "truth": [5, 5], "answer": "x"}', r"a.jsonl:1: not enough values"),
+        ('{"subject": "A", "truth": null, "answer": "x", "plane": "oblique"}', r"a.jsonl:1: plane 'oblique'"),
+    ],
+)
+def test_bad_rows_name_file_and_line(tmp_path: Path, line: str, match: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(line)
+    with pytest.raises(ReplayError, match=match):
+        read_held(path, "box")
+
+
+def test_nothing_is_half_written(tmp_path: Path) -> None:
+    from gliobench.study.progress import Silent
+    from gliobench.study.replication import read_replication, run_replication
+
+    folder = write(tmp_path / "answers", {"patient_0.txt": f"{BOX}(1, 2)\n"})
+    (folder / "patient_1.txt").write_bytes(b"Ground truth: \xff")
+    study = tmp_path / "study.yaml"
+    study.write_text("name: r\ncohort: x\nreplay:\n  - {name: a, task: box, answers: answers}\n")
+    with pytest.raises(ReplayError, match=r"patient_1.txt:1"):
+        run_replication(read_replication(study), tmp_path / "out", Silent())
+    assert not (tmp_path / "out").exists()
