@@ -38,6 +38,12 @@ SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Go on without the patients at fault; the report names them.")
 ]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Threads that prepare patients.")]
+FoldOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fold", help="`all`, or the number of one fold, from 0. Default: what the study file says.", metavar="K"
+    ),
+]
 Names = Annotated[
     list[str] | None, typer.Option("--model", help="Only this model of the study; may be given several times.")
 ]
@@ -132,50 +138,73 @@ def split(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store:
 
 @app.command(rich_help_panel=STAGES)
 def train(
-    study: StudyFile, model: Names = None, cohort: CohortFolder = None, out: Out = None, store: Store = None
+    study: StudyFile,
+    model: Names = None,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    fold: FoldOption = None,
 ) -> None:
     """Train the study's 3D networks; an interrupted training goes on from its last epoch.
 
-    Example: `gliobench train studies/brats.yaml --out runs/brats --model study-segmenter`
+    Example: `gliobench train studies/segmentation.yaml --out runs/cv --model segresnet --fold all`
     """
     from gliobench.study import train as stage
 
-    stage.train(_context(study, cohort, out, store), model or None)
+    stage.train(_context(study, cohort, out, store, fold=fold), model or None)
 
 
 @app.command(rich_help_panel=STAGES)
 def predict(
-    study: StudyFile, model: Names = None, cohort: CohortFolder = None, out: Out = None, store: Store = None
+    study: StudyFile,
+    model: Names = None,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    fold: FoldOption = None,
+    export_nifti: Annotated[
+        Path | None,
+        typer.Option("--export-nifti", help="Write masks here as NIfTI, on the voxels of the patients' own scans."),
+    ] = None,
 ) -> None:
     """Put every question to every model; no finished answer is asked twice.
 
-    Example: `gliobench predict studies/brats.yaml --out runs/brats --model tiny-mllama`
+    Example: `gliobench predict studies/brats.yaml --out runs/brats --model study-segmenter --export-nifti masks`
     """
     from gliobench.study import predict as stage
+    from gliobench.study.export import export_masks
 
-    stage.predict(_context(study, cohort, out, store), model or None)
+    context = _context(study, cohort, out, store, fold=fold)
+    stage.predict(context, model or None)
+    if export_nifti is not None:
+        written = export_masks(context, export_nifti, model or None)
+        typer.echo(f"{len(written)} masks in the patients' own space: {export_nifti}")
 
 
 @app.command(rich_help_panel=STAGES)
-def score(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None) -> None:
+def score(
+    study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None, fold: FoldOption = None
+) -> None:
     """Score all answers with one arithmetic.
 
     Example: `gliobench score studies/brats.yaml --out runs/brats`
     """
     from gliobench.study import score as stage
 
-    stage.score(_context(study, cohort, out, store))
+    stage.score(_context(study, cohort, out, store, fold=fold))
 
 
 @app.command(rich_help_panel=STAGES)
-def report(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None) -> None:
+def report(
+    study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None, fold: FoldOption = None
+) -> None:
     """Write the report: one self-contained HTML page, Markdown and CSV beside it.
 
     Example: `gliobench report studies/brats.yaml --out runs/brats`
     """
     from gliobench.study import report as stage
 
-    stage.report(_context(study, cohort, out, store))
+    stage.report(_context(study, cohort, out, store, fold=fold))
 
 
 @app.command(rich_help_panel=ALL)
@@ -186,6 +215,7 @@ def run(
     store: Store = None,
     skip_bad: SkipBad = False,
     workers: Workers = 2,
+    fold: FoldOption = None,
 ) -> None:
     """Do everything: prepare, split, train, predict, score, report. Killed, it goes on where it was.
 
@@ -200,7 +230,7 @@ def run(
         replication = read_replication(study)
         run_replication(replication, out or Path("runs") / replication.name, _terminal())
     else:
-        run_stages(_context(study, cohort, out, store, skip_bad, workers))
+        run_stages(_context(study, cohort, out, store, skip_bad, workers, fold))
 
 
 @app.command(rich_help_panel=AFTER)
@@ -282,12 +312,14 @@ def _context(
     store: Path | None,
     skip_bad: bool = False,
     workers: int = 2,
+    fold: str | None = None,
 ) -> "Context":
-    from gliobench.study.config import read_study
+    from gliobench.study.config import read_study, with_fold
     from gliobench.study.context import make_context
 
+    found = with_fold(read_study(study), fold)
     return make_context(
-        read_study(study), cohort=cohort, out=out, store=store, skip_bad=skip_bad, workers=workers, voice=_terminal()
+        found, cohort=cohort, out=out, store=store, skip_bad=skip_bad, workers=workers, voice=_terminal()
     )
 
 

@@ -1,6 +1,5 @@
 """A trained network, or several of one kind together, that answers about whole patients."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from gliobench.models.inference import Decision, calibrated, decide, nested, pro
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.prediction import Prediction, Question, Settings
-from gliobench.models.weights import restore
+from gliobench.models.weights import file_digest, restore
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Grade, Value, VolumeMask
 from gliobench.tasks.regions import REGION_SETS
@@ -134,8 +133,6 @@ def _load_member(folder: Path, description: dict[str, Any], device: str) -> Memb
     network = NETWORKS[description["network"]]
     module = network.build(tuple(description["shape"]), len(regions) if network.task == "mask" else 1)
     restore(module, load_file(folder / WEIGHTS))
-    with (folder / WEIGHTS).open("rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()
     laid_out = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return Member(
         module=laid_out.to(device).eval(),
@@ -143,5 +140,5 @@ def _load_member(folder: Path, description: dict[str, Any], device: str) -> Memb
         window=tuple(description["window"]) if description["window"] else None,
         decisions=tuple(Decision(**one) for one in description["decisions"]),
         learnt_from=frozenset(description["learnt_from"]),
-        weights=weights,
+        weights=file_digest(folder / WEIGHTS),
     )

@@ -108,8 +108,8 @@ class NetworkModel(Part):
     """A 3D network of `gliobench.models.networks`.
 
     It learns from the training patients of each fold in use; or, with `weights`, it was trained before: the folder of
-    one network, or of several that answer together, such as `runs/other/networks/segresnet`. `regions: brats` tells
-    tumour core and enhancing tumour apart.
+    one network, or of several that answer together, such as `runs/other/networks/segresnet`. `start` is the folder of a
+    trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart.
     """
 
     kind: Literal["network"]
@@ -118,6 +118,7 @@ class NetworkModel(Part):
     regions: Literal["whole", "brats"] = "whole"
     train: TrainPart = TrainPart()
     weights: Path | None = None
+    start: Path | None = None
 
 
 class LanguageModel(Part):
@@ -230,6 +231,16 @@ def read_study(path: Path) -> Study:
     return _resolve_paths(study, path.parent)
 
 
+def with_fold(study: Study, fold: str | None) -> Study:
+    """The study with another choice of folds: "all", or the number of one. Raises StudyError for anything else."""
+    if fold is None:
+        return study
+    if fold != "all" and not (fold.isdecimal() and int(fold) < study.split.folds):
+        raise StudyError(f"--fold {fold}: expected all, or a number from 0 to {study.split.folds - 1}")
+    chosen = fold if fold == "all" else int(fold)
+    return study.model_copy(update={"split": study.split.model_copy(update={"fold": chosen})})
+
+
 def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
     location = tuple(part for part in detail["loc"] if part not in ("baseline", "network", "vlm", "openai"))
@@ -246,14 +257,12 @@ def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) ->
 
 
 def _resolve_paths(study: Study, folder: Path) -> Study:
-    models = tuple(
-        model.model_copy(
-            update={key: folder / path for key in ("prompts", "weights") if (path := getattr(model, key, None))}
-        )
-        for model in study.models
-    )
+    models = []
+    for model in study.models:
+        paths = {key: getattr(model, key, None) for key in ("prompts", "weights", "start")}
+        models.append(model.model_copy(update={key: folder / path for key, path in paths.items() if path}))
     split = study.split
     if split.file is not None:
         split = split.model_copy(update={"file": folder / split.file})
     cohort = folder / study.cohort if study.cohort else None
-    return study.model_copy(update={"models": models, "split": split, "cohort": cohort})
+    return study.model_copy(update={"models": tuple(models), "split": split, "cohort": cohort})

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.models.networks import NETWORKS
+from gliobench.models.trained import DESCRIPTION, read_description
 from gliobench.study.config import NetworkModel
 from gliobench.study.context import Context, StageError
-from gliobench.study.folder import fingerprint
+from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.questions import can_be_asked
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def training_inputs(context: Context, part: NetworkModel, fold: Fold) -> str:
     return fingerprint(
         network=part.network,
         regions=part.regions,
+        start=None if part.start is None else file_digest(part.start / DESCRIPTION),
         train=vars(train_settings(part)),
         learn=[subject.content for subject in learn],
         validate=[subject.content for subject in validate],
@@ -49,7 +51,6 @@ def training_inputs(context: Context, part: NetworkModel, fold: Fold) -> str:
 
 
 def _train(context: Context, part: NetworkModel, number: int, fold: Fold) -> None:
-    from gliobench.models.trained import DESCRIPTION
     from gliobench.training.fit import EpochReport, fit_network
 
     learn, validate = _patients(context, part, fold)
@@ -69,7 +70,19 @@ def _train(context: Context, part: NetworkModel, number: int, fold: Fold) -> Non
                 note = f"loss {report.train_loss:.3f}, validation {report.validation_metric:.3f}"
                 advance(report.epoch + 1, note)
 
-            fit_network(part.network, learn, validate, out, settings, show, part.regions)
+            fit_network(part.network, learn, validate, out, settings, show, part.regions, part.start)
+
+
+def _check_start(part: NetworkModel) -> None:
+    """Raises ModelError or StageError where `start` is no trained network of this kind."""
+    if part.start is None:
+        return
+    found = read_description(part.start)
+    if (found["network"], found["regions"]) != (part.network, part.regions):
+        raise StageError(
+            f"{part.name}: start {part.start} is a {found['network']} for {found['regions']}, "
+            f"and {part.network} for {part.regions} is to be trained"
+        )
 
 
 def _patients(context: Context, part: NetworkModel, fold: Fold) -> Iterator[list[PreparedSubject]]:

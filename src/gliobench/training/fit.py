@@ -26,8 +26,8 @@ from gliobench.grid.splits import balanced_order
 from gliobench.models.inference import Decision, probabilities, raw_logits
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
-from gliobench.models.trained import DESCRIPTION, WEIGHTS
-from gliobench.models.weights import own_tensors, restore
+from gliobench.models.trained import DESCRIPTION, WEIGHTS, read_description
+from gliobench.models.weights import file_digest, own_tensors, restore
 from gliobench.tasks.regions import REGION_SETS
 from gliobench.training.augment import augmented, cut_patch
 from gliobench.training.checkpoint import Progress, load_progress, save_progress, save_tensors
@@ -55,6 +55,7 @@ class _Job:
     out: Path
     settings: TrainSettings
     goal: Goal
+    start: Path | None
 
     @property
     def window(self) -> tuple[int, int, int] | None:
@@ -83,17 +84,19 @@ def fit_network(
     settings: TrainSettings,
     progress: Callable[[EpochReport], None] | None = None,
     regions: str = "whole",
+    start: Path | None = None,
 ) -> Path:
     """Train network `name` and leave its best weights, its description and its curves in `out`; returns `out`.
 
-    `regions`: which parts of a mask, a key of `gliobench.tasks.regions.REGION_SETS`. Called again after an
-    interruption it goes on from the last finished epoch, with the same result.
-    Raises ValueError where a patient is in both lists, or a list is empty.
+    `regions`: which parts of a mask, a key of `gliobench.tasks.regions.REGION_SETS`. `start`: the folder of a trained
+    network of the same kind whose weights come first; whom it learnt from counts as learnt from here too.
+    Called again after an interruption it goes on from the last finished epoch, with the same result.
+    Raises ValueError where a patient is in both lists, or a list is empty, or `start` is of another kind.
     """
     _check(train, validation)
     out.mkdir(parents=True, exist_ok=True)
     goal = make_goal(NETWORKS[name].task, REGION_SETS[regions], settings)
-    job = _Job(name, regions, train, validation, out, settings, goal)
+    job = _Job(name, regions, train, validation, out, settings, goal, start)
     keep_memory()
     for package in ("fabric", "pytorch"):
         logging.getLogger(f"lightning.{package}.utilities.rank_zero").setLevel(logging.ERROR)
@@ -119,6 +122,8 @@ def _set_up(job: _Job) -> _Learner:
     fabric.seed_everything(settings.seed, verbose=False)
     outputs = len(REGION_SETS[job.regions]) if NETWORKS[job.network].task == "mask" else 1
     module = NETWORKS[job.network].build(job.train[0].shape, outputs)
+    if job.start is not None:
+        restore(module, load_file(job.start / WEIGHTS))
     module = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(
         module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -268,7 +273,8 @@ def _finished(state: Progress, settings: TrainSettings) -> bool:
 
 def _inputs(job: _Job) -> str:
     patients = [[subject.content for subject in part] for part in (job.train, job.validation)]
-    content = [job.network, job.regions, asdict(job.settings), patients]
+    start = None if job.start is None else file_digest(job.start / WEIGHTS)
+    content = [job.network, job.regions, asdict(job.settings), patients, start]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -285,11 +291,16 @@ def _describe(job: _Job, state: Progress, decisions: Sequence[Decision]) -> None
         "epochs_trained": len(state.history),
         "seconds": sum(report.seconds for report in state.history),
         "settings": asdict(job.settings),
-        "learnt_from": sorted(subject.id for subject in (*job.train, *job.validation)),
+        "start": None if job.start is None else str(job.start),
+        "learnt_from": sorted({subject.id for subject in (*job.train, *job.validation)} | _learnt_before(job)),
     }
     partial = job.out / f".{DESCRIPTION}.partial"
     partial.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
     partial.replace(job.out / DESCRIPTION)
+
+
+def _learnt_before(job: _Job) -> set[str]:
+    return set() if job.start is None else set(read_description(job.start)["learnt_from"])
 
 
 def _write_curves(path: Path, state: Progress) -> None:
