@@ -4,7 +4,8 @@ import pandas as pd
 
 from gliobench.tasks.chain import CHAIN
 
-TASK_ORDER = ("grade", "centre", "box", "polygon", "mask")
+VOLUMES = ("mask", "core", "enhancing")
+TASK_ORDER = ("grade", "centre", "box", "polygon", "mask", "core", "enhancing")
 
 PRIMARY: dict[str, tuple[str, ...]] = {
     "grade": ("balanced_accuracy", "auc"),
@@ -12,6 +13,8 @@ PRIMARY: dict[str, tuple[str, ...]] = {
     "box": ("dice",),
     "polygon": ("dice",),
     "mask": ("dice", "hd95_mm"),
+    "core": ("dice", "hd95_mm"),
+    "enhancing": ("dice", "hd95_mm"),
 }
 
 TITLES = {
@@ -67,7 +70,7 @@ def nearest(table: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
     rows = table[(table["task"] == task) & (table["metric"] == metric)]
     distance = rows["source"].map(lambda source: _steps(str(source), task))
     rows = rows[distance == distance.groupby(rows["model"]).transform("min")]
-    preferred = (rows["plane"] == "volume") == (task == "mask")
+    preferred = (rows["plane"] == "volume") == (task in VOLUMES)
     return rows[preferred | ~preferred.groupby(rows["model"]).transform("any")]
 
 

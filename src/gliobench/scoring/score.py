@@ -12,10 +12,12 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.scoring.grades import Votes, count_votes
 from gliobench.scoring.overlap import Area
 from gliobench.scoring.protocol import STANDARD, Protocol
+from gliobench.scoring.regions import score_region
 from gliobench.scoring.truth import SubjectTruth, cut, fill
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.chain import coarsen, coarser
 from gliobench.tasks.geometry import Point, Value, VolumeMask
+from gliobench.tasks.regions import RegionName
 
 VOLUME = "volume"
 
@@ -157,12 +159,23 @@ def _score_volume(
     asked = _Asked(item.model, item.task, VOLUME, 1, int(answered))
     area = Area(np.asarray(value.voxels)) if value is not None else None
     yield from _rows(truth, asked, "mask", protocol.area(area, truth.volume, truth.subject.spacing_mm))
+    for region, voxels in _inner_regions(value):
+        figures = score_region(Area(voxels), truth.region(region), truth.subject.spacing_mm)
+        yield from _rows(truth, asked, region, figures)
     for plane, indices in slices.items():
         frames = [truth.subject.frame(plane, index) for index in indices]
         said = [_Said(frame, answered, cut(area.pixels, frame) if area else None) for frame in frames]
         asked = _Asked(item.model, item.task, plane, len(said), len(said) if answered else 0)
         for task in coarser("mask")[1:]:
             yield from _score_task(truth, asked, task, said, protocol)
+
+
+def _inner_regions(value: VolumeMask | None) -> Iterator[tuple[RegionName, NDArray[np.bool_]]]:
+    """The tumour's inner regions, where the model tells them apart."""
+    if value is not None and value.core is not None:
+        yield "core", value.core
+    if value is not None and value.enhancing is not None:
+        yield "enhancing", value.enhancing
 
 
 def _score_slices(

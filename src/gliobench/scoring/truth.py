@@ -12,6 +12,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.scoring.overlap import Area
 from gliobench.tasks.chain import coarsen, to_mask
 from gliobench.tasks.geometry import Box, Mask, Value
+from gliobench.tasks.regions import RegionName, region_mask
 
 
 class SliceTruth:
@@ -56,6 +57,12 @@ class SubjectTruth:
     def volume(self) -> Area:
         """The whole tumour."""
         return Area(self.subject.tumour)
+
+    def region(self, region: RegionName) -> Area:
+        """One of the tumour's regions as a volume."""
+        self.subject.tumour  # noqa: B018, raises where there is no mask
+        assert self.subject.labels is not None
+        return Area(region_mask(self.subject.labels, region))
 
     def slice(self, frame: SliceFrame) -> SliceTruth:
         """The truth of one slice."""
