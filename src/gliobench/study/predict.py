@@ -8,10 +8,10 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model
-from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel, samples
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
-from gliobench.study.questions import patient_questions, slice_questions, without_truth
+from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
 from gliobench.study.train import training_inputs
 
 AnyPart = BaselineModel | NetworkModel | LanguageModel
@@ -35,10 +35,13 @@ def _ask(context: Context, part: AnyPart) -> None:
         if not to_do:
             return
         context.folder.asked(part.name).unlink(missing_ok=True)
-        keys: list[str] = []
+        asked: list[str] = []
+        repeated: list[str] = []
         for model, questions in _models_and_questions(context, part):
-            keys += _ask_model(context, part.name, model, questions)
-        write_asked(context, part.name, keys)
+            keys = _ask_model(context, part.name, model, questions)
+            for key, question in zip(keys, questions, strict=True):
+                (repeated if question.repeat else asked).append(key)
+        write_asked(context, part.name, asked, repeated)
 
 
 def _inputs(context: Context, part: AnyPart) -> str:
@@ -53,6 +56,7 @@ def _inputs(context: Context, part: AnyPart) -> str:
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         tasks=study.tasks,
+        consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[context.subjects[id].content for id in context.fold.train],
         test=[context.subjects[id].content for id in context.fold.test],
         grades=[subject.grade for subject in context.subjects.values()],
@@ -74,7 +78,11 @@ def _models_and_questions(context: Context, part: AnyPart) -> Iterator[tuple[Mod
         if not model.per_slice:
             yield model, list(patient_questions(context, tasks))
             return
-        yield model, list(slice_questions(context, tasks, plane))
+        questions = list(slice_questions(context, tasks, plane))
+        consistency = context.study.consistency
+        if consistency and consistency.task in tasks and samples(part) and plane == context.study.slices.planes[0]:
+            questions += repeated_questions(context, consistency)
+        yield model, questions
 
 
 def _ask_model(context: Context, name: str, model: Model, questions: Sequence[Question]) -> list[str]:
