@@ -104,7 +104,7 @@ def test_greedy_decoding_agrees_by_construction_and_says_so() -> None:
     inputs = [repeated(name, grades(1, 0), drawn=False) for name in "ab"]
     table = measure(inputs).figures
     assert values(table, None) == {"agreement": 1, "pairwise_agreement": 1, "entropy_bits": 0, "flip_rate": 0}
-    assert table["interval"].unique().tolist() == ["none: greedy decoding, one answer by construction"]
+    assert table["interval"].unique().tolist() == ["none: one answer by construction"]
     assert table[["low", "high"]].isna().all(axis=None)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.subject import Fault
 from gliobench.grid.frame import Plane
+from gliobench.scoring.consistency import Consistency
 from gliobench.tasks.geometry import Mask, Value
 
 
@@ -51,6 +52,8 @@ class ReportContents:
     `curves`: by model: epoch, train_loss, validation_loss, validation_metric.
     `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
     name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
+    `consistency`: the answers to one input asked again and again; None where nothing was. `sampling`: by model, how
+    those answers were drawn, in words.
     `provenance`: name and value, in the order to print. `faults`: the patients left out.
     """
 
@@ -70,3 +73,5 @@ class ReportContents:
     notes: Sequence[str] = ()
     marks: Mapping[str, str] = field(default_factory=dict)
     comparisons: pd.DataFrame | None = None
+    consistency: Consistency | None = None
+    sampling: Mapping[str, str] = field(default_factory=dict)

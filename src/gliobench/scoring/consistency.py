@@ -18,7 +18,7 @@ from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon
 UNANSWERED = "unanswered"
 SHARES = ("agreement", "flip_rate")  # shares of the answers to one input: Wilson
 UNITS = {"agreement": "share", "pairwise_agreement": "share", "entropy_bits": "bits", "flip_rate": "share"}
-BY_CONSTRUCTION = "none: greedy decoding, one answer by construction"
+BY_CONSTRUCTION = "none: one answer by construction"
 FIGURES = (
     *("model", "task", "plane", "subject", "index", "metric", "unit", "value", "low", "high", "interval"),
     *("n_inputs", "n_asked", "n_answered"),
