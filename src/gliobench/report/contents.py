@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gliobench.cohort.subject import Fault
 from gliobench.grid.frame import Plane
 from gliobench.scoring.consistency import Consistency
-from gliobench.tasks.geometry import Mask, Value
+from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,27 @@ class GalleryItem:
 
 
 @dataclass(frozen=True, eq=False)
+class OutlineItem:
+    """One patient's truth and what one model answered, for the slices of one plane that are drawn.
+
+    `affine`: (4, 4), voxel (depth, height, width) to world millimetres (RAS+). `task`: what the model answered.
+    `per_slice`: whether `n_asked` and `n_answered` count slices, or the whole patient as one question.
+    """
+
+    subject: str
+    grade: int | None
+    model: str
+    task: str
+    plane: Plane
+    affine: NDArray[np.float64]
+    truth: Sequence[Mask]
+    answer: Sequence[Point | Box | Polygon | Mask]
+    per_slice: bool
+    n_asked: int
+    n_answered: int
+
+
+@dataclass(frozen=True, eq=False)
 class ReportContents:
     """Everything on the page.
 
@@ -67,6 +88,7 @@ class ReportContents:
     baselines: frozenset[str]
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     gallery: Sequence[GalleryItem] = ()
+    outlines: Sequence[OutlineItem] = ()
     faults: Sequence[Fault] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     oracles: Sequence[str] = ()

@@ -13,6 +13,7 @@ from gliobench.report.curves import draw_curves
 from gliobench.report.distributions import draw_distributions
 from gliobench.report.gallery import draw_gallery, gallery_models
 from gliobench.report.markdown import write_markdown
+from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_rows
 from gliobench.report.votes import OUTCOMES, draw_votes
 
@@ -64,6 +65,8 @@ def render_page(contents: ReportContents) -> str:
         curves=draw_curves(contents.curves),
         gallery=draw_gallery(contents.gallery, answering),
         answering=answering,
+        outlines=draw_outlines(contents.outlines),
+        outline_colours={"truth": TRUTH, "answer": ANSWER},
         caveats=words.CAVEATS,
     )
 

@@ -15,6 +15,7 @@ from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, read_stage
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
+from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_truth
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 
@@ -52,7 +53,8 @@ def report(context: Context) -> Path:
             curves=_curves(context),
             consistency=read_consistency(context),
             sampling=sampling(context),
-            gallery=gallery(context),
+            gallery=(items := gallery(context)),
+            outlines=outlines(context, [item.subject for item in items]),
             faults=context.left_out,
             provenance=_provenance(context),
             oracles=list(_oracles(context)),
