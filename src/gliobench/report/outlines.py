@@ -21,7 +21,7 @@ from gliobench.tasks.geometry import Point
 
 TRUTH, ANSWER = drawing.TRUE_POSITIVE, drawing.FALSE_POSITIVE
 MARGIN_MM = 5.0
-FROM_THE_FRONT = {"elev": 18, "azim": 60}  # the patient's right on the left, as on a slice
+FROM_THE_FRONT = {"elev": 24, "azim": 60}  # the patient's right on the left, as on a slice
 DIRECTIONS = ("right → left", "posterior → anterior", "inferior → superior")  # as the labels run in this view
 DOTS_PER_INCH = 160
 Curve = NDArray[np.float64]
@@ -40,23 +40,21 @@ def write_outlines(item: OutlineItem, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     style = drawing.STYLE | {"svg.hashsalt": "outlines", "savefig.facecolor": "white"}
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=(6.0, 5.6), layout="constrained")
+        figure = Figure(figsize=(6.0, 5.6))
         _paint(item, figure)
         lines = [Line2D([], [], color=colour) for colour in (TRUTH, ANSWER)]
-        figure.legend(lines, ["truth", item.model], loc="outside lower center", ncols=2, frameon=False)
+        figure.legend(lines, ["truth", item.model], loc="lower center", ncols=2, frameon=False)
         figure.suptitle(shown(item), fontsize=10)
         figure.savefig(path, dpi=DOTS_PER_INCH)
 
 
 def shown(item: OutlineItem) -> str:
-    """`BraTS_001 (HGG): box, 21 of 23 answered, 12 slices drawn`."""
+    """`BraTS_001 (HGG): box, 21 of 23 slices answered, 12 axial slices drawn`."""
     grade = "" if item.grade is None else f" ({GRADE_NAMES[item.grade]})"
-    asked = "slices" if item.per_slice else "patient"
+    answered = f"{item.n_answered} of {item.n_asked} slices" if item.per_slice else "whole patient"
+    answered += " answered" if item.per_slice or item.n_answered else " not answered"
     drawn = len({value.frame.index for value in (*item.truth, *item.answer)})
-    return (
-        f"{item.subject}{grade}: {item.task}, {item.n_answered} of {item.n_asked} {asked} answered, "
-        f"{drawn} {item.plane} slices drawn"
-    )
+    return f"{item.subject}{grade}: {item.task}, {answered}, {drawn} {item.plane} slice{'s' * (drawn != 1)} drawn"
 
 
 def curve_mm(ring: Ring, frame: SliceFrame, affine: NDArray[np.float64]) -> Curve:
@@ -85,7 +83,9 @@ def _curves(item: OutlineItem) -> tuple[list[Curve], list[Curve], list[Curve]]:
 
 
 def _paint(item: OutlineItem, figure: Figure) -> None:
+    figure.set_layout_engine("none")  # no layout of matplotlib's knows how far the labels of 3D axes reach
     axes = figure.add_subplot(projection="3d", **FROM_THE_FRONT)
+    axes.set_position((0.0, 0.08, 1.0, 0.98))
     truth, answer, points = _curves(item)
     for curves, colour in ((truth, TRUTH), (answer, ANSWER)):
         closed = [np.vstack([curve, curve[:1]]) for curve in curves]
@@ -97,7 +97,7 @@ def _paint(item: OutlineItem, figure: Figure) -> None:
         low = np.vstack(everything).min(axis=0) - MARGIN_MM
         high = np.vstack(everything).max(axis=0) + MARGIN_MM
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
-        axes.set_box_aspect(tuple(high - low), zoom=1.0)
+        axes.set_box_aspect(tuple(high - low), zoom=0.92)
     axes.zaxis.set_rotate_label(False)
     axes.zaxis.label.set_rotation(90)
     for axis, direction in zip((axes.xaxis, axes.yaxis, axes.zaxis), DIRECTIONS, strict=True):

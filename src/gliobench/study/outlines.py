@@ -23,7 +23,7 @@ from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value, VolumeMas
 if TYPE_CHECKING:
     from gliobench.report.contents import OutlineItem
 
-MOST_SLICES = 32  # more outlines hide one another
+MOST_SLICES = 16  # more outlines hide one another
 
 
 def outlines(context: Context, subjects: Collection[str]) -> list["OutlineItem"]:
@@ -88,7 +88,7 @@ def _item(
         task=task,
         plane=plane,
         affine=subject.affine,
-        truth=[mask for mask in _cut(subject, subject.tumour, plane, drawn) if mask.pixels.any()],
+        truth=list(_cut(subject, subject.tumour, plane, drawn)),
         answer=[value for value in _by_slice(subject, plane, drawn, values) if value.frame.index in drawn],
         per_slice=own[0].index is not None,
         n_asked=len(own),
@@ -133,5 +133,6 @@ def _by_slice(
 
 
 def _cut(subject: PreparedSubject, voxels: NDArray[np.bool_], plane: Plane, indices: Sequence[int]) -> Iterator[Mask]:
-    for index in indices:
-        yield cut(voxels, subject.frame(plane, index))
+    """The slices that are not empty."""
+    masks = (cut(voxels, subject.frame(plane, index)) for index in indices)
+    return (mask for mask in masks if mask.pixels.any())
