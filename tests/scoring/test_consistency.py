@@ -151,6 +151,12 @@ def test_answers_are_equal_only_where_they_say_the_same() -> None:
     assert texts[2:5] == ["no glioma", "(1, 2)", "(1, 2.5)"]
 
 
+def test_nothing_asked_gives_empty_tables() -> None:
+    measured = measure([])
+    assert measured.figures.empty
+    assert measured.answers.empty
+
+
 def test_the_table_of_answers_has_the_commonest_first() -> None:
     answers = measure([repeated("a", grades(lgg=18, hgg=77))]).answers
     assert list(zip(answers["answer"], answers["count"], strict=True)) == [("HGG", 77), ("LGG", 18)]

@@ -14,9 +14,10 @@ from gliobench.records.store import RecordStore
 from gliobench.study.config import ConsistencyPart, SlicesPart, StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.outlines import outlines, write_figures
+from gliobench.study.predict import predict
 from gliobench.study.questions import asked_slices, repeated_places
 from gliobench.study.run import run_stages
-from gliobench.study.score import read_consistency
+from gliobench.study.score import read_consistency, score
 
 STUDY = """\
 name: again
@@ -87,6 +88,18 @@ def test_the_tables_hold_every_answer_the_ordinary_one_too(runs) -> None:  # typ
     assert own["value"].tolist() == [0, 0, 0]
     page = (again.folder.report / "report.html").read_text()
     assert "temperature 2, top_p 1, min_p 0, seed 0" in page
+
+
+def test_a_lost_list_of_repeats_is_made_again_without_asking(runs) -> None:  # type: ignore[no-untyped-def]
+    *_, again = runs
+    path, before = again.folder.repeated("untrained"), count_answers(again)
+    content = path.read_text()
+    path.unlink()
+    with pytest.raises(StageError, match="not every question is answered by untrained: run `gliobench predict` first"):
+        score(again)
+    predict(again, ["untrained"])
+    assert path.read_text() == content
+    assert count_answers(again) == before
 
 
 def test_one_patient_of_each_grade_with_the_slice_of_most_tumour(runs) -> None:  # type: ignore[no-untyped-def]

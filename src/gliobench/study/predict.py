@@ -31,7 +31,8 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
 
 def _ask(context: Context, part: AnyPart) -> None:
     inputs = _inputs(context, part)
-    with context.stage(f"predict-{part.name}", inputs, done=context.folder.asked(part.name).exists()) as to_do:
+    left = (context.folder.asked(part.name), context.folder.repeated(part.name))
+    with context.stage(f"predict-{part.name}", inputs, done=all(path.exists() for path in left)) as to_do:
         if not to_do:
             return
         context.folder.asked(part.name).unlink(missing_ok=True)
