@@ -297,6 +297,29 @@ def replay(
         typer.echo(line)
 
 
+@app.command(rich_help_panel=AFTER)
+def outlines(
+    study: StudyFile,
+    subject: Annotated[str, typer.Option("--subject", help="The patient, as the cohort names it.")],
+    model: Names = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder for the figures. Default: OUT/outlines.", show_default=False)
+    ] = None,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+) -> None:
+    """Draw a test patient's truth and the models' answers in three dimensions, one PNG a model.
+
+    Example: `gliobench outlines studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
+    """
+    from gliobench.study.outlines import write_figures
+
+    context = _context(study, cohort, out, store)
+    for path in write_figures(context, subject, model, to or context.folder.root / "outlines"):
+        typer.echo(f"{path}")
+
+
 def _terminal() -> "Terminal":
     from rich.console import Console
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.subject import Fault
 from gliobench.grid.frame import Plane
-from gliobench.tasks.geometry import Mask, Value
+from gliobench.scoring.consistency import Consistency
+from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,27 @@ class Constant:
 
 
 @dataclass(frozen=True, eq=False)
+class OutlineItem:
+    """One patient's truth and what one model answered, for the slices of one plane that are drawn.
+
+    `affine`: (4, 4), voxel (depth, height, width) to world millimetres (RAS+). `task`: what the model answered.
+    `per_slice`: whether `n_asked` and `n_answered` count slices, or the whole patient as one question.
+    """
+
+    subject: str
+    grade: int | None
+    model: str
+    task: str
+    plane: Plane
+    affine: NDArray[np.float64]
+    truth: Sequence[Mask]
+    answer: Sequence[Point | Box | Polygon | Mask]
+    per_slice: bool
+    n_asked: int
+    n_answered: int
+
+
+@dataclass(frozen=True, eq=False)
 class ReportContents:
     """Everything on the page.
 
@@ -82,6 +104,8 @@ class ReportContents:
     `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
     name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
     `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
+    `consistency`: the answers to one input asked again and again; None where nothing was. `sampling`: by model, how
+    those answers were drawn, in words.
     `provenance`: name and value, in the order to print. `faults`: the patients left out.
     """
 
@@ -95,6 +119,7 @@ class ReportContents:
     baselines: frozenset[str]
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     gallery: Sequence[GalleryItem] = ()
+    outlines: Sequence[OutlineItem] = ()
     faults: Sequence[Fault] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     oracles: Sequence[str] = ()
@@ -103,3 +128,5 @@ class ReportContents:
     comparisons: pd.DataFrame | None = None
     sides: Sequence[Sides] = ()
     constants: Sequence[Constant] = ()
+    consistency: Consistency | None = None
+    sampling: Mapping[str, str] = field(default_factory=dict)

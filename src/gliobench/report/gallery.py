@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from skimage.measure import approximate_polygon, find_contours
 
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import take_slice
 from gliobench.report.contents import GalleryItem
+from gliobench.report.rings import Ring, mask_rings, rings
 from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, Value, VolumeMask
 
 
@@ -86,30 +86,20 @@ def _tile(value: Value | None, item: GalleryItem, spacing: tuple[float, float]) 
             return Tile("", None, "says no glioma" if grade == NO_GLIOMA else f"says {GRADE_NAMES[grade]}")
         case Point(row=row, column=column):
             return Tile("", (round((column + 0.5) * spacing[1], 2), round((row + 0.5) * spacing[0], 2)), "")
-        case Box():
-            edges = (value.row_min - 0.5, value.column_min - 0.5, value.row_max + 0.5, value.column_max + 0.5)
-            top, left, bottom, right = edges
-            return Tile(_path([[(top, left), (top, right), (bottom, right), (bottom, left)]], spacing), None, "")
-        case Polygon(points=points):
-            return Tile(_path([list(points)], spacing), None, "")
-        case Mask(pixels=pixels):
-            return _outline(pixels, spacing)
+        case Box() | Polygon() | Mask():
+            return _outline(rings(value), spacing)
         case VolumeMask(voxels=voxels):
-            return _outline(take_slice(voxels, item.plane, item.index), spacing)
+            return _outline(mask_rings(take_slice(voxels, item.plane, item.index)), spacing)
 
 
-def _outline(pixels: NDArray[np.bool_], spacing: tuple[float, float]) -> Tile:
-    if not pixels.any():
-        return Tile("", None, "says nothing is there")
-    contours = find_contours(np.pad(pixels, 1).astype(np.float64), 0.5)
-    rings = [[(float(row), float(column)) for row, column in approximate_polygon(ring, 0.3) - 1] for ring in contours]
-    return Tile(_path(rings, spacing), None, "")
+def _outline(found: Sequence[Ring], spacing: tuple[float, float]) -> Tile:
+    return Tile(_path(found, spacing), None, "" if found else "says nothing is there")
 
 
-def _path(rings: list[list[tuple[float, float]]], spacing: tuple[float, float]) -> str:
+def _path(found: Sequence[Ring], spacing: tuple[float, float]) -> str:
     """Closed rings of (row, column), pixels centred on whole numbers, as one SVG path in millimetres."""
     parts = []
-    for ring in rings:
+    for ring in found:
         points = (f"{(column + 0.5) * spacing[1]:.1f} {(row + 0.5) * spacing[0]:.1f}" for row, column in ring)
         parts.append(f"M{'L'.join(points)}Z")
     return "".join(parts)

@@ -4,6 +4,7 @@ import html
 import re
 
 from gliobench.report import metrics, numbers, tables, words
+from gliobench.report.consistency import consistency_table
 from gliobench.report.contents import ReportContents
 from gliobench.report.pairs import pair_rows
 
@@ -16,6 +17,7 @@ def write_markdown(contents: ReportContents) -> str:
             *_first(contents),
             *_pairs(contents),
             *_details(contents),
+            *_consistency(contents),
             *_patients(contents),
             *_list("Caveats", [*words.CAVEATS, *contents.notes]),
             *_list("Provenance", [f"{name}: {value}" for name, value in contents.provenance.items()]),
@@ -56,6 +58,18 @@ def _details(contents: ReportContents) -> list[str]:
     for task in metrics.tasks_of(contents.summary):
         lines += [f"## All figures: {_text(task)}", "", *_grid(tables.task_table(contents, task), with_origin=True), ""]
     return lines
+
+
+def _consistency(contents: ReportContents) -> list[str]:
+    table = consistency_table(contents)
+    if table is None:
+        return []
+    heads = ["model", "sampling", "slice", "asked", *table.titles, "answers"]
+    lines = [f"## The same slice again and again: {_text(table.task)}", "", _line(heads), _line(["---"] * len(heads))]
+    for row in table.rows:
+        cells = [f"{value} ({inside})" for value, inside in row.cells]
+        lines.append(_line([row.model, row.sampling, row.where, str(row.asked), *cells, row.answers]))
+    return [*lines, ""]
 
 
 def _grid(table: tables.Table, *, with_origin: bool) -> list[str]:

@@ -7,18 +7,21 @@ import jinja2
 from markupsafe import Markup
 
 from gliobench.report import metrics, numbers, tables, words
+from gliobench.report.consistency import consistency_legend, consistency_table, draw_consistency
 from gliobench.report.contents import ReportContents
 from gliobench.report.curves import draw_curves
 from gliobench.report.distributions import draw_distributions
 from gliobench.report.gallery import draw_gallery, gallery_models
 from gliobench.report.markdown import write_markdown
+from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_rows
 from gliobench.report.votes import OUTCOMES, draw_votes
 
 
 def write_report(contents: ReportContents, out: Path) -> Path:
     """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`,
-    and `comparisons.csv` where models were compared.
+    `comparisons.csv` where models were compared, and `consistency.csv` and `consistency_answers.csv` where questions
+    were asked again.
 
     The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
     Returns the path of the page. Raises ValueError where the summary is empty.
@@ -30,6 +33,9 @@ def write_report(contents: ReportContents, out: Path) -> Path:
         getattr(contents, name).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     if contents.comparisons is not None:
         contents.comparisons.to_csv(out / "comparisons.csv", index=False, lineterminator="\n")
+    if contents.consistency is not None:
+        contents.consistency.figures.to_csv(out / "consistency.csv", index=False, lineterminator="\n")
+        contents.consistency.answers.to_csv(out / "consistency_answers.csv", index=False, lineterminator="\n")
     (out / "report.md").write_text(write_markdown(contents), encoding="utf-8")
     page = out / "report.html"
     page.write_text(render_page(contents), encoding="utf-8")
@@ -52,10 +58,15 @@ def render_page(contents: ReportContents) -> str:
         details=[tables.task_table(contents, task) for task in metrics.tasks_of(contents.summary)],
         votes=draw_votes(contents.votes, models),
         outcomes=OUTCOMES,
+        consistency=consistency_table(contents),
+        repeated=draw_consistency(contents),
+        said=consistency_legend(contents),
         distributions=draw_distributions(contents, models),
         curves=draw_curves(contents.curves),
         gallery=draw_gallery(contents.gallery, answering),
         answering=answering,
+        outlines=draw_outlines(contents.outlines),
+        outline_colours={"truth": TRUTH, "answer": ANSWER},
         caveats=words.CAVEATS,
     )
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
 from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
@@ -9,15 +10,27 @@ from gliobench.study.context import Context, StageError
 from gliobench.study.folder import write_json
 
 
-def write_asked(context: Context, model: str, keys: Iterable[str]) -> None:
-    """Note which keys a model has been asked, in order; written when all of them are answered."""
-    write_json(context.folder.asked(model), list(keys))
+def write_asked(context: Context, model: str, asked: Iterable[str], repeated: Iterable[str]) -> None:
+    """Note which keys a model has been asked, in order; written when all of them are answered.
+
+    `repeated`: those that repeat one of `asked` with another seed. Only consistency looks at them.
+    """
+    write_json(context.folder.repeated(model), list(repeated))
+    write_json(context.folder.asked(model), list(asked))
 
 
 def current_answers(context: Context, model: str) -> list[Record]:
     """The records of a model that answer the study as it stands, in the order asked. Raises StageError before
     `predict` has finished with this model."""
-    path = context.folder.asked(model)
+    return _records(context, model, context.folder.asked(model))
+
+
+def repeated_answers(context: Context, model: str) -> list[Record]:
+    """The records of the questions that were put to a model again. Raises StageError as `current_answers` does."""
+    return _records(context, model, context.folder.repeated(model))
+
+
+def _records(context: Context, model: str, path: Path) -> list[Record]:
     if not path.exists():
         raise StageError(f"{model} has not answered everything yet: run `gliobench predict` (it goes on where it was)")
     keys = json.loads(path.read_text(encoding="utf-8"))

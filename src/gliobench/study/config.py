@@ -76,6 +76,14 @@ class SlicesPart(Part):
         return self
 
 
+class ConsistencyPart(Part):
+    """One slice of each of `subjects` test patients is put `repeats` times to every language model that samples."""
+
+    repeats: int = Field(default=20, ge=2)
+    subjects: int = Field(default=4, ge=1)
+    task: TaskName = "grade"
+
+
 class BaselineModel(Part):
     """A trivial baseline of `gliobench.models.baselines`; its name is its entry there."""
 
@@ -184,6 +192,11 @@ class ServerModel(Part):
     prices: PricesPart | None = None
 
 
+def samples(part: Part) -> bool:
+    """Whether a model draws its answers, so that the same question can be answered in two ways."""
+    return isinstance(part, LanguageModel | ServerModel) and part.temperature > 0
+
+
 AnyModel = Annotated[BaselineModel | NetworkModel | LanguageModel | ServerModel, Field(discriminator="kind")]
 
 
@@ -196,6 +209,7 @@ class Study(Part):
     split: SplitPart = SplitPart()
     slices: SlicesPart = SlicesPart()
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon", "mask")
+    consistency: ConsistencyPart | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -205,6 +219,10 @@ class Study(Part):
             raise ValueError(f"models: {', '.join(twice)} stands there twice; every model needs a name of its own")
         if self.slices.by is not None and self.slices.by not in names:
             raise ValueError(f"slices.by: no model is named {self.slices.by!r}; there are {', '.join(names)}")
+        if self.consistency is not None and self.consistency.task not in self.tasks:
+            raise ValueError(
+                f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
+            )
         return self
 
 

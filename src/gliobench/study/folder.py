@@ -46,6 +46,10 @@ class StudyFolder:
         """The keys of the questions that a model has been asked by the study as it stands."""
         return self.root / "answers" / f"{model}.asked.json"
 
+    def repeated(self, model: str) -> Path:
+        """The keys of the questions that were put to a model again; the first answer is among those asked."""
+        return self.root / "answers" / f"{model}.repeated.json"
+
     def stamp(self, stage: str) -> Path:
         return self.root / "stamps" / f"{stage}.json"
 

@@ -12,7 +12,7 @@ from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
 from gliobench.study.answers import current_answers
 from gliobench.study.context import Context
-from gliobench.study.questions import asked_slices
+from gliobench.study.questions import asked_slices, in_turn, largest_slice
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.chain import CHAIN
 from gliobench.tasks.geometry import Mask, Value
@@ -31,8 +31,8 @@ def gallery(context: Context) -> list["GalleryItem"]:
         for id, indices in asked_slices(context, plane).items()
         if indices and context.subjects[id].labels is not None
     }
-    shown = _in_turn([context.subjects[id] for id in slices])[:PATIENTS]
-    places = {subject.id: _largest(subject, plane, slices[subject.id]) for subject in shown}
+    shown = in_turn([context.subjects[id] for id in slices])[:PATIENTS]
+    places = {subject.id: largest_slice(subject, plane, slices[subject.id]) for subject in shown}
     answers: dict[str, dict[str, Value | None]] = {
         part.name: _answers(context, part.name, plane, places) for part in context.study.models
     }
@@ -53,20 +53,6 @@ def _item(
         truth=Mask(subject.frame(plane, index), np.ascontiguousarray(take_slice(subject.tumour, plane, index))),
         answers={model: by_subject[subject.id] for model, by_subject in answers.items() if subject.id in by_subject},
     )
-
-
-def _in_turn(subjects: list[PreparedSubject]) -> list[PreparedSubject]:
-    """The subjects with their grades in turn, so that both are among the first."""
-    grades = sorted({subject.grade for subject in subjects}, key=lambda grade: -1 if grade is None else grade)
-    ranked = [
-        (place, subject) for grade in grades for place, subject in enumerate(s for s in subjects if s.grade == grade)
-    ]
-    return [subject for _, subject in sorted(ranked, key=lambda pair: pair[0])]
-
-
-def _largest(subject: PreparedSubject, plane: Plane, indices: list[int]) -> int:
-    tumour = subject.tumour
-    return max(indices, key=lambda index: int(np.count_nonzero(take_slice(tumour, plane, index))))
 
 
 def _answers(context: Context, model: str, plane: Plane, places: Mapping[str, int]) -> dict[str, Value | None]:

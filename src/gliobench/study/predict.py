@@ -10,10 +10,10 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model, network_folders
-from gliobench.study.config import AnyModel, LanguageModel, NetworkModel, ServerModel
+from gliobench.study.config import AnyModel, LanguageModel, NetworkModel, ServerModel, samples
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
-from gliobench.study.questions import patient_questions, slice_questions, without_truth
+from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
 from gliobench.study.train import training_inputs
 
 
@@ -31,14 +31,18 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
 
 def _ask(context: Context, part: AnyModel) -> None:
     inputs = _inputs(context, part)
-    with context.stage(f"predict-{part.name}", inputs, done=context.folder.asked(part.name).exists()) as to_do:
+    left = (context.folder.asked(part.name), context.folder.repeated(part.name))
+    with context.stage(f"predict-{part.name}", inputs, done=all(path.exists() for path in left)) as to_do:
         if not to_do:
             return
         context.folder.asked(part.name).unlink(missing_ok=True)
-        keys: list[str] = []
+        asked: list[str] = []
+        repeated: list[str] = []
         for model, questions in _models_and_questions(context, part):
-            keys += _ask_model(context, part.name, model, questions)
-        write_asked(context, part.name, keys)
+            keys = _ask_model(context, part.name, model, questions)
+            for key, question in zip(keys, questions, strict=True):
+                (repeated if question.repeat else asked).append(key)
+        write_asked(context, part.name, asked, repeated)
 
 
 def _inputs(context: Context, part: AnyModel) -> str:
@@ -53,6 +57,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         tasks=study.tasks,
+        consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
         test=[context.subjects[id].content for id in context.tested],
         grades=[subject.grade for subject in context.subjects.values()],
@@ -82,7 +87,11 @@ def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Mo
             if not model.per_slice:
                 yield model, list(patient_questions(context, round.test, tasks))
                 break
-            yield model, list(slice_questions(context, round.test, tasks, plane))
+            questions = list(slice_questions(context, round.test, tasks, plane))
+            consistency = context.study.consistency
+            if consistency and consistency.task in tasks and samples(part) and plane == context.study.slices.planes[0]:
+                questions += [one for one in repeated_questions(context, consistency) if one.subject.id in round.test]
+            yield model, questions
 
 
 def _ask_model(context: Context, name: str, model: Model, questions: Sequence[Question]) -> list[str]:

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from gliobench.cohort.subject import GRADE_NAMES
-from gliobench.grid.frame import Plane
+from gliobench.grid.frame import Plane, take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import select_slices
 from gliobench.models.prediction import Question
 from gliobench.records.record import record_answer
 from gliobench.records.value import Arrays
 from gliobench.study.answers import current_answers
+from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
@@ -69,6 +72,48 @@ def patient_questions(context: Context, ids: Sequence[str], tasks: Sequence[str]
         for task in tasks:
             if can_be_asked(context.subjects[id], task):
                 yield Question(context.subjects[id], task, None)
+
+
+def repeated_questions(context: Context, part: ConsistencyPart) -> Iterator[Question]:
+    """The questions of `part` again: the second to the last time. The first time is among `slice_questions`."""
+    plane = context.study.slices.planes[0]
+    for id, index in repeated_places(context, part).items():
+        subject = context.subjects[id]
+        for repeat in range(1, part.repeats):
+            yield Question(subject, part.task, subject.frame(plane, index), repeat)
+
+
+def repeated_places(context: Context, part: ConsistencyPart) -> dict[str, int]:
+    """By patient, grades in turn, the slice of the first plane that is asked about again and again.
+
+    Where the slices are chosen by the truth the one with most tumour, else the middle one of those asked about: the
+    truth is used for no more than it is used for anyway.
+    """
+    plane = context.study.slices.planes[0]
+    slices = {
+        id: indices
+        for id, indices in asked_slices(context, plane).items()
+        if indices and can_be_asked(context.subjects[id], part.task)
+    }
+    subjects = in_turn([context.subjects[id] for id in slices])[: part.subjects]
+    if context.study.slices.select == "oracle":
+        return {subject.id: largest_slice(subject, plane, slices[subject.id]) for subject in subjects}
+    return {subject.id: slices[subject.id][len(slices[subject.id]) // 2] for subject in subjects}
+
+
+def in_turn(subjects: Sequence[PreparedSubject]) -> list[PreparedSubject]:
+    """The subjects with their grades in turn, so that both are among the first."""
+    grades = sorted({subject.grade for subject in subjects}, key=lambda grade: -1 if grade is None else grade)
+    ranked = [
+        (place, subject) for grade in grades for place, subject in enumerate(s for s in subjects if s.grade == grade)
+    ]
+    return [subject for _, subject in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def largest_slice(subject: PreparedSubject, plane: Plane, indices: Sequence[int]) -> int:
+    """The index of the slice with most tumour; the first of them where several have as much."""
+    tumour = subject.tumour
+    return max(indices, key=lambda index: int(np.count_nonzero(take_slice(tumour, plane, index))))
 
 
 def _predicted_masks(context: Context) -> dict[str, VolumeMask]:

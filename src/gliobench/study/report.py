@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.scoring.errors import CompareError
 from gliobench.study.config import UNTRAINED_CHECKPOINT, BaselineModel, LanguageModel, NetworkModel, ServerModel
+from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, read_stage
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
+from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_truth
-from gliobench.study.score import read_scores, scores_inputs
+from gliobench.study.score import read_consistency, read_scores, scores_inputs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +51,10 @@ def report(context: Context) -> Path:
             votes=scores.votes,
             baselines=frozenset(part.name for part in context.study.models if isinstance(part, BaselineModel)),
             curves=_curves(context),
-            gallery=gallery(context),
+            consistency=read_consistency(context),
+            sampling=sampling(context),
+            gallery=(items := gallery(context)),
+            outlines=outlines(context, [item.subject for item in items]),
             faults=context.left_out,
             provenance=_provenance(context),
             oracles=list(_oracles(context)),

@@ -1,6 +1,7 @@
 """Stage `score`: all answers of all models about the test patients, with one arithmetic."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.grid.frame import Plane
@@ -8,28 +9,40 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
 from gliobench.study.answers import current_answers
+from gliobench.study.consistency import score_consistency
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.questions import asked_slices
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from gliobench.scoring.consistency import Consistency
     from gliobench.scoring.score import Item
     from gliobench.scoring.summary import Scores
 
 TABLES = ("per_subject", "summary", "votes")
+CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
 
 
 def score(context: Context) -> None:
-    """Score every answer on its own task and on the coarser ones; leaves the tables as Parquet."""
+    """Score every answer on its own task and on the coarser ones, and how alike the answers to one input are; leaves
+    the tables as Parquet."""
     with context.stage("score", scores_inputs(context), done=_tables_exist(context)) as to_do:
-        if to_do:
-            _write(context, _score(context))
+        if not to_do:
+            return
+        scores, consistency = _score(context), score_consistency(context)
+        tables = {name: getattr(scores, name) for name in TABLES}
+        if consistency is not None:
+            tables |= {file: getattr(consistency, name) for name, file in CONSISTENCY.items()}
+        _write(context, tables)
 
 
 def scores_inputs(context: Context) -> str:
     """Fingerprint of everything that decides the figures."""
     names = [part.name for part in context.study.models]
-    absent = [name for name in names if not context.folder.asked(name).exists()]
+    left = (context.folder.asked, context.folder.repeated)
+    absent = [name for name in names if not all(path(name).exists() for path in left)]
     if absent:
         raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
     return fingerprint(
@@ -37,6 +50,8 @@ def scores_inputs(context: Context) -> str:
         test=[context.subjects[id].content for id in context.tested],
         grades=[context.subjects[id].grade for id in context.tested],
         slices=context.study.slices.model_dump(),
+        consistency=context.study.consistency.model_dump() if context.study.consistency else None,
+        repeated={name: file_digest(context.folder.repeated(name)) for name in names},
     )
 
 
@@ -48,7 +63,18 @@ def read_scores(context: Context) -> "Scores":
 
     if not _tables_exist(context):
         raise StageError(f"{context.folder.scores} holds no tables: run `gliobench score` first")
-    return Scores(**{name: pd.read_parquet(context.folder.scores / f"{name}.parquet") for name in TABLES})
+    return Scores(**{name: pd.read_parquet(_table(context, name)) for name in TABLES})
+
+
+def read_consistency(context: Context) -> "Consistency | None":
+    """The tables of consistency that `score` left; None where the study asks nothing twice."""
+    import pandas as pd
+
+    from gliobench.scoring.consistency import Consistency
+
+    if context.study.consistency is None:
+        return None
+    return Consistency(**{name: pd.read_parquet(_table(context, file)) for name, file in CONSISTENCY.items()})
 
 
 def _score(context: Context) -> "Scores":
@@ -88,12 +114,17 @@ def _items(context: Context, subject: PreparedSubject, records: list[Record]) ->
 
 
 def _tables_exist(context: Context) -> bool:
-    return all((context.folder.scores / f"{name}.parquet").exists() for name in TABLES)
+    files = TABLES + (tuple(CONSISTENCY.values()) if context.study.consistency else ())
+    return all(_table(context, file).exists() for file in files)
 
 
-def _write(context: Context, scores: "Scores") -> None:
+def _table(context: Context, file: str) -> Path:
+    return context.folder.scores / f"{file}.parquet"
+
+
+def _write(context: Context, tables: "Mapping[str, pd.DataFrame]") -> None:
     context.folder.scores.mkdir(parents=True, exist_ok=True)
-    for name in TABLES:
-        partial = context.folder.scores / f".{name}.partial"
-        getattr(scores, name).to_parquet(partial)
-        partial.replace(context.folder.scores / f"{name}.parquet")
+    for file, table in tables.items():
+        partial = context.folder.scores / f".{file}.partial"
+        table.to_parquet(partial)
+        partial.replace(_table(context, file))

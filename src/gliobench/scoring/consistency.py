@@ -1,0 +1,248 @@
+"""How alike a model's answers are when it is asked the same question about the same image again and again."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.grid.frame import SliceFrame
+from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson
+from gliobench.tasks.answer import Answer, Answered
+from gliobench.tasks.chain import coarsen
+from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, Value, VolumeMask
+
+UNANSWERED = "unanswered"
+SHARES = ("agreement", "flip_rate")  # shares of the answers to one input: Wilson
+UNITS = {"agreement": "share", "pairwise_agreement": "share", "entropy_bits": "bits", "flip_rate": "share"}
+BY_CONSTRUCTION = "none: one answer by construction"
+FIGURES = (
+    *("model", "task", "plane", "subject", "index", "metric", "unit", "value", "low", "high", "interval"),
+    *("n_inputs", "n_asked", "n_answered"),
+)
+ANSWERS = ("model", "task", "plane", "subject", "grade", "index", "answer", "count", "to_medoid_mm")
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """All answers of a model to one input: the same question about the same slice (`frame`) of one patient.
+
+    `drawn` False: greedy decoding, which was asked once because it cannot answer in two ways.
+    """
+
+    model: str
+    task: str
+    subject: str
+    grade: int | None
+    frame: SliceFrame
+    answers: tuple[Answer, ...]
+    drawn: bool
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often each answer was given, `UNANSWERED` being one of them."""
+        return Counter(answer_text(answer) for answer in self.answers)
+
+    @property
+    def n_answered(self) -> int:
+        return sum(isinstance(answer, Answered) for answer in self.answers)
+
+
+@dataclass(frozen=True, eq=False)
+class Consistency:
+    """`figures`: the columns `FIGURES`, for every input and (`subject` missing) over a model's inputs.
+    `answers`: the columns `ANSWERS`, one row an answer and input, the commonest answer first."""
+
+    figures: pd.DataFrame
+    answers: pd.DataFrame
+
+
+def agreement(counts: Counts) -> float:
+    """The share of the commonest answer. `counts`: (k,) how often each of k answers was given."""
+    return float(counts.max() / counts.sum())
+
+
+def pairwise_agreement(counts: Counts) -> float:
+    """The share of all pairs of answers that are equal (Fleiss 1971, P_i); NaN for a single answer."""
+    n = counts.sum()
+    return float((counts * (counts - 1)).sum() / (n * (n - 1))) if n > 1 else float("nan")
+
+
+def entropy_bits(counts: Counts) -> float:
+    """Shannon's entropy (1948) of the shares of the answers, in bits: 0 where all are equal, log2(k) for k equally
+    common ones. The plug-in estimate: with few repeats it is too low."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(abs((shares * np.log2(shares)).sum()))
+
+
+def flip_rate(counts: Counts) -> float:
+    """The share of the answers that differ from the commonest one: Freeman's variation ratio (1965), 1 - agreement."""
+    return 1 - agreement(counts)
+
+
+def distances_to_medoid_mm(values: Sequence[Value]) -> NDArray[np.float64]:
+    """(n,) how far each of n answers lies from their medoid, the one with the least sum of distances to all others
+    (Kaufman and Rousseeuw 1987; the first where several have it).
+
+    Between two points: their distance. Between two boxes: the mean distance of corresponding corners; polygons and
+    masks count as their boxes. Raises ValueError for an answer without a place.
+    """
+    corners = np.array([_corners_mm(value) for value in values]).reshape(-1, 4, 2)
+    if len(corners) == 0:
+        return np.zeros(0)
+    between = np.linalg.norm(corners[:, None] - corners[None], axis=3).mean(axis=2)
+    distances: NDArray[np.float64] = between[:, int(between.sum(axis=1).argmin())]
+    return distances
+
+
+def answer_text(answer: Answer) -> str:
+    """What an answer says, exactly: two answers are the same where their texts are."""
+    if not isinstance(answer, Answered):
+        return UNANSWERED
+    match answer.value:
+        case Grade(value=grade):
+            return "no glioma" if grade == NO_GLIOMA else GRADE_NAMES[grade]
+        case Point(row=row, column=column):
+            return _numbers(row, column)
+        case Box() as box:
+            return _numbers(box.row_min, box.column_min, box.row_max, box.column_max)
+        case Polygon(points=points):
+            return " ".join(_numbers(*point) for point in points)
+        case Mask(pixels=pixels):
+            return np.packbits(pixels).tobytes().hex()
+        case VolumeMask():
+            raise ValueError("a mask of a whole patient is no answer about a slice; ask about a slice")
+
+
+def measure(inputs: Iterable[Repeated], bootstrap: Bootstrap | None = None) -> Consistency:
+    """The figures of every input and over the inputs of each model.
+
+    For one input: Wilson over the answers where the figure is a share of them. Over inputs: the mean, with a bootstrap
+    that draws inputs, and so patients (10,000 resamples, seed 0, where `bootstrap` is None).
+    """
+    groups: dict[str, list[Repeated]] = {}
+    for one in sorted(inputs, key=lambda one: one.subject):
+        groups.setdefault(one.model, []).append(one)
+    figures: list[dict[str, object]] = []
+    for group in groups.values():
+        singles = [_of_input(one) for one in group]
+        figures += _over_inputs(group, singles, bootstrap or Bootstrap())
+        for one, own in zip(group, singles, strict=True):
+            figures += [_row([one], name, figure) | _place(one) for name, figure in own.items()]
+    answers = [row for group in groups.values() for one in group for row in _answers(one)]
+    typed = {"grade": "Int64", "count": "int64", "to_medoid_mm": "float64"}
+    return Consistency(
+        pd.DataFrame(figures, columns=FIGURES).astype({"index": "Int64"}),
+        pd.DataFrame(answers, columns=ANSWERS).astype(typed),
+    )
+
+
+def _of_input(one: Repeated) -> dict[str, Figure]:
+    counts = np.array(list(one.counts.values()))
+    n = int(counts.sum())
+    values = {
+        "agreement": agreement(counts),
+        "pairwise_agreement": pairwise_agreement(counts) if one.drawn else 1.0,
+        "entropy_bits": entropy_bits(counts),
+        "flip_rate": flip_rate(counts),
+    }
+    if one.task != "grade":
+        distances = distances_to_medoid_mm(_placed(one))
+        enough = len(distances) >= (2 if one.drawn else 1)
+        values["spread_mm"] = float(np.median(distances)) if enough else float("nan")
+    return {name: _single(name, value, n, one.drawn) for name, value in values.items()}
+
+
+def _single(name: str, value: float, n: int, drawn: bool) -> Figure:
+    if np.isnan(value):
+        return undefined("too few answers with a place")
+    if not drawn:
+        return Figure(value, float("nan"), float("nan"), BY_CONSTRUCTION)
+    if name in SHARES:
+        return wilson(round(value * n), n, n, "")
+    return Figure(value, float("nan"), float("nan"), "none: one input")
+
+
+def _over_inputs(
+    group: Sequence[Repeated], singles: Sequence[dict[str, Figure]], bootstrap: Bootstrap
+) -> Iterator[dict[str, object]]:
+    """The mean of each figure over the inputs that have it; of a single input its own figure."""
+    for name in singles[0]:
+        have = [(one, own[name]) for one, own in zip(group, singles, strict=True) if not np.isnan(own[name].value)]
+        if not have:
+            yield _row(group, name, singles[0][name])
+            continue
+        figure = have[0][1]
+        values = np.array([[own.value] for _, own in have])
+        if len(have) > 1 and group[0].drawn:
+            (figure,) = bootstrap.means(values)
+        elif len(have) > 1:
+            figure = replace(figure, value=float(values.mean()))
+        yield _row([one for one, _ in have], name, figure)
+
+
+def _row(own: Sequence[Repeated], name: str, figure: Figure) -> dict[str, object]:
+    return {
+        "model": own[0].model,
+        "task": own[0].task,
+        "plane": own[0].frame.plane,
+        "subject": None,
+        "index": None,
+        "metric": name,
+        "unit": UNITS.get(name, "mm"),
+        **asdict(figure),
+        "n_inputs": len(own),
+        "n_asked": sum(len(one.answers) for one in own),
+        "n_answered": sum(one.n_answered for one in own),
+    }
+
+
+def _place(one: Repeated) -> dict[str, object]:
+    return {"subject": one.subject, "index": one.frame.index}
+
+
+def _answers(one: Repeated) -> Iterator[dict[str, object]]:
+    """One row an answer, the commonest first."""
+    placed = _placed(one)
+    far = distances_to_medoid_mm(placed)
+    distances = {answer_text(Answered(value)): float(mm) for value, mm in zip(placed, far, strict=True)}
+    for text, count in sorted(one.counts.items(), key=lambda item: (-item[1], item[0])):
+        yield {
+            "model": one.model,
+            "task": one.task,
+            "plane": one.frame.plane,
+            **_place(one),
+            "grade": one.grade,
+            "answer": text,
+            "count": count,
+            "to_medoid_mm": distances.get(text, float("nan")),
+        }
+
+
+def _placed(one: Repeated) -> list[Value]:
+    return [answer.value for answer in one.answers if isinstance(answer, Answered) and _box(answer.value) is not None]
+
+
+def _box(value: Value) -> Box | None:
+    """The box of an area, and of a point the box without extent; None where there is none."""
+    if isinstance(value, Point):
+        return Box(value.frame, value.row, value.column, value.row, value.column)
+    box = coarsen(value, "box") if isinstance(value, Box | Polygon | Mask) else None
+    return box if isinstance(box, Box) else None
+
+
+def _corners_mm(value: Value) -> list[tuple[float, float]]:
+    box = _box(value)
+    if box is None:
+        raise ValueError(f"a {type(value).__name__} without a place; expected a point, a box, a polygon or a mask")
+    height, width = box.frame.spacing_mm
+    rows, columns = (box.row_min * height, box.row_max * height), (box.column_min * width, box.column_max * width)
+    return [(row, column) for row in rows for column in columns]
+
+
+def _numbers(*values: float) -> str:
+    return f"({', '.join(f'{value:.10g}' for value in values)})"

@@ -1,0 +1,58 @@
+"""The same slice put to a language model again and again: which answers belong together, and how they were drawn."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gliobench.records.record import Record, record_answer
+from gliobench.records.value import Arrays
+from gliobench.study.answers import current_answers, repeated_answers
+from gliobench.study.config import ConsistencyPart, LanguageModel, samples
+from gliobench.study.context import Context
+from gliobench.study.questions import repeated_places
+
+if TYPE_CHECKING:
+    from gliobench.scoring.consistency import Consistency, Repeated
+
+
+def score_consistency(context: Context) -> "Consistency | None":
+    """How alike the answers to one input are, for every language model; None where the study asks nothing twice."""
+    from gliobench.scoring.consistency import measure
+
+    part = context.study.consistency
+    return None if part is None else measure(_inputs(context, part))
+
+
+def sampling(context: Context) -> dict[str, str]:
+    """By language model that is asked about the task of `consistency`, how its answers are drawn, in words."""
+    return {
+        model.name: (
+            f"temperature {model.temperature:g}, top_p {model.top_p:g}, min_p {model.min_p:g}, seed {model.seed}"
+            if samples(model)
+            else "greedy (temperature 0)"
+        )
+        for model in _models(context)
+    }
+
+
+def _models(context: Context) -> Iterator[LanguageModel]:
+    part = context.study.consistency
+    for model in context.study.models:
+        if part is not None and isinstance(model, LanguageModel) and part.task in model.tasks:
+            yield model
+
+
+def _inputs(context: Context, part: ConsistencyPart) -> Iterator["Repeated"]:
+    from gliobench.scoring.consistency import Repeated
+
+    plane = context.study.slices.planes[0]
+    places = repeated_places(context, part)
+    for model in _models(context):
+        records: dict[str, list[Record]] = {id: [] for id in places}
+        for record in (*current_answers(context, model.name), *repeated_answers(context, model.name)):
+            if (record.task, record.plane, record.index) == (part.task, plane, places.get(record.subject)):
+                records[record.subject].append(record)
+        for id, own in records.items():
+            subject = context.subjects[id]
+            answers = tuple(record_answer(record, subject, Arrays(context.folder.masks)) for record in own)
+            frame = subject.frame(plane, places[id])
+            yield Repeated(model.name, part.task, id, subject.grade, frame, answers, samples(model))

@@ -1,0 +1,138 @@
+"""Truth and answer in three dimensions: the slices of one patient that are drawn, and a figure of them on demand."""
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.grid.frame import INDEX_AXIS, Plane
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.records.record import Record, record_answer
+from gliobench.records.value import Arrays
+from gliobench.scoring.truth import cut
+from gliobench.study.answers import current_answers
+from gliobench.study.config import BaselineModel
+from gliobench.study.context import Context, StageError
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.chain import CHAIN
+from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value, VolumeMask
+
+if TYPE_CHECKING:
+    from gliobench.report.contents import OutlineItem
+
+MOST_SLICES = 16  # more outlines hide one another
+
+
+def outlines(context: Context, subjects: Collection[str]) -> list["OutlineItem"]:
+    """One item a patient and model that gave a place; trivial baselines only where no other model gave one."""
+    baselines = [part.name for part in context.study.models if isinstance(part, BaselineModel)]
+    models = [part.name for part in context.study.models if part.name not in baselines]
+    found = [item for item in _items(context, models, subjects) if item.answer]
+    return found or [item for item in _items(context, baselines, subjects) if item.answer]
+
+
+def write_figures(context: Context, subject: str, models: Collection[str] | None, folder: Path) -> list[Path]:
+    """Draw one patient's truth with the answer of each of `models`, or of all that gave a place; returns the files.
+
+    Raises StageError for a model that the study has not, and a patient that was asked about by none of them.
+    """
+    from gliobench.report.outlines import write_outlines
+
+    names = [part.name for part in context.study.models]
+    if unknown := sorted(set(models or ()) - set(names)):
+        raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(names)}")
+    wanted = [name for name in names if not models or name in models]
+    items = _items(context, wanted, [subject])
+    if not items:
+        raise StageError(
+            f"{subject}: no centre, box, polygon or mask of {', '.join(wanted)} to draw; "
+            f"the test patients are {', '.join(context.tested)}"
+        )
+    paths = [folder / f"{item.subject}-{item.model}.png" for item in items]
+    for item, path in zip(items, paths, strict=True):
+        write_outlines(item, path)
+    return paths
+
+
+def _items(context: Context, models: Sequence[str], subjects: Collection[str]) -> list["OutlineItem"]:
+    by_subject: dict[str, list[OutlineItem]] = {id: [] for id in subjects}
+    plane = context.study.slices.planes[0]
+    for model in models:
+        answers: dict[str, list[Record]] = {}
+        for record in current_answers(context, model):
+            if record.task in CHAIN and record.plane in (None, plane):
+                answers.setdefault(record.subject, []).append(record)
+        for id, items in by_subject.items():
+            if id in answers:
+                items.append(_item(context, model, context.subjects[id], plane, answers[id]))
+    return [item for items in by_subject.values() for item in items]
+
+
+def _item(
+    context: Context, model: str, subject: PreparedSubject, plane: Plane, records: Sequence[Record]
+) -> "OutlineItem":
+    from gliobench.report.contents import OutlineItem
+
+    task = min((record.task for record in records), key=lambda task: (not _answered(records, task), CHAIN.index(task)))
+    own = [record for record in records if record.task == task]
+    answers = [record_answer(record, subject, Arrays(context.folder.masks)) for record in own]
+    values = [answer.value for answer in answers if isinstance(answer, Answered)]
+    drawn = _slices(subject, plane, [record.index for record in own if record.index is not None], values)
+    return OutlineItem(
+        subject=subject.id,
+        grade=subject.grade,
+        model=model,
+        task=task,
+        plane=plane,
+        affine=subject.affine,
+        truth=list(_cut(subject, subject.tumour, plane, drawn)),
+        answer=[value for value in _by_slice(subject, plane, drawn, values) if value.frame.index in drawn],
+        per_slice=own[0].index is not None,
+        n_asked=len(own),
+        n_answered=len(values),
+    )
+
+
+def _answered(records: Sequence[Record], task: str) -> bool:
+    return any(record.kind == "answered" for record in records if record.task == task)
+
+
+def _slices(subject: PreparedSubject, plane: Plane, asked: Sequence[int], values: Sequence[Value]) -> list[int]:
+    """The indices to draw: all slices with truth or answer in steps of those asked about, `MOST_SLICES` at most."""
+    step = min((after - before for before, after in pairwise(sorted(asked))), default=1)
+    found = [*asked, *_extent(subject.tumour, plane)]
+    for value in values:
+        if isinstance(value, VolumeMask):
+            found += _extent(value.voxels, plane)
+    if not found:
+        return []
+    start = min(found) + (asked[0] - min(found)) % step if asked else min(found)
+    indices = list(range(start, max(found) + 1, step))
+    return indices[:: -(-len(indices) // MOST_SLICES)]
+
+
+def _extent(voxels: NDArray[np.bool_], plane: Plane) -> list[int]:
+    """The first and the last slice that is not empty; nothing where all are."""
+    across = tuple(axis for axis in range(3) if axis != INDEX_AXIS[plane])
+    indices = np.flatnonzero(voxels.any(axis=across))
+    return [int(indices[0]), int(indices[-1])] if len(indices) else []
+
+
+def _by_slice(
+    subject: PreparedSubject, plane: Plane, drawn: Sequence[int], values: Sequence[Value]
+) -> Iterator[Point | Box | Polygon | Mask]:
+    """The values of slices as they are; a mask of the whole patient slice by slice."""
+    for value in values:
+        if isinstance(value, VolumeMask):
+            yield from _cut(subject, value.voxels, plane, drawn)
+        elif isinstance(value, Point | Box | Polygon | Mask):
+            yield value
+
+
+def _cut(subject: PreparedSubject, voxels: NDArray[np.bool_], plane: Plane, indices: Sequence[int]) -> Iterator[Mask]:
+    """The slices that are not empty."""
+    masks = (cut(voxels, subject.frame(plane, index)) for index in indices)
+    return (mask for mask in masks if mask.pixels.any())
