@@ -8,7 +8,14 @@ from typing import Any
 from gliobench.grid.frame import Plane
 from gliobench.models.baselines import BASELINES
 from gliobench.models.prediction import Model
-from gliobench.study.config import UNTRAINED_CHECKPOINT, BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.config import (
+    UNTRAINED_CHECKPOINT,
+    AnyModel,
+    BaselineModel,
+    ClassicalModel,
+    LanguageModel,
+    NetworkModel,
+)
 from gliobench.study.context import Context, StageError
 from gliobench.tasks.prompt import read_prompt_file
 
@@ -21,7 +28,7 @@ class Builder:
     every_plane: bool = False
 
 
-def build_model(context: Context, part: BaselineModel | NetworkModel | LanguageModel, plane: Plane) -> Model:
+def build_model(context: Context, part: AnyModel, plane: Plane) -> Model:
     """The model of a study's entry, ready to answer about slices of `plane`."""
     return BUILDERS[part.kind].build(context, part, plane)
 
@@ -30,6 +37,13 @@ def _baseline(context: Context, part: BaselineModel, plane: Plane) -> Model:
     if part.name not in BASELINES:
         raise StageError(f"no baseline is named {part.name!r}; there are {', '.join(BASELINES)}")
     return BASELINES[part.name]([context.subjects[id] for id in context.fold.train], plane)
+
+
+def _classical(context: Context, part: ClassicalModel, plane: Plane) -> Model:
+    from gliobench.models.classical.grade import fit_grader
+
+    train, validation = ([context.subjects[id] for id in ids] for ids in (context.fold.train, context.fold.validation))
+    return fit_grader(part.name, part.region, train, validation)
 
 
 def _network(context: Context, part: NetworkModel, plane: Plane) -> Model:
@@ -73,6 +87,7 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
 
 BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline, every_plane=True),
+    "classical": Builder(_classical),
     "network": Builder(_network),
     "vlm": Builder(_language_model),
 }

@@ -22,9 +22,9 @@ class Part(BaseModel):
 
 
 class GridPart(Part):
-    """The common grid. `tumour` uses the truth to place it (an oracle)."""
+    """The common grid. `tumour` uses the truth to place it (an oracle); `stored` keeps z-scored voxels as they are."""
 
-    preset: Literal["brain", "study", "tumour"] = "brain"
+    preset: Literal["brain", "study", "tumour", "stored"] = "brain"
     shape: tuple[int, int, int] = (95, 128, 128)
 
 
@@ -90,6 +90,17 @@ class NetworkModel(Part):
     train: TrainPart = TrainPart()
 
 
+class ClassicalModel(Part):
+    """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
+
+    `region`: where it looks: the whole prepared `crop`, its `brain`, or the true tumour (`truth`, an oracle).
+    """
+
+    kind: Literal["classical"]
+    name: Name
+    region: Literal["crop", "brain", "truth"] = "brain"
+
+
 class LanguageModel(Part):
     """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture)."""
 
@@ -115,7 +126,7 @@ class LanguageModel(Part):
         return self
 
 
-AnyModel = Annotated[BaselineModel | NetworkModel | LanguageModel, Field(discriminator="kind")]
+AnyModel = Annotated[BaselineModel | ClassicalModel | NetworkModel | LanguageModel, Field(discriminator="kind")]
 
 
 class Study(Part):
@@ -164,7 +175,7 @@ def read_study(path: Path) -> Study:
 
 def _mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    location = tuple(part for part in detail["loc"] if part not in ("baseline", "network", "vlm"))
+    location = tuple(part for part in detail["loc"] if part not in ("baseline", "classical", "network", "vlm"))
     known = location
     while known and known not in lines:
         known = known[:-1]

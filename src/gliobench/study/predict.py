@@ -8,13 +8,11 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model
-from gliobench.study.config import BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.config import AnyModel, ClassicalModel, LanguageModel, NetworkModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.questions import patient_questions, slice_questions, without_truth
 from gliobench.study.train import training_inputs
-
-AnyPart = BaselineModel | NetworkModel | LanguageModel
 
 
 def predict(context: Context, names: Collection[str] | None = None) -> None:
@@ -29,7 +27,7 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
             _ask(context, part)
 
 
-def _ask(context: Context, part: AnyPart) -> None:
+def _ask(context: Context, part: AnyModel) -> None:
     inputs = _inputs(context, part)
     with context.stage(f"predict-{part.name}", inputs, done=context.folder.asked(part.name).exists()) as to_do:
         if not to_do:
@@ -37,11 +35,11 @@ def _ask(context: Context, part: AnyPart) -> None:
         context.folder.asked(part.name).unlink(missing_ok=True)
         keys: list[str] = []
         for model, questions in _models_and_questions(context, part):
-            keys += _ask_model(context, part.name, model, questions)
+            keys += _ask_model(context, part, model, questions)
         write_asked(context, part.name, keys)
 
 
-def _inputs(context: Context, part: AnyPart) -> str:
+def _inputs(context: Context, part: AnyModel) -> str:
     """Fingerprint of everything that decides which questions are asked and what is answered."""
     study = context.study
     by = study.slices.by
@@ -54,9 +52,14 @@ def _inputs(context: Context, part: AnyPart) -> str:
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         tasks=study.tasks,
         learn=[context.subjects[id].content for id in context.fold.train],
+        calibrate=_validation(context) if isinstance(part, ClassicalModel) else None,
         test=[context.subjects[id].content for id in context.fold.test],
         grades=[subject.grade for subject in context.subjects.values()],
     )
+
+
+def _validation(context: Context) -> list[str]:
+    return [context.subjects[id].content for id in context.fold.validation]
 
 
 def _asked_digest(context: Context, model: str) -> str | None:
@@ -64,7 +67,7 @@ def _asked_digest(context: Context, model: str) -> str | None:
     return file_digest(path) if path.exists() else None
 
 
-def _models_and_questions(context: Context, part: AnyPart) -> Iterator[tuple[Model, list[Question]]]:
+def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Model, list[Question]]]:
     """The model with its questions; a slice-by-slice model once a plane."""
     model: Model | None = None
     for plane in context.study.slices.planes:
@@ -77,8 +80,9 @@ def _models_and_questions(context: Context, part: AnyPart) -> Iterator[tuple[Mod
         yield model, list(slice_questions(context, tasks, plane))
 
 
-def _ask_model(context: Context, name: str, model: Model, questions: Sequence[Question]) -> list[str]:
+def _ask_model(context: Context, part: AnyModel, model: Model, questions: Sequence[Question]) -> list[str]:
     """Ask what has no answer yet; returns the keys of all questions in the order asked."""
+    name = part.name
     keys = [question_key(name, model.settings, question) for question in questions]
     arrays = Arrays(context.folder.masks)
     with RecordStore(context.folder.answers(name)) as store:
@@ -89,13 +93,14 @@ def _ask_model(context: Context, name: str, model: Model, questions: Sequence[Qu
         with context.voice.bar(f"ask {name}", len(to_ask)) as advance:
             predictions = model.predict([question for _, question in to_ask])
             for done, ((key, _), prediction) in enumerate(zip(to_ask, predictions, strict=True), start=1):
-                store.append(make_record(key, name, prediction, _oracles(context, prediction.question), arrays))
+                store.append(make_record(key, name, prediction, _oracles(context, part, prediction.question), arrays))
                 advance(done, prediction.question.subject.id)
     return keys
 
 
-def _oracles(context: Context, question: Question) -> tuple[str, ...]:
+def _oracles(context: Context, part: AnyModel, question: Question) -> tuple[str, ...]:
     """What the truth was used for when this question's input was made."""
     grid = ("grid",) if question.subject.oracle else ()
     slices = ("slices",) if question.frame is not None and context.study.slices.select == "oracle" else ()
-    return grid + slices
+    region = ("region",) if isinstance(part, ClassicalModel) and part.region == "truth" else ()
+    return grid + slices + region

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.scoring.errors import CompareError
-from gliobench.study.config import UNTRAINED_CHECKPOINT, BaselineModel, LanguageModel, NetworkModel
+from gliobench.study.config import UNTRAINED_CHECKPOINT, BaselineModel, ClassicalModel, LanguageModel, NetworkModel
 from gliobench.study.context import Context, read_stage
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
@@ -54,6 +54,7 @@ def report(context: Context) -> Path:
             provenance=_provenance(context),
             oracles=list(_oracles(context)),
             notes=list(_notes(context)),
+            marks=dict.fromkeys(_shown_the_tumour(context), "oracle"),
         )
         return write_report(contents, context.folder.report)
 
@@ -102,6 +103,14 @@ def _oracles(context: Context) -> Iterator[str]:
         yield "grid: every model sees a volume centred on the true tumour"
     if context.study.slices.select == "oracle":
         yield "slices: a slice-by-slice model is asked only about slices that hold tumour, found by the truth"
+    for name in _shown_the_tumour(context):
+        yield f"region: {name} looks inside the true tumour"
+
+
+def _shown_the_tumour(context: Context) -> list[str]:
+    """The classical models whose region is the truth."""
+    classical = (part for part in context.study.models if isinstance(part, ClassicalModel))
+    return [part.name for part in classical if part.region == "truth"]
 
 
 def _notes(context: Context) -> Iterator[str]:
