@@ -1,4 +1,4 @@
-"""Models against trivial baselines, patient by patient."""
+"""Models against baselines, patient by patient."""
 
 from dataclasses import dataclass
 

@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,19 +61,22 @@ def report(context: Context) -> Path:
 
 
 def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
-    """Every model against every trivial baseline on each task's first figure, paired by patient.
+    """Every model against every trivial baseline, and every other model against the classical ones, on each task's
+    first figure, paired by patient.
 
     Random weights and the empty mask are left out: nobody doubts them, and every test more costs the others power.
     """
     from gliobench.report.metrics import PRIMARY
-    from gliobench.scoring.compare import compare
+    from gliobench.scoring.compare import compare_named
 
     trivial = {part.name for part in context.study.models if isinstance(part, BaselineModel)}
     untrained = {part.name for part in _language_models(context) if part.checkpoint == UNTRAINED_CHECKPOINT}
-    models = scores.of(set(scores.summary["model"]) - trivial - untrained)
-    baselines = scores.of(trivial - {"empty"})
+    classical = {part.name for part in context.study.models if isinstance(part, ClassicalModel)}
+    models = [part.name for part in context.study.models if part.name not in trivial | untrained]
+    baselines = [part.name for part in context.study.models if part.name in trivial - {"empty"}]
+    pairs = [*product(models, baselines), *product((name for name in models if name not in classical), classical)]
     try:
-        return compare(models, baselines, metrics={figures[0] for figures in PRIMARY.values()})
+        return compare_named(scores, pairs, metrics={figures[0] for figures in PRIMARY.values()})
     except CompareError:  # no figure in common
         return None
 
