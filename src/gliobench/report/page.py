@@ -13,6 +13,7 @@ from gliobench.report.distributions import draw_distributions
 from gliobench.report.gallery import draw_gallery, gallery_models
 from gliobench.report.markdown import write_markdown
 from gliobench.report.pairs import pair_rows
+from gliobench.report.reliability import draw_reliability
 from gliobench.report.votes import OUTCOMES, draw_votes
 
 
@@ -52,6 +53,7 @@ def render_page(contents: ReportContents) -> str:
         details=[tables.task_table(contents, task) for task in metrics.tasks_of(contents.summary)],
         votes=draw_votes(contents.votes, models),
         outcomes=OUTCOMES,
+        reliability=draw_reliability(contents, models),
         distributions=draw_distributions(contents, models),
         curves=draw_curves(contents.curves),
         gallery=draw_gallery(contents.gallery, answering),
