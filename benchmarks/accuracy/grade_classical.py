@@ -3,7 +3,7 @@
     python benchmarks/accuracy/grade_classical.py --cohort ../shared/lesions --folds 5
 
 Every patient is tested once, by a model that was fitted on the other folds and calibrated on its own out-of-fold
-probabilities there. Prints AUC and balanced accuracy with 95 % intervals and ends in one line of JSON. The lesions are
+probabilities there. Prints the figures with 95 % intervals and ends in one line of JSON. The lesions are
 crops that were placed by the true mask, so region `crop` is an oracle for where the tumour is, and `truth` for its
 outline too.
 """
@@ -28,11 +28,13 @@ from gliobench.grid.store import prepare_cohort
 from gliobench.models.classical.features import Region
 from gliobench.models.classical.grade import describe, fit_grader
 from gliobench.models.prediction import Question
+from gliobench.scoring.calibration import calibration_figures
 from gliobench.scoring.grades import GradedPatient, count_votes, grade_figures, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure
 
 REGIONS: tuple[Region, ...] = ("truth", "crop")
-SHOWN = ("auc", "balanced_accuracy", "recall", "specificity", "accuracy")
+SHOWN = ("auc", "balanced_accuracy", "recall", "specificity")
+CALIBRATED = ("brier", "calibration_error", "calibration_slope", "calibration_intercept")
 
 
 def main() -> None:
@@ -42,7 +44,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the folds")
     parser.add_argument("--preset", choices=("stored", "brain"), default="stored")
     options = parser.parse_args()
-    table = Table("region", *SHOWN, "seconds")
+    table = Table("region", *SHOWN, *CALIBRATED, "seconds")
     results = {}
     with TemporaryDirectory() as store:
         cohort = find_cohort(options.cohort)
@@ -50,11 +52,12 @@ def main() -> None:
         subjects = [subject for subject in prepared if subject.grade is not None]
         for region in REGIONS:
             start = perf_counter()
-            figures = grade_figures(out_of_fold(subjects, region, options.folds, options.seed), Bootstrap())
+            graded = out_of_fold(subjects, region, options.folds, options.seed)
+            figures = grade_figures(graded, Bootstrap()) | calibration_figures(graded, Bootstrap())
             seconds = perf_counter() - start
-            table.add_row(region, *(shown(figures[name]) for name in SHOWN), f"{seconds:.0f}")
-            results[region] = {name: asdict(figures[name]) for name in SHOWN}
-    Console(width=140).print(table)
+            table.add_row(region, *(shown(figures[name]) for name in (*SHOWN, *CALIBRATED)), f"{seconds:.0f}")
+            results[region] = {name: asdict(figures[name]) for name in (*SHOWN, *CALIBRATED)}
+    Console(width=200).print(table)
     result = {"benchmark": "grade_classical", "preset": options.preset, "n": len(subjects), "folds": options.folds}
     print(json.dumps({**result, "seed": options.seed, "regions": results}))
 
