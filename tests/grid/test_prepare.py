@@ -1,6 +1,7 @@
 """Presets: where the grid lies, what the intensities become, and what comes back to the world."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,33 @@ def test_brain_stretches_each_modality_between_its_own_percentiles(make_raw: Mak
     low, high = np.percentile(source, (0.5, 99.5))
     expected = 1 + 254 * (np.clip(source, low, high) - low) / (high - low)
     assert np.abs(prepared.image[1] - expected).max() <= 0.51
+
+
+def z_scored(raw: RawSubject) -> RawSubject:
+    """The brain of the hand-made scan, 100 to 200, as z-scores from -2 to 3 in steps of 0.05."""
+    images = np.where(raw.images > 0, (raw.images - 140) / 20, 0).astype(np.float32)
+    return replace(raw, images=images)
+
+
+def test_stored_keeps_the_voxels_and_gives_equal_z_scores_equal_greys(make_raw: MakeRaw) -> None:
+    raw = z_scored(make_raw(shape=(24, 30, 22), spacing_mm=(1.0, 1.2, 2.0), brain=(slice(None),) * 3, tumour=None))
+    dimmer = replace(raw, images=raw.images * np.float32(0.5))
+    for one in (raw, dimmer):
+        prepared = prepare_subject(one, Recipe("stored", (22, 30, 24)))
+        expected = 1 + 254 * (one.images.transpose(0, 3, 2, 1) + 4) / 12
+        assert np.abs(prepared.image - expected).max() <= 0.51
+    assert np.allclose(prepared.spacing_mm, (2.0, 1.2, 1.0))
+    assert np.allclose(prepared.affine @ [3, 4, 5, 1], raw.affine @ [5, 4, 3, 1])
+    assert not prepared.oracle
+
+
+def test_stored_cuts_off_what_is_beyond_the_window_and_refuses_a_scan_that_is_not_z_scored(make_raw: MakeRaw) -> None:
+    raw = z_scored(make_raw(shape=(24, 30, 22), brain=(slice(None),) * 3))
+    raw.images[0, 0, 0, 0], raw.images[0, 1, 0, 0] = -50, 50
+    prepared = prepare_subject(raw, Recipe("stored", (22, 30, 24)))
+    assert (prepared.image[0, 0, 0, 0], prepared.image[0, 0, 0, 1]) == (1, 255)
+    with pytest.raises(SubjectError, match=r"made-by-hand: preset `stored` expects z-scored .* 100% lie outside"):
+        prepare_subject(make_raw(), Recipe("stored"))
 
 
 def test_study_takes_slices_30_to_minus_30_and_copies_voxels_of_a_scan_of_155(make_raw: MakeRaw) -> None:

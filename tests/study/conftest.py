@@ -17,6 +17,7 @@ models:
   - {kind: baseline, name: mean-box}
   - {kind: baseline, name: flair-blob}
   - {kind: baseline, name: empty}
+  - {kind: classical, name: radiomics, region: truth}
   - kind: network
     name: classifier
     network: grade-classifier

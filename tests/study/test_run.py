@@ -38,7 +38,7 @@ def summary(run: Path) -> pd.DataFrame:
 def test_every_model_stands_in_the_table_of_every_task_it_answers(finished_run: Path) -> None:
     table = summary(finished_run)
     by_task = {task: set(rows["model"]) for task, rows in table.groupby("task")}
-    assert by_task["grade"] == {"majority-grade", "classifier", "tiny-mllama-untrained"}
+    assert by_task["grade"] == {"majority-grade", "radiomics", "classifier", "tiny-mllama-untrained"}
     assert by_task["centre"] == {
         *("image-centre", "mean-box", "flair-blob", "empty", "segmenter", "tiny-mllama-untrained")
     }
@@ -144,6 +144,21 @@ def test_compare_pairs_the_models_of_a_run(finished_run: Path, tmp_path: Path) -
     assert set(compared["model_b"]) == {"empty"}
     segmenter = compared[(compared["model_a"] == "segmenter") & (compared["task"] == "mask")]
     assert segmenter["difference"].tolist() == pytest.approx(segmenter["value_a"].tolist()), "an empty mask has Dice 0"
+
+
+def test_who_is_shown_the_true_tumour_is_marked_in_the_records_and_in_the_report(finished_run: Path) -> None:
+    records = [json.loads(line) for line in (finished_run / "answers" / "radiomics.jsonl").read_text().splitlines()]
+    assert [record["oracle"] for record in records] == [["region"]] * 4
+    assert all(0 <= record["score"] <= 1 for record in records)
+    markdown = (finished_run / "report" / "report.md").read_text()
+    assert "radiomics (oracle)" in markdown
+    assert "radiomics looks inside the true tumour" in markdown
+
+
+def test_the_network_is_compared_with_the_classical_baseline_and_both_with_the_trivial_one(finished_run: Path) -> None:
+    compared = pd.read_csv(finished_run / "report" / "comparisons.csv")
+    pairs = set(map(tuple, compared.loc[compared["task"] == "grade", ["model_a", "model_b"]].to_numpy()))
+    assert pairs == {("radiomics", "majority-grade"), ("classifier", "majority-grade"), ("classifier", "radiomics")}
 
 
 def test_a_stage_alone_names_the_one_before(tmp_path: Path, phantom_cohort: Path, small_study: Path) -> None:

@@ -9,11 +9,22 @@ from gliobench.grid.recipe import Preset
 
 BRAIN_PERCENTILES = (0.5, 99.5)
 STUDY_PERCENTILES = (1.0, 99.0)
+STORED_WINDOW = (-4.0, 8.0)  # standard deviations
+STORED_OUTSIDE = 0.05  # at most this share of the values; of a z-scored scan it is a few in a thousand
 ROUNDING = 1e-5  # interpolating a constant in float32 gives differences of this order, which are not to be stretched
 
 
+class IntensityError(ValueError):
+    """Intensities that the preset is not made for; the message says what was found."""
+
+
 def to_grey(values: NDArray[np.float32], preset: Preset) -> NDArray[np.uint8]:
-    """The intensities (4, N) of the brain's voxels as uint8 from 1 to 255, by the preset's rule."""
+    """The intensities (4, N) of the brain's voxels as uint8 from 1 to 255, by the preset's rule.
+
+    Raises IntensityError where preset `stored` is given intensities that are not z-scored.
+    """
+    if preset == "stored":
+        return _windowed(values)
     return _equalised_together(values) if preset == "study" else _stretched_each(values)
 
 
@@ -25,6 +36,18 @@ def _stretched_each(values: NDArray[np.float32]) -> NDArray[np.uint8]:
         varies = high - low > ROUNDING * max(abs(low), abs(high))
         row[:] = _to_8_bits((np.clip(modality, low, high) - low) / (high - low)) if varies else 1
     return grey
+
+
+def _windowed(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """All patients by one rule, so that equal z-scores give equal greys."""
+    low, high = STORED_WINDOW
+    outside = float(np.mean((values < low) | (values > high)))
+    if outside > STORED_OUTSIDE:
+        raise IntensityError(
+            f"preset `stored` expects z-scored intensities, nearly all from {low:g} to {high:g}; {outside:.0%} lie "
+            f"outside, from {values.min():g} to {values.max():g}: z-score the images, or use preset `brain`"
+        )
+    return _to_8_bits((np.clip(values, low, high) - low) / (high - low))
 
 
 def _equalised_together(values: NDArray[np.float32]) -> NDArray[np.uint8]:

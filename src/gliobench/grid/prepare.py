@@ -10,6 +10,9 @@ Intensities are interpolated linearly, labels taken from the nearest voxel. Pres
           so that large brains lose their rim, as they did there. Intensities of the four modalities together clipped
           at the percentiles 1 and 99 and equalised.
 `tumour`  at 1 mm around the middle of the mask's box: an oracle, for it needs the truth. Intensities as in `brain`.
+`stored`  the scan's own voxels around its middle, for crops that were z-scored before: one window of -4 to 8 standard
+          deviations for everybody. The other presets stretch every patient to its own percentiles, and so take away
+          how bright a patient's tumour is beside another's.
 """
 
 from collections.abc import Callable
@@ -19,7 +22,7 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.read import SubjectError
 from gliobench.cohort.subject import Fault, RawSubject
-from gliobench.grid.intensity import to_grey
+from gliobench.grid.intensity import IntensityError, to_grey
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.recipe import Preset, Recipe, content_key
 from gliobench.grid.resample import Placement, Scan, centred, nearest, orient, trilinear
@@ -39,7 +42,8 @@ def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
 
     `affine` of the result maps the grid to the same world millimetres as `raw.affine` maps the source.
     The brain is where any modality is not zero; outside it the image is 0, inside it 1 to 255.
-    Raises SubjectError: no voxel but zeros, `study` on a scan of 60 mm or less, `tumour` without a mask.
+    Raises SubjectError: no voxel but zeros, `study` on a scan of 60 mm or less, `tumour` without a mask, `stored` on
+    intensities that are not z-scored.
     """
     try:
         scan, placement, brain = _place(raw, recipe)
@@ -47,7 +51,10 @@ def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
         raise SubjectError((Fault(raw.id, str(error)),)) from error
     image = np.zeros((len(scan.images), *recipe.shape), np.uint8)
     inside = np.flatnonzero(brain)  # flat: setting by a mask takes three times as long
-    grey = to_grey(trilinear(scan.images, placement, inside), recipe.preset)
+    try:
+        grey = to_grey(trilinear(scan.images, placement, inside), recipe.preset)
+    except IntensityError as error:
+        raise SubjectError((Fault(raw.id, str(error)),)) from error
     for modality, values in zip(image, grey, strict=True):
         modality.reshape(-1)[inside] = values
     width, height, depth = raw.images.shape[1:]
@@ -114,10 +121,15 @@ def _place_tumour(scan: Scan, present: NDArray[np.bool_], shape: Shape) -> Place
     return centred((first + last) / 2, (1.0, 1.0, 1.0), shape, scan)
 
 
+def _place_stored(scan: Scan, present: NDArray[np.bool_], shape: Shape) -> Placement:
+    return centred((np.asarray(present.shape) - 1) / 2, scan.spacing_mm.tolist(), shape, scan)
+
+
 _PLACEMENTS: dict[Preset, Callable[[Scan, NDArray[np.bool_], Shape], Placement]] = {
     "brain": _place_brain,
     "study": _place_study,
     "tumour": _place_tumour,
+    "stored": _place_stored,
 }
 
 

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Preset = Literal["brain", "study", "tumour"]
+Preset = Literal["brain", "study", "tumour", "stored"]
 RECIPE_VERSION = 1  # goes up with every change after which the same recipe gives other voxels
 
 

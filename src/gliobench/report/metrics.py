@@ -19,6 +19,7 @@ PRIMARY: dict[str, tuple[str, ...]] = {
 
 TITLES = {
     "auc": "AUC",
+    "brier": "Brier score",
     "dice": "Dice",
     "f1": "F1",
     "hd95_mm": "HD95",
@@ -27,6 +28,9 @@ TITLES = {
     "distance_to_box_mm": "distance to box",
 }
 
+LOWER = frozenset({"brier", "calibration_error"})
+AIMS = {"calibration_slope": "1", "calibration_intercept": "0"}
+
 
 def title(metric: str) -> str:
     """A metric's name for people, without its unit."""
@@ -34,8 +38,13 @@ def title(metric: str) -> str:
 
 
 def lower_is_better(metric: str) -> bool:
-    """True for distances."""
-    return "_mm" in metric
+    """True for distances and errors."""
+    return "_mm" in metric or metric in LOWER
+
+
+def better(metric: str) -> str:
+    """ "higher", "lower", or the value that is best."""
+    return AIMS.get(metric, "lower" if lower_is_better(metric) else "higher")
 
 
 def tasks_of(table: pd.DataFrame) -> list[str]:

@@ -15,6 +15,7 @@ from gliobench.report.gallery import draw_gallery, gallery_models
 from gliobench.report.markdown import write_markdown
 from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_rows
+from gliobench.report.reliability import draw_reliability
 from gliobench.report.votes import OUTCOMES, draw_votes
 
 
@@ -61,6 +62,7 @@ def render_page(contents: ReportContents) -> str:
         consistency=consistency_table(contents),
         repeated=draw_consistency(contents),
         said=consistency_legend(contents),
+        reliability=draw_reliability(contents, models),
         distributions=draw_distributions(contents, models),
         curves=draw_curves(contents.curves),
         gallery=draw_gallery(contents.gallery, answering),

@@ -1,4 +1,4 @@
-"""Models against trivial baselines, patient by patient."""
+"""Models against baselines, patient by patient."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ def pair_rows(comparisons: pd.DataFrame | None) -> list[PairRow]:
 
 
 def _row(row: pd.Series) -> PairRow:
-    unit = "mm" if metrics.lower_is_better(row["metric"]) else "share"
+    unit = "mm" if row["metric"].endswith("_mm") else "share"
     return PairRow(
         task=row["task"],
         metric=metrics.title(row["metric"]),

@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading; `better` is "higher" or "lower"."""
+    """A column's heading; `better` is "higher", "lower" or the value that is best."""
 
     task: str
     metric: str
@@ -121,7 +121,7 @@ def _row(contents: ReportContents, model: str, plane: str, source: str, cells: t
 def _column(summary: pd.DataFrame, task: str, metric: str) -> Column:
     units = summary.loc[(summary["task"] == task) & (summary["metric"] == metric), "unit"]
     unit = str(units.iloc[0]) if str(units.iloc[0]) in ("mm", "px") else ""
-    return Column(task, metric, metrics.title(metric), unit, "lower" if metrics.lower_is_better(metric) else "higher")
+    return Column(task, metric, metrics.title(metric), unit, metrics.better(metric))
 
 
 def _several_planes(summary: pd.DataFrame) -> bool:
@@ -172,7 +172,7 @@ def _origin(entry: "pd.Series[Any]", several_planes: bool) -> str:
 def _cell(entry: "pd.Series[Any]", scale: _Scale, origin: str) -> Cell:
     unit = str(entry["unit"])
     value, low, high = (float(entry[name]) for name in ("value", "low", "high"))
-    place = scale.place(value)
+    place = None if entry["metric"] in metrics.AIMS else scale.place(value)
     return Cell(
         value="not defined" if math.isnan(value) else numbers.number(value, unit),
         interval=numbers.interval(low, high, unit),

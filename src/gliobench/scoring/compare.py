@@ -43,6 +43,21 @@ def compare(
     return _compare_pairs(list(product(sides[0].values(), sides[1].values())), bootstrap, metrics)
 
 
+def compare_named(
+    tables: Tables,
+    pairs: Sequence[tuple[str, str]],
+    bootstrap: Bootstrap | None = None,
+    metrics: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """The named pairs of the models of one set of tables, first minus second; a model without scores is left out.
+
+    Else as `compare`.
+    """
+    models = read_models(tables)
+    known = [(models[a], models[b]) for a, b in pairs if a in models and b in models]
+    return _compare_pairs(known, bootstrap, metrics)
+
+
 def compare_models(
     tables: Tables,
     reference: str | None = None,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from gliobench.scoring.calibration import calibration_figures, has_probabilities
 from gliobench.scoring.grades import GradedPatient, grade_figures
 from gliobench.scoring.intervals import Bootstrap, Figure
 from gliobench.scoring.score import VOLUME, SubjectRow, SubjectScores, VoteRow
@@ -102,8 +103,14 @@ def _grades(votes: Sequence[VoteRow], bootstrap: Bootstrap) -> dict[Group, Figur
     return {
         (model, "grade", "grade", plane, metric): figure
         for (model, plane), group in patients.items()
-        for metric, figure in grade_figures(group, bootstrap).items()
+        for metric, figure in _patient_figures(group, bootstrap).items()
     }
+
+
+def _patient_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap) -> dict[str, Figure]:
+    """What the grades are worth and, of a model that gives probabilities, what these are worth."""
+    graded = grade_figures(patients, bootstrap)
+    return graded | calibration_figures(patients, bootstrap) if has_probabilities(patients) else graded
 
 
 def _summary(

@@ -14,6 +14,7 @@ from gliobench.study.config import (
     UNTRAINED_CHECKPOINT,
     AnyModel,
     BaselineModel,
+    ClassicalModel,
     LanguageModel,
     NetworkModel,
     ServerModel,
@@ -40,6 +41,14 @@ def _baseline(context: Context, part: BaselineModel, round: Round, plane: Plane)
     if part.name not in BASELINES:
         raise StageError(f"no baseline is named {part.name!r}; there are {', '.join(BASELINES)}")
     return BASELINES[part.name]([context.subjects[id] for id in round.learn], plane)
+
+
+def _classical(context: Context, part: ClassicalModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.classical.grade import fit_grader
+
+    validation = [context.subjects[id] for id in round.validation]
+    train = [context.subjects[id] for id in round.learn if id not in round.validation]
+    return fit_grader(part.name, part.region, train, validation)
 
 
 def _network(context: Context, part: NetworkModel, round: Round, plane: Plane) -> Model:
@@ -120,6 +129,7 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
 
 BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline),
+    "classical": Builder(_classical),
     "network": Builder(_network),
     "vlm": Builder(_language_model, learns=False),
     "openai": Builder(_server_model, learns=False),

@@ -22,9 +22,9 @@ class Part(BaseModel):
 
 
 class GridPart(Part):
-    """The common grid. `tumour` uses the truth to place it (an oracle)."""
+    """The common grid. `tumour` uses the truth to place it (an oracle); `stored` keeps z-scored voxels as they are."""
 
-    preset: Literal["brain", "study", "tumour"] = "brain"
+    preset: Literal["brain", "study", "tumour", "stored"] = "brain"
     shape: tuple[int, int, int] = (95, 128, 128)
 
 
@@ -129,6 +129,17 @@ class NetworkModel(Part):
     start: Path | None = None
 
 
+class ClassicalModel(Part):
+    """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
+
+    `region`: where it looks: the whole prepared `crop`, its `brain`, or the true tumour (`truth`, an oracle).
+    """
+
+    kind: Literal["classical"]
+    name: Name
+    region: Literal["crop", "brain", "truth"] = "brain"
+
+
 class LanguageModel(Part):
     """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture)."""
 
@@ -197,7 +208,9 @@ def samples(part: Part) -> bool:
     return isinstance(part, LanguageModel | ServerModel) and part.temperature > 0
 
 
-AnyModel = Annotated[BaselineModel | NetworkModel | LanguageModel | ServerModel, Field(discriminator="kind")]
+AnyModel = Annotated[
+    BaselineModel | ClassicalModel | NetworkModel | LanguageModel | ServerModel, Field(discriminator="kind")
+]
 
 
 class Study(Part):
@@ -261,7 +274,8 @@ def with_fold(study: Study, fold: str | None) -> Study:
 
 def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    location = tuple(part for part in detail["loc"] if part not in ("baseline", "network", "vlm", "openai"))
+    kinds = ("baseline", "classical", "network", "vlm", "openai")
+    location = tuple(part for part in detail["loc"] if part not in kinds)
     known = location
     while known and known not in lines:
         known = known[:-1]

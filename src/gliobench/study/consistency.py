@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
 from gliobench.study.answers import current_answers, repeated_answers
-from gliobench.study.config import ConsistencyPart, LanguageModel, samples
+from gliobench.study.config import ConsistencyPart, LanguageModel, ServerModel, samples
 from gliobench.study.context import Context
 from gliobench.study.questions import repeated_places
 
@@ -26,7 +26,8 @@ def sampling(context: Context) -> dict[str, str]:
     """By language model that is asked about the task of `consistency`, how its answers are drawn, in words."""
     return {
         model.name: (
-            f"temperature {model.temperature:g}, top_p {model.top_p:g}, min_p {model.min_p:g}, seed {model.seed}"
+            f"temperature {model.temperature:g}, top_p {model.top_p:g}, "
+            f"min_p {getattr(model, 'min_p', 0.0):g}, seed {model.seed}"
             if samples(model)
             else "greedy (temperature 0)"
         )
@@ -34,10 +35,10 @@ def sampling(context: Context) -> dict[str, str]:
     }
 
 
-def _models(context: Context) -> Iterator[LanguageModel]:
+def _models(context: Context) -> Iterator[LanguageModel | ServerModel]:
     part = context.study.consistency
     for model in context.study.models:
-        if part is not None and isinstance(model, LanguageModel) and part.task in model.tasks:
+        if part is not None and isinstance(model, LanguageModel | ServerModel) and part.task in model.tasks:
             yield model
 
 

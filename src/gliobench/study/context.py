@@ -34,6 +34,11 @@ class Round:
         return tuple(sorted({id for fold in self.folds.values() for id in fold.train}))
 
     @property
+    def validation(self) -> Ids:
+        """Who decides for a model of the whole round: the first fold's."""
+        return next(iter(self.folds.values())).validation
+
+    @property
     def test(self) -> Ids:
         return next(iter(self.folds.values())).test
 

@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from gliobench.models.errors import ModelStopped
-from gliobench.models.prediction import Charged, Model, Question
+from gliobench.models.prediction import Charged, Model, Prediction, Question
 from gliobench.models.trained import DESCRIPTION
 from gliobench.records.record import make_record, question_key
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model, network_folders
-from gliobench.study.config import AnyModel, LanguageModel, NetworkModel, ServerModel, samples
+from gliobench.study.config import AnyModel, ClassicalModel, LanguageModel, NetworkModel, ServerModel, samples
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
@@ -39,7 +39,7 @@ def _ask(context: Context, part: AnyModel) -> None:
         asked: list[str] = []
         repeated: list[str] = []
         for model, questions in _models_and_questions(context, part):
-            keys = _ask_model(context, part.name, model, questions)
+            keys = _ask_model(context, part, model, questions)
             for key, question in zip(keys, questions, strict=True):
                 (repeated if question.repeat else asked).append(key)
         write_asked(context, part.name, asked, repeated)
@@ -59,9 +59,14 @@ def _inputs(context: Context, part: AnyModel) -> str:
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
+        calibrate=_validation(context) if isinstance(part, ClassicalModel) else None,
         test=[context.subjects[id].content for id in context.tested],
         grades=[subject.grade for subject in context.subjects.values()],
     )
+
+
+def _validation(context: Context) -> list[str]:
+    return [context.subjects[id].content for round in context.rounds for id in round.validation]
 
 
 def _asked_digest(context: Context, model: str) -> str | None:
@@ -94,8 +99,9 @@ def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Mo
             yield model, questions
 
 
-def _ask_model(context: Context, name: str, model: Model, questions: Sequence[Question]) -> list[str]:
+def _ask_model(context: Context, part: AnyModel, model: Model, questions: Sequence[Question]) -> list[str]:
     """Ask what has no answer yet; returns the keys of all questions in the order asked."""
+    name = part.name
     keys = [question_key(name, model.settings, question) for question in questions]
     arrays = Arrays(context.folder.masks)
     with RecordStore(context.folder.answers(name)) as store:
@@ -104,15 +110,19 @@ def _ask_model(context: Context, name: str, model: Model, questions: Sequence[Qu
         if len(to_ask) < len(keys):
             context.voice.say(f"{name}: {len(keys) - len(to_ask)} of {len(keys)} questions are answered already")
         with context.voice.bar(f"ask {name}", len(to_ask)) as advance:
+
+            def keep(key: str, prediction: Prediction) -> None:
+                oracles = _oracles(context, part, prediction.question)
+                store.append(make_record(key, name, prediction, oracles, arrays))
+
             predictions = model.predict([question for _, question in to_ask])
             try:
                 for done, ((key, _), prediction) in enumerate(zip(to_ask, predictions, strict=True), start=1):
-                    store.append(make_record(key, name, prediction, _oracles(context, prediction.question), arrays))
+                    keep(key, prediction)
                     advance(done, prediction.question.subject.id)
             except ModelStopped as stopped:
                 for prediction in stopped.answered:
-                    key = question_key(name, model.settings, prediction.question)
-                    store.append(make_record(key, name, prediction, _oracles(context, prediction.question), arrays))
+                    keep(question_key(name, model.settings, prediction.question), prediction)
                 raise
             finally:
                 if to_ask and isinstance(model, Charged):
@@ -120,8 +130,9 @@ def _ask_model(context: Context, name: str, model: Model, questions: Sequence[Qu
     return keys
 
 
-def _oracles(context: Context, question: Question) -> tuple[str, ...]:
+def _oracles(context: Context, part: AnyModel, question: Question) -> tuple[str, ...]:
     """What the truth was used for when this question's input was made."""
     grid = ("grid",) if question.subject.oracle else ()
     slices = ("slices",) if question.frame is not None and context.study.slices.select == "oracle" else ()
-    return grid + slices
+    region = ("region",) if isinstance(part, ClassicalModel) and part.region == "truth" else ()
+    return grid + slices + region

@@ -5,12 +5,20 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.scoring.errors import CompareError
-from gliobench.study.config import UNTRAINED_CHECKPOINT, BaselineModel, LanguageModel, NetworkModel, ServerModel
+from gliobench.study.config import (
+    UNTRAINED_CHECKPOINT,
+    BaselineModel,
+    ClassicalModel,
+    LanguageModel,
+    NetworkModel,
+    ServerModel,
+)
 from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, read_stage
 from gliobench.study.folder import fingerprint
@@ -59,24 +67,28 @@ def report(context: Context) -> Path:
             provenance=_provenance(context),
             oracles=list(_oracles(context)),
             notes=list(_notes(context)),
+            marks=dict.fromkeys(_shown_the_tumour(context), "oracle"),
         )
         return write_report(contents, context.folder.report)
 
 
 def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
-    """Every model against every trivial baseline on each task's first figure, paired by patient.
+    """Every model against every trivial baseline, and every other model against the classical ones, on each task's
+    first figure, paired by patient.
 
     Random weights and the empty mask are left out: nobody doubts them, and every test more costs the others power.
     """
     from gliobench.report.metrics import PRIMARY
-    from gliobench.scoring.compare import compare
+    from gliobench.scoring.compare import compare_named
 
     trivial = {part.name for part in context.study.models if isinstance(part, BaselineModel)}
     untrained = {part.name for part in _language_models(context) if part.checkpoint == UNTRAINED_CHECKPOINT}
-    models = scores.of(set(scores.summary["model"]) - trivial - untrained)
-    baselines = scores.of(trivial - {"empty"})
+    classical = {part.name for part in context.study.models if isinstance(part, ClassicalModel)}
+    models = [part.name for part in context.study.models if part.name not in trivial | untrained]
+    baselines = [part.name for part in context.study.models if part.name in trivial - {"empty"}]
+    pairs = [*product(models, baselines), *product((name for name in models if name not in classical), classical)]
     try:
-        return compare(models, baselines, metrics={figures[0] for figures in PRIMARY.values()})
+        return compare_named(scores, pairs, metrics={figures[0] for figures in PRIMARY.values()})
     except CompareError:  # no figure in common
         return None
 
@@ -114,6 +126,14 @@ def _oracles(context: Context) -> Iterator[str]:
         yield "grid: every model sees a volume centred on the true tumour"
     if context.study.slices.select == "oracle":
         yield "slices: a slice-by-slice model is asked only about slices that hold tumour, found by the truth"
+    for name in _shown_the_tumour(context):
+        yield f"region: {name} looks inside the true tumour"
+
+
+def _shown_the_tumour(context: Context) -> list[str]:
+    """The classical models whose region is the truth."""
+    classical = (part for part in context.study.models if isinstance(part, ClassicalModel))
+    return [part.name for part in classical if part.region == "truth"]
 
 
 def _notes(context: Context) -> Iterator[str]:

@@ -1,0 +1,156 @@
+"""The classical grade baseline: forests and a logistic regression on simple features, refitted wherever it is needed.
+
+Nothing is stored, so nothing has to be loaded: fitting takes seconds and gives the same model every time.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import QuantileTransformer
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.classical.calibration import Calibration, fit_calibration, least_count
+from gliobench.models.classical.features import FEATURES_VERSION, Region, find_features, region_mask
+from gliobench.models.errors import ModelError
+from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.tasks.answer import Answer, Answered, Missing
+from gliobench.tasks.geometry import Grade
+
+TREES = 200
+FOLDS = 5  # of the training patients, for out-of-fold probabilities
+ENOUGH = 20  # patients of each grade to calibrate on: a threshold from fewer is luck
+
+Rows = NDArray[np.float64]
+Describe = Callable[[PreparedSubject, Region], Rows]  # a patient's features, (features,), always in the same order
+
+
+def describe(subject: PreparedSubject, region: Region) -> Rows:
+    """The features of a region, (features,) float64, in the order of `find_features`."""
+    return np.array(list(find_features(subject, region_mask(subject, region)).values()))
+
+
+@dataclass(frozen=True, eq=False)
+class ClassicalGrader:
+    """Says HGG where the calibrated probability reaches the threshold; the probability is the prediction's score."""
+
+    name: str
+    region: Region
+    settings: Settings
+    voters: Pipeline
+    calibration: Calibration
+    describe: Describe
+    tasks = frozenset({"grade"})
+    per_slice = False
+
+    def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        """One prediction a patient, in the order asked; Missing where the region is the truth and there is no mask."""
+        for question in questions:
+            start = perf_counter()
+            answer, probability = self._answer(question.subject)
+            yield Prediction(question, answer, score=probability, seconds=perf_counter() - start)
+
+    def _answer(self, subject: PreparedSubject) -> tuple[Answer, float | None]:
+        if not _has_region(subject, self.region):
+            return Missing("no mask, and the region to look at is the true tumour"), None
+        score = _hgg(self.voters, self.describe(subject, self.region)[None])
+        probability = float(self.calibration.probability(score)[0])
+        return Answered(Grade(HGG if probability >= self.calibration.threshold else LGG)), probability
+
+
+def fit_grader(
+    name: str,
+    region: Region,
+    train: Sequence[PreparedSubject],
+    validation: Sequence[PreparedSubject],
+    describe: Describe = describe,
+) -> ClassicalGrader:
+    """Fit on the training patients, calibrate on the validation patients; seeded, the same every time.
+
+    Calibration and threshold come from the validation patients; where these are fewer than 20 of either grade, from
+    the training patients' out-of-fold probabilities as well. Patients without a grade, or without the region, are left
+    out. Raises ModelError where the training patients do not hold both grades.
+    """
+    train, validation = ([one for one in part if _can_teach(one, region)] for part in (train, validation))
+    grades = _grades(train)
+    if least_count(grades) == 0:
+        raise ModelError(
+            f"{name}: needs training patients of both grades{' with a mask' if region == 'truth' else ''}; found "
+            f"{np.count_nonzero(grades == LGG)} LGG and {np.count_nonzero(grades == HGG)} HGG"
+        )
+    rows = np.array([describe(one, region) for one in train])
+    voters = _voters(len(rows)).fit(rows, grades)
+    held_out, truth, source = np.empty(0), _grades(validation), "validation"
+    if validation:
+        held_out = _hgg(voters, np.array([describe(one, region) for one in validation]))
+    if least_count(truth) < ENOUGH and least_count(grades) > 1:
+        held_out, truth = np.append(held_out, _out_of_fold(rows, grades)), np.append(truth, grades)
+        source = "validation and out-of-fold training" if validation else "out-of-fold training"
+    calibration = fit_calibration(held_out, truth)
+    settings = {
+        "region": region,
+        "features": FEATURES_VERSION,
+        "scikit_learn": version("scikit-learn"),
+        "learnt": _digest(train, validation),
+        "calibrated_on": source if calibration.fitted else "nobody: too few patients",
+        "threshold": round(calibration.threshold, 6),
+    }
+    return ClassicalGrader(name, region, settings, voters, calibration, describe)
+
+
+def _voters(patients: int) -> Pipeline:
+    """Three designs of different character with one vote each; what a region was too small for is the median."""
+    forest: dict[str, Any] = {"min_samples_leaf": 2, "class_weight": "balanced", "random_state": 0}
+    linear = make_pipeline(
+        QuantileTransformer(n_quantiles=min(50, max(2, patients // 2)), output_distribution="normal", random_state=0),
+        LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000),
+    )
+    votes = [
+        ("forest", RandomForestClassifier(TREES, max_features="sqrt", **forest)),
+        ("extra-trees", ExtraTreesClassifier(TREES, max_features=0.2, **forest)),
+        ("logistic", linear),
+    ]
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    return make_pipeline(imputer, VotingClassifier(votes, voting="soft"))
+
+
+def _out_of_fold(rows: Rows, grades: NDArray[np.int_]) -> Rows:
+    """Each training patient's uncalibrated probability of HGG by models that did not see it; (patients,)."""
+    folds = StratifiedKFold(min(FOLDS, least_count(grades)), shuffle=True, random_state=0)
+    probability: Rows = cross_val_predict(_voters(len(rows)), rows, grades, cv=folds, method="predict_proba")[:, 1]
+    return probability
+
+
+def _hgg(voters: Pipeline, rows: Rows) -> Rows:
+    probability: Rows = voters.predict_proba(rows)[:, 1]  # the classes are LGG (0) and HGG (1)
+    return probability
+
+
+def _can_teach(subject: PreparedSubject, region: Region) -> bool:
+    return subject.grade is not None and _has_region(subject, region)
+
+
+def _has_region(subject: PreparedSubject, region: Region) -> bool:
+    return region != "truth" or subject.labels is not None
+
+
+def _grades(subjects: Sequence[PreparedSubject]) -> NDArray[np.int_]:
+    return np.array([subject.grade for subject in subjects], dtype=np.int_)
+
+
+def _digest(*parts: Sequence[PreparedSubject]) -> str:
+    """SHA-256 (hexadecimal) of who was learnt from: a patient's content says its voxels and its grade."""
+    content = json.dumps([[subject.content for subject in part] for part in parts])
+    return hashlib.sha256(content.encode()).hexdigest()

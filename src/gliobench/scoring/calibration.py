@@ -1,0 +1,143 @@
+"""Whether a model's probabilities of HGG can be taken at their word: Brier score, calibration error, slope, intercept.
+
+Only of models that give a probability of their own for the whole patient. A patient without a usable answer counts as
+the probability 1 - truth, as in the AUC: the worst there is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.cohort.subject import HGG
+from gliobench.scoring.grades import GradedPatient
+from gliobench.scoring.intervals import Bootstrap, Figure, wilson
+
+BINS = 10  # of equal width; a probability on an edge belongs to the upper bin, 1 to the last
+CLIP = 1e-6  # so that the logit of 0 and of 1 is finite
+STEPS = 50  # of Newton's method; it has converged long before
+
+Floats = NDArray[np.float64]
+Truth = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The patients of one bin: how many, their mean probability, and the share of HGG among them."""
+
+    n: int
+    mean: float
+    share: Figure
+
+
+def has_probabilities(patients: Sequence[GradedPatient]) -> bool:
+    """Whether the model gave any probability of its own, rather than votes."""
+    return any(patient.votes.probability is not None for patient in patients)
+
+
+def calibration_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap) -> dict[str, Figure]:
+    """brier, calibration_error, calibration_slope and calibration_intercept, each with its bootstrap interval.
+
+    Brier (1950): the mean squared difference of probability and truth. Calibration error (Naeini 2015, positive class):
+    over `BINS` bins, the mean of |mean probability - share of HGG|, weighted by patients. Slope b: of the logistic
+    regression of the truth on the logit of the probability (Cox 1958); 1 is right, below it is too sure of itself.
+    Intercept: the same with the slope held at 1; 0 is right, below it HGG is called too probable.
+    """
+    truth = np.array([patient.truth for patient in patients]) == HGG
+    probability = np.array([patient.score for patient in patients], dtype=np.float64)
+    logit = _logit(probability)
+
+    def statistic(weights: Floats) -> Floats:
+        columns = (
+            weights @ (probability - truth) ** 2 / weights.sum(axis=1),
+            _calibration_error(weights, truth, probability),
+            _slope(weights, truth, logit),
+            _intercept(weights, truth, logit),
+        )
+        return np.stack(columns, axis=1)
+
+    brier, error, slope, intercept = bootstrap.figures(statistic, len(patients))
+    everybody = np.ones((1, len(patients)), dtype=bool)
+    one_grade = "no LGG patient" if truth.all() else "" if truth.any() else "no HGG patient"
+    equal = "all probabilities are equal" if np.ptp(probability) == 0 else ""
+    apart = "the probabilities separate the grades" if _separated(everybody, truth, logit).all() else ""
+    return {
+        "brier": brier,
+        "calibration_error": error,
+        "calibration_slope": slope.unless(one_grade or equal or apart),
+        "calibration_intercept": intercept.unless(one_grade),
+    }
+
+
+def reliability(truth: Truth, probability: Floats) -> list[ReliabilityBin]:
+    """The bins that hold patients, from the lowest probability to the highest; intervals of shares are Wilson's."""
+    bins = _bins(probability)
+    found = []
+    for number in np.unique(bins):
+        inside = bins == number
+        n, high = int(inside.sum()), int(truth[inside].sum())
+        found.append(ReliabilityBin(n, float(probability[inside].mean()), wilson(high, n, len(truth), "")))
+    return found
+
+
+def _bins(probability: Floats) -> NDArray[np.intp]:
+    return np.minimum(np.floor(np.round(probability * BINS, 9)), BINS - 1).astype(np.intp)
+
+
+def _calibration_error(weights: Floats, truth: Truth, probability: Floats) -> Floats:
+    """Of each resample: the sum over bins of |sum of (probability - truth)|, over the patients."""
+    inside = _bins(probability)[:, None] == np.arange(BINS)
+    error: Floats = np.abs(weights @ (inside * (probability - truth)[:, None])).sum(axis=1) / weights.sum(axis=1)
+    return error
+
+
+def _separated(drawn: NDArray[np.bool_], truth: Truth, logit: Floats) -> NDArray[np.bool_]:
+    """Where no probability of one grade lies beyond one of the other's, so that no finite slope is best."""
+    low, high = np.where(drawn, logit, np.inf), np.where(drawn, logit, -np.inf)
+    upward = high[:, ~truth].max(axis=1, initial=-np.inf) <= low[:, truth].min(axis=1, initial=np.inf)
+    downward = high[:, truth].max(axis=1, initial=-np.inf) <= low[:, ~truth].min(axis=1, initial=np.inf)
+    return np.asarray(upward | downward)
+
+
+def _slope(weights: Floats, truth: Truth, logit: Floats) -> Floats:
+    """Newton's method on all resamples at once; NaN where the grades are separated or one is absent."""
+    a, b = np.zeros(len(weights)), np.ones(len(weights))
+    defined = ~_separated(weights > 0, truth, logit)
+    a, b, drawn = a[defined], b[defined], weights[defined]
+    for _ in range(STEPS):
+        expected = _sigmoid(a[:, None] + b[:, None] * logit)
+        residual, spread = drawn * (truth - expected), drawn * expected * (1 - expected)
+        g0, g1 = residual.sum(axis=1), residual @ logit
+        h00, h01, h11 = spread.sum(axis=1), spread @ logit, spread @ logit**2
+        determinant = np.maximum(h00 * h11 - h01**2, 1e-12)
+        step_a, step_b = (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
+        shrink = np.minimum(1, 5 / np.maximum(np.abs(step_a) + np.abs(step_b), 1e-12))  # a long step may overshoot
+        a, b = a + shrink * step_a, b + shrink * step_b
+        if max(np.abs(step_a).max(initial=0), np.abs(step_b).max(initial=0)) < 1e-10:
+            break
+    slopes = np.full(len(weights), np.nan)
+    slopes[defined] = b
+    return slopes
+
+
+def _intercept(weights: Floats, truth: Truth, logit: Floats) -> Floats:
+    """The shift of all logits that makes the probabilities sum to the HGG patients, by bisection; NaN for one grade."""
+    low, high = np.full(len(weights), -40.0), np.full(len(weights), 40.0)
+    wanted = weights @ truth
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        short = (weights * _sigmoid(middle[:, None] + logit)).sum(axis=1) < wanted
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return np.where((wanted > 0) & (wanted < weights.sum(axis=1)), (low + high) / 2, np.nan)
+
+
+def _sigmoid(values: Floats) -> Floats:
+    result: Floats = 1 / (1 + np.exp(-np.clip(values, -700, 700)))
+    return result
+
+
+def _logit(probability: Floats) -> Floats:
+    clipped = np.clip(probability, CLIP, 1 - CLIP)
+    odds: Floats = np.log(clipped / (1 - clipped))
+    return odds
