@@ -11,6 +11,7 @@ from gliobench.replay.errors import ReplayError
 from gliobench.replay.outcome import as_json, published_side, replay, standard_side
 from gliobench.replay.printing import lines
 from gliobench.replay.read import read_held
+from gliobench.replay.sides import changes
 from gliobench.tasks.geometry import Box, Grade, Polygon
 
 BOX = "Ground truth: [(10, 20), (10, 39), (29, 39), (29, 20)] || Model output: "
@@ -43,13 +44,86 @@ def test_answers_over_lines_cut_off_in_other_brackets_and_empty(tmp_path: Path) 
     standard = standard_side(outcome)
     assert (standard.n_asked, standard.n_answered, standard.n_subjects) == (5, 3, 1)
     assert standard.figures["dice"].value == pytest.approx(0.4)
-    # Published: only the two that were read and have a tumour, and nobody knows of the others.
+    # Published: one that is four corners and no more, and the box in a slice without a tumour, which is held to the
+    # true box before it (20 x 20 pixels against 6 x 4, apart): Dice (1 + 0) / 2. Nobody knows of the others.
     published = published_side(outcome)
-    assert published.figures["dice"].value == 1.0
+    assert published.figures["dice"].value == 0.5
     assert published.n_answered == 2
     said = "\n".join(lines(outcome))
-    assert "3 of 5 answers were not read" in said
+    assert "3 of 5 answers were not read and are left out of the published means" in said
     assert "patient_002: an empty file" in said
+
+
+def test_a_published_slice_without_a_tumour_is_held_to_the_last_true_box_of_anybody(
+    tmp_path: Path,
+) -> None:
+    none = "Ground truth: [(-1, -1), (-1, -1), (-1, -1), (-1, -1)] || Model output: "
+    said = "[(10, 20), (10, 39), (29, 39), (29, 20)]\n"
+    files = {"patient_0.txt": f"{none}{said}{BOX}{said}", "patient_1.txt": f"{none}{said}"}
+    published = published_side(replay(write(tmp_path / "answers", files), "box", "published"))
+    # Patient 0's first slice comes before any truth and is left out; patient 1's is held to patient 0's box.
+    assert (published.n_answered, published.n_subjects) == (2, 2)
+    assert published.figures["dice"].value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("said", "dice"),
+    [
+        ("[(29, 20), (10, 39), (29, 39), (10, 20)]", 1.0),  # corners in any order: the rectangle around them
+        ("[10, 20], [10, 39], [29, 39], [29, 20]", 1.0),
+        # An array's slice from row -10 to 29 of 128 rows is empty; clipped, it would hold the truth.
+        ("[(-10, 20), (-10, 39), (29, 39), (29, 20)]", 0.0),
+    ],
+)
+def test_published_boxes(tmp_path: Path, said: str, dice: float) -> None:
+    folder = write(tmp_path / "answers", {"patient_0.txt": f"{BOX}{said}\n"})
+    assert published_side(replay(folder, "box", "published")).figures["dice"].value == dice
+
+
+@pytest.mark.parametrize("said", ["[10, 20, 29, 39]", "[10, 20), (10, 39), (29, 39), (29, 20)]", "(-1,-1)," * 4, "no"])
+def test_published_boxes_that_are_not_read(tmp_path: Path, said: str) -> None:
+    folder = write(tmp_path / "answers", {"patient_0.txt": f"{BOX}{said}\n"})
+    side = published_side(replay(folder, "box", "published"))
+    assert (side.n_answered, side.n_subjects) == (0, 0)
+
+
+@pytest.mark.parametrize("digits", [25, 400, 5000])
+@pytest.mark.parametrize("task", ["box", "centre", "polygon"])
+def test_a_number_as_long_as_a_line_breaks_nothing(tmp_path: Path, task: str, digits: int) -> None:
+    start = (
+        BOX.replace("Ground truth", "Ground truth centre: [(1, 1)] || Ground truth bbox") if task == "centre" else BOX
+    )
+    folder = write(tmp_path / "answers", {"patient_0.txt": f"{start}({'9' * digits}, 3), (1, 2), (2, 2), (2, 3)\n"})
+    replay(folder, task, "both")
+
+
+def test_a_centre_where_there_is_no_tumour_leaves_the_published_mean(tmp_path: Path) -> None:
+    rows = [{"subject": "A", "truth": truth, "answer": "(3, 4)"} for truth in ([0, 0, 9, 9], None)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    side = published_side(replay(path, "centre", "both"))
+    assert (side.n_asked, side.n_answered, side.figures["in_box"].value) == (2, 1, 1.0)
+
+
+def test_both_protocols_score_the_first_of_several_answers(tmp_path: Path) -> None:
+    rows = [
+        {"subject": "A", "slice": 0, "repeat": repeat, "truth": [0, 0, 9, 9], "answer": answer}
+        for repeat, answer in enumerate(["(3, 4)", "(90, 90)"])
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    outcome = replay(path, "centre", "both")
+    for side in (published_side(outcome), standard_side(outcome)):
+        assert (side.n_asked, side.figures["in_box"].value) == (1, 1.0)
+
+
+def test_polygons_that_are_not_read_are_empty_slices_of_the_published_volume(tmp_path: Path) -> None:
+    truth = "Ground truth: [(10, 20), (10, 39), (29, 39), (29, 20)] || Model output: "
+    folder = write(tmp_path / "p", {"patient_0.txt": f"{truth}[(10, 20), (10, 39), (29, 39), (29, 20)]\n{truth}?\n"})
+    outcome = replay(folder, "polygon", "both")
+    # One slice of two is whole: 2 a / (a + 2 a) = 2/3.
+    assert published_side(outcome).figures["dice"].value == pytest.approx(2 / 3)
+    assert any("1 of 2 answers were not read and count as empty slices" in sentence for sentence in changes(outcome))
 
 
 def test_slice_lines_with_a_label(tmp_path: Path) -> None:
