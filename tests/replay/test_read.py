@@ -117,6 +117,18 @@ def test_both_protocols_score_the_first_of_several_answers(tmp_path: Path) -> No
         assert (side.n_asked, side.figures["in_box"].value) == (1, 1.0)
 
 
+def test_rows_without_a_slice_are_counted_for_each_repeat(tmp_path: Path) -> None:
+    rows = [
+        {"subject": "A", "repeat": repeat, "truth": [0, 0, 9, 9], "answer": "(3, 4)"}
+        for _ in range(2)
+        for repeat in range(2)
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    found = [(answer.frame.index, answer.repeat) for answer in read_held(path, "centre").answers]
+    assert found == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
 def test_polygons_that_are_not_read_are_empty_slices_of_the_published_volume(tmp_path: Path) -> None:
     truth = "Ground truth: [(10, 20), (10, 39), (29, 39), (29, 20)] || Model output: "
     folder = write(tmp_path / "p", {"patient_0.txt": f"{truth}[(10, 20), (10, 39), (29, 39), (29, 20)]\n{truth}?\n"})
@@ -250,8 +262,20 @@ def test_utf_16_is_named(tmp_path: Path) -> None:
     [
         ("{", r"a.jsonl:1: not JSON"),
         ('{"subject": "A", "answer": "x"}', r"a.jsonl:1: no column truth; found subject, answer"),
-        ('{"subject": "A", "truth": [5, 5, 1, 9], "answer": "x"}', r"a.jsonl:1: a box is \[row_min"),
-        ('{"subject": "A", "truth": [5, 5], "answer": "x"}', r"a.jsonl:1: not enough values"),
+        ('{"subject": "A", "truth": [5, 5, 1, 9], "answer": "x"}', r"a.jsonl:1: the truth of a box is \[row_min"),
+        ('{"subject": "A", "truth": [5, 5], "answer": "x"}', r"a.jsonl:1: the truth of a box is .* found '\[5, 5\]'"),
+        ('{"subject": "A", "truth": 5, "answer": "x"}', r"a.jsonl:1: the truth of a box is .* found '5'"),
+        ('{"subject": "A", "truth": [NaN, 1, 2, 3], "answer": "x"}', r"a.jsonl:1: the truth has \(nan, 1\), outside"),
+        (
+            '{"subject": "A", "truth": [0, 0, 200, 9], "answer": "x"}',
+            r"a.jsonl:1: .*outside a slice of 128 x 128",
+        ),
+        ('{"subject": "A", "truth": null, "answer": "x", "slice": -5}', r"a.jsonl:1: `slice` is .* found -5"),
+        ('{"subject": "A", "truth": null, "answer": "x", "slice": 1.7}', r"a.jsonl:1: `slice` is .* found 1.7"),
+        ('{"subject": "A", "truth": null, "answer": "x", "rows": 10000000}', r"a.jsonl:1: `rows` is .* found 10000000"),
+        ('{"subject": "A", "truth": null, "answer": "x", "spacing_mm": -1}', r"a.jsonl:1: `spacing_mm` is"),
+        ('{"subject": null, "truth": null, "answer": "x"}', r"a.jsonl:1: no name in the column `subject`"),
+        ("[" * 100_000, r"a.jsonl:1: not "),
         ('{"subject": "A", "truth": null, "answer": "x", "plane": "oblique"}', r"a.jsonl:1: plane 'oblique'"),
     ],
 )
@@ -260,6 +284,20 @@ def test_bad_rows_name_file_and_line(tmp_path: Path, line: str, match: str) -> N
     path.write_text(line)
     with pytest.raises(ReplayError, match=match):
         read_held(path, "box")
+
+
+def test_utf_16_text_files_are_named(tmp_path: Path) -> None:
+    bad(tmp_path, {"patient_0.txt": f"{BOX}x".encode("utf-16")}, "box", r"patient_0.txt:1: a zero byte")
+
+
+@pytest.mark.parametrize("cell", ['"never closed', "x" * 1_000_000 + "y,z"])
+def test_a_table_that_is_not_csv(tmp_path: Path, cell: str) -> None:
+    bad(tmp_path, {"a.csv": f"subject,truth,answer\nA,,{cell}\n"}, "box", r"a.csv:\d: ")
+
+
+def test_a_truth_outside_its_slice(tmp_path: Path) -> None:
+    text = BOX.replace("(29, 20)", "(29, 200)") + "x\n"
+    bad(tmp_path, {"patient_0.txt": f"{BOX}x\n{text}"}, "box", r"patient_0.txt:2: the truth has \(29, 200\), outside")
 
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:

@@ -240,7 +240,9 @@ def _directed(one: Mask, other: Mask) -> tuple[float, float]:
 def _farthest(mask: Mask, other: Mask) -> float:
     """What both have is no distance apart, and of the other only its surface can be nearest to a pixel outside it."""
     outside = np.argwhere(mask & ~other)
-    return float(cKDTree(find_surface(other).points).query(outside)[0].max()) if len(outside) else 0.0
+    if not len(outside):
+        return 0.0
+    return float(cKDTree(find_surface(other).points).query(outside, workers=-1)[0].max())
 
 
 _PATIENTS: dict[str, Callable[[Answers], list[_Patient]]] = {

@@ -15,7 +15,10 @@ GRADE = (
     "a patient whose slices mostly say no glioma, or nothing that can be read, counts as wrong; published: the patient "
     "leaves the table"
 )
-STACKED = "one figure a patient, of the filled slices as a volume"
+STACKED = (
+    "an answer that the strict parser refuses is an empty slice of the volume; published: every pair in round brackets "
+    "is a point, up to the 15th, and a patient with an empty file has 0"
+)
 NO_TUMOUR = (
     f"{UNREAD}, and a slice without a tumour is held to the last true box before it, be it another patient's; an "
     "answer is read only if it is four corners and nothing else"
@@ -64,7 +67,12 @@ PAIRS: dict[str, Sequence[tuple[str, str, str]]] = {
     ],
     "polygon": [
         *((name, name, STACKED) for name in ("dice", "precision", "recall", "specificity")),
-        ("hd95_px", "hd95_mm", f"{HD95}; published: the plain maximum over all voxels, 128 where either is empty"),
+        (
+            "hd95_px",
+            "hd95_mm",
+            "the larger of the two directed 95th percentiles between the surfaces, the volume's diagonal where one is "
+            "empty; published: the plain maximum over all voxels, 128 where either is empty",
+        ),
     ],
 }
 
