@@ -1,8 +1,9 @@
 """Answers as a table, one row an answer: JSON lines (`.jsonl`), CSV or Parquet; several files are read as one.
 
 Columns: `subject` (text), `truth`, `answer` (what the model said, to the letter; empty or null: nothing came back).
-Optional: `slice` (whole number; else the rows of a patient and repeat are counted), `plane` (axial, coronal or sagittal),
-`repeat` (answers to the same input, from 0), `rows`, `columns` (pixels of the slice; 128), `spacing_mm` (a pixel's; 1).
+Optional: `slice` (whole number; else the rows of a patient and repeat are counted), `plane` (axial, coronal or
+sagittal), `repeat` (answers to the same input, from 0), `rows`, `columns` (pixels of the slice; 128), `spacing_mm`
+(a pixel's; 1).
 `truth`: of a grade LGG, HGG, 0 or 1; of a centre or box [row_min, column_min, row_max, column_max], all four inside; of
 a polygon [[row, column], …]; empty, null or [] where the slice has no tumour. In CSV such lists stand as JSON text.
 """
