@@ -11,6 +11,7 @@ from gliobench.replay.errors import ReplayError
 from gliobench.replay.outcome import as_json, published_side, replay, standard_side
 from gliobench.replay.printing import lines
 from gliobench.replay.read import read_held
+from gliobench.replay.sides import changes
 from gliobench.tasks.geometry import Box, Grade, Polygon
 
 BOX = "Ground truth: [(10, 20), (10, 39), (29, 39), (29, 20)] || Model output: "
@@ -43,13 +44,98 @@ def test_answers_over_lines_cut_off_in_other_brackets_and_empty(tmp_path: Path) 
     standard = standard_side(outcome)
     assert (standard.n_asked, standard.n_answered, standard.n_subjects) == (5, 3, 1)
     assert standard.figures["dice"].value == pytest.approx(0.4)
-    # Published: only the two that were read and have a tumour, and nobody knows of the others.
+    # Published: one that is four corners and no more, and the box in a slice without a tumour, which is held to the
+    # true box before it (20 x 20 pixels against 6 x 4, apart): Dice (1 + 0) / 2. Nobody knows of the others.
     published = published_side(outcome)
-    assert published.figures["dice"].value == 1.0
+    assert published.figures["dice"].value == 0.5
     assert published.n_answered == 2
     said = "\n".join(lines(outcome))
-    assert "3 of 5 answers were not read" in said
+    assert "3 of 5 answers were not read and are left out of the published means" in said
     assert "patient_002: an empty file" in said
+
+
+def test_a_published_slice_without_a_tumour_is_held_to_the_last_true_box_of_anybody(
+    tmp_path: Path,
+) -> None:
+    none = "Ground truth: [(-1, -1), (-1, -1), (-1, -1), (-1, -1)] || Model output: "
+    said = "[(10, 20), (10, 39), (29, 39), (29, 20)]\n"
+    files = {"patient_0.txt": f"{none}{said}{BOX}{said}", "patient_1.txt": f"{none}{said}"}
+    published = published_side(replay(write(tmp_path / "answers", files), "box", "published"))
+    # Patient 0's first slice comes before any truth and is left out; patient 1's is held to patient 0's box.
+    assert (published.n_answered, published.n_subjects) == (2, 2)
+    assert published.figures["dice"].value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("said", "dice"),
+    [
+        ("[(29, 20), (10, 39), (29, 39), (10, 20)]", 1.0),  # corners in any order: the rectangle around them
+        ("[10, 20], [10, 39], [29, 39], [29, 20]", 1.0),
+        # An array's slice from row -10 to 29 of 128 rows is empty; clipped, it would hold the truth.
+        ("[(-10, 20), (-10, 39), (29, 39), (29, 20)]", 0.0),
+    ],
+)
+def test_published_boxes(tmp_path: Path, said: str, dice: float) -> None:
+    folder = write(tmp_path / "answers", {"patient_0.txt": f"{BOX}{said}\n"})
+    assert published_side(replay(folder, "box", "published")).figures["dice"].value == dice
+
+
+@pytest.mark.parametrize("said", ["[10, 20, 29, 39]", "[10, 20), (10, 39), (29, 39), (29, 20)]", "(-1,-1)," * 4, "no"])
+def test_published_boxes_that_are_not_read(tmp_path: Path, said: str) -> None:
+    folder = write(tmp_path / "answers", {"patient_0.txt": f"{BOX}{said}\n"})
+    side = published_side(replay(folder, "box", "published"))
+    assert (side.n_answered, side.n_subjects) == (0, 0)
+
+
+@pytest.mark.parametrize("digits", [25, 400, 5000])
+@pytest.mark.parametrize("task", ["box", "centre", "polygon"])
+def test_a_number_as_long_as_a_line_breaks_nothing(tmp_path: Path, task: str, digits: int) -> None:
+    start = (
+        BOX.replace("Ground truth", "Ground truth centre: [(1, 1)] || Ground truth bbox") if task == "centre" else BOX
+    )
+    folder = write(tmp_path / "answers", {"patient_0.txt": f"{start}({'9' * digits}, 3), (1, 2), (2, 2), (2, 3)\n"})
+    replay(folder, task, "both")
+
+
+def test_a_centre_where_there_is_no_tumour_leaves_the_published_mean(tmp_path: Path) -> None:
+    rows = [{"subject": "A", "truth": truth, "answer": "(3, 4)"} for truth in ([0, 0, 9, 9], None)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    side = published_side(replay(path, "centre", "both"))
+    assert (side.n_asked, side.n_answered, side.figures["in_box"].value) == (2, 1, 1.0)
+
+
+def test_both_protocols_score_the_first_of_several_answers(tmp_path: Path) -> None:
+    rows = [
+        {"subject": "A", "slice": 0, "repeat": repeat, "truth": [0, 0, 9, 9], "answer": answer}
+        for repeat, answer in enumerate(["(3, 4)", "(90, 90)"])
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    outcome = replay(path, "centre", "both")
+    for side in (published_side(outcome), standard_side(outcome)):
+        assert (side.n_asked, side.figures["in_box"].value) == (1, 1.0)
+
+
+def test_rows_without_a_slice_are_counted_for_each_repeat(tmp_path: Path) -> None:
+    rows = [
+        {"subject": "A", "repeat": repeat, "truth": [0, 0, 9, 9], "answer": "(3, 4)"}
+        for _ in range(2)
+        for repeat in range(2)
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    found = [(answer.frame.index, answer.repeat) for answer in read_held(path, "centre").answers]
+    assert found == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_polygons_that_are_not_read_are_empty_slices_of_the_published_volume(tmp_path: Path) -> None:
+    truth = "Ground truth: [(10, 20), (10, 39), (29, 39), (29, 20)] || Model output: "
+    folder = write(tmp_path / "p", {"patient_0.txt": f"{truth}[(10, 20), (10, 39), (29, 39), (29, 20)]\n{truth}?\n"})
+    outcome = replay(folder, "polygon", "both")
+    # One slice of two is whole: 2 a / (a + 2 a) = 2/3.
+    assert published_side(outcome).figures["dice"].value == pytest.approx(2 / 3)
+    assert any("1 of 2 answers were not read and count as empty slices" in sentence for sentence in changes(outcome))
 
 
 def test_slice_lines_with_a_label(tmp_path: Path) -> None:
@@ -176,8 +262,20 @@ def test_utf_16_is_named(tmp_path: Path) -> None:
     [
         ("{", r"a.jsonl:1: not JSON"),
         ('{"subject": "A", "answer": "x"}', r"a.jsonl:1: no column truth; found subject, answer"),
-        ('{"subject": "A", "truth": [5, 5, 1, 9], "answer": "x"}', r"a.jsonl:1: a box is \[row_min"),
-        ('{"subject": "A", "truth": [5, 5], "answer": "x"}', r"a.jsonl:1: not enough values"),
+        ('{"subject": "A", "truth": [5, 5, 1, 9], "answer": "x"}', r"a.jsonl:1: the truth of a box is \[row_min"),
+        ('{"subject": "A", "truth": [5, 5], "answer": "x"}', r"a.jsonl:1: the truth of a box is .* found '\[5, 5\]'"),
+        ('{"subject": "A", "truth": 5, "answer": "x"}', r"a.jsonl:1: the truth of a box is .* found '5'"),
+        ('{"subject": "A", "truth": [NaN, 1, 2, 3], "answer": "x"}', r"a.jsonl:1: the truth has \(nan, 1\), outside"),
+        (
+            '{"subject": "A", "truth": [0, 0, 200, 9], "answer": "x"}',
+            r"a.jsonl:1: .*outside a slice of 128 x 128",
+        ),
+        ('{"subject": "A", "truth": null, "answer": "x", "slice": -5}', r"a.jsonl:1: `slice` is .* found -5"),
+        ('{"subject": "A", "truth": null, "answer": "x", "slice": 1.7}', r"a.jsonl:1: `slice` is .* found 1.7"),
+        ('{"subject": "A", "truth": null, "answer": "x", "rows": 10000000}', r"a.jsonl:1: `rows` is .* found 10000000"),
+        ('{"subject": "A", "truth": null, "answer": "x", "spacing_mm": -1}', r"a.jsonl:1: `spacing_mm` is"),
+        ('{"subject": null, "truth": null, "answer": "x"}', r"a.jsonl:1: no name in the column `subject`"),
+        ("[" * 100_000, r"a.jsonl:1: not "),
         ('{"subject": "A", "truth": null, "answer": "x", "plane": "oblique"}', r"a.jsonl:1: plane 'oblique'"),
     ],
 )
@@ -186,6 +284,20 @@ def test_bad_rows_name_file_and_line(tmp_path: Path, line: str, match: str) -> N
     path.write_text(line)
     with pytest.raises(ReplayError, match=match):
         read_held(path, "box")
+
+
+def test_utf_16_text_files_are_named(tmp_path: Path) -> None:
+    bad(tmp_path, {"patient_0.txt": f"{BOX}x".encode("utf-16")}, "box", r"patient_0.txt:1: a zero byte")
+
+
+@pytest.mark.parametrize("cell", ['"never closed', "x" * 1_000_000 + "y,z"])
+def test_a_table_that_is_not_csv(tmp_path: Path, cell: str) -> None:
+    bad(tmp_path, {"a.csv": f"subject,truth,answer\nA,,{cell}\n"}, "box", r"a.csv:\d: ")
+
+
+def test_a_truth_outside_its_slice(tmp_path: Path) -> None:
+    text = BOX.replace("(29, 20)", "(29, 200)") + "x\n"
+    bad(tmp_path, {"patient_0.txt": f"{BOX}x\n{text}"}, "box", r"patient_0.txt:2: the truth has \(29, 200\), outside")
 
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:

@@ -21,6 +21,10 @@ def test_the_whole_replication(shared: Path, tmp_path: Path) -> None:
     page = run_replication(read_replication(STUDY), tmp_path, Silent()).read_text(encoding="utf-8")
     for text in ("As published, and as they stand", "published constant", "always-hgg", "22.8566", "0.7818"):
         assert text in page
+    assert "every patient found was used" not in page
+    # The README's account of the files: empty ones of fine-tuned grades and boxes, none of two patients' centres.
+    assert "<b>patient_010</b>: no file of llama-general-centre" in page
+    assert "<b>patient_008</b>: an empty file of llama-finetuned-100-steps; an empty file of llama-general-box" in page
     summary = pd.read_parquet(tmp_path / "scores" / "summary.parquet")
     always = summary[(summary["model"] == "always-hgg") & (summary["metric"] == "accuracy")]
     assert set(always["value"].round(4)) == {0.8}  # 44 of 55, as the study's CNN

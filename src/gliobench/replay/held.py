@@ -58,3 +58,9 @@ class Held:
         for answer in self.answers:
             found.setdefault(answer.subject, []).append(answer)
         return found
+
+    @cached_property
+    def firsts(self) -> dict[str, list[HeldAnswer]]:
+        """The first answer to every input by patient: what both protocols score."""
+        every = {subject: [one for one in answers if one.repeat == 0] for subject, answers in self.by_subject.items()}
+        return {subject: answers for subject, answers in every.items() if answers}

@@ -7,7 +7,7 @@ computes, in pixels. `../shared/replication/README.md` derives each from the pub
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,15 +20,20 @@ from gliobench.replay.held import Held, HeldAnswer
 from gliobench.scoring.grades import GradedPatient, Votes, grade_figures, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure
 from gliobench.scoring.surface import find_surface
-from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Polygon
+from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Polygon, Value
 
 LONGEST_PX = 128.0  # the study's distance where either mask is empty
 MOST_POINTS = 15
 CHOICE = re.compile(r"Choice:\s*([012])")
-POINT = re.compile(r"\((-?\d+),\s*(-?\d+)\)")
-CORNER = re.compile(r"[(\[]\s*(-?\d+)\s*,\s*(-?\d+)\s*[)\]]")
-VERTEX = re.compile(r"\(\s*(\d+)\s*,\s*(\d+)\s*\)")
+NUMBER = r"\d{1,9}"  # what is longer is no coordinate
+POINT = re.compile(rf"\(({NUMBER}), ({NUMBER})\)")
+PAIR = rf"-?{NUMBER}\s*,\s*-?{NUMBER}"
+CORNER = rf"(?:\(\s*{PAIR}\s*\)|\[\s*{PAIR}\s*\])"
+FOUR_CORNERS = re.compile(rf"[(\[]?\s*{CORNER}(?:\s*,\s*{CORNER}){{3}}\s*,?\s*[)\]]?")
+NO_BOX = {-1}
+VERTEX = re.compile(rf"\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)")
 Mask = NDArray[np.bool_]
+Answers = Mapping[str, Sequence[HeldAnswer]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def score_published(held: Held, bootstrap: Bootstrap | None = None) -> Published
     absent = [f"{subject}: no file" for subject in held.gaps]
     if held.task == "grade":
         return _grades(held, bootstrap, absent)
-    patients = [_PATIENT[held.task](subject, answers) for subject, answers in held.by_subject.items()]
+    patients = _PATIENTS[held.task](held.firsts)
     silent = [f"{subject}: an empty file" for subject in held.silent]
     if held.task == "polygon":  # a patient without slices stays, as the worst there is
         worst = {"dice": 0.0, "hd95_px": LONGEST_PX, "precision": 0.0, "recall": 0.0, "specificity": 0.0}
@@ -83,8 +88,8 @@ def score_published(held: Held, bootstrap: Bootstrap | None = None) -> Published
 
 def _grades(held: Held, bootstrap: Bootstrap, absent: Sequence[str]) -> PublishedScores:
     """A patient is the largest of the four counts, a tie goes to the lower; one that is no grade leaves the table."""
-    votes = {subject: _votes(held, subject, answers) for subject, answers in held.by_subject.items()}
-    truth = {subject: answers[0].truth for subject, answers in held.by_subject.items()}
+    votes = {subject: _votes(held, subject, answers) for subject, answers in held.firsts.items()}
+    truth = {subject: answers[0].truth for subject, answers in held.firsts.items()}
     kept, lost = [], []
     for subject, vote in votes.items():
         label, winner = truth[subject], most_votes(vote)
@@ -119,11 +124,10 @@ def _centre(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
     """Share of points in the box; 95th percentiles of the distance to its nearest edge line and to its middle."""
     found: list[tuple[float, float, float]] = []
     for answer in answers:
-        point = POINT.search(answer.text or "")
-        if point is None or (row := int(point[1]), column := int(point[2])) == (-1, -1):
+        point, box = POINT.match(answer.text or ""), answer.truth
+        if point is None or not isinstance(box, Box):
             continue
-        box = answer.truth
-        assert isinstance(box, Box)
+        row, column = int(point[1]), int(point[2])
         edges = (row - box.row_min, row - box.row_max, column - box.column_min, column - box.column_max)
         middle = ((box.row_min + box.row_max) / 2, (box.column_min + box.column_max) / 2)
         inside = box.row_min <= row <= box.row_max and box.column_min <= column <= box.column_max
@@ -139,28 +143,45 @@ def _centre(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
     return _Patient(subject, values, len(answers), len(found))
 
 
-def _box(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
-    """Mean over the slices with a tumour and four corners read; first and third corner are the box."""
-    found = []
-    for answer in answers:
-        corners = [(int(row), int(column)) for row, column in CORNER.findall(answer.text or "")]
-        if answer.truth is None or len(corners) < 4:
-            continue
-        assert isinstance(answer.truth, Box)
-        truth = answer.truth
-        edges = (truth.row_min, truth.column_min, truth.row_max, truth.column_max)
-        found.append(_box_figures(_filled((*corners[0], *corners[2]), answer), _filled(edges, answer)))
-    if not found:
-        return _Patient(subject, None, len(answers), 0)
-    values = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
-    return _Patient(subject, values, len(answers), len(found))
+def _boxes(by_subject: Answers) -> list[_Patient]:
+    """Mean over a patient's slices where the whole answer is four corners and nothing else.
+
+    A slice without a tumour is held to the last true box before it, be it another patient's: that is how the study
+    came by its figures, and without it they are missed by more than rounding.
+    """
+    patients, true = [], None
+    for subject, answers in by_subject.items():
+        found = []
+        for answer in answers:
+            said, own = _corners(answer), answer.truth or true
+            if said is None or own is None:
+                continue
+            true = own
+            found.append(_box_figures(_filled(said, answer), _filled(_edges(own), answer)))
+        values = {name: float(np.mean([one[name] for one in found])) for name in found[0]} if found else None
+        patients.append(_Patient(subject, values, len(answers), len(found)))
+    return patients
+
+
+def _corners(answer: HeldAnswer) -> tuple[float, ...] | None:
+    """The rectangle around the four corners of an answer, None where it is anything else."""
+    if not FOUR_CORNERS.fullmatch((answer.text or "").strip()):
+        return None
+    numbers = [int(number) for number in re.findall(r"-?\d+", answer.text or "")]
+    rows, columns = numbers[::2], numbers[1::2]
+    return None if set(numbers) == NO_BOX else (min(rows), min(columns), max(rows), max(columns))
+
+
+def _edges(truth: Value) -> tuple[float, ...]:
+    assert isinstance(truth, Box)
+    return truth.row_min, truth.column_min, truth.row_max, truth.column_max
 
 
 def _filled(edges: tuple[float, ...], answer: HeldAnswer) -> Mask:
-    """Rows and columns from first to third corner, edges inside; nothing where they are the wrong way round."""
+    """A rectangle with its edges inside; as an array's slice, so that one from row -10 is mostly empty: the study's."""
     pixels = np.zeros(answer.frame.shape, bool)
-    row_min, column_min, row_max, column_max = (max(int(edge), -1) for edge in edges)
-    pixels[max(row_min, 0) : row_max + 1, max(column_min, 0) : column_max + 1] = True
+    row_min, column_min, row_max, column_max = map(int, edges)
+    pixels[row_min : row_max + 1, column_min : column_max + 1] = True
     return pixels
 
 
@@ -219,11 +240,13 @@ def _directed(one: Mask, other: Mask) -> tuple[float, float]:
 def _farthest(mask: Mask, other: Mask) -> float:
     """What both have is no distance apart, and of the other only its surface can be nearest to a pixel outside it."""
     outside = np.argwhere(mask & ~other)
-    return float(cKDTree(find_surface(other).points).query(outside)[0].max()) if len(outside) else 0.0
+    if not len(outside):
+        return 0.0
+    return float(cKDTree(find_surface(other).points).query(outside, workers=-1)[0].max())
 
 
-_PATIENT: dict[str, Callable[[str, Sequence[HeldAnswer]], _Patient]] = {
-    "centre": _centre,
-    "box": _box,
-    "polygon": _polygon,
+_PATIENTS: dict[str, Callable[[Answers], list[_Patient]]] = {
+    "centre": lambda by_subject: [_centre(subject, answers) for subject, answers in by_subject.items()],
+    "box": _boxes,
+    "polygon": lambda by_subject: [_polygon(subject, answers) for subject, answers in by_subject.items()],
 }

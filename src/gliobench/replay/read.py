@@ -7,6 +7,7 @@ from gliobench.grid.frame import Plane
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.held import Held, HeldAnswer
 from gliobench.replay.layouts import LAYOUTS
+from gliobench.tasks.geometry import Box, Polygon
 
 HEAD_BYTES = 4096
 
@@ -47,15 +48,19 @@ def _may_hold(path: Path) -> bool:
 
 def _layout(path: Path) -> str | None:
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES).decode("utf-8", errors="replace")
+        raw = file.read(HEAD_BYTES)
+    if path.suffix != ".parquet" and b"\0" in raw:
+        raise ReplayError(f"{path}:1: a zero byte: UTF-8 text is expected (is this UTF-16, or no text?)")
+    head = raw.decode("utf-8", errors="replace")
     return next((name for name, module in LAYOUTS.items() if module.recognises(path, head)), None)
 
 
 def _check(answers: Sequence[HeldAnswer]) -> None:
-    """No answer twice, and one truth for one patient's grade or one slice."""
+    """No answer twice, one truth for one patient's grade or one slice, and no truth beside its slice."""
     places: dict[tuple[object, ...], HeldAnswer] = {}
     truths: dict[tuple[object, ...], HeldAnswer] = {}
     for answer in answers:
+        _check_inside(answer)
         where = (answer.subject, answer.frame.plane, answer.frame.index)
         first = places.setdefault((*where, answer.repeat), answer)
         if first is not answer:
@@ -69,6 +74,23 @@ def _check(answers: Sequence[HeldAnswer]) -> None:
             raise ReplayError(
                 f"{answer.path}:{answer.line}: the truth of {answer.subject} is {_shown(answer)} here and "
                 f"{_shown(known)} in {known.path.name}:{known.line}: one of them is wrong"
+            )
+
+
+def _check_inside(answer: HeldAnswer) -> None:
+    rows, columns = answer.frame.shape
+    match answer.truth:
+        case Box(_, row_min, column_min, row_max, column_max):
+            points: tuple[tuple[float, float], ...] = ((row_min, column_min), (row_max, column_max))
+        case Polygon(_, points):
+            pass
+        case _:
+            return
+    for row, column in points:
+        if not (0 <= row <= rows - 1 and 0 <= column <= columns - 1):
+            raise ReplayError(
+                f"{answer.path}:{answer.line}: the truth has ({row:g}, {column:g}), outside a slice of {rows} x "
+                f"{columns} pixels: a table says another size in its columns `rows` and `columns`"
             )
 
 

@@ -15,7 +15,19 @@ GRADE = (
     "a patient whose slices mostly say no glioma, or nothing that can be read, counts as wrong; published: the patient "
     "leaves the table"
 )
-STACKED = "one figure a patient, of the filled slices as a volume"
+STACKED = (
+    "an answer that the strict parser refuses is an empty slice of the volume; published: every pair in round brackets "
+    "is a point, up to the 15th, and a patient with an empty file has 0"
+)
+NO_TUMOUR = (
+    f"{UNREAD}, and a slice without a tumour is held to the last true box before it, be it another patient's; an "
+    "answer is read only if it is four corners and nothing else"
+)
+READ_NOT = {  # what the published arithmetic makes of an answer that it does not read
+    "centre": "are left out of the published means",
+    "box": "are left out of the published means",
+    "polygon": "count as empty slices in the published figures",
+}
 
 
 @dataclass(frozen=True)
@@ -45,8 +57,7 @@ PAIRS: dict[str, Sequence[tuple[str, str, str]]] = {
         ("distance_to_centre_p95_px", "distance_to_centre_p95_mm", UNREAD),
     ],
     "box": [
-        *((name, name, f"{UNREAD}, and slices without a tumour are left out") for name in ("dice", "precision")),
-        *((name, name, f"{UNREAD}, and slices without a tumour are left out") for name in ("recall", "specificity")),
+        *((name, name, NO_TUMOUR) for name in ("dice", "precision", "recall", "specificity")),
         (
             "hd95_px",
             "hd95_mm",
@@ -56,7 +67,12 @@ PAIRS: dict[str, Sequence[tuple[str, str, str]]] = {
     ],
     "polygon": [
         *((name, name, STACKED) for name in ("dice", "precision", "recall", "specificity")),
-        ("hd95_px", "hd95_mm", f"{HD95}; published: the plain maximum over all voxels, 128 where either is empty"),
+        (
+            "hd95_px",
+            "hd95_mm",
+            "the larger of the two directed 95th percentiles between the surfaces, the volume's diagonal where one is "
+            "empty; published: the plain maximum over all voxels, 128 where either is empty",
+        ),
     ],
 }
 
@@ -77,11 +93,10 @@ def changes(outcome: Outcome) -> list[str]:
     published, standard = published_side(outcome), standard_side(outcome)
     lost = published.n_asked - published.n_answered
     sentences = []
-    if lost and outcome.held.task != "grade":
+    if lost and (fate := READ_NOT.get(outcome.held.task)):
         sentences.append(
-            f"{lost} of {published.n_asked} answers were not read and are left out of the published means; under the "
-            f"standard protocol {standard.n_asked - standard.n_answered} cannot be read strictly, and count against "
-            "the model."
+            f"{lost} of {published.n_asked} answers were not read and {fate}; under the standard protocol "
+            f"{standard.n_asked - standard.n_answered} cannot be read strictly, and count against the model."
         )
     elif lost or standard.n_asked != standard.n_answered:
         sentences.append(

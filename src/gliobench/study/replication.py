@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from gliobench.cohort.subject import HGG, LGG
+from gliobench.cohort.subject import HGG, LGG, Fault
 from gliobench.grid.frame import Plane
 from gliobench.study.config import Name, Part, StudyError, mistake
 from gliobench.study.lines import key_lines
@@ -148,6 +148,7 @@ def _contents(study: Replication, outcomes: Sequence["Outcome"], scores: "Scores
         provenance={part.name: f"{part.task}, {part.plane}: {part.answers}" for part in study.replay},
         notes=(*study.notes, *_notes(outcomes)),
         comparisons=_comparisons(scores),
+        faults=list(_faults(outcomes)),
         sides=[_sides(outcome) for outcome in outcomes],
         constants=[Constant(part.name, part.task, part.source, part.figures) for part in study.constants],
     )
@@ -160,6 +161,18 @@ def _parts(votes: "pd.DataFrame") -> Iterator["ReportPart"]:
     if len(patients):
         grades = patients["grade"]
         yield ReportPart("test", len(patients), int((grades == LGG).sum()), int((grades == HGG).sum()))
+
+
+def _faults(outcomes: Sequence["Outcome"]) -> Iterator[Fault]:
+    """Patients of whom some model's files say nothing, with all of these models."""
+    found: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for subject in outcome.held.silent:
+            found.setdefault(subject, []).append(f"an empty file of {outcome.name}")
+        for subject in outcome.held.gaps:
+            found.setdefault(subject, []).append(f"no file of {outcome.name}")
+    for subject, problems in sorted(found.items()):
+        yield Fault(subject, "; ".join(problems))
 
 
 def _notes(outcomes: Sequence["Outcome"]) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """Answers as a table, one row an answer: JSON lines (`.jsonl`), CSV or Parquet; several files are read as one.
 
 Columns: `subject` (text), `truth`, `answer` (what the model said, to the letter; empty or null: nothing came back).
-Optional: `slice` (whole number; else the rows of a patient are counted), `plane` (axial, coronal or sagittal),
-`repeat` (answers to the same input, from 0), `rows`, `columns` (pixels of the slice; 128), `spacing_mm` (a pixel's; 1).
+Optional: `slice` (whole number; else the rows of a patient and repeat are counted), `plane` (axial, coronal or
+sagittal), `repeat` (answers to the same input, from 0), `rows`, `columns` (pixels of the slice; 128), `spacing_mm`
+(a pixel's; 1).
 `truth`: of a grade LGG, HGG, 0 or 1; of a centre or box [row_min, column_min, row_max, column_max], all four inside; of
 a polygon [[row, column], …]; empty, null or [] where the slice has no tumour. In CSV such lists stand as JSON text.
 """
@@ -10,6 +11,7 @@ a polygon [[row, column], …]; empty, null or [] where the slice has no tumour.
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,19 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.frame import PLANES, Plane, SliceFrame
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.held import Held, HeldAnswer
-from gliobench.replay.text import read_text
+from gliobench.replay.text import LONGEST_LINE, read_text
 from gliobench.tasks.geometry import Box, Grade, Polygon, Value
 
 NEEDED = ("subject", "truth", "answer")
 GRADES = {"0": LGG, "LGG": LGG, "1": HGG, "HGG": HGG}
 SIZE_PX, SPACING_MM = 128, 1.0
+LARGEST = 2048  # slices of a volume, and pixels of a slice's edge
+EXPECTED = {
+    "grade": "LGG, HGG, 0 or 1",
+    "centre": "[row_min, column_min, row_max, column_max], four numbers",
+    "box": "[row_min, column_min, row_max, column_max], four numbers",
+    "polygon": "[[row, column], …], pairs of numbers",
+}
 Row = Mapping[str, Any]
 
 
@@ -35,16 +44,19 @@ def recognises(path: Path, head: str) -> bool:
 def read(paths: Sequence[Path], task: str, plane: Plane) -> Held:
     """The answers of all files. Raises ReplayError naming file and line."""
     answers = []
-    counted: dict[str, int] = {}
+    counted: dict[tuple[str, Any], int] = {}
     for path in paths:
         for line, row in READERS[path.suffix](path):
             if absent := [name for name in NEEDED if name not in row]:
                 raise ReplayError(
                     f"{path}:{line}: no column {', '.join(absent)}; found {', '.join(map(str, row)) or 'nothing'}"
                 )
+            if row["subject"] in (None, ""):
+                raise ReplayError(f"{path}:{line}: no name in the column `subject`")
             subject = str(row["subject"])
-            place = counted.get(subject, 0)
-            counted[subject] = place + 1
+            run = (subject, row.get("repeat"))
+            place = counted.get(run, 0)
+            counted[run] = place + 1
             answers.append(_answer(row, task, plane, path, line, subject, place))
     return Held(task, "table", paths[0].parent, answers)
 
@@ -54,32 +66,56 @@ def _answer(row: Row, task: str, plane: Plane, path: Path, line: int, subject: s
         own_plane = row.get("plane") or plane
         if own_plane not in PLANES:
             raise ValueError(f"plane {own_plane!r}: expected {', '.join(PLANES)}")
-        spacing = float(row.get("spacing_mm") or SPACING_MM)
-        shape = (int(row.get("rows") or SIZE_PX), int(row.get("columns") or SIZE_PX))
-        given = row.get("slice")
-        index = place if given in (None, "") else int(given)
-        frame = SliceFrame(own_plane, index, shape, (spacing, spacing))
+        spacing = float(_given(row, "spacing_mm", SPACING_MM))
+        if not 0 < spacing < math.inf:
+            raise ValueError(f"`spacing_mm` is the width of a pixel in mm, found {spacing}")
+        shape = (_whole(row, "rows", SIZE_PX, 1), _whole(row, "columns", SIZE_PX, 1))
+        frame = SliceFrame(own_plane, _whole(row, "slice", place, 0), shape, (spacing, spacing))
         truth = _truth(row["truth"], task, frame)
-        repeat = int(row.get("repeat") or 0)
+        repeat = _whole(row, "repeat", 0, 0)
     except (TypeError, ValueError) as error:
         raise ReplayError(f"{path}:{line}: {error}") from error
     said = row["answer"]
     return HeldAnswer(subject, frame, truth, None if said in (None, "") else str(said), path, line, repeat)
 
 
+def _given(row: Row, name: str, default: float) -> Any:
+    """What stands in an optional column, the default where nothing does (Parquet has NaN for it)."""
+    value = row.get(name)
+    return default if value in (None, "") or value != value else value
+
+
+def _whole(row: Row, name: str, default: int, least: int) -> int:
+    value = _given(row, name, default)
+    number = float(value)
+    if not number.is_integer() or not least <= number <= LARGEST:
+        raise ValueError(f"`{name}` is a whole number from {least} to {LARGEST}, found {value!r}")
+    return int(number)
+
+
 def _truth(value: Any, task: str, frame: SliceFrame) -> Value | None:
-    if task == "grade":
-        if str(value) not in GRADES:
-            raise ValueError(f"the truth of a grade is LGG, HGG, 0 or 1, found {value!r}")
+    if task == "grade" and str(value) in GRADES:
         return Grade(GRADES[str(value)])
+    try:
+        return _shape(_places(value), task, frame)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the truth of a {task} is {EXPECTED[task]}; found {str(value)[:60]!r}") from error
+
+
+def _places(value: Any) -> Any:
+    """The list in a cell, which is JSON text in CSV; None where there is nothing."""
     places = json.loads(value) if isinstance(value, str) and value.strip() else value
-    if places is None or places == "" or len(places) == 0:
+    return None if places in (None, "", []) else places
+
+
+def _shape(places: Any, task: str, frame: SliceFrame) -> Value | None:
+    if places is None and task != "grade":
         return None
     if task == "polygon":
         return Polygon(frame, tuple((float(row), float(column)) for row, column in places))
     row_min, column_min, row_max, column_max = (float(edge) for edge in places)
     if row_min > row_max or column_min > column_max:
-        raise ValueError(f"a box is [row_min, column_min, row_max, column_max], found {value!r}")
+        raise ValueError("a smallest edge is larger than the largest")
     return Box(frame, row_min, column_min, row_max, column_max)
 
 
@@ -91,17 +127,23 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:
             row = json.loads(text)
         except json.JSONDecodeError as error:
             raise ReplayError(f"{path}:{line}: not JSON ({error.msg} at character {error.colno})") from error
+        except (RecursionError, ValueError) as error:
+            raise ReplayError(f"{path}:{line}: not a row of answers ({error})") from error
         if not isinstance(row, dict):
             raise ReplayError(f"{path}:{line}: an object such as {{'subject': …}} is expected, found {text[:40]!r}")
         yield line, row
 
 
 def _csv(path: Path) -> Iterator[tuple[int, Row]]:
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    for row in reader:
-        if None in row or None in row.values():
-            raise ReplayError(f"{path}:{reader.line_num}: not as many columns as the first line has")
-        yield reader.line_num, row
+    csv.field_size_limit(LONGEST_LINE)
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise ReplayError(f"{path}:{reader.line_num}: not as many columns as the first line has")
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise ReplayError(f"{path}:{reader.line_num}: not CSV ({error})") from error
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
