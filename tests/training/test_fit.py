@@ -219,17 +219,30 @@ def test_deep_supervision_weighs_each_head_half_of_the_one_before() -> None:
     assert heads.item() == pytest.approx(((goal.loss(fine, target) + 0.5 * goal.loss(coarse, target)) / 1.5).item())
 
 
-def test_small_parts_are_dropped_where_that_helps_on_validation() -> None:
+def ball(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """A tumour of 1,000 voxels found with 0.8, and a streak of 18 voxels (180 mm3 at 10 mm3) that is not there."""
     truth = np.zeros((20, 20, 20), bool)
-    truth[5:15, 5:15, 5:15] = True  # 1,000 voxels
+    truth[5:15, 5:15, 5:15] = True
     probability = np.where(truth, 0.8, 0.1).astype(np.float32)
-    probability[0, 0, :18] = 0.8  # a streak of 18 voxels that is not there
-    decision = decide_region([probability], [truth], [10.0])
+    probability[0, number, :18] = 0.8
+    return probability, truth
+
+
+def test_small_parts_are_dropped_where_that_helps_on_validation() -> None:
+    probability, truth = zip(*(ball(number) for number in range(3)), strict=True)
+    decision = decide_region(probability, truth, [10.0] * 3)
     assert decision.threshold == 0.5
     assert decision.smallest_mm3 == 300  # the streak has 180 mm3, the tumour 10,000
-    alone = decide_region([np.where(truth, 0.3, 0.1).astype(np.float32)], [truth], [10.0])
-    assert alone.threshold == 0.3
-    assert alone.smallest_mm3 == 0
+
+
+def test_a_threshold_leaves_one_half_only_where_every_patient_says_so() -> None:
+    _, truth = ball(0)
+    low = np.where(truth, 0.3, 0.1).astype(np.float32)  # found, but never with one half
+    assert decide_region([low] * 3, [truth] * 3, [10.0] * 3).threshold == 0.3
+    # One of three would gain from a lower threshold, the others lose a little: no reason to leave one half.
+    wide = np.where(truth, 0.9, 0.1).astype(np.float32)
+    wide[4, 5:15, 5:15] = 0.4
+    assert decide_region([low, wide, wide], [truth] * 3, [10.0] * 3).threshold == 0.5
 
 
 def test_grades_are_calibrated_on_enough_validation_patients_only() -> None:

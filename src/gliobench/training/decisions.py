@@ -14,7 +14,6 @@ SMALLEST_MM3 = (0.0, 100.0, 300.0, 1000.0, 3000.0)
 ENOUGH_TO_CALIBRATE = (
     5  # validation patients of each grade; with fewer, a fit says more about them than about the model
 )
-AS_GOOD = 0.002  # of Dice, or of balanced accuracy: below, the choice nearest to one half and to 0 mm3 is taken
 
 
 def decide_grades(probability: NDArray[np.float64], truth: NDArray[np.bool_]) -> Decision:
@@ -30,21 +29,21 @@ def decide_grades(probability: NDArray[np.float64], truth: NDArray[np.bool_]) ->
     if stretched.slope <= 0:
         return Decision()  # it orders patients the wrong way round: turning it over would be fitting noise
     found = np.array([calibrated(one, stretched) for one in probability])
-    balanced = [((found >= t)[truth].mean() + (found < t)[~truth].mean()) / 2 for t in THRESHOLDS]
-    return Decision(_nearest_to_half(np.array(balanced)), slope=stretched.slope, offset=stretched.offset)
+    # A patient's worth: right or not, weighted so that both grades count alike.
+    weights = np.where(truth, 0.5 / truth.mean(), 0.5 / (~truth).mean())
+    worth = np.stack([weights * ((found >= threshold) == truth) for threshold in THRESHOLDS], axis=1)
+    return Decision(_nearest_to_half(worth), slope=stretched.slope, offset=stretched.offset)
 
 
 def decide_region(
     probability: Sequence[NDArray[np.float32]], truth: Sequence[NDArray[np.bool_]], voxel_mm3: Sequence[float]
 ) -> Decision:
-    """Threshold and smallest part with the best mean Dice; one (D, H, W) of each a validation patient."""
-    dice = np.mean(
-        [_dice_table(*patient) for patient in zip(probability, truth, voxel_mm3, strict=True)], axis=0
-    )  # (threshold, smallest)
-    threshold = _nearest_to_half(dice.max(axis=1))
-    row = dice[THRESHOLDS.index(threshold)]
-    smallest = SMALLEST_MM3[int(np.flatnonzero(row >= row.max() - AS_GOOD)[0])]
-    return Decision(threshold, smallest)
+    """Threshold, then smallest part, by mean Dice; one (D, H, W) of each a validation patient."""
+    tables = zip(probability, truth, voxel_mm3, strict=True)
+    dice = np.stack([_dice_table(*patient) for patient in tables])  # (patient, threshold, smallest)
+    threshold = _nearest_to_half(dice[:, :, 0])
+    by_smallest = dice[:, THRESHOLDS.index(threshold), :]
+    return Decision(threshold, SMALLEST_MM3[int(np.flatnonzero(_as_good(by_smallest))[0])])
 
 
 def _dice_table(probability: NDArray[np.float32], truth: NDArray[np.bool_], voxel_mm3: float) -> NDArray[np.float64]:
@@ -62,7 +61,19 @@ def _dice_table(probability: NDArray[np.float32], truth: NDArray[np.bool_], voxe
     return table
 
 
+def _as_good(worth: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which choices these patients cannot tell from the best: within one standard error of the difference.
+
+    `worth` (patients, choices). The rule of one standard error (Breiman 1984), on paired differences: a choice made on
+    three patients must be plainly better than the plain one to be taken.
+    """
+    behind = worth[:, [int(worth.mean(axis=0).argmax())]] - worth
+    error = behind.std(axis=0, ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else np.full(worth.shape[1], np.inf)
+    good: NDArray[np.bool_] = behind.mean(axis=0) <= error
+    return good
+
+
 def _nearest_to_half(worth: NDArray[np.float64]) -> float:
     """Of the thresholds that are as good as the best, the one nearest to one half."""
-    good = np.flatnonzero(worth >= worth.max() - AS_GOOD)
+    good = np.flatnonzero(_as_good(worth))
     return min((THRESHOLDS[place] for place in good), key=lambda threshold: abs(threshold - 0.5))
