@@ -130,7 +130,7 @@ def test_a_repeated_task_must_be_one_of_the_study(tmp_path: Path) -> None:
 def test_outlines_hold_truth_and_answer_of_the_same_slices(runs) -> None:  # type: ignore[no-untyped-def]
     """No language model gives a place here, so the baselines are drawn: boxes slice by slice, a mask as a whole."""
     *_, again = runs
-    id = again.fold.test[0]
+    id = again.tested[0]
     boxes, blob = outlines(again, [id])
     asked = asked_slices(again, "axial")[id]
     assert (boxes.model, boxes.task, boxes.per_slice, boxes.n_asked) == ("mean-box", "box", True, len(asked))
@@ -144,7 +144,7 @@ def test_outlines_hold_truth_and_answer_of_the_same_slices(runs) -> None:  # typ
 
 def test_the_verb_writes_a_picture_a_model(runs, phantom_cohort: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     *_, again = runs
-    id = again.fold.test[1]
+    id = again.tested[1]
     study = tmp_path / "study.yaml"
     study.write_text(STUDY)
     options = ["--cohort", str(phantom_cohort), "--out", str(again.folder.root), "--to", str(tmp_path / "figures")]
@@ -155,9 +155,9 @@ def test_the_verb_writes_a_picture_a_model(runs, phantom_cohort: Path, tmp_path:
 
 def test_who_cannot_be_drawn_is_told_who_can(runs, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     *_, again = runs
-    learnt = again.fold.train[0]
-    with pytest.raises(StageError, match=f"{learnt}: no centre.*test patients are {again.fold.test[0]}"):
+    learnt = again.folds[0].train[0]
+    with pytest.raises(StageError, match=f"{learnt}: no centre.*test patients are {again.tested[0]}"):
         write_figures(again, learnt, None, tmp_path)
     with pytest.raises(StageError, match="no model is named nobody; the study has mean-box"):
-        write_figures(again, again.fold.test[0], ["nobody"], tmp_path)
+        write_figures(again, again.tested[0], ["nobody"], tmp_path)
     assert list(tmp_path.iterdir()) == []

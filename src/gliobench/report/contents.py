@@ -100,6 +100,7 @@ class ReportContents:
     `per_subject`: model, task, source, plane, subject, grade, metric, value, n_asked, n_answered.
     `votes`: model, plane, subject, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score.
     `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
+    `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
     `curves`: by model: epoch, train_loss, validation_loss, validation_metric.
     `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
     name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
@@ -126,6 +127,8 @@ class ReportContents:
     notes: Sequence[str] = ()
     marks: Mapping[str, str] = field(default_factory=dict)
     comparisons: pd.DataFrame | None = None
+    by_shape: pd.DataFrame | None = None
+    by_fold: pd.DataFrame | None = None
     sides: Sequence[Sides] = ()
     constants: Sequence[Constant] = ()
     consistency: Consistency | None = None

@@ -16,6 +16,7 @@ from gliobench.report.markdown import write_markdown
 from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_rows
 from gliobench.report.reliability import draw_reliability
+from gliobench.report.strata import strata_tables
 from gliobench.report.votes import OUTCOMES, draw_votes
 
 
@@ -64,6 +65,7 @@ def render_page(contents: ReportContents) -> str:
         said=consistency_legend(contents),
         reliability=draw_reliability(contents, models),
         distributions=draw_distributions(contents, models),
+        strata=strata_tables(contents, models),
         curves=draw_curves(contents.curves),
         gallery=draw_gallery(contents.gallery, answering),
         answering=answering,

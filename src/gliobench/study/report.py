@@ -48,12 +48,15 @@ def report(context: Context) -> Path:
             return page
         scores = read_scores(context)
         left = read_stage(context.folder.prepared, "prepare")
+        hard, folds = _strata(context, scores)
         contents = ReportContents(
             title=f"{context.study.name}: language model, network or neither?",
             study=context.study.name,
             cohort=f"{left['cohort']} ({left['layout']})",
             parts=list(_parts(context)),
             summary=scores.summary,
+            by_shape=hard,
+            by_fold=folds,
             comparisons=_comparisons(context, scores),
             per_subject=scores.per_subject,
             votes=scores.votes,
@@ -91,6 +94,21 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
         return compare_named(scores, pairs, metrics={figures[0] for figures in PRIMARY.values()})
     except CompareError:  # no figure in common
         return None
+
+
+def _strata(context: Context, scores: "Scores") -> tuple["pd.DataFrame | None", "pd.DataFrame | None"]:
+    """Dice of masks among hard patients, and fold by fold where several folds are tested."""
+    from gliobench.scoring.strata import by_fold, by_shape, shape_of
+
+    table = scores.per_subject
+    dice = table[(table["task"] == "mask") & (table["plane"] == "volume") & (table["metric"] == "dice")]
+    subjects = {id: context.subjects[id] for id in dict.fromkeys(dice["subject"])}
+    shapes = {id: shape_of(one.tumour, one.spacing_mm) for id, one in subjects.items() if one.tumour.any()}
+    dice = dice[dice["subject"].isin(list(shapes))]
+    if not shapes:
+        return None, None
+    tested = {number: round.test for round in context.rounds for number in round.folds}
+    return by_shape(dice, shapes), by_fold(dice, tested) if len(context.rounds) > 1 else None
 
 
 def _parts(context: Context) -> Iterator["Part"]:
