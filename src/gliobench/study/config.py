@@ -117,7 +117,9 @@ class NetworkModel(Part):
 
     It learns from the training patients of each fold in use; or, with `weights`, it was trained before: the folder of
     one network, or of several that answer together, such as `runs/other/networks/segresnet`. `start` is the folder of a
-    trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart.
+    trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart. With `sweep` a
+    network is trained for each of the choices, and the one that is best on the validation patients answers: no choice
+    is made on the test patients, who are not opened before.
     """
 
     kind: Literal["network"]
@@ -125,6 +127,7 @@ class NetworkModel(Part):
     network: Name
     regions: Literal["whole", "brats"] = "whole"
     train: TrainPart = TrainPart()
+    sweep: tuple[TrainPart, ...] = ()
     weights: Path | None = None
     start: Path | None = None
 

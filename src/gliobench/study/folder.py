@@ -39,6 +39,10 @@ class StudyFolder:
     def network(self, model: str, fold: int) -> Path:
         return self.root / "networks" / model / f"fold-{fold}"
 
+    def choice(self, model: str, fold: int, place: int) -> Path:
+        """One of the trainings that a sweep chooses from."""
+        return self.root / "sweeps" / model / f"fold-{fold}" / f"choice-{place}"
+
     def answers(self, model: str) -> Path:
         return self.root / "answers" / f"{model}.jsonl"
 

@@ -1,7 +1,9 @@
 """Stage `train`: every 3D network of the study learns from the training patients of each fold in use."""
 
-from collections.abc import Collection, Iterator
+import shutil
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.grid.prepared import PreparedSubject
@@ -10,11 +12,13 @@ from gliobench.models.networks import NETWORKS
 from gliobench.models.trained import DESCRIPTION, read_description
 from gliobench.study.config import NetworkModel
 from gliobench.study.context import Context, StageError
-from gliobench.study.folder import file_digest, fingerprint
+from gliobench.study.folder import file_digest, fingerprint, write_json
 from gliobench.study.questions import can_be_asked
 
 if TYPE_CHECKING:
     from gliobench.training.settings import TrainSettings
+
+SWEEP = "sweep.json"
 
 
 def train(context: Context, names: Collection[str] | None = None) -> None:
@@ -29,21 +33,26 @@ def train(context: Context, names: Collection[str] | None = None) -> None:
                 _train(context, part, number, fold)
 
 
-def train_settings(part: NetworkModel) -> "TrainSettings":
-    """The network's recipe with what the study file says otherwise."""
+def train_settings(part: NetworkModel) -> list["TrainSettings"]:
+    """The network's recipe with what the study file says otherwise; several where it sweeps."""
     from gliobench.training.settings import recipe
 
-    return replace(recipe(part.network), **part.train.model_dump(exclude_none=True))
+    settings = replace(recipe(part.network), **part.train.model_dump(exclude_none=True))
+    return [replace(settings, **choice.model_dump(exclude_none=True)) for choice in part.sweep] or [settings]
 
 
 def training_inputs(context: Context, part: NetworkModel, fold: Fold) -> str:
     """Fingerprint of everything that decides a network's weights."""
+    return _inputs(context, part, fold, train_settings(part))
+
+
+def _inputs(context: Context, part: NetworkModel, fold: Fold, settings: Sequence["TrainSettings"]) -> str:
     learn, validate = _patients(context, part, fold)
     return fingerprint(
         network=part.network,
         regions=part.regions,
         start=None if part.start is None else file_digest(part.start / DESCRIPTION),
-        train=vars(train_settings(part)),
+        train=[vars(one) for one in settings],
         learn=[subject.content for subject in learn],
         validate=[subject.content for subject in validate],
         grades=[subject.grade for subject in (*learn, *validate)],
@@ -51,20 +60,41 @@ def training_inputs(context: Context, part: NetworkModel, fold: Fold) -> str:
 
 
 def _train(context: Context, part: NetworkModel, number: int, fold: Fold) -> None:
+    """Train a fold's network; where the study sweeps, one for each choice, and keep the best on validation."""
+    _check_start(part)
+    name, settings = f"{part.name}-fold-{number}", train_settings(part)
+    out = context.folder.network(part.name, number)
+    if len(settings) == 1:
+        _fit(context, part, fold, settings[0], f"train-{name}", out)
+        return
+    inputs = training_inputs(context, part, fold)
+    with context.stage(f"train-{name}", inputs, done=(out / DESCRIPTION).exists()) as to_do:
+        if not to_do:
+            return
+        choices = [context.folder.choice(part.name, number, place) for place in range(len(settings))]
+        for place, (one, folder) in enumerate(zip(settings, choices, strict=True)):
+            _fit(context, part, fold, one, f"train-{name}-choice-{place}", folder)
+        metrics = [float(read_description(folder)["validation_metric"]) for folder in choices]
+        best = metrics.index(max(metrics))
+        shutil.copytree(choices[best], out, dirs_exist_ok=True)
+        write_json(
+            out / SWEEP, {"chosen": best, "validation_metrics": metrics, "choices": [vars(one) for one in settings]}
+        )
+        context.voice.say(f"{name}: choice {best} of {len(settings)} is the best on the validation patients")
+
+
+def _fit(context: Context, part: NetworkModel, fold: Fold, settings: "TrainSettings", stage: str, out: Path) -> None:
     from gliobench.training.fit import EpochReport, fit_network
 
     learn, validate = _patients(context, part, fold)
     if not learn or not validate:
         task = NETWORKS[part.network].task
         raise StageError(f"{part.name}: no patient with a truth for the task {task} to train and validate on")
-    name, settings = f"{part.name}-fold-{number}", train_settings(part)
-    out = context.folder.network(part.name, number)
-    with context.stage(
-        f"train-{name}", training_inputs(context, part, fold), done=(out / DESCRIPTION).exists()
-    ) as to_do:
+    inputs = _inputs(context, part, fold, [settings])
+    with context.stage(stage, inputs, done=(out / DESCRIPTION).exists()) as to_do:
         if not to_do:
             return
-        with context.voice.bar(f"train {name}", settings.epochs) as advance:
+        with context.voice.bar(stage.replace("-", " ", 1), settings.epochs) as advance:
 
             def show(report: EpochReport) -> None:
                 note = f"loss {report.train_loss:.3f}, validation {report.validation_metric:.3f}"

@@ -1,0 +1,115 @@
+"""Networks of a study: fold by fold, answering together, learnt on from others, and chosen on validation alone."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from gliobench.models.errors import ModelError
+from gliobench.models.trained import read_description
+from gliobench.study.config import read_study, with_fold
+from gliobench.study.context import Context, StageError, make_context
+from gliobench.study.export import export_masks
+from gliobench.study.folder import StudyFolder
+from gliobench.study.predict import predict
+from gliobench.study.run import run_stages
+
+CROSSED = """\
+name: crossed
+grid: {shape: [24, 32, 32]}
+split: {scheme: cross-validation, folds: 2, validation_share: 0.3}
+slices: {every: 6}
+tasks: [mask]
+models:
+  - {kind: baseline, name: flair-blob}
+  - kind: network
+    name: segmenter
+    network: mask-segmenter
+    sweep:
+      - {epochs: 1, learning_rate: 1.0e-9}
+      - {epochs: 6, learning_rate: 3.0e-3}
+"""
+
+
+@pytest.fixture(scope="module")
+def crossed(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> Context:
+    """A finished cross-validation with a sweep over two choices, one of which learns nothing."""
+    folder = tmp_path_factory.mktemp("crossed")
+    (folder / "study.yaml").write_text(CROSSED)
+    context = make_context(read_study(folder / "study.yaml"), cohort=phantom_cohort, out=folder / "run")
+    run_stages(context)
+    return context
+
+
+def test_every_patient_is_answered_once_by_a_network_that_never_saw_him(crossed: Context) -> None:
+    answered: list[str] = []
+    for number, round in enumerate(crossed.rounds):
+        learnt = set(read_description(crossed.folder.network("segmenter", number))["learnt_from"])
+        assert not learnt & set(round.test)
+        answered += round.test
+    assert sorted(answered) == sorted(crossed.subjects)
+    table = pd.read_parquet(crossed.folder.scores / "per_subject.parquet")
+    dice = table[(table["model"] == "segmenter") & (table["task"] == "mask") & (table["metric"] == "dice")]
+    assert sorted(dice["subject"]) == sorted(crossed.subjects)
+
+
+def test_the_sweep_keeps_what_is_best_on_validation(crossed: Context) -> None:
+    for number in range(2):
+        out = crossed.folder.network("segmenter", number)
+        sweep = json.loads((out / "sweep.json").read_text())
+        assert sweep["chosen"] == 1
+        assert sweep["validation_metrics"][1] > sweep["validation_metrics"][0]
+        assert read_description(out)["settings"]["learning_rate"] == 3e-3
+
+
+def test_masks_open_over_the_original_scan(crossed: Context, phantom_cohort: Path, tmp_path: Path) -> None:
+    paths = export_masks(crossed, tmp_path, ["segmenter"])
+    assert len(paths) == len(crossed.subjects)
+    for path in paths[:2]:
+        id = path.name.removesuffix(".nii.gz")
+        scan = nib.load(next(phantom_cohort.glob(f"{id}/*flair.nii.gz")))
+        mask = nib.load(path)
+        assert mask.shape == scan.shape
+        assert np.allclose(mask.affine, scan.affine)
+
+
+def test_networks_from_elsewhere_refuse_their_own_patients(
+    crossed: Context, phantom_cohort: Path, tmp_path: Path
+) -> None:
+    text = CROSSED.split("    sweep:")[0] + f"    weights: {crossed.folder.root / 'networks' / 'segmenter'}\n"
+    (tmp_path / "study.yaml").write_text(
+        text.replace("scheme: cross-validation, folds: 2", "test_share: 0.3, folds: 2")
+    )
+    context = make_context(read_study(tmp_path / "study.yaml"), cohort=phantom_cohort, out=tmp_path / "run")
+    with pytest.raises(ModelError, match="has learnt from"):
+        run_stages(context)
+
+
+def test_another_fold_can_be_chosen_on_the_command_line(crossed: Context) -> None:
+    one = replace(crossed, study=with_fold(crossed.study, "1"), folder=StudyFolder(crossed.folder.root))
+    assert list(one.folds) == [1]
+    assert list(one.tested) == list(crossed.rounds[1].test)
+    with pytest.raises(ValueError, match="expected all, or a number from 0 to 1"):
+        with_fold(crossed.study, "7")
+
+
+def test_learning_on_from_a_network_of_another_kind_is_refused(crossed: Context, tmp_path: Path) -> None:
+    start = crossed.folder.network("segmenter", 0)
+    text = CROSSED.split("    sweep:")[0].replace("mask-segmenter", "dynunet") + f"    start: {start}\n"
+    (tmp_path / "study.yaml").write_text(text)
+    context = make_context(read_study(tmp_path / "study.yaml"), cohort=crossed.cohort, out=crossed.folder.root)
+    from gliobench.study.train import train
+
+    with pytest.raises(StageError, match="is a mask-segmenter for whole, and dynunet for whole is to be trained"):
+        train(context)
+
+
+def test_a_network_that_is_not_trained_is_named_with_its_fold(crossed: Context, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(CROSSED.replace("name: segmenter", "name: other"))
+    context = make_context(read_study(tmp_path / "study.yaml"), cohort=crossed.cohort, out=crossed.folder.root)
+    with pytest.raises(StageError, match="other is not trained on fold 0 yet"):
+        predict(context, ["other"])
