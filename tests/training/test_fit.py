@@ -11,12 +11,13 @@ from safetensors.torch import load_file
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.errors import ModelError
+from gliobench.models.inference import drop_small
 from gliobench.models.prediction import Question
 from gliobench.models.trained import WEIGHTS, load_network
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.training.augment import augmented, cut_patch
-from gliobench.training.decisions import decide_grades, decide_region
+from gliobench.training.decisions import LARGEST_ALONE, decide_grades, decide_region
 from gliobench.training.fit import EpochReport, TrainSettings, fit_network
 from gliobench.training.goals import THRESHOLDS, dice_by_threshold, make_goal
 from gliobench.training.schedule import learning_rate
@@ -232,7 +233,23 @@ def test_small_parts_are_dropped_where_that_helps_on_validation() -> None:
     probability, truth = zip(*(ball(number) for number in range(3)), strict=True)
     decision = decide_region(probability, truth, [10.0] * 3)
     assert decision.threshold == 0.5
-    assert decision.smallest_mm3 == 300  # the streak has 180 mm3, the tumour 10,000
+    assert decision.smallest_mm3 == LARGEST_ALONE  # the streak has 180 mm3, the tumour 10,000
+
+
+def test_a_second_tumour_is_not_dropped() -> None:
+    probability, truth = ball(0)
+    probability[0, 0, :18] = 0.1
+    probability[17:20, 17:20, 17:20] = 0.8  # 27 voxels, 270 mm3
+    truth[17:20, 17:20, 17:20] = True
+    assert decide_region([probability] * 3, [truth] * 3, [10.0] * 3).smallest_mm3 == 100
+
+
+def test_the_largest_part_always_stays() -> None:
+    mask = np.zeros((6, 6, 6), bool)
+    mask[0, 0, 0] = mask[3:5, 3:5, 3:5] = True
+    assert drop_small(mask, LARGEST_ALONE).sum() == 8
+    assert drop_small(mask, 2).sum() == 8
+    assert drop_small(mask, 0).sum() == 9
 
 
 def test_a_threshold_leaves_one_half_only_where_every_patient_says_so() -> None:

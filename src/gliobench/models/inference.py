@@ -19,8 +19,8 @@ WINDOW_OVERLAP = 0.5
 class Decision:
     """From one probability to yes or no. `threshold`: at and above it.
 
-    `smallest_mm3`: connected parts of a mask below this volume are dropped. `slope`, `offset`: of a grade's logit, so
-    that probabilities are what they say (Platt 1999).
+    `smallest_mm3`: connected parts of a mask below this volume are dropped, but for the largest. `slope`, `offset`: of a
+    grade's logit, so that probabilities are what they say (Platt 1999).
     """
 
     threshold: float = 0.5
@@ -71,12 +71,13 @@ def decide(probability: NDArray[np.float32], decision: Decision, voxel_mm3: floa
 
 
 def drop_small(mask: NDArray[np.bool_], smallest_voxels: float) -> NDArray[np.bool_]:
-    """The mask without connected parts (also across corners) of fewer voxels."""
-    if smallest_voxels <= 1:
+    """The mask without connected parts (also across corners) of fewer voxels; the largest part always stays."""
+    if smallest_voxels <= 1 or not mask.any():
         return mask
     parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     sizes = np.bincount(parts.ravel())
-    keep = sizes >= smallest_voxels
+    sizes[0] = 0
+    keep = (sizes >= smallest_voxels) | (np.arange(len(sizes)) == sizes.argmax())
     keep[0] = False
     kept: NDArray[np.bool_] = keep[parts]
     return kept

@@ -96,7 +96,7 @@ class TrainedNetwork:
 
 def _together(decisions: Sequence[Decision]) -> Decision:
     return Decision(
-        float(np.mean([one.threshold for one in decisions])), float(np.mean([one.smallest_mm3 for one in decisions]))
+        float(np.mean([one.threshold for one in decisions])), float(np.median([one.smallest_mm3 for one in decisions]))
     )
 
 

@@ -10,7 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from gliobench.models.inference import Decision, calibrated
 from gliobench.training.goals import THRESHOLDS
 
-SMALLEST_MM3 = (0.0, 100.0, 300.0, 1000.0, 3000.0)
+LARGEST_ALONE = 1e9  # mm3: more than a head
+SMALLEST_MM3 = (0.0, 100.0, 1000.0, LARGEST_ALONE)
+AS_GOOD = 0.001  # of Dice
 ENOUGH_TO_CALIBRATE = (
     5  # validation patients of each grade; with fewer, a fit says more about them than about the model
 )
@@ -38,12 +40,15 @@ def decide_grades(probability: NDArray[np.float64], truth: NDArray[np.bool_]) ->
 def decide_region(
     probability: Sequence[NDArray[np.float32]], truth: Sequence[NDArray[np.bool_]], voxel_mm3: Sequence[float]
 ) -> Decision:
-    """Threshold, then smallest part, by mean Dice; one (D, H, W) of each a validation patient."""
+    """Threshold, then smallest part, by mean Dice; one (D, H, W) of each a validation patient.
+
+    The largest smallest part that costs the validation patients nothing: what lies apart is rarely tumour.
+    """
     tables = zip(probability, truth, voxel_mm3, strict=True)
     dice = np.stack([_dice_table(*patient) for patient in tables])  # (patient, threshold, smallest)
     threshold = _nearest_to_half(dice[:, :, 0])
-    by_smallest = dice[:, THRESHOLDS.index(threshold), :]
-    return Decision(threshold, SMALLEST_MM3[int(np.flatnonzero(_as_good(by_smallest))[0])])
+    by_smallest = dice[:, THRESHOLDS.index(threshold), :].mean(axis=0)
+    return Decision(threshold, SMALLEST_MM3[int(np.flatnonzero(by_smallest >= by_smallest.max() - AS_GOOD)[-1])])
 
 
 def _dice_table(probability: NDArray[np.float32], truth: NDArray[np.bool_], voxel_mm3: float) -> NDArray[np.float64]:
@@ -55,7 +60,7 @@ def _dice_table(probability: NDArray[np.float32], truth: NDArray[np.bool_], voxe
         hits = np.bincount(parts[truth], minlength=len(sizes))
         sizes[0] = hits[0] = 0
         for column, smallest in enumerate(SMALLEST_MM3):
-            kept = sizes * voxel_mm3 >= smallest
+            kept = (sizes * voxel_mm3 >= smallest) | (np.arange(len(sizes)) == sizes.argmax())
             total = sizes[kept].sum() + truth.sum()
             table[place, column] = 2 * hits[kept].sum() / total if total else 1.0
     return table
