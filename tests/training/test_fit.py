@@ -13,7 +13,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.errors import ModelError
 from gliobench.models.inference import drop_small
 from gliobench.models.prediction import Question
-from gliobench.models.trained import WEIGHTS, load_network
+from gliobench.models.trained import WEIGHTS, load_network, read_description
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.training.augment import augmented, cut_patch
@@ -73,6 +73,18 @@ def test_a_stopped_training_ends_with_the_same_weights(tmp_path: Path, network: 
         assert torch.equal(tensor, found[name]), name
     assert (whole / "curves.csv").read_bytes() == (stopped / "curves.csv").read_bytes()
     assert not (stopped / "last.safetensors").exists()
+
+
+def test_two_processes_learn_what_one_learns_from_batches_of_two(tmp_path: Path) -> None:
+    plain = replace(PLAIN, epochs=2, learning_rate=3e-3, device="cpu")
+    reports: list[EpochReport] = []
+    one = fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path / "one", replace(plain, batch_size=2))
+    two = fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path / "two", replace(plain, devices=2), reports.append)
+    assert [report.epoch for report in reports] == [0, 1]
+    expected, found = load_file(one / WEIGHTS), load_file(two / WEIGHTS)
+    for name, tensor in expected.items():
+        assert torch.allclose(tensor, found[name], atol=1e-5), name
+    assert [subject.id for subject in TRAIN + VALIDATION] == read_description(two)["learnt_from"]
 
 
 def test_other_settings_do_not_take_up_a_stopped_training(tmp_path: Path) -> None:

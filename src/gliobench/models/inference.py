@@ -19,8 +19,8 @@ WINDOW_OVERLAP = 0.5
 class Decision:
     """From one probability to yes or no. `threshold`: at and above it.
 
-    `smallest_mm3`: connected parts of a mask below this volume are dropped, but for the largest. `slope`, `offset`: of a
-    grade's logit, so that probabilities are what they say (Platt 1999).
+    `smallest_mm3`: connected parts of a mask below this volume are dropped, but for the largest. `slope` and `offset`
+    are of a grade's logit, so that probabilities are what they say (Platt 1999).
     """
 
     threshold: float = 0.5

@@ -109,6 +109,7 @@ class TrainPart(Part):
     patch: tuple[int, int, int] | None = None
     validate_every: int | None = Field(default=None, ge=1)
     precision: Literal["auto", "float32", "bfloat16"] | None = None
+    devices: int | None = Field(default=None, ge=1)
     seed: int | None = None
 
 

@@ -1,0 +1,49 @@
+"""What a training leaves beside its weights: a description and curves."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from gliobench.models.inference import Decision
+from gliobench.models.trained import DESCRIPTION, read_description
+from gliobench.training.checkpoint import Progress
+from gliobench.training.job import Job
+
+
+def describe(job: Job, state: Progress, decisions: Sequence[Decision]) -> None:
+    """Write what `gliobench.models.trained.load_network` needs to know, whole or not at all."""
+    description = {
+        "network": job.network,
+        "regions": job.regions,
+        "shape": job.train[0].shape,
+        "mirror": job.settings.augment,
+        "window": job.window,
+        "decisions": [asdict(decision) for decision in decisions],
+        "best_epoch": state.best_epoch,
+        "validation_metric": state.best_metric,
+        "epochs_trained": len(state.history),
+        "seconds": sum(report.seconds for report in state.history),
+        "settings": asdict(job.settings),
+        "start": None if job.start is None else str(job.start),
+        "learnt_from": sorted({subject.id for subject in (*job.train, *job.validation)} | _learnt_before(job)),
+    }
+    partial = job.out / f".{DESCRIPTION}.partial"
+    partial.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    partial.replace(job.out / DESCRIPTION)
+
+
+def _learnt_before(job: Job) -> set[str]:
+    return set() if job.start is None else set(read_description(job.start)["learnt_from"])
+
+
+def write_curves(path: Path, state: Progress) -> None:
+    """One line an epoch as CSV, whole or not at all."""
+    lines = ["epoch,train_loss,validation_loss,validation_metric,learning_rate"]
+    lines += [
+        f"{r.epoch},{r.train_loss!r},{r.validation_loss!r},{r.validation_metric!r},{r.learning_rate!r}"
+        for r in state.history
+    ]
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,54 @@
+"""What a network sees in an epoch: whose turn it is, and how each patient looks this time. The seed alone decides."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.splits import balanced_order
+from gliobench.models.networks.input import as_input
+from gliobench.training.augment import augmented, cut_patch
+from gliobench.training.job import Job
+
+
+def batches(job: Job, epoch: int, rank: int = 0, processes: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+    """The training patients in this epoch's order: (N, 4, D, H, W) and targets.
+
+    Several processes deal each batch out among them, `batch_size` patients to each; where they are not enough for all,
+    some come twice.
+    """
+    settings = job.settings
+    random = np.random.default_rng([settings.seed, epoch])
+    by_id = {subject.id: subject for subject in job.train}
+    ids = list(by_id)
+    if settings.balance_grades:
+        ids = balanced_order(ids, {id: subject.grade for id, subject in by_id.items()}, random)
+    else:
+        ids = [ids[place] for place in random.permutation(len(ids))]
+    size = settings.batch_size * processes
+    for first in range(0, len(ids), size):
+        chosen = [(id, int(random.integers(2**31))) for id in ids[first : first + size]]
+        chosen += chosen[: -len(chosen) % processes]
+        pairs = [_example(job, by_id[id], seed) for id, seed in chosen[rank::processes]]
+        images, targets = (torch.stack(part) for part in zip(*pairs, strict=True))
+        yield images.contiguous(memory_format=torch.channels_last_3d), targets
+
+
+def steps_an_epoch(job: Job, processes: int) -> int:
+    """How many batches `batches` gives."""
+    return -(-len(job.train) // (job.settings.batch_size * processes))
+
+
+def _example(job: Job, subject: PreparedSubject, seed: int) -> tuple[Tensor, Tensor]:
+    """A patient as this step sees it, decided by `seed`: augmented or at least mirrored, and cut to the patch."""
+    image, target = as_input(subject.image), job.goal.target(subject)
+    mask = target if target.ndim > 1 else None
+    if job.settings.augment:
+        image, mask = augmented(image, mask, seed)
+    elif seed % 2:
+        image, mask = image.flip(-1), None if mask is None else mask.flip(-1)
+    if job.settings.patch and mask is not None:
+        image, mask = cut_patch(image, mask, job.settings.patch, seed)
+    return image, target if mask is None else mask

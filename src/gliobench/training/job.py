@@ -1,0 +1,46 @@
+"""One training, and the network that goes through it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric import Fabric
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.training.goals import Goal
+from gliobench.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: who learns what from whom, and where it is left."""
+
+    network: str
+    regions: str
+    train: Sequence[PreparedSubject]
+    validation: Sequence[PreparedSubject]
+    out: Path
+    settings: TrainSettings
+    goal: Goal
+    start: Path | None
+
+    @property
+    def window(self) -> tuple[int, int, int] | None:
+        return self.settings.patch
+
+
+@dataclass(frozen=True)
+class Learner:
+    """The network as Fabric runs it, its running average, which is judged and kept, and its optimiser."""
+
+    fabric: Fabric
+    module: Any
+    averaged: AveragedModel
+    optimiser: Any
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        return {"module": self.module.module, "averaged": self.averaged}
