@@ -33,7 +33,8 @@ class SplitPart(Part):
 
     `holdout`: `test_share` of the patients is tested, fold `fold` of the others decides; with `fold: all` a network
     learns from each fold and they answer together. `cross-validation`: each of the folds (or the one named) is tested
-    by models that learnt from the others; `validation_share` of those decides.
+    by models that learnt from the others; `validation_share` of those decides. `exclude`: cohorts whose patients, by
+    id, are in no part of the split, because they will be tested elsewhere.
     """
 
     scheme: Literal["holdout", "cross-validation"] = "holdout"
@@ -43,6 +44,7 @@ class SplitPart(Part):
     fold: Annotated[int, Field(ge=0)] | Literal["all"] | None = None
     seed: int = 0
     file: Path | None = None
+    exclude: tuple[Path, ...] = ()
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
@@ -120,7 +122,8 @@ class NetworkModel(Part):
     one network, or of several that answer together, such as `runs/other/networks/segresnet`. `start` is the folder of a
     trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart. With `sweep` a
     network is trained for each of the choices, and the one that is best on the validation patients answers: no choice
-    is made on the test patients, who are not opened before.
+    is made on the test patients, who are not opened before. `log`: where else the curves go (`curves.csv` is always
+    written); each needs its own package.
     """
 
     kind: Literal["network"]
@@ -129,6 +132,7 @@ class NetworkModel(Part):
     regions: Literal["whole", "brats"] = "whole"
     train: TrainPart = TrainPart()
     sweep: tuple[TrainPart, ...] = ()
+    log: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
     weights: Path | None = None
     start: Path | None = None
 
@@ -298,7 +302,11 @@ def _resolve_paths(study: Study, folder: Path) -> Study:
         paths = {key: getattr(model, key, None) for key in ("prompts", "weights", "start")}
         models.append(model.model_copy(update={key: folder / path for key, path in paths.items() if path}))
     split = study.split
-    if split.file is not None:
-        split = split.model_copy(update={"file": folder / split.file})
+    split = split.model_copy(
+        update={
+            "file": folder / split.file if split.file else None,
+            "exclude": tuple(folder / path for path in split.exclude),
+        }
+    )
     cohort = folder / study.cohort if study.cohort else None
     return study.model_copy(update={"models": tuple(models), "split": split, "cohort": cohort})

@@ -51,7 +51,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
     by = study.slices.by
     prompts = part.prompts if isinstance(part, LanguageModel | ServerModel) else None
     return fingerprint(
-        model=part.model_dump(exclude={"batch_size", *ServerModel.OPERATION}),
+        model=part.model_dump(exclude={"batch_size", "log", *ServerModel.OPERATION}),
         prompts=file_digest(prompts) if prompts else None,
         trained=_trained(context, part) if isinstance(part, NetworkModel) else None,
         slices=study.slices.model_dump(),

@@ -1,5 +1,6 @@
 """Stage `split`: who is learnt from, who decides, who is tested; written to a file with a checksum."""
 
+from gliobench.cohort.read import find_cohort
 from gliobench.grid.splits import make_cross_validation, make_split, read_split, write_split
 from gliobench.study.context import Context
 from gliobench.study.folder import file_digest, fingerprint
@@ -9,6 +10,12 @@ def split(context: Context) -> None:
     """Split the prepared patients as the study says, or load the split that it names."""
     part = context.study.split
     grades = {subject.id: subject.grade for subject in context.subjects.values()}
+    elsewhere = {subject.id for cohort in part.exclude for subject in find_cohort(cohort).subjects}
+    if left_out := sorted(grades.keys() & elsewhere):
+        context.voice.say(
+            f"{len(left_out)} of {len(grades)} patients are kept for other cohorts ({part.exclude[0]}, …)"
+        )
+    grades = {id: grade for id, grade in grades.items() if id not in elsewhere}
     source = file_digest(part.file) if part.file else None
     inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=source)
     with context.stage("split", inputs, done=context.folder.split.exists()) as to_do:

@@ -85,6 +85,7 @@ def _train(context: Context, part: NetworkModel, number: int, fold: Fold) -> Non
 
 def _fit(context: Context, part: NetworkModel, fold: Fold, settings: "TrainSettings", stage: str, out: Path) -> None:
     from gliobench.training.fit import EpochReport, fit_network
+    from gliobench.training.logs import close_logs, log_epoch, open_logs
 
     learn, validate = _patients(context, part, fold)
     if not learn or not validate:
@@ -94,13 +95,19 @@ def _fit(context: Context, part: NetworkModel, fold: Fold, settings: "TrainSetti
     with context.stage(stage, inputs, done=(out / DESCRIPTION).exists()) as to_do:
         if not to_do:
             return
+        try:
+            loggers = open_logs(part.log, context.folder.root / "logs", stage)
+        except ModuleNotFoundError as error:
+            raise StageError(f"{part.name}: log: {error}") from error
         with context.voice.bar(stage.replace("-", " ", 1), settings.epochs) as advance:
 
             def show(report: EpochReport) -> None:
                 note = f"loss {report.train_loss:.3f}, validation {report.validation_metric:.3f}"
                 advance(report.epoch + 1, note)
+                log_epoch(loggers, report)
 
             fit_network(part.network, learn, validate, out, settings, show, part.regions, part.start)
+            close_logs(loggers)
 
 
 def _check_start(part: NetworkModel) -> None:

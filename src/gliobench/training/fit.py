@@ -257,7 +257,7 @@ def _decide(job: Job, learner: Learner) -> list[Decision]:
 def _last_judgement(state: Progress) -> tuple[float, float]:
     """Of an epoch that is not judged: what the last judgement said."""
     if not state.history:
-        return float("nan"), float("-inf")
+        return float("nan"), float("nan")
     return state.history[-1].validation_loss, state.history[-1].validation_metric
 
 
