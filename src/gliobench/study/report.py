@@ -114,13 +114,15 @@ def _strata(context: Context, scores: "Scores") -> tuple["pd.DataFrame | None", 
 def _parts(context: Context) -> Iterator["Part"]:
     from gliobench.report.contents import Part
 
-    crossed = context.split.crossed
-    for number, fold in context.folds.items():
-        for name, ids in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
-            grades = [context.subjects[id].grade for id in ids]
-            shown = f"fold {number}, {name}" if len(context.folds) > 1 and (crossed or name != "test") else name
-            if not (shown == "test" and number != next(iter(context.folds))):
-                yield Part(shown, len(ids), grades.count(LGG), grades.count(HGG))
+    several = len(context.folds) > 1
+    parts = {
+        f"fold {number}, {name}" if several else name: ids
+        for number, fold in context.folds.items()
+        for name, ids in (("training", fold.train), ("validation", fold.validation))
+    }
+    for name, ids in {**parts, "test": context.tested}.items():
+        grades = [context.subjects[id].grade for id in ids]
+        yield Part(name, len(ids), grades.count(LGG), grades.count(HGG))
 
 
 def _language_models(context: Context) -> Sequence[LanguageModel]:
@@ -157,6 +159,11 @@ def _shown_the_tumour(context: Context) -> list[str]:
 def _notes(context: Context) -> Iterator[str]:
     if all(id.startswith("Phantom") for id in context.subjects):
         yield "These patients are phantoms made by gliobench: the figures say that it works, nothing about patients."
+    if context.split.crossed:
+        yield "Cross-validation: every test patient was answered by models that learnt from the other folds alone."
+    elif len(context.folds) > 1:
+        count = len(context.folds)
+        yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
         if not isinstance(part, LanguageModel | ServerModel):
