@@ -14,6 +14,9 @@ CORE = (
     "monai",
     "lightning",
     "transformers",
+    "peft",
+    "trl",
+    "accelerate",
     "aiohttp",
     "nibabel",
     "numpy",
@@ -21,8 +24,7 @@ CORE = (
     "scikit-learn",
 )
 OPTIONAL = {
-    "accelerate": "spreads a large checkpoint over several devices (pip install 'gliobench[device-map]')",
-    "bitsandbytes": "4- and 8-bit checkpoints on a CUDA device",
+    "bitsandbytes": "4- and 8-bit checkpoints on a CUDA device (pip install 'gliobench[quantised]')",
 }
 
 
