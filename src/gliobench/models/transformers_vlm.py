@@ -7,12 +7,11 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from PIL import Image
 
 from gliobench.cohort.subject import MODALITIES
-from gliobench.grid.slices import grey_slice
 from gliobench.models.asking import asked_frame, check_names, check_task, prompt_identity
 from gliobench.models.checkpoint import load_checkpoint, quiet
+from gliobench.models.conversation import question_turn
 from gliobench.models.decoding import Decoding, logits_processors
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
@@ -127,24 +126,16 @@ class VisionLanguageModel:
         )
 
     def _inputs(self, batch: Sequence[Question]) -> Any:
-        """The processor's tensors for a batch: one user turn each, the image before the text, padded on the left."""
-        processor = self._checkpoint.processor
-        return processor.apply_chat_template(
-            [[{"role": "user", "content": self._content(question)}] for question in batch],
+        """The processor's tensors for a batch: one user turn each, padded on the left."""
+        turns = [question_turn(question, self._prompts[question.task], self._modality) for question in batch]
+        return self._checkpoint.processor.apply_chat_template(
+            [[turn] for turn in turns],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
             processor_kwargs={"padding": True},
         )
-
-    def _content(self, question: Question) -> list[dict[str, Any]]:
-        frame = asked_frame(question)
-        grey = grey_slice(question.subject, self._modality, frame.plane, frame.index)
-        return [
-            {"type": "image", "image": Image.fromarray(grey).convert("RGB")},  # text before it could not see it
-            {"type": "text", "text": self._prompts[question.task].about(frame)},
-        ]
 
     def _limit(self, task: str) -> int:
         return self.decoding.max_new_tokens or self._prompts[task].max_new_tokens
