@@ -7,9 +7,12 @@ from PIL import Image
 from gliobench.grid.slices import grey_slice
 from gliobench.models.asking import asked_frame
 from gliobench.models.prediction import Question
+from gliobench.tasks.geometry import Value
 from gliobench.tasks.prompt import Prompt
+from gliobench.tasks.registry import TASKS
 
 Turn = dict[str, Any]
+NOTHING = "none"  # what every prompt but the grade's asks for where there is no tumour
 
 
 def question_turn(question: Question, prompt: Prompt, modality: str) -> Turn:
@@ -21,3 +24,9 @@ def question_turn(question: Question, prompt: Prompt, modality: str) -> Turn:
         "role": "user",
         "content": [{"type": "image", "image": image}, {"type": "text", "text": prompt.about(frame)}],
     }
+
+
+def answer_turn(question: Question, value: Value | None) -> Turn:
+    """What the model should say; `value` in the slice's own pixels, None where there is no tumour."""
+    text = NOTHING if value is None else TASKS[question.task].write(value)
+    return {"role": "assistant", "content": [{"type": "text", "text": text}]}

@@ -13,9 +13,9 @@ from gliobench.cohort.subject import HGG, MODALITIES
 from gliobench.models.answer_modes import AnswerMode, checked_modes
 from gliobench.models.asking import asked_frame, check_names, check_task, prompt_identity
 from gliobench.models.batches import BatchSize, first_size, in_batches
-from gliobench.models.checkpoint import load_checkpoint, quiet
+from gliobench.models.checkpoint import Checkpoint, load_checkpoint, quiet
 from gliobench.models.choice import GRADES, choice_logprobs, grade_choices
-from gliobench.models.conversation import question_turn
+from gliobench.models.conversation import Turn, answer_turn, question_turn
 from gliobench.models.decoding import Decoding, logits_processors
 from gliobench.models.errors import ModelError
 from gliobench.models.grammar import Grammar, longest_answer
@@ -24,6 +24,7 @@ from gliobench.models.repeats import SharedPrompt, can_share
 from gliobench.models.stretches import Stretch, stretches
 from gliobench.models.writing import write
 from gliobench.tasks.answer import Answer
+from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import TASKS, Prompt
 
 __all__ = ["Decoding", "VisionLanguageModel"]
@@ -86,6 +87,20 @@ class VisionLanguageModel:
         self._shares: bool | None = None  # not known before the first question that is repeated
         self.name = name or self._checkpoint.id
         self.settings = self._settings()
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The loaded model and its processor: what fine-tuning trains."""
+        return self._checkpoint
+
+    def inputs(self, questions: Sequence[Question]) -> Mapping[str, Any]:
+        """The processor's tensors for a batch of questions, as they are asked: padded on the left, on the CPU."""
+        inputs: Mapping[str, Any] = self._inputs(questions)
+        return inputs
+
+    def dialogue(self, question: Question, value: Value | None) -> list[Turn]:
+        """The question's turn and the turn that answers it with `value`; None: there is no tumour."""
+        return [self._question_turn(question), answer_turn(question, value)]
 
     def _settings(self) -> Settings:
         """Everything that can change an answer: weights, processor, image, prompts and decoding."""
@@ -199,7 +214,7 @@ class VisionLanguageModel:
 
     def _inputs(self, batch: Sequence[Question]) -> Any:
         """The processor's tensors for a batch: one user turn each, padded on the left."""
-        turns = [question_turn(question, self._prompts[question.task], self._modality) for question in batch]
+        turns = [self._question_turn(question) for question in batch]
         return self._checkpoint.processor.apply_chat_template(
             [[turn] for turn in turns],
             add_generation_prompt=True,
@@ -208,6 +223,9 @@ class VisionLanguageModel:
             return_tensors="pt",
             processor_kwargs={"padding": True},
         )
+
+    def _question_turn(self, question: Question) -> Turn:
+        return question_turn(question, self._prompts[question.task], self._modality)
 
     def _limit(self, question: Question) -> int:
         """The most tokens of an answer; one in a format cannot be longer than its longest text and the end."""
