@@ -4,9 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from gliobench.models.errors import ModelError
 from gliobench.models.learnt import refuse_learnt
 from gliobench.models.prediction import Model, Prediction, Question, Settings
 
@@ -47,12 +45,8 @@ class FinetunedModel:
         return self.asked.predict(questions)
 
 
-def read_finetuning(folder: Path) -> dict[str, Any]:
-    """What a fine-tuning wrote about itself. Raises ModelError where there is none."""
-    try:
-        content: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{folder} holds no fine-tuned model ({DESCRIPTION} is missing): fine-tune it first"
-        ) from error
-    return content
+def learnt_from(source: str | Path | None) -> frozenset[str]:
+    """Whom a checkpoint or adapter has learnt from, where a fine-tuning wrote it down; a hub's are not known."""
+    if source is None or not (path := Path(source).expanduser() / DESCRIPTION).is_file():
+        return frozenset()
+    return frozenset(json.loads(path.read_text(encoding="utf-8"))["learnt_from"])

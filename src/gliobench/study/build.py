@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from gliobench.grid.frame import Plane
 from gliobench.models.baselines import BASELINES
@@ -22,14 +22,17 @@ from gliobench.study.config import (
 from gliobench.study.context import Context, Round, StageError
 from gliobench.tasks.prompt import Prompt, read_prompt_file
 
+if TYPE_CHECKING:
+    from gliobench.models.transformers_vlm import VisionLanguageModel
+
 
 @dataclass(frozen=True)
 class Builder:
-    """How a kind of model is built. `learns`: anew for each round, because it learns from the round's patients, and for
-    each plane, because it may learn from slices of one."""
+    """How a kind of model is built. `learns`: whether a study's entry is built anew for each round, because it learns
+    from the round's patients, and for each plane, because it may learn from slices of one."""
 
     build: Callable[[Context, Any, Round, Plane], Model]
-    learns: bool = True
+    learns: Callable[[Any], bool] = lambda part: True
 
 
 def build_model(context: Context, part: AnyModel, round: Round, plane: Plane) -> Model:
@@ -73,11 +76,32 @@ def network_folders(context: Context, part: NetworkModel, round: Round) -> list[
 
 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.finetuned import FinetunedModel, learnt_from
+
+    sources: dict[str, Path] = {}
+    if part.finetune is not None:
+        number = next(iter(round.folds))
+        if not context.folder.stamp(f"finetune-{part.name}-fold-{number}").exists():
+            raise StageError(
+                f"{part.name} is not fine-tuned on fold {number} yet: "
+                f"run `gliobench finetune --model {part.name}` first"
+            )
+        kind = "checkpoint" if part.finetune.method == "full" else "adapter"
+        sources = {kind: context.folder.network(part.name, number)}
+    asked = language_model(context, part, **sources)
+    learnt = learnt_from(sources.get("checkpoint", part.checkpoint)) | learnt_from(sources.get("adapter", part.adapter))
+    return FinetunedModel(asked, learnt) if learnt else asked
+
+
+def language_model(
+    context: Context, part: LanguageModel, checkpoint: Path | None = None, adapter: Path | None = None
+) -> "VisionLanguageModel":
+    """The model of an entry as it comes; `checkpoint`, `adapter`: what it learnt, instead of its own or beside it."""
     from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 
     return VisionLanguageModel(
         name=part.name,
-        checkpoint=checkpoint_folder(context, part.checkpoint),
+        checkpoint=checkpoint or checkpoint_folder(context, part.checkpoint),
         tasks=part.tasks,
         answer=part.answer,
         prompts=own_prompts(part.prompts, part.tasks),
@@ -86,8 +110,8 @@ def _language_model(context: Context, part: LanguageModel, round: Round, plane: 
         dtype=part.dtype,
         spread=part.device_map == "auto",
         quantisation=part.quantisation,
-        adapter=part.adapter,
-        revision=part.revision,
+        adapter=adapter or part.adapter,
+        revision=None if checkpoint else part.revision,
         decoding=Decoding(part.temperature, part.top_p, part.min_p, part.seed, part.max_new_tokens),
     )
 
@@ -131,10 +155,15 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
     return str(folder)
 
 
+def is_finetuned(part: AnyModel) -> TypeGuard[LanguageModel]:
+    """Whether an entry is a language model that learns first."""
+    return isinstance(part, LanguageModel) and part.finetune is not None
+
+
 BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline),
     "classical": Builder(_classical),
     "network": Builder(_network),
-    "vlm": Builder(_language_model, learns=False),
-    "openai": Builder(_server_model, learns=False),
+    "vlm": Builder(_language_model, learns=is_finetuned),
+    "openai": Builder(_server_model, learns=lambda part: False),
 }

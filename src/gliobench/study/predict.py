@@ -13,6 +13,7 @@ from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model, network_folders
 from gliobench.study.config import AnyModel, ClassicalModel, LanguageModel, NetworkModel, ServerModel, samples
 from gliobench.study.context import Context, StageError
+from gliobench.study.finetune import finetuned_folds, finetuning_inputs
 from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
 from gliobench.study.train import training_inputs
@@ -55,7 +56,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
         model=part.model_dump(exclude={"log", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
         prompts=file_digest(prompts) if prompts else None,
         adapter=_adapter_digest(part) if isinstance(part, LanguageModel) else None,
-        trained=_trained(context, part) if isinstance(part, NetworkModel) else None,
+        trained=_trained(context, part),
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         tasks=study.tasks,
@@ -82,8 +83,12 @@ def _asked_digest(context: Context, model: str) -> str | None:
     return file_digest(path) if path.exists() else None
 
 
-def _trained(context: Context, part: NetworkModel) -> list[str]:
-    """Fingerprints of the networks that answer: of what they learn from, or of weights from elsewhere."""
+def _trained(context: Context, part: AnyModel) -> list[str] | None:
+    """Fingerprints of what the models that answer learn from, or of weights from elsewhere; None: they do not learn."""
+    if isinstance(part, LanguageModel) and part.finetune is not None:
+        return [finetuning_inputs(context, part, fold) for _, fold in finetuned_folds(context)]
+    if not isinstance(part, NetworkModel):
+        return None
     if part.weights is not None:
         return [file_digest(folder / DESCRIPTION) for folder in network_folders(context, part, context.rounds[0])]
     return [training_inputs(context, part, fold) for fold in context.folds.values()]
@@ -94,7 +99,7 @@ def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Mo
     model: Model | None = None
     for round in context.rounds:
         for plane in context.study.slices.planes:
-            if model is None or BUILDERS[part.kind].learns:
+            if model is None or BUILDERS[part.kind].learns(part):
                 model = build_model(context, part, round, plane)
             tasks = [task for task in context.study.tasks if task in model.tasks]
             if not model.per_slice:

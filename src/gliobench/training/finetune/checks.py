@@ -46,16 +46,13 @@ def check(
     counts: Mapping[str, tuple[int, int]],
     before: Tensor,
     fixed: Example,
-    train: frozenset[str],
-    validation: frozenset[str],
-    tested: frozenset[str],
 ) -> list[Verdict]:
     """The verdicts about a trained `network`; `counts`: `trainable_by_tower`; `before`: `fixed_logits` untrained."""
     after = fixed_logits(model, fixed)
     verdicts = [_towers(settings, counts), _changes(before, after)]
     if settings.method == "lora":
         verdicts.append(_merges(model, network, fixed, after))
-    return [*verdicts, _apart(train, validation, tested)]
+    return verdicts
 
 
 def _towers(settings: FinetuneSettings, counts: Mapping[str, tuple[int, int]]) -> Verdict:
@@ -85,7 +82,8 @@ def _merges(model: VisionLanguageModel, network: Any, fixed: Example, apart: Ten
     return Verdict("merged equals unmerged", largest <= allowed, found)
 
 
-def _apart(train: frozenset[str], validation: frozenset[str], tested: frozenset[str]) -> Verdict:
+def apart(train: frozenset[str], validation: frozenset[str], tested: frozenset[str]) -> Verdict:
+    """Whether no patient, by id, is in two of the three parts."""
     shared = (train & validation) | (train & tested) | (validation & tested)
     sizes = f"{len(train)} training, {len(validation)} validation, {len(tested)} test patients"
     return Verdict("no training patient in validation or test", not shared, f"{sizes}, {len(shared)} in two of them")

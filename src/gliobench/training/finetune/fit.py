@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,12 @@ from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction
 from gliobench.models.quantised import quantisation_fault
 from gliobench.models.transformers_vlm import VisionLanguageModel
-from gliobench.training.finetune.checks import Verdict, check, fixed_logits
+from gliobench.training.finetune.checks import Verdict, apart, check, fixed_logits
 from gliobench.training.finetune.collator import AnswerCollator
 from gliobench.training.finetune.curves import write_curves
 from gliobench.training.finetune.examples import BalancedSampler, Example, spread_out, weights
 from gliobench.training.finetune.settings import FinetuneSettings
-from gliobench.training.finetune.towers import free_towers, lora_config, trainable_by_tower
+from gliobench.training.finetune.towers import check_learns, free_towers, lora_config, trainable_by_tower
 
 FIGURES = ("eval_loss", "eval_score", "eval_task_")
 STEPS, CURVES, INPUTS = "steps", "curves.csv", "inputs.txt"
@@ -59,26 +61,30 @@ def finetune(
     _check_patients(train, validation, tested)
     watched = spread_out(validation, settings.validation_slices)
     before = fixed_logits(model, watched[0])
-    trainer = _trainer(model, train, watched, out, settings, score, progress)
-    counts = trainable_by_tower(trainer.model)
-    if not sum(learns for learns, _ in counts.values()):
-        raise ModelError(
-            f"{model.name}: nothing would learn: no layer of the {settings.towers} part is called "
-            f"{', '.join(settings.modules)}; name its linear layers in `modules`"
-        )
-    with quiet():
+    with _calm():
+        trainer = _trainer(model, train, watched, out, settings, score, progress)
+        counts = trainable_by_tower(trainer.model)
         trainer.train(resume_from_checkpoint=_resume(out / STEPS, _inputs(model, train, watched, settings)))
     network = trainer.model.eval()
     _save(model, network, out, settings)
-    verdicts = check(
-        model, network, settings, counts, before, watched[0], _patients(train), _patients(validation), tested
-    )
+    verdicts = [
+        *check(model, network, settings, counts, before, watched[0]),
+        apart(_patients(train), _patients(validation), tested),
+    ]
     state = trainer.state
     (best,) = [one for one in state.log_history if "eval_loss" in one and one["step"] == state.best_global_step]
     figures = {key.removeprefix("eval_"): value for key, value in best.items() if key.startswith(FIGURES)}
     shutil.rmtree(out / STEPS)
     seconds = max(entry.get("eval_seconds", 0.0) for entry in state.log_history)
     return Finetuned(state.global_step, state.best_global_step, figures, seconds, verdicts)
+
+
+@contextmanager
+def _calm() -> Iterator[None]:
+    """Without the libraries' chatter: transformers 5.23 renames what older ones and TRL know by other names."""
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 def _patients(examples: Sequence[Example]) -> frozenset[str]:
@@ -115,6 +121,7 @@ def _trainer(
     from gliobench.training.finetune.trainer import Marker, Teller, Tuner
 
     network = model.checkpoint.model
+    check_learns(model.name, network, settings)
     if settings.method == "full":
         free_towers(network, settings.towers)
     questions = [example.question for example in watched]
@@ -125,7 +132,7 @@ def _trainer(
     ]
     trainer = Tuner(
         model=network,
-        args=_arguments(model, out, settings),
+        args=_arguments(model, out, settings, len(train)),
         train_dataset=numbers[0],
         eval_dataset=numbers[1],
         processing_class=model.checkpoint.processor,
@@ -143,46 +150,50 @@ def _trainer(
     return trainer
 
 
-def _arguments(model: VisionLanguageModel, out: Path, settings: FinetuneSettings) -> Any:
+def _arguments(model: VisionLanguageModel, out: Path, settings: FinetuneSettings, examples: int) -> Any:
     from trl import SFTConfig
 
+    judged = min(settings.evaluate_every, total_steps(settings, examples))
     network = model.checkpoint.model
     on_cpu = network.device.type == "cpu"
-    with warnings.catch_warnings():
-        # transformers 5.23 has new names for gradient checkpointing, which older ones do not know
-        warnings.simplefilter("ignore", FutureWarning)
-        return SFTConfig(
-            output_dir=str(out / STEPS),
-            max_length=None,  # else image tokens are cut off
-            max_steps=settings.steps or -1,
-            num_train_epochs=settings.epochs,
-            per_device_train_batch_size=settings.batch_size,
-            per_device_eval_batch_size=settings.batch_size,
-            gradient_accumulation_steps=settings.accumulation,
-            gradient_checkpointing=settings.gradient_checkpointing,
-            gradient_checkpointing_kwargs={"use_reentrant": False},  # the other kind fails with frozen 4-bit weights
-            learning_rate=settings.learning_rate,
-            lr_scheduler_type=settings.schedule if settings.warmup == 0 else _with_warmup(settings.schedule),
-            warmup_steps=settings.warmup,
-            weight_decay=settings.weight_decay,
-            optim=_optimiser(settings),
-            bf16=_bfloat16(model, settings),
-            use_cpu=on_cpu,
-            dataloader_pin_memory=not on_cpu,
-            seed=settings.seed,
-            logging_steps=settings.evaluate_every,
-            eval_strategy="steps",
-            eval_steps=settings.evaluate_every,
-            save_strategy="steps",
-            save_steps=settings.evaluate_every,
-            save_total_limit=2,
-            load_best_model_at_end=True,
-            metric_for_best_model=f"eval_{settings.metric}",
-            greater_is_better=settings.metric == "score",
-            restore_callback_states_from_checkpoint=True,
-            report_to="none",
-            disable_tqdm=True,
-        )
+    return SFTConfig(
+        output_dir=str(out / STEPS),
+        max_length=None,  # else image tokens are cut off
+        max_steps=settings.steps or -1,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},  # the other kind fails with frozen 4-bit weights
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule if settings.warmup == 0 else _with_warmup(settings.schedule),
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        optim=_optimiser(settings),
+        bf16=_bfloat16(model, settings),
+        use_cpu=on_cpu,
+        dataloader_pin_memory=not on_cpu,
+        seed=settings.seed,
+        logging_steps=judged,
+        eval_strategy="steps",
+        eval_steps=judged,
+        save_strategy="steps",
+        save_steps=judged,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model=f"eval_{settings.metric}",
+        greater_is_better=settings.metric == "score",
+        restore_callback_states_from_checkpoint=True,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def total_steps(settings: FinetuneSettings, examples: int) -> int:
+    """How many steps of the optimiser a training takes, as transformers counts them."""
+    an_epoch = math.ceil(math.ceil(examples / settings.batch_size) / settings.accumulation)
+    return settings.steps or math.ceil(settings.epochs * an_epoch)
 
 
 def _with_warmup(schedule: str) -> str:

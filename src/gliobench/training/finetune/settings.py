@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from gliobench.grid.frame import Plane
+
 Method = Literal["lora", "full"]
 Towers = Literal["language", "vision", "both"]
 # What transformers' families call their linear layers, in the language model and in the vision tower.
@@ -21,8 +23,8 @@ class FinetuneSettings:
     `learning_rate`: rises over the first `warmup` share of the steps, then follows `schedule`. `steps`: of the
     optimiser; None: as many as `epochs` take. A step learns from `batch_size` x `accumulation` slices.
     `optimiser` "auto": 8-bit AdamW where bitsandbytes computes, else AdamW. `precision` "auto": bfloat16 where the GPU
-    multiplies it. `every`, `min_area_px`: which slices are learnt from, as in a study's `slices`. `tasks`: what is
-    learnt; None: all that the model is asked.
+    multiplies it. `every`, `min_area_px`: which slices are learnt from, as in a study's `slices`. `tasks`,
+    `planes`: what is learnt; None: all that the study asks.
     `evaluate_every`: steps between judgements on `validation_slices` slices of each task; after `patience` of them
     without a better one it stops. `metric`: what is better: less validation `loss`, or a higher `score` of the model's
     own answers. The best weights are kept.
@@ -48,6 +50,7 @@ class FinetuneSettings:
     every: int = 1
     min_area_px: int = 1
     tasks: tuple[str, ...] | None = None
+    planes: tuple[Plane, ...] | None = None
     evaluate_every: int = 50
     validation_slices: int = 32
     patience: int = 5

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from gliobench.models.errors import ModelError
 from gliobench.training.finetune.settings import FinetuneSettings, Towers
 
 CONNECTOR = (
@@ -51,6 +52,20 @@ def lora_config(settings: FinetuneSettings) -> Any:
         target_modules=adapted_layers(settings.towers, settings.modules),
         bias="none",
     )
+
+
+def check_learns(name: str, model: nn.Module, settings: FinetuneSettings) -> None:
+    """Raise ModelError where nothing of the model would learn."""
+    pattern = adapted_layers(settings.towers, settings.modules)
+    if settings.method == "lora" and not any(re.fullmatch(pattern, layer) for layer, _ in model.named_modules()):
+        raise ModelError(
+            f"{name}: no layer of its {settings.towers} part is called {', '.join(settings.modules)}: nothing would "
+            "learn; name its linear layers in `finetune.modules`"
+        )
+    if settings.method == "full" and not any(
+        tower(one) in LEARNS[settings.towers] for one, _ in model.named_parameters()
+    ):
+        raise ModelError(f"{name} has no {settings.towers} part that could be told by its name: use `towers: both`")
 
 
 def free_towers(model: nn.Module, towers: Towers) -> None:
