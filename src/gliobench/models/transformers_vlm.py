@@ -8,25 +8,26 @@ from typing import Any
 
 import torch
 
-from gliobench.cohort.subject import MODALITIES
 from gliobench.models.asking import asked_frame, check_names, check_task, prompt_identity
 from gliobench.models.checkpoint import load_checkpoint, quiet
-from gliobench.models.conversation import question_turn
+from gliobench.models.conversation import Shot, Turn, question_turn, read_answer, shot_turns, shots_identity
 from gliobench.models.decoding import Decoding, logits_processors
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.models.views.view import View
 from gliobench.tasks.registry import TASKS, Prompt
 
 __all__ = ["Decoding", "VisionLanguageModel"]
 
 
 class VisionLanguageModel:
-    """A vision-language model in this process: one grey slice and the task's prompt in, free text out.
+    """A vision-language model in this process: a view of one slice and the task's prompt in, free text out.
 
     `checkpoint`: a folder or a hub id (`gliobench.models.checkpoint.load_checkpoint` says what is accepted).
     `name`: how tables call it; default the folder's name or the hub id. `tasks`: those that may be asked.
-    `prompts`: another prompt than a task's own. `modality`: which image is shown. `batch_size`: how many slices at
-    once; it does not change the answers (up to rounding: in bfloat16 two nearly equal tokens can change places).
+    `prompts`: another prompt than a task's own. `view`: what is shown of a slice. `shots`: by task, slices with their
+    true answers, said before every question. `batch_size`: how many slices at once; it does not change the answers
+    (up to rounding: in bfloat16 two nearly equal tokens can change places).
     Raises ModelError for a checkpoint that cannot be used and for any bad argument.
     """
 
@@ -39,7 +40,8 @@ class VisionLanguageModel:
         name: str | None = None,
         tasks: Collection[str] = tuple(TASKS),
         prompts: Mapping[str, Prompt] | None = None,
-        modality: str = "flair",
+        view: View | None = None,
+        shots: Mapping[str, Sequence[Shot]] | None = None,
         decoding: Decoding | None = None,
         dtype: str = "auto",
         device: str = "auto",
@@ -47,13 +49,14 @@ class VisionLanguageModel:
         revision: str | None = None,
     ) -> None:
         check_names("task", {*tasks, *(prompts or ())}, TASKS)
-        check_names("modality", {modality}, MODALITIES)
         if batch_size < 1:
             raise ModelError(f"batch_size must be 1 or more, got {batch_size}")
         self.tasks = frozenset(tasks)
         self.decoding = decoding or Decoding()
         self._prompts = {task: (prompts or {}).get(task, TASKS[task].prompt) for task in TASKS}
-        self._modality = modality
+        self._view = view or View()
+        self._shots = {task: tuple((shots or {}).get(task, ())) for task in TASKS}
+        self._shot_turns = {task: shot_turns(self._shots[task], self._prompts[task], self._view) for task in TASKS}
         self._batch_size = batch_size
         self._checkpoint = load_checkpoint(checkpoint, revision=revision, dtype=dtype, device=device)
         self.name = name or self._checkpoint.id
@@ -70,7 +73,8 @@ class VisionLanguageModel:
             "content": checkpoint.content,
             "adapter": None,
             "dtype": str(checkpoint.model.dtype).removeprefix("torch."),
-            "modality": self._modality,
+            **self._view.identity,
+            **shots_identity(self._shots, self._view),
             "image_processor": type(image_processor).__name__,
             "image_size": _size_text(image_processor),
             **{f"prompt_{task}": self._prompt_text(task) for task in self._prompts},
@@ -118,7 +122,7 @@ class VisionLanguageModel:
         )
         return Prediction(
             question=question,
-            answer=TASKS[question.task].parse(text, asked_frame(question), end is None),
+            answer=read_answer(question, text, end is None, self._view),
             text=text,
             tokens=len(kept),
             finish="length" if end is None else "stop",
@@ -126,16 +130,19 @@ class VisionLanguageModel:
         )
 
     def _inputs(self, batch: Sequence[Question]) -> Any:
-        """The processor's tensors for a batch: one user turn each, padded on the left."""
-        turns = [question_turn(question, self._prompts[question.task], self._modality) for question in batch]
+        """The processor's tensors for a batch: each question's turns, padded on the left."""
         return self._checkpoint.processor.apply_chat_template(
-            [[turn] for turn in turns],
+            [self._turns(question) for question in batch],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
             processor_kwargs={"padding": True},
         )
+
+    def _turns(self, question: Question) -> list[Turn]:
+        asked = question_turn(question, self._prompts[question.task], self._view)
+        return [*self._shot_turns[question.task], asked]
 
     def _limit(self, task: str) -> int:
         return self.decoding.max_new_tokens or self._prompts[task].max_new_tokens
@@ -148,6 +155,7 @@ class VisionLanguageModel:
         kinds: dict[tuple[str, tuple[int, int]], Question] = {}
         for question in questions:
             check_task(self.name, self.tasks, question)
+            self._view.check(asked_frame(question))
             kinds.setdefault((question.task, asked_frame(question).shape), question)
         context = self._checkpoint.context
         if context is None:

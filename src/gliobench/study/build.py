@@ -74,13 +74,14 @@ def network_folders(context: Context, part: NetworkModel, round: Round) -> list[
 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
+    from gliobench.models.views.view import View
 
     return VisionLanguageModel(
         name=part.name,
         checkpoint=checkpoint_folder(context, part.checkpoint),
         tasks=part.tasks,
         prompts=own_prompts(part.prompts, part.tasks),
-        modality=part.modality,
+        view=View(**part.view.model_dump()),
         batch_size=part.batch_size,
         dtype=part.dtype,
         revision=part.revision,
@@ -91,6 +92,7 @@ def _language_model(context: Context, part: LanguageModel, round: Round, plane: 
 def _server_model(context: Context, part: ServerModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.openai_client import Decoding, OpenAIModel, Prices, Server
     from gliobench.models.openai_key import read_key
+    from gliobench.models.views.view import View
 
     return OpenAIModel(
         Server(part.base_url, read_key(part.key_env), part.timeout_s, part.attempts),
@@ -98,7 +100,7 @@ def _server_model(context: Context, part: ServerModel, round: Round, plane: Plan
         name=part.name,
         tasks=part.tasks,
         prompts=own_prompts(part.prompts, part.tasks),
-        modality=part.modality,
+        view=View(**part.view.model_dump()),
         decoding=Decoding(part.temperature, part.top_p, 0.0, part.seed, part.max_new_tokens),
         in_flight=part.in_flight,
         guided=part.guided,

@@ -148,6 +148,24 @@ class ClassicalModel(Part):
     region: Literal["crop", "brain", "truth"] = "brain"
 
 
+class ViewPart(Part):
+    """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
+
+    name: Literal["grey", "rgb", "mosaic", "montage"] = "grey"
+    modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
+    slices: int | None = None
+    step: int = Field(default=1, ge=1)
+    scale: int = Field(default=1, ge=1)
+    window: tuple[float, float] | None = None
+    percentiles: tuple[float, float] | None = None
+    ticks: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+
 class LanguageModel(Part):
     """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture)."""
 
@@ -156,7 +174,8 @@ class LanguageModel(Part):
     checkpoint: str
     revision: str | None = None
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
-    modality: Literal["flair", "t1", "t1ce", "t2"] = "flair"
+    view: ViewPart = ViewPart()
+    shots: int = Field(default=0, ge=0)
     batch_size: int = Field(default=16, ge=1)
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     prompts: Path | None = None
@@ -196,7 +215,8 @@ class ServerModel(Part):
     model: str = Field(min_length=1)
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
-    modality: Literal["flair", "t1", "t1ce", "t2"] = "flair"
+    view: ViewPart = ViewPart()
+    shots: int = Field(default=0, ge=0)
     in_flight: int = Field(default=16, ge=1, le=1024)
     timeout_s: float = Field(default=120.0, gt=0, le=3600)
     attempts: int = Field(default=6, ge=1, le=20)
