@@ -20,16 +20,17 @@ from gliobench.study.config import (
     ServerModel,
 )
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.shots import reference_shots
 from gliobench.tasks.prompt import Prompt, read_prompt_file
 
 
 @dataclass(frozen=True)
 class Builder:
-    """How a kind of model is built. `learns`: anew for each round, because it learns from the round's patients, and for
-    each plane, because it may learn from slices of one."""
+    """How a kind of model is built. `learns`: whether a study's entry is built anew for each round, because it learns
+    from the round's patients, and for each plane, because it may learn from slices of one."""
 
     build: Callable[[Context, Any, Round, Plane], Model]
-    learns: bool = True
+    learns: Callable[[Any], bool] = lambda part: True
 
 
 def build_model(context: Context, part: AnyModel, round: Round, plane: Plane) -> Model:
@@ -74,14 +75,14 @@ def network_folders(context: Context, part: NetworkModel, round: Round) -> list[
 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
-    from gliobench.models.views.view import View
 
     return VisionLanguageModel(
         name=part.name,
         checkpoint=checkpoint_folder(context, part.checkpoint),
         tasks=part.tasks,
         prompts=own_prompts(part.prompts, part.tasks),
-        view=View(**part.view.model_dump()),
+        view=part.view.to_view(),
+        shots=reference_shots(context, part, round, plane),
         batch_size=part.batch_size,
         dtype=part.dtype,
         revision=part.revision,
@@ -92,7 +93,6 @@ def _language_model(context: Context, part: LanguageModel, round: Round, plane: 
 def _server_model(context: Context, part: ServerModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.openai_client import Decoding, OpenAIModel, Prices, Server
     from gliobench.models.openai_key import read_key
-    from gliobench.models.views.view import View
 
     return OpenAIModel(
         Server(part.base_url, read_key(part.key_env), part.timeout_s, part.attempts),
@@ -100,7 +100,8 @@ def _server_model(context: Context, part: ServerModel, round: Round, plane: Plan
         name=part.name,
         tasks=part.tasks,
         prompts=own_prompts(part.prompts, part.tasks),
-        view=View(**part.view.model_dump()),
+        view=part.view.to_view(),
+        shots=reference_shots(context, part, round, plane),
         decoding=Decoding(part.temperature, part.top_p, 0.0, part.seed, part.max_new_tokens),
         in_flight=part.in_flight,
         guided=part.guided,
@@ -129,10 +130,14 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
     return str(folder)
 
 
+def _is_shown_patients(part: LanguageModel | ServerModel) -> bool:
+    return part.shots > 0
+
+
 BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline),
     "classical": Builder(_classical),
     "network": Builder(_network),
-    "vlm": Builder(_language_model, learns=False),
-    "openai": Builder(_server_model, learns=False),
+    "vlm": Builder(_language_model, learns=_is_shown_patients),
+    "openai": Builder(_server_model, learns=_is_shown_patients),
 }

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gliobench.grid.frame import Plane
+from gliobench.models.views.view import View
 from gliobench.study.lines import key_lines
 
 TaskName = Literal["grade", "centre", "box", "polygon", "mask"]
@@ -165,9 +166,21 @@ class ViewPart(Part):
     def _a_name_alone(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        self.to_view()
+        return self
+
+    def to_view(self) -> View:
+        """The view itself. Raises ModelError, which is a ValueError, for options that do not go together."""
+        return View(**self.model_dump())
+
 
 class LanguageModel(Part):
-    """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture)."""
+    """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture).
+
+    `shots`: how many slices of training patients it is shown with their true answers before every question.
+    """
 
     kind: Literal["vlm"]
     name: Name
@@ -204,7 +217,8 @@ class ServerModel(Part):
     """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.openai_client.OpenAIModel`.
 
     `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
-    in a study file. `OPERATION`: what decides how the server is asked, not what is asked.
+    in a study file. `view` and `shots` are those of `kind: vlm`. `OPERATION`: what decides how the server is asked, not
+    what is asked.
     """
 
     OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})

@@ -59,7 +59,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
-        calibrate=_validation(context) if isinstance(part, ClassicalModel) else None,
+        validation=_validation(context) if isinstance(part, ClassicalModel) or getattr(part, "shots", 0) else None,
         test=[context.subjects[id].content for id in context.tested],
         grades=[subject.grade for subject in context.subjects.values()],
     )
@@ -86,7 +86,7 @@ def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Mo
     model: Model | None = None
     for round in context.rounds:
         for plane in context.study.slices.planes:
-            if model is None or BUILDERS[part.kind].learns:
+            if model is None or BUILDERS[part.kind].learns(part):
                 model = build_model(context, part, round, plane)
             tasks = [task for task in context.study.tasks if task in model.tasks]
             if not model.per_slice:

@@ -5,14 +5,11 @@ whose middle is (r + 0.5) * scale - 0.5.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import numpy as np
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, Value
-
-Placed = TypeVar("Placed", Point, Polygon)
 
 
 def enlarged_frame(frame: SliceFrame, scale: int) -> SliceFrame:
@@ -69,7 +66,7 @@ def reduce(value: Value, frame: SliceFrame, scale: int) -> Value:
     raise TypeError(f"a {type(value).__name__} is not of one slice, so it cannot be shown with it")
 
 
-def _move(value: Placed, frame: SliceFrame, move: Callable[[float], float]) -> Placed:
+def _move(value: Point | Polygon, frame: SliceFrame, move: Callable[[float], float]) -> Point | Polygon:
     if isinstance(value, Point):
         return Point(frame, move(value.row), move(value.column))
     return Polygon(frame, tuple((move(row), move(column)) for row, column in value.points))

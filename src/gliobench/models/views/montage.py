@@ -13,7 +13,7 @@ def _grid(modalities: Modalities, slices: int) -> Grid:
 
 def _words(modalities: Modalities, slices: int, step: int) -> str:
     arranged = f"in {ROWS[slices]} rows of {slices // ROWS[slices]}" if ROWS[slices] > 1 else "in a row"
-    apart = "next to each other" if step == 1 else f"every {step}th"
+    apart = "no slice left out" if step == 1 else f"each {step} slices from the last"
     return (
         f"The image shows {slices} slices of the same brain {arranged}, one behind the other ({apart}); where the "
         "brain's slices end a picture is black. The question is about the slice in the middle of the image; the others "

@@ -1,6 +1,5 @@
 """One slice in four modalities, two by two."""
 
-from gliobench.cohort.subject import MODALITIES
 from gliobench.models.views.layout import MODALITY_WORDS, Grid, Layout, Modalities, grey
 
 
@@ -18,4 +17,4 @@ def _words(modalities: Modalities, slices: int, step: int) -> str:
     )
 
 
-MOSAIC = Layout(version="1", modalities=MODALITIES, slices=(1,), grid=_grid, words=_words)
+MOSAIC = Layout(version="1", modalities=("t1", "t1ce", "t2", "flair"), slices=(1,), grid=_grid, words=_words)

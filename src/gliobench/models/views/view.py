@@ -76,20 +76,19 @@ class View:
     @property
     def identity(self) -> Mapping[str, str]:
         """All of it that can change an answer, as settings. A plain grey slice is told by its modality alone."""
-        shown = {"modality": " ".join(self._modalities)}
-        options = (self.slices, self.step, self.scale, self.window, self.percentiles, self.ticks)
-        if self.name == "grey" and options == (None, 1, 1, None, None, False):
-            return shown
-        parts = {
-            "slices": self._slices,
-            "step": self.step,
-            "scale": self.scale,
-            "window": self.window and list(self.window),
-            "percentiles": self.percentiles and list(self.percentiles),
-            "ticks": self.ticks,
+        options = {
+            "slices": self._slices if self._slices > 1 else None,
+            "step": self.step if self.step > 1 else None,
+            "scale": self.scale if self.scale > 1 else None,
+            "window": self.window and "{:g}-{:g}".format(*self.window),
+            "percentiles": self.percentiles and "{:g}-{:g}".format(*self.percentiles),
+            "ticks": "yes" if self.ticks else None,
         }
-        text = ", ".join(f"{key} {value}" for key, value in parts.items())
-        return shown | {"view": f"{self.name} {self._layout.version}: {text}"}
+        said = [f"{key} {value}" for key, value in options.items() if value]
+        shown = {"modality": " ".join(self._modalities)}
+        if self.name == "grey" and not said:
+            return shown
+        return shown | {"view": " ".join([self.name, self._layout.version, *said])}
 
     @property
     def coloured(self) -> bool:

@@ -23,9 +23,10 @@ def windowed(
     else:
         return image
     share = (np.arange(256) - low) / max(high - low, 1)
-    table = (1.5 + 254 * np.clip(share, 0, 1)).astype(np.uint8)
+    table: NDArray[np.uint8] = (1.5 + 254 * np.clip(share, 0, 1)).astype(np.uint8)
     table[0] = 0
-    return table[image]
+    stretched: NDArray[np.uint8] = table[image]
+    return stretched
 
 
 def _percentile(counts: NDArray[np.intp], share: float) -> float:
