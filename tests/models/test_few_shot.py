@@ -21,7 +21,7 @@ from gliobench.models.views.view import View
 from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon
 from gliobench.tasks.registry import TASKS
 
-SHORT = Decoding(max_new_tokens=6)
+SHORT = Decoding(max_new_tokens=4)
 VIEWS = [View("rgb", ticks=True), View("mosaic"), View("montage", slices=3, scale=2)]
 WORDS = {"grade": "LGG or HGG?", "centre": "Where?", "box": "Which box?", "polygon": "Outline", "mask": "Pixels"}
 PROMPTS = {task: replace(TASKS[task].prompt, text=text) for task, text in WORDS.items()}  # short, to be quick
@@ -68,7 +68,7 @@ def _said(predictions: list[Prediction]) -> list[tuple[str | None, int | None, s
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_batches_of_1_4_and_16_give_the_same_answers_after_two_shots(folder: Path, view: View) -> None:
-    asked = questions(6)
+    asked = questions(5)
     said = []
     options: dict[str, Any] = {"prompts": PROMPTS, "decoding": SHORT, "view": view, "shots": _shots()}
     for batch_size in (1, 4, 16):
