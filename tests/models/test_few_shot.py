@@ -105,6 +105,12 @@ def test_what_a_shot_shows_and_says_reaches_the_answer(folder: Path) -> None:
         assert (plain - logits(other)).abs().max() > 1e-4
 
 
+def test_the_weights_are_in_memory_once_however_many_models_ask_them(folder: Path) -> None:
+    one, two = (VisionLanguageModel(folder, shots=shots) for shots in (None, _shots()))
+    assert one._checkpoint is two._checkpoint
+    assert VisionLanguageModel(folder, dtype="bfloat16")._checkpoint is not one._checkpoint
+
+
 def test_views_and_shots_are_part_of_the_settings(folder: Path) -> None:
     def settings(view: View | None = None, shots: dict[str, list[Shot]] | None = None) -> dict[str, object]:
         return dict(VisionLanguageModel(folder, view=view, shots=shots).settings)

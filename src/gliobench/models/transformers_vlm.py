@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from gliobench.models.asking import asked_frame, check_names, check_task, prompt_identity
-from gliobench.models.checkpoint import load_checkpoint, quiet
+from gliobench.models.checkpoint import quiet
 from gliobench.models.conversation import Shot, Turn, question_turn, read_answer, shot_turns, shots_identity
 from gliobench.models.decoding import Decoding, logits_processors
 from gliobench.models.errors import ModelError
+from gliobench.models.held import held_checkpoint
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.views.view import View
 from gliobench.tasks.registry import TASKS, Prompt
@@ -58,7 +59,7 @@ class VisionLanguageModel:
         self._shots = {task: tuple((shots or {}).get(task, ())) for task in TASKS}
         self._shot_turns = {task: shot_turns(self._shots[task], self._prompts[task], self._view) for task in TASKS}
         self._batch_size = batch_size
-        self._checkpoint = load_checkpoint(checkpoint, revision=revision, dtype=dtype, device=device)
+        self._checkpoint = held_checkpoint(checkpoint, revision=revision, dtype=dtype, device=device)
         self.name = name or self._checkpoint.id
         self.settings = self._settings()
 

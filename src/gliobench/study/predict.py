@@ -59,10 +59,16 @@ def _inputs(context: Context, part: AnyModel) -> str:
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
-        validation=_validation(context) if isinstance(part, ClassicalModel) or getattr(part, "shots", 0) else None,
+        validation=_validation(context) if _avoids_validation(part) else None,
         test=[context.subjects[id].content for id in context.tested],
         grades=[subject.grade for subject in context.subjects.values()],
     )
+
+
+def _avoids_validation(part: AnyModel) -> bool:
+    """Whether it learns from the training patients without those who decide."""
+    shown = isinstance(part, LanguageModel | ServerModel) and part.shots > 0
+    return shown or isinstance(part, ClassicalModel)
 
 
 def _validation(context: Context) -> list[str]:
