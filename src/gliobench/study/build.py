@@ -20,9 +20,11 @@ from gliobench.study.config import (
     ServerModel,
 )
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.shots import reference_shots
 from gliobench.tasks.prompt import Prompt, read_prompt_file
 
 if TYPE_CHECKING:
+    from gliobench.models.conversation import Shot
     from gliobench.models.transformers_vlm import VisionLanguageModel
 
 
@@ -88,15 +90,21 @@ def _language_model(context: Context, part: LanguageModel, round: Round, plane: 
             )
         kind = "checkpoint" if part.finetune.method == "full" else "adapter"
         sources = {kind: context.folder.network(part.name, number)}
-    asked = language_model(context, part, **sources)
+    asked = language_model(context, part, shots=reference_shots(context, part, round, plane), **sources)
     learnt = learnt_from(sources.get("checkpoint", part.checkpoint)) | learnt_from(sources.get("adapter", part.adapter))
     return FinetunedModel(asked, learnt) if learnt else asked
 
 
 def language_model(
-    context: Context, part: LanguageModel, checkpoint: Path | None = None, adapter: Path | None = None
+    context: Context,
+    part: LanguageModel,
+    *,
+    checkpoint: Path | None = None,
+    adapter: Path | None = None,
+    shots: Mapping[str, Sequence["Shot"]] | None = None,
+    to_train: bool = False,
 ) -> "VisionLanguageModel":
-    """The model of an entry as it comes; `checkpoint`, `adapter`: what it learnt, instead of its own or beside it."""
+    """The model of an entry; `checkpoint`, `adapter`: what it has learnt, instead of its own or beside it."""
     from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 
     return VisionLanguageModel(
@@ -105,12 +113,14 @@ def language_model(
         tasks=part.tasks,
         answer=part.answer,
         prompts=own_prompts(part.prompts, part.tasks),
-        modality=part.modality,
+        view=part.view.to_view(),
+        shots=shots,
         batch_size=None if part.batch_size == "auto" else part.batch_size,
         dtype=part.dtype,
         spread=part.device_map == "auto",
         quantisation=part.quantisation,
         adapter=adapter or part.adapter,
+        to_train=to_train,
         revision=None if checkpoint else part.revision,
         decoding=Decoding(part.temperature, part.top_p, part.min_p, part.seed, part.max_new_tokens),
     )
@@ -126,7 +136,8 @@ def _server_model(context: Context, part: ServerModel, round: Round, plane: Plan
         name=part.name,
         tasks=part.tasks,
         prompts=own_prompts(part.prompts, part.tasks),
-        modality=part.modality,
+        view=part.view.to_view(),
+        shots=reference_shots(context, part, round, plane),
         decoding=Decoding(part.temperature, part.top_p, 0.0, part.seed, part.max_new_tokens),
         in_flight=part.in_flight,
         guided=part.guided,
@@ -160,10 +171,14 @@ def is_finetuned(part: AnyModel) -> TypeGuard[LanguageModel]:
     return isinstance(part, LanguageModel) and part.finetune is not None
 
 
+def _is_shown_patients(part: LanguageModel | ServerModel) -> bool:
+    return part.shots > 0
+
+
 BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline),
     "classical": Builder(_classical),
     "network": Builder(_network),
-    "vlm": Builder(_language_model, learns=is_finetuned),
-    "openai": Builder(_server_model, learns=lambda part: False),
+    "vlm": Builder(_language_model, learns=lambda part: is_finetuned(part) or _is_shown_patients(part)),
+    "openai": Builder(_server_model, learns=_is_shown_patients),
 }

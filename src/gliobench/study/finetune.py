@@ -82,7 +82,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
 
     settings = finetune_settings(part)
     train, validation = (_examples(context, part, settings, ids) for ids in (fold.train, fold.validation))
-    model = language_model(context, part)
+    model = language_model(context, part, to_train=True)
     bar = context.voice.bar(f"finetune {part.name}-fold-{number}", settings.steps or 0)
     out.mkdir(parents=True, exist_ok=True)
     with bar as advance:

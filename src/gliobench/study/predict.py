@@ -62,7 +62,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
-        calibrate=_validation(context) if isinstance(part, ClassicalModel) else None,
+        validation=_validation(context) if _avoids_validation(part) else None,
         test=[context.subjects[id].content for id in context.tested],
         grades=[subject.grade for subject in context.subjects.values()],
     )
@@ -72,6 +72,12 @@ def _adapter_digest(part: LanguageModel) -> str | None:
     """Of an adapter in a folder: the same folder can hold another one after a second training."""
     weights = Path(part.adapter or "") / "adapter_model.safetensors"
     return file_digest(weights) if part.adapter and weights.is_file() else None
+
+
+def _avoids_validation(part: AnyModel) -> bool:
+    """Whether it learns from the training patients without those who decide."""
+    shown = isinstance(part, LanguageModel | ServerModel) and part.shots > 0
+    return shown or isinstance(part, ClassicalModel)
 
 
 def _validation(context: Context) -> list[str]:

@@ -192,7 +192,10 @@ def _notes(context: Context) -> Iterator[str]:
             continue
         how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
         source = part.checkpoint if isinstance(part, LanguageModel) else f"{part.model} at {part.base_url}"
-        yield f"{part.name}: {source}, {part.modality} slices one by one, decoding {how}"
+        view = part.view.to_view().identity
+        shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
+        shots = f", each after {part.shots} slices of training patients with their true answers" if part.shots else ""
+        yield f"{part.name}: {source}{shown}{shots}, decoding {how}"
     yield "A patient's grade is what most slices say: LGG, HGG, no glioma or nothing; a tie goes to the first."
 
 

@@ -35,9 +35,9 @@ class AnswerCollator:
         """The tokens that the model should write: the answer to the letter and what ends its turn."""
         turns = self.model.dialogue(example.question, example.truth)
         render: Callable[..., str] = self.model.checkpoint.processor.apply_chat_template
-        asked, whole = render(turns[:1], add_generation_prompt=True), render(turns)
+        asked, whole = render(turns[:-1], add_generation_prompt=True), render(turns)
         # A template can open an answer otherwise than it writes a past one: then the text alone is what follows.
-        text = whole[len(asked) :] if whole.startswith(asked) else turns[1]["content"][0]["text"]
+        text = whole[len(asked) :] if whole.startswith(asked) else turns[-1]["content"][0]["text"]
         tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         ends = self.model.checkpoint.end_ids
         end = next((place for place, token in enumerate(tokens) if token in ends), None)
