@@ -19,7 +19,10 @@ def write_tables(outcome: Outcome, out: Path) -> None:
 def write_scores(scores: Scores, out: Path) -> None:
     """Write the three tables of some scores."""
     folder = out / "scores"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ReplayError(f"{out} cannot be a folder for the tables: {error.filename} is a file") from error
     for name in NAMES:
         partial = folder / f".{name}.partial"
         getattr(scores, name).to_parquet(partial)
