@@ -76,12 +76,12 @@ def _layout(path: Path) -> str | None:
 
 
 def _check(answers: Sequence[HeldAnswer]) -> None:
-    """No answer twice, one truth for one patient's grade or one slice, and no truth beside its slice."""
+    """No answer twice, a first one to every input, one truth for one patient's grade or one slice, and none outside."""
     places: dict[tuple[object, ...], HeldAnswer] = {}
     truths: dict[tuple[object, ...], HeldAnswer] = {}
     for answer in answers:
         _check_inside(answer)
-        where = (answer.subject, answer.frame.plane, answer.frame.index)
+        where = _place(answer)
         first = places.setdefault((*where, answer.repeat), answer)
         if first is not answer:
             raise ReplayError(
@@ -95,6 +95,16 @@ def _check(answers: Sequence[HeldAnswer]) -> None:
                 f"{answer.path}:{answer.line}: the truth of {answer.subject} is {_shown(answer)} here and "
                 f"{_shown(known)} in {known.path.name}:{known.line}: one of them is wrong"
             )
+    for answer in answers:
+        if (*_place(answer), 0) not in places:
+            raise ReplayError(
+                f"{answer.path}:{answer.line}: `repeat` counts from 0, and there is no answer 0 of {answer.subject}, "
+                f"{answer.frame.plane} slice {answer.frame.index}"
+            )
+
+
+def _place(answer: HeldAnswer) -> tuple[object, ...]:
+    return answer.subject, answer.frame.plane, answer.frame.index
 
 
 def _check_inside(answer: HeldAnswer) -> None:
