@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from gliobench.cohort.phantom import write_phantom
-from gliobench.models.errors import ModelError
 from gliobench.models.tiny.idefics3 import Size, write_tiny_idefics3
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
@@ -26,9 +25,9 @@ centre: {text: centre, max_new_tokens: 14}
 STUDY = """\
 name: learns
 grid: {{shape: [40, 48, 48]}}
-split: {{test_share: 0.25, folds: 9, seed: 0}}
-slices: {{every: 3}}
-tasks: [grade, centre]
+split: {{test_share: 0.2, folds: 12, seed: 0}}
+slices: {{every: 6}}
+tasks: [grade, centre, box, mask]
 models:
   - {{kind: baseline, name: majority-grade}}
   - {{kind: baseline, name: image-centre}}
@@ -45,12 +44,12 @@ models:
       method: full
       towers: both
       planes: [axial, coronal, sagittal]
-      steps: 300
-      batch_size: 32
+      steps: 480
+      batch_size: 16
       accumulation: 1
       learning_rate: 2.0e-3
-      evaluate_every: 100
-      validation_slices: 24
+      evaluate_every: 240
+      validation_slices: 16
       metric: score
       gradient_checkpointing: false
 """
@@ -68,9 +67,9 @@ LORA = """\
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty coarse phantoms, a tiny checkpoint with random weights, and prompts."""
+    """A hundred and twenty coarse phantoms, a tiny checkpoint with random weights, and prompts."""
     out = tmp_path_factory.mktemp("finetune")
-    write_phantom(out / "phantom", subjects=60, seed=0, spacing_mm=3)
+    write_phantom(out / "phantom", subjects=120, seed=0, spacing_mm=3)
     write_tiny_idefics3(out / "tiny", size=SIZE)
     (out / "prompts.yaml").write_text(PROMPTS)
     return out
@@ -107,9 +106,9 @@ def test_what_is_left_says_what_was_learnt_and_checked(learnt: Context) -> None:
     assert left["learnt_from"] == sorted({*fold.train, *fold.validation})
     card = (out / "README.md").read_text()
     assert learnt.split.checksum in card
-    assert "training 40; validation 5; test (not seen) 15" in card
+    assert "training 88; validation 8; test (not seen) 24" in card
     assert not [id for id in learnt.subjects if id in card], "a card can be given away"
-    assert list(pd.read_csv(out / "curves.csv")["step"]) == [100, 200, 300]
+    assert list(pd.read_csv(out / "curves.csv")["step"]) == [240, 480]
     page = (learnt.folder.report / "report.html").read_text()
     assert "Training curves of tuned, fold 0" in page
     assert "PASS no training patient in validation or test" in page
@@ -132,14 +131,14 @@ def test_an_adapter_on_top_is_asked_with_its_base_and_never_about_whom_either_le
     other = context_of(folder, "other-split", text.replace("{{", "{").replace("}}", "}").replace("seed: 0", "seed: 1"))
     prepare(other)
     split(other)
-    with pytest.raises(ModelError, match="it has learnt from"):
+    with pytest.raises(StageError, match=r"has learnt from \d+ of the patients to be tested"):
         finetune(other)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("steps: 300", "steps: 300\n      epochs: 1", "finetune: give steps or epochs, not both"),
+        ("steps: 480", "steps: 480\n      epochs: 1", "finetune: give steps or epochs, not both"),
         ("    view: rgb\n    fine", "    view: rgb\n    shots: 2\n    fine", "leave out one of the two"),
         ("    view: rgb\n    fine", "    view: rgb\n    adapter: x/y\n    fine", "it makes an adapter of its own"),
         (
@@ -162,5 +161,5 @@ def test_one_adapter_goes_onto_one_repository(folder: Path) -> None:
     context = context_of(folder, "pushed", text)
     prepare(context)
     split(context)
-    with pytest.raises(StageError, match="--push-to takes one adapter, and 9 would be made"):
+    with pytest.raises(StageError, match="--push-to takes one adapter, and 12 would be made"):
         finetune(context, push_to="me/mine")

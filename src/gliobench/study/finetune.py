@@ -55,7 +55,7 @@ def finetuning_inputs(context: Context, part: LanguageModel, fold: Fold) -> str:
         model=part.model_dump(exclude={"name", *LanguageModel.OPERATION}),
         prompts=file_digest(part.prompts) if part.prompts else None,
         planes=context.study.slices.planes,
-        tasks=context.study.tasks,
+        tasks=_tasks(context, part),
         patients={name: [[one.content, one.grade] for one in part] for name, part in subjects.items()},
     )
 
@@ -80,7 +80,13 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     from gliobench.training.finetune.card import Card, write_card
     from gliobench.training.finetune.fit import finetune as fit
 
-    settings = finetune_settings(part)
+    settings, before = finetune_settings(part), learnt_from(part.checkpoint)
+    if seen := sorted(before & set(fold.test)):
+        raise StageError(
+            f"{part.name}: {part.checkpoint} has learnt from {len(seen)} of the patients to be tested "
+            f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
+            "start from another checkpoint, or split as it was split"
+        )
     train, validation = (_examples(context, part, settings, ids) for ids in (fold.train, fold.validation))
     model = language_model(context, part, to_train=True)
     bar = context.voice.bar(f"finetune {part.name}-fold-{number}", settings.steps or 0)
@@ -99,7 +105,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     for verdict in found.verdicts:
         context.voice.say(f"{part.name}-fold-{number}: {verdict}")
     write_json(out / CHECKS, [asdict(verdict) for verdict in found.verdicts])
-    learnt = {example.question.subject.id for example in (*train, *validation)} | learnt_from(part.checkpoint)
+    learnt = {example.question.subject.id for example in (*train, *validation)} | before
     description = {
         "base": part.checkpoint,
         "revision": model.checkpoint.revision,
@@ -119,15 +125,21 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     write_json(out / DESCRIPTION, description)  # last: with it the folder holds a fine-tuned model
 
 
+def _tasks(context: Context, part: LanguageModel) -> list[str]:
+    """What is learnt: tasks of the study that the model is asked, all of them unless the entry chooses."""
+    return [task for task in context.study.tasks if task in (finetune_settings(part).tasks or part.tasks)]
+
+
 def _examples(
     context: Context, part: LanguageModel, settings: "FinetuneSettings", ids: Sequence[str]
 ) -> list["Example"]:
     from gliobench.training.finetune.examples import slice_examples
 
-    tasks = [task for task in context.study.tasks if task in (settings.tasks or part.tasks)]
     subjects = [context.subjects[id] for id in ids]
     planes = settings.planes or context.study.slices.planes
-    return slice_examples(subjects, tasks, planes, every=settings.every, min_area_px=settings.min_area_px)
+    return slice_examples(
+        subjects, _tasks(context, part), planes, every=settings.every, min_area_px=settings.min_area_px
+    )
 
 
 def answers_worth(predictions: Sequence[Prediction]) -> Mapping[str, float]:

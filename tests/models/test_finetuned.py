@@ -1,0 +1,32 @@
+"""A model that has learnt is asked as before, but never about a patient it has learnt from."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gliobench.models.baselines import BASELINES
+from gliobench.models.errors import ModelError
+from gliobench.models.finetuned import FinetunedModel, learnt_from
+from gliobench.models.prediction import Question
+from tests.models.asked import subject
+
+
+def test_it_answers_as_the_model_itself_and_refuses_whom_it_has_learnt_from() -> None:
+    itself = BASELINES["image-centre"]([], "axial")
+    tuned = FinetunedModel(itself, frozenset({"subject-2", "subject-3"}))
+    known = Question(subject(), "centre", subject().frame("axial", 3))
+    learnt = replace(known, subject=replace(subject(), id="subject-2"))
+    assert [one.answer for one in tuned.predict([known])] == [one.answer for one in itself.predict([known])]
+    assert (tuned.name, tuned.settings, tuned.per_slice) == (itself.name, itself.settings, True)
+    with pytest.raises(ModelError, match=r"has learnt from 1 of the patients that it is asked about \(subject-2\)"):
+        tuned.predict([known, learnt])
+
+
+def test_whom_a_folder_has_learnt_from(tmp_path: Path) -> None:
+    assert (
+        learnt_from(None) == learnt_from("meta-llama/Llama-3.2-11B-Vision-Instruct") == learnt_from(tmp_path) == set()
+    )
+    (tmp_path / "finetune.json").write_text(json.dumps({"learnt_from": ["A", "B"]}))
+    assert learnt_from(str(tmp_path)) == {"A", "B"}
