@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.models.asked import subject
 
 from gliobench.models.baselines import BASELINES
 from gliobench.models.errors import ModelError
 from gliobench.models.finetuned import FinetunedModel, learnt_from
 from gliobench.models.prediction import Question
-from tests.models.asked import subject
 
 
 def test_it_answers_as_the_model_itself_and_refuses_whom_it_has_learnt_from() -> None:
