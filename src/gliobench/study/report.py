@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.scoring.errors import CompareError
+from gliobench.study.aggregate import aggregation_notes
 from gliobench.study.config import (
     UNTRAINED_CHECKPOINT,
     BaselineModel,
@@ -171,7 +172,11 @@ def _notes(context: Context) -> Iterator[str]:
         how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
         source = part.checkpoint if isinstance(part, LanguageModel) else f"{part.model} at {part.base_url}"
         yield f"{part.name}: {source}, {part.modality} slices one by one, decoding {how}"
-    yield "A patient's grade is what most slices say: LGG, HGG, no glioma or nothing; a tie goes to the first."
+    yield from aggregation_notes(context)
+    yield (
+        "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
+        "a tie goes to the first."
+    )
 
 
 def _provenance(context: Context) -> dict[str, str]:
