@@ -17,6 +17,7 @@ from gliobench.tasks.prompt import Prompt, PromptError, own_prompt, read_prompt_
 TEMPLATE_TOKENS = 20  # what a chat template puts around a prompt
 VISION_PARAMETERS = 0.9e9  # of Llama 3.2 Vision's tower, through which image tokens that stand beside the text go
 ACTIVATION_BYTES = 40 * 1024  # a token of the batch: some ten vectors of a layer of 7 to 11 B, 16 bits
+CROSS_LAYERS = 0.2  # of Llama 3.2 Vision's 40 layers, 8 look at the image and keep its keys and values
 BATCH = 16  # where a study leaves it to memory
 SERVER_SECONDS = 2.0  # an answer
 GIB = 2**30
@@ -168,8 +169,10 @@ def _in_process(
             total += number * (operations / machine.flops16 + fetched)
         return total / 3600
 
-    longest = max((one.text + one.image + one.answer for one in each.values()), default=0.0)
-    memory = weight_bytes(part, weights) + batch * longest * (weights.cache_bytes + ACTIVATION_BYTES)
+    looked_at = CROSS_LAYERS if beside else 1.0
+    cached = max((one.text + one.answer + looked_at * one.image for one in each.values()), default=0.0)
+    alive = max((one.text + one.answer + one.image for one in each.values()), default=0.0)
+    memory = weight_bytes(part, weights) + batch * (cached * weights.cache_bytes + alive * ACTIVATION_BYTES)
     return replace(
         step,
         gpu_memory_gib=Amount(memory / GIB, "estimate"),

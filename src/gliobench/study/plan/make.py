@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 from gliobench.models.networks import NETWORKS
-from gliobench.study.config import BaselineModel, ClassicalModel, LanguageModel, NetworkModel, ServerModel
+from gliobench.study.config import AnyModel, BaselineModel, ClassicalModel, LanguageModel, NetworkModel, ServerModel
 from gliobench.study.context import Context
 from gliobench.study.plan.amounts import Amount, Basis, Files, Missing, Plan, Step, worst
 from gliobench.study.plan.counts import Counts, count, questions_by_place
@@ -29,9 +29,17 @@ def make_plan(context: Context, *, patients: int | None = None, there: str = "a1
     counts, here = count(context, patients), this_machine()
     steps = (*_prepare(context, counts), *_models(context, counts, here, GPUS[there]), *_after(context, counts))
     files = tuple(_files(context, counts, steps))
-    missing = (*counts.missing, *missing_parts(context, steps, here), *_room(context, files))
+    missing = _together([*counts.missing, *missing_parts(context, steps, here), *_room(context, files)])
     assumptions = (*counts.assumptions, *_assumptions(steps))
     return Plan(context.study.name, here.name, GPUS[there].name, steps, files, missing, assumptions)
+
+
+def _together(missing: list[Missing]) -> tuple[Missing, ...]:
+    """What several models lack alike, said once."""
+    concerned: dict[str, list[str]] = {}
+    for one in missing:
+        concerned.setdefault(one.problem, []).append(one.concerns)
+    return tuple(Missing(", ".join(dict.fromkeys(names)), problem) for problem, names in concerned.items())
 
 
 def _prepare(context: Context, counts: Counts) -> Iterator[Step]:
@@ -107,7 +115,8 @@ def _network(context: Context, part: NetworkModel, counts: Counts, here: Hardwar
             hours_there=Amount(operations / there.flops32 / 3600, "estimate"),
         )
     tested = sum(task in counts.patients[id].asked for id in counts.tested) if task in context.study.tasks else 0
-    work = tested * 8 * whole.operations * (1 if len(counts.rounds) > 1 else len(folds))  # eight mirrored copies
+    copies = (8 if choices[0].augment else 1) * (1 if len(counts.rounds) > 1 else len(folds))  # mirrored; together
+    work = tested * copies * whole.operations
     yield Step(
         "predict",
         part.name,
@@ -143,24 +152,35 @@ def _files(context: Context, counts: Counts, steps: tuple[Step, ...]) -> Iterato
     folds = sum(len(round.folds) for round in counts.rounds)
     answers, basis = 0.0, counts.basis
     for part in context.study.models:
+        if _gives_masks(part) and "mask" in context.study.tasks:
+            answers += len(counts.tested) * voxels / 8  # a bit a voxel
         if isinstance(part, NetworkModel) and part.network in NETWORKS and part.weights is None:
             size = network_size(part.network, context.study.grid.shape, 3 if part.regions == "brats" else 1)
             kept = folds * len(train_settings(part)) * 4 * 5 * size.parameters
             yield Files(f"weights and state of {part.name}", str(root / "networks"), Amount(kept / GIB, "estimate"))
-        if isinstance(part, LanguageModel) and checkpoint_files(context, part) is None:
-            weights = weights_of(part.checkpoint, None)
-            if weights is not None:
-                gib = Amount(weights.parameters * weights.stored_bytes / GIB, "estimate")
-                yield Files(f"checkpoint {part.checkpoint}", "the hub's cache", gib)
         if isinstance(part, LanguageModel | ServerModel):
             answers += RECORD_BYTES * sum(questions_by_place(counts, part, context.study).values())
     for step in steps:
         if step.stage == "predict" and step.images is None and step.questions is not None:
-            answers += step.questions.value * (RECORD_BYTES + voxels / 8)  # a mask is a bit a voxel
+            answers += step.questions.value * RECORD_BYTES
         if step.tokens_out is not None:
             answers += 4 * step.tokens_out.value
             basis = worst(basis, step.tokens_out.basis)
+    absent = {
+        p.checkpoint for p in context.study.models if isinstance(p, LanguageModel) and not checkpoint_files(context, p)
+    }
+    for checkpoint in sorted(absent):
+        if (weights := weights_of(checkpoint, None)) is not None:
+            gib = Amount(weights.parameters * weights.stored_bytes / GIB, "estimate")
+            yield Files(f"checkpoint {checkpoint}", "where checkpoints are kept", gib)
     yield Files("answers", str(root / "answers"), Amount(answers / GIB, worst(basis, "estimate")))
+
+
+def _gives_masks(part: AnyModel) -> bool:
+    """Whether it answers with a mask of the whole patient."""
+    if isinstance(part, NetworkModel):
+        return part.network in NETWORKS and NETWORKS[part.network].task == "mask"
+    return isinstance(part, BaselineModel) and "mask" in WHOLE_PATIENT.get(part.name, ())
 
 
 def _room(context: Context, files: tuple[Files, ...]) -> Iterator[Missing]:

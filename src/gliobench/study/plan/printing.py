@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from rich.box import SIMPLE
 from rich.console import RenderableType
+from rich.markup import escape
 from rich.table import Table
 
 from gliobench.study.plan.amounts import Amount, Plan
@@ -28,7 +29,7 @@ def plan_tables(plan: Plan) -> Iterator[RenderableType]:
     yield _missing(plan) if plan.missing else "Nothing is missing here."
     yield ""
     for sentence in plan.assumptions:
-        yield f"- {sentence}"
+        yield escape(f"- {sentence}")
 
 
 def _table(title: str, words: list[str], figures: list[str]) -> Table:
@@ -63,14 +64,14 @@ def _language(plan: Plan) -> Table:
 def _files(plan: Plan) -> Table:
     table = _table("Disk", ["what", "where"], ["GiB"])
     for one in plan.files:
-        table.add_row(one.what, one.where, _decimal(one.gib))
+        table.add_row(one.what, escape(one.where), _decimal(one.gib))
     return table
 
 
 def _missing(plan: Plan) -> Table:
     table = _table("What is missing here", ["for", "what"], [])
     for one in plan.missing:
-        table.add_row(one.concerns, one.problem)
+        table.add_row(one.concerns, escape(one.problem))
     return table
 
 
