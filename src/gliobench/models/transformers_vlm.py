@@ -19,6 +19,7 @@ from gliobench.models.conversation import question_turn
 from gliobench.models.decoding import Decoding, logits_processors
 from gliobench.models.errors import ModelError
 from gliobench.models.grammar import Grammar, longest_answer
+from gliobench.models.memory import keep_memory
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.repeats import SharedPrompt, can_share
 from gliobench.models.stretches import Stretch, stretches
@@ -83,6 +84,8 @@ class VisionLanguageModel:
         self._batch_size = BatchSize(batch_size or first_size(self._checkpoint.model.device.type))
         self._choices = grade_choices(self._checkpoint.processor.tokenizer)
         self._grammar = Grammar(self._checkpoint) if "constrained" in self._modes.values() else None
+        if self._checkpoint.model.device.type == "cpu":
+            keep_memory()
         self._shares: bool | None = None  # not known before the first question that is repeated
         self.name = name or self._checkpoint.id
         self.settings = self._settings()
@@ -169,7 +172,7 @@ class VisionLanguageModel:
         def repeat(batch: Sequence[Question]) -> list[Prediction]:
             if not prompt:
                 prompt.append(self._shared(question))
-            return self._write(batch, prompt[0].copies(len(batch)) if prompt[0] else None)
+            return self._write(batch, prompt[0].copies(len(batch), self._limit(question)) if prompt[0] else None)
 
         return repeat
 

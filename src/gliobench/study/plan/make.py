@@ -1,6 +1,5 @@
 """What a study takes, put together. Starts no work, writes nothing, and reads no more than heads of files."""
 
-import csv
 import json
 import shutil
 from collections.abc import Iterator
@@ -105,7 +104,7 @@ def _network(context: Context, part: NetworkModel, counts: Counts, here: Hardwar
                 each = learn * LEARN * seen.operations + check * whole.operations / settings.validate_every
                 operations += settings.epochs * each
             memory = max(memory, _training_bytes(seen, settings.batch_size))
-        measured = _measured_training(context, part, [settings.epochs for settings in choices], len(folds))
+        measured = _measured_training(context, part, [number for round in counts.rounds for number in round.folds])
         yield Step(
             "train",
             part.name,
@@ -133,15 +132,12 @@ def _training_bytes(size: NetworkSize, batch: int) -> float:
     return 4.0 * (5 * size.parameters + 2 * batch * size.outputs)
 
 
-def _measured_training(context: Context, part: NetworkModel, epochs: list[int], folds: int) -> Amount | None:
-    """Epochs at most, as long as those of an earlier training in this folder."""
-    seconds = []
-    for path in sorted((context.folder.root / "networks" / part.name).glob("fold-*/curves.csv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            seconds += [float(row["seconds"]) for row in csv.DictReader(file)]
-    if not seconds:
+def _measured_training(context: Context, part: NetworkModel, folds: list[int]) -> Amount | None:
+    """What the trainings of these folds took before in this folder, where all were done."""
+    took = [_stamped(context, f"train-{part.name}-fold-{number}", 0.0) for number in folds]
+    if not took or any(one.basis != "measured" for one in took):
         return None
-    return Amount(sum(epochs) * folds * sum(seconds) / len(seconds) / 3600, "measured")
+    return Amount(sum(one.value for one in took), "measured")
 
 
 def _files(context: Context, counts: Counts, steps: tuple[Step, ...]) -> Iterator[Files]:
