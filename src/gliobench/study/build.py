@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from gliobench.grid.frame import Plane
 from gliobench.models.baselines import BASELINES
@@ -20,16 +20,21 @@ from gliobench.study.config import (
     ServerModel,
 )
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.shots import reference_shots
 from gliobench.tasks.prompt import Prompt, read_prompt_file
+
+if TYPE_CHECKING:
+    from gliobench.models.conversation import Shot
+    from gliobench.models.transformers_vlm import VisionLanguageModel
 
 
 @dataclass(frozen=True)
 class Builder:
-    """How a kind of model is built. `learns`: anew for each round, because it learns from the round's patients, and for
-    each plane, because it may learn from slices of one."""
+    """How a kind of model is built. `learns`: whether a study's entry is built anew for each round, because it learns
+    from the round's patients, and for each plane, because it may learn from slices of one."""
 
     build: Callable[[Context, Any, Round, Plane], Model]
-    learns: bool = True
+    learns: Callable[[Any], bool] = lambda part: True
 
 
 def build_model(context: Context, part: AnyModel, round: Round, plane: Plane) -> Model:
@@ -73,21 +78,50 @@ def network_folders(context: Context, part: NetworkModel, round: Round) -> list[
 
 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.finetuned import FinetunedModel, learnt_from
+
+    sources: dict[str, Path] = {}
+    if part.finetune is not None:
+        number = next(iter(round.folds))
+        if not context.folder.stamp(f"finetune-{part.name}-fold-{number}").exists():
+            raise StageError(
+                f"{part.name} is not fine-tuned on fold {number} yet: "
+                f"run `gliobench finetune --model {part.name}` first"
+            )
+        kind = "checkpoint" if part.finetune.method == "full" else "adapter"
+        sources = {kind: context.folder.network(part.name, number)}
+    asked = language_model(context, part, shots=reference_shots(context, part, round, plane), **sources)
+    learnt = learnt_from(sources.get("checkpoint", part.checkpoint)) | learnt_from(sources.get("adapter", part.adapter))
+    return FinetunedModel(asked, learnt) if learnt else asked
+
+
+def language_model(
+    context: Context,
+    part: LanguageModel,
+    *,
+    checkpoint: Path | None = None,
+    adapter: Path | None = None,
+    shots: Mapping[str, Sequence["Shot"]] | None = None,
+    to_train: bool = False,
+) -> "VisionLanguageModel":
+    """The model of an entry; `checkpoint`, `adapter`: what it has learnt, instead of its own or beside it."""
     from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 
     return VisionLanguageModel(
         name=part.name,
-        checkpoint=checkpoint_folder(context, part.checkpoint),
+        checkpoint=checkpoint or checkpoint_folder(context, part.checkpoint),
         tasks=part.tasks,
         answer=part.answer,
         prompts=own_prompts(part.prompts, part.tasks),
-        modality=part.modality,
+        view=part.view.to_view(),
+        shots=shots,
         batch_size=None if part.batch_size == "auto" else part.batch_size,
         dtype=part.dtype,
         spread=part.device_map == "auto",
         quantisation=part.quantisation,
-        adapter=part.adapter,
-        revision=part.revision,
+        adapter=adapter or part.adapter,
+        to_train=to_train,
+        revision=None if checkpoint else part.revision,
         decoding=Decoding(part.temperature, part.top_p, part.min_p, part.seed, part.max_new_tokens),
     )
 
@@ -102,7 +136,8 @@ def _server_model(context: Context, part: ServerModel, round: Round, plane: Plan
         name=part.name,
         tasks=part.tasks,
         prompts=own_prompts(part.prompts, part.tasks),
-        modality=part.modality,
+        view=part.view.to_view(),
+        shots=reference_shots(context, part, round, plane),
         decoding=Decoding(part.temperature, part.top_p, 0.0, part.seed, part.max_new_tokens),
         in_flight=part.in_flight,
         guided=part.guided,
@@ -131,10 +166,19 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
     return str(folder)
 
 
+def is_finetuned(part: AnyModel) -> TypeGuard[LanguageModel]:
+    """Whether an entry is a language model that learns first."""
+    return isinstance(part, LanguageModel) and part.finetune is not None
+
+
+def _is_shown_patients(part: LanguageModel | ServerModel) -> bool:
+    return part.shots > 0
+
+
 BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline),
     "classical": Builder(_classical),
     "network": Builder(_network),
-    "vlm": Builder(_language_model, learns=False),
-    "openai": Builder(_server_model, learns=False),
+    "vlm": Builder(_language_model, learns=lambda part: is_finetuned(part) or _is_shown_patients(part)),
+    "openai": Builder(_server_model, learns=_is_shown_patients),
 }

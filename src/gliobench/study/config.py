@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from gliobench.grid.frame import Plane
 from gliobench.models.answer_modes import AnswerMode, mode_fault
 from gliobench.models.quantised import Quantisation
+from gliobench.models.views.view import View
 from gliobench.study.lines import key_lines
 
 TaskName = Literal["grade", "centre", "box", "polygon", "mask"]
@@ -152,11 +153,77 @@ class ClassicalModel(Part):
     region: Literal["crop", "brain", "truth"] = "brain"
 
 
+class FinetunePart(Part):
+    """How a language model is fine-tuned; see `gliobench.training.finetune.settings.FinetuneSettings`."""
+
+    method: Literal["lora", "full"] | None = None
+    rank: int | None = Field(default=None, ge=1)
+    alpha: float | None = Field(default=None, gt=0)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    towers: Literal["language", "vision", "both"] | None = None
+    modules: tuple[str, ...] | None = Field(default=None, min_length=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] | None = None
+    warmup: float | None = Field(default=None, ge=0, lt=1)
+    weight_decay: float | None = Field(default=None, ge=0)
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1)
+    accumulation: int | None = Field(default=None, ge=1)
+    gradient_checkpointing: bool | None = None
+    optimiser: Literal["auto", "adamw", "adamw-8bit"] | None = None
+    precision: Literal["auto", "float32", "bfloat16"] | None = None
+    every: int | None = Field(default=None, ge=1)
+    min_area_px: int | None = Field(default=None, ge=1)
+    tasks: tuple[TaskName, ...] | None = Field(default=None, min_length=1)
+    planes: tuple[Plane, ...] | None = Field(default=None, min_length=1)
+    evaluate_every: int | None = Field(default=None, ge=1)
+    validation_slices: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    metric: Literal["loss", "score"] | None = None
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _either_steps_or_epochs(self) -> Self:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("give steps or epochs, not both")
+        return self
+
+
+class ViewPart(Part):
+    """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
+
+    name: Literal["grey", "rgb", "mosaic", "montage"] = "grey"
+    modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
+    slices: int | None = None
+    step: int = Field(default=1, ge=1)
+    scale: int = Field(default=1, ge=1)
+    window: tuple[float, float] | None = None
+    percentiles: tuple[float, float] | None = None
+    ticks: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        self.to_view()
+        return self
+
+    def to_view(self) -> View:
+        """The view itself. Raises ModelError, which is a ValueError, for options that do not go together."""
+        return View(**self.model_dump())
+
+
 class LanguageModel(Part):
     """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture).
 
+    `shots`: how many slices of training patients it is shown with their true answers before every question.
     `answer`: `free` text, `constrained` to the task's format, or the grade by `choice`: one word for all tasks, or one
     a task, such as `{grade: choice, box: constrained}`; the others stay free. `adapter`: a PEFT folder or hub id.
+    `finetune`: it first learns from the training patients of the fold; what it learnt is left beside the networks.
     `OPERATION`: what decides how the model is run, not what is asked.
     """
 
@@ -167,11 +234,13 @@ class LanguageModel(Part):
     checkpoint: str
     revision: str | None = None
     adapter: str | None = None
+    finetune: FinetunePart | None = None
     quantisation: Quantisation | None = None
     device_map: Literal["auto"] | None = None
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
     answer: Mapping[TaskName, AnswerMode] = {}
-    modality: Literal["flair", "t1", "t1ce", "t2"] = "flair"
+    view: ViewPart = ViewPart()
+    shots: int = Field(default=0, ge=0)
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     prompts: Path | None = None
@@ -202,8 +271,27 @@ class LanguageModel(Part):
         return self
 
     @model_validator(mode="after")
+    def _can_be_finetuned(self) -> Self:
+        if self.finetune is None:
+            return self
+        if self.adapter is not None:
+            raise ValueError("finetune: it makes an adapter of its own; leave out `adapter`")
+        if self.aggregate == "learned":
+            raise ValueError(
+                "finetune: validation patients choose the adapter, so that it is not asked about them, and aggregate: "
+                "learned would ask; use mean-probability or majority"
+            )
+        if self.shots:
+            raise ValueError("finetune: it learns from the patients that `shots` would show; leave out one of the two")
+        if self.finetune.method == "full" and self.quantisation is not None:
+            raise ValueError("finetune: quantised weights cannot learn; use method lora, or leave out `quantisation`")
+        if unknown := sorted(set(self.finetune.tasks or ()) - set(self.tasks)):
+            raise ValueError(f"finetune.tasks: {', '.join(unknown)} is not among the model's tasks")
+        return self
+
+    @model_validator(mode="after")
     def _untrained_is_called_so(self) -> Self:
-        if self.checkpoint == UNTRAINED_CHECKPOINT and "untrained" not in self.name:
+        if self.checkpoint == UNTRAINED_CHECKPOINT and self.finetune is None and "untrained" not in self.name:
             raise ValueError(f"name {self.name!r}: random weights must have 'untrained' in their name")
         return self
 
@@ -220,7 +308,8 @@ class ServerModel(Part):
     """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.openai_client.OpenAIModel`.
 
     `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
-    in a study file. `OPERATION`: what decides how the server is asked, not what is asked.
+    in a study file. `view` and `shots` are those of `kind: vlm`. `OPERATION`: what decides how the server is asked, not
+    what is asked.
     """
 
     OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})
@@ -231,7 +320,8 @@ class ServerModel(Part):
     model: str = Field(min_length=1)
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
-    modality: Literal["flair", "t1", "t1ce", "t2"] = "flair"
+    view: ViewPart = ViewPart()
+    shots: int = Field(default=0, ge=0)
     in_flight: int = Field(default=16, ge=1, le=1024)
     timeout_s: float = Field(default=120.0, gt=0, le=3600)
     attempts: int = Field(default=6, ge=1, le=20)

@@ -21,6 +21,7 @@ from gliobench.study.config import (
     samples,
 )
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.finetune import finetuned_folds, finetuning_inputs
 from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
 from gliobench.study.train import training_inputs
@@ -65,13 +66,13 @@ def _inputs(context: Context, part: AnyModel) -> str:
         model=part.model_dump(exclude={"log", "aggregate", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
         prompts=file_digest(prompts) if prompts else None,
         adapter=_adapter_digest(part) if isinstance(part, LanguageModel) else None,
-        trained=_trained(context, part) if isinstance(part, NetworkModel) else None,
+        trained=_trained(context, part),
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
-        calibrate=_validation(context) if isinstance(part, ClassicalModel) or learns_aggregate(part) else None,
+        validation=_validation(context) if _avoids_validation(part) or learns_aggregate(part) else None,
         test=[context.subjects[id].content for id in context.tested],
         grades=[subject.grade for subject in context.subjects.values()],
     )
@@ -83,6 +84,12 @@ def _adapter_digest(part: LanguageModel) -> str | None:
     return file_digest(weights) if part.adapter and weights.is_file() else None
 
 
+def _avoids_validation(part: AnyModel) -> bool:
+    """Whether it learns from the training patients without those who decide."""
+    shown = isinstance(part, LanguageModel | ServerModel) and part.shots > 0
+    return shown or isinstance(part, ClassicalModel)
+
+
 def _validation(context: Context) -> list[str]:
     return [context.subjects[id].content for round in context.rounds for id in round.validation]
 
@@ -92,8 +99,12 @@ def _asked_digest(context: Context, model: str) -> str | None:
     return file_digest(path) if path.exists() else None
 
 
-def _trained(context: Context, part: NetworkModel) -> list[str]:
-    """Fingerprints of the networks that answer: of what they learn from, or of weights from elsewhere."""
+def _trained(context: Context, part: AnyModel) -> list[str] | None:
+    """Fingerprints of what the models that answer learn from, or of weights from elsewhere; None: they do not learn."""
+    if isinstance(part, LanguageModel) and part.finetune is not None:
+        return [finetuning_inputs(context, part, fold) for _, fold in finetuned_folds(context)]
+    if not isinstance(part, NetworkModel):
+        return None
     if part.weights is not None:
         return [file_digest(folder / DESCRIPTION) for folder in network_folders(context, part, context.rounds[0])]
     return [training_inputs(context, part, fold) for fold in context.folds.values()]
@@ -104,7 +115,7 @@ def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Mo
     model: Model | None = None
     for round in context.rounds:
         for plane in context.study.slices.planes:
-            if model is None or BUILDERS[part.kind].learns:
+            if model is None or BUILDERS[part.kind].learns(part):
                 model = build_model(context, part, round, plane)
             tasks = [task for task in context.study.tasks if task in model.tasks]
             if not model.per_slice:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.scoring.errors import CompareError
 from gliobench.study.aggregate import aggregation_notes
+from gliobench.study.build import is_finetuned
 from gliobench.study.config import (
     UNTRAINED_CHECKPOINT,
     BaselineModel,
@@ -22,6 +23,7 @@ from gliobench.study.config import (
 )
 from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, read_stage
+from gliobench.study.finetune import CHECKS
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
 from gliobench.study.outlines import outlines
@@ -63,6 +65,7 @@ def report(context: Context) -> Path:
             votes=scores.votes,
             baselines=frozenset(part.name for part in context.study.models if isinstance(part, BaselineModel)),
             curves=_curves(context),
+            checks=_checks(context),
             consistency=read_consistency(context),
             sampling=sampling(context),
             gallery=(items := gallery(context)),
@@ -86,7 +89,11 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
     from gliobench.scoring.compare import compare_named
 
     trivial = {part.name for part in context.study.models if isinstance(part, BaselineModel)}
-    untrained = {part.name for part in _language_models(context) if part.checkpoint == UNTRAINED_CHECKPOINT}
+    untrained = {
+        part.name
+        for part in _language_models(context)
+        if part.checkpoint == UNTRAINED_CHECKPOINT and not is_finetuned(part)
+    }
     classical = {part.name for part in context.study.models if isinstance(part, ClassicalModel)}
     models = [part.name for part in context.study.models if part.name not in trivial | untrained]
     baselines = [part.name for part in context.study.models if part.name in trivial - {"empty"}]
@@ -133,13 +140,28 @@ def _language_models(context: Context) -> Sequence[LanguageModel]:
 def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
     import pandas as pd
 
-    networks = [part.name for part in context.study.models if isinstance(part, NetworkModel)]
+    networks = [part.name for part in context.study.models if isinstance(part, NetworkModel) or is_finetuned(part)]
     paths = {
         f"{name}, fold {number}": context.folder.network(name, number) / "curves.csv"
         for name in networks
         for number in context.folds
     }
     return {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
+
+
+def _checks(context: Context) -> dict[str, list[str]]:
+    """The verdicts that a fine-tuning ended with, by model and fold."""
+    paths = {
+        f"{part.name}, fold {number}": context.folder.network(part.name, number) / CHECKS
+        for part in context.study.models
+        if is_finetuned(part)
+        for number in context.folds
+    }
+    found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
+    return {
+        name: [f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts]
+        for name, verdicts in found.items()
+    }
 
 
 def _oracles(context: Context) -> Iterator[str]:
@@ -171,7 +193,10 @@ def _notes(context: Context) -> Iterator[str]:
             continue
         how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
         source = part.checkpoint if isinstance(part, LanguageModel) else f"{part.model} at {part.base_url}"
-        yield f"{part.name}: {source}, {part.modality} slices one by one, decoding {how}"
+        view = part.view.to_view().identity
+        shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
+        shots = f", each after {part.shots} slices of training patients with their true answers" if part.shots else ""
+        yield f"{part.name}: {source}{shown}{shots}, decoding {how}"
     yield from aggregation_notes(context)
     yield (
         "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "

@@ -10,7 +10,7 @@ from gliobench.cohort.subject import HGG, LGG, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.splits import Fold, Split, SplitError
 from gliobench.grid.store import StoreError
-from gliobench.study.config import LanguageModel, ServerModel, SlicesPart, Study, learns_aggregate, samples
+from gliobench.study.config import LanguageModel, ServerModel, Study, learns_aggregate, samples
 from gliobench.study.context import Context, Round, StageError, rounds_of
 from gliobench.study.plan.amounts import Basis, Missing
 from gliobench.study.questions import asked_slices, can_be_asked
@@ -24,8 +24,9 @@ ASSUMED_PATIENTS, ASSUMED_HGG = 365, 0.794  # the reference study's patients; Br
 TUMOUR_SHARE: Mapping[str, Mapping[Plane, float]] = {
     "brain": {"axial": 0.46, "coronal": 0.43, "sagittal": 0.32},
     "study": {"axial": 0.66, "coronal": 0.58, "sagittal": 0.58},
+    "all brain": {"axial": 0.9, "coronal": 0.9, "sagittal": 0.9},  # assumed
 }
-CROP_SHARE, BRAIN_SHARE = 0.8, 0.9  # of a crop around the tumour; slices with brain
+CROP_SHARE = 0.8  # of a crop around the tumour; assumed
 
 
 @dataclass(frozen=True)
@@ -138,17 +139,22 @@ def _slices(
     if prepared and (part.by is None or context.folder.asked(part.by).exists()):
         exact = {plane: asked_slices(context, plane, ids) for plane in part.planes}
         return {plane: {id: float(len(one)) for id, one in found.items()} for plane, found in exact.items()}, "counted"
-    numbers = {plane: _assumed_slices(context.study, part, plane) for plane in part.planes}
+    preset = "all brain" if part.select == "brain" else context.study.grid.preset
+    numbers = {plane: assumed_slices(context.study, preset, plane, part.every) for plane in part.planes}
     if any(isinstance(model, LanguageModel | ServerModel) for model in context.study.models):
         shown = ", ".join(f"{plane} {number:.1f}" for plane, number in numbers.items())
         said.append(f"Slices a patient, as of real BraTS patients on the grid `{context.study.grid.preset}`: {shown}.")
     return {plane: dict.fromkeys(ids, number) for plane, number in numbers.items()}, "estimate"
 
 
-def _assumed_slices(study: Study, part: SlicesPart, plane: Plane) -> float:
-    size = study.grid.shape[INDEX_AXIS[plane]]
-    share = BRAIN_SHARE if part.select == "brain" else TUMOUR_SHARE.get(study.grid.preset, {}).get(plane, CROP_SHARE)
-    return size * share / part.every
+def assumed_slices(study: Study, preset: str, plane: Plane, every: int) -> float:
+    """How many slices of a plane hold tumour in a patient on a grid of that preset, on average."""
+    return study.grid.shape[INDEX_AXIS[plane]] * TUMOUR_SHARE.get(preset, {}).get(plane, CROP_SHARE) / every
+
+
+def first_folds(counts: Counts) -> list[Fold]:
+    """The folds that a language model learns from: one a round."""
+    return [next(iter(round.folds.values())) for round in counts.rounds]
 
 
 def asked_ids(counts: Counts, model: LanguageModel | ServerModel, task: str) -> set[str]:

@@ -9,7 +9,7 @@ from gliobench.records.store import RecordStore
 from gliobench.study.config import LanguageModel, ServerModel
 from gliobench.study.context import Context
 from gliobench.study.plan.amounts import Amount, Basis, Step, worst
-from gliobench.study.plan.counts import Counts, images_count, questions_by_place
+from gliobench.study.plan.counts import Counts, assumed_slices, first_folds, images_count, questions_by_place
 from gliobench.study.plan.families import Weights, family_of, local_folder, prompt_tokens, weights_of
 from gliobench.study.plan.hardware import Hardware
 from gliobench.tasks.prompt import Prompt, PromptError, own_prompt, read_prompt_file
@@ -18,6 +18,8 @@ TEMPLATE_TOKENS = 20  # what a chat template puts around a prompt
 VISION_PARAMETERS = 0.9e9  # of Llama 3.2 Vision's tower, through which image tokens that stand beside the text go
 ACTIVATION_BYTES = 40 * 1024  # a token of the batch: some ten vectors of a layer of 7 to 11 B, 16 bits
 CROSS_LAYERS = 0.2  # of Llama 3.2 Vision's 40 layers, 8 look at the image and keep its keys and values
+LEARN = 4  # once forward, once more for checkpointed gradients, twice as much backward
+LEARNT_BYTES = 400 * 1024  # a token: every layer's input, and one layer in full
 BATCH = 16  # where a study leaves it to memory
 SERVER_SECONDS = 2.0  # an answer
 GIB = 2**30
@@ -87,14 +89,15 @@ def _each(
         depth_height_width = context.study.grid.shape
         rows, columns = (size for axis, size in enumerate(depth_height_width) if axis != INDEX_AXIS[plane])
         prompt = _prompt(part, task)
-        words = prompt.about(SliceFrame(plane, 0, (rows, columns), (1.0, 1.0)))
+        shown = part.view.to_view().shown_frame(SliceFrame(plane, 0, (rows, columns), (1.0, 1.0)))
+        words, (rows, columns) = prompt.about(shown), shown.shape
         told = prompt_tokens(folder, words, (rows, columns)) if folder else None
-        if told is None:
-            basis = "estimate"
+        if told is None or part.shots or part.view.name in ("mosaic", "montage"):
+            basis = "estimate"  # one plain slice was tokenised
         text = told[0] if told else len(words) / family.letters + TEMPLATE_TOKENS
         image = told[1] if told and not family.beside else family.image_tokens(rows, columns)
         written = 0 if answers_by_choice(part, task) else part.max_new_tokens or prompt.max_new_tokens
-        found[plane, task] = Question(text, image, written)
+        found[plane, task] = Question(text * (1 + part.shots), image * (1 + part.shots), written)
     return found, worst("estimate" if basis == "estimate" else "counted")
 
 
@@ -178,6 +181,39 @@ def _in_process(
         gpu_memory_gib=Amount(memory / GIB, "estimate"),
         hours_here=Amount(seconds / 3600, "measured") if measured else Amount(hours(here), "estimate"),
         hours_there=Amount(hours(there), "estimate"),
+    )
+
+
+def finetune_step(context: Context, part: LanguageModel, counts: Counts, here: Hardware, there: Hardware) -> Step:
+    """The stage `finetune` of one language model, an adapter or all weights, over all folds that it learns from."""
+    from gliobench.study.finetune import finetune_settings
+
+    settings = finetune_settings(part)
+    planes = settings.planes or context.study.slices.planes
+    tasks = [task for task in context.study.tasks if task in (settings.tasks or part.tasks)]
+    slices = sum(assumed_slices(context.study, context.study.grid.preset, plane, settings.every) for plane in planes)
+    learners = [sum("grade" in counts.patients[id].asked for id in fold.train) for fold in first_folds(counts)]
+    a_step = settings.batch_size * settings.accumulation
+    seen = [settings.steps * a_step if settings.steps else settings.epochs * n * slices * len(tasks) for n in learners]
+    step = Step(
+        "finetune", part.name, Amount(max(learners, default=0), counts.basis), questions=Amount(sum(seen), "estimate")
+    )
+    folder = checkpoint_files(context, part)
+    weights = weights_of(part.checkpoint, folder)
+    if weights is None:
+        return step
+    each, _ = _each(context, part, [(plane, task) for plane in planes for task in tasks], folder)
+    beside = family_of(part.checkpoint).beside
+    tokens = sum(one.text + one.answer + (0 if beside else one.image) for one in each.values()) / len(each)
+    image = sum(one.image for one in each.values()) / len(each) if beside else 0.0
+    once = 2 * (weights.parameters * tokens + min(VISION_PARAMETERS, weights.parameters) * image)
+    kept = settings.batch_size * (tokens + CROSS_LAYERS * image) * LEARNT_BYTES
+    own = weight_bytes(part, weights) if settings.method == "lora" else 16 * weights.parameters
+    return replace(
+        step,
+        gpu_memory_gib=Amount((own + kept) / GIB, "estimate"),
+        hours_here=Amount(LEARN * once * sum(seen) / here.flops16 / 3600, "estimate"),
+        hours_there=Amount(LEARN * once * sum(seen) / there.flops16 / 3600, "estimate"),
     )
 
 

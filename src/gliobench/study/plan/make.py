@@ -11,7 +11,7 @@ from gliobench.study.plan.amounts import Amount, Basis, Files, Missing, Plan, St
 from gliobench.study.plan.counts import Counts, count, questions_by_place
 from gliobench.study.plan.families import weights_of
 from gliobench.study.plan.hardware import GPUS, Hardware, this_machine
-from gliobench.study.plan.language import GIB, ask_step, checkpoint_files
+from gliobench.study.plan.language import GIB, ask_step, checkpoint_files, finetune_step
 from gliobench.study.plan.missing import missing_parts
 from gliobench.study.plan.networks import NetworkSize, network_size
 from gliobench.study.train import train_settings
@@ -69,6 +69,8 @@ def _models(context: Context, counts: Counts, here: Hardware, there: Hardware) -
         if isinstance(part, NetworkModel) and part.network in NETWORKS:
             yield from _network(context, part, counts, here, there)
         elif isinstance(part, LanguageModel | ServerModel):
+            if isinstance(part, LanguageModel) and part.finetune is not None:
+                yield finetune_step(context, part, counts, here, there)
             yield ask_step(context, part, counts, here, there)
         elif isinstance(part, BaselineModel | ClassicalModel):
             yield _trivial(context, part, counts)
