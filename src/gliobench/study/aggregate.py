@@ -39,7 +39,7 @@ def aggregation_notes(context: Context) -> Iterator[str]:
 
 
 def _choose(context: Context, round: Round) -> Mapping[tuple[str, str], Chosen]:
-    chosen = {}
+    chosen: dict[tuple[str, str], Chosen] = {}
     for part in context.study.models:
         if isinstance(part, LanguageModel | ServerModel) and part.aggregate != "majority" and "grade" in part.tasks:
             for plane in context.study.slices.planes:

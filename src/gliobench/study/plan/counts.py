@@ -185,5 +185,5 @@ def questions_by_place(
 
 def images_count(counts: Counts, model: LanguageModel | ServerModel) -> float:
     """How many slices are shown, each once."""
-    shown = set().union(*(asked_ids(counts, model, task) for task in model.tasks))
+    shown = {id for task in model.tasks for id in asked_ids(counts, model, task)}
     return sum(by.get(id, 0) for by in counts.slices.values() for id in shown)

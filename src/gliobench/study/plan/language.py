@@ -84,7 +84,8 @@ def _each(
 ) -> tuple[dict[tuple[Plane, str], Question], Basis]:
     name = part.model if isinstance(part, ServerModel) else part.checkpoint
     family = family_of(name)
-    found, basis = {}, "estimate" if folder is None else "counted"
+    found: dict[tuple[Plane, str], Question] = {}
+    basis: Basis = "estimate" if folder is None else "counted"
     for plane, task in places:
         depth_height_width = context.study.grid.shape
         rows, columns = (size for axis, size in enumerate(depth_height_width) if axis != INDEX_AXIS[plane])
@@ -98,12 +99,12 @@ def _each(
         image = told[1] if told and not family.beside else family.image_tokens(rows, columns)
         written = 0 if answers_by_choice(part, task) else part.max_new_tokens or prompt.max_new_tokens
         found[plane, task] = Question(text * (1 + part.shots), image * (1 + part.shots), written)
-    return found, worst("estimate" if basis == "estimate" else "counted")
+    return found, basis
 
 
 def answers_by_choice(part: LanguageModel | ServerModel, task: str) -> bool:
     """Whether nothing is written: the answer is read off the probabilities of a few."""
-    return isinstance(part, LanguageModel) and part.answer.get(task) == "choice"  # type: ignore[call-overload]
+    return isinstance(part, LanguageModel) and (task, "choice") in part.answer.items()
 
 
 def _prompt(part: LanguageModel | ServerModel, task: str) -> Prompt:
