@@ -311,10 +311,20 @@ def outlines(
 ) -> None:
     """Draw a test patient's truth and the models' answers in three dimensions, one PNG a model.
 
+    A study file with `replay:` is drawn from the answers that it names.
+
     Example: `gliobench outlines studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
     """
+    from gliobench.study.held_outlines import write_held_figures
     from gliobench.study.outlines import write_figures
+    from gliobench.study.replication import is_replication, read_replication
 
+    if is_replication(study):
+        replication = read_replication(study)
+        folder = to or (out or Path("runs") / replication.name) / "outlines"
+        for path in write_held_figures(replication, subject, model, folder):
+            typer.echo(f"{path}")
+        return
     context = _context(study, cohort, out, store)
     for path in write_figures(context, subject, model, to or context.folder.root / "outlines"):
         typer.echo(f"{path}")

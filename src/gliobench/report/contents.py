@@ -76,6 +76,7 @@ class OutlineItem:
 
     `affine`: (4, 4), voxel (depth, height, width) to world millimetres (RAS+). `task`: what the model answered.
     `per_slice`: whether `n_asked` and `n_answered` count slices, or the whole patient as one question.
+    `axes`: what runs along the world's three axes; None: from right to left, back to front and bottom to top.
     """
 
     subject: str
@@ -84,11 +85,12 @@ class OutlineItem:
     task: str
     plane: Plane
     affine: NDArray[np.float64]
-    truth: Sequence[Mask]
+    truth: Sequence[Box | Polygon | Mask]
     answer: Sequence[Point | Box | Polygon | Mask]
     per_slice: bool
     n_asked: int
     n_answered: int
+    axes: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
