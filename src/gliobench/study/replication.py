@@ -152,8 +152,8 @@ def _whole(task: str, frame: SliceFrame) -> Value:
 def _without_centre(scores: "Scores") -> "Scores":
     from gliobench.scoring.summary import Scores
 
-    tables = (scores.per_subject, scores.summary)
-    return Scores(*(table[table["task"] != "centre"] for table in tables), scores.votes)
+    per_subject, summary = (table[table["task"] != "centre"] for table in (scores.per_subject, scores.summary))
+    return Scores(per_subject, summary, scores.votes)
 
 
 def _consistency(outcomes: Sequence["Outcome"]) -> "Consistency | None":
