@@ -97,7 +97,7 @@ def _plan_and_preprocess(root: Path, job: dict[str, Any]) -> str:
     finished = root / "preprocessed" / "finished.txt"
     if finished.exists():
         return finished.read_text()
-    extract_fingerprints([DATASET_ID], num_processes=job["workers"], check_dataset_integrity=True)
+    extract_fingerprints([DATASET_ID], num_processes=job["workers"])
     plans: str = plan_experiments([DATASET_ID], job["planner"])
     preprocess([DATASET_ID], plans, [job["configuration"]], [job["workers"]])
     finished.write_text(plans)
