@@ -25,7 +25,7 @@ from gliobench.study.progress import Silent, Terminal
 from gliobench.study.run import run_stages
 from gliobench.study.score import read_scores
 
-MODELS = {"nnunet": "whole", "nnunet-brats": "brats"}
+REGIONS = ("whole", "brats")
 
 
 def main() -> None:
@@ -34,11 +34,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/nnunet-smoke"))
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=2)
+    parser.add_argument("--regions", nargs="+", choices=REGIONS, default=REGIONS)
     options = parser.parse_args()
     shutil.rmtree(options.out, ignore_errors=True)
     write_phantom(options.out / "cohort", subjects=8, seed=0)
     entry = {"kind": "nnunet", "epochs": options.epochs, "iterations": options.iterations, "python": options.python}
-    models = [{**entry, "name": name, "regions": regions} for name, regions in MODELS.items()]
+    names = {f"nnunet-{regions}": regions for regions in options.regions}
+    models = [{**entry, "name": name, "regions": regions} for name, regions in names.items()]
     study = Study.model_validate(
         {
             "name": "nnunet-smoke",
@@ -51,18 +53,19 @@ def main() -> None:
     )
     voice = Terminal(Console())
     context = make_context(study, cohort=options.out / "cohort", out=options.out / "run", workers=1, voice=voice)
-    killed_at = kill_in_training(context)
+    first = next(iter(names))
+    killed_at = kill_in_training(context, first)
     start = time.perf_counter()
     run_stages(context)
     seconds = time.perf_counter() - start
-    log = (context.folder.network("nnunet", 0) / "nnunet.log").read_text()
+    log = (context.folder.network(first, 0) / "nnunet.log").read_text()
     summary = read_scores(context).summary
     dice = summary[(summary["plane"] == "volume") & (summary["metric"] == "dice")]
     found = {f"{row.model} {row.task}": round(row.value, 3) for row in dice.itertuples()}
-    described = {name: read_description(context.folder.network(name, 0)) for name in MODELS}
+    described = {name: read_description(context.folder.network(name, 0)) for name in names}
     result = {
         "check": "nnunet-smoke",
-        "nnunetv2": described["nnunet"]["nnunetv2"],
+        "nnunetv2": described[first]["nnunetv2"],
         "killed_after_epoch": killed_at,
         "first_epochs_trained": log.count("Epoch 0"),
         "seconds_after_that": round(seconds),
@@ -74,17 +77,18 @@ def main() -> None:
         raise SystemExit("the killed training did not go on, it began again")
 
 
-def kill_in_training(context: Context) -> int:
+def kill_in_training(context: Context, name: str) -> int:
     """Kill a run, its workers left to notice, once nnU-Net has left the checkpoint of an epoch; returns which."""
     process = multiprocessing.get_context("spawn").Process(target=run_stages, args=(replace(context, voice=Silent()),))
     process.start()
-    while not list(context.folder.network("nnunet", 0).rglob("checkpoint_latest.pth")):
+    folder = context.folder.network(name, 0)
+    while not list(folder.rglob("checkpoint_latest.pth")):
         if not process.is_alive():
             raise SystemExit("the run ended before it could be killed")
         time.sleep(0.2)
     process.kill()
     process.join()
-    (log,) = context.folder.network("nnunet", 0).rglob("training_log_*.txt")
+    (log,) = folder.rglob("training_log_*.txt")
     time.sleep(2)
     left = log.read_text()
     time.sleep(20)
