@@ -17,6 +17,7 @@ from gliobench.study.config import (
     ClassicalModel,
     LanguageModel,
     NetworkModel,
+    NnUNetModel,
     ServerModel,
 )
 from gliobench.study.context import Context, Round, StageError
@@ -65,12 +66,21 @@ def network_folders(context: Context, part: NetworkModel, round: Round) -> list[
         if not found:
             raise StageError(f"{part.name}: {part.weights} holds no trained network (no {DESCRIPTION} in it)")
         return found
+    return _trained_here(context, part.name, round)
+
+
+def _trained_here(context: Context, name: str, round: Round) -> list[Path]:
     for number in round.folds:
-        if not context.folder.stamp(f"train-{part.name}-fold-{number}").exists():
-            raise StageError(
-                f"{part.name} is not trained on fold {number} yet: run `gliobench train --model {part.name}` first"
-            )
-    return [context.folder.network(part.name, number) for number in round.folds]
+        if not context.folder.stamp(f"train-{name}-fold-{number}").exists():
+            raise StageError(f"{name} is not trained on fold {number} yet: run `gliobench train --model {name}` first")
+    return [context.folder.network(name, number) for number in round.folds]
+
+
+def _nnunet(context: Context, part: NnUNetModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.nnunet import Installation, load_nnunet
+
+    folders = _trained_here(context, part.name, round)
+    return load_nnunet(folders, part.name, Installation(part.python, context.workers))
 
 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
@@ -142,6 +152,7 @@ BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline),
     "classical": Builder(_classical),
     "network": Builder(_network),
+    "nnunet": Builder(_nnunet),
     "vlm": Builder(_language_model, learns=_is_shown_patients),
     "openai": Builder(_server_model, learns=_is_shown_patients),
 }

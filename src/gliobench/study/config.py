@@ -141,6 +141,23 @@ class NetworkModel(Part):
     start: Path | None = None
 
 
+class NnUNetModel(Part):
+    """nnU-Net v2 by its own planning, training and prediction; `planner`, `configuration` and `trainer` are its names.
+
+    `python`: an interpreter that has nnU-Net, where ours has not.
+    """
+
+    kind: Literal["nnunet"]
+    name: Name
+    regions: Literal["whole", "brats"] = "whole"
+    planner: str = "ExperimentPlanner"
+    configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "3d_fullres"
+    trainer: str = "nnUNetTrainer"
+    epochs: int = Field(default=1000, ge=1)
+    iterations: int = Field(default=250, ge=1)
+    python: Path | None = None
+
+
 class ClassicalModel(Part):
     """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
 
@@ -274,7 +291,8 @@ def samples(part: Part) -> bool:
 
 
 AnyModel = Annotated[
-    BaselineModel | ClassicalModel | NetworkModel | LanguageModel | ServerModel, Field(discriminator="kind")
+    BaselineModel | ClassicalModel | NetworkModel | NnUNetModel | LanguageModel | ServerModel,
+    Field(discriminator="kind"),
 ]
 
 
@@ -339,7 +357,7 @@ def with_fold(study: Study, fold: str | None) -> Study:
 
 def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    kinds = ("baseline", "classical", "network", "vlm", "openai")
+    kinds = ("baseline", "classical", "network", "nnunet", "vlm", "openai")
     location = tuple(part for part in detail["loc"] if part not in kinds)
     known = location
     while known and known not in lines:
@@ -356,7 +374,7 @@ def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) ->
 def _resolve_paths(study: Study, folder: Path) -> Study:
     models = []
     for model in study.models:
-        paths = {key: getattr(model, key, None) for key in ("prompts", "weights", "start")}
+        paths = {key: getattr(model, key, None) for key in ("prompts", "weights", "start", "python")}
         models.append(model.model_copy(update={key: folder / path for key, path in paths.items() if path}))
     split = study.split
     split = split.model_copy(

@@ -11,9 +11,18 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model, network_folders
-from gliobench.study.config import AnyModel, ClassicalModel, LanguageModel, NetworkModel, ServerModel, samples
+from gliobench.study.config import (
+    AnyModel,
+    ClassicalModel,
+    LanguageModel,
+    NetworkModel,
+    NnUNetModel,
+    ServerModel,
+    samples,
+)
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
+from gliobench.study.nnunet import nnunet_inputs
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
 from gliobench.study.train import training_inputs
 
@@ -52,10 +61,10 @@ def _inputs(context: Context, part: AnyModel) -> str:
     by = study.slices.by
     prompts = part.prompts if isinstance(part, LanguageModel | ServerModel) else None
     return fingerprint(
-        model=part.model_dump(exclude={"log", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
+        model=part.model_dump(exclude={"log", "python", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
         prompts=file_digest(prompts) if prompts else None,
         adapter=_adapter_digest(part) if isinstance(part, LanguageModel) else None,
-        trained=_trained(context, part) if isinstance(part, NetworkModel) else None,
+        trained=_trained(context, part) if isinstance(part, NetworkModel | NnUNetModel) else None,
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         tasks=study.tasks,
@@ -88,8 +97,10 @@ def _asked_digest(context: Context, model: str) -> str | None:
     return file_digest(path) if path.exists() else None
 
 
-def _trained(context: Context, part: NetworkModel) -> list[str]:
+def _trained(context: Context, part: NetworkModel | NnUNetModel) -> list[str]:
     """Fingerprints of the networks that answer: of what they learn from, or of weights from elsewhere."""
+    if isinstance(part, NnUNetModel):
+        return [nnunet_inputs(context, part, fold) for fold in context.folds.values()]
     if part.weights is not None:
         return [file_digest(folder / DESCRIPTION) for folder in network_folders(context, part, context.rounds[0])]
     return [training_inputs(context, part, fold) for fold in context.folds.values()]

@@ -17,6 +17,7 @@ from gliobench.study.config import (
     ClassicalModel,
     LanguageModel,
     NetworkModel,
+    NnUNetModel,
     ServerModel,
 )
 from gliobench.study.consistency import sampling
@@ -132,7 +133,7 @@ def _language_models(context: Context) -> Sequence[LanguageModel]:
 def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
     import pandas as pd
 
-    networks = [part.name for part in context.study.models if isinstance(part, NetworkModel)]
+    networks = [part.name for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel)]
     paths = {
         f"{name}, fold {number}": context.folder.network(name, number) / "curves.csv"
         for name in networks
