@@ -14,8 +14,9 @@ from torch import nn
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.decision import Decision, calibrated
 from gliobench.models.errors import ModelError
-from gliobench.models.inference import Decision, calibrated, decide, nested, probabilities
+from gliobench.models.inference import decide, nested, probabilities
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.prediction import Prediction, Question, Settings

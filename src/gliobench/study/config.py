@@ -15,6 +15,7 @@ from gliobench.study.lines import key_lines
 
 TaskName = Literal["grade", "centre", "box", "polygon", "mask"]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
@@ -226,6 +227,7 @@ class LanguageModel(Part):
     min_p: float = Field(default=0.0, ge=0, le=1)
     max_new_tokens: int | None = Field(default=None, ge=1)
     seed: int = 0
+    aggregate: Aggregate = "majority"
 
     @field_validator("answer", mode="before")
     @classmethod
@@ -236,6 +238,14 @@ class LanguageModel(Part):
     def _answers_fit_their_tasks(self) -> Self:
         if fault := mode_fault(self.tasks, self.answer):
             raise ValueError(f"answer: {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _probabilities_for_their_mean(self) -> Self:
+        if self.aggregate == "mean-probability" and self.answer.get("grade") != "choice":
+            raise ValueError(
+                "aggregate: mean-probability needs a probability with each slice: add `answer: {grade: choice}`"
+            )
         return self
 
     @model_validator(mode="after")
@@ -283,11 +293,23 @@ class ServerModel(Part):
     guided: Literal["structured_outputs", "guided_regex", "regex", "json_schema"] | None = None
     logprobs: bool = False
     prices: PricesPart | None = None
+    aggregate: Aggregate = "majority"
+
+    @model_validator(mode="after")
+    def _probabilities_for_their_mean(self) -> Self:
+        if self.aggregate == "mean-probability" and not self.logprobs:
+            raise ValueError("aggregate: mean-probability needs a probability with each slice: add `logprobs: true`")
+        return self
 
 
 def samples(part: Part) -> bool:
     """Whether a model draws its answers, so that the same question can be answered in two ways."""
     return isinstance(part, LanguageModel | ServerModel) and part.temperature > 0
+
+
+def learns_aggregate(part: Part) -> bool:
+    """Whether validation patients teach how a model's slices become a grade, so that they are asked about too."""
+    return isinstance(part, LanguageModel | ServerModel) and part.aggregate == "learned" and "grade" in part.tasks
 
 
 AnyModel = Annotated[
@@ -315,6 +337,12 @@ class Study(Part):
             raise ValueError(f"models: {', '.join(twice)} stands there twice; every model needs a name of its own")
         if self.slices.by is not None and self.slices.by not in names:
             raise ValueError(f"slices.by: no model is named {self.slices.by!r}; there are {', '.join(names)}")
+        learning = [model.name for model in self.models if learns_aggregate(model)]
+        if learning and self.slices.select == "predicted":
+            raise ValueError(
+                f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, and "
+                "`select: predicted` finds slices of test patients only; select oracle or brain"
+            )
         if self.consistency is not None and self.consistency.task not in self.tasks:
             raise ValueError(
                 f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"

@@ -18,9 +18,10 @@ from gliobench.study.config import (
     NetworkModel,
     NnUNetModel,
     ServerModel,
+    learns_aggregate,
     samples,
 )
-from gliobench.study.context import Context, StageError
+from gliobench.study.context import Context, Round, StageError
 from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.nnunet import nnunet_inputs
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
@@ -41,18 +42,20 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
 
 def _ask(context: Context, part: AnyModel) -> None:
     inputs = _inputs(context, part)
-    left = (context.folder.asked(part.name), context.folder.repeated(part.name))
-    with context.stage(f"predict-{part.name}", inputs, done=all(path.exists() for path in left)) as to_do:
+    lists = context.folder.question_lists(part.name)
+    with context.stage(f"predict-{part.name}", inputs, done=all(path.exists() for path in lists)) as to_do:
         if not to_do:
             return
         context.folder.asked(part.name).unlink(missing_ok=True)
         asked: list[str] = []
         repeated: list[str] = []
-        for model, questions in _models_and_questions(context, part):
+        deciding: list[str] = []
+        for model, questions, round in _models_and_questions(context, part):
             keys = _ask_model(context, part, model, questions)
             for key, question in zip(keys, questions, strict=True):
-                (repeated if question.repeat else asked).append(key)
-        write_asked(context, part.name, asked, repeated)
+                tested = question.subject.id in round.test
+                (deciding if not tested else repeated if question.repeat else asked).append(key)
+        write_asked(context, part.name, asked, repeated, deciding)
 
 
 def _inputs(context: Context, part: AnyModel) -> str:
@@ -61,7 +64,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
     by = study.slices.by
     prompts = part.prompts if isinstance(part, LanguageModel | ServerModel) else None
     return fingerprint(
-        model=part.model_dump(exclude={"log", "python", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
+        model=part.model_dump(exclude={"log", "python", "aggregate", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
         prompts=file_digest(prompts) if prompts else None,
         adapter=_adapter_digest(part) if isinstance(part, LanguageModel) else None,
         trained=_trained(context, part) if isinstance(part, NetworkModel | NnUNetModel) else None,
@@ -70,7 +73,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
-        validation=_validation(context) if _avoids_validation(part) else None,
+        validation=_validation(context) if _avoids_validation(part) or learns_aggregate(part) else None,
         test=[context.subjects[id].content for id in context.tested],
         grades=[subject.grade for subject in context.subjects.values()],
     )
@@ -106,7 +109,7 @@ def _trained(context: Context, part: NetworkModel | NnUNetModel) -> list[str]:
     return [training_inputs(context, part, fold) for fold in context.folds.values()]
 
 
-def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Model, list[Question]]]:
+def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Model, list[Question], Round]]:
     """The model with its questions: one that learns once a round, a slice-by-slice model once a plane."""
     model: Model | None = None
     for round in context.rounds:
@@ -115,13 +118,15 @@ def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Mo
                 model = build_model(context, part, round, plane)
             tasks = [task for task in context.study.tasks if task in model.tasks]
             if not model.per_slice:
-                yield model, list(patient_questions(context, round.test, tasks))
+                yield model, list(patient_questions(context, round.test, tasks)), round
                 break
             questions = list(slice_questions(context, round.test, tasks, plane))
             consistency = context.study.consistency
             if consistency and consistency.task in tasks and samples(part) and plane == context.study.slices.planes[0]:
                 questions += [one for one in repeated_questions(context, consistency) if one.subject.id in round.test]
-            yield model, questions
+            if learns_aggregate(part) and "grade" in tasks:
+                questions += slice_questions(context, round.validation, ["grade"], plane)
+            yield model, questions, round
 
 
 def _ask_model(context: Context, part: AnyModel, model: Model, questions: Sequence[Question]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.scoring.errors import CompareError
+from gliobench.study.aggregate import aggregation_notes
 from gliobench.study.config import (
     UNTRAINED_CHECKPOINT,
     BaselineModel,
@@ -175,7 +176,11 @@ def _notes(context: Context) -> Iterator[str]:
         shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
         shots = f", each after {part.shots} slices of training patients with their true answers" if part.shots else ""
         yield f"{part.name}: {source}{shown}{shots}, decoding {how}"
-    yield "A patient's grade is what most slices say: LGG, HGG, no glioma or nothing; a tie goes to the first."
+    yield from aggregation_notes(context)
+    yield (
+        "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
+        "a tie goes to the first."
+    )
 
 
 def _provenance(context: Context) -> dict[str, str]:
