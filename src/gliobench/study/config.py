@@ -4,21 +4,15 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from gliobench.grid.frame import Plane
 from gliobench.study.lines import key_lines
+from gliobench.study.part import ModalityName, Name, Part, TaskName
+from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 
-TaskName = Literal["grade", "centre", "box", "polygon", "mask"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-
-class Part(BaseModel):
-    """A part of a study file; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GridPart(Part):
@@ -156,7 +150,7 @@ class LanguageModel(Part):
     checkpoint: str
     revision: str | None = None
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
-    modality: Literal["flair", "t1", "t1ce", "t2"] = "flair"
+    modality: ModalityName = "flair"
     batch_size: int = Field(default=16, ge=1)
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     prompts: Path | None = None
@@ -196,7 +190,7 @@ class ServerModel(Part):
     model: str = Field(min_length=1)
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
-    modality: Literal["flair", "t1", "t1ce", "t2"] = "flair"
+    modality: ModalityName = "flair"
     in_flight: int = Field(default=16, ge=1, le=1024)
     timeout_s: float = Field(default=120.0, gt=0, le=3600)
     attempts: int = Field(default=6, ge=1, le=20)
@@ -217,7 +211,8 @@ def samples(part: Part) -> bool:
 
 
 AnyModel = Annotated[
-    BaselineModel | ClassicalModel | NetworkModel | LanguageModel | ServerModel, Field(discriminator="kind")
+    BaselineModel | ClassicalModel | NetworkModel | LanguageModel | ServerModel | SegmenterModel | EncoderModel,
+    Field(discriminator="kind"),
 ]
 
 
@@ -244,6 +239,27 @@ class Study(Part):
             raise ValueError(
                 f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _prompts_have_a_source(self) -> Self:
+        models = {model.name: model for model in self.models}
+        for part in (model for model in self.models if isinstance(model, SegmenterModel)):
+            if part.source == TRUTH:
+                continue
+            if part.source not in models:
+                raise ValueError(
+                    f"{part.name}: from: no model is named {part.source!r}; there are {', '.join(models)}, and {TRUTH}"
+                )
+            source = models[part.source]
+            if isinstance(source, SegmenterModel | ClassicalModel | EncoderModel):
+                raise ValueError(f"{part.name}: from: {source.name} is a {source.kind}, whose answers are no prompts")
+            asked = set(self.tasks) & set(getattr(source, "tasks", self.tasks))
+            if not asked & set(part.usable_tasks):
+                raise ValueError(
+                    f"{part.name}: from: {source.name} is not asked for {' or '.join(part.usable_tasks)}, from which "
+                    f"a {part.prompt} follows; add one to `tasks`"
+                )
         return self
 
 
@@ -282,7 +298,7 @@ def with_fold(study: Study, fold: str | None) -> Study:
 
 def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    kinds = ("baseline", "classical", "network", "vlm", "openai")
+    kinds = ("baseline", "classical", "network", "vlm", "openai", "segmenter", "encoder")
     location = tuple(part for part in detail["loc"] if part not in kinds)
     known = location
     while known and known not in lines:
