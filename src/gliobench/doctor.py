@@ -8,6 +8,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from gliobench.models.quantised import quantisation_fault
+
 CORE = (
     "gliobench",
     "torch",
@@ -38,6 +40,8 @@ def examine() -> Iterator[str]:
     yield f"accelerator  {_accelerator()}"
     for package, purpose in OPTIONAL.items():
         yield f"{package:<12} {_version(package) or 'not installed'}; {purpose}{_import_fault(package)}"
+    fault = quantisation_fault()
+    yield f"4 or 8 bits  {f'do not work here: {fault}' if fault else 'work here'}; for `quantisation:` of a checkpoint"
 
 
 def _version(package: str) -> str | None:

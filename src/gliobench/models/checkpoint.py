@@ -17,7 +17,9 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from gliobench.models.adapter import adapter_folder, adapter_identity, with_adapter
 from gliobench.models.errors import ModelError
+from gliobench.models.quantised import quantisation_config
 from gliobench.models.source import device_name, first_line, folder_digest, source_folder
 
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -29,12 +31,14 @@ class Checkpoint:
 
     `id`: folder name or hub id. `revision`: the hub's commit, None for a folder.
     `content`: SHA-256 over the folder's files, hexadecimal, None for the hub (the commit says it all).
+    `adapter`: name and SHA-256 of the adapter on it, None where there is none.
     `end_ids`: the tokens that end an answer. `context`: the most tokens that fit, None where there is no limit.
     """
 
     id: str
     revision: str | None
     content: str | None
+    adapter: str | None
     model: Any
     processor: Any
     end_ids: frozenset[int]
@@ -55,13 +59,24 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load_checkpoint(source: str | Path, *, revision: str | None, dtype: str, device: str) -> Checkpoint:
+def load_checkpoint(
+    source: str | Path,
+    *,
+    revision: str | None,
+    dtype: str,
+    device: str,
+    spread: bool = False,
+    quantisation: str | None = None,
+    adapter: str | Path | None = None,
+) -> Checkpoint:
     """Load a checkpoint from safetensors, never running code that comes with it.
 
     `source`: a folder, or a hub id such as "meta-llama/Llama-3.2-11B-Vision-Instruct". `revision`: hub only.
     `dtype`: "auto" (as stored), "float32", "bfloat16" or "float16".
-    `device`: "auto" (the first GPU, else the CPU) or torch's name for one.
-    Raises ModelError: no such folder, hub unreachable, not image-text-to-text, weights incomplete or pickled.
+    `device`: "auto" (the first GPU, else the CPU) or torch's name for one. `spread`: over all devices instead, as
+    accelerate sees fit. `quantisation`: "4bit" or "8bit". `adapter`: a PEFT folder or a hub id, trained on `source`.
+    Raises ModelError: no such folder, hub unreachable, not image-text-to-text, weights incomplete or pickled,
+    4- or 8-bit weights cannot be used here, an adapter for another base.
     """
     if dtype not in DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
@@ -70,25 +85,39 @@ def load_checkpoint(source: str | Path, *, revision: str | None, dtype: str, dev
         raise ModelError(f"{folder} is a folder and has no revisions: leave out {revision!r}")
     where = str(folder or source)
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
+    placed = _placement(device, spread, quantisation)
+    added = adapter_folder(adapter) if adapter else None
     with quiet():
         config = _checked_config(where, options)
         commit = getattr(config, "_commit_hash", None)
         options["revision"] = commit or revision  # configuration, processor and weights of one and the same commit
         processor = _load_processor(where, options)
-        model = _load_model(where, dtype, options)
+        model = _load_model(where, dtype, {**options, **placed})
+        name = folder.name if folder else where
+        if added:
+            model = with_adapter(model, added, name)
     try:
-        model = model.to(device_name(device)).eval()
+        model = (model if placed else model.to(device_name(device))).eval()
     except RuntimeError as error:
         raise ModelError(f"{where} does not go onto {device}: {first_line(error)}") from error
     return Checkpoint(
-        id=folder.name if folder else where,
+        id=name,
         revision=None if folder else options["revision"],
         content=folder_digest(folder) if folder else None,
+        adapter=adapter_identity(added) if added else None,
         model=model,
         processor=processor,
         end_ids=_fix_generation(model, processor.tokenizer),
         context=getattr(config.get_text_config(), "max_position_embeddings", None),
     )
+
+
+def _placement(device: str, spread: bool, quantisation: str | None) -> dict[str, Any]:
+    """Where the weights go while they are loaded; nothing where they are loaded first and moved then."""
+    if quantisation is None:
+        return {"device_map": "auto"} if spread else {}
+    config = quantisation_config(quantisation)
+    return {"quantization_config": config, "device_map": "auto" if spread else {"": device_name(device)}}
 
 
 def _checked_config(where: str, options: dict[str, Any]) -> Any:

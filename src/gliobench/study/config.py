@@ -1,12 +1,15 @@
 """A study file: what is compared on which patients. YAML in, one validated `Study` out."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from gliobench.grid.frame import Plane
+from gliobench.models.answer_modes import AnswerMode, mode_fault
+from gliobench.models.quantised import Quantisation
 from gliobench.study.lines import key_lines
 from gliobench.study.part import ModalityName, Name, Part, TaskName
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
@@ -143,15 +146,26 @@ class ClassicalModel(Part):
 
 
 class LanguageModel(Part):
-    """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture)."""
+    """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture).
+
+    `answer`: `free` text, `constrained` to the task's format, or the grade by `choice`: one word for all tasks, or one
+    a task, such as `{grade: choice, box: constrained}`; the others stay free. `adapter`: a PEFT folder or hub id.
+    `OPERATION`: what decides how the model is run, not what is asked.
+    """
+
+    OPERATION: ClassVar = frozenset({"batch_size", "device_map"})
 
     kind: Literal["vlm"]
     name: Name
     checkpoint: str
     revision: str | None = None
+    adapter: str | None = None
+    quantisation: Quantisation | None = None
+    device_map: Literal["auto"] | None = None
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
+    answer: Mapping[TaskName, AnswerMode] = {}
     modality: ModalityName = "flair"
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     prompts: Path | None = None
     temperature: float = Field(default=0.0, ge=0)
@@ -159,6 +173,17 @@ class LanguageModel(Part):
     min_p: float = Field(default=0.0, ge=0, le=1)
     max_new_tokens: int | None = Field(default=None, ge=1)
     seed: int = 0
+
+    @field_validator("answer", mode="before")
+    @classmethod
+    def _one_word_is_for_all_tasks(cls, value: Any, info: ValidationInfo) -> Any:
+        return dict.fromkeys(info.data.get("tasks", ()), value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _answers_fit_their_tasks(self) -> Self:
+        if fault := mode_fault(self.tasks, self.answer):
+            raise ValueError(f"answer: {fault}")
+        return self
 
     @model_validator(mode="after")
     def _untrained_is_called_so(self) -> Self:

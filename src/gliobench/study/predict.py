@@ -1,6 +1,7 @@
 """Stage `predict`: every question of the study is put to every model; what was answered is never asked again."""
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from gliobench.models.errors import ModelStopped
 from gliobench.models.prediction import Charged, Model, Prediction, Question
@@ -54,8 +55,9 @@ def _inputs(context: Context, part: AnyModel) -> str:
     by = study.slices.by
     prompts = part.prompts if isinstance(part, LanguageModel | ServerModel) else None
     return fingerprint(
-        model=part.model_dump(exclude={"batch_size", "log", *ServerModel.OPERATION}),
+        model=part.model_dump(exclude={"log", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
         prompts=file_digest(prompts) if prompts else None,
+        adapter=_adapter_digest(part) if isinstance(part, LanguageModel) else None,
         trained=_trained(context, part) if isinstance(part, NetworkModel) else None,
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
@@ -67,6 +69,12 @@ def _inputs(context: Context, part: AnyModel) -> str:
         test=[context.subjects[id].content for id in context.tested],
         grades=[subject.grade for subject in context.subjects.values()],
     )
+
+
+def _adapter_digest(part: LanguageModel) -> str | None:
+    """Of an adapter in a folder: the same folder can hold another one after a second training."""
+    weights = Path(part.adapter or "") / "adapter_model.safetensors"
+    return file_digest(weights) if part.adapter and weights.is_file() else None
 
 
 def _validation(context: Context) -> list[str]:
