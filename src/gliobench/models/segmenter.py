@@ -16,6 +16,7 @@ from transformers import Sam2Model, Sam2Processor, SamModel, SamProcessor
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.slices import grey_slice
 from gliobench.models.asking import asked_frame, check_names, check_task
+from gliobench.models.batches import BatchSize, in_batches
 from gliobench.models.checkpoint import quiet
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
@@ -46,7 +47,8 @@ class PromptableSegmenter:
 
     `checkpoint`: a folder or a hub id. Of a box the one mask is taken that is meant for clear prompts; a point is
     ambiguous, and of its three masks the one with the best predicted IoU is taken, as SAM's authors advise (Kirillov et
-    al. 2023). `batch_size`: slices at once; it does not change the masks.
+    al. 2023). `batch_size`: slices at once, fewer where memory runs out; it does not
+    change the masks.
     Raises ModelError for a checkpoint that cannot be used and for any bad argument.
     """
 
@@ -88,9 +90,7 @@ class PromptableSegmenter:
         for question in questions:
             check_task(self.name, self.tasks, question)
             asked_frame(question)
-        size = self._batch_size
-        batches = (questions[start : start + size] for start in range(0, len(questions), size))
-        return (prediction for batch in batches for prediction in self._predict_batch(batch))
+        return in_batches(questions, self._predict_batch, BatchSize(self._batch_size))
 
     def _predict_batch(self, batch: Sequence[Question]) -> list[Prediction]:
         start = perf_counter()
