@@ -72,6 +72,8 @@ class VisionEncoder:
         self._checkpoint = load_vision(
             checkpoint, FAMILIES, "a model with a vision tower that gives features", revision=revision, device=device
         )
+        if getattr(self._checkpoint.model.config, "vision_use_head", True) is False:
+            raise ModelError(f"{checkpoint}: its vision tower has no pooled output; take a checkpoint with a head")
         self._side = _side(self._checkpoint)
         self.settings: Settings = {
             **self._checkpoint.settings,
