@@ -19,8 +19,11 @@ from gliobench.study.answers import current_answers, write_asked
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.predict import predict
+from gliobench.study.prepare import prepare
 from gliobench.study.prompting import make_prompts
-from gliobench.study.run import run_stages
+from gliobench.study.report import _notes, _oracles, _shown_the_tumour
+from gliobench.study.score import score
+from gliobench.study.split import split
 from gliobench.study.vision_parts import SegmenterModel
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon
@@ -54,7 +57,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> 
     out = tmp_path_factory.mktemp("vision")
     (out / "study.yaml").write_text(STUDY)
     context = make_context(read_study(out / "study.yaml"), cohort=phantom_cohort, out=out / "run")
-    run_stages(context)
+    for stage in (prepare, split, predict, score):
+        stage(context)
     return context
 
 
@@ -108,12 +112,11 @@ def test_oracles_are_marked_in_records_and_report(finished: Context) -> None:
         "clip-untrained": {()},
         "clip-tumour-untrained": {("slices",)},
     }
-    markdown = (finished.folder.report / "report.md").read_text()
-    assert "sam-untrained (oracle)" in markdown
-    assert "sam-untrained is given the true tumour's box in every slice" in markdown
-    assert "clip-tumour-untrained (oracle)" in markdown
-    assert "blob-to-sam-untrained (oracle)" not in markdown
-    assert "clip-untrained (oracle)" not in markdown
+    assert list(_shown_the_tumour(finished)) == ["sam-untrained", "clip-tumour-untrained"], "named so in every table"
+    said = "\n".join(_oracles(finished))
+    assert "prompt: sam-untrained is given the true tumour's box in every slice" in said
+    assert "slices: clip-tumour-untrained sees only slices that hold tumour" in said
+    assert "prompted with a point from the answers of flair-blob" in "\n".join(_notes(finished))
 
 
 def test_prompts_are_the_true_box_and_the_middle_of_the_other_models_box(finished: Context) -> None:
