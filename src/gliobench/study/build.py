@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.baselines import BASELINES
 from gliobench.models.prediction import Model
 from gliobench.models.trained import DESCRIPTION
@@ -22,6 +23,7 @@ from gliobench.study.config import (
 )
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.shots import reference_shots
+from gliobench.study.vision_parts import UNTRAINED_VISION, EncoderModel, SegmenterModel
 from gliobench.tasks.prompt import Prompt, read_prompt_file
 
 
@@ -48,9 +50,7 @@ def _baseline(context: Context, part: BaselineModel, round: Round, plane: Plane)
 def _classical(context: Context, part: ClassicalModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.classical.grade import fit_grader
 
-    validation = [context.subjects[id] for id in round.validation]
-    train = [context.subjects[id] for id in round.learn if id not in round.validation]
-    return fit_grader(part.name, part.region, train, validation)
+    return fit_grader(part.name, part.region, *_learners(context, round))
 
 
 def _network(context: Context, part: NetworkModel, round: Round, plane: Plane) -> Model:
@@ -125,22 +125,58 @@ def _server_model(context: Context, part: ServerModel, round: Round, plane: Plan
     )
 
 
+def _segmenter(context: Context, part: SegmenterModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.segmenter import PromptableSegmenter
+    from gliobench.study.prompting import make_prompts
+
+    return PromptableSegmenter(
+        checkpoint_folder(context, part.checkpoint),
+        make_prompts(context, part),
+        name=part.name,
+        modality=part.modality,
+        batch_size=part.batch_size,
+        revision=part.revision,
+    )
+
+
+def _encoder(context: Context, part: EncoderModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.encoder.features import Look, VisionEncoder
+    from gliobench.models.encoder.probe import fit_probe
+
+    encoder = VisionEncoder(
+        checkpoint_folder(context, part.checkpoint),
+        Look(part.plane, part.select, part.every, part.channels),
+        batch_size=part.batch_size,
+        revision=part.revision,
+        cache=context.folder.features,
+    )
+    train, validation = _learners(context, round)
+    return fit_probe(part.name, part.pool, train, validation, encoder.features, encoder.settings)
+
+
+def _learners(context: Context, round: Round) -> tuple[list[PreparedSubject], list[PreparedSubject]]:
+    """The training patients of a round, and those who decide."""
+    train = [context.subjects[id] for id in round.learn if id not in round.validation]
+    return train, [context.subjects[id] for id in round.validation]
+
+
 def own_prompts(path: Path | None, tasks: Sequence[str]) -> dict[str, Prompt] | None:
     """A study's own prompts for the tasks, None where it has none."""
     return {task: read_prompt_file(path, task) for task in tasks} if path else None
 
 
 def checkpoint_folder(context: Context, checkpoint: str) -> str:
-    """A folder or hub id; `tiny-mllama` is made on the spot."""
-    from gliobench.models.tiny import write_tiny_mllama
-
-    if checkpoint != UNTRAINED_CHECKPOINT:
+    """A folder or hub id; the tiny untrained ones are made on the spot."""
+    if checkpoint not in (UNTRAINED_CHECKPOINT, *UNTRAINED_VISION):
         return checkpoint
+    from gliobench.models.tiny import write_tiny_clip, write_tiny_mllama, write_tiny_sam
+
+    write = {"tiny-mllama": write_tiny_mllama, "tiny-sam": write_tiny_sam, "tiny-clip": write_tiny_clip}[checkpoint]
     folder = context.folder.root / "checkpoints" / checkpoint
     if not folder.exists():
         partial = folder.with_name(f".{checkpoint}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        write_tiny_mllama(partial).rename(folder)  # whole or not at all: a run can be killed here too
+        write(partial).rename(folder)  # whole or not at all: a run can be killed here too
     return str(folder)
 
 
@@ -155,4 +191,6 @@ BUILDERS: Mapping[str, Builder] = {
     "nnunet": Builder(_nnunet),
     "vlm": Builder(_language_model, learns=_is_shown_patients),
     "openai": Builder(_server_model, learns=_is_shown_patients),
+    "segmenter": Builder(_segmenter, learns=lambda part: False),
+    "encoder": Builder(_encoder),
 }

@@ -5,25 +5,19 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from gliobench.grid.frame import Plane
 from gliobench.models.answer_modes import AnswerMode, mode_fault
 from gliobench.models.quantised import Quantisation
 from gliobench.models.views.view import View
 from gliobench.study.lines import key_lines
+from gliobench.study.part import ModalityName, Name, Part, TaskName
+from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 
-TaskName = Literal["grade", "centre", "box", "polygon", "mask"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-
-class Part(BaseModel):
-    """A part of a study file; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GridPart(Part):
@@ -313,7 +307,14 @@ def learns_aggregate(part: Part) -> bool:
 
 
 AnyModel = Annotated[
-    BaselineModel | ClassicalModel | NetworkModel | NnUNetModel | LanguageModel | ServerModel,
+    BaselineModel
+    | ClassicalModel
+    | NetworkModel
+    | NnUNetModel
+    | LanguageModel
+    | ServerModel
+    | SegmenterModel
+    | EncoderModel,
     Field(discriminator="kind"),
 ]
 
@@ -347,6 +348,27 @@ class Study(Part):
             raise ValueError(
                 f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _prompts_have_a_source(self) -> Self:
+        models = {model.name: model for model in self.models}
+        for part in (model for model in self.models if isinstance(model, SegmenterModel)):
+            if part.source == TRUTH:
+                continue
+            if part.source not in models:
+                raise ValueError(
+                    f"{part.name}: from: no model is named {part.source!r}; there are {', '.join(models)}, and {TRUTH}"
+                )
+            source = models[part.source]
+            if isinstance(source, SegmenterModel | ClassicalModel | EncoderModel):
+                raise ValueError(f"{part.name}: from: {source.name} is a {source.kind}, whose answers are no prompts")
+            asked = set(self.tasks) & set(getattr(source, "tasks", self.tasks))
+            if not asked & set(part.usable_tasks):
+                raise ValueError(
+                    f"{part.name}: from: {source.name} is not asked for {' or '.join(part.usable_tasks)}, from which "
+                    f"a {part.prompt} follows; add one to `tasks`"
+                )
         return self
 
 
@@ -385,7 +407,7 @@ def with_fold(study: Study, fold: str | None) -> Study:
 
 def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    kinds = ("baseline", "classical", "network", "nnunet", "vlm", "openai")
+    kinds = ("baseline", "classical", "network", "nnunet", "vlm", "openai", "segmenter", "encoder")
     location = tuple(part for part in detail["loc"] if part not in kinds)
     known = location
     while known and known not in lines:

@@ -26,6 +26,7 @@ from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.nnunet import nnunet_inputs
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
 from gliobench.study.train import training_inputs
+from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 
 
 def predict(context: Context, names: Collection[str] | None = None) -> None:
@@ -35,7 +36,9 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
         raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
     for sentence in without_truth([context.subjects[id] for id in context.tested], context.study.tasks):
         context.voice.say(sentence)
-    for part in sorted(parts, key=lambda part: part.name != context.study.slices.by):  # who chooses slices goes first
+    # Who chooses slices goes first; who is prompted with another's answers goes last.
+    by = context.study.slices.by
+    for part in sorted(parts, key=lambda part: (part.name != by, isinstance(part, SegmenterModel))):
         if names is None or part.name in names:
             _ask(context, part)
 
@@ -70,6 +73,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
         trained=_trained(context, part) if isinstance(part, NetworkModel | NnUNetModel) else None,
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
+        prompted_by=_asked_digest(context, part.source) if isinstance(part, SegmenterModel) else None,
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
@@ -82,7 +86,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
 def _avoids_validation(part: AnyModel) -> bool:
     """Whether it learns from the training patients without those who decide."""
     shown = isinstance(part, LanguageModel | ServerModel) and part.shots > 0
-    return shown or isinstance(part, ClassicalModel)
+    return shown or isinstance(part, ClassicalModel | EncoderModel)
 
 
 def _adapter_digest(part: LanguageModel) -> str | None:
@@ -165,4 +169,6 @@ def _oracles(context: Context, part: AnyModel, question: Question) -> tuple[str,
     grid = ("grid",) if question.subject.oracle else ()
     slices = ("slices",) if question.frame is not None and context.study.slices.select == "oracle" else ()
     region = ("region",) if isinstance(part, ClassicalModel) and part.region == "truth" else ()
-    return grid + slices + region
+    prompt = ("prompt",) if isinstance(part, SegmenterModel) and part.source == TRUTH else ()
+    seen = ("slices",) if isinstance(part, EncoderModel) and part.select == "oracle" else ()
+    return grid + slices + region + prompt + seen

@@ -12,8 +12,9 @@ from pydantic import Field, ValidationError
 
 from gliobench.cohort.subject import HGG, LGG, Fault
 from gliobench.grid.frame import Plane, SliceFrame
-from gliobench.study.config import Name, Part, StudyError, mistake
+from gliobench.study.config import StudyError, mistake
 from gliobench.study.lines import key_lines
+from gliobench.study.part import Name, Part
 from gliobench.study.progress import Voice
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box, Grade, Point, Polygon, Value

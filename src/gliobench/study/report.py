@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -14,6 +14,7 @@ from gliobench.scoring.errors import CompareError
 from gliobench.study.aggregate import aggregation_notes
 from gliobench.study.config import (
     UNTRAINED_CHECKPOINT,
+    AnyModel,
     BaselineModel,
     ClassicalModel,
     LanguageModel,
@@ -28,6 +29,7 @@ from gliobench.study.gallery import gallery
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_truth
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
+from gliobench.study.vision_parts import TRUTH, UNTRAINED_VISION, EncoderModel, SegmenterModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +89,7 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
     from gliobench.scoring.compare import compare_named
 
     trivial = {part.name for part in context.study.models if isinstance(part, BaselineModel)}
-    untrained = {part.name for part in _language_models(context) if part.checkpoint == UNTRAINED_CHECKPOINT}
+    untrained = {part.name for part in context.study.models if _cannot_know_anything(part)}
     classical = {part.name for part in context.study.models if isinstance(part, ClassicalModel)}
     models = [part.name for part in context.study.models if part.name not in trivial | untrained]
     baselines = [part.name for part in context.study.models if part.name in trivial - {"empty"}]
@@ -127,8 +129,12 @@ def _parts(context: Context) -> Iterator["Part"]:
         yield Part(name, len(ids), grades.count(LGG), grades.count(HGG))
 
 
-def _language_models(context: Context) -> Sequence[LanguageModel]:
-    return [part for part in context.study.models if isinstance(part, LanguageModel)]
+def _cannot_know_anything(part: AnyModel) -> bool:
+    """Whether a model is random weights alone; a probe learns even on random features."""
+    return isinstance(part, LanguageModel | SegmenterModel) and part.checkpoint in (
+        UNTRAINED_CHECKPOINT,
+        *UNTRAINED_VISION,
+    )
 
 
 def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
@@ -148,14 +154,21 @@ def _oracles(context: Context) -> Iterator[str]:
         yield "grid: every model sees a volume centred on the true tumour"
     if context.study.slices.select == "oracle":
         yield "slices: a slice-by-slice model is asked only about slices that hold tumour, found by the truth"
-    for name in _shown_the_tumour(context):
-        yield f"region: {name} looks inside the true tumour"
+    yield from _shown_the_tumour(context).values()
 
 
-def _shown_the_tumour(context: Context) -> list[str]:
-    """The classical models whose region is the truth."""
-    classical = (part for part in context.study.models if isinstance(part, ClassicalModel))
-    return [part.name for part in classical if part.region == "truth"]
+def _shown_the_tumour(context: Context) -> dict[str, str]:
+    """By model that is shown where the true tumour is, in what way."""
+    shown = {}
+    for part in context.study.models:
+        if isinstance(part, ClassicalModel) and part.region == "truth":
+            shown[part.name] = f"region: {part.name} looks inside the true tumour"
+        elif isinstance(part, SegmenterModel) and part.source == TRUTH:
+            place = "centre" if part.prompt == "point" else "box"
+            shown[part.name] = f"prompt: {part.name} is given the true tumour's {place} in every slice"
+        elif isinstance(part, EncoderModel) and part.select == "oracle":
+            shown[part.name] = f"slices: {part.name} sees only slices that hold tumour, found by the truth"
+    return shown
 
 
 def _notes(context: Context) -> Iterator[str]:
@@ -168,6 +181,8 @@ def _notes(context: Context) -> Iterator[str]:
         yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
+        if isinstance(part, SegmenterModel | EncoderModel):
+            yield _vision_note(part)
         if not isinstance(part, LanguageModel | ServerModel):
             continue
         how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
@@ -180,6 +195,18 @@ def _notes(context: Context) -> Iterator[str]:
     yield (
         "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
         "a tie goes to the first."
+    )
+
+
+def _vision_note(part: SegmenterModel | EncoderModel) -> str:
+    if isinstance(part, SegmenterModel):
+        place = "the truth" if part.source == TRUTH else f"the answers of {part.source}"
+        how = f"{part.modality} slices one by one, prompted with a {part.prompt} from {place}"
+        return f"{part.name}: {part.checkpoint}, {how}"
+    what = "slices that hold tumour" if part.select == "oracle" else "slices with brain"
+    return (
+        f"{part.name}: {part.checkpoint}, frozen, and a logistic regression; 1 in {part.every} {part.plane} {what}, "
+        f"{', '.join(part.channels)} as red, green, blue; pool: {part.pool}"
     )
 
 
