@@ -27,11 +27,11 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is imported: waiting threads must not spin
 
 import torch
-from batching import make_questions
 from rich.console import Console
 from rich.table import Table
 from transformers import MllamaConfig, MllamaForConditionalGeneration
 
+from batching import make_questions
 from gliobench.models.prediction import Prediction, Question
 from gliobench.models.tiny import write_tiny_idefics3, write_tiny_mllama
 from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel

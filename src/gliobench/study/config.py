@@ -12,7 +12,7 @@ from gliobench.models.answer_modes import AnswerMode, mode_fault
 from gliobench.models.quantised import Quantisation
 from gliobench.models.views.view import View
 from gliobench.study.lines import key_lines
-from gliobench.study.part import ModalityName, Name, Part, TaskName
+from gliobench.study.part import Name, Part, TaskName
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 
 Share = Annotated[float, Field(gt=0, lt=1)]
