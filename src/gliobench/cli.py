@@ -211,6 +211,30 @@ def train(
 
 
 @app.command(rich_help_panel=STAGES)
+def finetune(
+    study: StudyFile,
+    model: Names = None,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    fold: FoldOption = None,
+    push_to: Annotated[
+        str | None,
+        typer.Option(
+            "--push-to", help="Afterwards put the adapter onto this repository of the hub, private.", metavar="REPO"
+        ),
+    ] = None,
+) -> None:
+    """Fine-tune the study's language models that ask for it; an interrupted one goes on from its last judgement.
+
+    Example: `gliobench finetune studies/brats.yaml --out runs/brats --model llama-3.2-11b-vision-tuned`
+    """
+    from gliobench.study import finetune as stage
+
+    stage.finetune(_context(study, cohort, out, store, fold=fold), model or None, push_to)
+
+
+@app.command(rich_help_panel=STAGES)
 def predict(
     study: StudyFile,
     model: Names = None,
@@ -273,7 +297,7 @@ def run(
     workers: Workers = 2,
     fold: FoldOption = None,
 ) -> None:
-    """Do everything: prepare, split, train, predict, score, report. Killed, it goes on where it was.
+    """Do everything: prepare, split, train, finetune, predict, score, report. Killed, it goes on where it was.
 
     A study file with `replay:` scores answers that somebody holds, and needs no cohort.
 

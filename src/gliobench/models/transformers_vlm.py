@@ -13,9 +13,17 @@ from gliobench.cohort.subject import HGG
 from gliobench.models.answer_modes import AnswerMode, checked_modes
 from gliobench.models.asking import asked_frame, check_names, check_task, prompt_identity
 from gliobench.models.batches import BatchSize, first_size, in_batches
-from gliobench.models.checkpoint import quiet
+from gliobench.models.checkpoint import Checkpoint, load_checkpoint, quiet
 from gliobench.models.choice import GRADES, choice_logprobs, grade_choices
-from gliobench.models.conversation import Shot, Turn, question_turn, read_answer, shot_turns, shots_identity
+from gliobench.models.conversation import (
+    Shot,
+    Turn,
+    answer_turn,
+    question_turn,
+    read_answer,
+    shot_turns,
+    shots_identity,
+)
 from gliobench.models.decoding import Decoding, logits_processors
 from gliobench.models.errors import ModelError
 from gliobench.models.grammar import Grammar, longest_answer
@@ -26,6 +34,7 @@ from gliobench.models.repeats import SharedPrompt, can_share
 from gliobench.models.stretches import Stretch, stretches
 from gliobench.models.views.view import View
 from gliobench.models.writing import write
+from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import TASKS, Prompt
 
 __all__ = ["Decoding", "VisionLanguageModel"]
@@ -40,7 +49,7 @@ class VisionLanguageModel:
     `prompts`: another prompt than a task's own. `view`: what is shown of a slice. `shots`: by task, slices with their
     true answers, said before every question. `batch_size`: how many slices at once, None for as many as memory allows;
     it does not change the answers (up to rounding: in bfloat16 two nearly equal tokens can change places). `adapter`,
-    `spread`, `quantisation`: see `load_checkpoint`.
+    `spread`, `quantisation`: see `load_checkpoint`. `to_train`: weights of its own, which no other model asks.
     Raises ModelError for a checkpoint that cannot be used and for any bad argument.
     """
 
@@ -62,6 +71,7 @@ class VisionLanguageModel:
         spread: bool = False,
         quantisation: str | None = None,
         adapter: str | Path | None = None,
+        to_train: bool = False,
         batch_size: int | None = None,
         revision: str | None = None,
     ) -> None:
@@ -76,7 +86,8 @@ class VisionLanguageModel:
         self._shot_turns = {task: shot_turns(self._shots[task], self._prompts[task], self._view) for task in TASKS}
         self._modes = checked_modes(tasks, answer or {})
         self._quantisation = quantisation
-        self._checkpoint = held_checkpoint(
+        load = load_checkpoint if to_train else held_checkpoint
+        self._checkpoint = load(
             checkpoint,
             revision=revision,
             dtype=dtype,
@@ -93,6 +104,20 @@ class VisionLanguageModel:
         self._shares: bool | None = None  # not known before the first question that is repeated
         self.name = name or self._checkpoint.id
         self.settings = self._settings()
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The loaded model and its processor: what fine-tuning trains."""
+        return self._checkpoint
+
+    def inputs(self, questions: Sequence[Question]) -> Mapping[str, Any]:
+        """The processor's tensors for a batch of questions, as they are asked: padded on the left, on the CPU."""
+        inputs: Mapping[str, Any] = self._inputs(questions)
+        return inputs
+
+    def dialogue(self, question: Question, value: Value | None) -> list[Turn]:
+        """The turns that ask a question and the one that answers it with `value`; None: there is no tumour."""
+        return [*self._turns(question), answer_turn(question, value, self._view)]
 
     def _settings(self) -> Settings:
         """Everything that can change an answer: weights, processor, image, prompts and decoding."""

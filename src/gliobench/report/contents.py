@@ -103,7 +103,8 @@ class ReportContents:
     `votes`: model, plane, subject, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score, aggregate.
     `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
-    `curves`: by model: epoch, train_loss, validation_loss, validation_metric.
+    `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric. `checks`: by fine-tuned model,
+        the verdicts after its training, in words.
     `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
     name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
     `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
@@ -121,6 +122,7 @@ class ReportContents:
     votes: pd.DataFrame
     baselines: frozenset[str]
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    checks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gallery: Sequence[GalleryItem] = ()
     outlines: Sequence[OutlineItem] = ()
     faults: Sequence[Fault] = ()

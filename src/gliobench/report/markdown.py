@@ -19,6 +19,7 @@ def write_markdown(contents: ReportContents) -> str:
             *_details(contents),
             *_consistency(contents),
             *_patients(contents),
+            *_checks(contents),
             *_list("Caveats", [*words.CAVEATS, *contents.notes]),
             *_list("Provenance", [f"{name}: {value}" for name, value in contents.provenance.items()]),
         ]
@@ -100,6 +101,11 @@ def _patients(contents: ReportContents) -> list[str]:
     parts = [f"{part.name}: {numbers.patients(part.n)} ({part.hgg} HGG, {part.lgg} LGG)" for part in contents.parts]
     left_out = [f"left out: {fault.subject_id}: {fault.problem}" for fault in contents.faults]
     return _list("Patients", [*parts, *(left_out or ["no patient was left out"])])
+
+
+def _checks(contents: ReportContents) -> list[str]:
+    items = contents.checks.items()
+    return [line for model, verdicts in items for line in _list(f"Checks after fine-tuning: {model}", list(verdicts))]
 
 
 def _list(title: str, items: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
@@ -25,6 +25,10 @@ from gliobench.study.context import Context, Round, StageError
 from gliobench.study.shots import reference_shots
 from gliobench.study.vision_parts import UNTRAINED_VISION, EncoderModel, SegmenterModel
 from gliobench.tasks.prompt import Prompt, read_prompt_file
+
+if TYPE_CHECKING:
+    from gliobench.models.conversation import Shot
+    from gliobench.models.transformers_vlm import VisionLanguageModel
 
 
 @dataclass(frozen=True)
@@ -84,22 +88,50 @@ def _nnunet(context: Context, part: NnUNetModel, round: Round, plane: Plane) -> 
 
 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.finetuned import FinetunedModel, learnt_from
+
+    sources: dict[str, Path] = {}
+    if part.finetune is not None:
+        number = next(iter(round.folds))
+        if not context.folder.stamp(f"finetune-{part.name}-fold-{number}").exists():
+            raise StageError(
+                f"{part.name} is not fine-tuned on fold {number} yet: "
+                f"run `gliobench finetune --model {part.name}` first"
+            )
+        kind = "checkpoint" if part.finetune.method == "full" else "adapter"
+        sources = {kind: context.folder.network(part.name, number)}
+    asked = language_model(context, part, shots=reference_shots(context, part, round, plane), **sources)
+    learnt = learnt_from(sources.get("checkpoint", part.checkpoint)) | learnt_from(sources.get("adapter", part.adapter))
+    return FinetunedModel(asked, learnt) if learnt else asked
+
+
+def language_model(
+    context: Context,
+    part: LanguageModel,
+    *,
+    checkpoint: Path | None = None,
+    adapter: Path | None = None,
+    shots: Mapping[str, Sequence["Shot"]] | None = None,
+    to_train: bool = False,
+) -> "VisionLanguageModel":
+    """The model of an entry; `checkpoint`, `adapter`: what it has learnt, instead of its own or beside it."""
     from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 
     return VisionLanguageModel(
         name=part.name,
-        checkpoint=checkpoint_folder(context, part.checkpoint),
+        checkpoint=checkpoint or checkpoint_folder(context, part.checkpoint),
         tasks=part.tasks,
         answer=part.answer,
         prompts=own_prompts(part.prompts, part.tasks),
         view=part.view.to_view(),
-        shots=reference_shots(context, part, round, plane),
+        shots=shots,
         batch_size=None if part.batch_size == "auto" else part.batch_size,
         dtype=part.dtype,
         spread=part.device_map == "auto",
         quantisation=part.quantisation,
-        adapter=part.adapter,
-        revision=part.revision,
+        adapter=adapter or part.adapter,
+        to_train=to_train,
+        revision=None if checkpoint else part.revision,
         decoding=Decoding(part.temperature, part.top_p, part.min_p, part.seed, part.max_new_tokens),
     )
 
@@ -180,6 +212,11 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
     return str(folder)
 
 
+def is_finetuned(part: AnyModel) -> TypeGuard[LanguageModel]:
+    """Whether an entry is a language model that learns first."""
+    return isinstance(part, LanguageModel) and part.finetune is not None
+
+
 def _is_shown_patients(part: LanguageModel | ServerModel) -> bool:
     return part.shots > 0
 
@@ -189,7 +226,7 @@ BUILDERS: Mapping[str, Builder] = {
     "classical": Builder(_classical),
     "network": Builder(_network),
     "nnunet": Builder(_nnunet),
-    "vlm": Builder(_language_model, learns=_is_shown_patients),
+    "vlm": Builder(_language_model, learns=lambda part: is_finetuned(part) or _is_shown_patients(part)),
     "openai": Builder(_server_model, learns=_is_shown_patients),
     "segmenter": Builder(_segmenter, learns=lambda part: False),
     "encoder": Builder(_encoder),

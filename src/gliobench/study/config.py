@@ -164,6 +164,43 @@ class ClassicalModel(Part):
     region: Literal["crop", "brain", "truth"] = "brain"
 
 
+class FinetunePart(Part):
+    """How a language model is fine-tuned; see `gliobench.training.finetune.settings.FinetuneSettings`."""
+
+    method: Literal["lora", "full"] | None = None
+    rank: int | None = Field(default=None, ge=1)
+    alpha: float | None = Field(default=None, gt=0)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    towers: Literal["language", "vision", "both"] | None = None
+    modules: tuple[str, ...] | None = Field(default=None, min_length=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] | None = None
+    warmup: float | None = Field(default=None, ge=0, lt=1)
+    weight_decay: float | None = Field(default=None, ge=0)
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1)
+    accumulation: int | None = Field(default=None, ge=1)
+    gradient_checkpointing: bool | None = None
+    optimiser: Literal["auto", "adamw", "adamw-8bit"] | None = None
+    precision: Literal["auto", "float32", "bfloat16"] | None = None
+    every: int | None = Field(default=None, ge=1)
+    min_area_px: int | None = Field(default=None, ge=1)
+    tasks: tuple[TaskName, ...] | None = Field(default=None, min_length=1)
+    planes: tuple[Plane, ...] | None = Field(default=None, min_length=1)
+    evaluate_every: int | None = Field(default=None, ge=1)
+    validation_slices: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    metric: Literal["loss", "score"] | None = None
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _either_steps_or_epochs(self) -> Self:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("give steps or epochs, not both")
+        return self
+
+
 class ViewPart(Part):
     """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
 
@@ -197,6 +234,7 @@ class LanguageModel(Part):
     `answer`: `free` text, `constrained` to the task's format, or the grade by `choice`: one word for all tasks, or one
     a task, such as `{grade: choice, box: constrained}`; the others stay free. `adapter`: a PEFT folder or hub id.
     `shots`: how many slices of training patients it is shown with their true answers before every question.
+    `finetune`: it first learns from the training patients of the fold; what it learnt is left beside the networks.
     `OPERATION`: what decides how the model is run, not what is asked.
     """
 
@@ -207,6 +245,7 @@ class LanguageModel(Part):
     checkpoint: str
     revision: str | None = None
     adapter: str | None = None
+    finetune: FinetunePart | None = None
     quantisation: Quantisation | None = None
     device_map: Literal["auto"] | None = None
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
@@ -243,8 +282,22 @@ class LanguageModel(Part):
         return self
 
     @model_validator(mode="after")
+    def _can_be_finetuned(self) -> Self:
+        if self.finetune is None:
+            return self
+        if self.adapter is not None:
+            raise ValueError("finetune: it makes an adapter of its own; leave out `adapter`")
+        if self.shots:
+            raise ValueError("finetune: it learns from the patients that `shots` would show; leave out one of the two")
+        if self.finetune.method == "full" and self.quantisation is not None:
+            raise ValueError("finetune: quantised weights cannot learn; use method lora, or leave out `quantisation`")
+        if unknown := sorted(set(self.finetune.tasks or ()) - set(self.tasks)):
+            raise ValueError(f"finetune.tasks: {', '.join(unknown)} is not among the model's tasks")
+        return self
+
+    @model_validator(mode="after")
     def _untrained_is_called_so(self) -> Self:
-        if self.checkpoint == UNTRAINED_CHECKPOINT and "untrained" not in self.name:
+        if self.checkpoint == UNTRAINED_CHECKPOINT and self.finetune is None and "untrained" not in self.name:
             raise ValueError(f"name {self.name!r}: random weights must have 'untrained' in their name")
         return self
 

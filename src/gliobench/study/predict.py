@@ -22,6 +22,7 @@ from gliobench.study.config import (
     samples,
 )
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.finetune import finetuned_folds, finetuning_inputs
 from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.nnunet import nnunet_inputs
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
@@ -70,7 +71,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
         model=part.model_dump(exclude={"log", "python", "aggregate", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
         prompts=file_digest(prompts) if prompts else None,
         adapter=_adapter_digest(part) if isinstance(part, LanguageModel) else None,
-        trained=_trained(context, part) if isinstance(part, NetworkModel | NnUNetModel) else None,
+        trained=_trained(context, part),
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         prompted_by=_asked_digest(context, part.source) if isinstance(part, SegmenterModel) else None,
@@ -104,10 +105,14 @@ def _asked_digest(context: Context, model: str) -> str | None:
     return file_digest(path) if path.exists() else None
 
 
-def _trained(context: Context, part: NetworkModel | NnUNetModel) -> list[str]:
-    """Fingerprints of the networks that answer: of what they learn from, or of weights from elsewhere."""
+def _trained(context: Context, part: AnyModel) -> list[str] | None:
+    """Fingerprints of what the models that answer learn from, or of weights from elsewhere; None: they do not learn."""
+    if isinstance(part, LanguageModel) and part.finetune is not None:
+        return [finetuning_inputs(context, part, fold) for _, fold in finetuned_folds(context)]
     if isinstance(part, NnUNetModel):
         return [nnunet_inputs(context, part, fold) for fold in context.folds.values()]
+    if not isinstance(part, NetworkModel):
+        return None
     if part.weights is not None:
         return [file_digest(folder / DESCRIPTION) for folder in network_folders(context, part, context.rounds[0])]
     return [training_inputs(context, part, fold) for fold in context.folds.values()]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.scoring.errors import CompareError
 from gliobench.study.aggregate import aggregation_notes
+from gliobench.study.build import is_finetuned
 from gliobench.study.config import (
     UNTRAINED_CHECKPOINT,
     AnyModel,
@@ -24,6 +25,7 @@ from gliobench.study.config import (
 )
 from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, read_stage
+from gliobench.study.finetune import CHECKS
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
 from gliobench.study.outlines import outlines
@@ -66,6 +68,7 @@ def report(context: Context) -> Path:
             votes=scores.votes,
             baselines=frozenset(part.name for part in context.study.models if isinstance(part, BaselineModel)),
             curves=_curves(context),
+            checks=_checks(context),
             consistency=read_consistency(context),
             sampling=sampling(context),
             gallery=(items := gallery(context)),
@@ -131,22 +134,37 @@ def _parts(context: Context) -> Iterator["Part"]:
 
 def _cannot_know_anything(part: AnyModel) -> bool:
     """Whether a model is random weights alone; a probe learns even on random features."""
-    return isinstance(part, LanguageModel | SegmenterModel) and part.checkpoint in (
-        UNTRAINED_CHECKPOINT,
-        *UNTRAINED_VISION,
-    )
+    random = (UNTRAINED_CHECKPOINT, *UNTRAINED_VISION)
+    return isinstance(part, LanguageModel | SegmenterModel) and part.checkpoint in random and not is_finetuned(part)
 
 
 def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
     import pandas as pd
 
-    networks = [part.name for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel)]
+    networks = [
+        part.name for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel) or is_finetuned(part)
+    ]
     paths = {
         f"{name}, fold {number}": context.folder.network(name, number) / "curves.csv"
         for name in networks
         for number in context.folds
     }
     return {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
+
+
+def _checks(context: Context) -> dict[str, list[str]]:
+    """The verdicts that a fine-tuning ended with, by model and fold."""
+    paths = {
+        f"{part.name}, fold {number}": context.folder.network(part.name, number) / CHECKS
+        for part in context.study.models
+        if is_finetuned(part)
+        for number in context.folds
+    }
+    found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
+    return {
+        name: [f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts]
+        for name, verdicts in found.items()
+    }
 
 
 def _oracles(context: Context) -> Iterator[str]:

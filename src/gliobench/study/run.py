@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gliobench.study.context import Context
+from gliobench.study.finetune import finetune
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
 from gliobench.study.report import report
@@ -15,6 +16,7 @@ STAGES: dict[str, Callable[[Context], object]] = {
     "prepare": prepare,
     "split": split,
     "train": train,
+    "finetune": finetune,
     "predict": predict,
     "score": score,
     "report": report,
