@@ -90,7 +90,7 @@ def _nnunet(context: Context, part: NnUNetModel, round: Round, plane: Plane) -> 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.finetuned import FinetunedModel, learnt_from
 
-    sources: dict[str, Path] = {}
+    checkpoint = adapter = None
     if part.finetune is not None:
         number = next(iter(round.folds))
         if not context.folder.stamp(f"finetune-{part.name}-fold-{number}").exists():
@@ -98,10 +98,11 @@ def _language_model(context: Context, part: LanguageModel, round: Round, plane: 
                 f"{part.name} is not fine-tuned on fold {number} yet: "
                 f"run `gliobench finetune --model {part.name}` first"
             )
-        kind = "checkpoint" if part.finetune.method == "full" else "adapter"
-        sources = {kind: context.folder.network(part.name, number)}
-    asked = language_model(context, part, shots=reference_shots(context, part, round, plane), **sources)
-    learnt = learnt_from(sources.get("checkpoint", part.checkpoint)) | learnt_from(sources.get("adapter", part.adapter))
+        folder = context.folder.network(part.name, number)
+        checkpoint, adapter = (folder, None) if part.finetune.method == "full" else (None, folder)
+    shots = reference_shots(context, part, round, plane)
+    asked = language_model(context, part, checkpoint=checkpoint, adapter=adapter, shots=shots)
+    learnt = learnt_from(checkpoint or part.checkpoint) | learnt_from(adapter or part.adapter)
     return FinetunedModel(asked, learnt) if learnt else asked
 
 

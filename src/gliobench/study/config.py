@@ -249,7 +249,7 @@ class LanguageModel(Part):
     quantisation: Quantisation | None = None
     device_map: Literal["auto"] | None = None
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
-    answer: Mapping[TaskName, AnswerMode] = {}
+    answer: Mapping[str, AnswerMode] = {}
     view: ViewPart = ViewPart()
     shots: int = Field(default=0, ge=0)
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"

@@ -163,7 +163,7 @@ def questions_by_place(
     counts: Counts, model: LanguageModel | ServerModel, study: Study
 ) -> dict[tuple[Plane, str], float]:
     """How many questions a language model is asked, by plane and task, repeats and validation patients among them."""
-    asked = {
+    asked: dict[tuple[Plane, str], float] = {
         (plane, task): sum(by.get(id, 0) for id in asked_ids(counts, model, task))
         for plane, by in counts.slices.items()
         for task in study.tasks
