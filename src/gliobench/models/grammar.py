@@ -8,6 +8,7 @@ import torch
 from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
 from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
 from gliobench.models.checkpoint import Checkpoint
@@ -63,6 +64,7 @@ class Grammar:
                 f"answers of {checkpoint.id} cannot be held to a format: its tokenizer is a {type(tokenizer).__name__} "
                 "and not one of the fast ones (tokenizer.json); use answer: free"
             )
+        self._end_ids = checkpoint.end_ids
         size = max(checkpoint.model.config.get_text_config().vocab_size, len(tokenizer))
         self._tokens = from_tokenizer(tokenizer, n_vocab=size, eos_token=sorted(checkpoint.end_ids))
         self._compiled: dict[tuple[str, Shape], LLMatcher] = {}
@@ -70,7 +72,7 @@ class Grammar:
     def mask(self, formats: Sequence[tuple[str, Shape] | None]) -> "GrammarMask":
         """What holds each row of a batch to its task's format for an image of that shape; None leaves a row free."""
         matchers = [None if key is None else self._matcher(*key) for key in formats]
-        return GrammarMask(self._tokens.vocab_size, matchers)
+        return GrammarMask(self._tokens.vocab_size, self._end_ids, matchers)
 
     def _matcher(self, task: str, shape: Shape) -> LLMatcher:
         """A new automaton at the beginning of an answer."""
@@ -85,25 +87,36 @@ class Grammar:
 class GrammarMask:
     """A logits processor: the logits of tokens that a row's format does not allow next become -inf.
 
-    After a complete answer only the tokens that end it are allowed. For one batch only: it follows what is written.
+    After a complete answer only the tokens that end it, `end_ids`, are allowed. For one batch only: it follows what is
+    written.
     """
 
-    def __init__(self, vocabulary: int, matchers: Sequence[LLMatcher | None]) -> None:
+    def __init__(self, vocabulary: int, end_ids: frozenset[int], matchers: Sequence[LLMatcher | None]) -> None:
         self._vocabulary = vocabulary
+        self._end_ids = sorted(end_ids)
         self._matchers = matchers
         self._begun = False
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         if self._begun:
-            for matcher, token in zip(self._matchers, input_ids[:, -1].tolist(), strict=True):
-                if matcher is not None and not matcher.is_stopped():
-                    taken = matcher.consume_token(token)
-                    assert taken, matcher.get_error()
+            self._follow(input_ids[:, -1].tolist())
         self._begun = True
+        mask = torch.from_numpy(self._allowed()[:, : scores.shape[1]])
+        return scores.masked_fill(~mask.to(scores.device), -torch.inf)
+
+    def _follow(self, tokens: list[int]) -> None:
+        for matcher, token in zip(self._matchers, tokens, strict=True):
+            if matcher is not None and not matcher.is_stopped():
+                taken = matcher.consume_token(token)
+                assert taken, matcher.get_error()
+
+    def _allowed(self) -> NDArray[np.bool_]:
+        """(rows, vocabulary): which tokens may come next. A matcher stops where nothing can follow but the end."""
         bits = allocate_token_bitmask(len(self._matchers), self._vocabulary)
         for row, matcher in enumerate(self._matchers):
-            if matcher is not None and not matcher.is_stopped():  # what follows the end is padding
+            if matcher is not None and not matcher.is_stopped():
                 fill_next_token_bitmask(matcher, bits, row)
-        allowed = np.unpackbits(bits.view(np.uint8), axis=1, count=self._vocabulary, bitorder="little")
-        mask = torch.from_numpy(allowed[:, : scores.shape[1]]).to(scores.device, torch.bool)
-        return scores.masked_fill(~mask, -torch.inf)
+        allowed = np.unpackbits(bits.view(np.uint8), axis=1, count=self._vocabulary, bitorder="little").astype(bool)
+        stopped = [matcher is not None and matcher.is_stopped() for matcher in self._matchers]
+        allowed[stopped] = np.isin(np.arange(self._vocabulary), self._end_ids)
+        return allowed

@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import torch
+from transformers.cache_utils import DynamicLayer
 
 from gliobench.models.batches import is_out_of_memory
 from gliobench.models.prompted import along_tokens, without_last
@@ -15,6 +16,40 @@ TOLERANCE = {torch.float32: 1e-3}  # of the logits' spread
 HALF_TOLERANCE = 0.1
 
 
+class RoomyLayer(DynamicLayer):
+    """One layer's keys and values of a prompt, `times` in a row, with room for `room` tokens to be written behind it.
+
+    transformers' own layer copies all of them for every token. Here the prompt's are copied when the first is written;
+    those that are only read, such as an image's in cross-attention, stand in memory once.
+    """
+
+    def __init__(self, one: DynamicLayer, times: int, room: int) -> None:
+        super().__init__()
+        self.dtype, self.device, self.is_initialized = one.keys.dtype, one.keys.device, True
+        self.keys, self.values = (states.expand(times, -1, -1, -1) for states in (one.keys, one.values))
+        self._room = room
+        self._spaces: tuple[torch.Tensor, ...] = ()
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        start = self.get_seq_length()
+        end = start + key_states.shape[-2]
+        if not self._spaces:
+            self._spaces = tuple(_with_room(states, self._room) for states in (self.keys, self.values))
+        for space, states in zip(self._spaces, (key_states, value_states), strict=True):
+            space[:, :, start:end] = states
+        self.keys, self.values = (space[:, :, :end] for space in self._spaces)
+        return self.keys, self.values
+
+
+def _with_room(states: torch.Tensor, room: int) -> torch.Tensor:
+    rows, heads, length, size = states.shape
+    space = states.new_empty((rows, heads, length + room, size))
+    space[:, :, :length] = states
+    return space
+
+
 class SharedPrompt:
     """One prompt with its image, encoded when it is first asked for. `inputs`: a processor's tensors for it alone."""
 
@@ -23,14 +58,24 @@ class SharedPrompt:
         self._inputs = inputs
         self._cache: Any = None
 
-    def copies(self, times: int) -> dict[str, Any]:
-        """What `generate` takes to write `times` answers to the prompt: its tokens, and their states but the last's."""
+    def copies(self, times: int, room: int) -> dict[str, Any]:
+        """What `generate` takes to write `times` answers of up to `room` tokens to the prompt: its tokens, and the
+        states behind all of them but the last."""
         if self._cache is None:
             self._cache = _first_step(self._model, without_last(self._inputs)).past_key_values
-        cache = copy.deepcopy(self._cache)  # generating writes into it
-        cache.batch_repeat_interleave(times)
+        cache = copy.copy(self._cache)
+        cache.layers = [_repeated(layer, times, room) for layer in self._cache.layers]
         tokens = {key: value.repeat_interleave(times, 0) for key, value in along_tokens(self._inputs).items()}
         return {**tokens, "past_key_values": cache}
+
+
+def _repeated(layer: Any, times: int, room: int) -> Any:
+    """A layer of one prompt `times` in a row, of which writing changes nothing in the layer itself."""
+    if type(layer) is DynamicLayer:
+        return RoomyLayer(layer, times, room)
+    layer = copy.deepcopy(layer)
+    layer.batch_repeat_interleave(times)
+    return layer
 
 
 def can_share(model: Any, inputs: Any) -> bool:
@@ -41,7 +86,7 @@ def can_share(model: Any, inputs: Any) -> bool:
     """
     whole = _first_step(model, inputs).logits[0]
     try:
-        shared = _first_step(model, SharedPrompt(model, inputs).copies(1)).logits[0]
+        shared = _first_step(model, SharedPrompt(model, inputs).copies(1, room=1)).logits[0]
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
         if is_out_of_memory(error):
             raise

@@ -14,8 +14,9 @@ from torch import nn
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.decision import Decision, calibrated
 from gliobench.models.errors import ModelError
-from gliobench.models.inference import Decision, calibrated, decide, nested, probabilities
+from gliobench.models.inference import decide, nested, probabilities
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.prediction import Prediction, Question, Settings
@@ -59,19 +60,11 @@ class TrainedNetwork:
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction a patient, in the order asked. Raises ModelError for a patient that was learnt from."""
-        self._refuse_seen(questions)
+        refuse_seen(self.name, frozenset().union(*(member.learnt_from for member in self.members)), questions)
         for question in questions:
             start = perf_counter()
             value, score = self._grade(question.subject) if self.task == "grade" else self._mask(question.subject)
             yield Prediction(question, Answered(value), score=score, seconds=perf_counter() - start)
-
-    def _refuse_seen(self, questions: Sequence[Question]) -> None:
-        learnt = frozenset().union(*(member.learnt_from for member in self.members))
-        if seen := sorted({question.subject.id for question in questions} & learnt):
-            raise ModelError(
-                f"{self.name} has learnt from {len(seen)} of the patients that it is asked about ({', '.join(seen[:5])}"
-                f"{', …' if len(seen) > 5 else ''}): its figures would be worth nothing; test it on other patients"
-            )
 
     def _grade(self, subject: PreparedSubject) -> tuple[Value, float]:
         image = as_input(subject.image)
@@ -92,6 +85,15 @@ class TrainedNetwork:
             for place, region in enumerate(mean)
         ]
         return VolumeMask(*nested(masks)), None
+
+
+def refuse_seen(name: str, learnt_from: frozenset[str], questions: Sequence[Question]) -> None:
+    """Raises ModelError where a model is asked about patients whose truth it has seen."""
+    if seen := sorted({question.subject.id for question in questions} & learnt_from):
+        raise ModelError(
+            f"{name} has learnt from {len(seen)} of the patients that it is asked about ({', '.join(seen[:5])}"
+            f"{', …' if len(seen) > 5 else ''}): its figures would be worth nothing; test it on other patients"
+        )
 
 
 def _together(decisions: Sequence[Decision]) -> Decision:

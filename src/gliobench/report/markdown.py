@@ -4,7 +4,7 @@ import html
 import re
 
 from gliobench.report import metrics, numbers, tables, words
-from gliobench.report.consistency import consistency_table
+from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.pairs import pair_rows
 
@@ -61,15 +61,16 @@ def _details(contents: ReportContents) -> list[str]:
 
 
 def _consistency(contents: ReportContents) -> list[str]:
-    table = consistency_table(contents)
-    if table is None:
-        return []
-    heads = ["model", "sampling", "slice", "asked", *table.titles, "answers"]
-    lines = [f"## The same slice again and again: {_text(table.task)}", "", _line(heads), _line(["---"] * len(heads))]
-    for row in table.rows:
-        cells = [f"{value} ({inside})" for value, inside in row.cells]
-        lines.append(_line([row.model, row.sampling, row.where, str(row.asked), *cells, row.answers]))
-    return [*lines, ""]
+    lines: list[str] = []
+    for table in consistency_tables(contents):
+        heads = ["model", "sampling", "slice", "asked", *table.titles, "answers"]
+        lines += [f"## The same slice again and again: {_text(table.task)}", "", _line(heads)]
+        lines.append(_line(["---"] * len(heads)))
+        for row in table.rows:
+            cells = [f"{value} ({inside})" for value, inside in row.cells]
+            lines.append(_line([row.model, row.sampling, row.where, str(row.asked), *cells, row.answers]))
+        lines.append("")
+    return lines
 
 
 def _grid(table: tables.Table, *, with_origin: bool) -> list[str]:

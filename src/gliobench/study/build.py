@@ -18,20 +18,22 @@ from gliobench.study.config import (
     ClassicalModel,
     LanguageModel,
     NetworkModel,
+    NnUNetModel,
     ServerModel,
 )
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.shots import reference_shots
 from gliobench.study.vision_parts import UNTRAINED_VISION, EncoderModel, SegmenterModel
 from gliobench.tasks.prompt import Prompt, read_prompt_file
 
 
 @dataclass(frozen=True)
 class Builder:
-    """How a kind of model is built. `learns`: anew for each round, because it learns from the round's patients, and for
-    each plane, because it may learn from slices of one."""
+    """How a kind of model is built. `learns`: whether a study's entry is built anew for each round, because it learns
+    from the round's patients, and for each plane, because it may learn from slices of one."""
 
     build: Callable[[Context, Any, Round, Plane], Model]
-    learns: bool = True
+    learns: Callable[[Any], bool] = lambda part: True
 
 
 def build_model(context: Context, part: AnyModel, round: Round, plane: Plane) -> Model:
@@ -64,12 +66,21 @@ def network_folders(context: Context, part: NetworkModel, round: Round) -> list[
         if not found:
             raise StageError(f"{part.name}: {part.weights} holds no trained network (no {DESCRIPTION} in it)")
         return found
+    return _trained_here(context, part.name, round)
+
+
+def _trained_here(context: Context, name: str, round: Round) -> list[Path]:
     for number in round.folds:
-        if not context.folder.stamp(f"train-{part.name}-fold-{number}").exists():
-            raise StageError(
-                f"{part.name} is not trained on fold {number} yet: run `gliobench train --model {part.name}` first"
-            )
-    return [context.folder.network(part.name, number) for number in round.folds]
+        if not context.folder.stamp(f"train-{name}-fold-{number}").exists():
+            raise StageError(f"{name} is not trained on fold {number} yet: run `gliobench train --model {name}` first")
+    return [context.folder.network(name, number) for number in round.folds]
+
+
+def _nnunet(context: Context, part: NnUNetModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.nnunet import Installation, load_nnunet
+
+    folders = _trained_here(context, part.name, round)
+    return load_nnunet(folders, part.name, Installation(part.python, context.workers))
 
 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
@@ -81,7 +92,8 @@ def _language_model(context: Context, part: LanguageModel, round: Round, plane: 
         tasks=part.tasks,
         answer=part.answer,
         prompts=own_prompts(part.prompts, part.tasks),
-        modality=part.modality,
+        view=part.view.to_view(),
+        shots=reference_shots(context, part, round, plane),
         batch_size=None if part.batch_size == "auto" else part.batch_size,
         dtype=part.dtype,
         spread=part.device_map == "auto",
@@ -102,7 +114,8 @@ def _server_model(context: Context, part: ServerModel, round: Round, plane: Plan
         name=part.name,
         tasks=part.tasks,
         prompts=own_prompts(part.prompts, part.tasks),
-        modality=part.modality,
+        view=part.view.to_view(),
+        shots=reference_shots(context, part, round, plane),
         decoding=Decoding(part.temperature, part.top_p, 0.0, part.seed, part.max_new_tokens),
         in_flight=part.in_flight,
         guided=part.guided,
@@ -167,12 +180,17 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
     return str(folder)
 
 
+def _is_shown_patients(part: LanguageModel | ServerModel) -> bool:
+    return part.shots > 0
+
+
 BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline),
     "classical": Builder(_classical),
     "network": Builder(_network),
-    "vlm": Builder(_language_model, learns=False),
-    "openai": Builder(_server_model, learns=False),
-    "segmenter": Builder(_segmenter, learns=False),
+    "nnunet": Builder(_nnunet),
+    "vlm": Builder(_language_model, learns=_is_shown_patients),
+    "openai": Builder(_server_model, learns=_is_shown_patients),
+    "segmenter": Builder(_segmenter, learns=lambda part: False),
     "encoder": Builder(_encoder),
 }

@@ -10,11 +10,13 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from gliobench.grid.frame import Plane
 from gliobench.models.answer_modes import AnswerMode, mode_fault
 from gliobench.models.quantised import Quantisation
+from gliobench.models.views.view import View
 from gliobench.study.lines import key_lines
-from gliobench.study.part import ModalityName, Name, Part, TaskName
+from gliobench.study.part import Name, Part, TaskName
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 
 
@@ -134,6 +136,23 @@ class NetworkModel(Part):
     start: Path | None = None
 
 
+class NnUNetModel(Part):
+    """nnU-Net v2 by its own planning, training and prediction; `planner`, `configuration` and `trainer` are its names.
+
+    `python`: an interpreter that has nnU-Net, where ours has not.
+    """
+
+    kind: Literal["nnunet"]
+    name: Name
+    regions: Literal["whole", "brats"] = "whole"
+    planner: str = "ExperimentPlanner"
+    configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "3d_fullres"
+    trainer: str = "nnUNetTrainer"
+    epochs: int = Field(default=1000, ge=1)
+    iterations: int = Field(default=250, ge=1)
+    python: Path | None = None
+
+
 class ClassicalModel(Part):
     """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
 
@@ -145,11 +164,39 @@ class ClassicalModel(Part):
     region: Literal["crop", "brain", "truth"] = "brain"
 
 
+class ViewPart(Part):
+    """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
+
+    name: Literal["grey", "rgb", "mosaic", "montage"] = "grey"
+    modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
+    slices: int | None = None
+    step: int = Field(default=1, ge=1)
+    scale: int = Field(default=1, ge=1)
+    window: tuple[float, float] | None = None
+    percentiles: tuple[float, float] | None = None
+    ticks: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        self.to_view()
+        return self
+
+    def to_view(self) -> View:
+        """The view itself. Raises ModelError, which is a ValueError, for options that do not go together."""
+        return View(**self.model_dump())
+
+
 class LanguageModel(Part):
     """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture).
 
     `answer`: `free` text, `constrained` to the task's format, or the grade by `choice`: one word for all tasks, or one
     a task, such as `{grade: choice, box: constrained}`; the others stay free. `adapter`: a PEFT folder or hub id.
+    `shots`: how many slices of training patients it is shown with their true answers before every question.
     `OPERATION`: what decides how the model is run, not what is asked.
     """
 
@@ -164,7 +211,8 @@ class LanguageModel(Part):
     device_map: Literal["auto"] | None = None
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
     answer: Mapping[TaskName, AnswerMode] = {}
-    modality: ModalityName = "flair"
+    view: ViewPart = ViewPart()
+    shots: int = Field(default=0, ge=0)
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     prompts: Path | None = None
@@ -173,6 +221,7 @@ class LanguageModel(Part):
     min_p: float = Field(default=0.0, ge=0, le=1)
     max_new_tokens: int | None = Field(default=None, ge=1)
     seed: int = 0
+    aggregate: Aggregate = "majority"
 
     @field_validator("answer", mode="before")
     @classmethod
@@ -183,6 +232,14 @@ class LanguageModel(Part):
     def _answers_fit_their_tasks(self) -> Self:
         if fault := mode_fault(self.tasks, self.answer):
             raise ValueError(f"answer: {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _probabilities_for_their_mean(self) -> Self:
+        if self.aggregate == "mean-probability" and self.answer.get("grade") != "choice":
+            raise ValueError(
+                "aggregate: mean-probability needs a probability with each slice: add `answer: {grade: choice}`"
+            )
         return self
 
     @model_validator(mode="after")
@@ -204,7 +261,8 @@ class ServerModel(Part):
     """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.openai_client.OpenAIModel`.
 
     `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
-    in a study file. `OPERATION`: what decides how the server is asked, not what is asked.
+    in a study file. `view` and `shots` are those of `kind: vlm`. `OPERATION`: what decides how the server is asked, not
+    what is asked.
     """
 
     OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})
@@ -215,7 +273,8 @@ class ServerModel(Part):
     model: str = Field(min_length=1)
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
-    modality: ModalityName = "flair"
+    view: ViewPart = ViewPart()
+    shots: int = Field(default=0, ge=0)
     in_flight: int = Field(default=16, ge=1, le=1024)
     timeout_s: float = Field(default=120.0, gt=0, le=3600)
     attempts: int = Field(default=6, ge=1, le=20)
@@ -228,6 +287,13 @@ class ServerModel(Part):
     guided: Literal["structured_outputs", "guided_regex", "regex", "json_schema"] | None = None
     logprobs: bool = False
     prices: PricesPart | None = None
+    aggregate: Aggregate = "majority"
+
+    @model_validator(mode="after")
+    def _probabilities_for_their_mean(self) -> Self:
+        if self.aggregate == "mean-probability" and not self.logprobs:
+            raise ValueError("aggregate: mean-probability needs a probability with each slice: add `logprobs: true`")
+        return self
 
 
 def samples(part: Part) -> bool:
@@ -235,8 +301,20 @@ def samples(part: Part) -> bool:
     return isinstance(part, LanguageModel | ServerModel) and part.temperature > 0
 
 
+def learns_aggregate(part: Part) -> bool:
+    """Whether validation patients teach how a model's slices become a grade, so that they are asked about too."""
+    return isinstance(part, LanguageModel | ServerModel) and part.aggregate == "learned" and "grade" in part.tasks
+
+
 AnyModel = Annotated[
-    BaselineModel | ClassicalModel | NetworkModel | LanguageModel | ServerModel | SegmenterModel | EncoderModel,
+    BaselineModel
+    | ClassicalModel
+    | NetworkModel
+    | NnUNetModel
+    | LanguageModel
+    | ServerModel
+    | SegmenterModel
+    | EncoderModel,
     Field(discriminator="kind"),
 ]
 
@@ -260,6 +338,12 @@ class Study(Part):
             raise ValueError(f"models: {', '.join(twice)} stands there twice; every model needs a name of its own")
         if self.slices.by is not None and self.slices.by not in names:
             raise ValueError(f"slices.by: no model is named {self.slices.by!r}; there are {', '.join(names)}")
+        learning = [model.name for model in self.models if learns_aggregate(model)]
+        if learning and self.slices.select == "predicted":
+            raise ValueError(
+                f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, and "
+                "`select: predicted` finds slices of test patients only; select oracle or brain"
+            )
         if self.consistency is not None and self.consistency.task not in self.tasks:
             raise ValueError(
                 f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
@@ -323,7 +407,7 @@ def with_fold(study: Study, fold: str | None) -> Study:
 
 def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    kinds = ("baseline", "classical", "network", "vlm", "openai", "segmenter", "encoder")
+    kinds = ("baseline", "classical", "network", "nnunet", "vlm", "openai", "segmenter", "encoder")
     location = tuple(part for part in detail["loc"] if part not in kinds)
     known = location
     while known and known not in lines:
@@ -340,7 +424,7 @@ def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) ->
 def _resolve_paths(study: Study, folder: Path) -> Study:
     models = []
     for model in study.models:
-        paths = {key: getattr(model, key, None) for key in ("prompts", "weights", "start")}
+        paths = {key: getattr(model, key, None) for key in ("prompts", "weights", "start", "python")}
         models.append(model.model_copy(update={key: folder / path for key, path in paths.items() if path}))
     split = study.split
     split = split.model_copy(

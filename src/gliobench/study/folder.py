@@ -59,6 +59,14 @@ class StudyFolder:
         """The keys of the questions that were put to a model again; the first answer is among those asked."""
         return self.root / "answers" / f"{model}.repeated.json"
 
+    def deciding(self, model: str) -> Path:
+        """The keys of the questions about validation patients, who teach how slices become a grade; none is scored."""
+        return self.root / "answers" / f"{model}.deciding.json"
+
+    def question_lists(self, model: str) -> tuple[Path, Path, Path]:
+        """All three; a model has been asked when they are there."""
+        return self.asked(model), self.repeated(model), self.deciding(model)
+
     def stamp(self, stage: str) -> Path:
         return self.root / "stamps" / f"{stage}.json"
 

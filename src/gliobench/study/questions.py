@@ -34,12 +34,12 @@ def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> 
             yield f"{task}: {count} have not {needed} and are not asked ({shown})"
 
 
-def asked_slices(context: Context, plane: Plane) -> dict[str, list[int]]:
-    """Slice indices by test patient, as the study selects them."""
+def asked_slices(context: Context, plane: Plane, ids: Sequence[str] | None = None) -> dict[str, list[int]]:
+    """Slice indices by patient, as the study selects them; of the test patients where no `ids` are given."""
     part = context.study.slices
     found = _predicted_masks(context) if part.by else {}
     slices = {}
-    for id in context.tested:
+    for id in context.tested if ids is None else ids:
         subject = context.subjects[id]
         if part.select == "oracle" and subject.labels is None:
             continue
@@ -58,7 +58,7 @@ def asked_slices(context: Context, plane: Plane) -> dict[str, list[int]]:
 
 def slice_questions(context: Context, ids: Sequence[str], tasks: Sequence[str], plane: Plane) -> Iterator[Question]:
     """Questions about single slices, patient by patient and task by task."""
-    slices = asked_slices(context, plane)
+    slices = asked_slices(context, plane, ids)
     for id in ids:
         subject, indices = context.subjects[id], slices.get(id, [])
         for task in tasks:

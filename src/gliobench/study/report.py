@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.scoring.errors import CompareError
+from gliobench.study.aggregate import aggregation_notes
 from gliobench.study.config import (
     UNTRAINED_CHECKPOINT,
     AnyModel,
@@ -18,6 +19,7 @@ from gliobench.study.config import (
     ClassicalModel,
     LanguageModel,
     NetworkModel,
+    NnUNetModel,
     ServerModel,
 )
 from gliobench.study.consistency import sampling
@@ -138,7 +140,7 @@ def _cannot_know_anything(part: AnyModel) -> bool:
 def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
     import pandas as pd
 
-    networks = [part.name for part in context.study.models if isinstance(part, NetworkModel)]
+    networks = [part.name for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel)]
     paths = {
         f"{name}, fold {number}": context.folder.network(name, number) / "curves.csv"
         for name in networks
@@ -185,8 +187,15 @@ def _notes(context: Context) -> Iterator[str]:
             continue
         how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
         source = part.checkpoint if isinstance(part, LanguageModel) else f"{part.model} at {part.base_url}"
-        yield f"{part.name}: {source}, {part.modality} slices one by one, decoding {how}"
-    yield "A patient's grade is what most slices say: LGG, HGG, no glioma or nothing; a tie goes to the first."
+        view = part.view.to_view().identity
+        shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
+        shots = f", each after {part.shots} slices of training patients with their true answers" if part.shots else ""
+        yield f"{part.name}: {source}{shown}{shots}, decoding {how}"
+    yield from aggregation_notes(context)
+    yield (
+        "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
+        "a tie goes to the first."
+    )
 
 
 def _vision_note(part: SegmenterModel | EncoderModel) -> str:

@@ -10,9 +10,10 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.models.networks import NETWORKS
 from gliobench.models.trained import DESCRIPTION, read_description
-from gliobench.study.config import NetworkModel
+from gliobench.study.config import NetworkModel, NnUNetModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint, write_json
+from gliobench.study.nnunet import train_nnunet
 from gliobench.study.questions import can_be_asked
 
 if TYPE_CHECKING:
@@ -23,13 +24,17 @@ SWEEP = "sweep.json"
 
 def train(context: Context, names: Collection[str] | None = None) -> None:
     """Train the networks of the study, or only those named. Goes on where an interrupted training stopped."""
-    networks = [part for part in context.study.models if isinstance(part, NetworkModel)]
+    networks = [part for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel)]
     if unknown := sorted(set(names or ()) - {part.name for part in networks}):
         known = ", ".join(part.name for part in networks) or "none"
         raise StageError(f"no network of the study is named {', '.join(unknown)}; it has {known}")
     for part in networks:
-        if part.weights is None and (names is None or part.name in names):
-            for number, fold in context.folds.items():
+        if names is not None and part.name not in names:
+            continue
+        for number, fold in context.folds.items():
+            if isinstance(part, NnUNetModel):
+                train_nnunet(context, part, number, fold)
+            elif part.weights is None:
                 _train(context, part, number, fold)
 
 
