@@ -8,7 +8,8 @@ from typing import Any
 
 from gliobench.grid.frame import Plane
 from gliobench.models.baselines import BASELINES
-from gliobench.models.prediction import Model
+from gliobench.models.prediction import Grader, Model
+from gliobench.models.shown import Shown
 from gliobench.models.trained import DESCRIPTION
 from gliobench.study.config import (
     UNTRAINED_CHECKPOINT,
@@ -18,8 +19,10 @@ from gliobench.study.config import (
     LanguageModel,
     NetworkModel,
     ServerModel,
+    TogetherModel,
 )
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.shown import shown
 from gliobench.tasks.prompt import Prompt, read_prompt_file
 
 
@@ -46,15 +49,18 @@ def _baseline(context: Context, part: BaselineModel, round: Round, plane: Plane)
 def _classical(context: Context, part: ClassicalModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.classical.grade import fit_grader
 
-    validation = [context.subjects[id] for id in round.validation]
-    train = [context.subjects[id] for id in round.learn if id not in round.validation]
-    return fit_grader(part.name, part.region, train, validation)
+    subjects = shown(context, part)
+    validation = [subjects[id] for id in round.validation]
+    train = [subjects[id] for id in round.learn if id not in round.validation]
+    model = fit_grader(part.name, part.region, train, validation)
+    return model if subjects is context.subjects else Shown(model, subjects)
 
 
 def _network(context: Context, part: NetworkModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.trained import load_network
 
-    return load_network(network_folders(context, part, round), part.name)
+    model = load_network(network_folders(context, part, round), part.name)
+    return model if part.crop is None else Shown(model, shown(context, part))
 
 
 def network_folders(context: Context, part: NetworkModel, round: Round) -> list[Path]:
@@ -70,6 +76,17 @@ def network_folders(context: Context, part: NetworkModel, round: Round) -> list[
                 f"{part.name} is not trained on fold {number} yet: run `gliobench train --model {part.name}` first"
             )
     return [context.folder.network(part.name, number) for number in round.folds]
+
+
+def _together(context: Context, part: TogetherModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.together import Together
+
+    parts = {one.name: one for one in context.study.models}
+    members = [build_model(context, parts[name], round, plane) for name in part.of]
+    for member in members:
+        if "grade" not in member.tasks or not isinstance(member, Grader):
+            raise StageError(f"{part.name}: {member.name} gives no calibrated probability of a grade")
+    return Together(part.name, [member for member in members if isinstance(member, Grader)])
 
 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
@@ -131,6 +148,7 @@ BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline),
     "classical": Builder(_classical),
     "network": Builder(_network),
+    "together": Builder(_together),
     "vlm": Builder(_language_model, learns=False),
     "openai": Builder(_server_model, learns=False),
 }

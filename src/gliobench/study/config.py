@@ -21,6 +21,11 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _check_by(key: str, choice: str, by: str | None) -> None:
+    if (choice == "predicted") != (by is not None):
+        raise ValueError(f"`by` names the model whose masks are looked at: give it with `{key}: predicted` only")
+
+
 class GridPart(Part):
     """The common grid. `tumour` uses the truth to place it (an oracle); `stored` keeps z-scored voxels as they are."""
 
@@ -71,10 +76,7 @@ class SlicesPart(Part):
 
     @model_validator(mode="after")
     def _by_goes_with_predicted(self) -> Self:
-        if (self.select == "predicted") != (self.by is not None):
-            raise ValueError(
-                "`by` names the model whose masks choose the slices: give it with `select: predicted` only"
-            )
+        _check_by("select", self.select, self.by)
         return self
 
 
@@ -115,15 +117,29 @@ class TrainPart(Part):
     seed: int | None = None
 
 
+class CropPart(Part):
+    """A box of `shape` (D, H, W) voxels of the grid around a tumour: the one that the model `by` found in a patient it
+    did not learn from, or with `around: truth` the true one (an oracle)."""
+
+    around: Literal["predicted", "truth"] = "predicted"
+    by: Name | None = None
+    shape: tuple[int, int, int]
+
+    @model_validator(mode="after")
+    def _by_goes_with_predicted(self) -> Self:
+        _check_by("around", self.around, self.by)
+        return self
+
+
 class NetworkModel(Part):
     """A 3D network of `gliobench.models.networks`.
 
     It learns from the training patients of each fold in use; or, with `weights`, it was trained before: the folder of
     one network, or of several that answer together, such as `runs/other/networks/segresnet`. `start` is the folder of a
-    trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart. With `sweep` a
-    network is trained for each of the choices, and the one that is best on the validation patients answers: no choice
-    is made on the test patients, who are not opened before. `log`: where else the curves go (`curves.csv` is always
-    written); each needs its own package.
+    trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart. `crop`, for grades
+    only: it sees a box around the tumour. With `sweep` a network is trained for each of the choices, and the one that
+    is best on the validation patients answers: no choice is made on the test patients, who are not opened before.
+    `log`: where else the curves go (`curves.csv` is always written); each needs its own package.
     """
 
     kind: Literal["network"]
@@ -133,6 +149,7 @@ class NetworkModel(Part):
     train: TrainPart = TrainPart()
     sweep: tuple[TrainPart, ...] = ()
     log: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
+    crop: CropPart | None = None
     weights: Path | None = None
     start: Path | None = None
 
@@ -140,12 +157,27 @@ class NetworkModel(Part):
 class ClassicalModel(Part):
     """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
 
-    `region`: where it looks: the whole prepared `crop`, its `brain`, or the true tumour (`truth`, an oracle).
+    `region`: where it looks: the whole prepared `crop`, its `brain`, the tumour that the model `by` found in patients
+    it did not learn from (`predicted`), or the true tumour (`truth`, an oracle).
     """
 
     kind: Literal["classical"]
     name: Name
-    region: Literal["crop", "brain", "truth"] = "brain"
+    region: Literal["crop", "brain", "predicted", "truth"] = "brain"
+    by: Name | None = None
+
+    @model_validator(mode="after")
+    def _by_goes_with_predicted(self) -> Self:
+        _check_by("region", self.region, self.by)
+        return self
+
+
+class TogetherModel(Part):
+    """Grade models of the study, by name, that answer together: the mean of their calibrated probabilities."""
+
+    kind: Literal["together"]
+    name: Name
+    of: tuple[Name, ...] = Field(min_length=2)
 
 
 class LanguageModel(Part):
@@ -217,8 +249,16 @@ def samples(part: Part) -> bool:
 
 
 AnyModel = Annotated[
-    BaselineModel | ClassicalModel | NetworkModel | LanguageModel | ServerModel, Field(discriminator="kind")
+    BaselineModel | ClassicalModel | NetworkModel | TogetherModel | LanguageModel | ServerModel,
+    Field(discriminator="kind"),
 ]
+
+
+def mask_model(part: Part) -> str | None:
+    """The model of the study whose masks say where `part` looks; None where none does."""
+    if isinstance(part, NetworkModel):
+        return part.crop.by if part.crop else None
+    return part.by if isinstance(part, ClassicalModel) else None
 
 
 class Study(Part):
@@ -238,13 +278,28 @@ class Study(Part):
         names = [model.name for model in self.models]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"models: {', '.join(twice)} stands there twice; every model needs a name of its own")
-        if self.slices.by is not None and self.slices.by not in names:
-            raise ValueError(f"slices.by: no model is named {self.slices.by!r}; there are {', '.join(names)}")
+        named = {"slices.by": self.slices.by} | {f"{part.name}: by": mask_model(part) for part in self.models}
+        together = [part for part in self.models if isinstance(part, TogetherModel)]
+        named |= {f"{part.name}: of {one}": one for part in together for one in part.of}
+        for place, name in named.items():
+            if name is not None and name not in names:
+                raise ValueError(f"{place}: no model is named {name!r}; there are {', '.join(names)}")
+        if nested := {part.name for part in together} & {one for part in together for one in part.of}:
+            raise ValueError(f"{', '.join(sorted(nested))}: models that answer together cannot be members of others")
         if self.consistency is not None and self.consistency.task not in self.tasks:
             raise ValueError(
                 f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
             )
         return self
+
+
+def shown_the_truth(study: Study, part: Part) -> bool:
+    """Whether the truth says where a model looks: an oracle."""
+    if isinstance(part, TogetherModel):
+        return any(shown_the_truth(study, one) for one in study.models if one.name in part.of)
+    if isinstance(part, NetworkModel):
+        return part.crop is not None and part.crop.around == "truth"
+    return isinstance(part, ClassicalModel) and part.region == "truth"
 
 
 class StudyError(ValueError):
@@ -282,7 +337,7 @@ def with_fold(study: Study, fold: str | None) -> Study:
 
 def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    kinds = ("baseline", "classical", "network", "vlm", "openai")
+    kinds = ("baseline", "classical", "network", "together", "vlm", "openai")
     location = tuple(part for part in detail["loc"] if part not in kinds)
     known = location
     while known and known not in lines:

@@ -10,7 +10,17 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model, network_folders
-from gliobench.study.config import AnyModel, ClassicalModel, LanguageModel, NetworkModel, ServerModel, samples
+from gliobench.study.config import (
+    AnyModel,
+    ClassicalModel,
+    LanguageModel,
+    NetworkModel,
+    ServerModel,
+    TogetherModel,
+    mask_model,
+    samples,
+    shown_the_truth,
+)
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
@@ -24,7 +34,10 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
         raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
     for sentence in without_truth([context.subjects[id] for id in context.tested], context.study.tasks):
         context.voice.say(sentence)
-    for part in sorted(parts, key=lambda part: part.name != context.study.slices.by):  # who chooses slices goes first
+    # Whose masks say where others look goes first, and of these who chooses slices.
+    looked_at = {mask_model(part) for part in parts}
+    order = sorted(parts, key=lambda part: (part.name != context.study.slices.by, part.name not in looked_at))
+    for part in order:
         if names is None or part.name in names:
             _ask(context, part)
 
@@ -48,7 +61,8 @@ def _ask(context: Context, part: AnyModel) -> None:
 def _inputs(context: Context, part: AnyModel) -> str:
     """Fingerprint of everything that decides which questions are asked and what is answered."""
     study = context.study
-    by = study.slices.by
+    by, masks = study.slices.by, mask_model(part)
+    members = [one for one in study.models if isinstance(part, TogetherModel) and one.name in part.of]
     prompts = part.prompts if isinstance(part, LanguageModel | ServerModel) else None
     return fingerprint(
         model=part.model_dump(exclude={"batch_size", "log", *ServerModel.OPERATION}),
@@ -56,6 +70,8 @@ def _inputs(context: Context, part: AnyModel) -> str:
         trained=_trained(context, part) if isinstance(part, NetworkModel) else None,
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
+        masks_by=_asked_digest(context, masks) if masks else None,
+        of=[_inputs(context, one) for one in members],
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
@@ -134,5 +150,5 @@ def _oracles(context: Context, part: AnyModel, question: Question) -> tuple[str,
     """What the truth was used for when this question's input was made."""
     grid = ("grid",) if question.subject.oracle else ()
     slices = ("slices",) if question.frame is not None and context.study.slices.select == "oracle" else ()
-    region = ("region",) if isinstance(part, ClassicalModel) and part.region == "truth" else ()
+    region = ("region",) if shown_the_truth(context.study, part) else ()
     return grid + slices + region

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.models.networks import NETWORKS
 from gliobench.scoring.errors import CompareError
 from gliobench.study.config import (
     UNTRAINED_CHECKPOINT,
@@ -18,6 +19,8 @@ from gliobench.study.config import (
     LanguageModel,
     NetworkModel,
     ServerModel,
+    mask_model,
+    shown_the_truth,
 )
 from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, read_stage
@@ -147,13 +150,11 @@ def _oracles(context: Context) -> Iterator[str]:
     if context.study.slices.select == "oracle":
         yield "slices: a slice-by-slice model is asked only about slices that hold tumour, found by the truth"
     for name in _shown_the_tumour(context):
-        yield f"region: {name} looks inside the true tumour"
+        yield f"region: {name} looks where the true tumour is"
 
 
 def _shown_the_tumour(context: Context) -> list[str]:
-    """The classical models whose region is the truth."""
-    classical = (part for part in context.study.models if isinstance(part, ClassicalModel))
-    return [part.name for part in classical if part.region == "truth"]
+    return [part.name for part in context.study.models if shown_the_truth(context.study, part)]
 
 
 def _notes(context: Context) -> Iterator[str]:
@@ -164,6 +165,11 @@ def _notes(context: Context) -> Iterator[str]:
     elif len(context.folds) > 1:
         count = len(context.folds)
         yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
+    if _lacks_classical(context):
+        yield "Grade networks stand here without the classical baseline that is hard to beat: add `kind: classical`."
+    for part in context.study.models:
+        if by := mask_model(part):
+            yield f"{part.name} looks where {by} found the tumour, in everybody by a model that did not learn from him."
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
         if not isinstance(part, LanguageModel | ServerModel):
@@ -172,6 +178,13 @@ def _notes(context: Context) -> Iterator[str]:
         source = part.checkpoint if isinstance(part, LanguageModel) else f"{part.model} at {part.base_url}"
         yield f"{part.name}: {source}, {part.modality} slices one by one, decoding {how}"
     yield "A patient's grade is what most slices say: LGG, HGG, no glioma or nothing; a tie goes to the first."
+
+
+def _lacks_classical(context: Context) -> bool:
+    """Whether grade networks are compared with no classical baseline."""
+    networks = [part.network for part in context.study.models if isinstance(part, NetworkModel)]
+    graded = "grade" in context.study.tasks and any(NETWORKS[name].task == "grade" for name in networks)
+    return graded and not any(isinstance(part, ClassicalModel) for part in context.study.models)
 
 
 def _provenance(context: Context) -> dict[str, str]:
