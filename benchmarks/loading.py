@@ -20,7 +20,6 @@ from time import process_time
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
 
 import torch
-from prepare import monai_chain, paths
 from rich.console import Console
 from rich.table import Table
 
@@ -36,6 +35,7 @@ from gliobench.training.goals import make_goal
 from gliobench.training.job import Job
 from gliobench.training.memory import keep_memory
 from gliobench.training.settings import recipe
+from prepare import monai_chain, paths
 
 
 def main() -> None:
