@@ -205,9 +205,9 @@ def train(
 
     Example: `gliobench train studies/segmentation.yaml --out runs/cv --model segresnet --fold all`
     """
-    from gliobench.study import train as stage
+    from gliobench.study.run import learn
 
-    stage.train(_context(study, cohort, out, store, fold=fold), model or None)
+    learn(_context(study, cohort, out, store, fold=fold), model or None)
 
 
 @app.command(rich_help_panel=STAGES)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.baselines import BASELINES
-from gliobench.models.prediction import Model
+from gliobench.models.prediction import Grader, Model
+from gliobench.models.shown import Shown
 from gliobench.models.trained import DESCRIPTION
 from gliobench.study.config import (
     UNTRAINED_CHECKPOINT,
@@ -20,9 +21,11 @@ from gliobench.study.config import (
     NetworkModel,
     NnUNetModel,
     ServerModel,
+    TogetherModel,
 )
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.shots import reference_shots
+from gliobench.study.shown import shown
 from gliobench.study.vision_parts import UNTRAINED_VISION, EncoderModel, SegmenterModel
 from gliobench.tasks.prompt import Prompt, read_prompt_file
 
@@ -54,13 +57,16 @@ def _baseline(context: Context, part: BaselineModel, round: Round, plane: Plane)
 def _classical(context: Context, part: ClassicalModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.classical.grade import fit_grader
 
-    return fit_grader(part.name, part.region, *_learners(context, round))
+    subjects = shown(context, part)
+    model = fit_grader(part.name, part.region, *_learners(subjects, round))
+    return model if subjects is context.subjects else Shown(model, subjects)
 
 
 def _network(context: Context, part: NetworkModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.trained import load_network
 
-    return load_network(network_folders(context, part, round), part.name)
+    model = load_network(network_folders(context, part, round), part.name)
+    return model if part.crop is None else Shown(model, shown(context, part))
 
 
 def network_folders(context: Context, part: NetworkModel, round: Round) -> list[Path]:
@@ -85,6 +91,17 @@ def _nnunet(context: Context, part: NnUNetModel, round: Round, plane: Plane) -> 
 
     folders = _trained_here(context, part.name, round)
     return load_nnunet(folders, part.name, Installation(part.python, context.workers))
+
+
+def _together(context: Context, part: TogetherModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.together import Together
+
+    parts = {one.name: one for one in context.study.models}
+    members = [build_model(context, parts[name], round, plane) for name in part.of]
+    for member in members:
+        if "grade" not in member.tasks or not isinstance(member, Grader):
+            raise StageError(f"{part.name}: {member.name} gives no calibrated probability of a grade")
+    return Together(part.name, [member for member in members if isinstance(member, Grader)])
 
 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
@@ -183,14 +200,16 @@ def _encoder(context: Context, part: EncoderModel, round: Round, plane: Plane) -
         revision=part.revision,
         cache=context.folder.features,
     )
-    train, validation = _learners(context, round)
+    train, validation = _learners(context.subjects, round)
     return fit_probe(part.name, part.pool, train, validation, encoder.features, encoder.settings)
 
 
-def _learners(context: Context, round: Round) -> tuple[list[PreparedSubject], list[PreparedSubject]]:
+def _learners(
+    subjects: Mapping[str, PreparedSubject], round: Round
+) -> tuple[list[PreparedSubject], list[PreparedSubject]]:
     """The training patients of a round, and those who decide."""
-    train = [context.subjects[id] for id in round.learn if id not in round.validation]
-    return train, [context.subjects[id] for id in round.validation]
+    train = [subjects[id] for id in round.learn if id not in round.validation]
+    return train, [subjects[id] for id in round.validation]
 
 
 def own_prompts(path: Path | None, tasks: Sequence[str]) -> dict[str, Prompt] | None:
@@ -227,6 +246,7 @@ BUILDERS: Mapping[str, Builder] = {
     "classical": Builder(_classical),
     "network": Builder(_network),
     "nnunet": Builder(_nnunet),
+    "together": Builder(_together),
     "vlm": Builder(_language_model, learns=lambda part: is_finetuned(part) or _is_shown_patients(part)),
     "openai": Builder(_server_model, learns=_is_shown_patients),
     "segmenter": Builder(_segmenter, learns=lambda part: False),

@@ -20,6 +20,11 @@ Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 
 
+def _check_by(key: str, choice: str, by: str | None) -> None:
+    if (choice == "predicted") != (by is not None):
+        raise ValueError(f"`by` names the model whose masks are looked at: give it with `{key}: predicted` only")
+
+
 class GridPart(Part):
     """The common grid. `tumour` uses the truth to place it (an oracle); `stored` keeps z-scored voxels as they are."""
 
@@ -70,10 +75,7 @@ class SlicesPart(Part):
 
     @model_validator(mode="after")
     def _by_goes_with_predicted(self) -> Self:
-        if (self.select == "predicted") != (self.by is not None):
-            raise ValueError(
-                "`by` names the model whose masks choose the slices: give it with `select: predicted` only"
-            )
+        _check_by("select", self.select, self.by)
         return self
 
 
@@ -114,15 +116,29 @@ class TrainPart(Part):
     seed: int | None = None
 
 
+class CropPart(Part):
+    """A box of `shape` (D, H, W) voxels of the grid around a tumour: the one that the model `by` found in a patient it
+    did not learn from, or with `around: truth` the true one (an oracle)."""
+
+    around: Literal["predicted", "truth"] = "predicted"
+    by: Name | None = None
+    shape: tuple[int, int, int]
+
+    @model_validator(mode="after")
+    def _by_goes_with_predicted(self) -> Self:
+        _check_by("around", self.around, self.by)
+        return self
+
+
 class NetworkModel(Part):
     """A 3D network of `gliobench.models.networks`.
 
     It learns from the training patients of each fold in use; or, with `weights`, it was trained before: the folder of
     one network, or of several that answer together, such as `runs/other/networks/segresnet`. `start` is the folder of a
-    trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart. With `sweep` a
-    network is trained for each of the choices, and the one that is best on the validation patients answers: no choice
-    is made on the test patients, who are not opened before. `log`: where else the curves go (`curves.csv` is always
-    written); each needs its own package.
+    trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart. `crop`, for grades
+    only: it sees a box around the tumour. With `sweep` a network is trained for each of the choices, and the one that
+    is best on the validation patients answers: no choice is made on the test patients, who are not opened before.
+    `log`: where else the curves go (`curves.csv` is always written); each needs its own package.
     """
 
     kind: Literal["network"]
@@ -132,6 +148,7 @@ class NetworkModel(Part):
     train: TrainPart = TrainPart()
     sweep: tuple[TrainPart, ...] = ()
     log: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
+    crop: CropPart | None = None
     weights: Path | None = None
     start: Path | None = None
 
@@ -156,12 +173,27 @@ class NnUNetModel(Part):
 class ClassicalModel(Part):
     """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
 
-    `region`: where it looks: the whole prepared `crop`, its `brain`, or the true tumour (`truth`, an oracle).
+    `region`: where it looks: the whole prepared `crop`, its `brain`, the tumour that the model `by` found in patients
+    it did not learn from (`predicted`), or the true tumour (`truth`, an oracle).
     """
 
     kind: Literal["classical"]
     name: Name
-    region: Literal["crop", "brain", "truth"] = "brain"
+    region: Literal["crop", "brain", "predicted", "truth"] = "brain"
+    by: Name | None = None
+
+    @model_validator(mode="after")
+    def _by_goes_with_predicted(self) -> Self:
+        _check_by("region", self.region, self.by)
+        return self
+
+
+class TogetherModel(Part):
+    """Grade models of the study, by name, that answer together: the mean of their calibrated probabilities."""
+
+    kind: Literal["together"]
+    name: Name
+    of: tuple[Name, ...] = Field(min_length=2)
 
 
 class FinetunePart(Part):
@@ -364,12 +396,20 @@ AnyModel = Annotated[
     | ClassicalModel
     | NetworkModel
     | NnUNetModel
+    | TogetherModel
     | LanguageModel
     | ServerModel
     | SegmenterModel
     | EncoderModel,
     Field(discriminator="kind"),
 ]
+
+
+def mask_model(part: Part) -> str | None:
+    """The model of the study whose masks say where `part` looks; None where none does."""
+    if isinstance(part, NetworkModel):
+        return part.crop.by if part.crop else None
+    return part.by if isinstance(part, ClassicalModel) else None
 
 
 class Study(Part):
@@ -389,8 +429,14 @@ class Study(Part):
         names = [model.name for model in self.models]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"models: {', '.join(twice)} stands there twice; every model needs a name of its own")
-        if self.slices.by is not None and self.slices.by not in names:
-            raise ValueError(f"slices.by: no model is named {self.slices.by!r}; there are {', '.join(names)}")
+        named = {"slices.by": self.slices.by} | {f"{part.name}: by": mask_model(part) for part in self.models}
+        together = [part for part in self.models if isinstance(part, TogetherModel)]
+        named |= {f"{part.name}: of {one}": one for part in together for one in part.of}
+        for place, name in named.items():
+            if name is not None and name not in names:
+                raise ValueError(f"{place}: no model is named {name!r}; there are {', '.join(names)}")
+        if nested := {part.name for part in together} & {one for part in together for one in part.of}:
+            raise ValueError(f"{', '.join(sorted(nested))}: models that answer together cannot be members of others")
         learning = [model.name for model in self.models if learns_aggregate(model)]
         if learning and self.slices.select == "predicted":
             raise ValueError(
@@ -423,6 +469,15 @@ class Study(Part):
                     f"a {part.prompt} follows; add one to `tasks`"
                 )
         return self
+
+
+def shown_the_truth(study: Study, part: Part) -> bool:
+    """Whether the truth says where a model looks: an oracle."""
+    if isinstance(part, TogetherModel):
+        return any(shown_the_truth(study, one) for one in study.models if one.name in part.of)
+    if isinstance(part, NetworkModel):
+        return part.crop is not None and part.crop.around == "truth"
+    return isinstance(part, ClassicalModel) and part.region == "truth"
 
 
 class StudyError(ValueError):
@@ -460,7 +515,7 @@ def with_fold(study: Study, fold: str | None) -> Study:
 
 def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    kinds = ("baseline", "classical", "network", "nnunet", "vlm", "openai", "segmenter", "encoder")
+    kinds = ("baseline", "classical", "network", "nnunet", "together", "vlm", "openai", "segmenter", "encoder")
     location = tuple(part for part in detail["loc"] if part not in kinds)
     known = location
     while known and known not in lines:

@@ -18,8 +18,11 @@ from gliobench.study.config import (
     NetworkModel,
     NnUNetModel,
     ServerModel,
+    TogetherModel,
     learns_aggregate,
+    mask_model,
     samples,
+    shown_the_truth,
 )
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.finetune import finetuned_folds, finetuning_inputs
@@ -37,9 +40,14 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
         raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
     for sentence in without_truth([context.subjects[id] for id in context.tested], context.study.tasks):
         context.voice.say(sentence)
-    # Who chooses slices goes first; who is prompted with another's answers goes last.
-    by = context.study.slices.by
-    for part in sorted(parts, key=lambda part: (part.name != by, isinstance(part, SegmenterModel))):
+    # Whose masks say where others look goes first, and of these who chooses slices; who is prompted with another's
+    # answers goes last.
+    by, looked_at = context.study.slices.by, {mask_model(part) for part in parts}
+
+    def turn(part: AnyModel) -> tuple[bool, bool, bool]:
+        return part.name != by, part.name not in looked_at, isinstance(part, SegmenterModel)
+
+    for part in sorted(parts, key=turn):
         if names is None or part.name in names:
             _ask(context, part)
 
@@ -65,7 +73,8 @@ def _ask(context: Context, part: AnyModel) -> None:
 def _inputs(context: Context, part: AnyModel) -> str:
     """Fingerprint of everything that decides which questions are asked and what is answered."""
     study = context.study
-    by = study.slices.by
+    by, masks = study.slices.by, mask_model(part)
+    members = [one for one in study.models if isinstance(part, TogetherModel) and one.name in part.of]
     prompts = part.prompts if isinstance(part, LanguageModel | ServerModel) else None
     return fingerprint(
         model=part.model_dump(exclude={"log", "python", "aggregate", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
@@ -75,6 +84,8 @@ def _inputs(context: Context, part: AnyModel) -> str:
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         prompted_by=_asked_digest(context, part.source) if isinstance(part, SegmenterModel) else None,
+        masks_by=_asked_digest(context, masks) if masks else None,
+        of=[_inputs(context, one) for one in members],
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
@@ -173,7 +184,7 @@ def _oracles(context: Context, part: AnyModel, question: Question) -> tuple[str,
     """What the truth was used for when this question's input was made."""
     grid = ("grid",) if question.subject.oracle else ()
     slices = ("slices",) if question.frame is not None and context.study.slices.select == "oracle" else ()
-    region = ("region",) if isinstance(part, ClassicalModel) and part.region == "truth" else ()
+    region = ("region",) if shown_the_truth(context.study, part) else ()
     prompt = ("prompt",) if isinstance(part, SegmenterModel) and part.source == TRUTH else ()
     seen = ("slices",) if isinstance(part, EncoderModel) and part.select == "oracle" else ()
     return grid + slices + region + prompt + seen

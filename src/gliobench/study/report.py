@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.models.networks import NETWORKS
 from gliobench.scoring.errors import CompareError
 from gliobench.study.aggregate import aggregation_notes
 from gliobench.study.build import is_finetuned
@@ -22,6 +23,8 @@ from gliobench.study.config import (
     NetworkModel,
     NnUNetModel,
     ServerModel,
+    mask_model,
+    shown_the_truth,
 )
 from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, read_stage
@@ -179,8 +182,8 @@ def _shown_the_tumour(context: Context) -> dict[str, str]:
     """By model that is shown where the true tumour is, in what way."""
     shown = {}
     for part in context.study.models:
-        if isinstance(part, ClassicalModel) and part.region == "truth":
-            shown[part.name] = f"region: {part.name} looks inside the true tumour"
+        if shown_the_truth(context.study, part):
+            shown[part.name] = f"region: {part.name} looks where the true tumour is"
         elif isinstance(part, SegmenterModel) and part.source == TRUTH:
             place = "centre" if part.prompt == "point" else "box"
             shown[part.name] = f"prompt: {part.name} is given the true tumour's {place} in every slice"
@@ -197,6 +200,11 @@ def _notes(context: Context) -> Iterator[str]:
     elif len(context.folds) > 1:
         count = len(context.folds)
         yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
+    if _lacks_classical(context):
+        yield "Grade networks stand here without the classical baseline that is hard to beat: add `kind: classical`."
+    for part in context.study.models:
+        if by := mask_model(part):
+            yield f"{part.name} looks where {by} found the tumour, in everybody by a model that did not learn from him."
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
         if isinstance(part, SegmenterModel | EncoderModel):
@@ -226,6 +234,13 @@ def _vision_note(part: SegmenterModel | EncoderModel) -> str:
         f"{part.name}: {part.checkpoint}, frozen, and a logistic regression; 1 in {part.every} {part.plane} {what}, "
         f"{', '.join(part.channels)} as red, green, blue; pool: {part.pool}"
     )
+
+
+def _lacks_classical(context: Context) -> bool:
+    """Whether grade networks are compared with no classical baseline."""
+    networks = [part.network for part in context.study.models if isinstance(part, NetworkModel)]
+    graded = "grade" in context.study.tasks and any(NETWORKS[name].task == "grade" for name in networks)
+    return graded and not any(isinstance(part, ClassicalModel) for part in context.study.models)
 
 
 def _provenance(context: Context) -> dict[str, str]:

@@ -23,7 +23,7 @@ from sklearn.preprocessing import QuantileTransformer
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.classical.calibration import Calibration, calibrate, least_count
-from gliobench.models.classical.features import FEATURES_VERSION, Region, find_features, region_mask
+from gliobench.models.classical.features import FEATURES_VERSION, MASKED, Region, find_features, region_mask
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answer, Answered, Missing
@@ -54,8 +54,13 @@ class ClassicalGrader:
     tasks = frozenset({"grade"})
     per_slice = False
 
+    @property
+    def threshold(self) -> float:
+        """HGG from this probability on."""
+        return self.calibration.threshold
+
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a patient, in the order asked; Missing where the region is the truth and there is no mask."""
+        """One prediction a patient, in the order asked; Missing where there is no mask to look inside."""
         for question in questions:
             start = perf_counter()
             answer, probability = self._answer(question.subject)
@@ -63,10 +68,10 @@ class ClassicalGrader:
 
     def _answer(self, subject: PreparedSubject) -> tuple[Answer, float | None]:
         if not _has_region(subject, self.region):
-            return Missing("no mask, and the region to look at is the true tumour"), None
+            return Missing("no mask, and the region to look at is the tumour"), None
         score = _hgg(self.voters, self.describe(subject, self.region)[None])
         probability = float(self.calibration.probability(score)[0])
-        return Answered(Grade(HGG if probability >= self.calibration.threshold else LGG)), probability
+        return Answered(Grade(HGG if probability >= self.threshold else LGG)), probability
 
 
 def fit_grader(
@@ -86,7 +91,7 @@ def fit_grader(
     grades = _grades(train)
     if least_count(grades) == 0:
         raise ModelError(
-            f"{name}: needs training patients of both grades{' with a mask' if region == 'truth' else ''}; found "
+            f"{name}: needs training patients of both grades{' with a mask' if region in MASKED else ''}; found "
             f"{np.count_nonzero(grades == LGG)} LGG and {np.count_nonzero(grades == HGG)} HGG"
         )
     rows = np.array([describe(one, region) for one in train])
@@ -139,7 +144,7 @@ def _can_teach(subject: PreparedSubject, region: Region) -> bool:
 
 
 def _has_region(subject: PreparedSubject, region: Region) -> bool:
-    return region != "truth" or subject.labels is not None
+    return region not in MASKED or subject.labels is not None
 
 
 def _grades(subjects: Sequence[PreparedSubject]) -> NDArray[np.int_]:
