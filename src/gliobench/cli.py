@@ -87,14 +87,19 @@ SETUP, STAGES, ALL, AFTER = "Set up", "Stages of a study, in order", "All stages
 
 
 @app.command(rich_help_panel=SETUP)
-def doctor() -> None:
+def doctor(
+    nnunet: Annotated[
+        Path | None,
+        typer.Option("--nnunet", help="Ask this interpreter whether it has nnU-Net.", show_default=False),
+    ] = None,
+) -> None:
     """Say what this machine has: versions, processors, memory, accelerators, optional parts and why not.
 
     Example: `gliobench doctor`
     """
     from gliobench.doctor import examine
 
-    for line in examine():
+    for line in examine(nnunet):
         typer.echo(line)
 
 
@@ -200,9 +205,9 @@ def train(
 
     Example: `gliobench train studies/segmentation.yaml --out runs/cv --model segresnet --fold all`
     """
-    from gliobench.study import train as stage
+    from gliobench.study.run import learn
 
-    stage.train(_context(study, cohort, out, store, fold=fold), model or None)
+    learn(_context(study, cohort, out, store, fold=fold), model or None)
 
 
 @app.command(rich_help_panel=STAGES)

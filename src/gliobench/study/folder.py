@@ -36,6 +36,11 @@ class StudyFolder:
     def report(self) -> Path:
         return self.root / "report"
 
+    @property
+    def features(self) -> Path:
+        """What frozen encoders made of patients, by what decides it and by the patient's content."""
+        return self.root / "features"
+
     def network(self, model: str, fold: int) -> Path:
         return self.root / "networks" / model / f"fold-{fold}"
 

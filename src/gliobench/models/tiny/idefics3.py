@@ -61,7 +61,7 @@ class Size:
     @property
     def spread(self) -> float:
         """Of the random weights, as for the tiny Mllama: 0.02 would drown the image."""
-        return self.hidden**-0.5
+        return float(self.hidden**-0.5)
 
 
 def write_tiny_idefics3(out: Path, seed: int = 0, size: Size | None = None) -> Path:

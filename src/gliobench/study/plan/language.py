@@ -104,7 +104,7 @@ def _each(
 
 def answers_by_choice(part: LanguageModel | ServerModel, task: str) -> bool:
     """Whether nothing is written: the answer is read off the probabilities of a few."""
-    return isinstance(part, LanguageModel) and (task, "choice") in part.answer.items()
+    return isinstance(part, LanguageModel) and part.answer.get(task) == "choice"
 
 
 def _prompt(part: LanguageModel | ServerModel, task: str) -> Prompt:

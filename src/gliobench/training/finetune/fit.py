@@ -213,7 +213,7 @@ def _bfloat16(model: VisionLanguageModel, settings: FinetuneSettings) -> bool:
         return settings.precision == "bfloat16"
     network = model.checkpoint.model
     can = network.device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return can or network.dtype == torch.bfloat16
+    return bool(can or network.dtype == torch.bfloat16)
 
 
 def _resume(steps: Path, inputs: str) -> str | None:

@@ -18,7 +18,7 @@ OPTIMISER, RANDOM, SCHEDULE, WHOLE = "optimiser.safetensors", "random.safetensor
 Judge = Callable[[], Mapping[str, float]]
 
 
-class Tuner(SFTTrainer):
+class Tuner(SFTTrainer):  # type: ignore[misc]
     """`judge`: what the model's own answers are worth now; `score` among it. `sampler`: who is learnt from when."""
 
     def __init__(self, *arguments: Any, judge: Judge, sampler: BalancedSampler, **options: Any) -> None:
