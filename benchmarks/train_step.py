@@ -19,7 +19,7 @@ SHAPE = (95, 128, 128)
 def steps(variant: str, count: int) -> dict[str, object]:
     """Seconds of each step and the losses, after one step that is not counted."""
     if variant == "ours":
-        from gliobench.training.memory import keep_memory
+        from gliobench.models.memory import keep_memory
 
         keep_memory()
     import torch

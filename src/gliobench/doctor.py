@@ -8,6 +8,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from gliobench.models.quantised import quantisation_fault
+
 CORE = (
     "gliobench",
     "torch",
@@ -43,6 +45,8 @@ def examine(nnunet: Path | None = None) -> Iterator[str]:
     yield f"accelerator  {_accelerator()}"
     for package, purpose in OPTIONAL.items():
         yield f"{package:<12} {_version(package) or 'not installed'}; {purpose}{_import_fault(package)}"
+    fault = quantisation_fault()
+    yield f"4 or 8 bits  {f'do not work here: {fault}' if fault else 'work here'}; for `quantisation:` of a checkpoint"
     if nnunet is not None:
         from gliobench.models.nnunet import examine_installation
 

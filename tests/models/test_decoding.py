@@ -76,7 +76,7 @@ def test_a_rows_draw_does_not_depend_on_its_neighbours() -> None:
 
 
 def test_top_p_and_min_p_leave_only_the_likely_tokens() -> None:
-    assert logits_processors(Decoding(), [_question()]) is None
+    assert not logits_processors(Decoding(), [_question()])
     scores = torch.tensor([[0.6, 0.25, 0.1, 0.05]]).log()
     ids = torch.zeros(1, 1, dtype=torch.long)
     top_p = logits_processors(Decoding(temperature=1, top_p=0.8), [_question()])

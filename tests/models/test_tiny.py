@@ -1,16 +1,22 @@
-"""The tiny checkpoint: the real architecture, the same bytes from the same seed, and an image it can see."""
+"""The tiny checkpoints: real architectures, the same bytes from the same seed, and an image that they can see."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import MllamaForConditionalGeneration, MllamaProcessor
+from transformers import Idefics3ForConditionalGeneration, MllamaForConditionalGeneration, MllamaProcessor
 
 from gliobench.models.checkpoint import Checkpoint, load_checkpoint
-from gliobench.models.tiny import write_tiny_mllama
+from gliobench.models.tiny import (
+    write_tiny_clip,
+    write_tiny_idefics3,
+    write_tiny_mllama,
+    write_tiny_sam,
+    write_tiny_sam2,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -32,15 +38,26 @@ def loaded(folder: Path) -> Checkpoint:
     return load_checkpoint(folder, revision=None, dtype="auto", device="cpu")
 
 
-def test_same_seed_gives_the_same_bytes_and_another_seed_other_weights(folder: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def idefics3(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    folder = write_tiny_idefics3(tmp_path_factory.mktemp("tiny") / "idefics3")
+    return load_checkpoint(folder, revision=None, dtype="auto", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "write", [write_tiny_mllama, write_tiny_idefics3, write_tiny_sam, write_tiny_sam2, write_tiny_clip]
+)
+def test_same_seed_gives_the_same_bytes_and_another_seed_other_weights(
+    write: Callable[[Path, int], Path], tmp_path: Path
+) -> None:
     torch.manual_seed(99)  # the state of the global generator must not matter, nor be changed
     state = torch.get_rng_state()
-    again = write_tiny_mllama(tmp_path / "again", seed=0)
+    folder, again = (write(tmp_path / name, 0) for name in ("first", "again"))
     assert torch.equal(state, torch.get_rng_state())
     names = sorted(path.name for path in folder.iterdir())
     assert names == sorted(path.name for path in again.iterdir())
     assert all((folder / name).read_bytes() == (again / name).read_bytes() for name in names)
-    other = write_tiny_mllama(tmp_path / "other", seed=1)
+    other = write(tmp_path / "other", 1)
     assert (folder / "model.safetensors").read_bytes() != (other / "model.safetensors").read_bytes()
 
 
@@ -79,7 +96,19 @@ def test_template_puts_one_begin_then_the_image_then_the_text(loaded: Checkpoint
     assert inputs["aspect_ratio_mask"].tolist() == [[[1, 0, 0, 0]]]  # a slice is one tile of four
 
 
-def test_another_image_gives_other_logits(loaded: Checkpoint) -> None:
+def test_idefics3_is_small_and_its_image_stands_among_the_text_as_16_tokens(idefics3: Checkpoint) -> None:
+    assert isinstance(idefics3.model, Idefics3ForConditionalGeneration)
+    assert 0.5e6 < sum(parameter.numel() for parameter in idefics3.model.parameters()) < 2e6
+    inputs = _inputs(idefics3, np.zeros((95, 128), np.uint8), "Where?")
+    fake = "<fake_token_around_image>"
+    assert idefics3.processor.tokenizer.decode(inputs["input_ids"][0]) == (
+        f"<|begin_of_text|>User:{fake}<global-img>{'<image>' * 16}{fake}Where?<end_of_utterance>\nAssistant:"
+    )
+
+
+@pytest.mark.parametrize("family", ["loaded", "idefics3"])
+def test_another_image_gives_other_logits(family: str, request: pytest.FixtureRequest) -> None:
+    loaded = request.getfixturevalue(family)
     image = np.zeros((64, 64), np.uint8)
     image[10:20, 10:20] = 255
     moved = np.roll(image, 20, axis=0)

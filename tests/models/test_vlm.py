@@ -21,6 +21,7 @@ from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question
 from gliobench.models.tiny import UNTRAINED, write_tiny_mllama
 from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
+from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.registry import TASKS
 
@@ -119,7 +120,7 @@ def test_another_image_gives_other_logits_and_another_answer(folder: Path, model
     assert (one - other).abs().max() > 1e-3
     texts = [prediction.text for prediction in model.predict([_question("grade", index) for index in range(12)])]
     assert len(set(texts)) > 1
-    t2 = VisionLanguageModel(folder, decoding=SHORT, modality="t2")
+    t2 = VisionLanguageModel(folder, decoding=SHORT, view=View(modalities=("t2",)))
     assert [prediction.text for prediction in t2.predict([_question("grade", index) for index in range(12)])] != texts
 
 
@@ -150,7 +151,7 @@ def test_tokens_are_counted_up_to_the_end_without_the_padding(
     folder: Path, tmp_path: Path, model: VisionLanguageModel
 ) -> None:
     questions = [_question("grade", index) for index in range(8)]
-    alone = [model._generate([question])[0] for question in questions]  # at most 12 tokens, nothing padded
+    alone = [_generate(model, question) for question in questions]
     own_ends = model._checkpoint.end_ids
     end = next(token for token in alone[0] if token not in own_ends and not all(token in ids for ids in alone))
     ending = VisionLanguageModel(_with_end(folder, tmp_path / "ending", end), decoding=SHORT, batch_size=8)
@@ -160,6 +161,13 @@ def test_tokens_are_counted_up_to_the_end_without_the_padding(
         places = [place for place, token in enumerate(ids) if token in own_ends | {end}]
         assert prediction.finish == ("stop" if places else "length")
         assert prediction.tokens == (places[0] + 1 if places else 12)
+
+
+def _generate(model: VisionLanguageModel, question: Question) -> list[int]:
+    """The first 12 tokens that it says to one question, the end and what would follow it included."""
+    inputs = model._inputs([question])
+    output = model._checkpoint.model.generate(**inputs, do_sample=False, max_new_tokens=12)
+    return list(output[0, inputs["input_ids"].shape[1] :].tolist())
 
 
 def _with_end(folder: Path, copy: Path, token: int) -> Path:
@@ -203,7 +211,7 @@ def test_settings_are_all_that_changes_an_answer_and_nothing_else(folder: Path, 
     assert plain["image_size"] == '{"height": 128, "width": 128}'
     reworded = {"grade": replace(TASKS["grade"].prompt, text="LGG or HGG?")}
     others = [
-        settings(modality="t1ce"),
+        settings(view=View(modalities=("t1ce",))),
         settings(dtype="bfloat16"),
         settings(prompts=reworded),
         settings(decoding=Decoding(max_new_tokens=3)),
@@ -237,11 +245,23 @@ def test_questions_that_cannot_be_asked(folder: Path, model: VisionLanguageModel
     assert list(model.predict([])) == []
 
 
+def test_an_image_that_the_processor_does_not_take_is_named_before_anything_is_asked(
+    folder: Path, tmp_path: Path
+) -> None:
+    broken = Path(shutil.copytree(folder, tmp_path / "broken"))
+    config = json.loads((broken / "processor_config.json").read_text())
+    config["image_processor"]["image_mean"] = [0.5, 0.5]  # of three channels
+    (broken / "processor_config.json").write_text(json.dumps(config))
+    model = VisionLanguageModel(broken, decoding=SHORT)
+    message = r"subject-1, coronal slice 7: the processor of broken does not take this image of 12 x 48 pixels \("
+    with pytest.raises(ModelError, match=message):
+        model.predict([_question("grade", 7, plane="coronal")])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"tasks": ("grade", "volume")}, "unknown task volume"),
-        ({"modality": "pet"}, "unknown modality pet"),
         ({"batch_size": 0}, "batch_size"),
     ],
 )

@@ -1,5 +1,8 @@
 """Records survive: torn lines, two writers, and every value on the way to disk and back."""
 
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +53,33 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
     path.write_text(record("one").to_json() + "\n{broken\n" + record("two").to_json() + "\n")
     with pytest.raises(ValueError, match=r"answers\.jsonl, line 2: not a record"):
         list(RecordStore(path).read())
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from tests.records.test_store import record, RecordStore
+path = Path(sys.argv[1])
+with RecordStore(path) as store:
+    store.append(record("one"))
+    full = path.stat().st_size + 40  # as on a disk with room for a part of a line
+    resource.setrlimit(resource.RLIMIT_FSIZE, (full, full))
+    store.append(record("two"))
+"""
+
+
+def test_on_a_full_disk_what_was_written_is_kept_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    root = Path(__file__).resolve().parents[2]
+    ended = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, cwd=root)
+    message = (
+        r"RecordError: .*answers\.jsonl: the answer about P1 cannot be written \(File too large\); all before it are"
+    )
+    assert re.search(message, ended.stderr), ended.stderr
+    assert path.read_bytes() == (record("one").to_json() + "\n").encode()
+    with RecordStore(path) as store:
+        store.append(record("two"))
+    assert [r.key for r in RecordStore(path).read()] == ["one", "two"]
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:

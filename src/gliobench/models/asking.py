@@ -33,7 +33,8 @@ def check_names(what: str, names: set[str], known: Collection[str]) -> None:
         raise ModelError(f"unknown {what} {', '.join(unknown)}: expected some of {', '.join(known)}")
 
 
-def prompt_identity(prompt: Prompt, limit: int) -> str:
-    """All of a prompt that can change an answer, on one line; `limit`: the longest answer, in tokens."""
+def prompt_identity(prompt: Prompt, limit: int | None) -> str:
+    """All of a prompt that can change an answer, on one line; `limit`: the longest answer, in tokens, if it has one."""
     digest = hashlib.sha256(prompt.text.encode()).hexdigest()
-    return f"{prompt.name} {prompt.version} sha256:{digest} limit:{limit}"
+    bound = "" if limit is None else f" limit:{limit}"
+    return f"{prompt.name} {prompt.version} sha256:{digest}{bound}"

@@ -1,6 +1,5 @@
 """Load an image-text-to-text checkpoint with transformers, from a folder or the hub, or say why it cannot be used."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +17,12 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from gliobench.models.adapter import adapter_folder, adapter_identity, with_adapter
 from gliobench.models.errors import ModelError
+from gliobench.models.quantised import quantisation_config
+from gliobench.models.source import device_name, first_line, folder_digest, source_folder
 
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-HASHED = (".safetensors", ".json", ".jinja", ".model", ".txt")  # weights, configurations, templates, vocabularies
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Checkpoint:
 
     `id`: folder name or hub id. `revision`: the hub's commit, None for a folder.
     `content`: SHA-256 over the folder's files, hexadecimal, None for the hub (the commit says it all).
+    `adapter`: name and SHA-256 of the adapter on it, None where there is none.
     `end_ids`: the tokens that end an answer. `context`: the most tokens that fit, None where there is no limit.
     """
 
     id: str
     revision: str | None
     content: str | None
+    adapter: str | None
     model: Any
     processor: Any
     end_ids: frozenset[int]
@@ -56,35 +59,52 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load_checkpoint(source: str | Path, *, revision: str | None, dtype: str, device: str) -> Checkpoint:
+def load_checkpoint(
+    source: str | Path,
+    *,
+    revision: str | None,
+    dtype: str,
+    device: str,
+    spread: bool = False,
+    quantisation: str | None = None,
+    adapter: str | Path | None = None,
+) -> Checkpoint:
     """Load a checkpoint from safetensors, never running code that comes with it.
 
     `source`: a folder, or a hub id such as "meta-llama/Llama-3.2-11B-Vision-Instruct". `revision`: hub only.
     `dtype`: "auto" (as stored), "float32", "bfloat16" or "float16".
-    `device`: "auto" (the first GPU, else the CPU) or torch's name for one.
-    Raises ModelError: no such folder, hub unreachable, not image-text-to-text, weights incomplete or pickled.
+    `device`: "auto" (the first GPU, else the CPU) or torch's name for one. `spread`: over all devices instead, as
+    accelerate sees fit. `quantisation`: "4bit" or "8bit". `adapter`: a PEFT folder or a hub id, trained on `source`.
+    Raises ModelError: no such folder, hub unreachable, not image-text-to-text, weights incomplete or pickled,
+    4- or 8-bit weights cannot be used here, an adapter for another base.
     """
     if dtype not in DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-    folder = _folder(source)
+    folder = source_folder(source)
     if folder and revision:
         raise ModelError(f"{folder} is a folder and has no revisions: leave out {revision!r}")
     where = str(folder or source)
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
+    placed = _placement(device, spread, quantisation)
+    added = adapter_folder(adapter) if adapter else None
     with quiet():
         config = _checked_config(where, options)
         commit = getattr(config, "_commit_hash", None)
         options["revision"] = commit or revision  # configuration, processor and weights of one and the same commit
         processor = _load_processor(where, options)
-        model = _load_model(where, dtype, options)
+        model = _load_model(where, dtype, {**options, **placed})
+        name = folder.name if folder else where
+        if added:
+            model = with_adapter(model, added, name)
     try:
-        model = model.to(_device(device)).eval()
+        model = (model if placed else model.to(device_name(device))).eval()
     except RuntimeError as error:
-        raise ModelError(f"{where} does not go onto {device}: {_first_line(error)}") from error
+        raise ModelError(f"{where} does not go onto {device}: {first_line(error)}") from error
     return Checkpoint(
-        id=folder.name if folder else where,
+        id=name,
         revision=None if folder else options["revision"],
-        content=_digest(folder) if folder else None,
+        content=folder_digest(folder) if folder else None,
+        adapter=adapter_identity(added) if added else None,
         model=model,
         processor=processor,
         end_ids=_fix_generation(model, processor.tokenizer),
@@ -92,18 +112,12 @@ def load_checkpoint(source: str | Path, *, revision: str | None, dtype: str, dev
     )
 
 
-def _folder(source: str | Path) -> Path | None:
-    """The folder meant by `source`, or None for a hub id (one or two plain names joined by a slash)."""
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    if isinstance(source, Path) or path.is_absolute() or source.startswith((".", "~")) or len(path.parts) > 2:
-        found = "is a file" if path.exists() else "does not exist"
-        raise ModelError(
-            f"{path} {found}: expected the folder of a transformers checkpoint (config.json, *.safetensors), "
-            "or a hub id"
-        )
-    return None
+def _placement(device: str, spread: bool, quantisation: str | None) -> dict[str, Any]:
+    """Where the weights go while they are loaded; nothing where they are loaded first and moved then."""
+    if quantisation is None:
+        return {"device_map": "auto"} if spread else {}
+    config = quantisation_config(quantisation)
+    return {"quantization_config": config, "device_map": "auto" if spread else {"": device_name(device)}}
 
 
 def _checked_config(where: str, options: dict[str, Any]) -> Any:
@@ -112,7 +126,7 @@ def _checked_config(where: str, options: dict[str, Any]) -> Any:
     except (OSError, ValueError) as error:
         raise ModelError(
             f"No configuration of a checkpoint could be read from {where}. If it is a folder, it needs a config.json; "
-            f"if it is a hub id, check its spelling, your access to it and the network. ({_first_line(error)})"
+            f"if it is a hub id, check its spelling, your access to it and the network. ({first_line(error)})"
         ) from error
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise ModelError(
@@ -129,7 +143,7 @@ def _load_processor(where: str, options: dict[str, Any]) -> Any:
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(
             f"{where} has no processor that can be loaded here, so images cannot be given to it. "
-            f"Some need torchvision, others a file that is missing. ({_first_line(error)})"
+            f"Some need torchvision, others a file that is missing. ({first_line(error)})"
         ) from error
     missing = [part for part in ("image_processor", "tokenizer") if getattr(processor, part, None) is None]
     if missing:
@@ -150,7 +164,7 @@ def _load_model(where: str, dtype: str, options: dict[str, Any]) -> Any:
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"The weights of {where} cannot be loaded: expected undamaged *.safetensors that fit its config.json "
-            f"(pickled weights are never read). ({_first_line(error)})"
+            f"(pickled weights are never read). ({first_line(error)})"
         ) from error
     if found["missing_keys"]:
         names = sorted(found["missing_keys"])
@@ -175,23 +189,3 @@ def _fix_generation(model: Any, tokenizer: Any) -> frozenset[int]:
         eos_token_id=sorted(ends), pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id
     )
     return frozenset(ends)
-
-
-def _device(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _digest(folder: Path) -> str:
-    """SHA-256 over names and contents of all files that can change an answer, in the order of their names."""
-    total = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in HASHED and path.is_file():
-            with path.open("rb") as file:
-                total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return total.hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

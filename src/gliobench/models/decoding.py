@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,11 +71,15 @@ class GumbelNoise:
         return scores.float() - torch.stack(draws).log().to(scores.device)
 
 
-def logits_processors(decoding: Decoding, questions: Sequence[Question]) -> LogitsProcessorList | None:
-    """What is done to a batch's logits before the largest is taken; None for greedy decoding."""
+def logits_processors(
+    decoding: Decoding, questions: Sequence[Question], mask: Callable[..., torch.Tensor] | None = None
+) -> LogitsProcessorList:
+    """What is done to a batch's logits before the largest is taken. `mask` comes first: what it forbids is neither
+    counted by `top_p` and `min_p` nor drawn."""
+    steps = LogitsProcessorList([mask] if mask else [])
     if decoding.temperature == 0:
-        return None
-    steps = LogitsProcessorList([TemperatureLogitsWarper(float(decoding.temperature))])
+        return steps
+    steps.append(TemperatureLogitsWarper(float(decoding.temperature)))
     if decoding.top_p < 1:
         steps.append(TopPLogitsWarper(decoding.top_p))
     if decoding.min_p > 0:

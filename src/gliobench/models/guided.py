@@ -7,17 +7,30 @@ from typing import Any, Literal, get_args
 
 Dialect = Literal["structured_outputs", "guided_regex", "regex", "json_schema"]
 
-_PAIR = r"\([0-9]{1,3}, [0-9]{1,3}\)"
-_RUN = "[0-9]{1,3}-[0-9]{1,3}"
-_ROW = rf"[0-9]{{1,3}}: {_RUN}(, {_RUN})*"
-PATTERNS: Mapping[str, str] = {
-    "grade": "Choice: [012]",
-    "centre": rf"({_PAIR}|none)",
-    "box": r"(\([0-9]{1,3}, [0-9]{1,3}, [0-9]{1,3}, [0-9]{1,3}\)|none)",
-    "polygon": rf"(\({_PAIR}(, {_PAIR}){{9,14}}\)|none)",
-    "mask": rf"({_ROW}(\n{_ROW})*|none)",
-}
-"""Each task's strict format as a regular expression, in the common part of what the servers' grammars know."""
+_NUMBER = "[0-9]{1,3}"
+
+
+def task_patterns(
+    row: str = _NUMBER, column: str = _NUMBER, run: str = f"{_NUMBER}-{_NUMBER}", runs: str = "*", lines: str = "*"
+) -> Mapping[str, str]:
+    """Each task's strict format as a regular expression, in the common part of what grammars know.
+
+    `row`, `column`, `run`: how a row, a column, and the first and last column of a run are written. `runs`, `lines`:
+    how many more runs a line of a mask may have than one, and how many more lines a mask, as a quantifier.
+    """
+    pair = rf"\({row}, {column}\)"
+    line = rf"{row}: {run}(, {run}){runs}"
+    return {
+        "grade": "Choice: [012]",
+        "centre": rf"({pair}|none)",
+        "box": rf"(\({row}, {column}, {row}, {column}\)|none)",
+        "polygon": rf"(\({pair}(, {pair}){{9,14}}\)|none)",
+        "mask": rf"({line}(\n{line}){lines}|none)",
+    }
+
+
+PATTERNS = task_patterns()
+"""The formats as a server is told them, whatever the size of the image."""
 
 PROBE = "kx[0-9]{4}"  # nothing that a model writes by itself
 

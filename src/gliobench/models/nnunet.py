@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models import nnunet_worker
 from gliobench.models.errors import ModelError
+from gliobench.models.learnt import refuse_learnt
 from gliobench.models.nnunet_worker import FINAL, FOLD
 from gliobench.models.prediction import Prediction, Question, Settings
-from gliobench.models.trained import refuse_seen
 from gliobench.models.weights import file_digest
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
@@ -64,7 +64,7 @@ class NnUNet:
 
         Raises ModelError for a patient that was learnt from, and where nnU-Net stops.
         """
-        refuse_seen(self.name, self.learnt_from, questions)
+        refuse_learnt(self.name, self.learnt_from, questions)
         if not questions:
             return
         subjects = [question.subject for question in questions]

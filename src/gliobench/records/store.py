@@ -4,9 +4,10 @@ import fcntl
 import logging
 import os
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
+from gliobench.records.errors import RecordError
 from gliobench.records.record import Record, parse_record
 
 log = logging.getLogger(__name__)
@@ -17,17 +18,18 @@ FSYNC_EVERY = 64  # lines; each line is flushed at once, so only a power cut can
 class RecordStore:
     """The records of one model in one study: JSON lines in `path`. A context manager while it is written.
 
-    Opening it for writing takes an exclusive lock; a second writer gets a RuntimeError naming the file.
+    Opening it for writing takes an exclusive lock; a second writer gets a RuntimeError naming the file. Where a record
+    cannot be written, such as on a full disk, `append` raises RecordError; every record before it is kept.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._unsynced = 0
 
     def __enter__(self) -> "RecordStore":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("ab+")
+        self._file = self.path.open("ab+", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -38,7 +40,6 @@ class RecordStore:
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             self._file = None
@@ -47,12 +48,21 @@ class RecordStore:
         """Add one record; it survives the process from now on."""
         if self._file is None:
             raise RuntimeError(f"{self.path} is not open for writing")
-        self._file.write(record.to_json().encode() + b"\n")
-        self._file.flush()
-        self._unsynced += 1
-        if self._unsynced >= FSYNC_EVERY:
-            os.fsync(self._file.fileno())
-            self._unsynced = 0
+        whole = self._file.seek(0, os.SEEK_END)
+        line = memoryview(record.to_json().encode() + b"\n")
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+            self._unsynced += 1
+            if self._unsynced >= FSYNC_EVERY:
+                os.fsync(self._file.fileno())
+                self._unsynced = 0
+        except OSError as error:
+            self._file.truncate(whole)
+            raise RecordError(
+                f"{self.path}: the answer about {record.subject} cannot be written ({error.strerror}); all before it "
+                "are kept. Make room there and run the same command again: it goes on where it stopped"
+            ) from error
 
     def read(self) -> Iterator[Record]:
         """Every whole record, oldest first. A torn last line is left out with a warning; any other line that is

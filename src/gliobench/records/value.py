@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.grid.frame import SliceFrame
+from gliobench.records.errors import RecordError
 from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, Value, VolumeMask
 
 
@@ -20,13 +21,20 @@ class Arrays:
     folder: Path
 
     def save(self, key: str, mask: NDArray[np.bool_]) -> None:
-        """Write a mask; a reader never sees half of it."""
+        """Write a mask; a reader never sees half of it. Raises RecordError where it cannot be written."""
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / f".{key}.{os.getpid()}.npy"
-        with partial.open("wb") as file:
-            np.save(file, np.packbits(mask))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with partial.open("wb") as file:
+                np.save(file, np.packbits(mask))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise RecordError(
+                f"{self.folder}: a mask cannot be written ({error.strerror or error}); the answers before it are kept. "
+                "Make room there and run the same command again: it goes on where it stopped"
+            ) from error
         partial.replace(self.folder / f"{key}.npy")
 
     def load(self, key: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:

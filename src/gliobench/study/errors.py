@@ -4,6 +4,7 @@ from gliobench.cohort.subject import CohortError
 from gliobench.grid.splits import SplitError
 from gliobench.grid.store import StoreError
 from gliobench.models.errors import ModelError
+from gliobench.records.errors import RecordError
 from gliobench.replay.errors import ReplayError
 from gliobench.scoring.errors import CompareError
 from gliobench.study.config import StudyError
@@ -16,6 +17,7 @@ PERSONS_MISTAKES = (
     SplitError,
     PromptError,
     ModelError,
+    RecordError,
     ReplayError,
     CompareError,
     StudyError,

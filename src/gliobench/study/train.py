@@ -15,6 +15,7 @@ from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint, write_json
 from gliobench.study.nnunet import train_nnunet
 from gliobench.study.questions import can_be_asked
+from gliobench.study.shown import shown
 
 if TYPE_CHECKING:
     from gliobench.training.settings import TrainSettings
@@ -132,5 +133,8 @@ def _patients(context: Context, part: NetworkModel, fold: Fold) -> Iterator[list
     if part.network not in NETWORKS:
         raise StageError(f"{part.name}: no network is named {part.network!r}; there are {', '.join(NETWORKS)}")
     task = NETWORKS[part.network].task
+    if part.crop is not None and task != "grade":
+        raise StageError(f"{part.name}: crop: {part.network} answers the task {task} about whole patients")
+    subjects = shown(context, part)
     for ids in (fold.train, fold.validation):
-        yield [subject for subject in (context.subjects[id] for id in ids) if can_be_asked(subject, task)]
+        yield [subject for subject in (subjects[id] for id in ids) if can_be_asked(subject, task)]

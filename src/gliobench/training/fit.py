@@ -25,7 +25,9 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.inference import Decision, probabilities, raw_logits
+from gliobench.models.decision import Decision
+from gliobench.models.inference import probabilities, raw_logits
+from gliobench.models.memory import keep_memory
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.trained import WEIGHTS
@@ -37,7 +39,6 @@ from gliobench.training.description import describe, write_curves
 from gliobench.training.examples import batches, steps_an_epoch
 from gliobench.training.goals import make_goal
 from gliobench.training.job import Job, Learner
-from gliobench.training.memory import keep_memory
 from gliobench.training.schedule import learning_rate
 from gliobench.training.settings import EpochReport, TrainSettings
 

@@ -1,4 +1,4 @@
-"""Keep the C library from giving memory back between training steps: asking again costs more than the arithmetic."""
+"""Keep the C library from giving memory back between steps: asking for it again costs more than the arithmetic."""
 
 import ctypes
 import sys

@@ -1,26 +1,23 @@
 """A tiny, random, seeded checkpoint of the real Mllama architecture (Llama-3.2-Vision).
 
-It has learnt nothing: it is there so that every step from a slice to a scored answer runs on a laptop, through the
-same public calls that load and ask real weights. Any table that holds its answers calls it `UNTRAINED`.
+Any table that holds its answers calls it `UNTRAINED`.
 """
 
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers, processors
-from tokenizers.models import BPE
 from transformers import (
     GenerationConfig,
     MllamaConfig,
     MllamaForConditionalGeneration,
     MllamaProcessor,
-    PreTrainedTokenizerFast,
 )
 from transformers.models.mllama.configuration_mllama import MllamaTextConfig, MllamaVisionConfig
 from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
 
 from gliobench.models.checkpoint import quiet
+from gliobench.models.tiny.byte_tokenizer import byte_tokenizer
 
 UNTRAINED = "tiny-mllama (untrained)"
 
@@ -31,7 +28,7 @@ HIDDEN = 128
 INITIAL_SPREAD = HIDDEN**-0.5
 CONTEXT = 4096
 BEGIN, END, END_OF_TURN, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|finetune_right_pad_id|>"
-IMAGE = "<|image|>"
+IMAGE = "<|image|>"  # the last of the tokens: its id is the number of logits
 SPECIAL = (BEGIN, END, PAD, "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", END_OF_TURN, "<|python_tag|>")
 CHAT_TEMPLATE = """\
 {{- bos_token }}
@@ -61,7 +58,7 @@ def write_tiny_mllama(out: Path, seed: int = 0) -> Path:
 
     The same seed gives the same bytes. Returns `out`.
     """
-    tokenizer = _byte_tokenizer()
+    tokenizer = byte_tokenizer((*SPECIAL, IMAGE), begin=BEGIN, end=END_OF_TURN, pad=PAD, context=CONTEXT)
     model = _random_model(tokenizer, seed)
     image_processor = MllamaImageProcessorPil(
         size={"height": IMAGE_SIZE_PX, "width": IMAGE_SIZE_PX}, max_image_tiles=MAX_TILES
@@ -71,27 +68,6 @@ def write_tiny_mllama(out: Path, seed: int = 0) -> Path:
         model.save_pretrained(out)
         processor.save_pretrained(out)
     return out
-
-
-def _byte_tokenizer() -> Any:
-    """One token a byte and the special tokens of Llama 3.2, `<|image|>` last: its id is the number of logits."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(BPE(vocab={letter: number for number, letter in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in (*SPECIAL, IMAGE)])
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{BEGIN} $A", special_tokens=[(BEGIN, tokenizer.token_to_id(BEGIN))]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token=BEGIN,
-        eos_token=END_OF_TURN,
-        pad_token=PAD,
-        additional_special_tokens=[*SPECIAL, IMAGE],
-        model_max_length=CONTEXT,
-        clean_up_tokenization_spaces=False,
-    )
 
 
 def _random_model(tokenizer: Any, seed: int) -> Any:
