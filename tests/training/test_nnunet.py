@@ -14,6 +14,7 @@ from gliobench.models.errors import ModelError
 from gliobench.models.nnunet import (
     Installation,
     NnUNet,
+    as_nnunet_decides,
     examine_installation,
     load_nnunet,
     read_probabilities,
@@ -94,6 +95,15 @@ def test_probabilities_come_back_on_the_grid(tmp_path: Path) -> None:
     regions = np.random.default_rng(1).random((3, *SHAPE), dtype=np.float32)
     left_by_nnunet(tmp_path, regions)
     assert np.array_equal(read_probabilities(tmp_path, patient("A")), regions)
+
+
+def test_inner_regions_are_part_of_the_outer_ones() -> None:
+    voxels = np.array([[0.9, 0.9, 0.9, 0.1, 0.5], [0.1, 0.9, 0.1, 0.9, 0.5], [0.1, 0.9, 0.9, 0.1, 0.5]], np.float32)
+    whole, core, enhancing = as_nnunet_decides(voxels.reshape(3, 5, 1, 1))[..., 0, 0].astype(int).tolist()
+    # nnU-Net paints 1 where whole, then 2 where core, then 3 where enhancing: labels 1, 3, 3, 2, 0.
+    assert whole == [1, 1, 1, 1, 0]
+    assert core == [0, 1, 1, 1, 0]
+    assert enhancing == [0, 1, 1, 0, 0]
 
 
 def test_an_answer_that_lies_elsewhere_is_refused(tmp_path: Path) -> None:

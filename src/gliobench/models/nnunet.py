@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models import nnunet_worker
 from gliobench.models.errors import ModelError
-from gliobench.models.inference import nested
 from gliobench.models.learnt import refuse_learnt
 from gliobench.models.nnunet_worker import FINAL, FOLD
 from gliobench.models.prediction import Prediction, Question, Settings
@@ -76,8 +75,7 @@ class NnUNet:
             answers = [self._ask(folder, images, Path(asked) / str(n)) for n, folder in enumerate(self.folders)]
             for question in questions:
                 given = [read_probabilities(folder, question.subject) for folder in answers]
-                mean = np.mean(given, axis=0)
-                yield Prediction(question, Answered(VolumeMask(*nested([region > 0.5 for region in mean]))))
+                yield Prediction(question, Answered(VolumeMask(*as_nnunet_decides(np.mean(given, axis=0)))))
 
     def _ask(self, folder: Path, images: Path, out: Path) -> Path:
         model = read_description(folder)["model"]
@@ -142,6 +140,15 @@ def read_probabilities(folder: Path, subject: PreparedSubject) -> NDArray[np.flo
         )
     regions: NDArray[np.float32] = probabilities[1:] if len(probabilities) == 2 else probabilities
     return regions
+
+
+def as_nnunet_decides(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Regions, from the widest to the narrowest, of their probabilities: (R, D, H, W) bool.
+
+    nnU-Net paints them in this order, so a voxel of an inner region is in the outer ones too, whatever those say.
+    """
+    found: NDArray[np.bool_] = np.logical_or.accumulate(probabilities[::-1] > 0.5)[::-1]
+    return found
 
 
 def run_worker(installation: Installation, job: dict[str, Any], log: Path) -> Iterator[dict[str, Any]]:
