@@ -169,7 +169,7 @@ class LanguageModel(Part):
     quantisation: Quantisation | None = None
     device_map: Literal["auto"] | None = None
     tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
-    answer: Mapping[TaskName, AnswerMode] = {}
+    answer: Mapping[str, AnswerMode] = {}
     modality: Literal["flair", "t1", "t1ce", "t2"] = "flair"
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
