@@ -70,3 +70,16 @@ def test_oedema_is_bright_in_flair_and_the_ring_in_contrast(cohort: Cohort) -> N
     assert flair[raw.labels == 2].mean() > 1.3 * np.median(flair[healthy])
     ring = raw.labels == 4
     assert t1ce[ring].mean() / np.median(t1ce[healthy]) > t1[ring].mean() / np.median(t1[healthy])
+
+
+def test_coarse_phantoms_are_the_same_kind_of_patient(tmp_path: Path) -> None:
+    write_phantom(tmp_path, subjects=3, seed=0, spacing_mm=3)
+    for subject in (cohort := read_cohort(tmp_path)).subjects:
+        raw = load_subject(subject, cohort.labels)
+        assert raw.images.shape == (4, 80, 80, 51)
+        assert np.allclose(np.abs(np.diag(raw.affine)), [3, 3, 3, 1])
+        brain = (raw.images > 0).all(axis=0)
+        assert 1000 < brain.sum() * 27 / 1000 < 1900  # cm3
+        assert raw.labels is not None
+        assert 5 < (raw.labels > 0).sum() * 27 / 1000 < 250
+        assert raw.images[0][raw.labels == 2].mean() > 1.2 * np.median(raw.images[0][brain & (raw.labels == 0)])

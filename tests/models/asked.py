@@ -37,7 +37,7 @@ def questions(count: int, task: str | None = None) -> list[Question]:
 
 
 def shown_image(body: dict[str, Any]) -> np.ndarray:
-    """The slice in a request's body, (rows, columns) uint8."""
-    scheme, data = body["messages"][0]["content"][0]["image_url"]["url"].split(",")
+    """The image asked about in a request's body, (rows, columns) or (rows, columns, 3) uint8."""
+    scheme, data = body["messages"][-1]["content"][0]["image_url"]["url"].split(",")
     assert scheme == "data:image/png;base64"
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))

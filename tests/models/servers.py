@@ -152,21 +152,19 @@ class TinyModel:
         return told
 
     def inputs(self, messages: list[dict[str, Any]]) -> Any:
-        parts = []
-        for part in messages[0]["content"]:
-            if part["type"] == "image_url":
-                data = part["image_url"]["url"].removeprefix("data:image/png;base64,")
-                image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
-                parts.append({"type": "image", "image": image})
-            else:
-                parts.append(part)
         return self.checkpoint.processor.apply_chat_template(
-            [{"role": "user", "content": parts}],
+            [message | {"content": [self._part(part) for part in message["content"]]} for message in messages],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
         )
+
+    def _part(self, part: dict[str, Any]) -> dict[str, Any]:
+        if part["type"] != "image_url":
+            return part
+        data = part["image_url"]["url"].removeprefix("data:image/png;base64,")
+        return {"type": "image", "image": Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")}
 
     def _within(self, pattern: str, length: int) -> Callable[[int, torch.Tensor], list[int]]:
         """The tokens after which the text can still be made to follow `pattern`; the end where it does."""

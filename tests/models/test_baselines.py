@@ -59,6 +59,13 @@ def test_mean_box_is_the_mean_of_the_training_edges() -> None:
     assert edges == pytest.approx((4, 6, 11, 37 / 3))
 
 
+def test_mean_box_passes_over_slices_between_two_lesions() -> None:
+    gap = TRAIN[0].labels.copy()  # type: ignore[union-attr]
+    gap[gap.shape[0] // 2] = 0
+    parted = replace(TRAIN[0], labels=gap)
+    assert BASELINES["mean-box"]([parted], "axial").settings == BASELINES["mean-box"]([TRAIN[0]], "axial").settings
+
+
 def test_flair_blob_finds_the_bright_block() -> None:
     value, _ = ask("flair-blob", "mask")
     assert isinstance(value, VolumeMask)

@@ -19,6 +19,7 @@ from gliobench.models.openai_client import Decoding, OpenAIModel, Prices, Server
 from gliobench.models.prediction import Question
 from gliobench.models.tiny import UNTRAINED, write_tiny_mllama
 from gliobench.models.transformers_vlm import VisionLanguageModel
+from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answered, Refused, Truncated
 from gliobench.tasks.geometry import Grade
 
@@ -216,7 +217,7 @@ def test_settings_hold_what_changes_an_answer_and_nothing_of_how_it_is_fetched()
     assert plain == settings(Server("http://127.0.0.1:1/v1", timeout_s=3, attempts=2))
     others = [
         settings(Server("http://127.0.0.1:2/v1")),
-        settings(modality="t2"),
+        settings(view=View(modalities=("t2",))),
         settings(guided="regex"),
         settings(logprobs=True),
         settings(decoding=SHORT),

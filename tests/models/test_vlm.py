@@ -21,6 +21,7 @@ from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question
 from gliobench.models.tiny import UNTRAINED, write_tiny_mllama
 from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
+from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.registry import TASKS
 
@@ -119,7 +120,7 @@ def test_another_image_gives_other_logits_and_another_answer(folder: Path, model
     assert (one - other).abs().max() > 1e-3
     texts = [prediction.text for prediction in model.predict([_question("grade", index) for index in range(12)])]
     assert len(set(texts)) > 1
-    t2 = VisionLanguageModel(folder, decoding=SHORT, modality="t2")
+    t2 = VisionLanguageModel(folder, decoding=SHORT, view=View(modalities=("t2",)))
     assert [prediction.text for prediction in t2.predict([_question("grade", index) for index in range(12)])] != texts
 
 
@@ -210,7 +211,7 @@ def test_settings_are_all_that_changes_an_answer_and_nothing_else(folder: Path, 
     assert plain["image_size"] == '{"height": 128, "width": 128}'
     reworded = {"grade": replace(TASKS["grade"].prompt, text="LGG or HGG?")}
     others = [
-        settings(modality="t1ce"),
+        settings(view=View(modalities=("t1ce",))),
         settings(dtype="bfloat16"),
         settings(prompts=reworded),
         settings(decoding=Decoding(max_new_tokens=3)),
@@ -261,7 +262,6 @@ def test_an_image_that_the_processor_does_not_take_is_named_before_anything_is_a
     ("options", "message"),
     [
         ({"tasks": ("grade", "volume")}, "unknown task volume"),
-        ({"modality": "pet"}, "unknown modality pet"),
         ({"batch_size": 0}, "batch_size"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gliobench.grid.frame import SliceFrame
-from gliobench.report.consistency import consistency_table, draw_consistency
+from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.markdown import write_markdown
 from gliobench.report.page import render_page, write_report
@@ -33,8 +33,7 @@ def repeated(contents: ReportContents) -> ReportContents:
 
 
 def test_every_input_has_a_row_below_all_of_a_model(repeated: ReportContents) -> None:
-    table = consistency_table(repeated)
-    assert table is not None
+    (table,) = consistency_tables(repeated)
     assert [(row.model, row.where, row.asked, row.answers) for row in table.rows] == [
         ("general", "all 2 slices", 190, ""),
         ("general", "BraTS_001 (HGG), axial 31", 95, "95 HGG"),
@@ -59,7 +58,7 @@ def test_page_and_markdown_show_the_section_with_the_settings(repeated: ReportCo
 
 def test_nothing_is_shown_where_nothing_was_asked_twice(contents: ReportContents) -> None:
     assert "The same slice again and again" not in render_page(contents)
-    assert draw_consistency(contents) == []
+    assert consistency_tables(contents) == []
 
 
 def test_places_are_drawn_with_their_distances(contents: ReportContents) -> None:
@@ -68,8 +67,7 @@ def test_places_are_drawn_with_their_distances(contents: ReportContents) -> None
     page = render_page(replace(contents, consistency=measured))
     assert "to the medoid (mm)" in page
     assert "a<b" not in page
-    table = consistency_table(replace(contents, consistency=measured))
-    assert table is not None
+    (table,) = consistency_tables(replace(contents, consistency=measured))
     (row,) = table.rows
     assert (row.where, row.answers) == ("a<b (LGG), axial 31", "2 (1, 9), 1 (4, 9), 1 unanswered")
     assert row.cells[table.titles.index("spread, mm")][0] == "0.0"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gliobench.study.config import LanguageModel, NetworkModel, StudyError, read_study
+from gliobench.study.config import LanguageModel, NetworkModel, NnUNetModel, StudyError, read_study
 
 GOOD = """\
 name: small
@@ -45,6 +45,14 @@ def test_a_good_file_is_read_with_defaults_and_paths_beside_it(tmp_path: Path) -
     assert (study.slices.every, study.slices.select, network.train.epochs) == (2, "oracle", 3)
     assert language.temperature == 0.0, "greedy unless the study says otherwise"
     assert language.prompts == tmp_path / "own.yaml"
+
+
+def test_an_interpreter_lies_where_the_study_says(tmp_path: Path) -> None:
+    entry = "name: small\nmodels:\n  - {kind: nnunet, name: own, python: ../nnunet/bin/python}\n"
+    (model,) = read_study(write(tmp_path, entry)).models
+    assert isinstance(model, NnUNetModel)
+    assert model.python == tmp_path / ".." / "nnunet" / "bin" / "python"
+    assert "models.0.epochs" in mistake(tmp_path, entry.replace("name: own", "name: own, epochs: 0"))
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,9 @@ from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gliobench.cohort.subject import MODALITIES
-from gliobench.grid.slices import grey_slice
 from gliobench.models.asking import asked_frame, check_names, check_task, prompt_identity
+from gliobench.models.conversation import Shot, Turn, question_turn, read_answer, shot_turns, shots_identity
 from gliobench.models.decoding import Decoding, question_seed
 from gliobench.models.errors import ModelError
 from gliobench.models.guided import FIELDS, PATTERNS, PROBE, Dialect, follows, unwrapped
@@ -22,6 +20,7 @@ from gliobench.models.openai_reply import Reply, grade_score
 from gliobench.models.openai_server import FILTERED, Connection, GaveUpError, Server, Usage
 from gliobench.models.png import png_url
 from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Missing, Refused
 from gliobench.tasks.registry import TASKS, Prompt
 
@@ -43,10 +42,11 @@ class Prices:
 
 
 class OpenAIModel:
-    """A model on a server: one grey slice as PNG and the task's prompt in, free text out.
+    """A model on a server: a view of one slice as PNG and the task's prompt in, free text out.
 
-    `model`: the server's name for it. `name`: how tables call it. `in_flight`: how many questions are asked at once;
-    like the server's times and attempts it changes no answer. `guided`: the server's dialect for holding answers to
+    `model`: the server's name for it. `name`: how tables call it. `view`: what is shown of a slice. `shots`: by task,
+    slices with their true answers, said before every question. `in_flight`: how many questions are asked at once; like
+    the server's times and attempts it changes no answer. `guided`: the server's dialect for holding answers to
     their task's format. `logprobs`: score grades by the probabilities of the three choices; only then are they asked
     for. Both are tried out before the first question, because many servers pass silently over what they do not know.
     `limit_field`: what the server calls the longest answer. `decoding` must have `min_p` 0: it is not in the API.
@@ -63,7 +63,8 @@ class OpenAIModel:
         name: str | None = None,
         tasks: Collection[str] = tuple(TASKS),
         prompts: Mapping[str, Prompt] | None = None,
-        modality: str = "flair",
+        view: View | None = None,
+        shots: Mapping[str, Sequence[Shot]] | None = None,
         decoding: Decoding | None = None,
         in_flight: int = 16,
         guided: Dialect | None = None,
@@ -72,7 +73,6 @@ class OpenAIModel:
         prices: Prices | None = None,
     ) -> None:
         check_names("task", {*tasks, *(prompts or ())}, TASKS)
-        check_names("modality", {modality}, MODALITIES)
         if in_flight < 1:
             raise ModelError(f"in_flight must be 1 or more, got {in_flight}")
         self.server, self.model = server, model
@@ -81,7 +81,9 @@ class OpenAIModel:
         self.decoding = decoding or Decoding()
         self.usage = Usage()
         self._prompts = {task: (prompts or {}).get(task, TASKS[task].prompt) for task in TASKS}
-        self._modality, self._in_flight = modality, in_flight
+        self._view, self._in_flight = view or View(), in_flight
+        self._shots = {task: tuple((shots or {}).get(task, ())) for task in TASKS}
+        self._shot_messages = {task: self._shown_before(task) for task in TASKS}
         self._guided: Dialect | None = guided
         self._logprobs, self._limit_field, self._prices = logprobs, limit_field, prices
         if self.decoding.min_p > 0:
@@ -94,8 +96,9 @@ class OpenAIModel:
             "engine": "openai",
             "server": self.server.base_url,
             "checkpoint": self.model,
-            "modality": self._modality,
-            "image": "png, 8-bit grey",
+            **self._view.identity,
+            **shots_identity(self._shots, self._view),
+            "image": f"png, 8-bit {'RGB' if self._view.coloured else 'grey'}",
             "guided": self._guided,
             "logprobs": self._logprobs,
             **{f"prompt_{task}": prompt_identity(self._prompts[task], self._limit(task)) for task in self._prompts},
@@ -126,7 +129,7 @@ class OpenAIModel:
         """
         for question in questions:
             check_task(self.name, self.tasks, question)
-            asked_frame(question)
+            self._view.check(asked_frame(question))
         return self._answers(questions) if questions else iter(())
 
     def _answers(self, questions: Sequence[Question]) -> Iterator[Prediction]:
@@ -152,7 +155,7 @@ class OpenAIModel:
         limit = {self._limit_field: PROBE_TOKENS}
         guide = FIELDS[self._guided](PROBE) if self._guided else {}
         try:
-            reply = await connection.ask(self._body(question, _black(question), limit | guide))
+            reply = await connection.ask(self._body(question, limit | guide, black=True))
         except GaveUpError as error:
             raise ModelError(f"{self.name}: {self.server.base_url} does not answer: {error}") from None
         text = unwrapped(self._guided, reply.text).strip()
@@ -178,7 +181,7 @@ class OpenAIModel:
         """Missing where it is this question's fault: the server answers the same question about a black slice."""
         if not error.replied:
             try:
-                await connection.ask(self._question_body(question, _black(question)))
+                await connection.ask(self._question_body(question, black=True))
             except GaveUpError:
                 raise ModelError(
                     f"{self.server.base_url} is down: {error}, nor does it answer about a black slice. What is "
@@ -201,23 +204,17 @@ class OpenAIModel:
         if reply.refusal or (reply.finish == FILTERED and not reply.text):
             return Refused(reply.refusal or "the server's content filter took the answer away")
         text = unwrapped(self._guided, reply.text)
-        return TASKS[question.task].parse(text, asked_frame(question), reply.finish == "length")
+        return read_answer(question, text, reply.finish == "length", self._view)
 
-    def _question_body(self, question: Question, image: NDArray[np.uint8] | None = None) -> bytes:
-        """The request of a question; `image` (rows, columns) instead of the slice itself."""
-        frame = asked_frame(question)
-        if image is None:
-            image = grey_slice(question.subject, self._modality, frame.plane, frame.index)
-        return self._body(question, image, FIELDS[self._guided](PATTERNS[question.task]) if self._guided else {})
+    def _question_body(self, question: Question, black: bool = False) -> bytes:
+        """The request of a question; `black`: about a black image instead of the slice itself."""
+        return self._body(question, FIELDS[self._guided](PATTERNS[question.task]) if self._guided else {}, black)
 
-    def _body(self, question: Question, image: NDArray[np.uint8], guide: Mapping[str, Any]) -> bytes:
-        content = [
-            {"type": "image_url", "image_url": {"url": png_url(image)}},  # text before it could not see it
-            {"type": "text", "text": self._prompts[question.task].about(asked_frame(question))},
-        ]
+    def _body(self, question: Question, guide: Mapping[str, Any], black: bool) -> bytes:
+        asked = self._message(question_turn(question, self._prompts[question.task], self._view), black)
         request: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": "user", "content": content}],
+            "messages": [*self._shot_messages[question.task], asked],
             "temperature": self.decoding.temperature,
             self._limit_field: self._limit(question.task),
             **guide,
@@ -229,16 +226,27 @@ class OpenAIModel:
             request |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         return json.dumps(request).encode()
 
+    def _shown_before(self, task: str) -> list[Turn]:
+        return [self._message(turn) for turn in shot_turns(self._shots[task], self._prompts[task], self._view)]
+
+    def _message(self, turn: Turn, black: bool = False) -> Turn:
+        """A turn as servers take it: the image as a data URL, black where asked for."""
+
+        def part(content: Turn) -> Turn:
+            if content["type"] != "image":
+                return content
+            shown = np.asarray(content["image"])
+            image = shown if self._view.coloured else shown[..., 0]
+            return {"type": "image_url", "image_url": {"url": png_url(np.zeros_like(image) if black else image)}}
+
+        return {"role": turn["role"], "content": [part(content) for content in turn["content"]]}
+
     def _scored(self, question: Question) -> bool:
         return self._logprobs and question.task == "grade"
 
     def _limit(self, task: str) -> int:
         limit = self.decoding.max_new_tokens or self._prompts[task].max_new_tokens
         return limit + JSON_TOKENS if self._guided == "json_schema" else limit
-
-
-def _black(question: Question) -> NDArray[np.uint8]:
-    return np.zeros(asked_frame(question).shape, dtype=np.uint8)
 
 
 def _place(question: Question) -> str:

@@ -14,8 +14,10 @@ from torch import nn
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.decision import Decision, calibrated
 from gliobench.models.errors import ModelError
-from gliobench.models.inference import Decision, calibrated, decide, nested, probabilities
+from gliobench.models.inference import decide, nested, probabilities
+from gliobench.models.learnt import refuse_learnt
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.prediction import Prediction, Question, Settings
@@ -57,21 +59,18 @@ class TrainedNetwork:
         """The one task they were trained for."""
         return frozenset({self.task})
 
+    @property
+    def threshold(self) -> float:
+        """Of a grade: HGG from this probability on."""
+        return float(np.mean([one.decisions[0].threshold for one in self.members]))
+
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction a patient, in the order asked. Raises ModelError for a patient that was learnt from."""
-        self._refuse_seen(questions)
+        refuse_learnt(self.name, frozenset().union(*(one.learnt_from for one in self.members)), questions)
         for question in questions:
             start = perf_counter()
             value, score = self._grade(question.subject) if self.task == "grade" else self._mask(question.subject)
             yield Prediction(question, Answered(value), score=score, seconds=perf_counter() - start)
-
-    def _refuse_seen(self, questions: Sequence[Question]) -> None:
-        learnt = frozenset().union(*(member.learnt_from for member in self.members))
-        if seen := sorted({question.subject.id for question in questions} & learnt):
-            raise ModelError(
-                f"{self.name} has learnt from {len(seen)} of the patients that it is asked about ({', '.join(seen[:5])}"
-                f"{', …' if len(seen) > 5 else ''}): its figures would be worth nothing; test it on other patients"
-            )
 
     def _grade(self, subject: PreparedSubject) -> tuple[Value, float]:
         image = as_input(subject.image)
@@ -79,8 +78,8 @@ class TrainedNetwork:
             calibrated(probabilities(one.module, image, mirror=one.mirror, window=None).item(), one.decisions[0])
             for one in self.members
         ]
-        score, threshold = float(np.mean(given)), float(np.mean([one.decisions[0].threshold for one in self.members]))
-        return Grade(HGG if score >= threshold else LGG), score
+        score = float(np.mean(given))
+        return Grade(HGG if score >= self.threshold else LGG), score
 
     def _mask(self, subject: PreparedSubject) -> tuple[Value, None]:
         image = as_input(subject.image)

@@ -9,36 +9,47 @@ from typing import Any
 
 import torch
 
-from gliobench.cohort.subject import HGG, MODALITIES
+from gliobench.cohort.subject import HGG
 from gliobench.models.answer_modes import AnswerMode, checked_modes
 from gliobench.models.asking import asked_frame, check_names, check_task, prompt_identity
 from gliobench.models.batches import BatchSize, first_size, in_batches
-from gliobench.models.checkpoint import load_checkpoint, quiet
+from gliobench.models.checkpoint import Checkpoint, load_checkpoint, quiet
 from gliobench.models.choice import GRADES, choice_logprobs, grade_choices
-from gliobench.models.conversation import question_turn
+from gliobench.models.conversation import (
+    Shot,
+    Turn,
+    answer_turn,
+    question_turn,
+    read_answer,
+    shot_turns,
+    shots_identity,
+)
 from gliobench.models.decoding import Decoding, logits_processors
 from gliobench.models.errors import ModelError
 from gliobench.models.grammar import Grammar, longest_answer
+from gliobench.models.held import held_checkpoint
 from gliobench.models.memory import keep_memory
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.repeats import SharedPrompt, can_share
 from gliobench.models.stretches import Stretch, stretches
+from gliobench.models.views.view import View
 from gliobench.models.writing import write
-from gliobench.tasks.answer import Answer
+from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import TASKS, Prompt
 
 __all__ = ["Decoding", "VisionLanguageModel"]
 
 
 class VisionLanguageModel:
-    """A vision-language model in this process: one grey slice and the task's prompt in, an answer out.
+    """A vision-language model in this process: a view of one slice and the task's prompt in, an answer out.
 
     `checkpoint`: a folder or a hub id (`gliobench.models.checkpoint.load_checkpoint` says what is accepted).
     `name`: how tables call it; default the folder's name or the hub id. `tasks`: those that may be asked.
     `answer`: how tasks are answered, `free` where it does not say (`gliobench.models.answer_modes`).
-    `prompts`: another prompt than a task's own. `modality`: which image is shown. `batch_size`: how many slices at
-    once, None for as many as memory allows; it does not change the answers (up to rounding: in bfloat16 two nearly
-    equal tokens can change places). `adapter`, `spread`, `quantisation`: see `load_checkpoint`.
+    `prompts`: another prompt than a task's own. `view`: what is shown of a slice. `shots`: by task, slices with their
+    true answers, said before every question. `batch_size`: how many slices at once, None for as many as memory allows;
+    it does not change the answers (up to rounding: in bfloat16 two nearly equal tokens can change places). `adapter`,
+    `spread`, `quantisation`: see `load_checkpoint`. `to_train`: weights of its own, which no other model asks.
     Raises ModelError for a checkpoint that cannot be used and for any bad argument.
     """
 
@@ -52,27 +63,31 @@ class VisionLanguageModel:
         tasks: Collection[str] = tuple(TASKS),
         answer: Mapping[str, AnswerMode] | None = None,
         prompts: Mapping[str, Prompt] | None = None,
-        modality: str = "flair",
+        view: View | None = None,
+        shots: Mapping[str, Sequence[Shot]] | None = None,
         decoding: Decoding | None = None,
         dtype: str = "auto",
         device: str = "auto",
         spread: bool = False,
         quantisation: str | None = None,
         adapter: str | Path | None = None,
+        to_train: bool = False,
         batch_size: int | None = None,
         revision: str | None = None,
     ) -> None:
         check_names("task", {*tasks, *(prompts or ())}, TASKS)
-        check_names("modality", {modality}, MODALITIES)
         if batch_size is not None and batch_size < 1:
             raise ModelError(f"batch_size must be 1 or more, got {batch_size}")
         self.tasks = frozenset(tasks)
         self.decoding = decoding or Decoding()
         self._prompts = {task: (prompts or {}).get(task, TASKS[task].prompt) for task in TASKS}
-        self._modality = modality
+        self._view = view or View()
+        self._shots = {task: tuple((shots or {}).get(task, ())) for task in TASKS}
+        self._shot_turns = {task: shot_turns(self._shots[task], self._prompts[task], self._view) for task in TASKS}
         self._modes = checked_modes(tasks, answer or {})
         self._quantisation = quantisation
-        self._checkpoint = load_checkpoint(
+        load = load_checkpoint if to_train else held_checkpoint
+        self._checkpoint = load(
             checkpoint,
             revision=revision,
             dtype=dtype,
@@ -90,6 +105,20 @@ class VisionLanguageModel:
         self.name = name or self._checkpoint.id
         self.settings = self._settings()
 
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The loaded model and its processor: what fine-tuning trains."""
+        return self._checkpoint
+
+    def inputs(self, questions: Sequence[Question]) -> Mapping[str, Any]:
+        """The processor's tensors for a batch of questions, as they are asked: padded on the left, on the CPU."""
+        inputs: Mapping[str, Any] = self._inputs(questions)
+        return inputs
+
+    def dialogue(self, question: Question, value: Value | None) -> list[Turn]:
+        """The turns that ask a question and the one that answers it with `value`; None: there is no tumour."""
+        return [*self._turns(question), answer_turn(question, value, self._view)]
+
     def _settings(self) -> Settings:
         """Everything that can change an answer: weights, processor, image, prompts and decoding."""
         checkpoint = self._checkpoint
@@ -101,7 +130,8 @@ class VisionLanguageModel:
             "content": checkpoint.content,
             "adapter": checkpoint.adapter,
             "dtype": str(checkpoint.model.dtype).removeprefix("torch."),
-            "modality": self._modality,
+            **self._view.identity,
+            **shots_identity(self._shots, self._view),
             "image_processor": type(image_processor).__name__,
             "image_size": _size_text(image_processor),
             **({"quantisation": self._quantisation} if self._quantisation else {}),
@@ -143,21 +173,21 @@ class VisionLanguageModel:
         scores = logprobs.softmax(-1)[:, GRADES.index(HGG)].tolist()
         texts = [self._choices.texts[best] for best in logprobs.argmax(-1).tolist()]
         return [
-            Prediction(question, _parsed(question, text), score, text, tokens=0, finish="choice")
+            Prediction(question, read_answer(question, text, False, self._view), score, text, tokens=0, finish="choice")
             for question, score, text in zip(batch, scores, texts, strict=True)
         ]
 
     def _write(self, batch: Sequence[Question], inputs: Mapping[str, Any] | None = None) -> list[Prediction]:
         """What the model writes to each; `inputs`: where they are there already."""
         inputs = self._tensors(batch) if inputs is None else inputs
-        formats = [(q.task, asked_frame(q).shape) if self._modes[q.task] == "constrained" else None for q in batch]
+        formats = [(q.task, self._shape(q)) if self._modes[q.task] == "constrained" else None for q in batch]
         mask = self._grammar.mask(formats) if self._grammar and any(formats) else None
         limits = [self._limit(question) for question in batch]
         answers = write(self._checkpoint, inputs, limits, logits_processors(self.decoding, batch, mask))
         return [
             Prediction(
                 question,
-                _parsed(question, answer.text, cut_off=not answer.finished),
+                read_answer(question, answer.text, not answer.finished, self._view),
                 text=answer.text,
                 tokens=answer.tokens,
                 finish="stop" if answer.finished else "length",
@@ -201,10 +231,9 @@ class VisionLanguageModel:
             ) from error
 
     def _inputs(self, batch: Sequence[Question]) -> Any:
-        """The processor's tensors for a batch: one user turn each, padded on the left."""
-        turns = [question_turn(question, self._prompts[question.task], self._modality) for question in batch]
+        """The processor's tensors for a batch: each question's turns, padded on the left."""
         return self._checkpoint.processor.apply_chat_template(
-            [[turn] for turn in turns],
+            [self._turns(question) for question in batch],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
@@ -212,12 +241,20 @@ class VisionLanguageModel:
             processor_kwargs={"padding": True},
         )
 
+    def _turns(self, question: Question) -> list[Turn]:
+        asked = question_turn(question, self._prompts[question.task], self._view)
+        return [*self._shot_turns[question.task], asked]
+
+    def _shape(self, question: Question) -> tuple[int, int]:
+        """Rows and columns that an answer can name: of the slice as shown."""
+        return self._view.shown_frame(asked_frame(question)).shape
+
     def _limit(self, question: Question) -> int:
         """The most tokens of an answer; one in a format cannot be longer than its longest text and the end."""
         task = question.task
         if self._modes[task] == "free":
             return self._free_limit(task)
-        return 1 + longest_answer(task, asked_frame(question).shape)
+        return 1 + longest_answer(task, self._shape(question))
 
     def _free_limit(self, task: str) -> int:
         return self.decoding.max_new_tokens or self._prompts[task].max_new_tokens
@@ -231,6 +268,7 @@ class VisionLanguageModel:
         kinds: dict[tuple[str, tuple[int, int]], Question] = {}
         for question in questions:
             check_task(self.name, self.tasks, question)
+            self._view.check(asked_frame(question))
             kinds.setdefault((question.task, asked_frame(question).shape), question)
         context = self._checkpoint.context
         for (task, shape), question in kinds.items():
@@ -247,7 +285,3 @@ def _size_text(image_processor: Any) -> str:
     """The size that images are brought to, as the processor states it."""
     size = getattr(image_processor, "size", None)
     return json.dumps({key: value for key, value in dict(size or {}).items() if value is not None}, sort_keys=True)
-
-
-def _parsed(question: Question, text: str, cut_off: bool = False) -> Answer:
-    return TASKS[question.task].parse(text, asked_frame(question), cut_off)

@@ -9,7 +9,9 @@ from gliobench.grid.frame import Plane
 from gliobench.replay.held import Held
 from gliobench.replay.published import PublishedScores, score_published
 from gliobench.replay.read import read_held
+from gliobench.replay.repeated import measure_held, overall
 from gliobench.replay.standard import StandardScores, score_standard
+from gliobench.scoring.consistency import Consistency
 from gliobench.scoring.intervals import Figure
 
 ProtocolName = Literal["standard", "published", "both"]
@@ -18,12 +20,16 @@ PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One set of answers to one task and what they are worth; a protocol that was not asked for is None."""
+    """One set of answers to one task and what they are worth; a protocol that was not asked for is None.
+
+    `consistency`: how alike the answers to one input are; None where nothing was answered more than once.
+    """
 
     name: str
     held: Held
     standard: StandardScores | None
     published: PublishedScores | None
+    consistency: Consistency | None
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ def replay(source: Path, task: str, protocol: ProtocolName, plane: Plane = "axia
         held,
         score_standard(held, called) if protocol != "published" else None,
         score_published(held) if protocol != "standard" else None,
+        measure_held(held, called),
     )
 
 
@@ -77,7 +84,10 @@ def standard_side(outcome: Outcome, *, stacked: bool = False) -> Side:
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """Plain values to full precision; the keys stand in the README. Undefined figures are null."""
-    head = {"model": outcome.name, "task": outcome.held.task, "layout": outcome.held.layout}
+    head: dict[str, Any] = {"model": outcome.name, "task": outcome.held.task, "layout": outcome.held.layout}
+    if outcome.consistency is not None:
+        counts, figures = overall(outcome.consistency)
+        head["consistency"] = {**counts, "metrics": _figures(figures)}
     if outcome.standard is None:
         return {**head, "protocol": "published", **_plain(published_side(outcome))}
     standard = {**_plain(standard_side(outcome)), "unanswered": outcome.standard.unanswered}
@@ -102,9 +112,13 @@ def _plain(side: Side) -> dict[str, Any]:
         "n_answered": side.n_answered,
         "n_subjects": side.n_subjects,
         "coverage": side.coverage,
-        "metrics": {
-            name: {key: None if value != value else value for key, value in asdict(figure).items()}
-            for name, figure in side.figures.items()
-        },
+        "metrics": _figures(side.figures),
         "left_out": list(side.left_out),
+    }
+
+
+def _figures(figures: Mapping[str, Figure]) -> dict[str, Any]:
+    return {
+        name: {key: None if value != value else value for key, value in asdict(figure).items()}
+        for name, figure in figures.items()
     }

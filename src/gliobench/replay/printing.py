@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from gliobench.replay.outcome import Outcome, Side, as_json, published_side, standard_side
+from gliobench.replay.repeated import overall
 from gliobench.replay.sides import changes, rows
 from gliobench.scoring.intervals import Figure
 
@@ -16,7 +17,16 @@ def json_text(outcome: Outcome) -> str:
 
 
 def lines(outcome: Outcome) -> Iterator[str]:
-    """The table of one protocol, or of both with what changed and why."""
+    """The table of one protocol, or of both with what changed and why, and how alike repeated answers are."""
+    yield from _scores(outcome)
+    if outcome.consistency is not None:
+        counts, figures = overall(outcome.consistency)
+        yield f"the same again: {counts['n_asked']} answers to {counts['n_inputs']} inputs, the first ones scored above"
+        for name, figure in figures.items():
+            yield f"{INDENT}{name:28} {figure_text(figure):>28}"
+
+
+def _scores(outcome: Outcome) -> Iterator[str]:
     held = outcome.held
     patients = f"{len(held.answers)} answers about {len(held.by_subject)} patients"
     yield f"{outcome.name}: {held.task}, {patients} ({held.layout})"

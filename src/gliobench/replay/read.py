@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import Plane
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.held import Held, HeldAnswer
 from gliobench.replay.layouts import LAYOUTS
-from gliobench.tasks.geometry import Box, Polygon
+from gliobench.tasks.geometry import Box, Grade, Polygon
 
 HEAD_BYTES = 4096
+ENDINGS = (".txt", ".jsonl", ".csv", ".parquet")
 
 
 def read_held(source: Path, task: str, plane: Plane = "axial") -> Held:
@@ -18,11 +20,11 @@ def read_held(source: Path, task: str, plane: Plane = "axial") -> Held:
     Raises ReplayError, naming file and line: nothing recognisable, two forms in one folder, a patient twice, a truth
     that contradicts itself, a line too long, text that is not UTF-8.
     """
-    if not source.exists():
-        raise ReplayError(f"{source} does not exist: give the folder or the file that holds the answers")
-    paths = [source] if source.is_file() else sorted(path for path in source.iterdir() if _may_hold(path))
+    paths = _files(source)
     found: dict[str, list[Path]] = {}
     empty = [path for path in paths if path.stat().st_size == 0]
+    if len(empty) == len(paths):
+        raise ReplayError(f"{source}: {len(paths)} files, the first being {paths[0].name}, and all of them empty")
     for path in paths:
         if path not in empty and (layout := _layout(path)):
             found.setdefault(layout, []).append(path)
@@ -30,7 +32,7 @@ def read_held(source: Path, task: str, plane: Plane = "axial") -> Held:
         forms = "; ".join(f"{name}: {paths[0].name}" for name, paths in found.items()) or "none of them"
         raise ReplayError(
             f"{source}: answers in one form are expected ({'; '.join(LAYOUTS)}), found {forms}"
-            + ("" if found or not paths else f" in {len(paths)} files, the first being {paths[0].name}")
+            + ("" if found else f" in {len(paths)} files, the first being {paths[0].name}")
         )
     ((layout, own),) = found.items()
     if strange := sorted({path.name for path in paths} - {path.name for path in (*own, *empty)}):
@@ -42,13 +44,31 @@ def read_held(source: Path, task: str, plane: Plane = "axial") -> Held:
     return held
 
 
-def _may_hold(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".") and path.suffix in (".txt", ".jsonl", ".csv", ".parquet")
+def _files(source: Path) -> list[Path]:
+    """The file, or the files of the folder that can hold answers."""
+    if not source.exists():
+        raise ReplayError(f"{source} does not exist: give the folder or the file that holds the answers")
+    if not source.is_dir():
+        if not source.is_file():
+            raise ReplayError(f"{source} is neither a folder nor a file: give what holds the answers")
+        return [source]
+    inside = sorted(path for path in source.iterdir() if not path.name.startswith("."))
+    paths = [path for path in inside if path.suffix in ENDINGS]
+    if folder := next((path for path in paths if path.is_dir()), None):
+        raise ReplayError(f"{folder} is a folder; by its name a file of answers is expected: move it elsewhere")
+    if not paths:
+        folders = [path.name for path in inside if path.is_dir()]
+        held = f"; it has the folders {', '.join(folders)}: give one of them" if folders else ""
+        raise ReplayError(f"{source} holds no file of answers ({', '.join(ENDINGS)}){held}")
+    return paths
 
 
 def _layout(path: Path) -> str | None:
-    with path.open("rb") as file:
-        raw = file.read(HEAD_BYTES)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise ReplayError(f"{path} cannot be read ({error.strerror})") from error
     if path.suffix != ".parquet" and b"\0" in raw:
         raise ReplayError(f"{path}:1: a zero byte: UTF-8 text is expected (is this UTF-16, or no text?)")
     head = raw.decode("utf-8", errors="replace")
@@ -56,25 +76,35 @@ def _layout(path: Path) -> str | None:
 
 
 def _check(answers: Sequence[HeldAnswer]) -> None:
-    """No answer twice, one truth for one patient's grade or one slice, and no truth beside its slice."""
+    """No answer twice, a first one to every input, one truth for one patient's grade or one slice, and none outside."""
     places: dict[tuple[object, ...], HeldAnswer] = {}
     truths: dict[tuple[object, ...], HeldAnswer] = {}
     for answer in answers:
         _check_inside(answer)
-        where = (answer.subject, answer.frame.plane, answer.frame.index)
+        where = _place(answer)
         first = places.setdefault((*where, answer.repeat), answer)
         if first is not answer:
             raise ReplayError(
                 f"{answer.path}:{answer.line}: {answer.subject}, {answer.frame.plane} slice {answer.frame.index} was "
                 f"answered already in {first.path.name}:{first.line}; several answers to one input need a `repeat`"
             )
-        graded = type(answer.truth).__name__ == "Grade"
+        graded = isinstance(answer.truth, Grade)
         known = truths.setdefault((answer.subject,) if graded else where, answer)
         if known.truth != answer.truth:
             raise ReplayError(
                 f"{answer.path}:{answer.line}: the truth of {answer.subject} is {_shown(answer)} here and "
                 f"{_shown(known)} in {known.path.name}:{known.line}: one of them is wrong"
             )
+    for answer in answers:
+        if (*_place(answer), 0) not in places:
+            raise ReplayError(
+                f"{answer.path}:{answer.line}: `repeat` counts from 0, and there is no answer 0 of {answer.subject}, "
+                f"{answer.frame.plane} slice {answer.frame.index}"
+            )
+
+
+def _place(answer: HeldAnswer) -> tuple[object, ...]:
+    return answer.subject, answer.frame.plane, answer.frame.index
 
 
 def _check_inside(answer: HeldAnswer) -> None:
@@ -95,7 +125,12 @@ def _check_inside(answer: HeldAnswer) -> None:
 
 
 def _shown(answer: HeldAnswer) -> str:
-    value = answer.truth
-    if value is None:
-        return "no tumour"
-    return {0: "LGG", 1: "HGG"}.get(getattr(value, "value", -1), str(value))
+    match answer.truth:
+        case Grade(grade):
+            return GRADE_NAMES[grade]
+        case Box() as box:
+            return f"[{box.row_min:g}, {box.column_min:g}, {box.row_max:g}, {box.column_max:g}]"
+        case Polygon(_, points):
+            return f"({', '.join(f'({row:g}, {column:g})' for row, column in points)})"
+        case _:
+            return "no tumour"

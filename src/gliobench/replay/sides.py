@@ -90,6 +90,11 @@ def rows(outcome: Outcome) -> list[Row]:
 
 def changes(outcome: Outcome) -> list[str]:
     """What the published arithmetic leaves out and computes otherwise, in sentences."""
+    return [*counts(outcome), *(f"{', '.join(names)}: {why}." for why, names in _by_reason(outcome.held.task).items())]
+
+
+def counts(outcome: Outcome) -> list[str]:
+    """Which answers and patients are not in which figures, in sentences."""
     published, standard = published_side(outcome), standard_side(outcome)
     lost = published.n_asked - published.n_answered
     sentences = []
@@ -109,7 +114,6 @@ def changes(outcome: Outcome) -> list[str]:
         sentences.append(f"Nothing is known of: {'; '.join(standard.left_out)}.")
     if published.n_subjects != standard.n_subjects:
         sentences.append(f"Published: {published.n_subjects} patients; standard: {standard.n_subjects}.")
-    sentences += [f"{_title(names)}: {why}." for why, names in _by_reason(outcome.held.task).items()]
     return sentences
 
 
@@ -118,7 +122,3 @@ def _by_reason(task: str) -> dict[str, list[str]]:
     for _, new, why in PAIRS[task]:
         reasons.setdefault(why, []).append(new)
     return reasons
-
-
-def _title(names: Sequence[str]) -> str:
-    return ", ".join(names)

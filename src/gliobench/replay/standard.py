@@ -66,14 +66,17 @@ def read_answer(task: str, answer: HeldAnswer) -> Answer:
 
 def _score_subject(task: str, name: str, id: str, answers: Sequence[tuple[HeldAnswer, Answer]]) -> SubjectScores:
     about = [held for held, _ in answers]
-    subject = _stand_in(task, id, about)
+    subject = stand_in(task, id, about)
     told = None if task == "grade" else {(held.frame.plane, held.frame.index): held.truth for held in about}
     items = [Item(name, task, held.frame, answer) for held, answer in answers]
     return score_answers(SubjectTruth(subject, told), items, {})
 
 
-def _stand_in(task: str, id: str, answers: Sequence[HeldAnswer]) -> PreparedSubject:
-    """A patient without images: the slices' truths, filled and stacked, are the mask."""
+def stand_in(task: str, id: str, answers: Sequence[HeldAnswer]) -> PreparedSubject:
+    """A patient without images: the slices' truths, filled and stacked, are the mask.
+
+    Raises ReplayError for slices of several planes or sizes.
+    """
     first = answers[0].frame
     for answer in answers:
         if (answer.frame.plane, answer.frame.shape, answer.frame.spacing_mm) != (

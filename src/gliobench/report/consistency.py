@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gliobench.cohort.subject import GRADE_NAMES
-from gliobench.report import drawing, numbers
+from gliobench.report import drawing, metrics, numbers
 from gliobench.report.contents import ReportContents
 from gliobench.scoring.consistency import UNANSWERED
 
@@ -46,61 +46,79 @@ class ConsistencyRow:
 
 @dataclass(frozen=True)
 class ConsistencyTable:
-    """The rows, model by model, under the titles of their figures; `task` is what was asked."""
+    """One task's rows, model by model, under the titles of their figures.
+
+    `drawings`: (model, its sampling settings, drawing) for every model, a bar an input and one piece an answer.
+    `legend`: (colour, meaning) of the pieces.
+    """
 
     task: str
     titles: tuple[str, ...]
     rows: tuple[ConsistencyRow, ...]
+    drawings: tuple[tuple[str, str, Markup], ...]
+    legend: tuple[tuple[str, str], ...]
 
 
-def consistency_table(contents: ReportContents) -> ConsistencyTable | None:
-    """Every model with all its inputs together, then one by one; None where nothing was asked twice."""
-    if contents.consistency is None or contents.consistency.figures.empty:
-        return None
-    figures = contents.consistency.figures
-    metrics = list(dict.fromkeys(figures["metric"]))
-    rows: list[ConsistencyRow] = []
-    for model, own in figures.groupby("model", sort=True):
-        single = own["subject"].nunique() == 1
-        for subject, part in own.groupby(own["subject"].fillna(""), sort=True):
-            if not (single and subject == ""):
-                rows.append(_row(contents, str(model), str(subject), part.set_index("metric"), metrics))
-    return ConsistencyTable(str(figures["task"].iloc[0]), tuple(TITLES[metric] for metric in metrics), tuple(rows))
-
-
-def draw_consistency(contents: ReportContents) -> list[tuple[str, str, Markup]]:
-    """(model, its sampling settings, drawing) for every model: a bar an input, one piece an answer."""
+def consistency_tables(contents: ReportContents) -> list[ConsistencyTable]:
+    """A table a task: every model with all its inputs together, then one by one. None where nothing was asked twice."""
     if contents.consistency is None:
         return []
+    figures, answers = contents.consistency.figures, contents.consistency.answers
+    return [
+        _table(contents, task, figures[figures["task"] == task], answers[answers["task"] == task])
+        for task in metrics.tasks_of(figures)
+    ]
+
+
+def _table(contents: ReportContents, task: str, figures: pd.DataFrame, answers: pd.DataFrame) -> ConsistencyTable:
+    names = list(dict.fromkeys(figures["metric"]))
+    rows: list[ConsistencyRow] = []
     drawings: list[tuple[str, str, Markup]] = []
-    for model, answers in contents.consistency.answers.groupby("model", sort=True):
-        height = 0.8 + 0.3 * answers["subject"].nunique()
+    for name, own in figures.groupby("model", sort=True):
+        model, sampling, said = str(name), contents.sampling.get(str(name), ""), answers[answers["model"] == name]
+        whole, single = own[own["subject"].isna()], own[own["subject"].notna()]
+        inputs = _inputs(single)
+        if len(inputs) > 1:
+            rows.append(_row(model, sampling, whole, names, None))
+        rows += [_row(model, sampling, part, names, _of_input(said, key)) for key, part in inputs.items()]
         label = f"Answers of {model} to the same slice"
-        figure = drawing.draw(f"consistency-{len(drawings)}", label, (5.0, height), partial(_paint, answers))
-        drawings.append((str(model), contents.sampling.get(str(model), ""), figure))
-    return drawings
+        size = (5.0, 0.8 + 0.3 * len(inputs))
+        figure = drawing.draw(f"consistency-{task}-{len(drawings)}", label, size, partial(_paint, said))
+        drawings.append((model, sampling, figure))
+    titles = tuple(TITLES[name] for name in names)
+    return ConsistencyTable(task, titles, tuple(rows), tuple(drawings), _legend(task))
 
 
-def consistency_legend(contents: ReportContents) -> list[tuple[str, str]]:
-    """(colour, meaning) of the pieces of the bars."""
-    if contents.consistency is None or contents.consistency.figures.empty:
-        return []
-    if contents.consistency.figures["task"].iloc[0] == "grade":
-        return [(colour, name) for name, colour in COLOURS.items()]
-    return [(drawing.MODEL, "the commonest answer, then the others, paler"), (COLOURS[UNANSWERED], UNANSWERED)]
+def _inputs(table: pd.DataFrame) -> dict[tuple[str, int], pd.DataFrame]:
+    """The rows of every input, by patient and slice."""
+    return {
+        (str(subject), int(part["index"].iloc[0])): part
+        for subject, own in table.groupby("subject", sort=True)
+        for _, part in own.groupby("index", sort=True)
+    }
 
 
-def _row(contents: ReportContents, model: str, subject: str, part: pd.DataFrame, metrics: list[str]) -> ConsistencyRow:
-    first: Any = part.loc["agreement"]
-    sampling = contents.sampling.get(model, "")
-    cells = tuple(_cell(part.loc[metric]) for metric in metrics)
-    if not subject:
-        where = f"all {int(first['n_inputs'])} slices"
-        return ConsistencyRow(model, sampling, where, True, int(first["n_asked"]), "", cells)
-    assert contents.consistency is not None
-    answers = contents.consistency.answers
-    own = answers[(answers["model"] == model) & (answers["subject"] == subject)]
-    return ConsistencyRow(model, sampling, _where(own), False, int(first["n_asked"]), _said(own), cells)
+def _of_input(answers: pd.DataFrame, key: tuple[str, int]) -> pd.DataFrame:
+    return answers[(answers["subject"] == key[0]) & (answers["index"] == key[1])]
+
+
+def _legend(task: str) -> tuple[tuple[str, str], ...]:
+    if task == "grade":
+        return tuple((colour, name) for name, colour in COLOURS.items())
+    return (drawing.MODEL, "the commonest answer, then the others, paler"), (COLOURS[UNANSWERED], UNANSWERED)
+
+
+def _row(
+    model: str, sampling: str, part: pd.DataFrame, names: list[str], answers: pd.DataFrame | None
+) -> ConsistencyRow:
+    """`answers`: those to one input; None for all inputs together."""
+    by_metric = part.set_index("metric")
+    first: Any = by_metric.loc["agreement"]
+    cells = tuple(_cell(by_metric.loc[name]) for name in names)
+    asked = int(first["n_asked"])
+    if answers is None:
+        return ConsistencyRow(model, sampling, f"all {int(first['n_inputs'])} slices", True, asked, "", cells)
+    return ConsistencyRow(model, sampling, _where(answers), False, asked, _said(answers), cells)
 
 
 def _cell(entry: Any) -> tuple[str, str]:
@@ -125,7 +143,7 @@ def _said(own: pd.DataFrame) -> str:
 
 
 def _paint(answers: pd.DataFrame, figure: Figure) -> None:
-    inputs = [own for _, own in answers.groupby("subject", sort=True)]
+    inputs = list(_inputs(answers).values())
     located = answers["to_medoid_mm"].notna().any()
     if located:
         bars, distances = figure.subplots(1, 2, sharey=True)

@@ -76,6 +76,7 @@ class OutlineItem:
 
     `affine`: (4, 4), voxel (depth, height, width) to world millimetres (RAS+). `task`: what the model answered.
     `per_slice`: whether `n_asked` and `n_answered` count slices, or the whole patient as one question.
+    `axes`: what runs along the world's three axes; None: from right to left, back to front and bottom to top.
     """
 
     subject: str
@@ -84,11 +85,12 @@ class OutlineItem:
     task: str
     plane: Plane
     affine: NDArray[np.float64]
-    truth: Sequence[Mask]
+    truth: Sequence[Box | Polygon | Mask]
     answer: Sequence[Point | Box | Polygon | Mask]
     per_slice: bool
     n_asked: int
     n_answered: int
+    axes: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +100,11 @@ class ReportContents:
     `summary`: model, task (scored as), source (task the model answered), plane, metric, unit, value, low, high,
         interval (its method, or why there is none), n_subjects, n_asked, n_answered, coverage.
     `per_subject`: model, task, source, plane, subject, grade, metric, value, n_asked, n_answered.
-    `votes`: model, plane, subject, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score.
+    `votes`: model, plane, subject, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score, aggregate.
     `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
-    `curves`: by model: epoch, train_loss, validation_loss, validation_metric.
+    `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric. `checks`: by fine-tuned model,
+        the verdicts after its training, in words.
     `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
     name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
     `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
@@ -119,6 +122,7 @@ class ReportContents:
     votes: pd.DataFrame
     baselines: frozenset[str]
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    checks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gallery: Sequence[GalleryItem] = ()
     outlines: Sequence[OutlineItem] = ()
     faults: Sequence[Fault] = ()

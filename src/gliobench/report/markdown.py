@@ -4,7 +4,7 @@ import html
 import re
 
 from gliobench.report import metrics, numbers, tables, words
-from gliobench.report.consistency import consistency_table
+from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.pairs import pair_rows
 
@@ -19,6 +19,7 @@ def write_markdown(contents: ReportContents) -> str:
             *_details(contents),
             *_consistency(contents),
             *_patients(contents),
+            *_checks(contents),
             *_list("Caveats", [*words.CAVEATS, *contents.notes]),
             *_list("Provenance", [f"{name}: {value}" for name, value in contents.provenance.items()]),
         ]
@@ -61,15 +62,16 @@ def _details(contents: ReportContents) -> list[str]:
 
 
 def _consistency(contents: ReportContents) -> list[str]:
-    table = consistency_table(contents)
-    if table is None:
-        return []
-    heads = ["model", "sampling", "slice", "asked", *table.titles, "answers"]
-    lines = [f"## The same slice again and again: {_text(table.task)}", "", _line(heads), _line(["---"] * len(heads))]
-    for row in table.rows:
-        cells = [f"{value} ({inside})" for value, inside in row.cells]
-        lines.append(_line([row.model, row.sampling, row.where, str(row.asked), *cells, row.answers]))
-    return [*lines, ""]
+    lines: list[str] = []
+    for table in consistency_tables(contents):
+        heads = ["model", "sampling", "slice", "asked", *table.titles, "answers"]
+        lines += [f"## The same slice again and again: {_text(table.task)}", "", _line(heads)]
+        lines.append(_line(["---"] * len(heads)))
+        for row in table.rows:
+            cells = [f"{value} ({inside})" for value, inside in row.cells]
+            lines.append(_line([row.model, row.sampling, row.where, str(row.asked), *cells, row.answers]))
+        lines.append("")
+    return lines
 
 
 def _grid(table: tables.Table, *, with_origin: bool) -> list[str]:
@@ -99,6 +101,11 @@ def _patients(contents: ReportContents) -> list[str]:
     parts = [f"{part.name}: {numbers.patients(part.n)} ({part.hgg} HGG, {part.lgg} LGG)" for part in contents.parts]
     left_out = [f"left out: {fault.subject_id}: {fault.problem}" for fault in contents.faults]
     return _list("Patients", [*parts, *(left_out or ["no patient was left out"])])
+
+
+def _checks(contents: ReportContents) -> list[str]:
+    items = contents.checks.items()
+    return [line for model, verdicts in items for line in _list(f"Checks after fine-tuning: {model}", list(verdicts))]
 
 
 def _list(title: str, items: list[str]) -> list[str]:

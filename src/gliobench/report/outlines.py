@@ -100,7 +100,7 @@ def _paint(item: OutlineItem, figure: Figure) -> None:
         axes.set_box_aspect(tuple(high - low), zoom=0.92)
     axes.zaxis.set_rotate_label(False)
     axes.zaxis.label.set_rotation(90)
-    for axis, direction in zip((axes.xaxis, axes.yaxis, axes.zaxis), DIRECTIONS, strict=True):
+    for axis, direction in zip((axes.xaxis, axes.yaxis, axes.zaxis), item.axes or DIRECTIONS, strict=True):
         axis.set_label_text(f"{direction} (mm)")
         axis.set_major_locator(matplotlib.ticker.MaxNLocator(4))
         axis.set_pane_color((1, 1, 1, 0))

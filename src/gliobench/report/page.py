@@ -7,7 +7,7 @@ import jinja2
 from markupsafe import Markup
 
 from gliobench.report import metrics, numbers, tables, words
-from gliobench.report.consistency import consistency_legend, consistency_table, draw_consistency
+from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.curves import draw_curves
 from gliobench.report.distributions import draw_distributions
@@ -60,9 +60,7 @@ def render_page(contents: ReportContents) -> str:
         details=[tables.task_table(contents, task) for task in metrics.tasks_of(contents.summary)],
         votes=draw_votes(contents.votes, models),
         outcomes=OUTCOMES,
-        consistency=consistency_table(contents),
-        repeated=draw_consistency(contents),
-        said=consistency_legend(contents),
+        consistency=consistency_tables(contents),
         reliability=draw_reliability(contents, models),
         distributions=draw_distributions(contents, models),
         strata=strata_tables(contents, models),

@@ -34,7 +34,8 @@ def question(contents: ReportContents) -> str:
     models = [model for model in dict.fromkeys(contents.summary["model"]) if model not in contents.baselines]
     trivial = len(set(contents.summary["model"]) & contents.baselines)
     tasks = numbers.listed(metrics.tasks_of(contents.summary))
-    who = f"{len(models)} model{'s' if len(models) != 1 else ''}"
+    plural = "s" if len(models) != 1 else ""
+    who = f"{len(models)} set{plural} of answers" if contents.sides else f"{len(models)} model{plural}"
     against = f" beside {trivial} trivial baseline{'s' if trivial != 1 else ''}" if trivial else ""
     test = [part for part in contents.parts if part.name == "test"]
     where = f" on {_part(test[0].n, test[0].lgg, test[0].hgg)} of {contents.cohort}" if test else ""

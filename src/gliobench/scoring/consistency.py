@@ -122,10 +122,10 @@ def measure(inputs: Iterable[Repeated], bootstrap: Bootstrap | None = None) -> C
     """The figures of every input and over the inputs of each model.
 
     For one input: Wilson over the answers where the figure is a share of them. Over inputs: the mean, with a bootstrap
-    that draws inputs, and so patients (10,000 resamples, seed 0, where `bootstrap` is None).
+    that draws patients with all their inputs (10,000 resamples, seed 0, where `bootstrap` is None).
     """
     groups: dict[str, list[Repeated]] = {}
-    for one in sorted(inputs, key=lambda one: one.subject):
+    for one in sorted(inputs, key=lambda one: (one.subject, one.frame.index)):
         groups.setdefault(one.model, []).append(one)
     figures: list[dict[str, object]] = []
     for group in groups.values():
@@ -177,12 +177,22 @@ def _over_inputs(
             yield _row(group, name, singles[0][name])
             continue
         figure = have[0][1]
-        values = np.array([[own.value] for _, own in have])
         if len(have) > 1 and group[0].drawn:
-            (figure,) = bootstrap.means(values)
+            figure = _mean([(one.subject, own.value) for one, own in have], bootstrap)
         elif len(have) > 1:
-            figure = replace(figure, value=float(values.mean()))
+            figure = replace(figure, value=float(np.mean([own.value for _, own in have])))
         yield _row([one for one, _ in have], name, figure)
+
+
+def _mean(values: Sequence[tuple[str, float]], bootstrap: Bootstrap) -> Figure:
+    """The mean over inputs, each given with its patient."""
+    patients = {subject: place for place, subject in enumerate(dict.fromkeys(subject for subject, _ in values))}
+    sums, counts = np.zeros(len(patients)), np.zeros(len(patients))
+    for subject, value in values:
+        sums[patients[subject]] += value
+        counts[patients[subject]] += 1
+    (figure,) = bootstrap.figures(lambda weights: (weights @ sums / (weights @ counts))[:, None], len(patients))
+    return figure
 
 
 def _row(own: Sequence[Repeated], name: str, figure: Figure) -> dict[str, object]:

@@ -1,8 +1,9 @@
 """95 % intervals of figures over patients: Wilson for shares, a bootstrap that draws whole patients for the rest."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from math import fsum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from scipy.special import ndtr, ndtri
 from statsmodels.stats.proportion import proportion_confint
 
 LEVEL = 0.95
+DIGITS = 10  # of resamples
 BCA = "BCa bootstrap over patients"
 PERCENTILE = "percentile bootstrap over patients"
 PERCENTILE_OF_DEFINED = f"{PERCENTILE} (resamples without a value left out)"
@@ -68,7 +70,11 @@ class Bootstrap:
 
     def means(self, values: NDArray[np.float64]) -> list[Figure]:
         """The mean over patients of each column of (patients, columns) values."""
-        return self.figures(lambda weights: weights @ values / weights.sum(axis=1, keepdims=True), len(values))
+        figures = self.figures(lambda weights: weights @ values / weights.sum(axis=1, keepdims=True), len(values))
+        # The exact sum is the same in every order and beside any other columns.
+        return [
+            replace(figure, value=fsum(column) / len(values)) for figure, column in zip(figures, values.T, strict=True)
+        ]
 
     def figures(self, statistic: Statistic, n: int) -> list[Figure]:
         """The figures of `n` patients that `statistic` gives.
@@ -77,7 +83,7 @@ class Bootstrap:
         NaN where a resample has none. BCa (Efron 1987) where it is defined, else percentile.
         """
         everybody = np.ones((1, n))
-        value = _rounded(statistic(everybody))[0]
+        value = statistic(everybody)[0]
         if n < 2:
             return [without_interval(float(one), n) for one in value]
         drawn = _rounded(statistic(_weights(n, self.resamples, self.seed)))
@@ -93,7 +99,7 @@ def _weights(n: int, resamples: int, seed: int) -> NDArray[np.float64]:
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Without the last digits, in which sums in another order differ: equal resamples must count as equal."""
-    rounded: NDArray[np.float64] = np.round(values, 10)
+    rounded: NDArray[np.float64] = np.round(values, DIGITS)
     return rounded
 
 
@@ -115,7 +121,8 @@ def _bca_tails(
     value: float, drawn: NDArray[np.float64], left_out: NDArray[np.float64], tails: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
     """Where to read off the sorted resamples, corrected for bias and acceleration; None where that is not defined."""
-    below = (np.searchsorted(drawn, value, "left") + np.searchsorted(drawn, value, "right")) / 2 / len(drawn)
+    place = float(np.round(value, DIGITS))
+    below = (np.searchsorted(drawn, place, "left") + np.searchsorted(drawn, place, "right")) / 2 / len(drawn)
     deviation = left_out.mean() - left_out
     spread = (deviation**2).sum()
     if not (0 < below < 1 and spread > 0):

@@ -34,7 +34,8 @@ def _said(names: tuple[str, str], metric: str, difference: Difference, p_holm: f
         higher, lower = names if figure.value > 0 else names[::-1]
         low, high = sorted((abs(figure.low), abs(figure.high)))
         by = f"{amount(abs(figure.value), metric)} ({amount(low, metric)} to {amount(high, metric)})"
-        return f"difference shown: {higher} is higher than {lower} by {by}, {n}, {_p(p_holm, comparisons)}"
+        word = "farther off" if metric.endswith("_mm") else "higher"
+        return f"difference shown: {higher} is {word} than {lower} by {by}, {n}, {_p(p_holm, comparisons)}"
     reach = _reach(difference, metric)
     if figure.low == figure.high == 0:
         return f"no difference shown: {amount(figure.value, metric)} in every resample, {n}; {reach}"

@@ -11,12 +11,13 @@ import yaml
 from pydantic import Field, ValidationError
 
 from gliobench.cohort.subject import HGG, LGG, Fault
-from gliobench.grid.frame import Plane
-from gliobench.study.config import Name, Part, StudyError, mistake
+from gliobench.grid.frame import Plane, SliceFrame
+from gliobench.study.config import StudyError, mistake
 from gliobench.study.lines import key_lines
+from gliobench.study.part import Name, Part
 from gliobench.study.progress import Voice
 from gliobench.tasks.answer import Answered
-from gliobench.tasks.geometry import Grade, Point, Value
+from gliobench.tasks.geometry import Box, Grade, Point, Polygon, Value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,18 +26,21 @@ if TYPE_CHECKING:
     from gliobench.replay.outcome import Outcome
     from gliobench.report.contents import Part as ReportPart
     from gliobench.report.contents import ReportContents, Sides
+    from gliobench.scoring.consistency import Consistency
     from gliobench.scoring.summary import Scores
 
-MAJORITY, CENTRE = "always-hgg", "image-centre"
+MAJORITY, CENTRE, WHOLE = "always-hgg", "image-centre", "whole-slice"
+TRIVIAL = frozenset({MAJORITY, CENTRE, WHOLE})
 
 
 class ReplayPart(Part):
-    """One set of answers: a folder or a file, what was asked, and what the model is called."""
+    """One set of answers: a folder or a file, what was asked, what the model is called, and how it was sampled."""
 
     name: Name
     answers: Path
     task: Literal["grade", "centre", "box", "polygon"]
     plane: Plane = "axial"
+    sampling: str = ""
 
 
 class ConstantPart(Part):
@@ -95,8 +99,9 @@ def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
             outcomes.append(replay(part.answers, part.task, "both", part.plane, part.name))
             advance(done, part.name)
     scores = _together([outcome.standard.scores for outcome in outcomes if outcome.standard], outcomes)
-    write_scores(scores, out)
-    page = write_report(_contents(study, outcomes, scores), out / "report")
+    consistency = _consistency(outcomes)
+    write_scores(scores, out, consistency)
+    page = write_report(_contents(study, outcomes, scores, consistency), out / "report")
     voice.say(f"report: {page}")
     return page
 
@@ -113,7 +118,8 @@ def _together(tables: Sequence["Scores"], outcomes: Sequence["Outcome"]) -> "Sco
 
 
 def _baselines(outcomes: Sequence["Outcome"]) -> Iterator["Scores"]:
-    """Always HGG, and always the middle of the image, on the patients with most answers of each task and plane."""
+    """Always HGG, the middle of the image, and the whole slice as box or polygon, on the patients with most answers of
+    each task and plane."""
     from gliobench.replay.standard import score_answers_as
 
     largest: dict[tuple[str, Plane], Held] = {}
@@ -131,10 +137,42 @@ def _baselines(outcomes: Sequence["Outcome"]) -> Iterator["Scores"]:
                 Point(frame, (frame.shape[0] - 1) / 2, (frame.shape[1] - 1) / 2) for frame in frames
             ]
             yield score_answers_as(held, CENTRE, [Answered(middle) for middle in middles])
+        if task in ("box", "polygon"):
+            wholes = [Answered(_whole(task, answer.frame)) for answer in held.answers]
+            # Its centre is the middle of the image, which stands there already.
+            yield _without_centre(score_answers_as(held, WHOLE, wholes))
 
 
-def _contents(study: Replication, outcomes: Sequence["Outcome"], scores: "Scores") -> "ReportContents":
+def _whole(task: str, frame: SliceFrame) -> Value:
+    bottom, right = (size - 1.0 for size in frame.shape)
+    if task == "box":
+        return Box(frame, 0, 0, bottom, right)
+    return Polygon(frame, ((0, 0), (0, right), (bottom, right), (bottom, 0)))
+
+
+def _without_centre(scores: "Scores") -> "Scores":
+    from gliobench.scoring.summary import Scores
+
+    per_subject, summary = (table[table["task"] != "centre"] for table in (scores.per_subject, scores.summary))
+    return Scores(per_subject, summary, scores.votes)
+
+
+def _consistency(outcomes: Sequence["Outcome"]) -> "Consistency | None":
+    """The tables of all models that answered an input more than once, one below the other."""
+    import pandas as pd
+
+    from gliobench.scoring.consistency import Consistency
+
+    found = [outcome.consistency for outcome in outcomes if outcome.consistency is not None]
+    names = ("figures", "answers")
+    return Consistency(*(pd.concat([getattr(one, name) for one in found]) for name in names)) if found else None
+
+
+def _contents(
+    study: Replication, outcomes: Sequence["Outcome"], scores: "Scores", consistency: "Consistency | None"
+) -> "ReportContents":
     from gliobench.report.contents import Constant, ReportContents
+    from gliobench.study.held_outlines import middle_outlines
 
     return ReportContents(
         title=study.title,
@@ -144,14 +182,21 @@ def _contents(study: Replication, outcomes: Sequence["Outcome"], scores: "Scores
         summary=scores.summary,
         per_subject=scores.per_subject,
         votes=scores.votes,
-        baselines=frozenset({MAJORITY, CENTRE}),
-        provenance={part.name: f"{part.task}, {part.plane}: {part.answers}" for part in study.replay},
+        baselines=TRIVIAL,
+        provenance={part.name: _origin(part) for part in study.replay},
         notes=(*study.notes, *_notes(outcomes)),
         comparisons=_comparisons(scores),
+        consistency=consistency,
+        sampling={part.name: part.sampling for part in study.replay},
+        outlines=list(middle_outlines(outcomes)),
         faults=list(_faults(outcomes)),
         sides=[_sides(outcome) for outcome in outcomes],
         constants=[Constant(part.name, part.task, part.source, part.figures) for part in study.constants],
     )
+
+
+def _origin(part: ReplayPart) -> str:
+    return f"{part.task}, {part.plane}: {part.answers}" + (f" ({part.sampling})" if part.sampling else "")
 
 
 def _parts(votes: "pd.DataFrame") -> Iterator["ReportPart"]:
@@ -188,20 +233,19 @@ def _comparisons(scores: "Scores") -> "pd.DataFrame | None":
     from gliobench.scoring.compare import compare
     from gliobench.scoring.errors import CompareError
 
-    trivial = {MAJORITY, CENTRE}
-    models = scores.of(set(scores.summary["model"]) - trivial)
+    models = scores.of(set(scores.summary["model"]) - TRIVIAL)
     try:
-        return compare(models, scores.of(trivial), metrics={figures[0] for figures in PRIMARY.values()})
+        return compare(models, scores.of(TRIVIAL), metrics={figures[0] for figures in PRIMARY.values()})
     except CompareError:
         return None
 
 
 def _sides(outcome: "Outcome") -> "Sides":
     from gliobench.replay.printing import figure_text
-    from gliobench.replay.sides import changes, rows
+    from gliobench.replay.sides import counts, rows
     from gliobench.report.contents import Sides, SidesRow
 
     shown = [
         SidesRow(row.name, figure_text(row.published), figure_text(row.standard), row.why) for row in rows(outcome)
     ]
-    return Sides(outcome.name, outcome.held.task, shown, changes(outcome))
+    return Sides(outcome.name, outcome.held.task, shown, counts(outcome))

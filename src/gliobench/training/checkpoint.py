@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from gliobench.models.weights import own_tensors, restore
 from gliobench.training.settings import EpochReport
 
+OPTIMISER = "optimiser."
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -44,8 +46,7 @@ def save_progress(
     tensors: dict[str, Tensor] = {}
     for role, module in modules.items():
         tensors |= {f"{role}.{name}": tensor for name, tensor in own_tensors(module).items()}
-    for number, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in state.items()}
+    tensors |= {f"{OPTIMISER}{name}": tensor for name, tensor in optimiser_tensors(optimiser).items()}
     save_tensors(tensors, path, {"progress": json.dumps(asdict(progress))})
 
 
@@ -64,15 +65,31 @@ def load_progress(
     for role, module in modules.items():
         own = {name: tensor for name, tensor in tensors.items() if name.startswith(f"{role}.")}
         restore(module, {name.removeprefix(f"{role}."): tensor for name, tensor in own.items()})
+    restore_optimiser(
+        optimiser,
+        {name.removeprefix(OPTIMISER): tensor for name, tensor in tensors.items() if name.startswith(OPTIMISER)},
+    )
+    history = tuple(EpochReport(**report) for report in content["history"])
+    return Progress(inputs, history, content["best_epoch"])
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's moments and counts by "number of the parameter.name"."""
+    return {
+        f"{number}.{name}": torch.as_tensor(value)
+        for number, state in optimiser.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimiser_tensors` gave."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
-        if name.startswith("optimiser."):
-            _, number, key = name.split(".")
-            parameter = parameters[int(number)]
-            # The fused optimiser walks the memory of both: a moment must lie in the order of its parameter.
-            laid_out = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
-            moments.setdefault(int(number), {})[key] = laid_out
+        number, _, key = name.partition(".")
+        parameter = parameters[int(number)]
+        # The fused optimiser walks the memory of both: a moment must lie in the order of its parameter.
+        alike = tensor.shape == parameter.shape and tensor.dtype == parameter.dtype
+        moments.setdefault(int(number), {})[key] = torch.empty_like(parameter).copy_(tensor) if alike else tensor
     optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    history = tuple(EpochReport(**report) for report in content["history"])
-    return Progress(inputs, history, content["best_epoch"])

@@ -32,36 +32,38 @@ STEM_MM = ((0.0, 19.0, -48.0), (13.0, 13.0, 34.0))
 class Anatomy:
     """`tissue`: (X, Y, Z) uint8 of OUTSIDE, CSF, GREY, WHITE. `depth_mm`: how far inside the brain's surface.
 
-    `points`: (3, X, Y, Z) millimetres from the middle of the cerebrum, in the head's own axes.
+    `points`: (3, X, Y, Z) millimetres from the middle of the cerebrum, in the head's own axes. `spacing_mm`: a voxel's
+    side.
     """
 
     tissue: NDArray[np.uint8]
     depth_mm: Field
     points: Field
+    spacing_mm: float
 
 
-def make_anatomy(random: np.random.Generator, shape: Shape) -> Anatomy:
-    """One person's brain on a 1 mm grid of `shape`, tilted, sized and folded by chance."""
-    points = _head_axes(random, shape)
+def make_anatomy(random: np.random.Generator, shape: Shape, spacing_mm: float) -> Anatomy:
+    """One person's brain on a grid of `shape`, tilted, sized and folded by chance."""
+    points = _head_axes(random, shape, spacing_mm)
     cerebrum, cerebellum, stem = (
         _cerebrum(random, points),
         _ellipsoid(points, *CEREBELLUM_MM),
         _ellipsoid(points, *STEM_MM),
     )
-    wobble = 0.04 * smooth_noise(random, shape, 14)
+    wobble = 0.04 * smooth_noise(random, shape, 14, spacing_mm)
     in_cerebrum, in_cerebellum, in_stem = cerebrum + wobble < 1, cerebellum + wobble < 1, stem + wobble < 1
     brain = in_cerebrum | in_cerebellum | in_stem
-    depth_mm = ndimage.distance_transform_edt(brain).astype(np.float32)
+    depth_mm = ndimage.distance_transform_edt(brain, spacing_mm).astype(np.float32)
     tissue = np.where(brain, WHITE, OUTSIDE).astype(np.uint8)
-    _fold_cortex(random, tissue, in_cerebrum, points, depth_mm)
-    _fold_cerebellum(random, tissue, in_cerebellum & ~in_cerebrum & ~in_stem, points)
+    _fold_cortex(random, tissue, in_cerebrum, points, depth_mm, spacing_mm)
+    _fold_cerebellum(random, tissue, in_cerebellum & ~in_cerebrum & ~in_stem, points, spacing_mm)
     tissue[in_stem & ~in_cerebrum] = WHITE
-    _place_deep_structures(random, tissue, in_cerebrum, points)
+    _place_deep_structures(random, tissue, in_cerebrum, points, spacing_mm)
     tissue[brain & (depth_mm <= 1.5)] = CSF  # the thin rim that skull-stripping leaves
-    return Anatomy(tissue, depth_mm, points)
+    return Anatomy(tissue, depth_mm, points, spacing_mm)
 
 
-def _head_axes(random: np.random.Generator, shape: Shape) -> Field:
+def _head_axes(random: np.random.Generator, shape: Shape, spacing_mm: float) -> Field:
     """Millimetres along the head's own axes: sizes differ by some 5 %, tilts by some 5 degrees."""
     size = random.normal(1.0, 0.035) * random.normal(1.0, 0.02, 3)
     tilt = np.deg2rad(random.normal(0, 4, 3))
@@ -70,10 +72,10 @@ def _head_axes(random: np.random.Generator, shape: Shape) -> Field:
     about_y = np.array([[cos[1], 0, sin[1]], [0, 1, 0], [-sin[1], 0, cos[1]]])
     about_z = np.array([[cos[2], -sin[2], 0], [sin[2], cos[2], 0], [0, 0, 1]])
     turn = (about_x @ about_y @ about_z / size[:, None]).astype(np.float32)
-    middle = np.array([shape[0] / 2, shape[1] / 2, shape[2] * 0.55]) + random.normal(0, 2, 3)
+    middle = np.array([shape[0] / 2, shape[1] / 2, shape[2] * 0.55]) + random.normal(0, 2, 3) / spacing_mm
     x, y, z = np.ogrid[: shape[0], : shape[1], : shape[2]]
     along = (np.float32(1) * (x - middle[0]), np.float32(1) * (y - middle[1]), np.float32(1) * (z - middle[2]))
-    along = tuple(axis.astype(np.float32) for axis in along)
+    along = tuple((spacing_mm * axis).astype(np.float32) for axis in along)
     return np.stack([row[0] * along[0] + row[1] * along[1] + row[2] * along[2] for row in turn])
 
 
@@ -98,33 +100,41 @@ def _cerebrum(random: np.random.Generator, points: Field) -> Field:
 
 
 def _fold_cortex(
-    random: np.random.Generator, tissue: NDArray[np.uint8], inside: NDArray[np.bool_], points: Field, depth_mm: Field
+    random: np.random.Generator,
+    tissue: NDArray[np.uint8],
+    inside: NDArray[np.bool_],
+    points: Field,
+    depth_mm: Field,
+    spacing_mm: float,
 ) -> None:
     """Grey matter along the surface and along sulci: the sheets where a smooth random field changes its sign."""
-    field = np.abs(smooth_noise(random, points[0].shape, 3.4) + 0.5 * smooth_noise(random, points[0].shape, 6))
+    field = np.abs(
+        smooth_noise(random, points[0].shape, 3.4, spacing_mm)
+        + 0.5 * smooth_noise(random, points[0].shape, 6, spacing_mm)
+    )
     island = 8 * np.exp(
         -(((np.abs(points[0]) - 52) / 14) ** 2) - ((points[1] + 12) / 26) ** 2 - ((points[2] + 4) / 9) ** 2
     )
     reach = np.clip(1 - depth_mm / (random.uniform(23, 28) + 1.5 * island), 0, 1) * (1 + 0.12 * island)
-    fissure_mm = np.abs(points[0] + 1.5 * smooth_noise(random, points[0].shape, 20))
+    fissure_mm = np.abs(points[0] + 1.5 * smooth_noise(random, points[0].shape, 20, spacing_mm))
     above = (points[2] > 18) | (points[1] < -42) | (points[1] > 52)
     tissue[inside & ((field < 0.72 * reach) | (depth_mm < 4.0) | (above & (fissure_mm < 4.0)))] = GREY
     tissue[inside & ((field < 0.19 * reach) | (above & (fissure_mm < 1.0)))] = CSF
 
 
 def _fold_cerebellum(
-    random: np.random.Generator, tissue: NDArray[np.uint8], inside: NDArray[np.bool_], points: Field
+    random: np.random.Generator, tissue: NDArray[np.uint8], inside: NDArray[np.bool_], points: Field, spacing_mm: float
 ) -> None:
     """Thin leaves around a white core."""
-    leaves = np.sin(1.1 * points[2] + 0.35 * points[1] + 1.5 * smooth_noise(random, points[0].shape, 8))
+    leaves = np.sin(1.1 * points[2] + 0.35 * points[1] + 1.5 * smooth_noise(random, points[0].shape, 8, spacing_mm))
     tissue[inside & (_ellipsoid(points, CEREBELLUM_MM[0], (30, 17, 11)) > 1)] = GREY
     tissue[inside & (leaves > 0.93)] = CSF
 
 
 def _place_deep_structures(
-    random: np.random.Generator, tissue: NDArray[np.uint8], inside: NDArray[np.bool_], points: Field
+    random: np.random.Generator, tissue: NDArray[np.uint8], inside: NDArray[np.bool_], points: Field, spacing_mm: float
 ) -> None:
-    wobble = 0.12 * smooth_noise(random, points[0].shape, 8)
+    wobble = 0.12 * smooth_noise(random, points[0].shape, 8, spacing_mm)
     mirrored = np.stack([np.abs(points[0]), points[1], points[2]])
     callosum = (
         (np.abs(points[0]) < 12) & (np.abs(points[2] - 21 + 0.004 * points[1] ** 2) < 4) & (np.abs(points[1]) < 42)

@@ -32,14 +32,16 @@ def scan(
     """The modalities by name, (X, Y, Z) int16, exactly 0 outside the brain."""
     brain = anatomy.tissue != OUTSIDE
     spots = _white_matter_spots(random, anatomy)
-    texture = 1 + 0.04 * smooth_noise(random, anatomy.tissue.shape, 3)
+    texture = 1 + 0.04 * smooth_noise(random, anatomy.tissue.shape, 3, anatomy.spacing_mm)
     images = {}
     for modality in MODALITIES:
         signal = _signal(modality, anatomy, labels, habit, grade)
         if modality in ("flair", "t2"):
             signal += 0.25 * spots
-        signal = ndimage.gaussian_filter(signal * texture, BLUR_MM)
-        signal *= np.exp(random.uniform(0.05, 0.13) * smooth_noise(random, anatomy.tissue.shape, 55))
+        signal = ndimage.gaussian_filter(signal * texture, BLUR_MM / anatomy.spacing_mm)
+        signal *= np.exp(
+            random.uniform(0.05, 0.13) * smooth_noise(random, anatomy.tissue.shape, 55, anatomy.spacing_mm)
+        )
         deviation = random.uniform(*NOISE)
         noise = deviation * random.standard_normal((2, *signal.shape), dtype=np.float32)
         measured = np.hypot(signal + noise[0], noise[1])  # Rician: the magnitude of a complex signal
@@ -64,7 +66,7 @@ def _signal(modality: str, anatomy: Anatomy, labels: NDArray[np.uint8], habit: H
     for label, value in values.items():
         tumour[label] = white + (habit.brightness if modality in ("flair", "t2") else 1.0) * (value - white)
     tumour[ENHANCING] = values[ENHANCING]
-    share = ndimage.gaussian_filter((labels > 0).astype(np.float32), 1.2)
+    share = ndimage.gaussian_filter((labels > 0).astype(np.float32), 1.2 / anatomy.spacing_mm)
     ill = np.where(labels > 0, tumour[labels], healthy)
     mixed: Field = healthy + np.where(labels > 0, np.maximum(share, 0.35), share * 0.4) * (
         np.where(labels > 0, ill, tumour[OEDEMA]) - healthy
@@ -74,8 +76,10 @@ def _signal(modality: str, anatomy: Anatomy, labels: NDArray[np.uint8], habit: H
 
 def _white_matter_spots(random: np.random.Generator, anatomy: Anatomy) -> Field:
     """Small bright spots and caps around the ventricles that are no tumour, as age brings them."""
-    spots = smooth_noise(random, anatomy.tissue.shape, 3) > random.uniform(2.6, 3.4)
+    spots = smooth_noise(random, anatomy.tissue.shape, 3, anatomy.spacing_mm) > random.uniform(2.6, 3.4)
     deep = (anatomy.tissue == WHITE) & (anatomy.depth_mm > 10)
-    caps = ndimage.binary_dilation((anatomy.tissue == CSF) & (anatomy.depth_mm > 25), iterations=2)
+    caps = ndimage.binary_dilation(
+        (anatomy.tissue == CSF) & (anatomy.depth_mm > 25), iterations=max(round(2 / anatomy.spacing_mm), 1)
+    )
     found: Field = ((spots | caps) & deep).astype(np.float32)
     return found

@@ -50,7 +50,9 @@ def draw_habit(random: np.random.Generator, grade: int) -> Habit:
 def grow_tumour(random: np.random.Generator, anatomy: Anatomy, habit: Habit) -> NDArray[np.uint8]:
     """(X, Y, Z) uint8 of BraTS labels 0, 1, 2, 4. The glioma spreads in white matter, less in grey, not into fluid."""
     labels = np.zeros(anatomy.tissue.shape, np.uint8)
-    ragged = smooth_noise(random, anatomy.tissue.shape, 9) + 0.5 * smooth_noise(random, anatomy.tissue.shape, 4)
+    ragged = smooth_noise(random, anatomy.tissue.shape, 9, anatomy.spacing_mm) + 0.5 * smooth_noise(
+        random, anatomy.tissue.shape, 4, anatomy.spacing_mm
+    )
     middle = _seed(random, anatomy, least_depth_mm=min(22.0, 6 + habit.radius_mm / 2))
     for number in range(habit.lesions):
         radius_mm = habit.radius_mm if number == 0 else habit.radius_mm * random.uniform(0.3, 0.5)
@@ -84,7 +86,7 @@ def _lesion(
     distance = np.sqrt(squares[0] + squares[1] + squares[2]) / radius_mm
     resistance = np.where(anatomy.tissue == GREY, 0.14, 0.0).astype(np.float32)
     whole = distance + habit.raggedness * ragged + resistance
-    core = distance / habit.core_share + 0.8 * habit.raggedness * np.roll(ragged, 7, axis=0)
+    core = distance / habit.core_share + 0.8 * habit.raggedness * np.roll(ragged, round(7 / anatomy.spacing_mm), axis=0)
     host = (anatomy.tissue != OUTSIDE) & (anatomy.depth_mm > 2)
     open_fluid = (anatomy.tissue == CSF) & (distance > 0.55)  # a core displaces sulci; oedema leaves them
     labels = np.zeros(whole.shape, np.uint8)

@@ -34,10 +34,10 @@ def mean_box(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
 
 
 def _boxes(subject: PreparedSubject, plane: Plane) -> list[tuple[int, int, int, int]]:
-    """row_min, column_min, row_max, column_max of every tumour slice."""
-    tumour = subject.tumour
-    boxes = []
-    for index in select_slices(subject, plane, "oracle"):
-        rows, columns = np.nonzero(take_slice(tumour, plane, index))
-        boxes.append((int(rows.min()), int(columns.min()), int(rows.max()), int(columns.max())))
-    return boxes
+    """row_min, column_min, row_max, column_max of every tumour slice; between two lesions there may be others."""
+    found = (np.nonzero(take_slice(subject.tumour, plane, index)) for index in select_slices(subject, plane, "oracle"))
+    return [
+        (int(rows.min()), int(columns.min()), int(rows.max()), int(columns.max()))
+        for rows, columns in found
+        if len(rows)
+    ]

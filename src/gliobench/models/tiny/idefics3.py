@@ -1,5 +1,6 @@
 """A tiny, random, seeded checkpoint of the real Idefics3 architecture: the image's tokens stand among the text's."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,6 @@ from transformers.models.llama.configuration_llama import LlamaConfig
 from gliobench.models.checkpoint import quiet
 from gliobench.models.tiny.byte_tokenizer import byte_tokenizer
 
-IMAGE_SIZE_PX = 128
-PATCH_PX = 16
-SHRINK = 2  # of each side, from patches to the image's tokens
-IMAGE_TOKENS = (IMAGE_SIZE_PX // PATCH_PX // SHRINK) ** 2
-HIDDEN = 128
-INITIAL_SPREAD = HIDDEN**-0.5  # as for the tiny Mllama: 0.02 would drown the image
 CONTEXT = 4096
 BEGIN, END, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>"
 FAKE, IMAGE, GLOBAL, END_OF_TURN = "<fake_token_around_image>", "<image>", "<global-img>", "<end_of_utterance>"
@@ -45,61 +40,87 @@ CHAT_TEMPLATE = """\
 """
 
 
-def write_tiny_idefics3(out: Path, seed: int = 0) -> Path:
-    """Write the checkpoint (about 1 million random float32 parameters, model and processor) into the folder `out`.
+@dataclass(frozen=True)
+class Size:
+    """`shrink`: of each side, from the patches to the image's tokens. `hidden`, `inner`, `layers`: of the language
+    model, about 1 million parameters in all as it stands."""
+
+    image_px: int = 128
+    patch_px: int = 16
+    shrink: int = 2
+    hidden: int = 128
+    inner: int = 384
+    layers: int = 4
+    vision_layers: int = 3
+
+    @property
+    def image_tokens(self) -> int:
+        """How many tokens stand for an image."""
+        return (self.image_px // self.patch_px // self.shrink) ** 2
+
+    @property
+    def spread(self) -> float:
+        """Of the random weights, as for the tiny Mllama: 0.02 would drown the image."""
+        return float(self.hidden**-0.5)
+
+
+def write_tiny_idefics3(out: Path, seed: int = 0, size: Size | None = None) -> Path:
+    """Write the checkpoint (random float32 parameters, model and processor) into the folder `out`.
 
     The same seed gives the same bytes. Returns `out`.
     """
+    size = size or Size()
     tokenizer = byte_tokenizer(SPECIAL, begin=BEGIN, end=END_OF_TURN, pad=PAD, context=CONTEXT)
-    model = _random_model(tokenizer, seed)
-    image_processor = Idefics3ImageProcessorPil(
-        size={"longest_edge": IMAGE_SIZE_PX}, max_image_size={"longest_edge": IMAGE_SIZE_PX}, do_image_splitting=False
+    model = _random_model(tokenizer, seed, size)
+    side = {"longest_edge": size.image_px}
+    image_processor = Idefics3ImageProcessorPil(size=side, max_image_size=side, do_image_splitting=False)
+    processor = Idefics3Processor(
+        image_processor, tokenizer, image_seq_len=size.image_tokens, chat_template=CHAT_TEMPLATE
     )
-    processor = Idefics3Processor(image_processor, tokenizer, image_seq_len=IMAGE_TOKENS, chat_template=CHAT_TEMPLATE)
     with quiet():
         model.save_pretrained(out)
         processor.save_pretrained(out)
     return out
 
 
-def _random_model(tokenizer: Any, seed: int) -> Any:
+def _random_model(tokenizer: Any, seed: int, size: Size) -> Any:
     token = tokenizer.convert_tokens_to_ids
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Idefics3ForConditionalGeneration(_config(token, len(tokenizer))).eval()
+        model = Idefics3ForConditionalGeneration(_config(token, len(tokenizer), size)).eval()
     model.generation_config = GenerationConfig(
         bos_token_id=token(BEGIN), eos_token_id=[token(END), token(END_OF_TURN)], pad_token_id=token(PAD)
     )
     return model
 
 
-def _config(token: Any, vocabulary: int) -> Any:
+def _config(token: Any, vocabulary: int, size: Size) -> Any:
     text = LlamaConfig(
         vocab_size=vocabulary,
-        hidden_size=HIDDEN,
-        intermediate_size=384,
-        num_hidden_layers=4,
+        hidden_size=size.hidden,
+        intermediate_size=size.inner,
+        num_hidden_layers=size.layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=CONTEXT,
         bos_token_id=token(BEGIN),
         eos_token_id=token(END_OF_TURN),
         pad_token_id=token(PAD),
-        initializer_range=INITIAL_SPREAD,
+        initializer_range=size.spread,
     )
     vision = Idefics3VisionConfig(
-        image_size=IMAGE_SIZE_PX,
-        patch_size=PATCH_PX,
+        image_size=size.image_px,
+        patch_size=size.patch_px,
         hidden_size=64,
         intermediate_size=128,
-        num_hidden_layers=3,
+        num_hidden_layers=size.vision_layers,
         num_attention_heads=4,
-        initializer_range=INITIAL_SPREAD,
+        initializer_range=size.spread,
     )
     return Idefics3Config(
         text_config=text,
         vision_config=vision,
-        scale_factor=SHRINK,
+        scale_factor=size.shrink,
         image_token_id=token(IMAGE),
         tie_word_embeddings=False,
     )

@@ -138,6 +138,9 @@ def _csv(path: Path) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(LONGEST_LINE)
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
+        names = reader.fieldnames or []
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ReplayError(f"{path}:1: the column {twice!r} stands there twice: which one counts?")
         for row in reader:
             if None in row or None in row.values():
                 raise ReplayError(f"{path}:{reader.line_num}: not as many columns as the first line has")

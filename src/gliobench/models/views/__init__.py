@@ -1,0 +1,1 @@
+"""What a vision-language model sees: one file a kind of view."""

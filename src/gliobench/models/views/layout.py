@@ -1,0 +1,40 @@
+"""What a view puts where: a grid of panels, each one slice in one or three modalities."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Modalities = tuple[str, ...]
+MODALITY_WORDS = {"t1": "T1", "t1ce": "T1 with contrast agent", "t2": "T2", "flair": "FLAIR"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One slice in a view. `colours`: the modalities that are its red, green and blue; `away`: how many steps of
+    neighbouring slices it lies from the slice asked about, which has 0."""
+
+    colours: tuple[str, str, str]
+    away: int = 0
+
+
+Grid = tuple[tuple[Panel, ...], ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A kind of view. `version` changes whenever its pixels or words do: it is part of every record's key.
+
+    `modalities`: those shown where none are named, and how many. `slices`: how many slices it can show, the first
+    where nothing is said. `grid(modalities, slices)`: its panels, row by row.
+    `words(modalities, slices, step)`: what the image shows, for the prompt; empty for a plain slice.
+    """
+
+    version: str
+    modalities: Modalities
+    slices: tuple[int, ...]
+    grid: Callable[[Modalities, int], Grid]
+    words: Callable[[Modalities, int, int], str]
+
+
+def grey(modality: str, away: int = 0) -> Panel:
+    """A slice in shades of grey."""
+    return Panel((modality, modality, modality), away)

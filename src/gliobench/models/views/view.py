@@ -1,0 +1,172 @@
+"""What a vision-language model sees of a slice, in what words that is said, and in which pixels it answers.
+
+A model counts rows and columns as the slice is shown to it: `View.shown_frame` is the frame in which its answer is
+read, `View.to_frame` brings the answer back to the slice's own pixels, `View.from_frame` writes a truth as the model
+should have said it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.cohort.subject import MODALITIES
+from gliobench.grid.frame import INDEX_AXIS, SliceFrame
+from gliobench.grid.slices import grey_slice
+from gliobench.models.asking import asked_frame, check_names
+from gliobench.models.errors import ModelError
+from gliobench.models.prediction import Question
+from gliobench.models.views.coordinates import enlarge, enlarged_frame, reduce
+from gliobench.models.views.layout import Grid, Layout, Panel
+from gliobench.models.views.registry import LAYOUTS
+from gliobench.models.views.ticks import with_ticks
+from gliobench.models.views.window import windowed
+from gliobench.tasks.geometry import Value
+
+GAP_PX, GAP_GREY = 4, 128  # between panels
+MOST_PX = 1000  # along a side of a slice as shown: an answer's coordinates have at most three digits
+TICKS_WORDS = (
+    "The numbers in the black margin above and to the left of a picture count its columns and rows; the margin itself "
+    "is not counted."
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """How a slice is shown.
+
+    `name`: one of `LAYOUTS`. `modalities`: instead of the layout's own, as many as it has. `slices`: of a montage,
+    and `step`: how far apart those lie. `scale`: every pixel of the slice is shown as scale x scale equal ones
+    (nearest neighbour). `window`: greys (1 to 255) that become the darkest and the brightest; `percentiles`: the same,
+    as percentiles of the modality's greys in the brain of the whole volume. `ticks`: rows and columns are counted
+    along the edges of each panel, in a margin. Raises ModelError for anything that cannot be.
+    """
+
+    name: str = "grey"
+    modalities: tuple[str, ...] = ()
+    slices: int | None = None
+    step: int = 1
+    scale: int = 1
+    window: tuple[float, float] | None = None
+    percentiles: tuple[float, float] | None = None
+    ticks: bool = False
+
+    def __post_init__(self) -> None:
+        check_names("view", {self.name}, LAYOUTS)
+        check_names("modality", set(self.modalities), MODALITIES)
+        wanted = len(self._layout.modalities)
+        if self.modalities and len(self.modalities) != wanted:
+            raise ModelError(f"view {self.name} shows {wanted} modalities, got {len(self.modalities)}")
+        if self.slices is not None and self.slices not in self._layout.slices:
+            known = " or ".join(map(str, self._layout.slices))
+            raise ModelError(f"view {self.name} shows {known} slices, got {self.slices}")
+        if self.step != 1 and self._slices == 1:
+            raise ModelError(f"view {self.name} shows no neighbouring slices: leave out step")
+        if self.step < 1 or self.scale < 1:
+            raise ModelError(f"view: scale and step must be 1 or more, got {self.scale} and {self.step}")
+        if self.window and self.percentiles:
+            raise ModelError("view: give window or percentiles, not both")
+        for key, most in (("window", 255), ("percentiles", 100)):
+            low, high = getattr(self, key) or (0, most)
+            if not 0 <= low < high <= most:
+                expected = f"two numbers from 0 to {most}, the lower first"
+                raise ModelError(f"view: {key} must be {expected}, got {low:g} and {high:g}")
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """All of it that can change an answer, as settings. A plain grey slice is told by its modality alone."""
+        options = {
+            "slices": self._slices if self._slices > 1 else None,
+            "step": self.step if self.step > 1 else None,
+            "scale": self.scale if self.scale > 1 else None,
+            "window": self.window and "{:g}-{:g}".format(*self.window),
+            "percentiles": self.percentiles and "{:g}-{:g}".format(*self.percentiles),
+            "ticks": "yes" if self.ticks else None,
+        }
+        said = [f"{key} {value}" for key, value in options.items() if value]
+        shown = {"modality": " ".join(self._modalities)}
+        if self.name == "grey" and not said:
+            return shown
+        return shown | {"view": " ".join([self.name, self._layout.version, *said])}
+
+    @property
+    def coloured(self) -> bool:
+        """Whether a pixel's red, green and blue can differ."""
+        return any(len(set(panel.colours)) > 1 for row in self._grid for panel in row)
+
+    @property
+    def words(self) -> str:
+        """What is seen, in words that belong before the prompt; empty for a plain slice."""
+        layout = self._layout.words(self._modalities, self._slices, self.step)
+        return " ".join(part for part in (layout, TICKS_WORDS if self.ticks else "") if part)
+
+    def render(self, question: Question) -> NDArray[np.uint8]:
+        """What is shown, (rows, columns, 3) uint8: red, green and blue.
+
+        Raises ModelError for a question about the whole volume, and where a slice becomes larger than 1000 pixels.
+        """
+        frame = asked_frame(question)
+        self.check(frame)
+        rows = [_joined([self._panel(question, frame, panel) for panel in row], axis=1) for row in self._grid]
+        return np.ascontiguousarray(_joined(rows, axis=0))
+
+    def check(self, frame: SliceFrame) -> None:
+        """Raise ModelError where a slice of this size cannot be shown."""
+        rows, columns = self.shown_frame(frame).shape
+        if max(rows, columns) > MOST_PX:
+            raise ModelError(
+                f"view: scale {self.scale} makes {rows} x {columns} pixels of a slice; at most {MOST_PX} are allowed, "
+                "because answers are written with three digits"
+            )
+
+    def shown_frame(self, frame: SliceFrame) -> SliceFrame:
+        """The frame that the model answers in: one panel, as large as it is shown."""
+        return enlarged_frame(frame, self.scale)
+
+    def to_frame(self, value: Value, frame: SliceFrame) -> Value:
+        """A value in `shown_frame(frame)`, in the slice's own pixels; unchanged at scale 1."""
+        return value if self.scale == 1 else reduce(value, frame, self.scale)
+
+    def from_frame(self, value: Value) -> Value:
+        """A value of the slice in the pixels as shown; unchanged at scale 1."""
+        return value if self.scale == 1 else enlarge(value, self.scale)
+
+    @property
+    def _layout(self) -> Layout:
+        return LAYOUTS[self.name]
+
+    @property
+    def _modalities(self) -> tuple[str, ...]:
+        return self.modalities or self._layout.modalities
+
+    @property
+    def _slices(self) -> int:
+        return self.slices or self._layout.slices[0]
+
+    @property
+    def _grid(self) -> Grid:
+        return self._layout.grid(self._modalities, self._slices)
+
+    def _panel(self, question: Question, frame: SliceFrame, panel: Panel) -> NDArray[np.uint8]:
+        """A panel (rows, columns, 3), enlarged and with its ticks; black where the volume has no such slice."""
+        index = frame.index + panel.away * self.step
+        greys = {colour: self._grey(question, frame, colour, index) for colour in set(panel.colours)}
+        large = {colour: grey.repeat(self.scale, axis=0).repeat(self.scale, axis=1) for colour, grey in greys.items()}
+        shown = np.stack([large[colour] for colour in panel.colours], axis=-1)
+        return with_ticks(shown) if self.ticks else shown
+
+    def _grey(self, question: Question, frame: SliceFrame, modality: str, index: int) -> NDArray[np.uint8]:
+        subject = question.subject
+        if not 0 <= index < subject.shape[INDEX_AXIS[frame.plane]]:
+            return np.zeros(frame.shape, dtype=np.uint8)
+        image = grey_slice(subject, modality, frame.plane, index)
+        return windowed(image, subject.image[MODALITIES.index(modality)], self.window, self.percentiles)
+
+
+def _joined(parts: list[NDArray[np.uint8]], axis: int) -> NDArray[np.uint8]:
+    """Images side by side (axis 1) or one below the other (axis 0), a grey gap between them."""
+    shape = list(parts[0].shape)
+    shape[axis] = GAP_PX
+    gap = np.full(shape, GAP_GREY, dtype=np.uint8)
+    return np.concatenate([piece for part in parts for piece in (gap, part)][1:], axis=axis)

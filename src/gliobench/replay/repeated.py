@@ -1,0 +1,32 @@
+"""Held answers to one and the same input: how alike they are."""
+
+from gliobench.grid.frame import Plane
+from gliobench.replay.held import Held, HeldAnswer
+from gliobench.replay.standard import read_answer
+from gliobench.scoring.consistency import Consistency, Repeated, measure
+from gliobench.scoring.intervals import Figure
+from gliobench.tasks.geometry import Grade
+
+
+def measure_held(held: Held, name: str) -> Consistency | None:
+    """The figures of every input that was answered more than once; None where there is none. `name`: of the model."""
+    inputs: dict[tuple[str, Plane, int], list[HeldAnswer]] = {}
+    for answer in held.answers:
+        inputs.setdefault((answer.subject, answer.frame.plane, answer.frame.index), []).append(answer)
+    repeated = [_repeated(held.task, name, answers) for answers in inputs.values() if len(answers) > 1]
+    return measure(repeated) if repeated else None
+
+
+def _repeated(task: str, name: str, answers: list[HeldAnswer]) -> Repeated:
+    first = answers[0]
+    grade = first.truth.value if isinstance(first.truth, Grade) else None
+    said = tuple(read_answer(task, answer) for answer in answers)
+    return Repeated(name, task, first.subject, grade, first.frame, said, drawn=True)
+
+
+def overall(consistency: Consistency) -> tuple[dict[str, int], dict[str, Figure]]:
+    """`n_inputs`, `n_asked` and `n_answered`, and the figures over all inputs by name."""
+    rows = consistency.figures[consistency.figures["subject"].isna()]
+    counts = {name: int(rows[name].max()) for name in ("n_inputs", "n_asked", "n_answered")}
+    columns = zip(rows["metric"], rows["value"], rows["low"], rows["high"], rows["interval"], strict=True)
+    return counts, {str(metric): Figure(value, low, high, interval) for metric, value, low, high, interval in columns}

@@ -1,0 +1,178 @@
+"""Stage `finetune`: language models of the study learn from the training patients of each round's fold."""
+
+import json
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gliobench.grid.splits import Fold
+from gliobench.models.finetuned import DESCRIPTION, learnt_from
+from gliobench.models.prediction import Prediction
+from gliobench.study.build import is_finetuned, language_model
+from gliobench.study.config import LanguageModel
+from gliobench.study.context import Context, StageError
+from gliobench.study.folder import file_digest, fingerprint, write_json
+
+if TYPE_CHECKING:
+    from gliobench.training.finetune.examples import Example
+    from gliobench.training.finetune.settings import FinetuneSettings
+
+CHECKS, CARD = "checks.json", "README.md"
+
+
+def finetune(context: Context, names: Collection[str] | None = None, push_to: str | None = None) -> None:
+    """Fine-tune the language models of the study that ask for it, or only those named.
+
+    Goes on where an interrupted training stopped. `push_to`: then put the adapter onto this repository of the hub.
+    Raises StageError for an unknown name, and where more than one adapter would go onto one repository.
+    """
+    parts = [part for part in context.study.models if is_finetuned(part)]
+    if unknown := sorted(set(names or ()) - {part.name for part in parts}):
+        known = ", ".join(part.name for part in parts) or "none"
+        raise StageError(f"no language model with `finetune:` is named {', '.join(unknown)}; the study has {known}")
+    chosen = [part for part in parts if names is None or part.name in names]
+    jobs = [(part, number, fold) for part in chosen for number, fold in finetuned_folds(context)]
+    if push_to is not None and len(jobs) != 1:
+        raise StageError(f"--push-to takes one adapter, and {len(jobs)} would be made: choose with --model and --fold")
+    for part, number, fold in jobs:
+        _finetune(context, part, number, fold)
+    if push_to is not None:
+        (part, number, _) = jobs[0]
+        push(context, context.folder.network(part.name, number), push_to)
+
+
+def finetuned_folds(context: Context) -> list[tuple[int, Fold]]:
+    """The folds that language models learn from: one a round, for several adapters cannot answer together."""
+    return [next(iter(round.folds.items())) for round in context.rounds]
+
+
+def finetuning_inputs(context: Context, part: LanguageModel, fold: Fold) -> str:
+    """Fingerprint of everything that decides what a model learns."""
+    subjects = {name: [context.subjects[id] for id in ids] for name, ids in vars(fold).items()}
+    return fingerprint(
+        model=part.model_dump(exclude={"name", *LanguageModel.OPERATION}),
+        prompts=file_digest(part.prompts) if part.prompts else None,
+        planes=context.study.slices.planes,
+        tasks=context.study.tasks,
+        patients={name: [[one.content, one.grade] for one in part] for name, part in subjects.items()},
+    )
+
+
+def finetune_settings(part: LanguageModel) -> "FinetuneSettings":
+    """The settings of an entry: the defaults with what the study file says otherwise."""
+    from gliobench.training.finetune.settings import FinetuneSettings
+
+    assert part.finetune is not None
+    return FinetuneSettings(**part.finetune.model_dump(exclude_none=True))
+
+
+def _finetune(context: Context, part: LanguageModel, number: int, fold: Fold) -> None:
+    stage = f"finetune-{part.name}-fold-{number}"
+    out = context.folder.network(part.name, number)
+    with context.stage(stage, finetuning_inputs(context, part, fold), done=(out / DESCRIPTION).exists()) as to_do:
+        if to_do:
+            _fit(context, part, number, fold, out)
+
+
+def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Path) -> None:
+    from gliobench.training.finetune.card import Card, write_card
+    from gliobench.training.finetune.fit import finetune as fit
+
+    settings = finetune_settings(part)
+    train, validation = (_examples(context, part, settings, ids) for ids in (fold.train, fold.validation))
+    model = language_model(context, part, to_train=True)
+    bar = context.voice.bar(f"finetune {part.name}-fold-{number}", settings.steps or 0)
+    out.mkdir(parents=True, exist_ok=True)
+    with bar as advance:
+        found = fit(
+            model,
+            train,
+            validation,
+            out,
+            settings,
+            score=answers_worth,
+            tested=frozenset(fold.test),
+            progress=lambda step, steps: advance(step, f"of {steps} steps"),
+        )
+    for verdict in found.verdicts:
+        context.voice.say(f"{part.name}-fold-{number}: {verdict}")
+    write_json(out / CHECKS, [asdict(verdict) for verdict in found.verdicts])
+    learnt = {example.question.subject.id for example in (*train, *validation)} | learnt_from(part.checkpoint)
+    description = {
+        "base": part.checkpoint,
+        "revision": model.checkpoint.revision,
+        "settings": asdict(settings),
+        "steps": found.steps,
+        "best_step": found.best,
+        "figures": found.figures,
+        "seconds": found.seconds,
+        "split": context.split.checksum,
+        "fold": number,
+        "learnt_from": sorted(learnt),
+    }
+    patients = {"training": len(fold.train), "validation": len(fold.validation), "test (not seen)": len(fold.test)}
+    left = json.loads(context.folder.prepared.read_text(encoding="utf-8"))
+    data = f"{left['layout']}, fold {number} of the split with checksum {context.split.checksum}"
+    write_card(out / CARD, Card(model.checkpoint.id, data, patients, len(train), settings, found))
+    write_json(out / DESCRIPTION, description)  # last: with it the folder holds a fine-tuned model
+
+
+def _examples(
+    context: Context, part: LanguageModel, settings: "FinetuneSettings", ids: Sequence[str]
+) -> list["Example"]:
+    from gliobench.training.finetune.examples import slice_examples
+
+    tasks = [task for task in context.study.tasks if task in (settings.tasks or part.tasks)]
+    subjects = [context.subjects[id] for id in ids]
+    planes = settings.planes or context.study.slices.planes
+    return slice_examples(subjects, tasks, planes, every=settings.every, min_area_px=settings.min_area_px)
+
+
+def answers_worth(predictions: Sequence[Prediction]) -> Mapping[str, float]:
+    """What answers about validation slices are worth, by the study's own scoring.
+
+    `task_...`: each task's first figure, the mean over patients and planes. `score`: their mean, a distance counted as
+    what it lacks to the slice's diagonal, so that 1 is the best and 0 the worst of each.
+    """
+    figures = dict(_figures(predictions))
+    worth = []
+    for name, value in figures.items():
+        if name.endswith("_mm"):
+            frames = [one.question.frame for one in predictions if one.question.frame is not None]
+            value = max(1 - value / max(frame.diagonal_mm for frame in frames), 0.0)
+        worth.append(value)
+    return {"score": sum(worth) / len(worth), **{f"task_{name}": value for name, value in figures.items()}}
+
+
+def _figures(predictions: Sequence[Prediction]) -> Iterator[tuple[str, float]]:
+    from gliobench.report.metrics import PRIMARY
+    from gliobench.scoring.intervals import Bootstrap
+    from gliobench.scoring.score import Item, score_subject
+    from gliobench.scoring.summary import summarise
+
+    items: dict[str, list[Item]] = {}
+    subjects = {one.question.subject.id: one.question.subject for one in predictions}
+    for one in predictions:
+        item = Item("it", one.question.task, one.question.frame, one.answer, one.score)
+        items.setdefault(one.question.subject.id, []).append(item)
+    scores = summarise((score_subject(subjects[id], own, {}) for id, own in items.items()), Bootstrap(resamples=2))
+    table = scores.summary[(scores.summary["task"] == scores.summary["source"]) & (scores.summary["plane"] != "volume")]
+    for task in table["task"].unique():
+        own = table[table["task"] == task]
+        values = {metric: float(group.mean()) for metric, group in own.groupby("metric")["value"]}
+        metric = PRIMARY[task][0]
+        if math.isnan(values[metric]):  # a balanced accuracy, and all validation patients are of one grade
+            metric = "accuracy"
+        yield f"{task}_{metric}", values[metric]
+
+
+def push(context: Context, folder: Path, repository: str) -> None:
+    """Put what was learnt onto the hub, into a private repository; not the file that names patients."""
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    api.create_repo(repository, private=True, exist_ok=True)
+    api.upload_folder(repo_id=repository, folder_path=folder, ignore_patterns=[DESCRIPTION, CHECKS, ".*", "steps/*"])
+    context.voice.say(f"{folder} is on the hub as {repository}")

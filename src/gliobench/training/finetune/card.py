@@ -1,0 +1,68 @@
+"""The model card that goes with what was learnt: no patient is named in it, so it can be given away."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gliobench.training.finetune.fit import Finetuned
+from gliobench.training.finetune.settings import FinetuneSettings
+
+
+@dataclass(frozen=True)
+class Card:
+    """`base`: folder name or hub id. `data`: where the patients come from. `patients`: how many in each part."""
+
+    base: str
+    data: str
+    patients: Mapping[str, int]
+    examples: int
+    settings: FinetuneSettings
+    found: Finetuned
+
+
+def write_card(path: Path, card: Card) -> None:
+    """Write the card as Markdown with the head that the hub reads."""
+    found, settings = card.found, card.settings
+    library = "peft" if settings.method == "lora" else "transformers"
+    head = [
+        *("---", f"base_model: {card.base}", f"library_name: {library}"),
+        *("pipeline_tag: image-text-to-text", "tags: [gliobench, medical, mri, glioma]", "---"),
+    ]
+    patients = "; ".join(f"{name} {count}" for name, count in card.patients.items())
+    lines = [
+        *head,
+        "",
+        f"# {card.base}, fine-tuned by gliobench ({settings.method})",
+        "",
+        "For research only; not a medical device. Not to be used on patients.",
+        "",
+        "## Data",
+        "",
+        f"- {card.data}",
+        f"- patients: {patients}; {card.examples} questions about single slices with their true answers",
+        "- slices were chosen by the true tumour's extent; grades balanced by sampling",
+        "",
+        "## Figures on validation slices",
+        "",
+        f"Best of {found.steps} steps: step {found.best}, after {found.seconds:.0f} s in all.",
+        "",
+        "| figure | value |",
+        "|---|---|",
+        *(f"| {name.removeprefix('task_')} | {value:.4g} |" for name, value in found.figures.items()),
+        "",
+        "These slices chose the step: they say little about other patients.",
+        "",
+        "## Checks",
+        "",
+        *(f"- {verdict}" for verdict in found.verdicts),
+        "",
+        "## Settings",
+        "",
+        *(f"- {name}: {_text(value)}" for name, value in asdict(settings).items() if value is not None),
+        "",
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,64 @@
+"""From examples to what a model computes a loss on: the prompt as it is asked, then the answer that should follow."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gliobench.models.prompted import along_tokens
+from gliobench.models.transformers_vlm import VisionLanguageModel
+from gliobench.training.finetune.examples import Example
+
+IGNORED = -100  # what transformers leaves out of the loss
+
+
+class AnswerCollator:
+    """Batches of examples, rendered when they are needed: memory does not grow with their number.
+
+    The prompt's tensors are those that asking makes; the answer's tokens and the end of the turn are written behind
+    them, as generating would, so what the tokenizer makes of the two together never matters. The loss is on those
+    alone: prompt, image and padding are `IGNORED`.
+    """
+
+    def __init__(self, model: VisionLanguageModel, examples: Sequence[Example]) -> None:
+        self.model, self.examples = model, examples
+        self.tokenizer = model.checkpoint.processor.tokenizer
+
+    def __call__(self, rows: Sequence[Mapping[str, int]]) -> dict[str, Tensor]:
+        """`rows`: the examples' numbers, each as {"images": number}."""
+        examples = [self.examples[row["images"]] for row in rows]
+        inputs = self.model.inputs([example.question for example in examples])
+        return with_answers(inputs, [self.answer(example) for example in examples], self.tokenizer.pad_token_id)
+
+    def answer(self, example: Example) -> list[int]:
+        """The tokens that the model should write: the answer to the letter and what ends its turn."""
+        turns = self.model.dialogue(example.question, example.truth)
+        render: Callable[..., str] = self.model.checkpoint.processor.apply_chat_template
+        asked, whole = render(turns[:-1], add_generation_prompt=True), render(turns)
+        # A template can open an answer otherwise than it writes a past one: then the text alone is what follows.
+        text = whole[len(asked) :] if whole.startswith(asked) else turns[-1]["content"][0]["text"]
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ends = self.model.checkpoint.end_ids
+        end = next((place for place, token in enumerate(tokens) if token in ends), None)
+        return [*tokens, self.tokenizer.eos_token_id] if end is None else tokens[: end + 1]
+
+
+def with_answers(inputs: Mapping[str, Any], answers: Sequence[Sequence[int]], pad: int) -> dict[str, Tensor]:
+    """A batch of prompts, padded on the left, with an answer behind each, padded on the right, and `labels`.
+
+    What belongs to a token (its masks, its kind) is for the answer what it is for the prompt's last token.
+    """
+    longest = max(len(answer) for answer in answers)
+    batch = {
+        key: torch.cat([value, value[:, -1:].expand(-1, longest, *value.shape[2:])], 1)
+        for key, value in along_tokens(inputs).items()
+    }
+    written = torch.tensor([[*answer, *[pad] * (longest - len(answer))] for answer in answers])
+    there = torch.tensor([[1] * len(answer) + [0] * (longest - len(answer)) for answer in answers])
+    prompts = inputs["input_ids"].shape[1]
+    batch["input_ids"][:, prompts:] = written
+    batch["attention_mask"][:, prompts:] = there
+    batch["labels"] = torch.full_like(batch["input_ids"], IGNORED)
+    batch["labels"][:, prompts:] = written.masked_fill(there == 0, IGNORED)
+    return {**inputs, **batch}

@@ -1,0 +1,253 @@
+"""Fine-tune a vision-language model with TRL, so that a killed training ends as if it had never been killed."""
+
+import hashlib
+import json
+import math
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gliobench.models.checkpoint import quiet
+from gliobench.models.errors import ModelError
+from gliobench.models.prediction import Prediction
+from gliobench.models.quantised import quantisation_fault
+from gliobench.models.transformers_vlm import VisionLanguageModel
+from gliobench.training.finetune.checks import Verdict, apart, check, fixed_logits
+from gliobench.training.finetune.collator import AnswerCollator
+from gliobench.training.finetune.curves import write_curves
+from gliobench.training.finetune.examples import BalancedSampler, Example, spread_out, weights
+from gliobench.training.finetune.settings import FinetuneSettings
+from gliobench.training.finetune.towers import check_learns, free_towers, lora_config, trainable_by_tower
+
+FIGURES = ("eval_loss", "eval_score", "eval_task_")
+STEPS, CURVES, INPUTS = "steps", "curves.csv", "inputs.txt"
+Score = Callable[[Sequence[Prediction]], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """What a training left: `steps` taken, the `best` of them, its `figures` on validation slices, and `verdicts`."""
+
+    steps: int
+    best: int
+    figures: Mapping[str, float]
+    seconds: float
+    verdicts: Sequence[Verdict]
+
+
+def finetune(
+    model: VisionLanguageModel,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    out: Path,
+    settings: FinetuneSettings,
+    *,
+    score: Score,
+    tested: frozenset[str] = frozenset(),
+    progress: Callable[[int, int], None] = lambda step, steps: None,
+) -> Finetuned:
+    """Train `model` in place and leave the best adapter (or all weights) and its curves in `out`.
+
+    `score`: figures of answers about validation slices, `score` among them, larger is better. `tested`: the patients
+    who will be tested. Called again after an interruption it goes on from the last judgement, with the same result.
+    Raises ModelError: nobody to learn from or to validate on, a patient in two parts, nothing that would learn.
+    """
+    _check_patients(train, validation, tested)
+    watched = spread_out(validation, settings.validation_slices)
+    before = fixed_logits(model, watched[0])
+    with _calm():
+        trainer = _trainer(model, train, watched, out, settings, score, progress)
+        counts = trainable_by_tower(trainer.model)
+        trainer.train(resume_from_checkpoint=_resume(out / STEPS, _inputs(model, train, watched, settings)))
+    network = trainer.model.eval()
+    _save(model, network, out, settings)
+    verdicts = [
+        *check(model, network, settings, counts, before, watched[0]),
+        apart(_patients(train), _patients(validation), tested),
+    ]
+    state = trainer.state
+    (best,) = [one for one in state.log_history if "eval_loss" in one and one["step"] == state.best_global_step]
+    figures = {key.removeprefix("eval_"): value for key, value in best.items() if key.startswith(FIGURES)}
+    shutil.rmtree(out / STEPS)
+    seconds = max(entry.get("eval_seconds", 0.0) for entry in state.log_history)
+    return Finetuned(state.global_step, state.best_global_step, figures, seconds, verdicts)
+
+
+@contextmanager
+def _calm() -> Iterator[None]:
+    """Without the libraries' chatter: transformers 5.23 renames what older ones and TRL know by other names."""
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def _patients(examples: Sequence[Example]) -> frozenset[str]:
+    return frozenset(example.question.subject.id for example in examples)
+
+
+def _check_patients(train: Sequence[Example], validation: Sequence[Example], tested: frozenset[str]) -> None:
+    if not train or not validation:
+        raise ModelError(
+            f"{len(train)} slices to learn from and {len(validation)} to validate on: both need at least one, of "
+            "patients with a mask and, to learn grades, a grade"
+        )
+    for name, both in (
+        ("training and validation", _patients(train) & _patients(validation)),
+        ("training and test", _patients(train) & tested),
+        ("validation and test", _patients(validation) & tested),
+    ):
+        if both:
+            raise ModelError(f"{', '.join(sorted(both)[:5])}: in {name}")
+
+
+def _trainer(
+    model: VisionLanguageModel,
+    train: Sequence[Example],
+    watched: Sequence[Example],
+    out: Path,
+    settings: FinetuneSettings,
+    score: Score,
+    progress: Callable[[int, int], None],
+) -> Any:
+    from datasets import Dataset
+    from transformers import EarlyStoppingCallback, PrinterCallback
+
+    from gliobench.training.finetune.trainer import Marker, Teller, Tuner
+
+    network = model.checkpoint.model
+    check_learns(model.name, network, settings)
+    if settings.method == "full":
+        free_towers(network, settings.towers)
+    questions = [example.question for example in watched]
+    examples = [*train, *watched]
+    # TRL knows by a column of this name that these are images; the collator makes them from the numbers.
+    numbers = [
+        Dataset.from_dict({"images": list(part)}) for part in (range(len(train)), range(len(train), len(examples)))
+    ]
+    trainer = Tuner(
+        model=network,
+        args=_arguments(model, out, settings, len(train)),
+        train_dataset=numbers[0],
+        eval_dataset=numbers[1],
+        processing_class=model.checkpoint.processor,
+        data_collator=AnswerCollator(model, examples),
+        peft_config=lora_config(settings) if settings.method == "lora" else None,
+        callbacks=[
+            EarlyStoppingCallback(settings.patience),
+            Teller(progress, lambda history: write_curves(out / CURVES, history)),
+            Marker(),
+        ],
+        judge=lambda: score(list(model.predict(questions))),
+        sampler=BalancedSampler(weights(train), settings.seed),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _arguments(model: VisionLanguageModel, out: Path, settings: FinetuneSettings, examples: int) -> Any:
+    from trl import SFTConfig
+
+    judged = min(settings.evaluate_every, total_steps(settings, examples))
+    network = model.checkpoint.model
+    on_cpu = network.device.type == "cpu"
+    return SFTConfig(
+        output_dir=str(out / STEPS),
+        max_length=None,  # else image tokens are cut off
+        max_steps=settings.steps or -1,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},  # the other kind fails with frozen 4-bit weights
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule if settings.warmup == 0 else _with_warmup(settings.schedule),
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        optim=_optimiser(settings),
+        bf16=_bfloat16(model, settings),
+        use_cpu=on_cpu,
+        dataloader_pin_memory=not on_cpu,
+        seed=settings.seed,
+        logging_steps=judged,
+        eval_strategy="steps",
+        eval_steps=judged,
+        save_strategy="steps",
+        save_steps=judged,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model=f"eval_{settings.metric}",
+        greater_is_better=settings.metric == "score",
+        restore_callback_states_from_checkpoint=True,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def total_steps(settings: FinetuneSettings, examples: int) -> int:
+    """How many steps of the optimiser a training takes, as transformers counts them."""
+    an_epoch = math.ceil(math.ceil(examples / settings.batch_size) / settings.accumulation)
+    return settings.steps or math.ceil(settings.epochs * an_epoch)
+
+
+def _with_warmup(schedule: str) -> str:
+    return "constant_with_warmup" if schedule == "constant" else schedule
+
+
+def _optimiser(settings: FinetuneSettings) -> str:
+    fault = quantisation_fault()
+    if settings.optimiser == "adamw-8bit" and fault:
+        raise ModelError(f"optimiser adamw-8bit cannot be used here: {fault}; take auto or adamw")
+    return "adamw_torch" if settings.optimiser == "adamw" or fault else "adamw_8bit"
+
+
+def _bfloat16(model: VisionLanguageModel, settings: FinetuneSettings) -> bool:
+    """Whether to compute in bfloat16: where it is wanted, or the weights are, or the GPU can."""
+    if settings.precision != "auto":
+        return settings.precision == "bfloat16"
+    network = model.checkpoint.model
+    can = network.device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return bool(can or network.dtype == torch.bfloat16)
+
+
+def _resume(steps: Path, inputs: str) -> str | None:
+    """The checkpoint to go on from, where one is left of this very training."""
+    from gliobench.training.finetune.trainer import last_whole
+
+    marker = steps / INPUTS
+    if not marker.is_file() or marker.read_text(encoding="utf-8") != inputs:
+        shutil.rmtree(steps, ignore_errors=True)
+        steps.mkdir(parents=True)
+        marker.write_text(inputs, encoding="utf-8")
+    found = last_whole(steps)
+    return None if found is None else str(found)
+
+
+def _inputs(
+    model: VisionLanguageModel, train: Sequence[Example], watched: Sequence[Example], settings: FinetuneSettings
+) -> str:
+    """Digest of everything that decides the result."""
+    asked = [
+        [example.question.subject.content, example.question.task, str(example.question.frame)]
+        for example in (*train, *watched)
+    ]
+    content = [dict(model.settings), asdict(settings), asked]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _save(model: VisionLanguageModel, network: Any, out: Path, settings: FinetuneSettings) -> None:
+    """An adapter in PEFT's own files, or a whole checkpoint with its processor."""
+    with quiet():
+        if settings.method == "full":
+            network.save_pretrained(out)
+            model.checkpoint.processor.save_pretrained(out)
+            return
+        for config in network.peft_config.values():
+            config.base_model_name_or_path = model.checkpoint.id  # not this machine's folder
+        network.save_pretrained(out, save_embedding_layers=False)  # else the hub is asked about the base

@@ -1,0 +1,83 @@
+"""The parts of a vision-language model: what sees, what speaks, and what joins the two."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from gliobench.models.errors import ModelError
+from gliobench.training.finetune.settings import FinetuneSettings, Towers
+
+CONNECTOR = (
+    r"(?:connector|projector|aligner|merger|embed_vision)"  # may stand inside the vision tower: looked for first
+)
+VISION = r"(?:vision|visual|image_encoder)"
+LEARNS: dict[Towers, tuple[str, ...]] = {
+    "language": ("language",),
+    "vision": ("vision",),
+    "both": ("language", "vision", "connector"),
+}
+
+
+def tower(name: str) -> str:
+    """Which part a parameter or module belongs to, by its name: `language`, `vision` or `connector`."""
+    if re.search(CONNECTOR, name):
+        return "connector"
+    return "vision" if re.search(VISION, name) else "language"
+
+
+def adapted_layers(towers: Towers, modules: Sequence[str]) -> str:
+    """The pattern that a layer's whole name has to match to be adapted, as PEFT's `target_modules` takes it.
+
+    A plain list of names would adapt the layers of the same names in the other tower too.
+    """
+    last = "|".join(re.escape(module) for module in modules)
+    where = {
+        "language": rf"(?!.*(?:{CONNECTOR}|{VISION}))",
+        "vision": rf"(?!.*{CONNECTOR})(?=.*{VISION})",
+        "both": "",
+    }
+    return rf"{where[towers]}(?:.*\.)?(?:{last})"
+
+
+def lora_config(settings: FinetuneSettings) -> Any:
+    """PEFT's configuration of an adapter."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=adapted_layers(settings.towers, settings.modules),
+        bias="none",
+    )
+
+
+def check_learns(name: str, model: nn.Module, settings: FinetuneSettings) -> None:
+    """Raise ModelError where nothing of the model would learn."""
+    pattern = adapted_layers(settings.towers, settings.modules)
+    if settings.method == "lora" and not any(re.fullmatch(pattern, layer) for layer, _ in model.named_modules()):
+        raise ModelError(
+            f"{name}: no layer of its {settings.towers} part is called {', '.join(settings.modules)}: nothing would "
+            "learn; name its linear layers in `finetune.modules`"
+        )
+    if settings.method == "full" and not any(
+        tower(one) in LEARNS[settings.towers] for one, _ in model.named_parameters()
+    ):
+        raise ModelError(f"{name} has no {settings.towers} part that could be told by its name: use `towers: both`")
+
+
+def free_towers(model: nn.Module, towers: Towers) -> None:
+    """Let the parameters of these towers learn, and no others."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(tower(name) in LEARNS[towers])
+
+
+def trainable_by_tower(model: nn.Module) -> dict[str, tuple[int, int]]:
+    """For each part, how many parameters learn, and of how many."""
+    counts: dict[str, tuple[int, int]] = {}
+    for name, parameter in model.named_parameters():
+        learns, total = counts.get(tower(name), (0, 0))
+        counts[tower(name)] = learns + parameter.numel() * parameter.requires_grad, total + parameter.numel()
+    return counts

@@ -1,0 +1,97 @@
+"""TRL's trainer with this project's sampling, judgement and checkpoints: nothing in them is pickled."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from transformers import TrainerCallback
+from trl import SFTTrainer
+
+from gliobench.training.checkpoint import optimiser_tensors, restore_optimiser, save_tensors
+from gliobench.training.finetune.examples import BalancedSampler
+
+OPTIMISER, RANDOM, SCHEDULE, WHOLE = "optimiser.safetensors", "random.safetensors", "schedule.json", "whole"
+Judge = Callable[[], Mapping[str, float]]
+
+
+class Tuner(SFTTrainer):  # type: ignore[misc]
+    """`judge`: what the model's own answers are worth now; `score` among it. `sampler`: who is learnt from when."""
+
+    def __init__(self, *arguments: Any, judge: Judge, sampler: BalancedSampler, **options: Any) -> None:
+        self.judge, self.sampler = judge, sampler
+        self.clock = perf_counter()
+        super().__init__(*arguments, **options)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> BalancedSampler:
+        return self.sampler
+
+    def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
+        """The validation loss, and beside it the model's own answers; `seconds` since the training began."""
+        output = super().evaluation_loop(*arguments, **options)
+        output.metrics.update({f"eval_{name}": value for name, value in self.judge().items()})
+        before = [entry["eval_seconds"] for entry in self.state.log_history if "eval_seconds" in entry]
+        now = perf_counter()
+        output.metrics["eval_seconds"] = (before[-1] if before else 0.0) + now - self.clock
+        self.clock = now
+        return output
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        save_tensors(optimiser_tensors(self.optimizer), Path(output_dir) / OPTIMISER)
+        schedule = {key: value for key, value in self.lr_scheduler.state_dict().items() if key != "lr_lambdas"}
+        (Path(output_dir) / SCHEDULE).write_text(json.dumps(schedule), encoding="utf-8")
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        restore_optimiser(self.optimizer, load_file(Path(checkpoint) / OPTIMISER))
+        schedule = json.loads((Path(checkpoint) / SCHEDULE).read_text(encoding="utf-8"))
+        self.lr_scheduler.load_state_dict({**self.lr_scheduler.state_dict(), **schedule})
+        for group, rate in zip(self.optimizer.param_groups, schedule["_last_lr"], strict=True):
+            group["lr"] = rate
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        states = {"cpu": torch.random.get_rng_state()}
+        if torch.cuda.is_available():
+            states["cuda"] = torch.cuda.get_rng_state()
+        save_tensors(states, Path(output_dir) / RANDOM)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        states = load_file(Path(checkpoint) / RANDOM)
+        torch.random.set_rng_state(states["cpu"])
+        if "cuda" in states and torch.cuda.is_available():
+            torch.cuda.set_rng_state(states["cuda"])
+
+
+class Marker(TrainerCallback):  # type: ignore[misc]
+    """Marks a checkpoint once all of it is written: a process can be killed in between."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Called behind the last file of a checkpoint."""
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+
+
+class Teller(TrainerCallback):  # type: ignore[misc]
+    """Tells somebody how far a training has come, and leaves its curves after each judgement."""
+
+    def __init__(self, step: Callable[[int, int], None], judged: Callable[[list[dict[str, Any]]], None]) -> None:
+        self.step, self.judged = step, judged
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Called after each step of the optimiser."""
+        self.step(state.global_step, state.max_steps)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Called after each judgement, which stands in the history by then."""
+        self.judged(state.log_history)
+
+
+def last_whole(folder: Path) -> Path | None:
+    """The last checkpoint of which everything was written."""
+    found = [path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}")]
+    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)

@@ -1,0 +1,151 @@
+"""A fine-tuning leaves what it learnt, says what was checked, and ends the same after an interruption."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.training.finetune.made import PROMPTS, TASKS, asked
+
+from gliobench.models.errors import ModelError
+from gliobench.models.prediction import Prediction
+from gliobench.models.transformers_vlm import VisionLanguageModel
+from gliobench.training.finetune.examples import Example
+from gliobench.training.finetune.fit import Finetuned, finetune
+from gliobench.training.finetune.settings import FinetuneSettings
+
+SETTINGS = FinetuneSettings(
+    rank=4,
+    towers="both",
+    dropout=0.1,  # random, so that its state has to be taken up too
+    learning_rate=1e-2,
+    steps=6,
+    batch_size=4,
+    accumulation=2,
+    evaluate_every=2,
+    validation_slices=3,
+    gradient_checkpointing=False,
+)
+
+
+def score(predictions: Sequence[Prediction]) -> Mapping[str, float]:
+    return {"score": len(predictions), "task_asked": len(predictions)}
+
+
+def fit(
+    folder: Path, out: Path, examples: list[Example], settings: FinetuneSettings = SETTINGS, stop_at: int = 0
+) -> Finetuned:
+    def progress(step: int, steps: int) -> None:
+        if step == stop_at:
+            raise InterruptedError
+
+    train, validation = examples[:32], examples[32:]  # patients 0 to 3, and 4 and 5
+    return finetune(asked(folder), train, validation, out, settings, score=score, progress=progress)
+
+
+@pytest.fixture(scope="module")
+def lora(checkpoints: dict[str, Path], examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("lora")
+    found = fit(checkpoints["idefics3"], out, examples)
+    assert [str(verdict)[:4] for verdict in found.verdicts] == ["PASS"] * 4, found.verdicts
+    assert found.steps == 6
+    return out
+
+
+def test_the_adapter_is_peft_s_own_and_answers_otherwise(
+    lora: Path, checkpoints: dict[str, Path], examples: list[Example]
+) -> None:
+    assert {path.name for path in lora.iterdir()} >= {"adapter_model.safetensors", "adapter_config.json", "curves.csv"}
+    assert not list(lora.glob("steps"))
+    folder = checkpoints["idefics3"]
+    adapted = VisionLanguageModel(folder, tasks=TASKS, prompts=PROMPTS, adapter=lora)
+    general = VisionLanguageModel(folder, tasks=TASKS, prompts=PROMPTS)
+    with torch.no_grad():
+        inputs = general.inputs([examples[0].question])
+        one, other = (model.checkpoint.model(**inputs).logits for model in (adapted, general))
+    assert (one - other).abs().max() > 1e-3
+    assert adapted.settings["adapter"] != general.settings["adapter"]
+
+
+def test_curves_have_a_line_for_each_judgement(lora: Path) -> None:
+    table = pd.read_csv(lora / "curves.csv")
+    assert list(table["step"]) == [2, 4, 6]
+    assert {"train_loss", "validation_loss", "learning_rate", "seconds"} <= set(table.columns)
+    assert (table["validation_metric"] == 6).all()  # three slices of each of two tasks
+    assert table["seconds"].is_monotonic_increasing
+    assert table["validation_loss"].iloc[-1] < table["validation_loss"].iloc[0]
+
+
+def test_interrupted_twice_it_ends_the_same(
+    lora: Path, checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path
+) -> None:
+    folder = checkpoints["idefics3"]
+    for step in (3, 5):
+        with pytest.raises(InterruptedError):
+            fit(folder, tmp_path, examples, stop_at=step)
+        kinds = {path.suffix for path in tmp_path.rglob("checkpoint-*/*")}
+        assert not kinds & {".pt", ".pth", ".pkl"}  # `training_args.bin` is written and never read
+    whole = max((tmp_path / "steps").glob("checkpoint-*"))
+    half = tmp_path / "steps" / "checkpoint-5"  # one that a kill cut short
+    half.mkdir()
+    (half / "adapter_model.safetensors").write_bytes((whole / "adapter_model.safetensors").read_bytes()[:100])
+    seen: list[int] = []
+    train, validation = examples[:32], examples[32:]
+    finetune(
+        asked(folder), train, validation, tmp_path, SETTINGS, score=score, progress=lambda step, _: seen.append(step)
+    )
+    assert seen == [5, 6]
+    expected, found = (load_file(one / "adapter_model.safetensors") for one in (lora, tmp_path))
+    assert expected.keys() == found.keys()
+    for name, tensor in expected.items():
+        assert torch.allclose(found[name], tensor, atol=1e-5, rtol=0), name
+    assert list(pd.read_csv(tmp_path / "curves.csv")["step"]) == [2, 4, 6]
+
+
+def test_other_settings_do_not_go_on_from_these(
+    checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path
+) -> None:
+    with pytest.raises(InterruptedError):
+        fit(checkpoints["idefics3"], tmp_path, examples, stop_at=3)
+    with pytest.raises(InterruptedError):
+        fit(checkpoints["idefics3"], tmp_path, examples, replace(SETTINGS, learning_rate=1e-3), stop_at=1)
+
+
+def test_full_training_leaves_a_whole_checkpoint_of_the_chosen_towers(
+    checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, method="full", towers="language", steps=2)
+    found = fit(checkpoints["mllama"], tmp_path, examples, settings)
+    assert all(verdict.passed for verdict in found.verdicts), found.verdicts
+    before, after = (load_file(one / "model.safetensors") for one in (checkpoints["mllama"], tmp_path))
+    changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+    assert changed
+    assert not [name for name in changed if "vision" in name or "projector" in name]
+    assert (
+        VisionLanguageModel(tmp_path, tasks=TASKS).checkpoint.content != asked(checkpoints["mllama"]).checkpoint.content
+    )
+
+
+def test_it_stops_when_validation_gets_no_better(
+    checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, steps=12, patience=2, metric="score")  # `score` is always the same
+    found = fit(checkpoints["idefics3"], tmp_path, examples, settings)
+    assert (found.steps, found.best) == (6, 2)
+
+
+def test_what_cannot_be_trained(checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path) -> None:
+    model = asked(checkpoints["idefics3"])
+    with pytest.raises(ModelError, match="P0: in training and validation"):
+        finetune(model, examples, examples[:4], tmp_path, SETTINGS, score=score)
+    with pytest.raises(ModelError, match="P4: in validation and test"):
+        finetune(model, examples[:32], examples[32:], tmp_path, SETTINGS, score=score, tested=frozenset({"P4"}))
+    with pytest.raises(ModelError, match="0 slices to learn from and 16 to validate on"):
+        finetune(model, [], examples[32:], tmp_path, SETTINGS, score=score)
+    if not torch.cuda.is_available():
+        settings = replace(SETTINGS, optimiser="adamw-8bit")
+        with pytest.raises(ModelError, match="optimiser adamw-8bit cannot be used here"):
+            finetune(model, examples[:32], examples[32:], tmp_path, settings, score=score)
