@@ -25,7 +25,7 @@ from gliobench.tasks.geometry import Grade
 
 Pool = Literal["mean", "slices"]
 Embed = Callable[[PreparedSubject], NDArray[np.float32]]  # a patient's slices, (slices, features); no rows: none seen
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # C, the inverse of the penalty, on standardised features
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # C, the inverse of the penalty, on standardised features
 FOLDS = 5  # of the training patients, to choose C
 
 
