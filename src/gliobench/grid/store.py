@@ -156,7 +156,7 @@ def _write_array(path: Path, array: NDArray[np.uint8]) -> dict[str, int]:
     """The array as `numpy.save` writes it, without a copy of it."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-    parts = (header.getvalue(), memoryview(np.ascontiguousarray(array)).cast("B"))
+    parts = (header.getvalue(), np.ascontiguousarray(array).data.cast("B"))
     _write_bytes(path, *parts)
     return {"bytes": sum(map(len, parts)), "crc32": crc32(parts[1], crc32(parts[0]))}
 
