@@ -28,5 +28,5 @@ def _by_grey(counts: NDArray[np.intp]) -> NDArray[np.float32]:
     deviation = np.sqrt((counts * (greys - mean) ** 2).sum() / (voxels - 1))
     standardised = (greys - mean) / max(deviation, SMALLEST_DEVIATION)
     standardised[0] = 0
-    looked_up: NDArray[np.float32] = standardised.astype(np.float32)
-    return looked_up
+    found: NDArray[np.float32] = standardised.astype(np.float32)
+    return found
