@@ -58,7 +58,7 @@ def main() -> None:
     start = time.perf_counter()
     run_stages(context)
     seconds = time.perf_counter() - start
-    log = (context.folder.network(first, 0) / "nnunet.log").read_text()
+    logs = [path.read_text() for path in context.folder.network(first, 0).rglob("training_log_*.txt")]
     summary = read_scores(context).summary
     dice = summary[(summary["plane"] == "volume") & (summary["metric"] == "dice")]
     found = {f"{row.model} {row.task}": round(row.value, 3) for row in dice.itertuples()}
@@ -67,7 +67,7 @@ def main() -> None:
         "check": "nnunet-smoke",
         "nnunetv2": described[first]["nnunetv2"],
         "killed_after_epoch": killed_at,
-        "first_epochs_trained": log.count("Epoch 0"),
+        "first_epochs_trained": sum(log.count("Epoch 0") for log in logs),
         "seconds_after_that": round(seconds),
         "validation_dice": {name: one["validation_metric"] for name, one in described.items()},
         "dice": found,

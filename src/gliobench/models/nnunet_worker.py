@@ -33,6 +33,7 @@ def main() -> None:
     job = json.loads(sys.argv[1])
     events = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     threading.Thread(target=_end_with_the_caller, daemon=True).start()
 
     def tell(**event: Any) -> None:
