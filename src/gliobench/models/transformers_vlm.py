@@ -18,7 +18,7 @@ from gliobench.models.choice import GRADES, choice_logprobs, grade_choices
 from gliobench.models.conversation import (
     Shot,
     Turn,
-    answer_turn,
+    answer_text,
     question_turn,
     read_answer,
     shot_turns,
@@ -115,9 +115,14 @@ class VisionLanguageModel:
         inputs: Mapping[str, Any] = self._inputs(questions)
         return inputs
 
-    def dialogue(self, question: Question, value: Value | None) -> list[Turn]:
-        """The turns that ask a question and the one that answers it with `value`; None: there is no tumour."""
-        return [*self._turns(question), answer_turn(question, value, self._view)]
+    def answer_text(self, question: Question, value: Value | None) -> str:
+        """What the model should write, `value` being the answer in the slice's own pixels; None: there is no tumour."""
+        return answer_text(question, value, self._view)
+
+    def turns(self, question: Question) -> list[Turn]:
+        """The conversation that asks a question: what is shown before it, and the slice with its prompt."""
+        asked = question_turn(question, self._prompts[question.task], self._view)
+        return [*self._shot_turns[question.task], asked]
 
     def _settings(self) -> Settings:
         """Everything that can change an answer: weights, processor, image, prompts and decoding."""
@@ -233,17 +238,13 @@ class VisionLanguageModel:
     def _inputs(self, batch: Sequence[Question]) -> Any:
         """The processor's tensors for a batch: each question's turns, padded on the left."""
         return self._checkpoint.processor.apply_chat_template(
-            [self._turns(question) for question in batch],
+            [self.turns(question) for question in batch],
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
             processor_kwargs={"padding": True},
         )
-
-    def _turns(self, question: Question) -> list[Turn]:
-        asked = question_turn(question, self._prompts[question.task], self._view)
-        return [*self._shot_turns[question.task], asked]
 
     def _shape(self, question: Question) -> tuple[int, int]:
         """Rows and columns that an answer can name: of the slice as shown."""

@@ -201,7 +201,7 @@ class FinetunePart(Part):
 
     method: Literal["lora", "full"] | None = None
     rank: int | None = Field(default=None, ge=1)
-    alpha: float | None = Field(default=None, gt=0)
+    alpha: int | None = Field(default=None, ge=1)
     dropout: float | None = Field(default=None, ge=0, lt=1)
     towers: Literal["language", "vision", "both"] | None = None
     modules: tuple[str, ...] | None = Field(default=None, min_length=1)

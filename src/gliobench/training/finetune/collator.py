@@ -24,6 +24,7 @@ class AnswerCollator:
     def __init__(self, model: VisionLanguageModel, examples: Sequence[Example]) -> None:
         self.model, self.examples = model, examples
         self.tokenizer = model.checkpoint.processor.tokenizer
+        self.before, self.after = self._around(examples[0])
 
     def __call__(self, rows: Sequence[Mapping[str, int]]) -> dict[str, Tensor]:
         """`rows`: the examples' numbers, each as {"images": number}."""
@@ -33,15 +34,21 @@ class AnswerCollator:
 
     def answer(self, example: Example) -> list[int]:
         """The tokens that the model should write: the answer to the letter and what ends its turn."""
-        turns = self.model.dialogue(example.question, example.truth)
-        render: Callable[..., str] = self.model.checkpoint.processor.apply_chat_template
-        asked, whole = render(turns[:-1], add_generation_prompt=True), render(turns)
-        # A template can open an answer otherwise than it writes a past one: then the text alone is what follows.
-        text = whole[len(asked) :] if whole.startswith(asked) else turns[-1]["content"][0]["text"]
-        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        text = self.model.answer_text(example.question, example.truth)
+        tokens: list[int] = self.tokenizer(self.before + text + self.after, add_special_tokens=False)["input_ids"]
         ends = self.model.checkpoint.end_ids
         end = next((place for place, token in enumerate(tokens) if token in ends), None)
         return [*tokens, self.tokenizer.eos_token_id] if end is None else tokens[: end + 1]
+
+    def _around(self, example: Example) -> tuple[str, str]:
+        """What the chat template writes between the prompt and an answer, and behind it."""
+        turns, text = self.model.turns(example.question), self.model.answer_text(example.question, example.truth)
+        said = {"role": "assistant", "content": [{"type": "text", "text": text}]}
+        render: Callable[..., str] = self.model.checkpoint.processor.apply_chat_template
+        asked, whole = render(turns, add_generation_prompt=True), render([*turns, said])
+        # A template can open an answer otherwise than it writes a past one: then the text alone is what follows.
+        before, found, after = whole[len(asked) :].partition(text) if whole.startswith(asked) else ("", "", "")
+        return (before, after) if found else ("", "")
 
 
 def with_answers(inputs: Mapping[str, Any], answers: Sequence[Sequence[int]], pad: int) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ class FinetuneSettings:
 
     method: Method = "lora"
     rank: int = 16
-    alpha: float = 32.0
+    alpha: int = 32
     dropout: float = 0.05
     towers: Towers = "language"
     modules: tuple[str, ...] = MODULES

@@ -1,0 +1,166 @@
+"""The path learns: from random weights to better than every trivial baseline on patients that were never seen."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gliobench.cohort.phantom import write_phantom
+from gliobench.models.errors import ModelError
+from gliobench.models.tiny.idefics3 import Size, write_tiny_idefics3
+from gliobench.study.config import StudyError, read_study
+from gliobench.study.context import Context, StageError, make_context
+from gliobench.study.finetune import finetune
+from gliobench.study.predict import predict
+from gliobench.study.prepare import prepare
+from gliobench.study.run import run_stages
+from gliobench.study.split import split
+
+# A slice is shown as it is, in 36 tokens; prompts of one word keep a conversation at some 55.
+SIZE = Size(image_px=48, patch_px=8, shrink=1, hidden=96, inner=192, layers=3, vision_layers=2)
+PROMPTS = """\
+grade: {text: grade, max_new_tokens: 14}
+centre: {text: centre, max_new_tokens: 14}
+"""
+STUDY = """\
+name: learns
+grid: {{shape: [40, 48, 48]}}
+split: {{test_share: 0.25, folds: 9, seed: 0}}
+slices: {{every: 3}}
+tasks: [grade, centre]
+models:
+  - {{kind: baseline, name: majority-grade}}
+  - {{kind: baseline, name: image-centre}}
+  - {{kind: baseline, name: mean-box}}
+  - {{kind: baseline, name: flair-blob}}
+  - {{kind: vlm, name: general, checkpoint: {checkpoint}, tasks: [grade, centre], prompts: prompts.yaml, view: rgb}}
+  - kind: vlm
+    name: tuned
+    checkpoint: {checkpoint}
+    tasks: [grade, centre]
+    prompts: prompts.yaml
+    view: rgb
+    finetune:
+      method: full
+      towers: both
+      planes: [axial, coronal, sagittal]
+      steps: 300
+      batch_size: 32
+      accumulation: 1
+      learning_rate: 2.0e-3
+      evaluate_every: 100
+      validation_slices: 24
+      metric: score
+      gradient_checkpointing: false
+"""
+LORA = """\
+  - kind: vlm
+    name: adapted
+    checkpoint: {checkpoint}
+    tasks: [grade, centre]
+    prompts: prompts.yaml
+    view: rgb
+    finetune: {{steps: 2, batch_size: 4, accumulation: 1, evaluate_every: 2, validation_slices: 2, every: 4,
+               tasks: [centre], gradient_checkpointing: true}}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty coarse phantoms, a tiny checkpoint with random weights, and prompts."""
+    out = tmp_path_factory.mktemp("finetune")
+    write_phantom(out / "phantom", subjects=60, seed=0, spacing_mm=3)
+    write_tiny_idefics3(out / "tiny", size=SIZE)
+    (out / "prompts.yaml").write_text(PROMPTS)
+    return out
+
+
+def context_of(folder: Path, name: str, text: str) -> Context:
+    (folder / f"{name}.yaml").write_text(text)
+    return make_context(
+        read_study(folder / f"{name}.yaml"), cohort=folder / "phantom", out=folder / name, store=folder / "grid"
+    )
+
+
+@pytest.fixture(scope="module")
+def learnt(folder: Path) -> Context:
+    """The study, done once."""
+    context = context_of(folder, "learns", STUDY.format(checkpoint=folder / "tiny"))
+    run_stages(context)
+    return context
+
+
+def test_it_beats_every_baseline_where_the_same_model_untrained_does_not(learnt: Context) -> None:
+    table = pd.read_parquet(learnt.folder.scores / "summary.parquet").set_index(["task", "metric", "model"])["value"]
+    distance_mm, grade = table["centre", "distance_to_centre_mm"], table["grade", "balanced_accuracy"]
+    best_mm = min(distance_mm[["image-centre", "mean-box", "flair-blob"]])
+    assert distance_mm["tuned"] < best_mm < distance_mm["general"]
+    assert grade["tuned"] > grade["majority-grade"] == 0.5
+    assert grade["general"] <= 0.5
+
+
+def test_what_is_left_says_what_was_learnt_and_checked(learnt: Context) -> None:
+    out = learnt.folder.network("tuned", 0)
+    assert all(one["passed"] for one in json.loads((out / "checks.json").read_text()))
+    left, fold = json.loads((out / "finetune.json").read_text()), learnt.split.fold(0)
+    assert left["learnt_from"] == sorted({*fold.train, *fold.validation})
+    card = (out / "README.md").read_text()
+    assert learnt.split.checksum in card
+    assert "training 40; validation 5; test (not seen) 15" in card
+    assert not [id for id in learnt.subjects if id in card], "a card can be given away"
+    assert list(pd.read_csv(out / "curves.csv")["step"]) == [100, 200, 300]
+    page = (learnt.folder.report / "report.html").read_text()
+    assert "Training curves of tuned, fold 0" in page
+    assert "PASS no training patient in validation or test" in page
+
+
+def test_an_adapter_on_top_is_asked_with_its_base_and_never_about_whom_either_learnt_from(
+    folder: Path, learnt: Context
+) -> None:
+    base = learnt.folder.network("tuned", 0)
+    text = STUDY.split("  - ")[0] + LORA.format(checkpoint=base)
+    context = context_of(folder, "adapted", text.replace("{{", "{").replace("}}", "}"))
+    prepare(context)
+    split(context)
+    with pytest.raises(StageError, match="adapted is not fine-tuned on fold 0 yet: run `gliobench finetune"):
+        predict(context)
+    finetune(context)
+    predict(context)
+    assert (context.folder.network("adapted", 0) / "adapter_model.safetensors").is_file()
+    assert context.folder.asked("adapted").exists()
+    other = context_of(folder, "other-split", text.replace("{{", "{").replace("}}", "}").replace("seed: 0", "seed: 1"))
+    prepare(other)
+    split(other)
+    with pytest.raises(ModelError, match="it has learnt from"):
+        finetune(other)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("steps: 300", "steps: 300\n      epochs: 1", "finetune: give steps or epochs, not both"),
+        ("    view: rgb\n    fine", "    view: rgb\n    shots: 2\n    fine", "leave out one of the two"),
+        ("    view: rgb\n    fine", "    view: rgb\n    adapter: x/y\n    fine", "it makes an adapter of its own"),
+        (
+            "    view: rgb\n    fine",
+            "    view: rgb\n    quantisation: 4bit\n    fine",
+            "quantised weights cannot learn",
+        ),
+        ("method: full", "method: full\n      tasks: [box]", "finetune.tasks: box is not among the model's tasks"),
+        ("method: full", "method: full\n      push_to: me/mine", "push_to: unknown key"),
+    ],
+)
+def test_mistakes_in_a_study_file(tmp_path: Path, old: str, new: str, message: str) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY.format(checkpoint="x").replace(old, new, 1))
+    with pytest.raises(StudyError, match=message):
+        read_study(tmp_path / "study.yaml")
+
+
+def test_one_adapter_goes_onto_one_repository(folder: Path) -> None:
+    text = STUDY.format(checkpoint="x").replace("split: {", "split: {scheme: cross-validation, ")
+    context = context_of(folder, "pushed", text)
+    prepare(context)
+    split(context)
+    with pytest.raises(StageError, match="--push-to takes one adapter, and 9 would be made"):
+        finetune(context, push_to="me/mine")
