@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gliobench.study.config import LanguageModel, NetworkModel, NnUNetModel, StudyError, read_study
+from gliobench.study.config import StudyError, read_study
+from gliobench.study.language_parts import LanguageModel
+from gliobench.study.network_parts import NetworkModel, NnUNetModel
 
 GOOD = """\
 name: small

@@ -16,8 +16,9 @@ from gliobench.cli import app
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
-from gliobench.study.config import ServerModel, Study, read_study
+from gliobench.study.config import Study, read_study
 from gliobench.study.context import Context, make_context
+from gliobench.study.language_parts import ServerModel
 from gliobench.study.plan.amounts import Plan, Step
 from gliobench.study.plan.counts import NO_COHORT
 from gliobench.study.plan.families import family_of, named_parameters, weights_of

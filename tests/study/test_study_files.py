@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gliobench.study.config import LanguageModel, NetworkModel, read_study
+from gliobench.study.config import read_study
+from gliobench.study.language_parts import LanguageModel
+from gliobench.study.network_parts import NetworkModel
 from gliobench.study.replication import is_replication, read_replication
 from gliobench.tasks.prompt import read_prompt_file
 

@@ -8,8 +8,8 @@ from gliobench.cohort.subject import HGG
 from gliobench.grid.frame import Plane
 from gliobench.scoring.aggregate import MAJORITY, Aggregation
 from gliobench.study.answers import answered_items, current_answers, deciding_answers
-from gliobench.study.config import LanguageModel, ServerModel
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.language_parts import LanguageModel, ServerModel
 
 if TYPE_CHECKING:
     from gliobench.models.decision import Decision

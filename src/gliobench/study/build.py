@@ -12,18 +12,10 @@ from gliobench.models.baselines import BASELINES
 from gliobench.models.prediction import Grader, Model
 from gliobench.models.shown import Shown
 from gliobench.models.trained import DESCRIPTION
-from gliobench.study.config import (
-    UNTRAINED_CHECKPOINT,
-    AnyModel,
-    BaselineModel,
-    ClassicalModel,
-    LanguageModel,
-    NetworkModel,
-    NnUNetModel,
-    ServerModel,
-    TogetherModel,
-)
+from gliobench.study.config import AnyModel, BaselineModel
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
+from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel
 from gliobench.study.shots import reference_shots
 from gliobench.study.shown import shown
 from gliobench.study.vision_parts import UNTRAINED_VISION, EncoderModel, SegmenterModel

@@ -11,9 +11,9 @@ from gliobench.grid.splits import Fold
 from gliobench.models.finetuned import DESCRIPTION, learnt_from
 from gliobench.models.prediction import Prediction
 from gliobench.study.build import is_finetuned, language_model
-from gliobench.study.config import LanguageModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint, write_json
+from gliobench.study.language_parts import LanguageModel
 
 if TYPE_CHECKING:
     from gliobench.training.finetune.examples import Example

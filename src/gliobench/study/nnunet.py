@@ -2,9 +2,9 @@
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
-from gliobench.study.config import NnUNetModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
+from gliobench.study.network_parts import NnUNetModel
 from gliobench.study.questions import can_be_asked
 
 OPERATION = {"kind", "name", "python"}  # what decides where it runs, not what comes out

@@ -11,22 +11,12 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model, network_folders
-from gliobench.study.config import (
-    AnyModel,
-    ClassicalModel,
-    LanguageModel,
-    NetworkModel,
-    NnUNetModel,
-    ServerModel,
-    TogetherModel,
-    learns_aggregate,
-    mask_model,
-    samples,
-    shown_the_truth,
-)
+from gliobench.study.config import AnyModel, shown_the_truth
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.finetune import finetuned_folds, finetuning_inputs
 from gliobench.study.folder import file_digest, fingerprint
+from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate, samples
+from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, mask_model
 from gliobench.study.nnunet import nnunet_inputs
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
 from gliobench.study.train import training_inputs

@@ -14,23 +14,14 @@ from gliobench.models.networks import NETWORKS
 from gliobench.scoring.errors import CompareError
 from gliobench.study.aggregate import aggregation_notes
 from gliobench.study.build import is_finetuned
-from gliobench.study.config import (
-    UNTRAINED_CHECKPOINT,
-    AnyModel,
-    BaselineModel,
-    ClassicalModel,
-    LanguageModel,
-    NetworkModel,
-    NnUNetModel,
-    ServerModel,
-    mask_model,
-    shown_the_truth,
-)
+from gliobench.study.config import AnyModel, BaselineModel, shown_the_truth
 from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, read_stage
 from gliobench.study.finetune import CHECKS
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
+from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
+from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, mask_model
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_truth
 from gliobench.study.score import read_consistency, read_scores, scores_inputs

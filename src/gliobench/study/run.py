@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from gliobench.study.config import NetworkModel, mask_model
 from gliobench.study.context import Context
 from gliobench.study.finetune import finetune
+from gliobench.study.network_parts import NetworkModel, mask_model
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
 from gliobench.study.report import report

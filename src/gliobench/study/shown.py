@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from gliobench.grid.crop import crop_around, with_mask
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.study.config import ClassicalModel, NetworkModel, mask_model
 from gliobench.study.context import Context, StageError
 from gliobench.study.masks import predicted_masks
+from gliobench.study.network_parts import ClassicalModel, NetworkModel, mask_model
 
 
 def shown(context: Context, part: ClassicalModel | NetworkModel) -> Mapping[str, PreparedSubject]:

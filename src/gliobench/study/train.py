@@ -10,9 +10,9 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.models.networks import NETWORKS
 from gliobench.models.trained import DESCRIPTION, read_description
-from gliobench.study.config import NetworkModel, NnUNetModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint, write_json
+from gliobench.study.network_parts import NetworkModel, NnUNetModel
 from gliobench.study.nnunet import train_nnunet
 from gliobench.study.questions import can_be_asked
 from gliobench.study.shown import shown

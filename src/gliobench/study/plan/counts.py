@@ -10,8 +10,9 @@ from gliobench.cohort.subject import HGG, LGG, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.splits import Fold, Split, SplitError
 from gliobench.grid.store import StoreError
-from gliobench.study.config import LanguageModel, ServerModel, Study, learns_aggregate, samples
+from gliobench.study.config import Study
 from gliobench.study.context import Context, Round, StageError, rounds_of
+from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate, samples
 from gliobench.study.plan.amounts import Basis, Missing
 from gliobench.study.questions import asked_slices, can_be_asked
 from gliobench.study.split import split_patients

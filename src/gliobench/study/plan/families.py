@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gliobench.study.config import UNTRAINED_CHECKPOINT
+from gliobench.study.language_parts import UNTRAINED_CHECKPOINT
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1}
 CACHE_A_BILLION = 16 * 1024  # bytes of cache a token and a billion parameters, 16 bits: Llama 3's 8 B take 128 KiB

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gliobench.grid.frame import INDEX_AXIS, Plane, SliceFrame
 from gliobench.records.store import RecordStore
-from gliobench.study.config import LanguageModel, ServerModel
 from gliobench.study.context import Context
+from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.plan.amounts import Amount, Basis, Step, worst
 from gliobench.study.plan.counts import Counts, assumed_slices, first_folds, images_count, questions_by_place
 from gliobench.study.plan.families import Weights, family_of, local_folder, prompt_tokens, weights_of

@@ -5,8 +5,10 @@ import shutil
 from collections.abc import Iterator
 
 from gliobench.models.networks import NETWORKS
-from gliobench.study.config import AnyModel, BaselineModel, ClassicalModel, LanguageModel, NetworkModel, ServerModel
+from gliobench.study.config import AnyModel, BaselineModel
 from gliobench.study.context import Context
+from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.network_parts import ClassicalModel, NetworkModel
 from gliobench.study.plan.amounts import Amount, Basis, Files, Missing, Plan, Step, worst
 from gliobench.study.plan.counts import Counts, count, questions_by_place
 from gliobench.study.plan.families import weights_of

@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gliobench.study.config import UNTRAINED_CHECKPOINT, LanguageModel, NetworkModel, ServerModel
 from gliobench.study.context import Context
+from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
+from gliobench.study.network_parts import NetworkModel
 from gliobench.study.plan.amounts import Missing, Step
 from gliobench.study.plan.families import is_hub_id
 from gliobench.study.plan.hardware import Hardware, torch_has_cuda
