@@ -63,4 +63,6 @@ def test_tables_and_report(outcome: Outcome, tmp_path: Path) -> None:
     )
     page = run_replication(read_replication(study), tmp_path / "out", Silent()).read_text(encoding="utf-8")
     assert "77 HGG, 18 LGG" in page
-    assert page.count("temperature 1.5, min_p 0.1") == 2  # beside the table and beside the plot
+    assert (
+        page.count("temperature 1.5, min_p 0.1") == 3
+    )  # beside the table, beside the plot, and where the answers are from

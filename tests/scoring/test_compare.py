@@ -23,7 +23,7 @@ def dice(model: str, values: dict[str, float], *, source: str = "mask", plane: s
 
 
 def vote(model: str, plane: str, id: str, grade: int | None, predicted: int | None, score: float) -> tuple:
-    return (model, plane, id, grade, 0, 0, 0, 0, score, predicted, score)
+    return (model, plane, id, grade, 0, 0, 0, 0, score, predicted, score, "majority")
 
 
 def scores(rows: list, votes: list | None = None) -> Scores:

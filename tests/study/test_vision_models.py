@@ -172,7 +172,7 @@ def test_an_answer_that_cannot_be_used_is_missing_and_no_tumour_an_empty_mask(fi
             question = Question(subject, task, frame)
             keys.append(question_key("llama", {}, question))
             store.append(make_record(keys[-1], "llama", Prediction(question, answer), (), arrays))
-    write_asked(finished, "llama", keys, ())
+    write_asked(finished, "llama", keys, (), ())
     prompts = make_prompts(finished, part)
     given = [prompts.of(Question(subject, "mask", frame)) for frame in frames]
     assert given[0] == said[0]
@@ -186,7 +186,7 @@ def test_an_answer_that_cannot_be_used_is_missing_and_no_tumour_an_empty_mask(fi
     assert given[5] == Missing(
         "llama gave no place to prompt with: malformed, expected a box such as (12, 30, 58, 71), found 'hm'"
     )
-    write_asked(finished, "llama", [keys[1]], ())
+    write_asked(finished, "llama", [keys[1]], (), ())
     (frame, *_) = frames[1:]
     only_polygons = make_prompts(finished, part)
     assert only_polygons.of(Question(subject, "mask", frame)) == Answered(Box(frame, 3, 4, 8, 9)), "of its points"
@@ -201,7 +201,7 @@ def test_the_model_whose_answers_are_used_has_to_answer_first(finished: Context,
     with pytest.raises(StageError, match="flair-blob has not answered everything yet"):
         predict(context, ["blob-to-sam-untrained"])
     grades = context.study.models[0].model_copy(update={"source": "majority-grade"})
-    write_asked(context, "majority-grade", (), ())
+    write_asked(context, "majority-grade", (), (), ())
     with pytest.raises(StageError, match="majority-grade has no answers to centre or box or polygon or mask"):
         make_prompts(replace(context), grades)  # type: ignore[arg-type]
 
