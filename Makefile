@@ -21,7 +21,7 @@ demo: $(VENV)/installed
 	@$(BIN)/gliobench run studies/quick.yaml --cohort runs/phantom --out runs/demo
 
 test: $(VENV)/installed
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --dist loadfile
 
 lint: $(VENV)/installed
 	@$(BIN)/ruff check .

@@ -2,6 +2,8 @@
 
 from importlib.metadata import version
 
+import torch
+
 from gliobench.doctor import examine
 
 
@@ -10,3 +12,7 @@ def test_the_doctor_names_versions_and_what_is_absent() -> None:
     assert f"torch        {version('torch')}" in lines
     assert any(line.startswith("machine") and "processors" in line for line in lines)
     assert any(line.startswith("bitsandbytes") for line in lines)
+    quantised = next(line for line in lines if line.startswith("4 or 8 bits"))
+    if not torch.cuda.is_available():
+        assert "do not work here: " in quantised
+        assert "not installed" in quantised or "CUDA" in quantised

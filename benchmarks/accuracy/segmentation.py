@@ -20,7 +20,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from gliobench.study.config import NetworkModel, read_study
+from gliobench.study.config import read_study
+from gliobench.study.network_parts import NetworkModel
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 RUNS = Path("runs")

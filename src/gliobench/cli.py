@@ -74,18 +74,32 @@ class PlaneOption(StrEnum):
     sagittal = "sagittal"
 
 
+class HardwareOption(StrEnum):
+    """The GPUs whose speed is known."""
+
+    t4 = "t4"
+    l4 = "l4"
+    a100 = "a100"
+    h100 = "h100"
+
+
 SETUP, STAGES, ALL, AFTER = "Set up", "Stages of a study, in order", "All stages", "What it is worth"
 
 
 @app.command(rich_help_panel=SETUP)
-def doctor() -> None:
+def doctor(
+    nnunet: Annotated[
+        Path | None,
+        typer.Option("--nnunet", help="Ask this interpreter whether it has nnU-Net.", show_default=False),
+    ] = None,
+) -> None:
     """Say what this machine has: versions, processors, memory, accelerators, optional parts and why not.
 
     Example: `gliobench doctor`
     """
     from gliobench.doctor import examine
 
-    for line in examine():
+    for line in examine(nnunet):
         typer.echo(line)
 
 
@@ -105,6 +119,48 @@ def phantom(
     with voice.bar("phantom", subjects) as advance:
         write_phantom(out, subjects, seed, lambda done, total: advance(done, "patients"))
     voice.say(f"{subjects} phantom patients: {out}")
+
+
+@app.command(rich_help_panel=SETUP)
+def plan(
+    study: StudyFile,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    fold: FoldOption = None,
+    patients: Annotated[
+        int | None, typer.Option("--patients", min=1, help="How many to assume where no cohort is found.")
+    ] = None,
+    hardware: Annotated[
+        HardwareOption, typer.Option("--hardware", help="The GPU to estimate hours for, beside this machine.")
+    ] = HardwareOption.a100,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The plan as JSON on standard output, and nothing else.")
+    ] = False,
+) -> None:
+    """Say what a study takes before it starts: questions, tokens, memory, disk, hours, money, and what is missing here.
+
+    Starts no work and writes nothing.
+
+    Example: `gliobench plan studies/brats2020.yaml --cohort ~/BraTS2020`
+    """
+    from rich.console import Console
+
+    from gliobench.study.config import StudyError
+    from gliobench.study.plan.counts import NO_COHORT
+    from gliobench.study.plan.make import make_plan
+    from gliobench.study.plan.printing import plan_json, plan_tables
+    from gliobench.study.replication import is_replication
+
+    if is_replication(study):
+        raise StudyError(f"{study} scores answers that lie there: it asks nobody, and takes seconds; there is no plan")
+    context = _context(study, cohort, out, store, fold=fold, nowhere=NO_COHORT)
+    made = make_plan(context, patients=patients, there=hardware.value)
+    if as_json:
+        typer.echo(plan_json(made))
+        return
+    for part in plan_tables(made):
+        Console().print(part)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -149,9 +205,9 @@ def train(
 
     Example: `gliobench train studies/segmentation.yaml --out runs/cv --model segresnet --fold all`
     """
-    from gliobench.study import train as stage
+    from gliobench.study.run import learn
 
-    stage.train(_context(study, cohort, out, store, fold=fold), model or None)
+    learn(_context(study, cohort, out, store, fold=fold), model or None)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -370,13 +426,21 @@ def _context(
     skip_bad: bool = False,
     workers: int = 2,
     fold: str | None = None,
+    nowhere: Path | None = None,
 ) -> "Context":
     from gliobench.study.config import read_study, with_fold
     from gliobench.study.context import make_context
 
     found = with_fold(read_study(study), fold)
     return make_context(
-        found, cohort=cohort, out=out, store=store, skip_bad=skip_bad, workers=workers, voice=_terminal()
+        found,
+        nowhere=nowhere,
+        cohort=cohort,
+        out=out,
+        store=store,
+        skip_bad=skip_bad,
+        workers=workers,
+        voice=_terminal(),
     )
 
 

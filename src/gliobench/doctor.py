@@ -27,11 +27,16 @@ CORE = (
 )
 OPTIONAL = {
     "bitsandbytes": "4- and 8-bit checkpoints on a CUDA device (pip install 'gliobench[quantised]')",
+    "nnunetv2": "kind: nnunet; where torch has no CUDA, in an environment of its own (docs/nnunet.md)",
+    "torchvision": "not needed here; where it does not import, transformers cannot load image models: uninstall it",
 }
 
 
-def examine() -> Iterator[str]:
-    """One line a fact: machine, packages, accelerators, optional parts with the reason where one is absent."""
+def examine(nnunet: Path | None = None) -> Iterator[str]:
+    """One line a fact: machine, packages, accelerators, optional parts with the reason where one is absent.
+
+    `nnunet`: an interpreter that should have nnU-Net; it is started and asked.
+    """
     yield f"machine      {platform.machine()}, {_usable_processors()} processors, {_memory_gib():.1f} GiB memory"
     yield f"disk         {shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB free here"
     yield f"system       {platform.system()} {platform.release()}, Python {platform.python_version()}"
@@ -42,6 +47,10 @@ def examine() -> Iterator[str]:
         yield f"{package:<12} {_version(package) or 'not installed'}; {purpose}{_import_fault(package)}"
     fault = quantisation_fault()
     yield f"4 or 8 bits  {f'do not work here: {fault}' if fault else 'work here'}; for `quantisation:` of a checkpoint"
+    if nnunet is not None:
+        from gliobench.models.nnunet import examine_installation
+
+        yield f"nnU-Net      {nnunet}: {examine_installation(nnunet)}"
 
 
 def _version(package: str) -> str | None:

@@ -12,6 +12,7 @@ from transformers.utils import logging
 
 from gliobench.models.checkpoint import Checkpoint, load_checkpoint
 from gliobench.models.errors import ModelError
+from gliobench.models.quantised import quantisation_fault
 from gliobench.models.tiny import write_tiny_mllama
 
 
@@ -25,7 +26,7 @@ def folder(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(original, tmp_path / "checkpoint"))
 
 
-def _load(source: str | Path, **options: str | None) -> Checkpoint:
+def _load(source: str | Path, **options: str | bool | None) -> Checkpoint:
     return load_checkpoint(source, **{"revision": None, "dtype": "auto", "device": "cpu", **options})
 
 
@@ -126,3 +127,23 @@ def test_only_the_ends_of_an_answer_are_kept_of_its_own_decoding(folder: Path) -
     assert loaded.model.generation_config.repetition_penalty in (None, 1.0)
     tokenizer = loaded.processor.tokenizer
     assert loaded.end_ids == {tokenizer.convert_tokens_to_ids(end) for end in ("<|end_of_text|>", "<|eot_id|>")}
+
+
+def test_4_and_8_bits_are_refused_with_the_reason_where_they_do_not_work(folder: Path) -> None:
+    fault = quantisation_fault()
+    if fault is None:
+        pytest.skip("4- and 8-bit weights work here")
+    for bits in ("4bit", "8bit"):
+        with pytest.raises(
+            ModelError, match=rf"quantisation {bits} cannot be used here: .*(not installed|CUDA|import)"
+        ):
+            _load(folder, quantisation=bits)
+    with pytest.raises(ModelError, match=r"quantisation must be 4bit or 8bit, got '2bit'"):
+        _load(folder, quantisation="2bit")
+
+
+def test_spread_over_the_devices_there_are(folder: Path) -> None:
+    plain, spread = _load(folder), _load(folder, spread=True)
+    assert spread.content == plain.content
+    for name, parameter in spread.model.named_parameters():
+        assert (parameter == plain.model.get_parameter(name)).all()

@@ -1,5 +1,6 @@
 """Views and reference slices given to a real model: several images a conversation, in this process and on a server."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from gliobench.models.prediction import Prediction, Question
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 from gliobench.models.views.view import View
+from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon
 from gliobench.tasks.registry import TASKS
 
@@ -76,6 +78,36 @@ def test_batches_of_1_4_and_16_give_the_same_answers_after_two_shots(folder: Pat
         said.append(_said(list(model.predict(asked))))
     assert said[0] == said[1] == said[2]
     assert len({text for text, *_ in said[0]}) > 1
+
+
+def test_answers_in_a_format_and_by_choice_know_the_size_as_shown(folder: Path) -> None:
+    options: dict[str, Any] = {
+        "prompts": PROMPTS,
+        "view": View("rgb", scale=4),
+        "shots": _shots(),
+        "tasks": ("grade", "centre"),
+        "answer": {"grade": "choice", "centre": "constrained"},
+        "decoding": Decoding(temperature=3.0, seed=1),  # greedy, random weights say `none`
+    }
+    asked = [*questions(1, "grade"), *questions(6, "centre")]
+    one, four = (list(VisionLanguageModel(folder, batch_size=size, **options).predict(asked)) for size in (1, 4))
+    assert _said(one) == _said(four)
+    assert isinstance(one[0].answer, Answered)
+    assert 0 < (one[0].score or 0) < 1
+    placed = [prediction for prediction in one[1:] if prediction.text != "none"]
+    assert all(isinstance(prediction.answer, Answered) for prediction in placed), "none lies outside 160 x 192"
+    assert max(int(number) for one in placed for number in re.findall(r"\d+", one.text or "")) > 47, "of 40 x 48"
+
+
+def test_repeats_after_shots_are_those_of_single_calls(folder: Path) -> None:
+    sampled = Decoding(temperature=1.0, seed=2, max_new_tokens=4)
+    options: dict[str, Any] = {"prompts": PROMPTS, "decoding": sampled, "view": View("mosaic"), "shots": _shots()}
+    (question,) = questions(1, "grade")
+    asked = [replace(question, repeat=repeat) for repeat in range(4)]
+    model = VisionLanguageModel(folder, batch_size=4, **options)
+    together = _said(list(model.predict(asked)))
+    assert together == [_said(list(model.predict([one])))[0] for one in asked]
+    assert len({text for text, *_ in together}) > 1
 
 
 def test_each_text_sees_the_image_before_it_and_the_padding_sees_none(folder: Path) -> None:

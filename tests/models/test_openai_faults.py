@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -166,7 +166,7 @@ def test_a_server_that_is_not_there() -> None:
 
 def test_answers_behind_the_question_that_stops_are_handed_over() -> None:
     def answer(number: int, body: dict[str, Any]) -> Answer:
-        return Answer({"error": {"message": "no"}}, status=400, wait_s=0.4) if number == 0 else GOOD
+        return Answer({"error": {"message": "no"}}, status=400, wait_s=1.5) if number == 0 else GOOD
 
     with serving(answer) as (address, _):
         asked = questions(3, "grade")
@@ -261,6 +261,15 @@ def test_the_environments_proxy_is_used_for_other_machines_only(monkeypatch: pyt
         assert Server(address).proxy is None
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C as in a program of its own: workers of a parallel test run ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_ends_it_while_a_slow_server_is_waited_for() -> None:
     with serving(lambda *_: Answer(completion("Choice: 1"), wait_s=15)) as (address, _):
         predictions = _model(address, timeout_s=15, in_flight=4).predict(questions(20, "grade"))

@@ -23,3 +23,10 @@ def test_a_view_that_is_not_contiguous_and_its_url() -> None:
     scheme, data = png_url(image).split(",")
     assert scheme == "data:image/png;base64"
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), image)
+
+
+def test_an_image_in_colour() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
+    with Image.open(io.BytesIO(write_png(image))) as opened:
+        assert (opened.mode, opened.size) == ("RGB", (5, 7))
+        assert np.array_equal(np.asarray(opened), image)

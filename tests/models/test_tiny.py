@@ -10,7 +10,13 @@ from PIL import Image
 from transformers import Idefics3ForConditionalGeneration, MllamaForConditionalGeneration, MllamaProcessor
 
 from gliobench.models.checkpoint import Checkpoint, load_checkpoint
-from gliobench.models.tiny import write_tiny_idefics3, write_tiny_mllama
+from gliobench.models.tiny import (
+    write_tiny_clip,
+    write_tiny_idefics3,
+    write_tiny_mllama,
+    write_tiny_sam,
+    write_tiny_sam2,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +44,9 @@ def idefics3(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     return load_checkpoint(folder, revision=None, dtype="auto", device="cpu")
 
 
-@pytest.mark.parametrize("write", [write_tiny_mllama, write_tiny_idefics3])
+@pytest.mark.parametrize(
+    "write", [write_tiny_mllama, write_tiny_idefics3, write_tiny_sam, write_tiny_sam2, write_tiny_clip]
+)
 def test_same_seed_gives_the_same_bytes_and_another_seed_other_weights(
     write: Callable[[Path, int], Path], tmp_path: Path
 ) -> None:

@@ -245,6 +245,19 @@ def test_questions_that_cannot_be_asked(folder: Path, model: VisionLanguageModel
     assert list(model.predict([])) == []
 
 
+def test_an_image_that_the_processor_does_not_take_is_named_before_anything_is_asked(
+    folder: Path, tmp_path: Path
+) -> None:
+    broken = Path(shutil.copytree(folder, tmp_path / "broken"))
+    config = json.loads((broken / "processor_config.json").read_text())
+    config["image_processor"]["image_mean"] = [0.5, 0.5]  # of three channels
+    (broken / "processor_config.json").write_text(json.dumps(config))
+    model = VisionLanguageModel(broken, decoding=SHORT)
+    message = r"subject-1, coronal slice 7: the processor of broken does not take this image of 12 x 48 pixels \("
+    with pytest.raises(ModelError, match=message):
+        model.predict([_question("grade", 7, plane="coronal")])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

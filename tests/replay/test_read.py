@@ -12,6 +12,7 @@ from gliobench.replay.outcome import as_json, published_side, replay, standard_s
 from gliobench.replay.printing import lines
 from gliobench.replay.read import read_held
 from gliobench.replay.sides import changes
+from gliobench.replay.tables import write_tables
 from gliobench.tasks.geometry import Box, Grade, Polygon
 
 BOX = "Ground truth: [(10, 20), (10, 39), (29, 39), (29, 20)] || Model output: "
@@ -221,6 +222,20 @@ def test_no_such_folder(tmp_path: Path) -> None:
         read_held(tmp_path / "nowhere", "box")
 
 
+def test_what_is_no_file_of_answers(tmp_path: Path) -> None:
+    with pytest.raises(ReplayError, match="/dev/null is neither a folder nor a file"):
+        read_held(Path("/dev/null"), "box")
+    (tmp_path / "answers" / "box").mkdir(parents=True)
+    with pytest.raises(ReplayError, match=r"holds no file of answers .* it has the folders box: give one of them"):
+        read_held(tmp_path / "answers", "box")
+    (tmp_path / "answers" / "patient_0.txt").mkdir()
+    with pytest.raises(ReplayError, match=r"patient_0.txt is a folder; by its name a file of answers is expected"):
+        read_held(tmp_path / "answers", "box")
+    silent = write(tmp_path / "silent", {"patient_0.txt": "", "patient_1.txt": ""})
+    with pytest.raises(ReplayError, match=r"2 files, the first being patient_0.txt, and all of them empty"):
+        read_held(silent, "box")
+
+
 def test_a_patient_twice(tmp_path: Path) -> None:
     bad(tmp_path, {"patient_3.txt": BOX, "og_patient_3.txt": BOX}, "box", r"patient_3.txt.*both of patient 3")
 
@@ -234,6 +249,21 @@ def test_a_truth_that_contradicts_itself_between_files(tmp_path: Path) -> None:
     row = '{{"subject": "A", "slice": {}, "truth": {}, "answer": "Choice: 1"}}'
     files: dict[str, str | bytes] = {"a.jsonl": row.format(0, 1), "b.jsonl": row.format(1, 0)}
     bad(tmp_path, files, "grade", r"b.jsonl:1: the truth of A is LGG here and HGG in a.jsonl:1")
+
+
+def test_a_box_that_contradicts_itself_is_shown_as_numbers(tmp_path: Path) -> None:
+    row = '{{"subject": "A", "slice": 0, "repeat": {}, "truth": [1, 1, 5, {}], "answer": "x"}}'
+    files: dict[str, str | bytes] = {"a.jsonl": row.format(0, 5), "b.jsonl": row.format(1, 6)}
+    bad(tmp_path, files, "box", r"b.jsonl:1: the truth of A is \[1, 1, 5, 6\] here and \[1, 1, 5, 5\] in a.jsonl:1")
+
+
+def test_repeats_count_from_0(tmp_path: Path) -> None:
+    row = '{"subject": "A", "slice": 3, "repeat": 1, "truth": 1, "answer": "Choice: 1"}'
+    bad(tmp_path, {"a.jsonl": row}, "grade", r"a.jsonl:1: `repeat` counts from 0, .* no answer 0 of A, axial slice 3")
+
+
+def test_two_columns_of_one_name(tmp_path: Path) -> None:
+    bad(tmp_path, {"a.csv": "subject,truth,answer,subject\nA,,x,B\n"}, "box", "a.csv:1: the column 'subject' stands")
 
 
 def test_two_labels(tmp_path: Path) -> None:
@@ -298,6 +328,13 @@ def test_a_table_that_is_not_csv(tmp_path: Path, cell: str) -> None:
 def test_a_truth_outside_its_slice(tmp_path: Path) -> None:
     text = BOX.replace("(29, 20)", "(29, 200)") + "x\n"
     bad(tmp_path, {"patient_0.txt": f"{BOX}x\n{text}"}, "box", r"patient_0.txt:2: the truth has \(29, 200\), outside")
+
+
+def test_tables_do_not_take_the_place_of_a_file(tmp_path: Path) -> None:
+    outcome = replay(write(tmp_path / "answers", {"patient_0.txt": f"{BOX}x\n"}), "box", "standard")
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(ReplayError, match="out cannot be a folder for the tables"):
+        write_tables(outcome, tmp_path / "out")
 
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def make_votes() -> pd.DataFrame:
         )
     columns = ["model", "plane", "subject", "grade", "lgg", "hgg", "no_glioma", "unanswered"]
     frame = pd.DataFrame(rows, columns=[*columns, "gldr", "predicted", "score"])
-    return frame.astype({"grade": "Int64", "predicted": "Int64"})
+    return frame.astype({"grade": "Int64", "predicted": "Int64"}).assign(aggregate="majority")
 
 
 def make_gallery() -> list[GalleryItem]:

@@ -25,8 +25,8 @@ def with_probabilities(contents: ReportContents) -> ReportContents:
 def test_only_models_with_a_brier_score_have_a_diagram(contents: ReportContents) -> None:
     models = ["study-classifier", "tiny-mllama", "majority-grade"]
     assert draw_reliability(contents, models) == []
-    ((model, drawing),) = draw_reliability(with_probabilities(contents), models)
-    assert model == "study-classifier"
+    ((model, plane, drawing),) = draw_reliability(with_probabilities(contents), models)
+    assert (model, plane) == ("study-classifier", "volume")
     assert ">11</text>" in drawing, "all 11 patients got 0.5: one bin, with their number"
 
 

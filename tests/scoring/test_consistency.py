@@ -1,6 +1,7 @@
 """Consistency: values by hand and by SciPy; the reference study's own counts among them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,3 +161,16 @@ def test_nothing_asked_gives_empty_tables() -> None:
 def test_the_table_of_answers_has_the_commonest_first() -> None:
     answers = measure([repeated("a", grades(lgg=18, hgg=77))]).answers
     assert list(zip(answers["answer"], answers["count"], strict=True)) == [("HGG", 77), ("LGG", 18)]
+
+
+def test_inputs_of_one_patient_are_drawn_together() -> None:
+    same, split = grades(lgg=0, hgg=4), grades(lgg=2, hgg=2)
+    first = Repeated("m", "grade", "a", 1, FRAME, same, True)
+    second = Repeated("m", "grade", "a", 1, replace(FRAME, index=9), split, True)
+    alone = row(measure([first, second]).figures, None, "flip_rate")
+    assert (alone["value"], alone["interval"], alone["n_inputs"]) == (0.25, "none: n=1", 2)
+    other = Repeated("m", "grade", "b", 1, FRAME, split, True)
+    both = row(measure([first, second, other]).figures, None, "flip_rate")
+    # Patients drawn: a twice 0.25, b twice 0.5, each once the mean over the three inputs.
+    assert both["value"] == pytest.approx(1 / 3)
+    assert (both["low"], both["high"]) == pytest.approx((0.25, 0.5))

@@ -11,6 +11,7 @@ from gliobench.scoring.grades import GradedPatient, Votes, grade_figures, most_v
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.overlap import Area
 from gliobench.scoring.protocol import STANDARD
+from gliobench.scoring.regions import score_region
 from gliobench.tasks.geometry import Box, Point
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scoring.md"
@@ -38,12 +39,13 @@ def matches(said: str, value: float) -> bool:
 
 
 AREAS = list(lines("truth", "answer", column="hd95_mm"))
+REGIONS = list(lines("region", "its answer", column="hd95_mm"))
 PLACES = list(lines("truth", "answer", column="in_box"))
 GRADES = list(lines("patients", column="auc"))
 
 
 def test_the_tables_are_found() -> None:
-    assert (len(AREAS), len(PLACES), len(GRADES)) == (6, 6, 4)
+    assert (len(AREAS), len(REGIONS), len(PLACES), len(GRADES)) == (6, 4, 6, 4)
 
 
 @pytest.mark.parametrize(("case", "said"), AREAS, ids=lambda value: "-".join(value) if type(value) is tuple else "")
@@ -54,6 +56,14 @@ def test_areas(case: tuple[str, str], said: dict[str, str]) -> None:
     answer = {"tumour": Area(other), "empty": empty, "unanswered": None}[case[1]]
     figures = STANDARD.area(answer, {"tumour": Area(tumour), "empty": empty}[case[0]], FRAME.spacing_mm)
     assert figures.keys() == said.keys()
+    assert [name for name in said if not matches(said[name], figures[name])] == []
+
+
+@pytest.mark.parametrize(("case", "said"), REGIONS, ids=lambda value: "-".join(value) if type(value) is tuple else "")
+def test_regions(case: tuple[str, str], said: dict[str, str]) -> None:
+    truth, answer = np.zeros((2, 6, 8, 10), dtype=bool)
+    truth[1:3, 2:6, 3:7], answer[2:5, 2:6, 4:9] = case[0] == "tumour", case[1] == "tumour"
+    figures = score_region(Area(answer), Area(truth), (1.0, 1.5, 2.0))
     assert [name for name in said if not matches(said[name], figures[name])] == []
 
 

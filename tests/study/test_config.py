@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gliobench.study.config import LanguageModel, NetworkModel, StudyError, read_study
+from gliobench.study.config import StudyError, read_study
+from gliobench.study.language_parts import LanguageModel
+from gliobench.study.network_parts import NetworkModel, NnUNetModel
 
 GOOD = """\
 name: small
@@ -45,6 +47,14 @@ def test_a_good_file_is_read_with_defaults_and_paths_beside_it(tmp_path: Path) -
     assert (study.slices.every, study.slices.select, network.train.epochs) == (2, "oracle", 3)
     assert language.temperature == 0.0, "greedy unless the study says otherwise"
     assert language.prompts == tmp_path / "own.yaml"
+
+
+def test_an_interpreter_lies_where_the_study_says(tmp_path: Path) -> None:
+    entry = "name: small\nmodels:\n  - {kind: nnunet, name: own, python: ../nnunet/bin/python}\n"
+    (model,) = read_study(write(tmp_path, entry)).models
+    assert isinstance(model, NnUNetModel)
+    assert model.python == tmp_path / ".." / "nnunet" / "bin" / "python"
+    assert "models.0.epochs" in mistake(tmp_path, entry.replace("name: own", "name: own, epochs: 0"))
 
 
 @pytest.mark.parametrize(
@@ -90,3 +100,34 @@ def test_no_study_at_all(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_says_where_to_look() -> None:
     with pytest.raises(StudyError, match=r"nowhere\.yaml: no such study file"):
         read_study(Path("nowhere.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", {}),
+        ("answer: constrained", dict.fromkeys(("grade", "centre", "box", "polygon"), "constrained")),
+        ("answer: {grade: choice, box: constrained}", {"grade": "choice", "box": "constrained"}),
+        ("tasks: [grade]\n    answer: choice", {"grade": "choice"}),
+    ],
+)
+def test_how_tasks_are_answered_is_one_word_or_one_a_task(tmp_path: Path, line: str, expected: dict[str, str]) -> None:
+    language = read_study(write(tmp_path, f"{GOOD}    {line}\n")).models[2]
+    assert isinstance(language, LanguageModel)
+    assert dict(language.answer) == expected
+    assert language.batch_size == "auto"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("answer: choice", "`choice` weighs the three answers of grade against each other, and centre has no such"),
+        ("answer: {box: choice}", "box has no such list; use `constrained`"),
+        ("answer: {mask: constrained}", "mask is not among the model's tasks grade, centre, box, polygon"),
+        ("answer: {grade: guess}", "models.2.answer.grade: Input should be 'free', 'constrained' or 'choice'"),
+        ("answer: guess", "Input should be 'free', 'constrained' or 'choice'"),
+        ("quantisation: 2bit", "models.2.quantisation: Input should be '4bit' or '8bit'"),
+    ],
+)
+def test_answers_that_do_not_go_with_their_task(tmp_path: Path, line: str, message: str) -> None:
+    assert message in mistake(tmp_path, f"{GOOD}    {line}\n")

@@ -152,7 +152,7 @@ def test_who_is_shown_the_true_tumour_is_marked_in_the_records_and_in_the_report
     assert all(0 <= record["score"] <= 1 for record in records)
     markdown = (finished_run / "report" / "report.md").read_text()
     assert "radiomics (oracle)" in markdown
-    assert "radiomics looks inside the true tumour" in markdown
+    assert "radiomics looks where the true tumour is" in markdown
 
 
 def test_the_network_is_compared_with_the_classical_baseline_and_both_with_the_trivial_one(finished_run: Path) -> None:

@@ -80,21 +80,21 @@ def test_a_run_that_is_stopped_costs_no_answer_and_asks_none_twice(tmp_path: Pat
         with pytest.raises(ModelStopped, match=r"axial slice \d+: .* HTTP 400: no, \[key\]"):
             predict(context)
         kept = list(RecordStore(context.folder.answers("remote")).read())
-        assert len(kept) == 7, "the 7 that may run ahead of the first question, which stopped the run"
+        stopped = len(kept)
+        assert 7 <= stopped <= 10, "7 may run ahead of the question that stopped the run: one of the first 4 to arrive"
         script.strict, before = False, len(log.bodies)
         predict(_context(tmp_path, phantom_cohort, address, voice, in_flight=2))  # how it is asked is no new question
         records = list(RecordStore(context.folder.answers("remote")).read())
-        assert len(log.bodies) - before == len(records) - 7
+        assert len(log.bodies) - before == len(records) - stopped
         predict(context)
-        assert len(log.bodies) - before == len(records) - 7
+        assert len(log.bodies) - before == len(records) - stopped
     assert len({record.key for record in records}) == len(records) > 20
     assert {record.kind for record in records} == {"answered"}
     assert {record.task for record in records} == {"grade", "box"}
-    # seven replies of 100 prompt tokens at 2 and 4 answer tokens at 8 a million
-    assert any(
-        "7 replies, 0 attempts repeated, 700 prompt and 28 answer tokens, 0.0016 EUR" in line for line in voice.lines
-    )
-    assert any(f"7 of {len(records)} questions are answered already" in line for line in voice.lines)
+    # 100 prompt tokens a reply at 2 a million, 4 answer tokens at 8
+    tokens, money = f"{100 * stopped} prompt and {4 * stopped} answer tokens", f"{stopped * (200 + 32) / 1e6:.4f} EUR"
+    assert any(f"{stopped} replies, 0 attempts repeated, {tokens}, {money}" in line for line in voice.lines)
+    assert any(f"{stopped} of {len(records)} questions are answered already" in line for line in voice.lines)
     assert any("remote: skipped" in line for line in voice.lines)
     written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert SECRET.encode() not in written

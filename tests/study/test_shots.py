@@ -11,8 +11,9 @@ from tests.models.servers import Answer, completion, serving
 from gliobench.grid.frame import take_slice
 from gliobench.records.store import RecordStore
 from gliobench.study.build import BUILDERS
-from gliobench.study.config import LanguageModel, StudyError, read_study
+from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
+from gliobench.study.language_parts import LanguageModel
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
 from gliobench.study.shots import reference_shots

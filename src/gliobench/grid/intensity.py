@@ -11,6 +11,7 @@ BRAIN_PERCENTILES = (0.5, 99.5)
 STUDY_PERCENTILES = (1.0, 99.0)
 STORED_WINDOW = (-4.0, 8.0)  # standard deviations
 STORED_OUTSIDE = 0.05  # at most this share of the values; of a z-scored scan it is a few in a thousand
+SAMPLED, FEWEST_TO_SAMPLE = 61, 20_000  # every 61st value says roughly where a percentile lies; of fewer, all do
 ROUNDING = 1e-5  # interpolating a constant in float32 gives differences of this order, which are not to be stretched
 
 
@@ -32,10 +33,39 @@ def _stretched_each(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Each modality by itself: clipped at its 0.5 and 99.5 percentiles, then linear. A constant modality gives 1."""
     grey = np.empty(values.shape, np.uint8)
     for row, modality in zip(grey, values, strict=True):
-        low, high = (float(end) for end in np.percentile(modality, BRAIN_PERCENTILES))
+        low, high = percentiles_of_tails(modality, *BRAIN_PERCENTILES)
         varies = high - low > ROUNDING * max(abs(low), abs(high))
         row[:] = _to_8_bits((np.clip(modality, low, high) - low) / (high - low)) if varies else 1
     return grey
+
+
+def percentiles_of_tails(values: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:
+    """Two percentiles of (N,), one near each end: NumPy's to the last digit, in a third of its time.
+
+    A sample says roughly where they lie, and only what lies beyond is put in order. Where the sample was wrong, or is
+    too small, all values are.
+    """
+    count = len(values)
+    lowest, highest = values, values
+    if count >= FEWEST_TO_SAMPLE:
+        rough = np.percentile(values[::SAMPLED], (2 * low, 100 - 2 * (100 - high)))
+        lowest, highest = values[values < rough[0]], values[values > rough[1]]
+    ends = []
+    for percent, tail, before in ((low, lowest, 0), (high, highest, count - len(highest))):
+        place = percent / 100 * (count - 1)
+        below = int(place)
+        if not 0 <= below - before < len(tail) - 1:
+            first, second = np.percentile(values, (low, high)).tolist()
+            return first, second
+        nearest = (below - before, below - before + 1)
+        ends.append(_between(np.partition(tail, nearest)[list(nearest)], place - below))
+    return ends[0], ends[1]
+
+
+def _between(pair: NDArray[np.float32], share: float) -> float:
+    """The point between two values, in NumPy's own arithmetic."""
+    first, second, apart = float(pair[0]), float(pair[1]), float(pair[1] - pair[0])
+    return second - apart * (1 - share) if share >= 0.5 else first + apart * share
 
 
 def _windowed(values: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -1,6 +1,5 @@
 """Load an image-text-to-text checkpoint with transformers, from a folder or the hub, or say why it cannot be used."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from transformers.utils import logging
 from gliobench.models.adapter import adapter_folder, adapter_identity, with_adapter
 from gliobench.models.errors import ModelError
 from gliobench.models.quantised import quantisation_config
+from gliobench.models.source import device_name, first_line, folder_digest, source_folder
 
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-HASHED = (".safetensors", ".json", ".jinja", ".model", ".txt")  # weights, configurations, templates, vocabularies
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def load_checkpoint(
     """
     if dtype not in DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-    folder = _folder(source)
+    folder = source_folder(source)
     if folder and revision:
         raise ModelError(f"{folder} is a folder and has no revisions: leave out {revision!r}")
     where = str(folder or source)
@@ -98,13 +97,13 @@ def load_checkpoint(
         if added:
             model = with_adapter(model, added, name)
     try:
-        model = (model if placed else model.to(_device(device))).eval()
+        model = (model if placed else model.to(device_name(device))).eval()
     except RuntimeError as error:
-        raise ModelError(f"{where} does not go onto {device}: {_first_line(error)}") from error
+        raise ModelError(f"{where} does not go onto {device}: {first_line(error)}") from error
     return Checkpoint(
         id=name,
         revision=None if folder else options["revision"],
-        content=_digest(folder) if folder else None,
+        content=folder_digest(folder) if folder else None,
         adapter=adapter_identity(added) if added else None,
         model=model,
         processor=processor,
@@ -118,21 +117,7 @@ def _placement(device: str, spread: bool, quantisation: str | None) -> dict[str,
     if quantisation is None:
         return {"device_map": "auto"} if spread else {}
     config = quantisation_config(quantisation)
-    return {"quantization_config": config, "device_map": "auto" if spread else {"": _device(device)}}
-
-
-def _folder(source: str | Path) -> Path | None:
-    """The folder meant by `source`, or None for a hub id (one or two plain names joined by a slash)."""
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    if isinstance(source, Path) or path.is_absolute() or source.startswith((".", "~")) or len(path.parts) > 2:
-        found = "is a file" if path.exists() else "does not exist"
-        raise ModelError(
-            f"{path} {found}: expected the folder of a transformers checkpoint (config.json, *.safetensors), "
-            "or a hub id"
-        )
-    return None
+    return {"quantization_config": config, "device_map": "auto" if spread else {"": device_name(device)}}
 
 
 def _checked_config(where: str, options: dict[str, Any]) -> Any:
@@ -141,7 +126,7 @@ def _checked_config(where: str, options: dict[str, Any]) -> Any:
     except (OSError, ValueError) as error:
         raise ModelError(
             f"No configuration of a checkpoint could be read from {where}. If it is a folder, it needs a config.json; "
-            f"if it is a hub id, check its spelling, your access to it and the network. ({_first_line(error)})"
+            f"if it is a hub id, check its spelling, your access to it and the network. ({first_line(error)})"
         ) from error
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise ModelError(
@@ -158,7 +143,7 @@ def _load_processor(where: str, options: dict[str, Any]) -> Any:
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(
             f"{where} has no processor that can be loaded here, so images cannot be given to it. "
-            f"Some need torchvision, others a file that is missing. ({_first_line(error)})"
+            f"Some need torchvision, others a file that is missing. ({first_line(error)})"
         ) from error
     missing = [part for part in ("image_processor", "tokenizer") if getattr(processor, part, None) is None]
     if missing:
@@ -179,7 +164,7 @@ def _load_model(where: str, dtype: str, options: dict[str, Any]) -> Any:
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"The weights of {where} cannot be loaded: expected undamaged *.safetensors that fit its config.json "
-            f"(pickled weights are never read). ({_first_line(error)})"
+            f"(pickled weights are never read). ({first_line(error)})"
         ) from error
     if found["missing_keys"]:
         names = sorted(found["missing_keys"])
@@ -204,23 +189,3 @@ def _fix_generation(model: Any, tokenizer: Any) -> frozenset[int]:
         eos_token_id=sorted(ends), pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id
     )
     return frozenset(ends)
-
-
-def _device(device: str) -> str:
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _digest(folder: Path) -> str:
-    """SHA-256 over names and contents of all files that can change an answer, in the order of their names."""
-    total = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in HASHED and path.is_file():
-            with path.open("rb") as file:
-                total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return total.hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

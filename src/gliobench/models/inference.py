@@ -1,7 +1,6 @@
 """From a network's logits to an answer: mirrored copies, windows, thresholds, and the smallest thing that counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -10,23 +9,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
 
+from gliobench.models.decision import Decision
+
 Shape = tuple[int, int, int]
 MIRRORS = tuple(axes for count in range(4) for axes in combinations((2, 3, 4), count))
 WINDOW_OVERLAP = 0.5
-
-
-@dataclass(frozen=True)
-class Decision:
-    """From one probability to yes or no. `threshold`: at and above it.
-
-    `smallest_mm3`: connected parts of a mask below this volume are dropped, but for the largest. `slope` and `offset`
-    are of a grade's logit, so that probabilities are what they say (Platt 1999).
-    """
-
-    threshold: float = 0.5
-    smallest_mm3: float = 0.0
-    slope: float = 1.0
-    offset: float = 0.0
 
 
 @torch.inference_mode()
@@ -56,13 +43,6 @@ def raw_logits(module: nn.Module, batch: Tensor, window: Shape | None) -> Tensor
 
     slid: Tensor = sliding_window_inference(batch, window, 1, module, overlap=WINDOW_OVERLAP, mode="gaussian")
     return slid
-
-
-def calibrated(probability: float, decision: Decision) -> float:
-    """A grade's probability after its logit was stretched and shifted."""
-    clipped = float(np.clip(probability, 1e-7, 1 - 1e-7))
-    logit = decision.slope * np.log(clipped / (1 - clipped)) + decision.offset
-    return float(1 / (1 + np.exp(-logit)))
 
 
 def decide(probability: NDArray[np.float32], decision: Decision, voxel_mm3: float) -> NDArray[np.bool_]:

@@ -235,9 +235,9 @@ class OpenAIModel:
         def part(content: Turn) -> Turn:
             if content["type"] != "image":
                 return content
-            shown = np.asarray(content["image"]) * (not black)
+            shown = np.asarray(content["image"])
             image = shown if self._view.coloured else shown[..., 0]
-            return {"type": "image_url", "image_url": {"url": png_url(image)}}
+            return {"type": "image_url", "image_url": {"url": png_url(np.zeros_like(image) if black else image)}}
 
         return {"role": turn["role"], "content": [part(content) for content in turn["content"]]}
 

@@ -57,6 +57,14 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Grader(Model, Protocol):
+    """A model whose grades are calibrated probabilities: HGG from `threshold` on."""
+
+    @property
+    def threshold(self) -> float: ...
+
+
+@runtime_checkable
 class Charged(Protocol):
     """A model whose answers somebody counts."""
 

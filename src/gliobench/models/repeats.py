@@ -16,7 +16,7 @@ TOLERANCE = {torch.float32: 1e-3}  # of the logits' spread
 HALF_TOLERANCE = 0.1
 
 
-class RoomyLayer(DynamicLayer):
+class RoomyLayer(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values of a prompt, `times` in a row, with room for `room` tokens to be written behind it.
 
     transformers' own layer copies all of them for every token. Here the prompt's are copied when the first is written;

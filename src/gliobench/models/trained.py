@@ -14,8 +14,9 @@ from torch import nn
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.decision import Decision, calibrated
 from gliobench.models.errors import ModelError
-from gliobench.models.inference import Decision, calibrated, decide, nested, probabilities
+from gliobench.models.inference import decide, nested, probabilities
 from gliobench.models.learnt import refuse_learnt
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
@@ -58,6 +59,11 @@ class TrainedNetwork:
         """The one task they were trained for."""
         return frozenset({self.task})
 
+    @property
+    def threshold(self) -> float:
+        """Of a grade: HGG from this probability on."""
+        return float(np.mean([one.decisions[0].threshold for one in self.members]))
+
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction a patient, in the order asked. Raises ModelError for a patient that was learnt from."""
         refuse_learnt(self.name, frozenset().union(*(one.learnt_from for one in self.members)), questions)
@@ -72,8 +78,8 @@ class TrainedNetwork:
             calibrated(probabilities(one.module, image, mirror=one.mirror, window=None).item(), one.decisions[0])
             for one in self.members
         ]
-        score, threshold = float(np.mean(given)), float(np.mean([one.decisions[0].threshold for one in self.members]))
-        return Grade(HGG if score >= threshold else LGG), score
+        score = float(np.mean(given))
+        return Grade(HGG if score >= self.threshold else LGG), score
 
     def _mask(self, subject: PreparedSubject) -> tuple[Value, None]:
         image = as_input(subject.image)

@@ -185,11 +185,7 @@ class VisionLanguageModel:
     def _write(self, batch: Sequence[Question], inputs: Mapping[str, Any] | None = None) -> list[Prediction]:
         """What the model writes to each; `inputs`: where they are there already."""
         inputs = self._tensors(batch) if inputs is None else inputs
-        shapes = [self._view.shown_frame(asked_frame(question)).shape for question in batch]
-        formats = [
-            (question.task, shape) if self._modes[question.task] == "constrained" else None
-            for question, shape in zip(batch, shapes, strict=True)
-        ]
+        formats = [(q.task, self._shape(q)) if self._modes[q.task] == "constrained" else None for q in batch]
         mask = self._grammar.mask(formats) if self._grammar and any(formats) else None
         limits = [self._limit(question) for question in batch]
         answers = write(self._checkpoint, inputs, limits, logits_processors(self.decoding, batch, mask))
@@ -250,12 +246,16 @@ class VisionLanguageModel:
             processor_kwargs={"padding": True},
         )
 
+    def _shape(self, question: Question) -> tuple[int, int]:
+        """Rows and columns that an answer can name: of the slice as shown."""
+        return self._view.shown_frame(asked_frame(question)).shape
+
     def _limit(self, question: Question) -> int:
         """The most tokens of an answer; one in a format cannot be longer than its longest text and the end."""
         task = question.task
         if self._modes[task] == "free":
             return self._free_limit(task)
-        return 1 + longest_answer(task, self._view.shown_frame(asked_frame(question)).shape)
+        return 1 + longest_answer(task, self._shape(question))
 
     def _free_limit(self, task: str) -> int:
         return self.decoding.max_new_tokens or self._prompts[task].max_new_tokens

@@ -25,7 +25,8 @@ class Record:
     """What was asked, what came back and under which key; the fields are those of `Question` and `Prediction`.
 
     `kind` is "answered" or one of `FAILURES`; `value` is plain JSON (see `gliobench.records.value`).
-    `oracle` names what the truth was used for when the input was made: "grid", "slices", "region", or nothing.
+    `oracle` names what the truth was used for when the input was made: "grid", "slices", "region", "prompt", or
+    nothing.
     """
 
     key: str

@@ -92,9 +92,9 @@ def _table(contents: ReportContents, task: str, figures: pd.DataFrame, answers: 
 def _inputs(table: pd.DataFrame) -> dict[tuple[str, int], pd.DataFrame]:
     """The rows of every input, by patient and slice."""
     return {
-        (str(subject), int(index)): part
+        (str(subject), int(part["index"].iloc[0])): part
         for subject, own in table.groupby("subject", sort=True)
-        for index, part in own.groupby("index", sort=True)
+        for _, part in own.groupby("index", sort=True)
     }
 
 

@@ -13,16 +13,19 @@ from gliobench.report.contents import ReportContents
 from gliobench.scoring.calibration import reliability
 
 
-def draw_reliability(contents: ReportContents, models: list[str]) -> list[tuple[str, Markup]]:
-    """(model, drawing) for every model whose probabilities were scored, in the order of `models`."""
-    scored = set(contents.summary.loc[contents.summary["metric"] == "brier", "model"])
-    votes = contents.votes[(contents.votes["plane"] == "volume") & contents.votes["grade"].notna()]
-    drawings: list[tuple[str, Markup]] = []
-    for model in (model for model in models if model in scored):
-        rows = votes[votes["model"] == model]
-        colour = drawing.BASELINE if model in contents.baselines else drawing.MODEL
-        name, label = f"reliability-{len(drawings)}", f"Reliability of the probabilities of {model}"
-        drawings.append((model, drawing.draw(name, label, (3.2, 2.9), partial(_paint, rows, colour))))
+def draw_reliability(contents: ReportContents, models: list[str]) -> list[tuple[str, str, Markup]]:
+    """(model, plane, drawing) for every model whose probabilities were scored, in the order of `models`; the plane is
+    that of the slices they were gathered from, "volume" where the model sees the whole patient."""
+    scored = contents.summary[contents.summary["metric"] == "brier"]
+    votes = contents.votes[contents.votes["grade"].notna()]
+    drawings: list[tuple[str, str, Markup]] = []
+    for model in models:
+        for plane in scored.loc[scored["model"] == model, "plane"]:
+            rows = votes[(votes["model"] == model) & (votes["plane"] == plane)]
+            colour = drawing.BASELINE if model in contents.baselines else drawing.MODEL
+            name, label = f"reliability-{len(drawings)}", f"Reliability of the probabilities of {model}, {plane}"
+            paint = partial(_paint, rows, colour)
+            drawings.append((model, str(plane), drawing.draw(name, label, (3.2, 2.9), paint)))
     return drawings
 
 

@@ -31,19 +31,21 @@ OUTCOMES = (
 )
 
 
-def draw_votes(votes: pd.DataFrame, models: list[str]) -> list[tuple[str, str, Markup]]:
-    """(model, plane, drawing) for every model that was asked slice by slice, in the order of `models`.
+def draw_votes(votes: pd.DataFrame, models: list[str]) -> list[tuple[str, str, str, Markup]]:
+    """(model, plane, what decided the grades, drawing) for every model that was asked slice by slice, in the order of
+    `models`.
 
     Follows Figures 15 to 17 of the reference study: one point a patient, dashed line at 0.5, coloured by true and
     false positive and negative. Patients stand by their true grade, and by GLDR within it.
     """
     votes = votes[(votes["plane"] != "volume") & votes["grade"].notna()]
-    drawings: list[tuple[str, str, Markup]] = []
+    drawings: list[tuple[str, str, str, Markup]] = []
     for model in models:
         for plane, rows in votes[votes["model"] == model].groupby("plane", sort=True):
             name = f"gldr-{len(drawings)}"
             label = f"GLDR of every patient, {model}, {plane}"
-            drawings.append((model, str(plane), drawing.draw(name, label, (5.0, 2.7), partial(_paint, rows))))
+            how = ", ".join(dict.fromkeys(rows["aggregate"]))
+            drawings.append((model, str(plane), how, drawing.draw(name, label, (5.0, 2.7), partial(_paint, rows))))
     return drawings
 
 

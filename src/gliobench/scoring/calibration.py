@@ -1,7 +1,8 @@
 """Whether a model's probabilities of HGG can be taken at their word: Brier score, calibration error, slope, intercept.
 
-Only of models that give a probability of their own for the whole patient. A patient without a usable answer counts as
-the probability 1 - truth, as in the AUC: the worst there is.
+Only of models that give a probability of their own, for the whole patient or gathered from his slices by
+`gliobench.scoring.aggregate`. A patient without a usable answer counts as the probability 1 - truth, as in the AUC: the
+worst there is.
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,8 @@ from gliobench.tasks.geometry import NO_GLIOMA, Grade
 
 @dataclass(frozen=True)
 class Votes:
-    """How often each answer was given about one patient. `probability`: a model's own, of HGG, or None."""
+    """How often each answer was given about one patient. `probability`: of HGG, a model's own or from its slices, or
+    None."""
 
     lgg: int
     hgg: int

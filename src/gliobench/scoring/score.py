@@ -1,7 +1,7 @@
 """All answers about one patient, scored on their own task and on every coarser one."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gliobench.grid.frame import INDEX_AXIS, PLANES, Plane, SliceFrame, put_slice
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.scoring.aggregate import MAJORITY, AggregateName, Aggregation, Aggregations, Slices, of_scores, of_votes
 from gliobench.scoring.grades import Votes, count_votes
 from gliobench.scoring.overlap import Area
 from gliobench.scoring.protocol import STANDARD, Protocol
@@ -20,6 +21,7 @@ from gliobench.tasks.geometry import Point, Value, VolumeMask
 from gliobench.tasks.regions import RegionName
 
 VOLUME = "volume"
+NO_AGGREGATIONS: Aggregations = {}
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class SubjectRow:
 
 @dataclass(frozen=True)
 class VoteRow:
-    """The votes about one patient; `predicted` is None where neither grade won."""
+    """The votes about one patient; `predicted` is None where neither grade won. `aggregate`: what decided."""
 
     model: str
     plane: str
@@ -62,6 +64,7 @@ class VoteRow:
     grade: int | None
     votes: Votes
     predicted: int | None
+    aggregate: AggregateName = "majority"
 
 
 @dataclass(frozen=True)
@@ -97,14 +100,16 @@ def score_subject(
     items: Iterable[Item],
     slices: Mapping[Plane, Sequence[int]],
     protocol: Protocol = STANDARD,
+    aggregations: Aggregations = NO_AGGREGATIONS,
 ) -> SubjectScores:
     """Score the answers about one patient.
 
     `slices`: by plane, the slices on which a mask of the whole volume is scored as polygon, box and centre: those
-    that the models which answer slice by slice are asked about. Raises ValueError where a model answers a question
+    that the models which answer slice by slice are asked about. `aggregations`: by model and plane, how the grade
+    follows from the slices where the majority does not decide. Raises ValueError where a model answers a question
     twice, and where the patient has no mask and a task needs one.
     """
-    return score_answers(SubjectTruth(subject), items, slices, protocol)
+    return score_answers(SubjectTruth(subject), items, slices, protocol, aggregations)
 
 
 def score_answers(
@@ -112,6 +117,7 @@ def score_answers(
     items: Iterable[Item],
     slices: Mapping[Plane, Sequence[int]],
     protocol: Protocol = STANDARD,
+    aggregations: Aggregations = NO_AGGREGATIONS,
 ) -> SubjectScores:
     """As `score_subject`, against a truth that need not come from a mask."""
     subject = truth.subject
@@ -120,7 +126,9 @@ def score_answers(
     for (model, task), group in _grouped(subject, items).items():
         planes = [plane for plane in (None, *PLANES) if plane in group]
         if task == "grade":
-            votes += [_vote(subject, model, plane or VOLUME, group[plane], protocol) for plane in planes]
+            for plane in planes:
+                how = aggregations.get((model, plane or VOLUME), MAJORITY)
+                votes.append(_vote(subject, model, plane or VOLUME, group[plane], protocol, how))
             continue
         for item in group.get(None, []):
             rows += _score_volume(truth, item, slices, protocol)
@@ -143,9 +151,22 @@ def _grouped(subject: PreparedSubject, items: Iterable[Item]) -> dict[tuple[str,
     return groups
 
 
-def _vote(subject: PreparedSubject, model: str, plane: str, items: Sequence[Item], protocol: Protocol) -> VoteRow:
+def _vote(
+    subject: PreparedSubject, model: str, plane: str, items: Sequence[Item], protocol: Protocol, how: Aggregation
+) -> VoteRow:
     votes = count_votes([item.answer for item in items], items[0].score if plane == VOLUME else None)
-    return VoteRow(model, plane, subject.id, subject.grade, votes, protocol.decide(votes))
+    if how.name == "majority":
+        return VoteRow(model, plane, subject.id, subject.grade, votes, protocol.decide(votes))
+    probability = how.probability(slices_together(items, how), subject.grade)
+    votes = replace(votes, probability=probability)
+    return VoteRow(model, plane, subject.id, subject.grade, votes, how.call(probability), how.name)
+
+
+def slices_together(items: Sequence[Item], how: Aggregation) -> Slices:
+    """What a patient's slices of one plane say together about the grade."""
+    if how.by == "votes":
+        return of_votes(count_votes([item.answer for item in items], None))
+    return of_scores([item.score if isinstance(item.answer, Answered) else None for item in items])
 
 
 def _score_volume(

@@ -18,7 +18,7 @@ SUMMARY = (
 )
 VOTES = (
     *("model", "plane", "subject", "grade", "lgg", "hgg", "no_glioma", "unanswered"),
-    *("gldr", "predicted", "score"),
+    *("gldr", "predicted", "score", "aggregate"),
 )
 Group = tuple[str, str, str, str, str]
 
@@ -153,6 +153,7 @@ def _vote(vote: VoteRow) -> dict[str, object]:
         "gldr": votes.gldr,
         "predicted": vote.predicted,
         "score": float("nan") if patient is None else patient.score,
+        "aggregate": vote.aggregate,
     }
 
 

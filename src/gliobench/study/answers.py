@@ -1,20 +1,30 @@
 """The answers that count: those to the questions a study asks now, out of everything ever recorded."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gliobench.records.record import Record
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.records.record import Record, record_answer
 from gliobench.records.store import RecordStore
+from gliobench.records.value import Arrays
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import write_json
 
+if TYPE_CHECKING:
+    from gliobench.scoring.score import Item
 
-def write_asked(context: Context, model: str, asked: Iterable[str], repeated: Iterable[str]) -> None:
+
+def write_asked(
+    context: Context, model: str, asked: Iterable[str], repeated: Iterable[str], deciding: Iterable[str]
+) -> None:
     """Note which keys a model has been asked, in order; written when all of them are answered.
 
-    `repeated`: those that repeat one of `asked` with another seed. Only consistency looks at them.
+    `repeated`: those that repeat one of `asked` with another seed. Only consistency looks at them. `deciding`: those
+    about validation patients. Only the aggregation of grades looks at them.
     """
+    write_json(context.folder.deciding(model), list(deciding))
     write_json(context.folder.repeated(model), list(repeated))
     write_json(context.folder.asked(model), list(asked))
 
@@ -28,6 +38,23 @@ def current_answers(context: Context, model: str) -> list[Record]:
 def repeated_answers(context: Context, model: str) -> list[Record]:
     """The records of the questions that were put to a model again. Raises StageError as `current_answers` does."""
     return _records(context, model, context.folder.repeated(model))
+
+
+def deciding_answers(context: Context, model: str) -> list[Record]:
+    """The records of the questions about validation patients. Raises StageError as `current_answers` does."""
+    return _records(context, model, context.folder.deciding(model))
+
+
+def answered_items(context: Context, subject: PreparedSubject, records: Sequence[Record]) -> Iterator["Item"]:
+    """What is scored: the typed answers of records about one patient."""
+    from gliobench.scoring.score import Item
+
+    arrays = Arrays(context.folder.masks)
+    for record in records:
+        frame = None
+        if record.plane is not None and record.index is not None:
+            frame = subject.frame(record.plane, record.index)
+        yield Item(record.model, record.task, frame, record_answer(record, subject, arrays), record.score)
 
 
 def _records(context: Context, model: str, path: Path) -> list[Record]:

@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.baselines import BASELINES
-from gliobench.models.prediction import Model
+from gliobench.models.prediction import Grader, Model
+from gliobench.models.shown import Shown
 from gliobench.models.trained import DESCRIPTION
-from gliobench.study.config import (
-    UNTRAINED_CHECKPOINT,
-    AnyModel,
-    BaselineModel,
-    ClassicalModel,
-    LanguageModel,
-    NetworkModel,
-    ServerModel,
-)
+from gliobench.study.config import AnyModel, BaselineModel
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
+from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel
 from gliobench.study.shots import reference_shots
+from gliobench.study.shown import shown
+from gliobench.study.vision_parts import UNTRAINED_VISION, EncoderModel, SegmenterModel
 from gliobench.tasks.prompt import Prompt, read_prompt_file
 
 if TYPE_CHECKING:
@@ -51,15 +49,16 @@ def _baseline(context: Context, part: BaselineModel, round: Round, plane: Plane)
 def _classical(context: Context, part: ClassicalModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.classical.grade import fit_grader
 
-    validation = [context.subjects[id] for id in round.validation]
-    train = [context.subjects[id] for id in round.learn if id not in round.validation]
-    return fit_grader(part.name, part.region, train, validation)
+    subjects = shown(context, part)
+    model = fit_grader(part.name, part.region, *_learners(subjects, round))
+    return model if subjects is context.subjects else Shown(model, subjects)
 
 
 def _network(context: Context, part: NetworkModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.trained import load_network
 
-    return load_network(network_folders(context, part, round), part.name)
+    model = load_network(network_folders(context, part, round), part.name)
+    return model if part.crop is None else Shown(model, shown(context, part))
 
 
 def network_folders(context: Context, part: NetworkModel, round: Round) -> list[Path]:
@@ -69,12 +68,32 @@ def network_folders(context: Context, part: NetworkModel, round: Round) -> list[
         if not found:
             raise StageError(f"{part.name}: {part.weights} holds no trained network (no {DESCRIPTION} in it)")
         return found
+    return _trained_here(context, part.name, round)
+
+
+def _trained_here(context: Context, name: str, round: Round) -> list[Path]:
     for number in round.folds:
-        if not context.folder.stamp(f"train-{part.name}-fold-{number}").exists():
-            raise StageError(
-                f"{part.name} is not trained on fold {number} yet: run `gliobench train --model {part.name}` first"
-            )
-    return [context.folder.network(part.name, number) for number in round.folds]
+        if not context.folder.stamp(f"train-{name}-fold-{number}").exists():
+            raise StageError(f"{name} is not trained on fold {number} yet: run `gliobench train --model {name}` first")
+    return [context.folder.network(name, number) for number in round.folds]
+
+
+def _nnunet(context: Context, part: NnUNetModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.nnunet import Installation, load_nnunet
+
+    folders = _trained_here(context, part.name, round)
+    return load_nnunet(folders, part.name, Installation(part.python, context.workers))
+
+
+def _together(context: Context, part: TogetherModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.together import Together
+
+    parts = {one.name: one for one in context.study.models}
+    members = [build_model(context, parts[name], round, plane) for name in part.of]
+    for member in members:
+        if "grade" not in member.tasks or not isinstance(member, Grader):
+            raise StageError(f"{part.name}: {member.name} gives no calibrated probability of a grade")
+    return Together(part.name, [member for member in members if isinstance(member, Grader)])
 
 
 def _language_model(context: Context, part: LanguageModel, round: Round, plane: Plane) -> Model:
@@ -148,22 +167,60 @@ def _server_model(context: Context, part: ServerModel, round: Round, plane: Plan
     )
 
 
+def _segmenter(context: Context, part: SegmenterModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.segmenter import PromptableSegmenter
+    from gliobench.study.prompting import make_prompts
+
+    return PromptableSegmenter(
+        checkpoint_folder(context, part.checkpoint),
+        make_prompts(context, part),
+        name=part.name,
+        modality=part.modality,
+        batch_size=part.batch_size,
+        revision=part.revision,
+    )
+
+
+def _encoder(context: Context, part: EncoderModel, round: Round, plane: Plane) -> Model:
+    from gliobench.models.encoder.features import Look, VisionEncoder
+    from gliobench.models.encoder.probe import fit_probe
+
+    encoder = VisionEncoder(
+        checkpoint_folder(context, part.checkpoint),
+        Look(part.plane, part.select, part.every, part.channels),
+        batch_size=part.batch_size,
+        revision=part.revision,
+        cache=context.folder.features,
+    )
+    train, validation = _learners(context.subjects, round)
+    return fit_probe(part.name, part.pool, train, validation, encoder.features, encoder.settings)
+
+
+def _learners(
+    subjects: Mapping[str, PreparedSubject], round: Round
+) -> tuple[list[PreparedSubject], list[PreparedSubject]]:
+    """The training patients of a round, and those who decide."""
+    train = [subjects[id] for id in round.learn if id not in round.validation]
+    return train, [subjects[id] for id in round.validation]
+
+
 def own_prompts(path: Path | None, tasks: Sequence[str]) -> dict[str, Prompt] | None:
     """A study's own prompts for the tasks, None where it has none."""
     return {task: read_prompt_file(path, task) for task in tasks} if path else None
 
 
 def checkpoint_folder(context: Context, checkpoint: str) -> str:
-    """A folder or hub id; `tiny-mllama` is made on the spot."""
-    from gliobench.models.tiny import write_tiny_mllama
-
-    if checkpoint != UNTRAINED_CHECKPOINT:
+    """A folder or hub id; the tiny untrained ones are made on the spot."""
+    if checkpoint not in (UNTRAINED_CHECKPOINT, *UNTRAINED_VISION):
         return checkpoint
+    from gliobench.models.tiny import write_tiny_clip, write_tiny_mllama, write_tiny_sam
+
+    write = {"tiny-mllama": write_tiny_mllama, "tiny-sam": write_tiny_sam, "tiny-clip": write_tiny_clip}[checkpoint]
     folder = context.folder.root / "checkpoints" / checkpoint
     if not folder.exists():
         partial = folder.with_name(f".{checkpoint}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        write_tiny_mllama(partial).rename(folder)  # whole or not at all: a run can be killed here too
+        write(partial).rename(folder)  # whole or not at all: a run can be killed here too
     return str(folder)
 
 
@@ -180,6 +237,10 @@ BUILDERS: Mapping[str, Builder] = {
     "baseline": Builder(_baseline),
     "classical": Builder(_classical),
     "network": Builder(_network),
+    "nnunet": Builder(_nnunet),
+    "together": Builder(_together),
     "vlm": Builder(_language_model, learns=lambda part: is_finetuned(part) or _is_shown_patients(part)),
     "openai": Builder(_server_model, learns=_is_shown_patients),
+    "segmenter": Builder(_segmenter, learns=lambda part: False),
+    "encoder": Builder(_encoder),
 }

@@ -1,28 +1,19 @@
 """A study file: what is compared on which patients. YAML in, one validated `Study` out."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from gliobench.grid.frame import Plane
-from gliobench.models.answer_modes import AnswerMode, mode_fault
-from gliobench.models.quantised import Quantisation
-from gliobench.models.views.view import View
+from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
 from gliobench.study.lines import key_lines
+from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, check_by, mask_model
+from gliobench.study.part import Name, Part, TaskName
+from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 
-TaskName = Literal["grade", "centre", "box", "polygon", "mask"]
 Share = Annotated[float, Field(gt=0, lt=1)]
-UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
-
-class Part(BaseModel):
-    """A part of a study file; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GridPart(Part):
@@ -75,10 +66,7 @@ class SlicesPart(Part):
 
     @model_validator(mode="after")
     def _by_goes_with_predicted(self) -> Self:
-        if (self.select == "predicted") != (self.by is not None):
-            raise ValueError(
-                "`by` names the model whose masks choose the slices: give it with `select: predicted` only"
-            )
+        check_by("select", self.select, self.by)
         return self
 
 
@@ -97,237 +85,17 @@ class BaselineModel(Part):
     name: Name
 
 
-class TrainPart(Part):
-    """How a network learns, where it departs from its recipe; see `gliobench.training.settings.TrainSettings`."""
-
-    epochs: int | None = Field(default=None, ge=1)
-    learning_rate: float | None = Field(default=None, gt=0)
-    batch_size: int | None = Field(default=None, ge=1)
-    patience: int | None = Field(default=None, ge=1)
-    schedule: Literal["constant", "cosine", "poly"] | None = None
-    warmup_epochs: int | None = Field(default=None, ge=0)
-    weight_decay: float | None = Field(default=None, ge=0)
-    clip_norm: float | None = Field(default=None, ge=0)
-    ema: float | None = Field(default=None, ge=0, lt=1)
-    loss: Literal["dice", "dice-bce"] | None = None
-    augment: bool | None = None
-    balance_grades: bool | None = None
-    patch: tuple[int, int, int] | None = None
-    validate_every: int | None = Field(default=None, ge=1)
-    precision: Literal["auto", "float32", "bfloat16"] | None = None
-    devices: int | None = Field(default=None, ge=1)
-    seed: int | None = None
-
-
-class NetworkModel(Part):
-    """A 3D network of `gliobench.models.networks`.
-
-    It learns from the training patients of each fold in use; or, with `weights`, it was trained before: the folder of
-    one network, or of several that answer together, such as `runs/other/networks/segresnet`. `start` is the folder of a
-    trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart. With `sweep` a
-    network is trained for each of the choices, and the one that is best on the validation patients answers: no choice
-    is made on the test patients, who are not opened before. `log`: where else the curves go (`curves.csv` is always
-    written); each needs its own package.
-    """
-
-    kind: Literal["network"]
-    name: Name
-    network: Name
-    regions: Literal["whole", "brats"] = "whole"
-    train: TrainPart = TrainPart()
-    sweep: tuple[TrainPart, ...] = ()
-    log: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
-    weights: Path | None = None
-    start: Path | None = None
-
-
-class ClassicalModel(Part):
-    """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
-
-    `region`: where it looks: the whole prepared `crop`, its `brain`, or the true tumour (`truth`, an oracle).
-    """
-
-    kind: Literal["classical"]
-    name: Name
-    region: Literal["crop", "brain", "truth"] = "brain"
-
-
-class FinetunePart(Part):
-    """How a language model is fine-tuned; see `gliobench.training.finetune.settings.FinetuneSettings`."""
-
-    method: Literal["lora", "full"] | None = None
-    rank: int | None = Field(default=None, ge=1)
-    alpha: int | None = Field(default=None, ge=1)
-    dropout: float | None = Field(default=None, ge=0, lt=1)
-    towers: Literal["language", "vision", "both"] | None = None
-    modules: tuple[str, ...] | None = Field(default=None, min_length=1)
-    learning_rate: float | None = Field(default=None, gt=0)
-    schedule: Literal["linear", "cosine", "constant"] | None = None
-    warmup: float | None = Field(default=None, ge=0, lt=1)
-    weight_decay: float | None = Field(default=None, ge=0)
-    steps: int | None = Field(default=None, ge=1)
-    epochs: float | None = Field(default=None, gt=0)
-    batch_size: int | None = Field(default=None, ge=1)
-    accumulation: int | None = Field(default=None, ge=1)
-    gradient_checkpointing: bool | None = None
-    optimiser: Literal["auto", "adamw", "adamw-8bit"] | None = None
-    precision: Literal["auto", "float32", "bfloat16"] | None = None
-    every: int | None = Field(default=None, ge=1)
-    min_area_px: int | None = Field(default=None, ge=1)
-    tasks: tuple[TaskName, ...] | None = Field(default=None, min_length=1)
-    planes: tuple[Plane, ...] | None = Field(default=None, min_length=1)
-    evaluate_every: int | None = Field(default=None, ge=1)
-    validation_slices: int | None = Field(default=None, ge=1)
-    patience: int | None = Field(default=None, ge=1)
-    metric: Literal["loss", "score"] | None = None
-    seed: int | None = None
-
-    @model_validator(mode="after")
-    def _either_steps_or_epochs(self) -> Self:
-        if self.steps is not None and self.epochs is not None:
-            raise ValueError("give steps or epochs, not both")
-        return self
-
-
-class ViewPart(Part):
-    """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
-
-    name: Literal["grey", "rgb", "mosaic", "montage"] = "grey"
-    modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
-    slices: int | None = None
-    step: int = Field(default=1, ge=1)
-    scale: int = Field(default=1, ge=1)
-    window: tuple[float, float] | None = None
-    percentiles: tuple[float, float] | None = None
-    ticks: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_name_alone(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _can_be(self) -> Self:
-        self.to_view()
-        return self
-
-    def to_view(self) -> View:
-        """The view itself. Raises ModelError, which is a ValueError, for options that do not go together."""
-        return View(**self.model_dump())
-
-
-class LanguageModel(Part):
-    """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture).
-
-    `shots`: how many slices of training patients it is shown with their true answers before every question.
-    `answer`: `free` text, `constrained` to the task's format, or the grade by `choice`: one word for all tasks, or one
-    a task, such as `{grade: choice, box: constrained}`; the others stay free. `adapter`: a PEFT folder or hub id.
-    `finetune`: it first learns from the training patients of the fold; what it learnt is left beside the networks.
-    `OPERATION`: what decides how the model is run, not what is asked.
-    """
-
-    OPERATION: ClassVar = frozenset({"batch_size", "device_map"})
-
-    kind: Literal["vlm"]
-    name: Name
-    checkpoint: str
-    revision: str | None = None
-    adapter: str | None = None
-    finetune: FinetunePart | None = None
-    quantisation: Quantisation | None = None
-    device_map: Literal["auto"] | None = None
-    tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
-    answer: Mapping[TaskName, AnswerMode] = {}
-    view: ViewPart = ViewPart()
-    shots: int = Field(default=0, ge=0)
-    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    prompts: Path | None = None
-    temperature: float = Field(default=0.0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    min_p: float = Field(default=0.0, ge=0, le=1)
-    max_new_tokens: int | None = Field(default=None, ge=1)
-    seed: int = 0
-
-    @field_validator("answer", mode="before")
-    @classmethod
-    def _one_word_is_for_all_tasks(cls, value: Any, info: ValidationInfo) -> Any:
-        return dict.fromkeys(info.data.get("tasks", ()), value) if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _answers_fit_their_tasks(self) -> Self:
-        if fault := mode_fault(self.tasks, self.answer):
-            raise ValueError(f"answer: {fault}")
-        return self
-
-    @model_validator(mode="after")
-    def _can_be_finetuned(self) -> Self:
-        if self.finetune is None:
-            return self
-        if self.adapter is not None:
-            raise ValueError("finetune: it makes an adapter of its own; leave out `adapter`")
-        if self.shots:
-            raise ValueError("finetune: it learns from the patients that `shots` would show; leave out one of the two")
-        if self.finetune.method == "full" and self.quantisation is not None:
-            raise ValueError("finetune: quantised weights cannot learn; use method lora, or leave out `quantisation`")
-        if unknown := sorted(set(self.finetune.tasks or ()) - set(self.tasks)):
-            raise ValueError(f"finetune.tasks: {', '.join(unknown)} is not among the model's tasks")
-        return self
-
-    @model_validator(mode="after")
-    def _untrained_is_called_so(self) -> Self:
-        if self.checkpoint == UNTRAINED_CHECKPOINT and self.finetune is None and "untrained" not in self.name:
-            raise ValueError(f"name {self.name!r}: random weights must have 'untrained' in their name")
-        return self
-
-
-class PricesPart(Part):
-    """Money for a million tokens of prompts (images included) and of answers."""
-
-    prompt: float = Field(ge=0)
-    answer: float = Field(ge=0)
-    currency: str = "USD"
-
-
-class ServerModel(Part):
-    """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.openai_client.OpenAIModel`.
-
-    `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
-    in a study file. `view` and `shots` are those of `kind: vlm`. `OPERATION`: what decides how the server is asked, not
-    what is asked.
-    """
-
-    OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})
-
-    kind: Literal["openai"]
-    name: Name
-    base_url: str
-    model: str = Field(min_length=1)
-    key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
-    tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
-    view: ViewPart = ViewPart()
-    shots: int = Field(default=0, ge=0)
-    in_flight: int = Field(default=16, ge=1, le=1024)
-    timeout_s: float = Field(default=120.0, gt=0, le=3600)
-    attempts: int = Field(default=6, ge=1, le=20)
-    prompts: Path | None = None
-    temperature: float = Field(default=0.0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    max_new_tokens: int | None = Field(default=None, ge=1)
-    seed: int = 0
-    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    guided: Literal["structured_outputs", "guided_regex", "regex", "json_schema"] | None = None
-    logprobs: bool = False
-    prices: PricesPart | None = None
-
-
-def samples(part: Part) -> bool:
-    """Whether a model draws its answers, so that the same question can be answered in two ways."""
-    return isinstance(part, LanguageModel | ServerModel) and part.temperature > 0
-
-
 AnyModel = Annotated[
-    BaselineModel | ClassicalModel | NetworkModel | LanguageModel | ServerModel, Field(discriminator="kind")
+    BaselineModel
+    | ClassicalModel
+    | NetworkModel
+    | NnUNetModel
+    | TogetherModel
+    | LanguageModel
+    | ServerModel
+    | SegmenterModel
+    | EncoderModel,
+    Field(discriminator="kind"),
 ]
 
 
@@ -348,13 +116,55 @@ class Study(Part):
         names = [model.name for model in self.models]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"models: {', '.join(twice)} stands there twice; every model needs a name of its own")
-        if self.slices.by is not None and self.slices.by not in names:
-            raise ValueError(f"slices.by: no model is named {self.slices.by!r}; there are {', '.join(names)}")
+        named = {"slices.by": self.slices.by} | {f"{part.name}: by": mask_model(part) for part in self.models}
+        together = [part for part in self.models if isinstance(part, TogetherModel)]
+        named |= {f"{part.name}: of {one}": one for part in together for one in part.of}
+        for place, name in named.items():
+            if name is not None and name not in names:
+                raise ValueError(f"{place}: no model is named {name!r}; there are {', '.join(names)}")
+        if nested := {part.name for part in together} & {one for part in together for one in part.of}:
+            raise ValueError(f"{', '.join(sorted(nested))}: models that answer together cannot be members of others")
+        learning = [model.name for model in self.models if learns_aggregate(model)]
+        if learning and self.slices.select == "predicted":
+            raise ValueError(
+                f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, and "
+                "`select: predicted` finds slices of test patients only; select oracle or brain"
+            )
         if self.consistency is not None and self.consistency.task not in self.tasks:
             raise ValueError(
                 f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _prompts_have_a_source(self) -> Self:
+        models = {model.name: model for model in self.models}
+        for part in (model for model in self.models if isinstance(model, SegmenterModel)):
+            if part.source == TRUTH:
+                continue
+            if part.source not in models:
+                raise ValueError(
+                    f"{part.name}: from: no model is named {part.source!r}; there are {', '.join(models)}, and {TRUTH}"
+                )
+            source = models[part.source]
+            if isinstance(source, SegmenterModel | ClassicalModel | EncoderModel):
+                raise ValueError(f"{part.name}: from: {source.name} is a {source.kind}, whose answers are no prompts")
+            asked = set(self.tasks) & set(getattr(source, "tasks", self.tasks))
+            if not asked & set(part.usable_tasks):
+                raise ValueError(
+                    f"{part.name}: from: {source.name} is not asked for {' or '.join(part.usable_tasks)}, from which "
+                    f"a {part.prompt} follows; add one to `tasks`"
+                )
+        return self
+
+
+def shown_the_truth(study: Study, part: Part) -> bool:
+    """Whether the truth says where a model looks: an oracle."""
+    if isinstance(part, TogetherModel):
+        return any(shown_the_truth(study, one) for one in study.models if one.name in part.of)
+    if isinstance(part, NetworkModel):
+        return part.crop is not None and part.crop.around == "truth"
+    return isinstance(part, ClassicalModel) and part.region == "truth"
 
 
 class StudyError(ValueError):
@@ -392,7 +202,7 @@ def with_fold(study: Study, fold: str | None) -> Study:
 
 def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    kinds = ("baseline", "classical", "network", "vlm", "openai")
+    kinds = ("baseline", "classical", "network", "nnunet", "together", "vlm", "openai", "segmenter", "encoder")
     location = tuple(part for part in detail["loc"] if part not in kinds)
     known = location
     while known and known not in lines:
@@ -409,7 +219,7 @@ def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) ->
 def _resolve_paths(study: Study, folder: Path) -> Study:
     models = []
     for model in study.models:
-        paths = {key: getattr(model, key, None) for key in ("prompts", "weights", "start")}
+        paths = {key: getattr(model, key, None) for key in ("prompts", "weights", "start", "python")}
         models.append(model.model_copy(update={key: folder / path for key, path in paths.items() if path}))
     split = study.split
     split = split.model_copy(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
 from gliobench.study.answers import current_answers, repeated_answers
-from gliobench.study.config import ConsistencyPart, LanguageModel, ServerModel, samples
+from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
+from gliobench.study.language_parts import LanguageModel, ServerModel, samples
 from gliobench.study.questions import repeated_places
 
 if TYPE_CHECKING:

@@ -43,6 +43,11 @@ class Round:
         return next(iter(self.folds.values())).test
 
 
+def rounds_of(split: Split, folds: Mapping[int, Fold]) -> tuple[Round, ...]:
+    """The rounds that the folds in use make."""
+    return tuple(Round({number: fold}) for number, fold in folds.items()) if split.crossed else (Round(folds),)
+
+
 @dataclass(frozen=True)
 class Context:
     """One study on one cohort with one output folder. `store` holds prepared patients and may be shared."""
@@ -81,9 +86,7 @@ class Context:
     @cached_property
     def rounds(self) -> tuple[Round, ...]:
         """One round a fold in cross-validation, else a single one."""
-        if self.split.crossed:
-            return tuple(Round({number: fold}) for number, fold in self.folds.items())
-        return (Round(self.folds),)
+        return rounds_of(self.split, self.folds)
 
     @cached_property
     def tested(self) -> Ids:
@@ -125,12 +128,14 @@ def make_context(
     skip_bad: bool = False,
     workers: int = 2,
     voice: Voice | None = None,
+    nowhere: Path | None = None,
 ) -> Context:
-    """The context of a study with its defaults filled in. Raises StageError where no cohort is named."""
+    """The context of a study with its defaults filled in. Where no cohort is named, it is `nowhere`; without that
+    raises StageError."""
     root = cohort or study.cohort
     folder = StudyFolder(out or Path("runs") / study.name)
     if root is None and folder.prepared.exists():
         root = Path(read_stage(folder.prepared, "prepare")["root"])
-    if root is None:
+    if (root := root or nowhere) is None:
         raise StageError("no cohort: give --cohort FOLDER, or write `cohort:` into the study file")
     return Context(study, root, folder, store or folder.root / "grid", skip_bad, workers, voice or Silent())

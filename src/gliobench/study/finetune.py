@@ -11,9 +11,9 @@ from gliobench.grid.splits import Fold
 from gliobench.models.finetuned import DESCRIPTION, learnt_from
 from gliobench.models.prediction import Prediction
 from gliobench.study.build import is_finetuned, language_model
-from gliobench.study.config import LanguageModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint, write_json
+from gliobench.study.language_parts import LanguageModel
 
 if TYPE_CHECKING:
     from gliobench.training.finetune.examples import Example
@@ -52,7 +52,7 @@ def finetuning_inputs(context: Context, part: LanguageModel, fold: Fold) -> str:
     """Fingerprint of everything that decides what a model learns."""
     subjects = {name: [context.subjects[id] for id in ids] for name, ids in vars(fold).items()}
     return fingerprint(
-        model=part.model_dump(exclude={"name", *LanguageModel.OPERATION}),
+        model=part.model_dump(exclude={"name", "aggregate", *LanguageModel.OPERATION}),
         prompts=file_digest(part.prompts) if part.prompts else None,
         planes=context.study.slices.planes,
         tasks=_tasks(context, part),

@@ -36,6 +36,11 @@ class StudyFolder:
     def report(self) -> Path:
         return self.root / "report"
 
+    @property
+    def features(self) -> Path:
+        """What frozen encoders made of patients, by what decides it and by the patient's content."""
+        return self.root / "features"
+
     def network(self, model: str, fold: int) -> Path:
         return self.root / "networks" / model / f"fold-{fold}"
 
@@ -53,6 +58,14 @@ class StudyFolder:
     def repeated(self, model: str) -> Path:
         """The keys of the questions that were put to a model again; the first answer is among those asked."""
         return self.root / "answers" / f"{model}.repeated.json"
+
+    def deciding(self, model: str) -> Path:
+        """The keys of the questions about validation patients, who teach how slices become a grade; none is scored."""
+        return self.root / "answers" / f"{model}.deciding.json"
+
+    def question_lists(self, model: str) -> tuple[Path, Path, Path]:
+        """All three; a model has been asked when they are there."""
+        return self.asked(model), self.repeated(model), self.deciding(model)
 
     def stamp(self, stage: str) -> Path:
         return self.root / "stamps" / f"{stage}.json"

@@ -11,12 +11,16 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model, network_folders
-from gliobench.study.config import AnyModel, ClassicalModel, LanguageModel, NetworkModel, ServerModel, samples
-from gliobench.study.context import Context, StageError
+from gliobench.study.config import AnyModel, shown_the_truth
+from gliobench.study.context import Context, Round, StageError
 from gliobench.study.finetune import finetuned_folds, finetuning_inputs
 from gliobench.study.folder import file_digest, fingerprint
+from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate, samples
+from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, mask_model
+from gliobench.study.nnunet import nnunet_inputs
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
 from gliobench.study.train import training_inputs
+from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 
 
 def predict(context: Context, names: Collection[str] | None = None) -> None:
@@ -26,58 +30,71 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
         raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
     for sentence in without_truth([context.subjects[id] for id in context.tested], context.study.tasks):
         context.voice.say(sentence)
-    for part in sorted(parts, key=lambda part: part.name != context.study.slices.by):  # who chooses slices goes first
+    # Whose masks say where others look goes first, and of these who chooses slices; who is prompted with another's
+    # answers goes last.
+    by, looked_at = context.study.slices.by, {mask_model(part) for part in parts}
+
+    def turn(part: AnyModel) -> tuple[bool, bool, bool]:
+        return part.name != by, part.name not in looked_at, isinstance(part, SegmenterModel)
+
+    for part in sorted(parts, key=turn):
         if names is None or part.name in names:
             _ask(context, part)
 
 
 def _ask(context: Context, part: AnyModel) -> None:
     inputs = _inputs(context, part)
-    left = (context.folder.asked(part.name), context.folder.repeated(part.name))
-    with context.stage(f"predict-{part.name}", inputs, done=all(path.exists() for path in left)) as to_do:
+    lists = context.folder.question_lists(part.name)
+    with context.stage(f"predict-{part.name}", inputs, done=all(path.exists() for path in lists)) as to_do:
         if not to_do:
             return
         context.folder.asked(part.name).unlink(missing_ok=True)
         asked: list[str] = []
         repeated: list[str] = []
-        for model, questions in _models_and_questions(context, part):
+        deciding: list[str] = []
+        for model, questions, round in _models_and_questions(context, part):
             keys = _ask_model(context, part, model, questions)
             for key, question in zip(keys, questions, strict=True):
-                (repeated if question.repeat else asked).append(key)
-        write_asked(context, part.name, asked, repeated)
+                tested = question.subject.id in round.test
+                (deciding if not tested else repeated if question.repeat else asked).append(key)
+        write_asked(context, part.name, asked, repeated, deciding)
 
 
 def _inputs(context: Context, part: AnyModel) -> str:
     """Fingerprint of everything that decides which questions are asked and what is answered."""
     study = context.study
-    by = study.slices.by
+    by, masks = study.slices.by, mask_model(part)
+    members = [one for one in study.models if isinstance(part, TogetherModel) and one.name in part.of]
     prompts = part.prompts if isinstance(part, LanguageModel | ServerModel) else None
     return fingerprint(
-        model=part.model_dump(exclude={"log", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
+        model=part.model_dump(exclude={"log", "python", "aggregate", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
         prompts=file_digest(prompts) if prompts else None,
         adapter=_adapter_digest(part) if isinstance(part, LanguageModel) else None,
         trained=_trained(context, part),
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
+        prompted_by=_asked_digest(context, part.source) if isinstance(part, SegmenterModel) else None,
+        masks_by=_asked_digest(context, masks) if masks else None,
+        of=[_inputs(context, one) for one in members],
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
-        validation=_validation(context) if _avoids_validation(part) else None,
+        validation=_validation(context) if _avoids_validation(part) or learns_aggregate(part) else None,
         test=[context.subjects[id].content for id in context.tested],
         grades=[subject.grade for subject in context.subjects.values()],
     )
+
+
+def _avoids_validation(part: AnyModel) -> bool:
+    """Whether it learns from the training patients without those who decide."""
+    shown = isinstance(part, LanguageModel | ServerModel) and part.shots > 0
+    return shown or isinstance(part, ClassicalModel | EncoderModel)
 
 
 def _adapter_digest(part: LanguageModel) -> str | None:
     """Of an adapter in a folder: the same folder can hold another one after a second training."""
     weights = Path(part.adapter or "") / "adapter_model.safetensors"
     return file_digest(weights) if part.adapter and weights.is_file() else None
-
-
-def _avoids_validation(part: AnyModel) -> bool:
-    """Whether it learns from the training patients without those who decide."""
-    shown = isinstance(part, LanguageModel | ServerModel) and part.shots > 0
-    return shown or isinstance(part, ClassicalModel)
 
 
 def _validation(context: Context) -> list[str]:
@@ -93,6 +110,8 @@ def _trained(context: Context, part: AnyModel) -> list[str] | None:
     """Fingerprints of what the models that answer learn from, or of weights from elsewhere; None: they do not learn."""
     if isinstance(part, LanguageModel) and part.finetune is not None:
         return [finetuning_inputs(context, part, fold) for _, fold in finetuned_folds(context)]
+    if isinstance(part, NnUNetModel):
+        return [nnunet_inputs(context, part, fold) for fold in context.folds.values()]
     if not isinstance(part, NetworkModel):
         return None
     if part.weights is not None:
@@ -100,7 +119,7 @@ def _trained(context: Context, part: AnyModel) -> list[str] | None:
     return [training_inputs(context, part, fold) for fold in context.folds.values()]
 
 
-def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Model, list[Question]]]:
+def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Model, list[Question], Round]]:
     """The model with its questions: one that learns once a round, a slice-by-slice model once a plane."""
     model: Model | None = None
     for round in context.rounds:
@@ -109,13 +128,15 @@ def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Mo
                 model = build_model(context, part, round, plane)
             tasks = [task for task in context.study.tasks if task in model.tasks]
             if not model.per_slice:
-                yield model, list(patient_questions(context, round.test, tasks))
+                yield model, list(patient_questions(context, round.test, tasks)), round
                 break
             questions = list(slice_questions(context, round.test, tasks, plane))
             consistency = context.study.consistency
             if consistency and consistency.task in tasks and samples(part) and plane == context.study.slices.planes[0]:
                 questions += [one for one in repeated_questions(context, consistency) if one.subject.id in round.test]
-            yield model, questions
+            if learns_aggregate(part) and "grade" in tasks:
+                questions += slice_questions(context, round.validation, ["grade"], plane)
+            yield model, questions, round
 
 
 def _ask_model(context: Context, part: AnyModel, model: Model, questions: Sequence[Question]) -> list[str]:
@@ -153,5 +174,7 @@ def _oracles(context: Context, part: AnyModel, question: Question) -> tuple[str,
     """What the truth was used for when this question's input was made."""
     grid = ("grid",) if question.subject.oracle else ()
     slices = ("slices",) if question.frame is not None and context.study.slices.select == "oracle" else ()
-    region = ("region",) if isinstance(part, ClassicalModel) and part.region == "truth" else ()
-    return grid + slices + region
+    region = ("region",) if shown_the_truth(context.study, part) else ()
+    prompt = ("prompt",) if isinstance(part, SegmenterModel) and part.source == TRUTH else ()
+    seen = ("slices",) if isinstance(part, EncoderModel) and part.select == "oracle" else ()
+    return grid + slices + region + prompt + seen

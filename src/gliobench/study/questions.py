@@ -9,13 +9,9 @@ from gliobench.grid.frame import Plane, take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import select_slices
 from gliobench.models.prediction import Question
-from gliobench.records.record import record_answer
-from gliobench.records.value import Arrays
-from gliobench.study.answers import current_answers
 from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
-from gliobench.tasks.answer import Answered
-from gliobench.tasks.geometry import VolumeMask
+from gliobench.study.masks import predicted_masks
 
 
 def can_be_asked(subject: PreparedSubject, task: str) -> bool:
@@ -34,12 +30,12 @@ def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> 
             yield f"{task}: {count} have not {needed} and are not asked ({shown})"
 
 
-def asked_slices(context: Context, plane: Plane) -> dict[str, list[int]]:
-    """Slice indices by test patient, as the study selects them."""
+def asked_slices(context: Context, plane: Plane, ids: Sequence[str] | None = None) -> dict[str, list[int]]:
+    """Slice indices by patient, as the study selects them; of the test patients where no `ids` are given."""
     part = context.study.slices
-    found = _predicted_masks(context) if part.by else {}
+    found = predicted_masks(context, part.by) if part.by else {}
     slices = {}
-    for id in context.tested:
+    for id in context.tested if ids is None else ids:
         subject = context.subjects[id]
         if part.select == "oracle" and subject.labels is None:
             continue
@@ -58,7 +54,7 @@ def asked_slices(context: Context, plane: Plane) -> dict[str, list[int]]:
 
 def slice_questions(context: Context, ids: Sequence[str], tasks: Sequence[str], plane: Plane) -> Iterator[Question]:
     """Questions about single slices, patient by patient and task by task."""
-    slices = asked_slices(context, plane)
+    slices = asked_slices(context, plane, ids)
     for id in ids:
         subject, indices = context.subjects[id], slices.get(id, [])
         for task in tasks:
@@ -114,18 +110,3 @@ def largest_slice(subject: PreparedSubject, plane: Plane, indices: Sequence[int]
     """The index of the slice with most tumour; the first of them where several have as much."""
     tumour = subject.tumour
     return max(indices, key=lambda index: int(np.count_nonzero(take_slice(tumour, plane, index))))
-
-
-def _predicted_masks(context: Context) -> dict[str, VolumeMask]:
-    """The masks that the model `slices.by` gave, by patient."""
-    by = context.study.slices.by
-    assert by is not None
-    masks = {}
-    for record in current_answers(context, by):
-        if record.task != "mask" or record.plane is not None:
-            continue
-        subject = context.subjects[record.subject]
-        answer = record_answer(record, subject, Arrays(context.folder.masks))
-        if isinstance(answer, Answered) and isinstance(answer.value, VolumeMask):
-            masks[record.subject] = answer.value
-    return masks

@@ -12,8 +12,9 @@ from pydantic import Field, ValidationError
 
 from gliobench.cohort.subject import HGG, LGG, Fault
 from gliobench.grid.frame import Plane, SliceFrame
-from gliobench.study.config import Name, Part, StudyError, mistake
+from gliobench.study.config import StudyError, mistake
 from gliobench.study.lines import key_lines
+from gliobench.study.part import Name, Part
 from gliobench.study.progress import Voice
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box, Grade, Point, Polygon, Value
@@ -152,8 +153,8 @@ def _whole(task: str, frame: SliceFrame) -> Value:
 def _without_centre(scores: "Scores") -> "Scores":
     from gliobench.scoring.summary import Scores
 
-    tables = (scores.per_subject, scores.summary)
-    return Scores(*(table[table["task"] != "centre"] for table in tables), scores.votes)
+    per_subject, summary = (table[table["task"] != "centre"] for table in (scores.per_subject, scores.summary))
+    return Scores(per_subject, summary, scores.votes)
 
 
 def _consistency(outcomes: Sequence["Outcome"]) -> "Consistency | None":
@@ -182,7 +183,7 @@ def _contents(
         per_subject=scores.per_subject,
         votes=scores.votes,
         baselines=TRIVIAL,
-        provenance={part.name: f"{part.task}, {part.plane}: {part.answers}" for part in study.replay},
+        provenance={part.name: _origin(part) for part in study.replay},
         notes=(*study.notes, *_notes(outcomes)),
         comparisons=_comparisons(scores),
         consistency=consistency,
@@ -192,6 +193,10 @@ def _contents(
         sides=[_sides(outcome) for outcome in outcomes],
         constants=[Constant(part.name, part.task, part.source, part.figures) for part in study.constants],
     )
+
+
+def _origin(part: ReplayPart) -> str:
+    return f"{part.task}, {part.plane}: {part.answers}" + (f" ({part.sampling})" if part.sampling else "")
 
 
 def _parts(votes: "pd.DataFrame") -> Iterator["ReportPart"]:

@@ -3,31 +3,29 @@
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.models.networks import NETWORKS
 from gliobench.scoring.errors import CompareError
+from gliobench.study.aggregate import aggregation_notes
 from gliobench.study.build import is_finetuned
-from gliobench.study.config import (
-    UNTRAINED_CHECKPOINT,
-    BaselineModel,
-    ClassicalModel,
-    LanguageModel,
-    NetworkModel,
-    ServerModel,
-)
+from gliobench.study.config import AnyModel, BaselineModel, shown_the_truth
 from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, read_stage
 from gliobench.study.finetune import CHECKS
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
+from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
+from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, mask_model
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_truth
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
+from gliobench.study.vision_parts import TRUTH, UNTRAINED_VISION, EncoderModel, SegmenterModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,11 +86,7 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
     from gliobench.scoring.compare import compare_named
 
     trivial = {part.name for part in context.study.models if isinstance(part, BaselineModel)}
-    untrained = {
-        part.name
-        for part in _language_models(context)
-        if part.checkpoint == UNTRAINED_CHECKPOINT and not is_finetuned(part)
-    }
+    untrained = {part.name for part in context.study.models if _cannot_know_anything(part)}
     classical = {part.name for part in context.study.models if isinstance(part, ClassicalModel)}
     models = [part.name for part in context.study.models if part.name not in trivial | untrained]
     baselines = [part.name for part in context.study.models if part.name in trivial - {"empty"}]
@@ -132,14 +126,18 @@ def _parts(context: Context) -> Iterator["Part"]:
         yield Part(name, len(ids), grades.count(LGG), grades.count(HGG))
 
 
-def _language_models(context: Context) -> Sequence[LanguageModel]:
-    return [part for part in context.study.models if isinstance(part, LanguageModel)]
+def _cannot_know_anything(part: AnyModel) -> bool:
+    """Whether a model is random weights alone; a probe learns even on random features."""
+    random = (UNTRAINED_CHECKPOINT, *UNTRAINED_VISION)
+    return isinstance(part, LanguageModel | SegmenterModel) and part.checkpoint in random and not is_finetuned(part)
 
 
 def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
     import pandas as pd
 
-    networks = [part.name for part in context.study.models if isinstance(part, NetworkModel) or is_finetuned(part)]
+    networks = [
+        part.name for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel) or is_finetuned(part)
+    ]
     paths = {
         f"{name}, fold {number}": context.folder.network(name, number) / "curves.csv"
         for name in networks
@@ -168,14 +166,21 @@ def _oracles(context: Context) -> Iterator[str]:
         yield "grid: every model sees a volume centred on the true tumour"
     if context.study.slices.select == "oracle":
         yield "slices: a slice-by-slice model is asked only about slices that hold tumour, found by the truth"
-    for name in _shown_the_tumour(context):
-        yield f"region: {name} looks inside the true tumour"
+    yield from _shown_the_tumour(context).values()
 
 
-def _shown_the_tumour(context: Context) -> list[str]:
-    """The classical models whose region is the truth."""
-    classical = (part for part in context.study.models if isinstance(part, ClassicalModel))
-    return [part.name for part in classical if part.region == "truth"]
+def _shown_the_tumour(context: Context) -> dict[str, str]:
+    """By model that is shown where the true tumour is, in what way."""
+    shown = {}
+    for part in context.study.models:
+        if shown_the_truth(context.study, part):
+            shown[part.name] = f"region: {part.name} looks where the true tumour is"
+        elif isinstance(part, SegmenterModel) and part.source == TRUTH:
+            place = "centre" if part.prompt == "point" else "box"
+            shown[part.name] = f"prompt: {part.name} is given the true tumour's {place} in every slice"
+        elif isinstance(part, EncoderModel) and part.select == "oracle":
+            shown[part.name] = f"slices: {part.name} sees only slices that hold tumour, found by the truth"
+    return shown
 
 
 def _notes(context: Context) -> Iterator[str]:
@@ -186,8 +191,15 @@ def _notes(context: Context) -> Iterator[str]:
     elif len(context.folds) > 1:
         count = len(context.folds)
         yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
+    if _lacks_classical(context):
+        yield "Grade networks stand here without the classical baseline that is hard to beat: add `kind: classical`."
+    for part in context.study.models:
+        if by := mask_model(part):
+            yield f"{part.name} looks where {by} found the tumour, in everybody by a model that did not learn from him."
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
+        if isinstance(part, SegmenterModel | EncoderModel):
+            yield _vision_note(part)
         if not isinstance(part, LanguageModel | ServerModel):
             continue
         how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
@@ -196,7 +208,30 @@ def _notes(context: Context) -> Iterator[str]:
         shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
         shots = f", each after {part.shots} slices of training patients with their true answers" if part.shots else ""
         yield f"{part.name}: {source}{shown}{shots}, decoding {how}"
-    yield "A patient's grade is what most slices say: LGG, HGG, no glioma or nothing; a tie goes to the first."
+    yield from aggregation_notes(context)
+    yield (
+        "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
+        "a tie goes to the first."
+    )
+
+
+def _vision_note(part: SegmenterModel | EncoderModel) -> str:
+    if isinstance(part, SegmenterModel):
+        place = "the truth" if part.source == TRUTH else f"the answers of {part.source}"
+        how = f"{part.modality} slices one by one, prompted with a {part.prompt} from {place}"
+        return f"{part.name}: {part.checkpoint}, {how}"
+    what = "slices that hold tumour" if part.select == "oracle" else "slices with brain"
+    return (
+        f"{part.name}: {part.checkpoint}, frozen, and a logistic regression; 1 in {part.every} {part.plane} {what}, "
+        f"{', '.join(part.channels)} as red, green, blue; pool: {part.pool}"
+    )
+
+
+def _lacks_classical(context: Context) -> bool:
+    """Whether grade networks are compared with no classical baseline."""
+    networks = [part.network for part in context.study.models if isinstance(part, NetworkModel)]
+    graded = "grade" in context.study.tasks and any(NETWORKS[name].task == "grade" for name in networks)
+    return graded and not any(isinstance(part, ClassicalModel) for part in context.study.models)
 
 
 def _provenance(context: Context) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """All stages in order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from gliobench.study.context import Context
 from gliobench.study.finetune import finetune
+from gliobench.study.network_parts import NetworkModel, mask_model
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
 from gliobench.study.report import report
@@ -12,10 +13,25 @@ from gliobench.study.score import score
 from gliobench.study.split import split
 from gliobench.study.train import train
 
+
+def learn(context: Context, names: Collection[str] | None = None) -> None:
+    """Train the networks of the study, or only those named.
+
+    Those that look where another model found the tumour come last, when that model has answered.
+    """
+    networks = [part for part in context.study.models if isinstance(part, NetworkModel)]
+    wait = {part.name: by for part in networks if (by := mask_model(part))}
+    wanted = [part.name for part in networks] if names is None else list(names)
+    train(context, [name for name in wanted if name not in wait])
+    if later := [name for name in wanted if name in wait]:
+        predict(context, {wait[name] for name in later})
+        train(context, later)
+
+
 STAGES: dict[str, Callable[[Context], object]] = {
     "prepare": prepare,
     "split": split,
-    "train": train,
+    "train": learn,
     "finetune": finetune,
     "predict": predict,
     "score": score,

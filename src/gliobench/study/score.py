@@ -1,14 +1,13 @@
 """Stage `score`: all answers of all models about the test patients, with one arithmetic."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.grid.frame import Plane
-from gliobench.grid.prepared import PreparedSubject
-from gliobench.records.record import Record, record_answer
-from gliobench.records.value import Arrays
-from gliobench.study.answers import current_answers
+from gliobench.records.record import Record
+from gliobench.study.aggregate import aggregations
+from gliobench.study.answers import answered_items, current_answers
 from gliobench.study.consistency import score_consistency
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gliobench.scoring.consistency import Consistency
-    from gliobench.scoring.score import Item
     from gliobench.scoring.summary import Scores
 
 TABLES = ("per_subject", "summary", "votes")
@@ -41,8 +39,7 @@ def score(context: Context) -> None:
 def scores_inputs(context: Context) -> str:
     """Fingerprint of everything that decides the figures."""
     names = [part.name for part in context.study.models]
-    left = (context.folder.asked, context.folder.repeated)
-    absent = [name for name in names if not all(path(name).exists() for path in left)]
+    absent = [name for name in names if not all(path.exists() for path in context.folder.question_lists(name))]
     if absent:
         raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
     return fingerprint(
@@ -52,6 +49,9 @@ def scores_inputs(context: Context) -> str:
         slices=context.study.slices.model_dump(),
         consistency=context.study.consistency.model_dump() if context.study.consistency else None,
         repeated={name: file_digest(context.folder.repeated(name)) for name in names},
+        aggregate={part.name: getattr(part, "aggregate", None) for part in context.study.models},
+        deciding={name: file_digest(context.folder.deciding(name)) for name in names},
+        decide=[[context.subjects[id].grade for id in round.validation] for round in context.rounds],
     )
 
 
@@ -88,29 +88,19 @@ def _score(context: Context) -> "Scores":
     slices: dict[Plane, dict[str, list[int]]] = {
         plane: asked_slices(context, plane) for plane in context.study.slices.planes
     }
+    how = {id: found for round in context.rounds for found in [aggregations(context, round)] for id in round.test}
     scored = []
     with context.voice.bar("score", len(records)) as advance:
         for done, (id, own) in enumerate(records.items(), start=1):
             subject = context.subjects[id]
-            items = list(_items(context, subject, own))
+            items = list(answered_items(context, subject, own))
             asked = {plane: by_subject.get(id, []) for plane, by_subject in slices.items()}
-            scored.append(score_subject(subject, items, asked))
+            scored.append(score_subject(subject, items, asked, aggregations=how[id]))
             advance(done, id)
     scores = summarise(scored)
     if scores.summary.empty:
         raise StageError("there is nothing to score: no test patient has a truth for any task that a model answers")
     return scores
-
-
-def _items(context: Context, subject: PreparedSubject, records: list[Record]) -> Iterator["Item"]:
-    from gliobench.scoring.score import Item
-
-    arrays = Arrays(context.folder.masks)
-    for record in records:
-        frame = None
-        if record.plane is not None and record.index is not None:
-            frame = subject.frame(record.plane, record.index)
-        yield Item(record.model, record.task, frame, record_answer(record, subject, arrays), record.score)
 
 
 def _tables_exist(context: Context) -> bool:

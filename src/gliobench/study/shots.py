@@ -8,8 +8,8 @@ from gliobench.grid.frame import INDEX_AXIS, Plane, take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.conversation import Shot
 from gliobench.models.prediction import Question
-from gliobench.study.config import LanguageModel, ServerModel
 from gliobench.study.context import Context, Round, StageError
+from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.questions import can_be_asked, in_turn, largest_slice
 from gliobench.tasks.geometry import Grade, Mask
 from gliobench.tasks.registry import TASKS

@@ -1,9 +1,21 @@
 """Stage `split`: who is learnt from, who decides, who is tested; written to a file with a checksum."""
 
+from collections.abc import Mapping
+
 from gliobench.cohort.read import find_cohort
-from gliobench.grid.splits import make_cross_validation, make_split, read_split, write_split
+from gliobench.grid.splits import Split, make_cross_validation, make_split, read_split, write_split
+from gliobench.study.config import SplitPart
 from gliobench.study.context import Context
 from gliobench.study.folder import file_digest, fingerprint
+
+
+def split_patients(part: SplitPart, grades: Mapping[str, int | None]) -> Split:
+    """The split that a study file asks for, of patients by id. Raises SplitError."""
+    if part.file:
+        return read_split(part.file, list(grades))
+    if part.scheme == "cross-validation":
+        return make_cross_validation(grades, folds=part.folds, validation_share=part.validation_share, seed=part.seed)
+    return make_split(grades, test_share=part.test_share, folds=part.folds, seed=part.seed)
 
 
 def split(context: Context) -> None:
@@ -21,14 +33,7 @@ def split(context: Context) -> None:
     with context.stage("split", inputs, done=context.folder.split.exists()) as to_do:
         if not to_do:
             return
-        if part.file:
-            made = read_split(part.file, list(grades))
-        elif part.scheme == "cross-validation":
-            made = make_cross_validation(
-                grades, folds=part.folds, validation_share=part.validation_share, seed=part.seed
-            )
-        else:
-            made = make_split(grades, test_share=part.test_share, folds=part.folds, seed=part.seed)
+        made = split_patients(part, grades)
         write_split(made, context.folder.split)
         for number in part.numbers(len(made.folds)):
             fold = made.fold(number)

@@ -10,10 +10,12 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.models.networks import NETWORKS
 from gliobench.models.trained import DESCRIPTION, read_description
-from gliobench.study.config import NetworkModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint, write_json
+from gliobench.study.network_parts import NetworkModel, NnUNetModel
+from gliobench.study.nnunet import train_nnunet
 from gliobench.study.questions import can_be_asked
+from gliobench.study.shown import shown
 
 if TYPE_CHECKING:
     from gliobench.training.settings import TrainSettings
@@ -23,13 +25,17 @@ SWEEP = "sweep.json"
 
 def train(context: Context, names: Collection[str] | None = None) -> None:
     """Train the networks of the study, or only those named. Goes on where an interrupted training stopped."""
-    networks = [part for part in context.study.models if isinstance(part, NetworkModel)]
+    networks = [part for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel)]
     if unknown := sorted(set(names or ()) - {part.name for part in networks}):
         known = ", ".join(part.name for part in networks) or "none"
         raise StageError(f"no network of the study is named {', '.join(unknown)}; it has {known}")
     for part in networks:
-        if part.weights is None and (names is None or part.name in names):
-            for number, fold in context.folds.items():
+        if names is not None and part.name not in names:
+            continue
+        for number, fold in context.folds.items():
+            if isinstance(part, NnUNetModel):
+                train_nnunet(context, part, number, fold)
+            elif part.weights is None:
                 _train(context, part, number, fold)
 
 
@@ -127,5 +133,8 @@ def _patients(context: Context, part: NetworkModel, fold: Fold) -> Iterator[list
     if part.network not in NETWORKS:
         raise StageError(f"{part.name}: no network is named {part.network!r}; there are {', '.join(NETWORKS)}")
     task = NETWORKS[part.network].task
+    if part.crop is not None and task != "grade":
+        raise StageError(f"{part.name}: crop: {part.network} answers the task {task} about whole patients")
+    subjects = shown(context, part)
     for ids in (fold.train, fold.validation):
-        yield [subject for subject in (context.subjects[id] for id in ids) if can_be_asked(subject, task)]
+        yield [subject for subject in (subjects[id] for id in ids) if can_be_asked(subject, task)]

@@ -6,11 +6,12 @@ that of its points, neither rounded nor clipped; for a traced polygon it is exac
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
-from gliobench.grid.frame import SliceFrame
 from gliobench.tasks import box, centre, mask, polygon
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
 
@@ -56,7 +57,7 @@ def to_mask(value: Value) -> Mask:
             pixels[_span(value.row_min, value.row_max), _span(value.column_min, value.column_max)] = True
             return Mask(value.frame, pixels)
         case Polygon():
-            return _fill(value.frame, value.points)
+            return Mask(value.frame, _fill(value.frame.shape, value.points))
     raise TypeError(f"a {type(value).__name__} has no area; expected a Box, a Polygon or a Mask")
 
 
@@ -69,5 +70,9 @@ def _span(first: float, last: float) -> slice:
     return slice(max(math.floor(first + 0.5), 0), max(math.floor(last + 0.5) + 1, 0))
 
 
-def _fill(frame: SliceFrame, points: tuple[tuple[float, float], ...]) -> Mask:
-    return Mask(frame, np.asarray(polygon2mask(frame.shape, np.array(points, dtype=float)), dtype=bool))
+@lru_cache(maxsize=512)
+def _fill(shape: tuple[int, int], points: tuple[tuple[float, float], ...]) -> NDArray[np.bool_]:
+    """Kept for a patient's slices: each is filled again for every coarser task and for the volume."""
+    pixels: NDArray[np.bool_] = np.asarray(polygon2mask(shape, np.array(points, dtype=float)), dtype=bool)
+    pixels.flags.writeable = False
+    return pixels

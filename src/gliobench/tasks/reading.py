@@ -18,6 +18,7 @@ NOTHING = re.compile(
 DENIAL = re.compile(
     r"(?<!\bif )\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE
 )
+NOTHING_THERE = "nothing is there"  # ends the reason of a Missing answer that says so
 REFUSAL = re.compile(
     r"\bI(?:['’]m| am)(?: \w+){0,2} (?:unable|not able)\b|\bI(?:['’]m| am) (?:very |so )?sorry\b"
     r"|\bI (?:can ?not|can['’]?t|could ?n[o'’]t|won['’]?t|will not|must decline|do(?:n['’]?t| not) (?:see|have|feel))\b"
@@ -66,7 +67,7 @@ def read_places(
 
     def answer(text: str) -> Answer | None:
         if NOTHING.fullmatch(text):
-            return Missing("the model says that nothing is there")
+            return Missing(f"the model says that {NOTHING_THERE}")
         found = find(text, cut_off)
         whole_ones = [one for one in found if one.finished]
         for broken in (one for one in found if not one.finished):
@@ -78,10 +79,15 @@ def read_places(
         if len(said) > 1:
             return Malformed(f"{len(said)} different answers in one text: {_show(said[0])} and {_show(said[1])}, …")
         if DENIAL.search(text) and len({place for points in said for place in points}) <= 1:
-            return Missing("the model says that nothing is there")
+            return Missing(f"the model says that {NOTHING_THERE}")
         return _within(said[0], frame, build) if said else None
 
     return judge(text, cut_off, answer, wanted)
+
+
+def says_nothing_there(answer: Answer) -> bool:
+    """Whether a text that gives no place says that there is no tumour, rather than nothing usable."""
+    return isinstance(answer, Missing) and answer.reason.endswith(NOTHING_THERE)
 
 
 def whole(coordinate: float) -> str:
@@ -101,7 +107,7 @@ def _distinct(found: Sequence[Found]) -> list[tuple[Place, ...]]:
 
 def _within(points: tuple[Place, ...], frame: SliceFrame, build: Callable[[tuple[Place, ...]], Value]) -> Answer:
     if all(place == (-1, -1) for place in points):
-        return Missing("the model says (-1, -1): nothing is there")
+        return Missing(f"the model says (-1, -1): {NOTHING_THERE}")
     rows, columns = frame.shape
     for row, column in points:
         if not (0 <= row <= rows - 1 and 0 <= column <= columns - 1):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.linear_model import LogisticRegression
 
-from gliobench.models.inference import Decision, calibrated
+from gliobench.models.decision import Decision, calibrated
 from gliobench.training.goals import THRESHOLDS
 
 LARGEST_ALONE = 1e9  # mm3: more than a head

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from gliobench.models.inference import Decision
+from gliobench.models.decision import Decision
 from gliobench.models.trained import DESCRIPTION, read_description
 from gliobench.training.checkpoint import Progress
 from gliobench.training.job import Job

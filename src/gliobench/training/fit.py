@@ -25,7 +25,8 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.inference import Decision, probabilities, raw_logits
+from gliobench.models.decision import Decision
+from gliobench.models.inference import probabilities, raw_logits
 from gliobench.models.memory import keep_memory
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input

@@ -1,5 +1,6 @@
 """From a model's scores to probabilities and a threshold, learnt on patients that the model did not learn from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from gliobench.cohort.subject import HGG, LGG
 
 FEWEST = 2  # patients of each grade: below, scores stay as they are and the threshold is a half
+ENOUGH = 20  # patients of each grade to calibrate on: a threshold from fewer is luck
 CLIP = 1e-6  # so that the logit of 0 and of 1 is finite
 
 Scores = NDArray[np.float64]
@@ -43,6 +45,22 @@ def fit_calibration(scores: Scores, grades: NDArray[np.int_]) -> Calibration:
     fitted = Calibration(float(platt.coef_[0, 0]), float(platt.intercept_[0]), fitted=True)
     probability = fitted.probability(scores)
     return Calibration(fitted.slope, fitted.intercept, best_threshold(probability, grades), fitted=True)
+
+
+def calibrate(
+    validation: Scores, grades: NDArray[np.int_], out_of_fold: Callable[[], Scores], train_grades: NDArray[np.int_]
+) -> tuple[Calibration, str]:
+    """Calibration on the validation patients' scores, and on whom it was learnt, in words.
+
+    Where these are fewer than 20 of either grade, the training patients' scores by models that did not see them
+    (`out_of_fold`) are taken as well.
+    """
+    held_out, truth, source = validation, grades, "validation"
+    if least_count(truth) < ENOUGH and least_count(train_grades) > 1:
+        held_out, truth = np.append(held_out, out_of_fold()), np.append(truth, train_grades)
+        source = "validation and out-of-fold training" if len(validation) else "out-of-fold training"
+    calibration = fit_calibration(held_out, truth)
+    return calibration, source if calibration.fitted else "nobody: too few patients"
 
 
 def best_threshold(probability: Scores, grades: NDArray[np.int_]) -> float:

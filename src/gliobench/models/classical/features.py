@@ -12,7 +12,8 @@ from skimage.measure import marching_cubes, mesh_surface_area
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
 
-Region = Literal["crop", "brain", "truth"]
+Region = Literal["crop", "brain", "truth", "predicted"]
+MASKED = frozenset({"truth", "predicted"})
 FEATURES_VERSION = 1  # goes up with every change after which a patient gives other numbers
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 SHELLS = 3  # of equally many voxels, from the region's surface to its core
@@ -23,11 +24,12 @@ Inside = NDArray[np.bool_]
 
 
 def region_mask(subject: PreparedSubject, region: Region) -> Inside:
-    """(D, H, W) bool: the whole prepared crop, its brain, or the true tumour (an oracle).
+    """(D, H, W) bool: the whole prepared crop, its brain, or the tumour: the true one (an oracle), or the one of a
+    patient who carries a model's mask in the place of the truth (`gliobench.grid.crop.with_mask`).
 
-    Raises ValueError for `truth` where the patient has no mask.
+    Raises ValueError for a tumour where the patient has no mask.
     """
-    if region == "truth":
+    if region in MASKED:
         return subject.tumour
     if region == "brain":
         return np.asarray(np.asarray(subject.image).any(axis=0))

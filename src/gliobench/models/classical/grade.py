@@ -22,8 +22,8 @@ from sklearn.preprocessing import QuantileTransformer
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.classical.calibration import Calibration, fit_calibration, least_count
-from gliobench.models.classical.features import FEATURES_VERSION, Region, find_features, region_mask
+from gliobench.models.classical.calibration import Calibration, calibrate, least_count
+from gliobench.models.classical.features import FEATURES_VERSION, MASKED, Region, find_features, region_mask
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answer, Answered, Missing
@@ -31,7 +31,6 @@ from gliobench.tasks.geometry import Grade
 
 TREES = 200
 FOLDS = 5  # of the training patients, for out-of-fold probabilities
-ENOUGH = 20  # patients of each grade to calibrate on: a threshold from fewer is luck
 
 Rows = NDArray[np.float64]
 Describe = Callable[[PreparedSubject, Region], Rows]  # a patient's features, (features,), always in the same order
@@ -55,8 +54,13 @@ class ClassicalGrader:
     tasks = frozenset({"grade"})
     per_slice = False
 
+    @property
+    def threshold(self) -> float:
+        """HGG from this probability on."""
+        return self.calibration.threshold
+
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a patient, in the order asked; Missing where the region is the truth and there is no mask."""
+        """One prediction a patient, in the order asked; Missing where there is no mask to look inside."""
         for question in questions:
             start = perf_counter()
             answer, probability = self._answer(question.subject)
@@ -64,10 +68,10 @@ class ClassicalGrader:
 
     def _answer(self, subject: PreparedSubject) -> tuple[Answer, float | None]:
         if not _has_region(subject, self.region):
-            return Missing("no mask, and the region to look at is the true tumour"), None
+            return Missing("no mask, and the region to look at is the tumour"), None
         score = _hgg(self.voters, self.describe(subject, self.region)[None])
         probability = float(self.calibration.probability(score)[0])
-        return Answered(Grade(HGG if probability >= self.calibration.threshold else LGG)), probability
+        return Answered(Grade(HGG if probability >= self.threshold else LGG)), probability
 
 
 def fit_grader(
@@ -87,24 +91,21 @@ def fit_grader(
     grades = _grades(train)
     if least_count(grades) == 0:
         raise ModelError(
-            f"{name}: needs training patients of both grades{' with a mask' if region == 'truth' else ''}; found "
+            f"{name}: needs training patients of both grades{' with a mask' if region in MASKED else ''}; found "
             f"{np.count_nonzero(grades == LGG)} LGG and {np.count_nonzero(grades == HGG)} HGG"
         )
     rows = np.array([describe(one, region) for one in train])
     voters = _voters(len(rows)).fit(rows, grades)
-    held_out, truth, source = np.empty(0), _grades(validation), "validation"
+    held_out = np.empty(0)
     if validation:
         held_out = _hgg(voters, np.array([describe(one, region) for one in validation]))
-    if least_count(truth) < ENOUGH and least_count(grades) > 1:
-        held_out, truth = np.append(held_out, _out_of_fold(rows, grades)), np.append(truth, grades)
-        source = "validation and out-of-fold training" if validation else "out-of-fold training"
-    calibration = fit_calibration(held_out, truth)
+    calibration, source = calibrate(held_out, _grades(validation), lambda: _out_of_fold(rows, grades), grades)
     settings = {
         "region": region,
         "features": FEATURES_VERSION,
         "scikit_learn": version("scikit-learn"),
-        "learnt": _digest(train, validation),
-        "calibrated_on": source if calibration.fitted else "nobody: too few patients",
+        "learnt": learnt_digest(train, validation),
+        "calibrated_on": source,
         "threshold": round(calibration.threshold, 6),
     }
     return ClassicalGrader(name, region, settings, voters, calibration, describe)
@@ -143,14 +144,14 @@ def _can_teach(subject: PreparedSubject, region: Region) -> bool:
 
 
 def _has_region(subject: PreparedSubject, region: Region) -> bool:
-    return region != "truth" or subject.labels is not None
+    return region not in MASKED or subject.labels is not None
 
 
 def _grades(subjects: Sequence[PreparedSubject]) -> NDArray[np.int_]:
     return np.array([subject.grade for subject in subjects], dtype=np.int_)
 
 
-def _digest(*parts: Sequence[PreparedSubject]) -> str:
+def learnt_digest(*parts: Sequence[PreparedSubject]) -> str:
     """SHA-256 (hexadecimal) of who was learnt from: a patient's content says its voxels and its grade."""
     content = json.dumps([[subject.content for subject in part] for part in parts])
     return hashlib.sha256(content.encode()).hexdigest()

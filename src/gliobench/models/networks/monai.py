@@ -67,8 +67,19 @@ def dynunet(outputs: int) -> nn.Module:
 
 
 def grade_resnet(outputs: int) -> nn.Module:
-    """3D ResNet of ten layers (He 2016). In: (N, 4, D, H, W) float32. Out: (N, outputs)."""
-    network: nn.Module = resnet10(spatial_dims=3, n_input_channels=CHANNELS, num_classes=outputs, conv1_t_stride=1)
+    """3D ResNet of ten layers (He 2016), half as wide and with a stem of 3 voxels; 3.6 M weights.
+
+    In: (N, 4, D, H, W) float32. Out: (N, outputs). MONAI's own stem of 7 voxels took most of a step's time, and its
+    full width four times the weights: six times slower on a CPU at 32 voxels a side.
+    """
+    network: nn.Module = resnet10(
+        spatial_dims=3,
+        n_input_channels=CHANNELS,
+        num_classes=outputs,
+        conv1_t_size=3,
+        conv1_t_stride=1,
+        widen_factor=0.5,
+    )
     return network
 
 

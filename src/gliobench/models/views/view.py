@@ -151,9 +151,9 @@ class View:
     def _panel(self, question: Question, frame: SliceFrame, panel: Panel) -> NDArray[np.uint8]:
         """A panel (rows, columns, 3), enlarged and with its ticks; black where the volume has no such slice."""
         index = frame.index + panel.away * self.step
-        colours = {modality: self._grey(question, frame, modality, index) for modality in set(panel.colours)}
-        shown = np.stack([colours[modality] for modality in panel.colours], axis=-1)
-        shown = shown.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+        greys = {colour: self._grey(question, frame, colour, index) for colour in set(panel.colours)}
+        large = {colour: grey.repeat(self.scale, axis=0).repeat(self.scale, axis=1) for colour, grey in greys.items()}
+        shown = np.stack([large[colour] for colour in panel.colours], axis=-1)
         return with_ticks(shown) if self.ticks else shown
 
     def _grey(self, question: Question, frame: SliceFrame, modality: str, index: int) -> NDArray[np.uint8]:

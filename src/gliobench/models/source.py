@@ -1,0 +1,46 @@
+"""Where a checkpoint lies, what is in it, and where it goes: what all loaders of transformers' checkpoints share."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+
+from gliobench.models.errors import ModelError
+
+HASHED = (".safetensors", ".json", ".jinja", ".model", ".txt")  # weights, configurations, templates, vocabularies
+
+
+def source_folder(source: str | Path) -> Path | None:
+    """The folder meant by `source`, or None for a hub id (one or two plain names joined by a slash)."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if isinstance(source, Path) or path.is_absolute() or source.startswith((".", "~")) or len(path.parts) > 2:
+        found = "is a file" if path.exists() else "does not exist"
+        raise ModelError(
+            f"{path} {found}: expected the folder of a transformers checkpoint (config.json, *.safetensors), "
+            "or a hub id"
+        )
+    return None
+
+
+def device_name(device: str) -> str:
+    """torch's name of a device; "auto" is the first GPU, else the CPU."""
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over names and contents of all files that can change an answer, in the order of their names."""
+    total = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in HASHED and path.is_file():
+            with path.open("rb") as file:
+                total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def first_line(error: Exception) -> str:
+    """What a library says in the first line of its error."""
+    return str(error).strip().split("\n")[0]

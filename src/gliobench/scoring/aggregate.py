@@ -1,0 +1,69 @@
+"""A patient's probability of HGG from the slices of one plane, where a study wants more than a count of votes.
+
+`mean-probability` is the mean of the slices' own probabilities. `learned` stretches and shifts its logit and moves the
+threshold, as validation patients taught (Platt 1999). A slice that was asked and gave nothing counts as the probability
+1 - truth, the worst there is: a model cannot raise its figures by falling silent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.models.decision import Decision, calibrated
+from gliobench.scoring.grades import Votes
+
+AggregateName = Literal["majority", "mean-probability", "learned"]
+
+
+@dataclass(frozen=True)
+class Slices:
+    """What the slices of a patient say together: `mean` probability of HGG of the `said` slices, None where there is
+    none; `silent` slices gave nothing."""
+
+    mean: float | None
+    said: int
+    silent: int
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """How slices become a grade. `by`: the slices' own probabilities, or their votes where a model gives none."""
+
+    name: AggregateName
+    by: Literal["scores", "votes"] = "votes"
+    decision: Decision = field(default_factory=Decision)
+
+    def probability(self, slices: Slices, truth: int | None) -> float | None:
+        """The patient's probability of HGG; None where no slice says anything. Of an unknown truth, silence is none."""
+        if slices.mean is None:
+            return None
+        said = calibrated(slices.mean, self.decision) if self.name == "learned" else slices.mean
+        if truth is None or slices.silent == 0:
+            return said
+        return (slices.said * said + slices.silent * (1 - truth)) / (slices.said + slices.silent)
+
+    def call(self, probability: float | None) -> int | None:
+        """LGG or HGG, None where there is no probability."""
+        if probability is None:
+            return None
+        return HGG if probability >= self.decision.threshold else LGG
+
+
+MAJORITY = Aggregation("majority")
+Aggregations = Mapping[tuple[str, str], Aggregation]  # by model and plane; where there is none the majority decides
+
+
+def of_scores(scores: Sequence[float | None]) -> Slices:
+    """From the probability that each slice gave, None where it gave none or no usable answer."""
+    said = [score for score in scores if score is not None]
+    return Slices(sum(said) / len(said) if said else None, len(said), len(scores) - len(said))
+
+
+def of_votes(votes: Votes) -> Slices:
+    """From counted votes: (HGG + 1/2) / (LGG + HGG + 1), whose logit is finite (Haldane 1956, Anscombe 1956).
+
+    Votes for no glioma say nothing about the grade and stand aside, as they do in GLDR.
+    """
+    said = votes.lgg + votes.hgg
+    return Slices((votes.hgg + 0.5) / (said + 1) if said else None, said, votes.unanswered)

@@ -1,0 +1,216 @@
+"""Entries of a study file for language models, in this process or on a server."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from gliobench.grid.frame import Plane
+from gliobench.models.answer_modes import AnswerMode, mode_fault
+from gliobench.models.quantised import Quantisation
+from gliobench.models.views.view import View
+from gliobench.study.part import Name, Part, TaskName
+
+Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
+UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
+
+
+class FinetunePart(Part):
+    """How a language model is fine-tuned; see `gliobench.training.finetune.settings.FinetuneSettings`."""
+
+    method: Literal["lora", "full"] | None = None
+    rank: int | None = Field(default=None, ge=1)
+    alpha: int | None = Field(default=None, ge=1)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    towers: Literal["language", "vision", "both"] | None = None
+    modules: tuple[str, ...] | None = Field(default=None, min_length=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    schedule: Literal["linear", "cosine", "constant"] | None = None
+    warmup: float | None = Field(default=None, ge=0, lt=1)
+    weight_decay: float | None = Field(default=None, ge=0)
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1)
+    accumulation: int | None = Field(default=None, ge=1)
+    gradient_checkpointing: bool | None = None
+    optimiser: Literal["auto", "adamw", "adamw-8bit"] | None = None
+    precision: Literal["auto", "float32", "bfloat16"] | None = None
+    every: int | None = Field(default=None, ge=1)
+    min_area_px: int | None = Field(default=None, ge=1)
+    tasks: tuple[TaskName, ...] | None = Field(default=None, min_length=1)
+    planes: tuple[Plane, ...] | None = Field(default=None, min_length=1)
+    evaluate_every: int | None = Field(default=None, ge=1)
+    validation_slices: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    metric: Literal["loss", "score"] | None = None
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _either_steps_or_epochs(self) -> Self:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("give steps or epochs, not both")
+        return self
+
+
+class ViewPart(Part):
+    """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
+
+    name: Literal["grey", "rgb", "mosaic", "montage"] = "grey"
+    modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
+    slices: int | None = None
+    step: int = Field(default=1, ge=1)
+    scale: int = Field(default=1, ge=1)
+    window: tuple[float, float] | None = None
+    percentiles: tuple[float, float] | None = None
+    ticks: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        self.to_view()
+        return self
+
+    def to_view(self) -> View:
+        """The view itself. Raises ModelError, which is a ValueError, for options that do not go together."""
+        return View(**self.model_dump())
+
+
+class LanguageModel(Part):
+    """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture).
+
+    `answer`: `free` text, `constrained` to the task's format, or the grade by `choice`: one word for all tasks, or one
+    a task, such as `{grade: choice, box: constrained}`; the others stay free. `adapter`: a PEFT folder or hub id.
+    `shots`: how many slices of training patients it is shown with their true answers before every question.
+    `finetune`: it first learns from the training patients of the fold; what it learnt is left beside the networks.
+    `OPERATION`: what decides how the model is run, not what is asked.
+    """
+
+    OPERATION: ClassVar = frozenset({"batch_size", "device_map"})
+
+    kind: Literal["vlm"]
+    name: Name
+    checkpoint: str
+    revision: str | None = None
+    adapter: str | None = None
+    finetune: FinetunePart | None = None
+    quantisation: Quantisation | None = None
+    device_map: Literal["auto"] | None = None
+    tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
+    answer: Mapping[str, AnswerMode] = {}
+    view: ViewPart = ViewPart()
+    shots: int = Field(default=0, ge=0)
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    prompts: Path | None = None
+    temperature: float = Field(default=0.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    min_p: float = Field(default=0.0, ge=0, le=1)
+    max_new_tokens: int | None = Field(default=None, ge=1)
+    seed: int = 0
+    aggregate: Aggregate = "majority"
+
+    @field_validator("answer", mode="before")
+    @classmethod
+    def _one_word_is_for_all_tasks(cls, value: Any, info: ValidationInfo) -> Any:
+        return dict.fromkeys(info.data.get("tasks", ()), value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _answers_fit_their_tasks(self) -> Self:
+        if fault := mode_fault(self.tasks, self.answer):
+            raise ValueError(f"answer: {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _probabilities_for_their_mean(self) -> Self:
+        if self.aggregate == "mean-probability" and self.answer.get("grade") != "choice":
+            raise ValueError(
+                "aggregate: mean-probability needs a probability with each slice: add `answer: {grade: choice}`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_finetuned(self) -> Self:
+        if self.finetune is None:
+            return self
+        if self.adapter is not None:
+            raise ValueError("finetune: it makes an adapter of its own; leave out `adapter`")
+        if self.aggregate == "learned":
+            raise ValueError(
+                "finetune: validation patients choose the adapter, so that it is not asked about them, and aggregate: "
+                "learned would ask; use mean-probability or majority"
+            )
+        if self.shots:
+            raise ValueError("finetune: it learns from the patients that `shots` would show; leave out one of the two")
+        if self.finetune.method == "full" and self.quantisation is not None:
+            raise ValueError("finetune: quantised weights cannot learn; use method lora, or leave out `quantisation`")
+        if unknown := sorted(set(self.finetune.tasks or ()) - set(self.tasks)):
+            raise ValueError(f"finetune.tasks: {', '.join(unknown)} is not among the model's tasks")
+        return self
+
+    @model_validator(mode="after")
+    def _untrained_is_called_so(self) -> Self:
+        if self.checkpoint == UNTRAINED_CHECKPOINT and self.finetune is None and "untrained" not in self.name:
+            raise ValueError(f"name {self.name!r}: random weights must have 'untrained' in their name")
+        return self
+
+
+class PricesPart(Part):
+    """Money for a million tokens of prompts (images included) and of answers."""
+
+    prompt: float = Field(ge=0)
+    answer: float = Field(ge=0)
+    currency: str = "USD"
+
+
+class ServerModel(Part):
+    """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.openai_client.OpenAIModel`.
+
+    `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
+    in a study file. `view` and `shots` are those of `kind: vlm`. `OPERATION`: what decides how the server is asked, not
+    what is asked.
+    """
+
+    OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})
+
+    kind: Literal["openai"]
+    name: Name
+    base_url: str
+    model: str = Field(min_length=1)
+    key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
+    tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
+    view: ViewPart = ViewPart()
+    shots: int = Field(default=0, ge=0)
+    in_flight: int = Field(default=16, ge=1, le=1024)
+    timeout_s: float = Field(default=120.0, gt=0, le=3600)
+    attempts: int = Field(default=6, ge=1, le=20)
+    prompts: Path | None = None
+    temperature: float = Field(default=0.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_new_tokens: int | None = Field(default=None, ge=1)
+    seed: int = 0
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    guided: Literal["structured_outputs", "guided_regex", "regex", "json_schema"] | None = None
+    logprobs: bool = False
+    prices: PricesPart | None = None
+    aggregate: Aggregate = "majority"
+
+    @model_validator(mode="after")
+    def _probabilities_for_their_mean(self) -> Self:
+        if self.aggregate == "mean-probability" and not self.logprobs:
+            raise ValueError("aggregate: mean-probability needs a probability with each slice: add `logprobs: true`")
+        return self
+
+
+def samples(part: Part) -> bool:
+    """Whether a model draws its answers, so that the same question can be answered in two ways."""
+    return isinstance(part, LanguageModel | ServerModel) and part.temperature > 0
+
+
+def learns_aggregate(part: Part) -> bool:
+    """Whether validation patients teach how a model's slices become a grade, so that they are asked about too."""
+    return isinstance(part, LanguageModel | ServerModel) and part.aggregate == "learned" and "grade" in part.tasks

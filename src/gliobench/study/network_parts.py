@@ -1,0 +1,123 @@
+"""Entries of a study file for models that learn from whole patients: 3D networks and the classical baseline."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from gliobench.study.part import Name, Part
+
+
+def check_by(key: str, choice: str, by: str | None) -> None:
+    """Raise ValueError where a mask model is named without need, or needed and not named."""
+    if (choice == "predicted") != (by is not None):
+        raise ValueError(f"`by` names the model whose masks are looked at: give it with `{key}: predicted` only")
+
+
+class TrainPart(Part):
+    """How a network learns, where it departs from its recipe; see `gliobench.training.settings.TrainSettings`."""
+
+    epochs: int | None = Field(default=None, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    schedule: Literal["constant", "cosine", "poly"] | None = None
+    warmup_epochs: int | None = Field(default=None, ge=0)
+    weight_decay: float | None = Field(default=None, ge=0)
+    clip_norm: float | None = Field(default=None, ge=0)
+    ema: float | None = Field(default=None, ge=0, lt=1)
+    loss: Literal["dice", "dice-bce"] | None = None
+    augment: bool | None = None
+    balance_grades: bool | None = None
+    patch: tuple[int, int, int] | None = None
+    validate_every: int | None = Field(default=None, ge=1)
+    precision: Literal["auto", "float32", "bfloat16"] | None = None
+    devices: int | None = Field(default=None, ge=1)
+    seed: int | None = None
+
+
+class CropPart(Part):
+    """A box of `shape` (D, H, W) voxels of the grid around a tumour: the one that the model `by` found in a patient it
+    did not learn from, or with `around: truth` the true one (an oracle)."""
+
+    around: Literal["predicted", "truth"] = "predicted"
+    by: Name | None = None
+    shape: tuple[int, int, int]
+
+    @model_validator(mode="after")
+    def _by_goes_with_predicted(self) -> Self:
+        check_by("around", self.around, self.by)
+        return self
+
+
+class NetworkModel(Part):
+    """A 3D network of `gliobench.models.networks`.
+
+    It learns from the training patients of each fold in use; or, with `weights`, it was trained before: the folder of
+    one network, or of several that answer together, such as `runs/other/networks/segresnet`. `start` is the folder of a
+    trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart. `crop`, for grades
+    only: it sees a box around the tumour. With `sweep` a network is trained for each of the choices, and the one that
+    is best on the validation patients answers: no choice is made on the test patients, who are not opened before.
+    `log`: where else the curves go (`curves.csv` is always written); each needs its own package.
+    """
+
+    kind: Literal["network"]
+    name: Name
+    network: Name
+    regions: Literal["whole", "brats"] = "whole"
+    train: TrainPart = TrainPart()
+    sweep: tuple[TrainPart, ...] = ()
+    log: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
+    crop: CropPart | None = None
+    weights: Path | None = None
+    start: Path | None = None
+
+
+class NnUNetModel(Part):
+    """nnU-Net v2 by its own planning, training and prediction; `planner`, `configuration` and `trainer` are its names.
+
+    `python`: an interpreter that has nnU-Net, where ours has not.
+    """
+
+    kind: Literal["nnunet"]
+    name: Name
+    regions: Literal["whole", "brats"] = "whole"
+    planner: str = "ExperimentPlanner"
+    configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "3d_fullres"
+    trainer: str = "nnUNetTrainer"
+    epochs: int = Field(default=1000, ge=1)
+    iterations: int = Field(default=250, ge=1)
+    python: Path | None = None
+
+
+class ClassicalModel(Part):
+    """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
+
+    `region`: where it looks: the whole prepared `crop`, its `brain`, the tumour that the model `by` found in patients
+    it did not learn from (`predicted`), or the true tumour (`truth`, an oracle).
+    """
+
+    kind: Literal["classical"]
+    name: Name
+    region: Literal["crop", "brain", "predicted", "truth"] = "brain"
+    by: Name | None = None
+
+    @model_validator(mode="after")
+    def _by_goes_with_predicted(self) -> Self:
+        check_by("region", self.region, self.by)
+        return self
+
+
+class TogetherModel(Part):
+    """Grade models of the study, by name, that answer together: the mean of their calibrated probabilities."""
+
+    kind: Literal["together"]
+    name: Name
+    of: tuple[Name, ...] = Field(min_length=2)
+
+
+def mask_model(part: Part) -> str | None:
+    """The model of the study whose masks say where `part` looks; None where none does."""
+    if isinstance(part, NetworkModel):
+        return part.crop.by if part.crop else None
+    return part.by if isinstance(part, ClassicalModel) else None

@@ -1,0 +1,48 @@
+"""nnU-Net in the stage `train`: once a fold, skipped where its inputs have not changed."""
+
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.splits import Fold
+from gliobench.study.context import Context, StageError
+from gliobench.study.folder import fingerprint
+from gliobench.study.network_parts import NnUNetModel
+from gliobench.study.questions import can_be_asked
+
+OPERATION = {"kind", "name", "python"}  # what decides where it runs, not what comes out
+
+
+def train_nnunet(context: Context, part: NnUNetModel, number: int, fold: Fold) -> None:
+    """Train a fold's nnU-Net. Goes on where an interrupted training stopped."""
+    from gliobench.models.nnunet import DESCRIPTION, Installation
+    from gliobench.training.nnunet import NnUNetSettings, fit_nnunet
+
+    learn, validate = _patients(context, fold)
+    if not learn or not validate:
+        raise StageError(f"{part.name}: no patient with a mask to train and validate on")
+    out, stage = context.folder.network(part.name, number), f"train-{part.name}-fold-{number}"
+    inputs = nnunet_inputs(context, part, fold)
+    with context.stage(stage, inputs, done=(out / DESCRIPTION).exists()) as to_do:
+        if not to_do:
+            return
+        settings = NnUNetSettings(part.planner, part.configuration, part.trainer, part.epochs, part.iterations)
+        installation = Installation(part.python, context.workers)
+        with context.voice.bar(stage.replace("-", " ", 1), part.epochs) as advance:
+            fit_nnunet(learn, validate, out, settings, installation, inputs, advance, part.regions)
+
+
+def nnunet_inputs(context: Context, part: NnUNetModel, fold: Fold) -> str:
+    """Fingerprint of everything that decides what an nnU-Net learns."""
+    learn, validate = _patients(context, fold)
+    return fingerprint(
+        nnunet=part.model_dump(exclude=OPERATION),
+        learn=[subject.content for subject in learn],
+        validate=[subject.content for subject in validate],
+    )
+
+
+def _patients(context: Context, fold: Fold) -> tuple[list[PreparedSubject], list[PreparedSubject]]:
+    """Training and validation patients that have a mask."""
+    learn, validate = (
+        [one for one in (context.subjects[id] for id in ids) if can_be_asked(one, "mask")]
+        for ids in (fold.train, fold.validation)
+    )
+    return learn, validate

@@ -1,0 +1,74 @@
+"""What a plan is made of: figures that say where they come from, steps, files and what is missing."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Basis = Literal["counted", "measured", "estimate"]
+"""`counted`: on the prepared patients, files or checkpoint themselves. `measured`: in an earlier run in the output
+folder. `estimate`: from an assumption, which the plan states."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A figure and where it comes from."""
+
+    value: float
+    basis: Basis
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of one model (or of all, where `model` is empty).
+
+    `patients`, `images` (slices shown), `questions`; tokens over all questions, `tokens_out` at most. Memory in GiB.
+    `hours_here`: on this machine; `hours_there`: on the hardware that the plan names. `money` in `currency`.
+    """
+
+    stage: str
+    model: str
+    patients: Amount
+    images: Amount | None = None
+    questions: Amount | None = None
+    text_tokens_in: Amount | None = None
+    image_tokens_in: Amount | None = None
+    tokens_out: Amount | None = None
+    gpu_memory_gib: Amount | None = None
+    hours_here: Amount | None = None
+    hours_there: Amount | None = None
+    money: Amount | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Something that takes room on disk, in GiB."""
+
+    what: str
+    where: str
+    gib: Amount
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that the study needs and that is not here. `concerns`: a model or a part of the study file."""
+
+    concerns: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study takes. `there`: the hardware of `hours_there`; `here`: this machine, in words."""
+
+    study: str
+    here: str
+    there: str
+    steps: tuple[Step, ...]
+    files: tuple[Files, ...]
+    missing: tuple[Missing, ...]
+    assumptions: tuple[str, ...]
+
+
+def worst(*bases: Basis) -> Basis:
+    """What a figure made of several is."""
+    return "estimate" if "estimate" in bases else "measured" if "measured" in bases else "counted"

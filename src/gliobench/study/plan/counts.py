@@ -1,0 +1,190 @@
+"""Patients, rounds and slices of a study: of the prepared patients where there are any, else of the cohort's folder,
+else of a number that is assumed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gliobench.cohort.read import find_cohort
+from gliobench.cohort.subject import HGG, LGG, CohortError
+from gliobench.grid.frame import INDEX_AXIS, Plane
+from gliobench.grid.splits import Fold, Split, SplitError
+from gliobench.grid.store import StoreError
+from gliobench.study.config import Study
+from gliobench.study.context import Context, Round, StageError, rounds_of
+from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate, samples
+from gliobench.study.plan.amounts import Basis, Missing
+from gliobench.study.questions import asked_slices, can_be_asked
+from gliobench.study.split import split_patients
+
+NO_COHORT = Path()  # stands where neither the study nor the command names one
+ASSUMED_PATIENTS, ASSUMED_HGG = 365, 0.794  # the reference study's patients; BraTS 2020 has 293 HGG of 369
+# Of a plane's slices, those from the first with tumour to the last. `brain`: mean of 38 real BraTS patients on
+# 95 x 128 x 128 (docs/tasks.md). `study`: mean of the reference study's 365 axial and 55 coronal ranges;
+# sagittal taken as coronal.
+TUMOUR_SHARE: Mapping[str, Mapping[Plane, float]] = {
+    "brain": {"axial": 0.46, "coronal": 0.43, "sagittal": 0.32},
+    "study": {"axial": 0.66, "coronal": 0.58, "sagittal": 0.58},
+    "all brain": {"axial": 0.9, "coronal": 0.9, "sagittal": 0.9},  # assumed
+}
+CROP_SHARE = 0.8  # of a crop around the tumour; assumed
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Whom a study may ask about. `asked`: the tasks that have a truth."""
+
+    id: str
+    grade: int | None
+    asked: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Who takes part, and how many slices of each plane a slice-by-slice model is asked about, by patient."""
+
+    patients: Mapping[str, Patient]
+    rounds: tuple[Round, ...]
+    slices: Mapping[Plane, Mapping[str, float]]
+    basis: Basis
+    slices_basis: Basis
+    assumptions: tuple[str, ...]
+    missing: tuple[Missing, ...]
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        return tuple(id for round in self.rounds for id in round.test)
+
+
+def count(context: Context, assumed: int | None) -> Counts:
+    """Count what there is. `assumed`: how many patients where no cohort is found."""
+    missing: list[Missing] = []
+    said: list[str] = []
+    prepared = _prepared(context)
+    patients, basis = _patients(context, assumed, prepared, missing, said)
+    rounds = _rounds(context, patients, prepared, missing)
+    ids = sorted({id for round in rounds for id in (*round.test, *round.validation)})
+    slices, slices_basis = _slices(context, ids, prepared, said)
+    return Counts(patients, rounds, slices, basis, slices_basis, tuple(said), tuple(missing))
+
+
+def _prepared(context: Context) -> bool:
+    """Whether patients are prepared on this study's grid, and are still there."""
+    if not context.folder.prepared.exists():
+        return False
+    try:
+        subjects = list(context.subjects.values())
+    except (StoreError, StageError, OSError, KeyError):
+        return False
+    return bool(subjects) and subjects[0].shape == context.study.grid.shape
+
+
+def _patients(
+    context: Context, assumed: int | None, prepared: bool, missing: list[Missing], said: list[str]
+) -> tuple[dict[str, Patient], Basis]:
+    tasks = context.study.tasks
+    if prepared:
+        for fault in context.left_out:
+            missing.append(Missing("cohort", f"left out when prepared: {fault}"))
+        return {
+            s.id: Patient(s.id, s.grade, frozenset(t for t in tasks if can_be_asked(s, t)))
+            for s in context.subjects.values()
+        }, "counted"
+    try:
+        if context.cohort == NO_COHORT:
+            raise CohortError("none is named: give --cohort FOLDER, or write `cohort:` into the study file")
+        cohort = find_cohort(context.cohort)
+    except CohortError as error:
+        missing.append(Missing("cohort", str(error).split("\n")[0]))
+        number = assumed or ASSUMED_PATIENTS
+        said.append(f"No cohort was found: {number} patients are assumed (--patients), {ASSUMED_HGG:.0%} of them HGG.")
+        ids = [f"Patient{place:05d}" for place in range(number)]
+        grades = {id: HGG if place < round(number * ASSUMED_HGG) else LGG for place, id in enumerate(ids)}
+        return {id: Patient(id, grades[id], frozenset(tasks)) for id in ids}, "estimate"
+    if cohort.faults:
+        at_fault = len({fault.subject_id for fault in cohort.faults})
+        missing.append(Missing("cohort", f"{at_fault} patients at fault: {cohort.faults[0]}, … (see --skip-bad)"))
+    said.append("Patients are counted from the cohort's files; voxels, which `prepare` checks, were not read.")
+    return {
+        s.id: Patient(s.id, s.grade, frozenset(t for t in tasks if (s.grade if t == "grade" else s.mask) is not None))
+        for s in cohort.subjects
+    }, "counted"
+
+
+def _rounds(
+    context: Context, patients: Mapping[str, Patient], prepared: bool, missing: list[Missing]
+) -> tuple[Round, ...]:
+    part = context.study.split
+    grades = {patient.id: patient.grade for patient in patients.values()}
+    try:
+        elsewhere = {subject.id for other in part.exclude for subject in find_cohort(other).subjects}
+        grades = {id: grade for id, grade in grades.items() if id not in elsewhere}
+        made = context.split if prepared and context.folder.split.exists() else split_patients(part, grades)
+    except (CohortError, SplitError) as error:
+        missing.append(Missing("split", str(error).split("\n")[0]))
+        try:
+            made = split_patients(part.model_copy(update={"file": None}), grades)
+        except SplitError:
+            return ()
+    return rounds_of(made, _folds(context.study, made))
+
+
+def _folds(study: Study, split: Split) -> dict[int, Fold]:
+    return {number: split.fold(number) for number in study.split.numbers(len(split.folds))}
+
+
+def _slices(
+    context: Context, ids: Sequence[str], prepared: bool, said: list[str]
+) -> tuple[dict[Plane, dict[str, float]], Basis]:
+    part = context.study.slices
+    if prepared and (part.by is None or context.folder.asked(part.by).exists()):
+        exact = {plane: asked_slices(context, plane, ids) for plane in part.planes}
+        return {plane: {id: float(len(one)) for id, one in found.items()} for plane, found in exact.items()}, "counted"
+    preset = "all brain" if part.select == "brain" else context.study.grid.preset
+    numbers = {plane: assumed_slices(context.study, preset, plane, part.every) for plane in part.planes}
+    if any(isinstance(model, LanguageModel | ServerModel) for model in context.study.models):
+        shown = ", ".join(f"{plane} {number:.1f}" for plane, number in numbers.items())
+        said.append(f"Slices a patient, as of real BraTS patients on the grid `{context.study.grid.preset}`: {shown}.")
+    return {plane: dict.fromkeys(ids, number) for plane, number in numbers.items()}, "estimate"
+
+
+def assumed_slices(study: Study, preset: str, plane: Plane, every: int) -> float:
+    """How many slices of a plane hold tumour in a patient on a grid of that preset, on average."""
+    return study.grid.shape[INDEX_AXIS[plane]] * TUMOUR_SHARE.get(preset, {}).get(plane, CROP_SHARE) / every
+
+
+def first_folds(counts: Counts) -> list[Fold]:
+    """The folds that a language model learns from: one a round."""
+    return [next(iter(round.folds.values())) for round in counts.rounds]
+
+
+def asked_ids(counts: Counts, model: LanguageModel | ServerModel, task: str) -> set[str]:
+    """The patients about whose slices a model is asked: those tested, and for a grade those who teach how to gather."""
+    ids = set(counts.tested)
+    if task == "grade" and learns_aggregate(model):
+        ids |= {id for round in counts.rounds for id in round.validation}
+    return {id for id in ids if task in counts.patients[id].asked}
+
+
+def questions_by_place(
+    counts: Counts, model: LanguageModel | ServerModel, study: Study
+) -> dict[tuple[Plane, str], float]:
+    """How many questions a language model is asked, by plane and task, repeats and validation patients among them."""
+    asked: dict[tuple[Plane, str], float] = {
+        (plane, task): sum(by.get(id, 0) for id in asked_ids(counts, model, task))
+        for plane, by in counts.slices.items()
+        for task in study.tasks
+        if task in model.tasks
+    }
+    again, first = study.consistency, study.slices.planes[0]
+    if again is not None and (first, again.task) in asked and samples(model):
+        slices = counts.slices[first]
+        places = [id for id in counts.tested if slices.get(id, 0) and again.task in counts.patients[id].asked]
+        asked[first, again.task] += (again.repeats - 1) * min(again.subjects, len(places))
+    return asked
+
+
+def images_count(counts: Counts, model: LanguageModel | ServerModel) -> float:
+    """How many slices are shown, each once."""
+    shown = {id for task in model.tasks for id in asked_ids(counts, model, task)}
+    return sum(by.get(id, 0) for by in counts.slices.values() for id in shown)

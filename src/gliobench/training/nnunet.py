@@ -1,0 +1,133 @@
+"""nnU-Net v2 learns from a fold: its data set is written, and its own planning, preprocessing and training are run.
+
+Its validation patients are ours (`splits_final.json`); the tested patients are in no file that it is given. A training
+that was killed goes on from nnU-Net's checkpoint of its last epoch.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.cohort.subject import MODALITIES
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.nnunet import DESCRIPTION, ENDING, LOG, Installation, run_worker, write_image, write_volume
+from gliobench.models.nnunet_worker import DATASET, FINAL, FOLD
+from gliobench.models.weights import file_digest
+from gliobench.tasks.regions import REGION_SETS, RegionName, region_mask
+
+INPUTS = "inputs.txt"
+CURVES = "curves.csv"
+
+
+@dataclass(frozen=True)
+class NnUNetSettings:
+    """nnU-Net's own names of planner, configuration and trainer; how many epochs, of how many iterations."""
+
+    planner: str
+    configuration: str
+    trainer: str
+    epochs: int
+    iterations: int
+
+
+Show = Callable[[int, str], None]  # epochs done, and a note
+
+
+def fit_nnunet(
+    train: Sequence[PreparedSubject],
+    validation: Sequence[PreparedSubject],
+    out: Path,
+    settings: NnUNetSettings,
+    installation: Installation,
+    inputs: str,
+    show: Show,
+    regions: str = "whole",
+) -> Path:
+    """Train an nnU-Net and leave it in `out`; returns `out`.
+
+    `inputs`: digest of settings and data; what another training left in `out` is removed. Raises ModelError where
+    nnU-Net stops.
+    """
+    mark = out / INPUTS
+    if not mark.exists() or mark.read_text(encoding="utf-8") != inputs:
+        shutil.rmtree(out, ignore_errors=True)
+        write_dataset(train, validation, out, REGION_SETS[regions])
+        mark.write_text(inputs, encoding="utf-8")
+    (out / DESCRIPTION).unlink(missing_ok=True)
+    done: dict[str, Any] = {}
+    for event in run_worker(installation, {"do": "train", "root": str(out), **asdict(settings)}, out / LOG):
+        if "epoch" in event:
+            show(event["epoch"], f"loss {event['loss']:.3f}, validation {event['dice']:.3f}")
+        else:
+            done = event
+    _write_curves(out / CURVES, done["curves"])
+    description = {
+        "network": "nnU-Net",
+        "nnunetv2": done["nnunetv2"],
+        "regions": regions,
+        "model": done["model"],
+        "plans": done["plans"],
+        "settings": asdict(settings),
+        "validation_metric": done["validation_dice"],
+        "checkpoint": file_digest(out / done["model"] / f"fold_{FOLD}" / FINAL),
+        "learnt_from": sorted(subject.id for subject in (*train, *validation)),
+    }
+    partial = out / f".{DESCRIPTION}.partial"
+    partial.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
+    partial.replace(out / DESCRIPTION)
+    return out
+
+
+def write_dataset(
+    train: Sequence[PreparedSubject],
+    validation: Sequence[PreparedSubject],
+    out: Path,
+    regions: Sequence[RegionName],
+) -> None:
+    """Write `out/raw/Dataset001_gliobench` (images, labels, dataset.json), and the split where nnU-Net looks for it."""
+    raw, preprocessed = out / "raw" / DATASET, out / "preprocessed" / DATASET
+    (raw / "labelsTr").mkdir(parents=True)
+    preprocessed.mkdir(parents=True)
+    subjects = (*train, *validation)
+    for subject in subjects:
+        write_image(subject, raw / "imagesTr")
+        write_volume(depth_labels(subject, regions), subject, raw / "labelsTr" / f"{subject.id}{ENDING}")
+    (raw / "dataset.json").write_text(json.dumps(describe_dataset(len(subjects), regions), indent=1) + "\n")
+    split = {"train": [subject.id for subject in train], "val": [subject.id for subject in validation]}
+    (preprocessed / "splits_final.json").write_text(json.dumps([split], indent=1) + "\n")
+
+
+def depth_labels(subject: PreparedSubject, regions: Sequence[RegionName]) -> NDArray[np.uint8]:
+    """How many of the regions, each inside the one before, a voxel is in: (D, H, W) uint8, as nnU-Net numbers them."""
+    subject.tumour  # noqa: B018, raises where there is no mask
+    assert subject.labels is not None
+    masks = [region_mask(subject.labels, region) for region in regions]
+    labels: NDArray[np.uint8] = np.sum(masks, axis=0, dtype=np.uint8)
+    return labels
+
+
+def describe_dataset(count: int, regions: Sequence[RegionName]) -> dict[str, Any]:
+    """nnU-Net's dataset.json. A region is all labels from its own number up."""
+    last = len(regions)
+    labels = {region: list(range(first, last + 1)) for first, region in enumerate(regions, start=1)}
+    overlapping = {"regions_class_order": list(range(1, last + 1))} if last > 1 else {}
+    return {
+        "channel_names": {str(channel): modality for channel, modality in enumerate(MODALITIES)},
+        "labels": {"background": 0} | {name: found if len(found) > 1 else found[0] for name, found in labels.items()},
+        **overlapping,
+        "numTraining": count,
+        "file_ending": ENDING,
+        "overwrite_image_reader_writer": "NibabelIO",  # takes any affine; SimpleITK wants orthonormal axes
+    }
+
+
+def _write_curves(path: Path, curves: dict[str, list[float]]) -> None:
+    lines = [",".join(["epoch", *curves])]
+    lines += [",".join([str(epoch), *map(repr, row)]) for epoch, row in enumerate(zip(*curves.values(), strict=False))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

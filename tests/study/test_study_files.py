@@ -1,0 +1,46 @@
+"""Every study file of the project can be read, and so can the prompts that it names."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gliobench.study.config import read_study
+from gliobench.study.language_parts import LanguageModel
+from gliobench.study.network_parts import NetworkModel
+from gliobench.study.replication import is_replication, read_replication
+from gliobench.tasks.prompt import read_prompt_file
+
+STUDIES = Path(__file__).resolve().parents[2] / "studies"
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_it_is_read_and_is_named_like_its_file(path: Path) -> None:
+    study = read_replication(path) if is_replication(path) else read_study(path)
+    assert study.name == path.stem
+    for part in getattr(study, "models", ()):
+        if isinstance(part, LanguageModel) and part.prompts:
+            for task in part.tasks:
+                assert read_prompt_file(part.prompts, task).text
+
+
+def test_the_reference_study_is_asked_as_it_asked() -> None:
+    study = read_study(STUDIES / "brats2020.yaml")
+    assert study.slices.planes == ("axial", "coronal", "sagittal")
+    assert study.consistency is not None
+    assert (study.consistency.repeats, study.consistency.task) == (95, "grade")
+    language = [part for part in study.models if isinstance(part, LanguageModel)]
+    assert {(part.temperature, part.min_p, part.quantisation) for part in language} == {(1.5, 0.1, "4bit")}
+    trained = {part.network: part.train for part in study.models if isinstance(part, NetworkModel)}
+    assert (trained["grade-classifier"].learning_rate, trained["grade-classifier"].epochs) == (4e-7, 200)
+    assert (trained["mask-segmenter"].learning_rate, trained["mask-segmenter"].epochs) == (5e-5, 100)
+
+
+@pytest.mark.realdata
+def test_the_prompts_are_the_reference_studys_to_the_letter(shared: Path) -> None:
+    given = yaml.safe_load((shared / "replication" / "prompts.yaml").read_text())
+    for task in ("grade", "centre", "box", "polygon"):
+        prompt = read_prompt_file(STUDIES / "prompts" / "reference-study.yaml", task)
+        assert (prompt.text, prompt.max_new_tokens) == (given[task]["text"], given[task]["max_new_tokens"])
+    tuned = read_prompt_file(STUDIES / "prompts" / "reference-study-finetuned.yaml", "grade")
+    assert tuned.text == given["grade_finetuned"]["text"]
