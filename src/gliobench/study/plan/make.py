@@ -31,7 +31,7 @@ def make_plan(context: Context, *, patients: int | None = None, there: str = "a1
     steps = (*_prepare(context, counts), *_models(context, counts, here, GPUS[there]), *_after(context, counts))
     files = tuple(_files(context, counts, steps))
     missing = _together([*counts.missing, *missing_parts(context, steps, here), *_room(context, files)])
-    assumptions = (*counts.assumptions, *_assumptions(steps))
+    assumptions = (*counts.assumptions, *_assumptions(steps), *_left_out(context, steps))
     return Plan(context.study.name, here.name, GPUS[there].name, steps, files, missing, assumptions)
 
 
@@ -205,3 +205,10 @@ def _assumptions(steps: tuple[Step, ...]) -> Iterator[str]:
         )
     if any(step.gpu_memory_gib for step in steps):
         yield "GPU memory is weights, cache and activations of one batch; a framework's own is some 1 GiB more."
+
+
+def _left_out(context: Context, steps: tuple[Step, ...]) -> Iterator[str]:
+    planned = {step.model for step in steps}
+    if absent := [part.name for part in context.study.models if part.name not in planned]:
+        kinds = "nnU-Net, segmenters, encoders and models that answer together"
+        yield f"{', '.join(absent)}: not planned ({kinds} have no figures yet), and in none of these sums."
