@@ -2,8 +2,8 @@
 
 `brats-evaluation` (AGPL-3.0, NumPy 2.2) lives in an environment of its own; only its command line is called.
 
-    python3.11 -m venv /tmp/brats && /tmp/brats/bin/pip install brats-evaluation==0.0.10
-    python benchmarks/checks/brats_regions.py --python /tmp/brats/bin/python --cohort ../shared/cohort_1mm
+    python3.11 -m venv ../brats-venv && ../brats-venv/bin/pip install brats-evaluation==0.0.10
+    python benchmarks/checks/brats_regions.py --python ../brats-venv/bin/python --cohort ../shared/cohort_1mm
 
 The truths are the cohort's own; the answers are made from them by the errors that segmenters make. Ends in one line of
 JSON, and in an error where the two sides differ on what both define.
