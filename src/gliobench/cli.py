@@ -150,7 +150,7 @@ def plan(
     from gliobench.study.plan.counts import NO_COHORT
     from gliobench.study.plan.make import make_plan
     from gliobench.study.plan.printing import plan_json, plan_tables
-    from gliobench.study.replication import is_replication
+    from gliobench.study.replay_parts import is_replication
 
     if is_replication(study):
         raise StudyError(f"{study} scores answers that lie there: it asks nobody, and takes seconds; there is no plan")
@@ -303,7 +303,8 @@ def run(
 
     Example: `gliobench run studies/brats.yaml --cohort ~/BraTS2020 --out runs/brats`
     """
-    from gliobench.study.replication import is_replication, read_replication, run_replication
+    from gliobench.study.replay_parts import is_replication, read_replication
+    from gliobench.study.replication import run_replication
     from gliobench.study.run import run_stages
 
     if is_replication(study):
@@ -397,7 +398,7 @@ def outlines(
     """
     from gliobench.study.held_outlines import write_held_figures
     from gliobench.study.outlines import write_figures
-    from gliobench.study.replication import is_replication, read_replication
+    from gliobench.study.replay_parts import is_replication, read_replication
 
     if is_replication(study):
         replication = read_replication(study)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.outcome import as_json, published_side, replay, standard_side
+from gliobench.replay.outcome import published_side, replay, standard_side
+from gliobench.replay.plain import as_json
 from gliobench.replay.printing import lines
 from gliobench.replay.read import read_held
 from gliobench.replay.sides import changes
@@ -339,7 +340,8 @@ def test_tables_do_not_take_the_place_of_a_file(tmp_path: Path) -> None:
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:
     from gliobench.study.progress import Silent
-    from gliobench.study.replication import read_replication, run_replication
+    from gliobench.study.replay_parts import read_replication
+    from gliobench.study.replication import run_replication
 
     folder = write(tmp_path / "answers", {"patient_0.txt": f"{BOX}(1, 2)\n"})
     (folder / "patient_1.txt").write_bytes(b"Ground truth: \xff")

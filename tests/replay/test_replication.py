@@ -14,7 +14,8 @@ from gliobench.scoring.compare import compare_runs
 from gliobench.study.config import StudyError
 from gliobench.study.held_outlines import middle_outlines, write_held_figures
 from gliobench.study.progress import Silent
-from gliobench.study.replication import is_replication, read_replication, run_replication
+from gliobench.study.replay_parts import is_replication, read_replication
+from gliobench.study.replication import run_replication
 
 STUDY = Path(__file__).parents[2] / "studies" / "replication.yaml"
 

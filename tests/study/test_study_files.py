@@ -8,7 +8,7 @@ import yaml
 from gliobench.study.config import read_study
 from gliobench.study.language_parts import LanguageModel
 from gliobench.study.network_parts import NetworkModel
-from gliobench.study.replication import is_replication, read_replication
+from gliobench.study.replay_parts import is_replication, read_replication
 from gliobench.tasks.prompt import read_prompt_file
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"

@@ -1,15 +1,15 @@
 """Answers that somebody holds, scored: under the standard protocol, the published one, or both."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from gliobench.grid.frame import Plane
 from gliobench.replay.held import Held
 from gliobench.replay.published import PublishedScores, score_published
 from gliobench.replay.read import read_held
-from gliobench.replay.repeated import measure_held, overall
+from gliobench.replay.repeated import measure_held
 from gliobench.replay.standard import StandardScores, score_standard
 from gliobench.scoring.consistency import Consistency
 from gliobench.scoring.intervals import Figure
@@ -80,45 +80,3 @@ def standard_side(outcome: Outcome, *, stacked: bool = False) -> Side:
     nobody += [f"{subject}: no file" for subject in outcome.held.gaps]
     asked, answered, subjects = (int(rows[column].max()) for column in ("n_asked", "n_answered", "n_subjects"))
     return Side(figures, asked, answered, subjects, tuple(nobody))
-
-
-def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Plain values to full precision; the keys stand in the README. Undefined figures are null."""
-    head: dict[str, Any] = {"model": outcome.name, "task": outcome.held.task, "layout": outcome.held.layout}
-    if outcome.consistency is not None:
-        counts, figures = overall(outcome.consistency)
-        head["consistency"] = {**counts, "metrics": _figures(figures)}
-    if outcome.standard is None:
-        return {**head, "protocol": "published", **_plain(published_side(outcome))}
-    standard = {**_plain(standard_side(outcome)), "unanswered": outcome.standard.unanswered}
-    if outcome.held.task in ("box", "polygon"):
-        standard["stacked"] = _plain(standard_side(outcome, stacked=True))["metrics"]
-    if outcome.published is None:
-        return {**head, "protocol": "standard", **standard}
-    from gliobench.replay.sides import changes
-
-    return {
-        **head,
-        "protocol": "both",
-        "standard": standard,
-        "published": _plain(published_side(outcome)),
-        "changes": changes(outcome),
-    }
-
-
-def _plain(side: Side) -> dict[str, Any]:
-    return {
-        "n_asked": side.n_asked,
-        "n_answered": side.n_answered,
-        "n_subjects": side.n_subjects,
-        "coverage": side.coverage,
-        "metrics": _figures(side.figures),
-        "left_out": list(side.left_out),
-    }
-
-
-def _figures(figures: Mapping[str, Figure]) -> dict[str, Any]:
-    return {
-        name: {key: None if value != value else value for key, value in asdict(figure).items()}
-        for name, figure in figures.items()
-    }

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 
-from gliobench.replay.outcome import Outcome, Side, as_json, published_side, standard_side
+from gliobench.replay.outcome import Outcome, Side, published_side, standard_side
+from gliobench.replay.plain import as_json
 from gliobench.replay.repeated import overall
 from gliobench.replay.sides import changes, rows
 from gliobench.scoring.intervals import Figure

@@ -9,7 +9,7 @@ import numpy as np
 from gliobench.grid.frame import Plane
 from gliobench.study.config import StudyError
 from gliobench.study.outlines import MOST_SLICES
-from gliobench.study.replication import ReplayPart, Replication
+from gliobench.study.replay_parts import ReplayPart, Replication
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon
 
