@@ -245,7 +245,7 @@ def test_small_parts_are_dropped_where_that_helps_on_validation() -> None:
     probability, truth = zip(*(ball(number) for number in range(3)), strict=True)
     decision = decide_region(probability, truth, [10.0] * 3)
     assert decision.threshold == 0.5
-    assert decision.smallest_mm3 == LARGEST_ALONE  # the streak has 180 mm3, the tumour 10,000
+    assert decision.smallest_mm3 == 1000  # the streak has 180 mm3, the tumour 10,000: no need to keep the largest alone
 
 
 def test_a_second_tumour_is_not_dropped() -> None:
@@ -253,7 +253,7 @@ def test_a_second_tumour_is_not_dropped() -> None:
     probability[0, 0, :18] = 0.1
     probability[17:20, 17:20, 17:20] = 0.8  # 27 voxels, 270 mm3
     truth[17:20, 17:20, 17:20] = True
-    assert decide_region([probability] * 3, [truth] * 3, [10.0] * 3).smallest_mm3 == 100
+    assert decide_region([probability] * 3, [truth] * 3, [10.0] * 3).smallest_mm3 == 0
 
 
 def test_the_largest_part_always_stays() -> None:
