@@ -3,7 +3,11 @@
 The file has `replay:` instead of `models:`; `gliobench run` takes both kinds.
 """
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,21 +29,26 @@ if TYPE_CHECKING:
     from gliobench.scoring.summary import Scores
 
 MAJORITY, CENTRE, WHOLE = "always-hgg", "image-centre", "whole-slice"
+SLOWEST_FIRST = ("polygon", "box", "centre", "grade")
 TRIVIAL = frozenset({MAJORITY, CENTRE, WHOLE})
 
 
 def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
     """Score every entry and write the report and the standard tables into `out`; returns the page."""
-    from gliobench.replay.outcome import replay
-    from gliobench.replay.tables import write_scores
-    from gliobench.report.page import write_report
+    outcomes: list[Outcome] = []
+    with ProcessPoolExecutor(min(len(study.replay), os.cpu_count() or 1), _processes()) as pool:
+        replayed = pool.map(_replayed, sorted(study.replay, key=lambda part: SLOWEST_FIRST.index(part.task)))
+        from gliobench.replay.tables import write_scores  # imported while the others work
+        from gliobench.report.page import write_report
 
-    outcomes = []
-    with voice.bar("replay", len(study.replay)) as advance:
-        for done, part in enumerate(study.replay, start=1):
-            outcomes.append(replay(part.answers, part.task, "both", part.plane, part.name))
-            advance(done, part.name)
-    scores = _together([outcome.standard.scores for outcome in outcomes if outcome.standard], outcomes)
+        with voice.bar("replay", len(study.replay)) as advance:
+            for done, outcome in enumerate(replayed, start=1):
+                outcomes.append(outcome)
+                advance(done, outcome.name)
+        trivial = list(pool.map(_baseline, _most_answered(outcomes)))
+    names = [part.name for part in study.replay]
+    outcomes.sort(key=lambda outcome: names.index(outcome.name))
+    scores = _together([*(outcome.standard.scores for outcome in outcomes if outcome.standard), *trivial])
     consistency = _consistency(outcomes)
     write_scores(scores, out, consistency)
     page = write_report(_contents(study, outcomes, scores, consistency), out / "report")
@@ -47,41 +56,53 @@ def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
     return page
 
 
-def _together(tables: Sequence["Scores"], outcomes: Sequence["Outcome"]) -> "Scores":
-    """All models' tables and the trivial baselines', one below the other."""
+def _processes() -> BaseContext:
+    """How other processes start: from one that has imported what they need, where the system has that, else afresh.
+    Never as a copy of this one, whose libraries have threads."""
+    context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
+    context.set_forkserver_preload(["gliobench.replay.outcome"])
+    return context
+
+
+def _replayed(part: ReplayPart) -> "Outcome":
+    from gliobench.replay.outcome import replay
+
+    return replay(part.answers, part.task, "both", part.plane, part.name)
+
+
+def _together(tables: Sequence["Scores"]) -> "Scores":
+    """All tables, one below the other."""
     import pandas as pd
 
     from gliobench.scoring.summary import Scores
 
-    every = [*tables, *_baselines(outcomes)]
     names = ("per_subject", "summary", "votes")
-    return Scores(*(pd.concat([getattr(one, name) for one in every], ignore_index=True) for name in names))
+    return Scores(*(pd.concat([getattr(one, name) for one in tables], ignore_index=True) for name in names))
 
 
-def _baselines(outcomes: Sequence["Outcome"]) -> Iterator["Scores"]:
-    """Always HGG, the middle of the image, and the whole slice as box or polygon, on the patients with most answers of
-    each task and plane."""
-    from gliobench.replay.standard import score_answers_as
-
+def _most_answered(outcomes: Sequence["Outcome"]) -> list["Held"]:
+    """Of each task and plane the answers about most patients."""
     largest: dict[tuple[str, Plane], Held] = {}
     for outcome in outcomes:
         held = outcome.held
         key = (held.task, held.answers[0].frame.plane)
         if key not in largest or len(held.by_subject) > len(largest[key].by_subject):
             largest[key] = held
-    for (task, _), held in largest.items():
-        if task == "grade":
-            yield score_answers_as(held, MAJORITY, [Answered(Grade(HGG)) for _ in held.answers])
-        if task == "centre":
-            frames = [answer.frame for answer in held.answers]
-            middles: list[Value] = [
-                Point(frame, (frame.shape[0] - 1) / 2, (frame.shape[1] - 1) / 2) for frame in frames
-            ]
-            yield score_answers_as(held, CENTRE, [Answered(middle) for middle in middles])
-        if task in ("box", "polygon"):
-            wholes = [Answered(_whole(task, answer.frame)) for answer in held.answers]
-            # Its centre is the middle of the image, which stands there already.
-            yield _without_centre(score_answers_as(held, WHOLE, wholes))
+    return list(largest.values())
+
+
+def _baseline(held: "Held") -> "Scores":
+    """The trivial baseline on the same questions: always HGG, the middle of the image, or the whole slice."""
+    from gliobench.replay.standard import score_answers_as
+
+    frames = [answer.frame for answer in held.answers]
+    if held.task == "grade":
+        return score_answers_as(held, MAJORITY, [Answered(Grade(HGG)) for _ in frames])
+    if held.task == "centre":
+        middles = [Point(frame, (frame.shape[0] - 1) / 2, (frame.shape[1] - 1) / 2) for frame in frames]
+        return score_answers_as(held, CENTRE, [Answered(middle) for middle in middles])
+    # Its centre is the middle of the image, which stands there already.
+    return _without_centre(score_answers_as(held, WHOLE, [Answered(_whole(held.task, frame)) for frame in frames]))
 
 
 def _whole(task: str, frame: SliceFrame) -> Value:
