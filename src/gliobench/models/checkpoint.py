@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
     AutoConfig,
@@ -20,7 +19,7 @@ from transformers.utils import logging
 from gliobench.models.adapter import adapter_folder, adapter_identity, with_adapter
 from gliobench.models.errors import ModelError
 from gliobench.models.quantised import quantisation_config
-from gliobench.models.source import device_name, first_line, folder_digest, source_folder
+from gliobench.models.source import device_name, first_line, folder_digest, load_weights, source_folder
 
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -92,7 +91,7 @@ def load_checkpoint(
         commit = getattr(config, "_commit_hash", None)
         options["revision"] = commit or revision  # configuration, processor and weights of one and the same commit
         processor = _load_processor(where, options)
-        model = _load_model(where, dtype, {**options, **placed})
+        model = load_weights(where, AutoModelForImageTextToText.from_pretrained, DTYPES[dtype], {**options, **placed})
         name = folder.name if folder else where
         if added:
             model = with_adapter(model, added, name)
@@ -154,25 +153,6 @@ def _load_processor(where: str, options: dict[str, Any]) -> Any:
             "take the instruction-tuned version of the checkpoint, or add its chat_template.jinja"
         )
     return processor
-
-
-def _load_model(where: str, dtype: str, options: dict[str, Any]) -> Any:
-    try:
-        model, found = AutoModelForImageTextToText.from_pretrained(
-            where, dtype=DTYPES[dtype], use_safetensors=True, output_loading_info=True, **options
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            f"The weights of {where} cannot be loaded: expected undamaged *.safetensors that fit its config.json "
-            f"(pickled weights are never read). ({first_line(error)})"
-        ) from error
-    if found["missing_keys"]:
-        names = sorted(found["missing_keys"])
-        raise ModelError(
-            f"{where} lacks {len(names)} of the model's weights ({names[0]}, …): they would be random; "
-            "take a complete checkpoint"
-        )
-    return model
 
 
 def _fix_generation(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -1,9 +1,12 @@
 """Where a checkpoint lies, what is in it, and where it goes: what all loaders of transformers' checkpoints share."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from gliobench.models.errors import ModelError
 
@@ -44,3 +47,24 @@ def folder_digest(folder: Path) -> str:
 def first_line(error: Exception) -> str:
     """What a library says in the first line of its error."""
     return str(error).strip().split("\n")[0]
+
+
+def load_weights(where: str, load: Callable[..., Any], dtype: Any, options: Mapping[str, Any]) -> Any:
+    """A transformers model by `load`, from safetensors alone.
+
+    Raises ModelError for weights that are damaged, pickled or incomplete.
+    """
+    try:
+        model, found = load(where, dtype=dtype, use_safetensors=True, output_loading_info=True, **options)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"The weights of {where} cannot be loaded: expected undamaged *.safetensors that fit its config.json "
+            f"(pickled weights are never read). ({first_line(error)})"
+        ) from error
+    if found["missing_keys"]:
+        names = sorted(found["missing_keys"])
+        raise ModelError(
+            f"{where} lacks {len(names)} of the model's weights ({names[0]}, …): they would be random; "
+            "take a complete checkpoint"
+        )
+    return model

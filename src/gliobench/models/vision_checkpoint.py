@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoImageProcessor
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from gliobench.models.checkpoint import quiet
 from gliobench.models.errors import ModelError
-from gliobench.models.source import device_name, first_line, folder_digest, source_folder
+from gliobench.models.source import device_name, first_line, folder_digest, load_weights, source_folder
 
 # Their own image processors exist for torchvision alone. They resize to a square and normalise, as ViT's does, with the
 # checkpoint's own size, mean and deviation.
@@ -65,7 +64,7 @@ def load_vision(
         config = _config(where, families, what, options)
         options["revision"] = getattr(config, "_commit_hash", None) or revision
         image_processor = _image_processor(where, config.model_type, options)
-        model = _model(where, families[config.model_type], options)
+        model = load_weights(where, families[config.model_type], torch.float32, options)
     try:
         model = model.to(device_name(device)).eval().requires_grad_(False)
     except RuntimeError as error:
@@ -103,20 +102,3 @@ def _image_processor(where: str, family: str, options: dict[str, Any]) -> Any:
             f"{where} has no image processor that can be loaded here: expected its preprocessor_config.json or "
             f"processor_config.json. ({first_line(error)})"
         ) from error
-
-
-def _model(where: str, load: Callable[..., Any], options: dict[str, Any]) -> Any:
-    try:
-        model, found = load(where, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            f"The weights of {where} cannot be loaded: expected undamaged *.safetensors that fit its config.json "
-            f"(pickled weights are never read). ({first_line(error)})"
-        ) from error
-    if found["missing_keys"]:
-        names = sorted(found["missing_keys"])
-        raise ModelError(
-            f"{where} lacks {len(names)} of the model's weights ({names[0]}, …): they would be random; "
-            "take a complete checkpoint"
-        )
-    return model
