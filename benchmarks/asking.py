@@ -6,7 +6,7 @@
     OMP_WAIT_POLICY=passive python benchmarks/asking.py memory        # peak memory by the number of slices
 
 `--config llama-3.2-11b-vision` builds the real network's configuration with random bfloat16 weights on the device; its
-tokenizer is the tiny model's, one token a byte, so that its prompts are some three times as long as the real ones.
+tokenizer is the tiny model's, whose prompts are about as many tokens as the real one's.
 `--clock cpu` counts the process's own seconds: the one to use beside other work. Ends in one line of JSON.
 """
 

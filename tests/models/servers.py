@@ -116,8 +116,8 @@ def serving(answer: Callable[[int, dict[str, Any]], Answer]) -> Iterator[tuple[s
 
 @dataclass
 class TinyModel:
-    """Answers chat completions with a checkpoint, one token a byte, greedy: as a server such as vLLM would, it knows
-    `structured_outputs` and `logprobs`."""
+    """Answers chat completions with a checkpoint, greedy: as a server such as vLLM would, it knows
+    `structured_outputs`, which it writes letter by letter, and `logprobs`."""
 
     checkpoint: Checkpoint
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -168,7 +168,8 @@ class TinyModel:
 
     def _within(self, pattern: str, length: int) -> Callable[[int, torch.Tensor], list[int]]:
         """The tokens after which the text can still be made to follow `pattern`; the end where it does."""
-        printable = {self._text([token]): token for token in range(256)}
+        texts = {token: self._text([token]) for token in range(len(self.checkpoint.processor.tokenizer))}
+        printable = {text: token for token, text in texts.items() if len(text) == 1}
 
         def allowed(_: int, ids: torch.Tensor) -> list[int]:
             text = self._text(ids[length:].tolist())
@@ -183,7 +184,7 @@ class TinyModel:
 
     def _chances(self, token: int, logits: torch.Tensor) -> dict[str, Any]:
         chances = logits.log_softmax(-1)
-        best = chances.topk(256)  # more than asked for: the digits of random weights are seldom among the first 20
+        best = chances.sort(descending=True)  # all: the digits of random weights are seldom among the first 20
         return {
             "token": self._text([token]),
             "logprob": chances[token].item(),

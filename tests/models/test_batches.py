@@ -23,12 +23,12 @@ from tests.models.vlms import FAMILIES, question
 logging.basicConfig(format="%(message)s")
 folder = FAMILIES["mllama"](Path(sys.argv[1]) / "checkpoint")
 model = VisionLanguageModel(folder, decoding=Decoding(max_new_tokens=1), batch_size=2)
-questions = [question("grade", n % 12, seed=1 + n // 12) for n in range(40)]
+questions = [question("grade", n % 12, seed=1 + n // 12) for n in range(160)]
 expected = [prediction.text for prediction in model.predict(questions)]
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 limit = used + 8 * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-model._batch_size.now = 40
+model._batch_size.now = 160
 assert [prediction.text for prediction in model.predict(questions)] == expected
 print("size", model._batch_size.now)
 """
@@ -38,8 +38,8 @@ def test_answers_are_the_same_and_all_there_when_memory_really_runs_out(tmp_path
     command = [sys.executable, "-c", SHORT_OF_MEMORY, str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert ended.returncode == 0, ended.stderr
-    assert "memory ran out with 40 questions at once; going on with 20" in ended.stderr
-    assert int(ended.stdout.split()[1]) <= 20
+    assert "memory ran out with 160 questions at once; going on with 80" in ended.stderr
+    assert int(ended.stdout.split()[1]) <= 80
 
 
 def test_nothing_is_asked_twice_but_the_batch_that_failed() -> None:

@@ -80,7 +80,8 @@ def _choice_probabilities(model: VisionLanguageModel, question: Question) -> lis
     """The probabilities of 0, 1 and 2 after the forced text `Choice: `, by one forward pass without a server."""
     inputs = dict(model._inputs([question]))
     tokenizer, network = model._checkpoint.processor.tokenizer, model._checkpoint.model
-    forced = tokenizer("Choice: ", add_special_tokens=False, return_tensors="pt")["input_ids"]
+    letters = [token for letter in "Choice: " for token in tokenizer(letter, add_special_tokens=False)["input_ids"]]
+    forced = torch.tensor([letters])
     inputs["input_ids"] = torch.cat([inputs["input_ids"], forced], 1)
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
     cross = inputs["cross_attention_mask"]

@@ -1,5 +1,6 @@
 """The tiny checkpoints: real architectures, the same bytes from the same seed, and an image that they can see."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gliobench.models.tiny import (
     write_tiny_sam,
     write_tiny_sam2,
 )
+from gliobench.tasks.registry import TASKS
 
 
 @pytest.fixture(autouse=True)
@@ -81,8 +83,15 @@ def test_image_token_is_one_past_the_logits_as_in_llama_3_2(loaded: Checkpoint) 
 def test_tokenizer_gives_every_text_back(loaded: Checkpoint, text: str) -> None:
     tokenizer = loaded.processor.tokenizer
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    assert len(ids) == len(text.encode())  # one token a byte
     assert tokenizer.decode(ids) == text
+
+
+def test_a_prompt_is_about_a_token_a_word_and_every_digit_is_one(loaded: Checkpoint) -> None:
+    tokenizer = loaded.processor.tokenizer
+    for task in TASKS.values():
+        tokens = tokenizer(task.prompt.text, add_special_tokens=False)["input_ids"]
+        assert 1 <= len(tokens) / len(re.findall(r"\w+|[^\w\s]", task.prompt.text)) < 1.3
+    assert tokenizer.tokenize("Choice: 120") == ["Choice", ":", "Ġ", "1", "2", "0"]
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (95, 128), (40, 48)])

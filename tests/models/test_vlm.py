@@ -221,12 +221,17 @@ def test_settings_are_all_that_changes_an_answer_and_nothing_else(folder: Path, 
     assert all(other != plain for other in others)
 
 
-def test_prompt_that_does_not_fit_the_context_is_refused_before_anything_is_asked(folder: Path) -> None:
+def test_prompt_that_does_not_fit_the_context_is_refused_before_anything_is_asked(
+    folder: Path, model: VisionLanguageModel
+) -> None:
     prompt = TASKS["box"].prompt
-    letters = 4096 - 12 - 24  # the longest answer; header of the user (9 tokens), image, end of turn, of the model (13)
+    header = "<|start_header_id|>{}<|end_header_id|>\n\n"
+    around = header.format("user") + "<|image|><|eot_id|>" + header.format("assistant")
+    longest_answer, context = 12, 4096
+    letters = context - longest_answer - len(model._checkpoint.processor.tokenizer(around)["input_ids"])
     questions = [_question("grade", 1), _question("box", 1)]
     fits, too_long = (
-        VisionLanguageModel(folder, prompts={"box": replace(prompt, text="x" * n)}, decoding=SHORT)
+        VisionLanguageModel(folder, prompts={"box": replace(prompt, text="1" * n)}, decoding=SHORT)
         for n in (letters, letters + 1)
     )
     fits.predict(questions)

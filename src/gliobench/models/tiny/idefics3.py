@@ -11,7 +11,7 @@ from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3I
 from transformers.models.llama.configuration_llama import LlamaConfig
 
 from gliobench.models.checkpoint import quiet
-from gliobench.models.tiny.byte_tokenizer import byte_tokenizer
+from gliobench.models.tiny.tokenizer import tiny_tokenizer
 
 CONTEXT = 4096
 BEGIN, END, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>"
@@ -70,7 +70,7 @@ def write_tiny_idefics3(out: Path, seed: int = 0, size: Size | None = None) -> P
     The same seed gives the same bytes. Returns `out`.
     """
     size = size or Size()
-    tokenizer = byte_tokenizer(SPECIAL, begin=BEGIN, end=END_OF_TURN, pad=PAD, context=CONTEXT)
+    tokenizer = tiny_tokenizer(SPECIAL, begin=BEGIN, end=END_OF_TURN, pad=PAD, context=CONTEXT)
     model = _random_model(tokenizer, seed, size)
     side = {"longest_edge": size.image_px}
     image_processor = Idefics3ImageProcessorPil(size=side, max_image_size=side, do_image_splitting=False)

@@ -17,7 +17,7 @@ from transformers.models.mllama.configuration_mllama import MllamaTextConfig, Ml
 from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
 
 from gliobench.models.checkpoint import quiet
-from gliobench.models.tiny.byte_tokenizer import byte_tokenizer
+from gliobench.models.tiny.tokenizer import tiny_tokenizer
 
 UNTRAINED = "tiny-mllama (untrained)"
 
@@ -58,7 +58,7 @@ def write_tiny_mllama(out: Path, seed: int = 0) -> Path:
 
     The same seed gives the same bytes. Returns `out`.
     """
-    tokenizer = byte_tokenizer((*SPECIAL, IMAGE), begin=BEGIN, end=END_OF_TURN, pad=PAD, context=CONTEXT)
+    tokenizer = tiny_tokenizer((*SPECIAL, IMAGE), begin=BEGIN, end=END_OF_TURN, pad=PAD, context=CONTEXT)
     model = _random_model(tokenizer, seed)
     image_processor = MllamaImageProcessorPil(
         size={"height": IMAGE_SIZE_PX, "width": IMAGE_SIZE_PX}, max_image_tiles=MAX_TILES
