@@ -8,7 +8,7 @@ import torch
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.decoding import Decoding, GumbelNoise, logits_processors, question_seed
+from gliobench.models.decoding import Decoding, Draw, logits_processors, question_seed
 from gliobench.models.prediction import Question
 
 
@@ -58,35 +58,43 @@ def test_seed_follows_from_the_question_alone() -> None:
     assert question_seed(7, volume) not in {question_seed(7, _question())}
 
 
-def test_noise_samples_the_softmax() -> None:
-    probability = torch.tensor([0.5, 0.3, 0.15, 0.05])
+def test_draws_follow_the_softmax() -> None:
+    probability = torch.tensor([0.5, 0.0, 0.3, 0.15, 0.05])
     n = 20_000
-    noise = GumbelNoise([0])
-    draws = torch.stack([noise(None, probability.log()[None]).argmax() for _ in range(n)])
-    share = torch.bincount(draws, minlength=4) / n
+    draw = Draw([0])
+    drawn = torch.stack([draw(None, probability.log()[None]).argmax() for _ in range(n)])
+    share = torch.bincount(drawn, minlength=5) / n
     error = (probability * (1 - probability) / n).sqrt()
-    assert bool(((share - probability).abs() < 4 * error).all())
+    assert bool(((share - probability).abs() <= 4 * error).all())
+
+
+def test_a_draw_is_where_the_summed_probabilities_pass_the_rows_number() -> None:
+    number = float(torch.rand((), dtype=torch.float64, generator=torch.Generator().manual_seed(5)))
+    for below in (number - 1e-6, number + 1e-6):  # of the first token
+        scores = torch.tensor([[below, 1 - below]], dtype=torch.float64).log()
+        assert Draw([5])(None, scores).argmax().item() == (1 if below < number else 0)
 
 
 def test_a_rows_draw_does_not_depend_on_its_neighbours() -> None:
     scores = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
-    together, alone = GumbelNoise([5, 6, 7]), GumbelNoise([6])
-    for _ in range(3):  # step after step
-        assert torch.equal(together(None, scores)[1], alone(None, scores[1:2])[0])
+    together, alone = Draw([5, 6, 7]), Draw([6])
+    drawn = []
+    for _ in range(8):  # step after step
+        drawn.append(together(None, scores)[1])
+        assert torch.equal(drawn[-1], alone(None, scores[1:2])[0])
+    assert len({int(row.argmax()) for row in drawn}) > 1
 
 
 def test_top_p_and_min_p_leave_only_the_likely_tokens() -> None:
     assert not logits_processors(Decoding(), [_question()])
     scores = torch.tensor([[0.6, 0.25, 0.1, 0.05]]).log()
     ids = torch.zeros(1, 1, dtype=torch.long)
-    top_p = logits_processors(Decoding(temperature=1, top_p=0.8), [_question()])
-    assert top_p is not None
-    assert torch.isfinite(top_p(ids, scores)).tolist() == [[True, True, False, False]]  # 0.6 + 0.25 >= 0.8
-    min_p = logits_processors(Decoding(temperature=1, min_p=0.15), [_question()])
-    assert min_p is not None
-    assert torch.isfinite(min_p(ids, scores)).tolist() == [[True, True, True, False]]  # at least 0.15 * 0.6 = 0.09
-    hot = logits_processors(Decoding(temperature=2), [_question()])
-    cold = logits_processors(Decoding(temperature=1), [_question()])
-    assert hot is not None
-    assert cold is not None
-    assert torch.allclose(hot(ids, scores), cold(ids, scores) - scores / 2)
+
+    def left(**options: float) -> torch.Tensor:
+        narrow = logits_processors(Decoding(**options), [_question()])
+        assert isinstance(narrow.pop(), Draw)
+        return narrow(ids, scores)
+
+    assert torch.isfinite(left(temperature=1, top_p=0.8)).tolist() == [[True, True, False, False]]  # 0.6 + 0.25 >= 0.8
+    assert torch.isfinite(left(temperature=1, min_p=0.15)).tolist() == [[True, True, True, False]]  # >= 0.15 * 0.6
+    assert torch.allclose(left(temperature=2), scores / 2)

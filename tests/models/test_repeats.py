@@ -9,6 +9,7 @@ import torch
 from tests.models.vlms import FAMILIES, question
 
 from gliobench.models.repeats import SharedPrompt, can_share
+from gliobench.models.shared_attention import sharing
 from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 
 SAMPLED = Decoding(temperature=1.5, seed=3, max_new_tokens=8)
@@ -62,9 +63,9 @@ def test_generating_leaves_the_shared_prompt_as_it_was(model: VisionLanguageMode
     network = model._checkpoint.model
     with torch.inference_mode():
         shared = SharedPrompt(network, model._inputs([question("grade", 3)]))
-        first, second = (
-            network.generate(**shared.copies(2, room=5), do_sample=False, max_new_tokens=5) for _ in range(2)
-        )
+        copies = [shared.copies(2, room=5) for _ in range(2)]
+        with sharing(network):
+            first, second = (network.generate(**inputs, do_sample=False, max_new_tokens=5) for inputs in copies)
     assert torch.equal(first, second)
 
 

@@ -55,20 +55,23 @@ def question_seed(seed: int, question: Question) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
-class GumbelNoise:
-    """Logits plus Gumbel noise, each row's from a generator of its own.
+class Draw:
+    """Samples a batch's next tokens, each row's with one number of a generator of its own.
 
-    The largest sum is a draw from the softmax of the logits (Maddison, Tarlow & Minka 2014, A* sampling, section 2),
-    so greedy decoding of the sum samples a whole batch while no row's draw depends on its neighbours.
+    The token drawn is the first at which the summed probabilities pass a uniform number (inverse transform sampling);
+    it alone is left, so that greedy decoding takes it, and no row's draw depends on its neighbours. The numbers come
+    from the CPU, so that a GPU draws alike.
     """
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        size = scores.shape[-1]
-        draws = [torch.empty(size).exponential_(generator=generator) for generator in self.generators]
-        return scores.float() - torch.stack(draws).log().to(scores.device)
+        numbers = [torch.rand((), dtype=torch.float64, generator=generator) for generator in self.generators]
+        sums = scores.double().softmax(-1).cumsum(-1)
+        passed = torch.stack(numbers).to(sums.device).unsqueeze(-1) * sums[:, -1:]
+        drawn = torch.searchsorted(sums, passed, right=True)  # never a token of probability 0: its sum passes nothing
+        return torch.full_like(scores, -torch.inf).scatter_(-1, drawn, 0.0)
 
 
 def logits_processors(
@@ -84,5 +87,5 @@ def logits_processors(
         steps.append(TopPLogitsWarper(decoding.top_p))
     if decoding.min_p > 0:
         steps.append(MinPLogitsWarper(decoding.min_p))
-    steps.append(GumbelNoise([question_seed(decoding.seed, question) for question in questions]))
+    steps.append(Draw([question_seed(decoding.seed, question) for question in questions]))
     return steps

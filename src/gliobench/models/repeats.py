@@ -9,45 +9,12 @@ from transformers.cache_utils import DynamicLayer
 
 from gliobench.models.batches import is_out_of_memory
 from gliobench.models.prompted import along_tokens, without_last
+from gliobench.models.shared_attention import SharedLayer, sharing
 
 log = logging.getLogger(__name__)
 
 TOLERANCE = {torch.float32: 1e-3}  # of the logits' spread
 HALF_TOLERANCE = 0.1
-
-
-class RoomyLayer(DynamicLayer):  # type: ignore[misc]
-    """One layer's keys and values of a prompt, `times` in a row, with room for `room` tokens to be written behind it.
-
-    transformers' own layer copies all of them for every token. Here the prompt's are copied when the first is written;
-    those that are only read, such as an image's in cross-attention, stand in memory once.
-    """
-
-    def __init__(self, one: DynamicLayer, times: int, room: int) -> None:
-        super().__init__()
-        self.dtype, self.device, self.is_initialized = one.keys.dtype, one.keys.device, True
-        self.keys, self.values = (states.expand(times, -1, -1, -1) for states in (one.keys, one.values))
-        self._room = room
-        self._spaces: tuple[torch.Tensor, ...] = ()
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        start = self.get_seq_length()
-        end = start + key_states.shape[-2]
-        if not self._spaces:
-            self._spaces = tuple(_with_room(states, self._room) for states in (self.keys, self.values))
-        for space, states in zip(self._spaces, (key_states, value_states), strict=True):
-            space[:, :, start:end] = states
-        self.keys, self.values = (space[:, :, :end] for space in self._spaces)
-        return self.keys, self.values
-
-
-def _with_room(states: torch.Tensor, room: int) -> torch.Tensor:
-    rows, heads, length, size = states.shape
-    space = states.new_empty((rows, heads, length + room, size))
-    space[:, :, :length] = states
-    return space
 
 
 class SharedPrompt:
@@ -72,7 +39,7 @@ class SharedPrompt:
 def _repeated(layer: Any, times: int, room: int) -> Any:
     """A layer of one prompt `times` in a row, of which writing changes nothing in the layer itself."""
     if type(layer) is DynamicLayer:
-        return RoomyLayer(layer, times, room)
+        return SharedLayer(layer, times, room)
     layer = copy.deepcopy(layer)
     layer.batch_repeat_interleave(times)
     return layer
@@ -86,7 +53,9 @@ def can_share(model: Any, inputs: Any) -> bool:
     """
     whole = _first_step(model, inputs).logits[0]
     try:
-        shared = _first_step(model, SharedPrompt(model, inputs).copies(1, room=1)).logits[0]
+        prompt = SharedPrompt(model, inputs).copies(2, room=1)
+        with sharing(model):
+            shared = _first_step(model, prompt).logits[0][:1]
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
         if is_out_of_memory(error):
             raise

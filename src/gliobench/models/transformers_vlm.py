@@ -31,6 +31,7 @@ from gliobench.models.held import held_checkpoint
 from gliobench.models.memory import keep_memory
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.repeats import SharedPrompt, can_share
+from gliobench.models.shared_attention import sharing
 from gliobench.models.stretches import Stretch, stretches
 from gliobench.models.views.view import View
 from gliobench.models.writing import write
@@ -207,7 +208,11 @@ class VisionLanguageModel:
         def repeat(batch: Sequence[Question]) -> list[Prediction]:
             if not prompt:
                 prompt.append(self._shared(question))
-            return self._write(batch, prompt[0].copies(len(batch), self._limit(question)) if prompt[0] else None)
+            if prompt[0] is None:
+                return self._write(batch)
+            copies = prompt[0].copies(len(batch), self._limit(question))
+            with sharing(self._checkpoint.model):
+                return self._write(batch, copies)
 
         return repeat
 
