@@ -113,3 +113,11 @@ def test_a_network_that_is_not_trained_is_named_with_its_fold(crossed: Context, 
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=crossed.cohort, out=crossed.folder.root)
     with pytest.raises(StageError, match="other is not trained on fold 0 yet"):
         predict(context, ["other"])
+
+
+def test_the_whole_way_trains_nnunet_too(tmp_path: Path, phantom_cohort: Path) -> None:
+    entry = "  - {kind: nnunet, name: nnunet, python: no/python}\n"
+    (tmp_path / "study.yaml").write_text(CROSSED.split("  - kind: network")[0] + entry)
+    context = make_context(read_study(tmp_path / "study.yaml"), cohort=phantom_cohort, out=tmp_path / "run")
+    with pytest.raises(ModelError, match="no/python"):
+        run_stages(context)

@@ -1,6 +1,7 @@
 """A LoRA adapter from a PEFT folder or the hub, put on the checkpoint that it was trained on and on no other."""
 
 import hashlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,13 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
         raise ModelError(f"{folder} holds learnt prompts ({config.peft_type}); expected an adapter of weights: LoRA")
     config.inference_mode = True
     try:
-        adapted = PeftModel(model, config, autocast_adapter_dtype=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT asks transformers by an older name
+            adapted = PeftModel(model, config, autocast_adapter_dtype=False)
     except ValueError as error:  # the modules that it adapts are not there
         raise ModelError(f"{folder} is an adapter for another base than {base}: {error}") from error
-    expected = {name: tuple(tensor.shape) for name, tensor in get_peft_model_state_dict(adapted).items()}
+    own = get_peft_model_state_dict(adapted, save_embedding_layers=False)  # "auto" asks the hub about the base
+    expected = {name: tuple(tensor.shape) for name, tensor in own.items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:

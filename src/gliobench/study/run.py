@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gliobench.study.context import Context
 from gliobench.study.finetune import finetune
-from gliobench.study.network_parts import NetworkModel, mask_model
+from gliobench.study.network_parts import NetworkModel, NnUNetModel, mask_model
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
 from gliobench.study.report import report
@@ -19,7 +19,7 @@ def learn(context: Context, names: Collection[str] | None = None) -> None:
 
     Those that look where another model found the tumour come last, when that model has answered.
     """
-    networks = [part for part in context.study.models if isinstance(part, NetworkModel)]
+    networks = [part for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel)]
     wait = {part.name: by for part in networks if (by := mask_model(part))}
     wanted = [part.name for part in networks] if names is None else list(names)
     train(context, [name for name in wanted if name not in wait])
