@@ -208,13 +208,6 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "old: weights: " in found
 
 
-def test_a_kind_without_figures_is_said_to_have_none(tmp_path: Path) -> None:
-    more = "  - {kind: encoder, name: probe-untrained, checkpoint: tiny-clip}\n"
-    plan = make_plan(make_context(study_of(tmp_path, STUDY + more), out=tmp_path, nowhere=NO_COHORT), patients=80)
-    assert [line for line in plan.assumptions if line.startswith("probe-untrained: not planned")]
-    assert not [line for line in plan.assumptions if line.startswith("hosted")]
-
-
 @pytest.mark.parametrize(
     ("status", "said"),
     [

@@ -188,3 +188,14 @@ def examine_installation(python: Path | None) -> str:
         except ModelError as error:
             return f"not usable: {error}"
     return f"nnunetv2 {found['nnunetv2']} with torch {found['torch']}, on {found['device']}"
+
+
+def installation_fault(python: Path | None) -> str | None:
+    """Why nnU-Net cannot run with an interpreter, as far as it shows without importing it; None where nothing shows."""
+    look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('nnunetv2') is None)"
+    command = [str(python or sys.executable), "-I", "-c", look]
+    try:
+        found = subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"python {command[0]} cannot be started ({error}): see docs/nnunet.md"
+    return None if found else f"nnunetv2 is not installed for {command[0]}: see docs/nnunet.md"

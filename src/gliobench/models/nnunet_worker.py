@@ -73,7 +73,7 @@ def train(job: dict[str, Any], tell: Tell) -> None:
     )
     trainer.num_epochs = job["epochs"]
     trainer.num_iterations_per_epoch = job["iterations"]
-    trainer.num_val_iterations_per_epoch = max(1, job["iterations"] // 5)  # nnU-Net's own ratio
+    trainer.num_val_iterations_per_epoch = validation_iterations(job["iterations"])
     trainer.save_every = 1
     trainer.save_checkpoint = partial(_save_whole, trainer.save_checkpoint)
     trainer.on_epoch_end = partial(_tell_epoch, trainer, trainer.on_epoch_end, tell)
@@ -89,6 +89,11 @@ def train(job: dict[str, Any], tell: Tell) -> None:
         validation_dice=float(summary["foreground_mean"]["Dice"]),
         curves={name: [float(value) for value in trainer.logger.get_value(key, None)] for name, key in CURVES.items()},
     )
+
+
+def validation_iterations(iterations: int) -> int:
+    """Of an epoch of so many training iterations, by nnU-Net's own ratio."""
+    return max(1, iterations // 5)
 
 
 def _plan_and_preprocess(root: Path, job: dict[str, Any]) -> str:

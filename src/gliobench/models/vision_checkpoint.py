@@ -63,7 +63,7 @@ def load_vision(
     with quiet():
         config = _config(where, families, what, options)
         options["revision"] = getattr(config, "_commit_hash", None) or revision
-        image_processor = _image_processor(where, config.model_type, options)
+        image_processor = load_image_processor(where, config.model_type, options)
         model = load_weights(where, families[config.model_type], torch.float32, options)
     try:
         model = model.to(device_name(device)).eval().requires_grad_(False)
@@ -92,7 +92,8 @@ def _config(where: str, families: Mapping[str, Callable[..., Any]], what: str, o
     return config
 
 
-def _image_processor(where: str, family: str, options: dict[str, Any]) -> Any:
+def load_image_processor(where: str, family: str, options: dict[str, Any]) -> Any:
+    """The image processor of a checkpoint. Raises ModelError where it has none that loads here."""
     try:
         if family in WITHOUT_PIL:
             return ViTImageProcessorPil.from_pretrained(where, **options)

@@ -22,7 +22,7 @@ from gliobench.models.asking import check_names
 from gliobench.models.checkpoint import quiet
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Settings
-from gliobench.models.vision_checkpoint import VisionCheckpoint, load_vision
+from gliobench.models.vision_checkpoint import load_vision
 
 FAMILIES: dict[str, Callable[..., Any]] = {
     "clip": CLIPVisionModel.from_pretrained,
@@ -74,7 +74,7 @@ class VisionEncoder:
         )
         if getattr(self._checkpoint.model.config, "vision_use_head", True) is False:
             raise ModelError(f"{checkpoint}: its vision tower has no pooled output; take a checkpoint with a head")
-        self._side = _side(self._checkpoint)
+        self._side = shown_side(self._checkpoint.id, self._checkpoint.image_processor)
         self.settings: Settings = {
             **self._checkpoint.settings,
             "image_size": self._side,
@@ -134,11 +134,10 @@ class VisionEncoder:
         return Image.fromarray(square)
 
 
-def _side(checkpoint: VisionCheckpoint) -> int:
-    """The side in pixels of what the tower gets: its image processor's last size."""
-    processor = checkpoint.image_processor
+def shown_side(id: str, processor: Any) -> int:
+    """The side in pixels of what a tower gets: its image processor's last size. Raises ModelError without one."""
     cropped = getattr(processor, "do_center_crop", None) and processor.crop_size
     side = (processor.crop_size if cropped else processor.size).height
     if side is None:
-        raise ModelError(f"{checkpoint.id}: its image processor says no size in pixels; found {dict(processor.size)}")
+        raise ModelError(f"{id}: its image processor says no size in pixels; found {dict(processor.size)}")
     return int(side)

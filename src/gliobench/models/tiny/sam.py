@@ -24,11 +24,8 @@ HIDDEN = 16
 INITIAL_SPREAD = HIDDEN**-0.5  # as for the tiny Mllama: 0.02 would drown image and prompt
 
 
-def write_tiny_sam(out: Path, seed: int = 0) -> Path:
-    """Write a SAM (about 40,000 random float32 parameters, model and processor) into the folder `out`.
-
-    The same seed gives the same bytes. Returns `out`.
-    """
+def tiny_sam_config() -> SamConfig:
+    """The tiny SAM's layers."""
     vision = SamVisionConfig(
         hidden_size=2 * HIDDEN,
         output_channels=HIDDEN,
@@ -46,12 +43,19 @@ def write_tiny_sam(out: Path, seed: int = 0) -> Path:
     decoder = SamMaskDecoderConfig(
         hidden_size=HIDDEN, mlp_dim=2 * HIDDEN, num_attention_heads=2, iou_head_hidden_dim=HIDDEN
     )
-    config = SamConfig(
+    return SamConfig(
         vision_config=vision,
         prompt_encoder_config=prompt,
         mask_decoder_config=decoder,
         initializer_range=INITIAL_SPREAD,
     )
+
+
+def write_tiny_sam(out: Path, seed: int = 0) -> Path:
+    """Write a SAM (about 40,000 random float32 parameters, model and processor) into the folder `out`.
+
+    The same seed gives the same bytes. Returns `out`.
+    """
     square = {"height": IMAGE_SIZE_PX, "width": IMAGE_SIZE_PX}
     image_processor = SamImageProcessorPil(
         size={"longest_edge": IMAGE_SIZE_PX},
@@ -59,7 +63,7 @@ def write_tiny_sam(out: Path, seed: int = 0) -> Path:
         mask_size={"longest_edge": MASK_SIZE_PX},
         mask_pad_size={"height": MASK_SIZE_PX, "width": MASK_SIZE_PX},
     )
-    return _write(out, seed, SamModel, config, SamProcessor(image_processor))
+    return _write(out, seed, SamModel, tiny_sam_config(), SamProcessor(image_processor))
 
 
 def write_tiny_sam2(out: Path, seed: int = 0) -> Path:

@@ -57,6 +57,17 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class ModelPlan:
+    """What one model adds to a plan. `mask_bytes`: of its masks on disk; `said`: what was assumed for it alone."""
+
+    steps: tuple[Step, ...] = ()
+    files: tuple[Files, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    mask_bytes: float = 0.0
+    said: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a study takes. `there`: the hardware of `hours_there`; `here`: this machine, in words."""
 

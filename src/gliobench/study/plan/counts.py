@@ -16,6 +16,7 @@ from gliobench.study.language_parts import LanguageModel, ServerModel, learns_ag
 from gliobench.study.plan.amounts import Basis, Missing
 from gliobench.study.questions import asked_slices, can_be_asked
 from gliobench.study.split import split_patients
+from gliobench.study.vision_parts import SegmenterModel
 
 NO_COHORT = Path()  # stands where neither the study nor the command names one
 ASSUMED_PATIENTS, ASSUMED_HGG = 365, 0.794  # the reference study's patients; BraTS 2020 has 293 HGG of 369
@@ -32,16 +33,18 @@ CROP_SHARE = 0.8  # of a crop around the tumour; assumed
 
 @dataclass(frozen=True)
 class Patient:
-    """Whom a study may ask about. `asked`: the tasks that have a truth."""
+    """Whom a study may ask about. `mask`: whether there is one. `asked`: the study's tasks that have a truth."""
 
     id: str
     grade: int | None
+    mask: bool
     asked: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Who takes part, and how many slices of each plane a slice-by-slice model is asked about, by patient."""
+    """Who takes part, and how many slices of each plane a slice-by-slice model is asked about, by patient. `prepared`:
+    whether patients are prepared, so that their voxels can be looked at."""
 
     patients: Mapping[str, Patient]
     rounds: tuple[Round, ...]
@@ -50,6 +53,7 @@ class Counts:
     slices_basis: Basis
     assumptions: tuple[str, ...]
     missing: tuple[Missing, ...]
+    prepared: bool
 
     @property
     def tested(self) -> tuple[str, ...]:
@@ -65,7 +69,7 @@ def count(context: Context, assumed: int | None) -> Counts:
     rounds = _rounds(context, patients, prepared, missing)
     ids = sorted({id for round in rounds for id in (*round.test, *round.validation)})
     slices, slices_basis = _slices(context, ids, prepared, said)
-    return Counts(patients, rounds, slices, basis, slices_basis, tuple(said), tuple(missing))
+    return Counts(patients, rounds, slices, basis, slices_basis, tuple(said), tuple(missing), prepared)
 
 
 def _prepared(context: Context) -> bool:
@@ -87,7 +91,7 @@ def _patients(
         for fault in context.left_out:
             missing.append(Missing("cohort", f"left out when prepared: {fault}"))
         return {
-            s.id: Patient(s.id, s.grade, frozenset(t for t in tasks if can_be_asked(s, t)))
+            s.id: Patient(s.id, s.grade, s.labels is not None, frozenset(t for t in tasks if can_be_asked(s, t)))
             for s in context.subjects.values()
         }, "counted"
     try:
@@ -100,13 +104,18 @@ def _patients(
         said.append(f"No cohort was found: {number} patients are assumed (--patients), {ASSUMED_HGG:.0%} of them HGG.")
         ids = [f"Patient{place:05d}" for place in range(number)]
         grades = {id: HGG if place < round(number * ASSUMED_HGG) else LGG for place, id in enumerate(ids)}
-        return {id: Patient(id, grades[id], frozenset(tasks)) for id in ids}, "estimate"
+        return {id: Patient(id, grades[id], True, frozenset(tasks)) for id in ids}, "estimate"
     if cohort.faults:
         at_fault = len({fault.subject_id for fault in cohort.faults})
         missing.append(Missing("cohort", f"{at_fault} patients at fault: {cohort.faults[0]}, … (see --skip-bad)"))
     said.append("Patients are counted from the cohort's files; voxels, which `prepare` checks, were not read.")
     return {
-        s.id: Patient(s.id, s.grade, frozenset(t for t in tasks if (s.grade if t == "grade" else s.mask) is not None))
+        s.id: Patient(
+            s.id,
+            s.grade,
+            s.mask is not None,
+            frozenset(t for t in tasks if (s.grade if t == "grade" else s.mask) is not None),
+        )
         for s in cohort.subjects
     }, "counted"
 
@@ -142,7 +151,7 @@ def _slices(
         return {plane: {id: float(len(one)) for id, one in found.items()} for plane, found in exact.items()}, "counted"
     preset = "all brain" if part.select == "brain" else context.study.grid.preset
     numbers = {plane: assumed_slices(context.study, preset, plane, part.every) for plane in part.planes}
-    if any(isinstance(model, LanguageModel | ServerModel) for model in context.study.models):
+    if any(isinstance(model, LanguageModel | ServerModel | SegmenterModel) for model in context.study.models):
         shown = ", ".join(f"{plane} {number:.1f}" for plane, number in numbers.items())
         said.append(f"Slices a patient, as of real BraTS patients on the grid `{context.study.grid.preset}`: {shown}.")
     return {plane: dict.fromkeys(ids, number) for plane, number in numbers.items()}, "estimate"

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gliobench.study.context import Context
 from gliobench.study.language_parts import UNTRAINED_CHECKPOINT
+from gliobench.study.vision_parts import UNTRAINED_VISION
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1}
 CACHE_A_BILLION = 16 * 1024  # bytes of cache a token and a billion parameters, 16 bits: Llama 3's 8 B take 128 KiB
@@ -110,9 +112,10 @@ def _cache_bytes(folder: Path) -> float | None:
         return None
 
 
-def local_folder(checkpoint: str, revision: str | None, made: Path) -> Path | None:
-    """Where a checkpoint's files lie here: its own folder, what the study made at `made`, or the hub's cache."""
-    if checkpoint == UNTRAINED_CHECKPOINT:
+def checkpoint_here(context: Context, checkpoint: str, revision: str | None) -> Path | None:
+    """Where a checkpoint's files lie here: its own folder, what an earlier run made, or the hub's cache."""
+    if is_made_here(checkpoint):
+        made = context.folder.root / "checkpoints" / checkpoint
         return made if made.is_dir() else None
     own = Path(checkpoint).expanduser()
     if own.is_dir():
@@ -123,6 +126,11 @@ def local_folder(checkpoint: str, revision: str | None, made: Path) -> Path | No
 
     found = try_to_load_from_cache(checkpoint, "config.json", revision=revision)
     return Path(found).parent if isinstance(found, str) else None
+
+
+def is_made_here(checkpoint: str) -> bool:
+    """Whether a checkpoint is one of the tiny untrained ones."""
+    return checkpoint in (UNTRAINED_CHECKPOINT, *UNTRAINED_VISION)
 
 
 def is_hub_id(checkpoint: str) -> bool:

@@ -10,7 +10,7 @@ from gliobench.study.context import Context
 from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.plan.amounts import Amount, Basis, Step, worst
 from gliobench.study.plan.counts import Counts, assumed_slices, first_folds, images_count, questions_by_place
-from gliobench.study.plan.families import Weights, family_of, local_folder, prompt_tokens, weights_of
+from gliobench.study.plan.families import Weights, checkpoint_here, family_of, prompt_tokens, weights_of
 from gliobench.study.plan.hardware import Hardware
 from gliobench.tasks.prompt import Prompt, PromptError, own_prompt, read_prompt_file
 
@@ -76,7 +76,7 @@ def checkpoint_files(context: Context, part: LanguageModel | ServerModel) -> Pat
     """Where a model's checkpoint lies here; None where it does not, and of a model on a server."""
     if isinstance(part, ServerModel):
         return None
-    return local_folder(part.checkpoint, part.revision, context.folder.root / "checkpoints" / part.checkpoint)
+    return checkpoint_here(context, part.checkpoint, part.revision)
 
 
 def _each(

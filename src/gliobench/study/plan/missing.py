@@ -9,13 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gliobench.study.context import Context
-from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
+from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.network_parts import NetworkModel
-from gliobench.study.plan.amounts import Missing, Step
-from gliobench.study.plan.families import is_hub_id
+from gliobench.study.plan.amounts import Amount, Missing
+from gliobench.study.plan.families import is_hub_id, is_made_here
 from gliobench.study.plan.hardware import Hardware, torch_has_cuda
-from gliobench.study.plan.language import checkpoint_files
+from gliobench.study.vision_parts import VisionModel
 from gliobench.tasks.prompt import PromptError, read_prompt_file
 
 PATIENCE_S = 3.0  # for the hub and for servers
@@ -23,22 +22,8 @@ LARGE_GIB = 4.0  # a checkpoint that nobody wants to wait for without a GPU
 LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 
 
-def missing_parts(context: Context, steps: tuple[Step, ...], here: Hardware) -> Iterator[Missing]:
-    """Everything that is missing for the models of a study, in its order."""
-    memory = {step.model: step.gpu_memory_gib.value for step in steps if step.gpu_memory_gib}
-    for part in context.study.models:
-        if isinstance(part, NetworkModel):
-            yield from _of_network(part)
-        if isinstance(part, LanguageModel | ServerModel) and part.prompts:
-            yield from _of_prompts(part)
-        if isinstance(part, ServerModel):
-            yield from _of_server(part)
-        if isinstance(part, LanguageModel):
-            yield from _of_checkpoint(context, part)
-            yield from _of_gpu(part, memory.get(part.name, 0.0), here)
-
-
-def _of_network(part: NetworkModel) -> Iterator[Missing]:
+def network_missing(part: NetworkModel) -> Iterator[Missing]:
+    """Weights to start from, and packages to log to."""
     for key, folder in (("weights", part.weights), ("start", part.start)):
         if folder is not None and not folder.exists():
             yield Missing(part.name, f"{key}: {folder} does not exist")
@@ -47,8 +32,10 @@ def _of_network(part: NetworkModel) -> Iterator[Missing]:
             yield Missing(part.name, f"log: {name} needs a package: pip install 'gliobench[{name}]'")
 
 
-def _of_prompts(part: LanguageModel | ServerModel) -> Iterator[Missing]:
-    assert part.prompts is not None
+def prompts_missing(part: LanguageModel | ServerModel) -> Iterator[Missing]:
+    """A prompt file that cannot be used."""
+    if part.prompts is None:
+        return
     for task in part.tasks:
         try:
             read_prompt_file(part.prompts, task)
@@ -57,7 +44,8 @@ def _of_prompts(part: LanguageModel | ServerModel) -> Iterator[Missing]:
             return
 
 
-def _of_server(part: ServerModel) -> Iterator[Missing]:
+def server_missing(part: ServerModel) -> Iterator[Missing]:
+    """A key that is not set, and a server that does not answer."""
     if part.key_env and not os.environ.get(part.key_env):
         yield Missing(part.name, f"the environment variable {part.key_env} (key_env) is not set")
     address = urlsplit(part.base_url)
@@ -68,12 +56,16 @@ def _of_server(part: ServerModel) -> Iterator[Missing]:
         yield Missing(part.name, f"no server answers at {part.base_url}: {error}")
 
 
-def _of_checkpoint(context: Context, part: LanguageModel) -> Iterator[Missing]:
+def adapter_missing(part: LanguageModel) -> Iterator[Missing]:
+    """An adapter's folder that is not there."""
     if part.adapter and not is_hub_id(part.adapter) and not Path(part.adapter).is_dir():
         yield Missing(part.name, f"adapter: {part.adapter} does not exist")
-    if part.checkpoint == UNTRAINED_CHECKPOINT:
+
+
+def checkpoint_missing(part: LanguageModel | VisionModel, folder: Path | None) -> Iterator[Missing]:
+    """A checkpoint that lies in no `folder` here, or lies there in part."""
+    if is_made_here(part.checkpoint):
         return
-    folder = checkpoint_files(context, part)
     if folder is None and not is_hub_id(part.checkpoint):
         yield Missing(part.name, f"checkpoint: the folder {part.checkpoint} does not exist")
     elif folder is None:
@@ -82,7 +74,7 @@ def _of_checkpoint(context: Context, part: LanguageModel) -> Iterator[Missing]:
         yield Missing(part.name, f"checkpoint: {folder} has no config.json or no *.safetensors")
 
 
-def _on_the_hub(part: LanguageModel) -> str:
+def _on_the_hub(part: LanguageModel | VisionModel) -> str:
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
         return "and HF_HUB_OFFLINE forbids to fetch it"
@@ -99,18 +91,21 @@ def _on_the_hub(part: LanguageModel) -> str:
         return f"and the hub cannot be reached ({getattr(error, 'reason', error)})"
 
 
-def _of_gpu(part: LanguageModel, needed_gib: float, here: Hardware) -> Iterator[Missing]:
+def quantisation_missing(part: LanguageModel, here: Hardware) -> Iterator[Missing]:
+    """What 4 and 8 bits need."""
     if part.quantisation:
         if find_spec("bitsandbytes") is None:
             yield Missing(part.name, "quantisation: bitsandbytes is not installed (pip install 'gliobench[quantised]')")
         if here.memory_gib == 0:
             yield Missing(part.name, f"quantisation: {part.quantisation} needs a CUDA device")
+
+
+def gpu_missing(name: str, needed: Amount | None, here: Hardware, cure: str) -> Iterator[Missing]:
+    """A GPU for a model that is too large to wait for without, or a larger one; `cure`: what may do instead."""
+    needed_gib = needed.value if needed else 0.0
     if here.memory_gib == 0 and needed_gib > LARGE_GIB:
         why = "" if torch_has_cuda() else " (and this torch was built without CUDA)"
-        yield Missing(part.name, f"a GPU: about {needed_gib:.0f} GiB are needed{why}")
+        yield Missing(name, f"a GPU: about {needed_gib:.0f} GiB are needed{why}")
     elif needed_gib > here.memory_gib > 0:
-        yield Missing(
-            part.name,
-            f"GPU memory: about {needed_gib:.0f} GiB are needed, {here.name} has {here.memory_gib:.0f}; "
-            "a smaller batch_size, quantisation: 4bit or device_map: auto may do",
-        )
+        found = f"{here.name} has {here.memory_gib:.0f}"
+        yield Missing(name, f"GPU memory: about {needed_gib:.0f} GiB are needed, {found}; {cure} may do")

@@ -24,7 +24,7 @@ def plan_tables(plan: Plan) -> Iterator[RenderableType]:
     yield f"What {plan.study} takes: ~ estimate, * measured in an earlier run in this folder, else counted."
     yield _stages(plan)
     if any(step.images for step in plan.steps):
-        yield _language(plan)
+        yield _looking(plan)
     yield _files(plan)
     yield _missing(plan) if plan.missing else "Nothing is missing here."
     yield ""
@@ -50,9 +50,9 @@ def _stages(plan: Plan) -> Table:
     return table
 
 
-def _language(plan: Plan) -> Table:
+def _looking(plan: Plan) -> Table:
     heads = ["slices", "questions", "text tokens", "image tokens", "tokens out", "money"]
-    table = _table("Language models", ["model"], heads)
+    table = _table("Models that look at slices", ["model"], heads)
     for step in plan.steps:
         if step.images is not None:
             tokens = (step.text_tokens_in, step.image_tokens_in, step.tokens_out)

@@ -1,0 +1,63 @@
+"""What the plan of every model stands on."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gliobench.study.context import Context
+from gliobench.study.plan.amounts import Amount, worst
+from gliobench.study.plan.counts import Counts
+from gliobench.study.plan.hardware import Hardware
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A study and its folder, who takes part, this machine, and the hardware that the plan names."""
+
+    context: Context
+    counts: Counts
+    here: Hardware
+    there: Hardware
+
+    @property
+    def tested(self) -> Amount:
+        """How many patients are tested."""
+        return Amount(len(self.counts.tested), self.counts.basis)
+
+    def tested_on(self, task: str) -> tuple[str, ...]:
+        """The tested patients whom a model is asked about for a task of the study: those with a truth."""
+        return tuple(id for id in self.counts.tested if task in self.counts.patients[id].asked)
+
+    def stamped(self, stage: str, seconds: float) -> Amount:
+        """Hours of a stage: what it took before in this folder, else an estimate."""
+        try:
+            content = json.loads(self.context.folder.stamp(stage).read_text(encoding="utf-8"))
+            return Amount(float(content["seconds"]) / 3600, "measured")
+        except (OSError, ValueError, KeyError):
+            return Amount(seconds / 3600, "estimate")
+
+    def trained(self, name: str, seconds: float) -> Amount:
+        """Hours of a model's trainings on all folds in use: what they took where all were done, else an estimate."""
+        folds = [number for round in self.counts.rounds for number in round.folds]
+        took = [self.stamped(f"train-{name}-fold-{number}", 0.0) for number in folds]
+        if not took or any(one.basis != "measured" for one in took):
+            return Amount(seconds / 3600, "estimate")
+        return Amount(sum(one.value for one in took), "measured")
+
+
+def hours(seconds: float) -> Amount:
+    """An estimate."""
+    return Amount(seconds / 3600, "estimate")
+
+
+def gib(*bytes: float) -> Amount:
+    """An estimate."""
+    return Amount(sum(bytes) / GIB, "estimate")
+
+
+def total(amounts: Iterable[Amount | None]) -> Amount | None:
+    """The sum of those that are known; None where none is."""
+    known = [one for one in amounts if one is not None]
+    return Amount(sum(one.value for one in known), worst(*(one.basis for one in known))) if known else None

@@ -1,0 +1,47 @@
+"""Language models, in this process or on a server: fine-tuning where asked for, and answers."""
+
+from collections.abc import Iterator
+
+from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.plan.amounts import Files, Missing, ModelPlan, Step
+from gliobench.study.plan.families import weights_of
+from gliobench.study.plan.ground import Ground, gib
+from gliobench.study.plan.language import ask_step, checkpoint_files, finetune_step
+from gliobench.study.plan.missing import (
+    adapter_missing,
+    checkpoint_missing,
+    gpu_missing,
+    prompts_missing,
+    quantisation_missing,
+    server_missing,
+)
+
+CURE = "a smaller batch_size, quantisation: 4bit or device_map: auto"
+
+
+def plan_server(ground: Ground, part: ServerModel) -> ModelPlan:
+    """What a language model on a server takes."""
+    step = ask_step(ground.context, part, ground.counts, ground.here, ground.there)
+    return ModelPlan((step,), missing=(*prompts_missing(part), *server_missing(part)))
+
+
+def plan_language(ground: Ground, part: LanguageModel) -> ModelPlan:
+    """What a language model in this process takes."""
+    frame = (ground.context, part, ground.counts, ground.here, ground.there)
+    learning = (finetune_step(*frame),) if part.finetune is not None else ()
+    asking = ask_step(*frame)
+    return ModelPlan((*learning, asking), tuple(_files(ground, part)), tuple(_missing(ground, part, asking)))
+
+
+def _missing(ground: Ground, part: LanguageModel, asking: Step) -> Iterator[Missing]:
+    yield from prompts_missing(part)
+    yield from adapter_missing(part)
+    yield from checkpoint_missing(part, checkpoint_files(ground.context, part))
+    yield from quantisation_missing(part, ground.here)
+    yield from gpu_missing(part.name, asking.gpu_memory_gib, ground.here, CURE)
+
+
+def _files(ground: Ground, part: LanguageModel) -> Iterator[Files]:
+    if checkpoint_files(ground.context, part) is None and (weights := weights_of(part.checkpoint, None)) is not None:
+        stored = gib(weights.parameters * weights.stored_bytes)
+        yield Files(f"checkpoint {part.checkpoint}", "where checkpoints are kept", stored)

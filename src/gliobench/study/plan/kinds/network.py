@@ -1,0 +1,86 @@
+"""A 3D network: its training on every fold in use, and its answers."""
+
+from collections.abc import Iterator
+
+from gliobench.models.networks import NETWORKS
+from gliobench.study.network_parts import NetworkModel
+from gliobench.study.plan.amounts import Amount, Files, Missing, ModelPlan, Step
+from gliobench.study.plan.ground import Ground, gib, hours
+from gliobench.study.plan.kinds.trivial import voxels
+from gliobench.study.plan.missing import network_missing
+from gliobench.study.plan.networks import NetworkSize, network_size
+from gliobench.study.train import train_settings
+
+LEARN = 3  # a training step: once forward, twice as much backward
+
+
+def plan_network(ground: Ground, part: NetworkModel) -> ModelPlan:
+    """What a 3D network takes."""
+    if part.network not in NETWORKS:
+        known = ", ".join(NETWORKS)
+        return ModelPlan(missing=(Missing(part.name, f"no network is named {part.network!r}; there are {known}"),))
+    task = NETWORKS[part.network].task
+    masks = len(ground.counts.tested) * voxels(ground) / 8 if task == "mask" in ground.context.study.tasks else 0.0
+    steps = (*_learning(ground, part), _answering(ground, part))
+    return ModelPlan(steps, tuple(_files(ground, part)), tuple(network_missing(part)), masks)
+
+
+def _size(ground: Ground, part: NetworkModel) -> NetworkSize:
+    return network_size(part.network, ground.context.study.grid.shape, _outputs(part))
+
+
+def _outputs(part: NetworkModel) -> int:
+    return 3 if part.regions == "brats" else 1
+
+
+def _learning(ground: Ground, part: NetworkModel) -> Iterator[Step]:
+    if part.weights is not None:
+        return
+    counts, whole, task = ground.counts, _size(ground, part), NETWORKS[part.network].task
+    operations, memory, learners = 0.0, 0.0, 0
+    for settings in train_settings(part):
+        seen = network_size(part.network, settings.patch, _outputs(part)) if settings.patch else whole
+        for fold in (fold for round in counts.rounds for fold in round.folds.values()):
+            learn = sum(task in counts.patients[id].asked for id in fold.train)
+            check = sum(task in counts.patients[id].asked for id in fold.validation)
+            learners = max(learners, learn)
+            each = learn * LEARN * seen.operations + check * whole.operations / settings.validate_every
+            operations += settings.epochs * each
+        memory = max(memory, _training_bytes(seen, settings.batch_size))
+    yield Step(
+        "train",
+        part.name,
+        Amount(learners, counts.basis),
+        gpu_memory_gib=gib(memory),
+        hours_here=ground.trained(part.name, operations / ground.here.flops32),
+        hours_there=hours(operations / ground.there.flops32),
+    )
+
+
+def _training_bytes(size: NetworkSize, batch: int) -> float:
+    """Weights, their average, gradients and two moments; every layer's output, kept, and one gradient of it."""
+    return 4.0 * (5 * size.parameters + 2 * batch * size.outputs)
+
+
+def _answering(ground: Ground, part: NetworkModel) -> Step:
+    rounds, whole = ground.counts.rounds, _size(ground, part)
+    tested = len(ground.tested_on(NETWORKS[part.network].task))
+    together = 1 if len(rounds) > 1 else sum(len(round.folds) for round in rounds)
+    mirrored = 8 if train_settings(part)[0].augment else 1
+    work = tested * mirrored * together * whole.operations
+    return Step(
+        "predict",
+        part.name,
+        ground.tested,
+        questions=Amount(tested, ground.counts.basis),
+        gpu_memory_gib=gib(4 * whole.parameters + 2 * whole.outputs),
+        hours_here=ground.stamped(f"predict-{part.name}", work / ground.here.flops32),
+        hours_there=hours(work / ground.there.flops32),
+    )
+
+
+def _files(ground: Ground, part: NetworkModel) -> Iterator[Files]:
+    if part.weights is None:
+        folds = sum(len(round.folds) for round in ground.counts.rounds)
+        kept = folds * len(train_settings(part)) * 4 * 5 * _size(ground, part).parameters
+        yield Files(f"weights and state of {part.name}", str(ground.context.folder.root / "networks"), gib(kept))

@@ -1,0 +1,37 @@
+"""Trivial baselines and the classical grade baseline: a moment each."""
+
+from gliobench.study.config import BaselineModel
+from gliobench.study.network_parts import ClassicalModel
+from gliobench.study.plan.amounts import Amount, ModelPlan, Step, worst
+from gliobench.study.plan.ground import Ground
+
+WHOLE_PATIENT = {"majority-grade": ("grade",), "flair-blob": ("mask",), "empty": ("mask",)}
+SLICE_BY_SLICE = {"image-centre": ("centre",), "mean-box": ("box",)}
+QUESTION_SECONDS = 0.01
+
+
+def plan_trivial(ground: Ground, part: BaselineModel | ClassicalModel) -> ModelPlan:
+    """What a baseline or the classical grade baseline takes."""
+    own = ("grade",) if isinstance(part, ClassicalModel) else WHOLE_PATIENT.get(part.name, ())
+    sliced = SLICE_BY_SLICE.get(part.name, ()) if isinstance(part, BaselineModel) else ()
+    counts, tasks = ground.counts, ground.context.study.tasks
+    questions, basis = float(sum(len(ground.tested_on(task)) for task in tasks if task in own)), counts.basis
+    for task in tasks:
+        if task in sliced:
+            basis = worst(counts.basis, counts.slices_basis)
+            questions += sum(by.get(id, 0) for by in counts.slices.values() for id in ground.tested_on(task))
+    step = Step(
+        "predict",
+        part.name,
+        ground.tested,
+        questions=Amount(questions, basis),
+        hours_here=ground.stamped(f"predict-{part.name}", QUESTION_SECONDS * questions),
+    )
+    masks = len(counts.tested) * voxels(ground) / 8 if "mask" in own and "mask" in tasks else 0.0
+    return ModelPlan((step,), mask_bytes=masks)
+
+
+def voxels(ground: Ground) -> int:
+    """Of a patient on the grid; a mask of it takes a bit each."""
+    depth, height, width = ground.context.study.grid.shape
+    return depth * height * width
