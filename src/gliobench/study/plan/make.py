@@ -1,10 +1,11 @@
-"""What a study takes, put together. Starts no work, writes nothing, and reads no more than heads of files."""
+"""What a study takes, put together. Starts no work, writes nothing, and reads heads of files and held answers only."""
 
 import json
 import shutil
 from collections.abc import Iterator
 
 from gliobench.models.networks import NETWORKS
+from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.config import AnyModel, BaselineModel
 from gliobench.study.context import Context
 from gliobench.study.language_parts import LanguageModel, ServerModel
@@ -19,6 +20,7 @@ from gliobench.study.plan.networks import NetworkSize, network_size
 from gliobench.study.train import train_settings
 
 PREPARE_SECONDS, SCORE_SECONDS, REPORT_SECONDS = 0.2, 0.1, 30.0  # a patient; a patient and model; docs/results
+HELD_SECONDS = 0.01  # a question; docs/replay.md
 LEARN = 3  # a training step: once forward, twice as much backward
 RECORD_BYTES = 800  # an answer's line, without its text
 WHOLE_PATIENT = {"majority-grade": ("grade",), "flair-blob": ("mask",), "empty": ("mask",)}
@@ -76,6 +78,20 @@ def _models(context: Context, counts: Counts, here: Hardware, there: Hardware) -
             yield ask_step(context, part, counts, here, there)
         elif isinstance(part, BaselineModel | ClassicalModel):
             yield _trivial(context, part, counts)
+        elif isinstance(part, ReplayModel):
+            yield _held(context, part, counts)
+
+
+def _held(context: Context, part: ReplayModel, counts: Counts) -> Step:
+    """Held answers: nobody is asked, and reading takes seconds."""
+    questions, basis = sum(questions_by_place(counts, part, context.study).values()), counts.basis
+    if part.masks is None:
+        basis = worst(counts.basis, counts.slices_basis)
+    else:
+        questions = float(sum("mask" in counts.patients[id].asked for id in counts.tested))
+    hours = _stamped(context, f"predict-{part.name}", HELD_SECONDS * questions)
+    tested = Amount(len(counts.tested), counts.basis)
+    return Step("predict", part.name, tested, questions=Amount(questions, basis), hours_here=hours)
 
 
 def _trivial(context: Context, part: BaselineModel | ClassicalModel, counts: Counts) -> Step:
@@ -178,6 +194,8 @@ def _files(context: Context, counts: Counts, steps: tuple[Step, ...]) -> Iterato
 
 def _gives_masks(part: AnyModel) -> bool:
     """Whether it answers with a mask of the whole patient."""
+    if isinstance(part, ReplayModel):
+        return part.masks is not None
     if isinstance(part, NetworkModel):
         return part.network in NETWORKS and NETWORKS[part.network].task == "mask"
     return isinstance(part, BaselineModel) and "mask" in WHOLE_PATIENT.get(part.name, ())

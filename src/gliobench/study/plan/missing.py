@@ -9,6 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gliobench.models.errors import ModelError
+from gliobench.replay.errors import ReplayError
+from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.context import Context
 from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
 from gliobench.study.network_parts import NetworkModel
@@ -16,6 +19,7 @@ from gliobench.study.plan.amounts import Missing, Step
 from gliobench.study.plan.families import is_hub_id
 from gliobench.study.plan.hardware import Hardware, torch_has_cuda
 from gliobench.study.plan.language import checkpoint_files
+from gliobench.study.replayed import held_digest
 from gliobench.tasks.prompt import PromptError, read_prompt_file
 
 PATIENCE_S = 3.0  # for the hub and for servers
@@ -29,6 +33,8 @@ def missing_parts(context: Context, steps: tuple[Step, ...], here: Hardware) -> 
     for part in context.study.models:
         if isinstance(part, NetworkModel):
             yield from _of_network(part)
+        if isinstance(part, ReplayModel):
+            yield from _of_held(part)
         if isinstance(part, LanguageModel | ServerModel) and part.prompts:
             yield from _of_prompts(part)
         if isinstance(part, ServerModel):
@@ -45,6 +51,13 @@ def _of_network(part: NetworkModel) -> Iterator[Missing]:
     for name in part.log:
         if find_spec(LOG_PACKAGES[name]) is None:
             yield Missing(part.name, f"log: {name} needs a package: pip install 'gliobench[{name}]'")
+
+
+def _of_held(part: ReplayModel) -> Iterator[Missing]:
+    try:
+        held_digest(part)
+    except (ReplayError, ModelError) as error:
+        yield Missing(part.name, f"held answers: {error}")
 
 
 def _of_prompts(part: LanguageModel | ServerModel) -> Iterator[Missing]:
