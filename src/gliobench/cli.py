@@ -262,6 +262,28 @@ def predict(
 
 
 @app.command(rich_help_panel=STAGES)
+def questions(
+    study: StudyFile,
+    model: Annotated[str, typer.Option("--model", help="As this model of the study is asked.", show_default=False)],
+    to: Annotated[Path, typer.Option("--to", help="Folder for the images and questions.jsonl.", show_default=False)],
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    fold: FoldOption = None,
+) -> None:
+    """Write the slices as shown (PNG) and the questions (JSON lines), to ask a model elsewhere; then `kind: replay`.
+
+    The images are patients' data: mind where they go.
+
+    Example: `gliobench questions studies/brats.yaml --out runs/brats --model closed-model --to questions`
+    """
+    from gliobench.study.asking_elsewhere import write_questions
+
+    written = write_questions(_context(study, cohort, out, store, fold=fold), model, to)
+    typer.echo(f"{written} questions: {to / 'questions.jsonl'}")
+
+
+@app.command(rich_help_panel=STAGES)
 def score(
     study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None, fold: FoldOption = None
 ) -> None:

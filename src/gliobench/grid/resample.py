@@ -57,11 +57,16 @@ class Placement:
 
 def orient(raw: RawSubject) -> Scan:
     """Turn and flip the axes, without interpolation, to the nearest of the directions L, P, S; then to (z, y, x)."""
-    to_lps = ornt_transform(io_orientation(raw.affine), axcodes2ornt(("L", "P", "S")))
-    affine = raw.affine @ inv_ornt_aff(to_lps, raw.images.shape[1:])
-    images = apply_orientation(np.moveaxis(raw.images, 0, -1), to_lps)
-    labels = None if raw.labels is None else apply_orientation(raw.labels, to_lps).transpose()
-    return Scan(images.transpose(), labels, affine[:, [2, 1, 0, 3]])
+    images, affine = turned(np.moveaxis(raw.images, 0, -1), raw.affine)
+    labels = None if raw.labels is None else turned(raw.labels, raw.affine)[0]
+    return Scan(images, labels, affine)
+
+
+def turned(volume: NDArray[Any], affine: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """A volume (x, y, z, …) turned to (…, z, y, x) as `Scan` has it, a view, and the affine of (z, y, x)."""
+    to_lps = ornt_transform(io_orientation(affine), axcodes2ornt(("L", "P", "S")))
+    placed = affine @ inv_ornt_aff(to_lps, volume.shape[:3])
+    return apply_orientation(volume, to_lps).transpose(), placed[:, [2, 1, 0, 3]]
 
 
 def centred(

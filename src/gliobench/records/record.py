@@ -25,6 +25,7 @@ class Record:
     """What was asked, what came back and under which key; the fields are those of `Question` and `Prediction`.
 
     `kind` is "answered" or one of `FAILURES`; `value` is plain JSON (see `gliobench.records.value`).
+    `content`: digest of the image asked about; None in files written before it was kept.
     `oracle` names what the truth was used for when the input was made: "grid", "slices", "region", "prompt", or
     nothing.
     """
@@ -45,6 +46,7 @@ class Record:
     tokens: int | None
     finish: str | None
     seconds: float | None
+    content: str | None = None
 
     def to_json(self) -> str:
         """One line, without a line break in it."""
@@ -86,6 +88,7 @@ def make_record(key: str, model: str, prediction: Prediction, oracle: tuple[str,
         tokens=prediction.tokens,
         finish=prediction.finish,
         seconds=prediction.seconds,
+        content=question.subject.content,
     )
 
 

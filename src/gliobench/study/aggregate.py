@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gliobench.cohort.subject import HGG
 from gliobench.grid.frame import Plane
 from gliobench.scoring.aggregate import MAJORITY, Aggregation
+from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.answers import answered_items, current_answers, deciding_answers
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.language_parts import LanguageModel, ServerModel
@@ -41,13 +42,15 @@ def aggregation_notes(context: Context) -> Iterator[str]:
 def _choose(context: Context, round: Round) -> Mapping[tuple[str, str], Chosen]:
     chosen: dict[tuple[str, str], Chosen] = {}
     for part in context.study.models:
-        if isinstance(part, LanguageModel | ServerModel) and part.aggregate != "majority" and "grade" in part.tasks:
+        if not isinstance(part, LanguageModel | ServerModel | ReplayModel) or part.aggregate == "majority":
+            continue
+        if "grade" in part.tasks:
             for plane in context.study.slices.planes:
                 chosen[part.name, str(plane)] = _of(context, part, round, plane)
     return chosen
 
 
-def _of(context: Context, part: LanguageModel | ServerModel, round: Round, plane: Plane) -> Chosen:
+def _of(context: Context, part: LanguageModel | ServerModel | ReplayModel, round: Round, plane: Plane) -> Chosen:
     asked = [record for record in current_answers(context, part.name) if record.task == "grade"]
     scored = any(record.score is not None for record in asked)
     if part.aggregate == "learned":
@@ -55,7 +58,8 @@ def _of(context: Context, part: LanguageModel | ServerModel, round: Round, plane
     if asked and not scored:
         raise StageError(
             f"{part.name}: aggregate: mean-probability needs a probability with each slice's grade, and none of its "
-            f"{len(asked)} answers has one; let it answer by choice or with log-probabilities, or aggregate by majority"
+            f"{len(asked)} answers has one; let it answer by choice or with log-probabilities, fill the column "
+            "`probability` of a table, or aggregate by majority"
         )
     return Chosen(Aggregation("mean-probability", "scores"), "")
 

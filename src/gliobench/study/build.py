@@ -12,10 +12,12 @@ from gliobench.models.baselines import BASELINES
 from gliobench.models.prediction import Grader, Model
 from gliobench.models.shown import Shown
 from gliobench.models.trained import DESCRIPTION
+from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.config import AnyModel, BaselineModel
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel
+from gliobench.study.replayed import replayed_model
 from gliobench.study.shots import reference_shots
 from gliobench.study.shown import shown
 from gliobench.study.vision_parts import UNTRAINED_VISION, EncoderModel, SegmenterModel
@@ -196,6 +198,10 @@ def _encoder(context: Context, part: EncoderModel, round: Round, plane: Plane) -
     return fit_probe(part.name, part.pool, train, validation, encoder.features, encoder.settings)
 
 
+def _replay(context: Context, part: ReplayModel, round: Round, plane: Plane) -> Model:
+    return replayed_model(part)
+
+
 def _learners(
     subjects: Mapping[str, PreparedSubject], round: Round
 ) -> tuple[list[PreparedSubject], list[PreparedSubject]]:
@@ -243,4 +249,5 @@ BUILDERS: Mapping[str, Builder] = {
     "openai": Builder(_server_model, learns=_is_shown_patients),
     "segmenter": Builder(_segmenter, learns=lambda part: False),
     "encoder": Builder(_encoder),
+    "replay": Builder(_replay, learns=lambda part: False),
 }

@@ -7,12 +7,14 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from gliobench.grid.frame import Plane
+from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
 from gliobench.study.lines import key_lines
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, check_by, mask_model
 from gliobench.study.part import Name, Part, TaskName
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 
+PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "masks")  # of models: taken from the file's folder
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -94,7 +96,8 @@ AnyModel = Annotated[
     | LanguageModel
     | ServerModel
     | SegmenterModel
-    | EncoderModel,
+    | EncoderModel
+    | ReplayModel,
     Field(discriminator="kind"),
 ]
 
@@ -202,8 +205,9 @@ def with_fold(study: Study, fold: str | None) -> Study:
 
 def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
-    kinds = ("baseline", "classical", "network", "nnunet", "together", "vlm", "openai", "segmenter", "encoder")
-    location = tuple(part for part in detail["loc"] if part not in kinds)
+    whole = detail["loc"]
+    kinds = {place for place in range(2, len(whole)) if whole[place - 2] == "models"}  # models, number, kind, key
+    location = tuple(part for place, part in enumerate(whole) if place not in kinds)
     known = location
     while known and known not in lines:
         known = known[:-1]
@@ -219,7 +223,7 @@ def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) ->
 def _resolve_paths(study: Study, folder: Path) -> Study:
     models = []
     for model in study.models:
-        paths = {key: getattr(model, key, None) for key in ("prompts", "weights", "start", "python")}
+        paths = {key: getattr(model, key, None) for key in PATH_KEYS}
         models.append(model.model_copy(update={key: folder / path for key, path in paths.items() if path}))
     split = study.split
     split = split.model_copy(

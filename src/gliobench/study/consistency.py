@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
+from gliobench.study.answer_parts import ReplayModel, samples
 from gliobench.study.answers import current_answers, repeated_answers
 from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
-from gliobench.study.language_parts import LanguageModel, ServerModel, samples
+from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.questions import repeated_places
 
 if TYPE_CHECKING:
@@ -25,21 +26,24 @@ def score_consistency(context: Context) -> "Consistency | None":
 
 def sampling(context: Context) -> dict[str, str]:
     """By language model that is asked about the task of `consistency`, how its answers are drawn, in words."""
-    return {
-        model.name: (
-            f"temperature {model.temperature:g}, top_p {model.top_p:g}, "
-            f"min_p {getattr(model, 'min_p', 0.0):g}, seed {model.seed}"
-            if samples(model)
-            else "greedy (temperature 0)"
-        )
-        for model in _models(context)
-    }
+    return {model.name: _words(model) for model in _models(context)}
 
 
-def _models(context: Context) -> Iterator[LanguageModel | ServerModel]:
+def _words(model: LanguageModel | ServerModel | ReplayModel) -> str:
+    if isinstance(model, ReplayModel):
+        return model.sampling or "held answers, one to each question"
+    if not samples(model):
+        return "greedy (temperature 0)"
+    least = getattr(model, "min_p", 0.0)
+    return f"temperature {model.temperature:g}, top_p {model.top_p:g}, min_p {least:g}, seed {model.seed}"
+
+
+def _models(context: Context) -> Iterator[LanguageModel | ServerModel | ReplayModel]:
     part = context.study.consistency
     for model in context.study.models:
-        if part is not None and isinstance(model, LanguageModel | ServerModel) and part.task in model.tasks:
+        if part is None or not isinstance(model, LanguageModel | ServerModel | ReplayModel):
+            continue
+        if part.task in model.tasks and not (isinstance(model, ReplayModel) and model.masks):
             yield model
 
 

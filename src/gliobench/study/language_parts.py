@@ -206,11 +206,6 @@ class ServerModel(Part):
         return self
 
 
-def samples(part: Part) -> bool:
-    """Whether a model draws its answers, so that the same question can be answered in two ways."""
-    return isinstance(part, LanguageModel | ServerModel) and part.temperature > 0
-
-
 def learns_aggregate(part: Part) -> bool:
     """Whether validation patients teach how a model's slices become a grade, so that they are asked about too."""
     return isinstance(part, LanguageModel | ServerModel) and part.aggregate == "learned" and "grade" in part.tasks

@@ -9,16 +9,18 @@ from gliobench.models.trained import DESCRIPTION
 from gliobench.records.record import make_record, question_key
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
+from gliobench.study.answer_parts import ReplayModel, samples
 from gliobench.study.answers import write_asked
 from gliobench.study.build import BUILDERS, build_model, network_folders
 from gliobench.study.config import AnyModel, shown_the_truth
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.finetune import finetuned_folds, finetuning_inputs
 from gliobench.study.folder import file_digest, fingerprint
-from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate, samples
+from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, mask_model
 from gliobench.study.nnunet import nnunet_inputs
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
+from gliobench.study.replayed import check_held, held_digest, replayed_model
 from gliobench.study.train import training_inputs
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 
@@ -49,6 +51,9 @@ def _ask(context: Context, part: AnyModel) -> None:
         if not to_do:
             return
         context.folder.asked(part.name).unlink(missing_ok=True)
+        if isinstance(part, ReplayModel):
+            for sentence in _fits(context, part):
+                context.voice.say(sentence)
         asked: list[str] = []
         repeated: list[str] = []
         deciding: list[str] = []
@@ -71,6 +76,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
         prompts=file_digest(prompts) if prompts else None,
         adapter=_adapter_digest(part) if isinstance(part, LanguageModel) else None,
         trained=_trained(context, part),
+        held=held_digest(part) if isinstance(part, ReplayModel) else None,
         slices=study.slices.model_dump(),
         chosen_by=_asked_digest(context, by) if by and by != part.name else None,
         prompted_by=_asked_digest(context, part.source) if isinstance(part, SegmenterModel) else None,
@@ -137,6 +143,20 @@ def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Mo
             if learns_aggregate(part) and "grade" in tasks:
                 questions += slice_questions(context, round.validation, ["grade"], plane)
             yield model, questions, round
+
+
+def refuse_unfit(context: Context) -> None:
+    """Raise StageError or ModelError where held answers do not fit the study's questions, as far as those are known
+    before another model has chosen slices."""
+    for part in context.study.models:
+        if isinstance(part, ReplayModel) and (part.masks or context.study.slices.by is None):
+            _fits(context, part)
+
+
+def _fits(context: Context, part: ReplayModel) -> list[str]:
+    """What there is to say of held answers; raises where they do not fit."""
+    questions = [question for _, asked, _ in _models_and_questions(context, part) for question in asked]
+    return list(check_held(part, replayed_model(part), questions))
 
 
 def _ask_model(context: Context, part: AnyModel, model: Model, questions: Sequence[Question]) -> list[str]:

@@ -13,6 +13,7 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.models.networks import NETWORKS
 from gliobench.scoring.errors import CompareError
 from gliobench.study.aggregate import aggregation_notes
+from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.build import is_finetuned
 from gliobench.study.config import AnyModel, BaselineModel, shown_the_truth
 from gliobench.study.consistency import sampling
@@ -71,7 +72,7 @@ def report(context: Context) -> Path:
             provenance=_provenance(context),
             oracles=list(_oracles(context)),
             notes=list(_notes(context)),
-            marks=dict.fromkeys(_shown_the_tumour(context), "oracle"),
+            marks=dict.fromkeys(_held(context), "held answers") | dict.fromkeys(_shown_the_tumour(context), "oracle"),
         )
         return write_report(contents, context.folder.report)
 
@@ -200,6 +201,8 @@ def _notes(context: Context) -> Iterator[str]:
     for part in context.study.models:
         if isinstance(part, SegmenterModel | EncoderModel):
             yield _vision_note(part)
+        if isinstance(part, ReplayModel):
+            yield _held_note(part)
         if not isinstance(part, LanguageModel | ServerModel):
             continue
         how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
@@ -225,6 +228,17 @@ def _vision_note(part: SegmenterModel | EncoderModel) -> str:
         f"{part.name}: {part.checkpoint}, frozen, and a logistic regression; 1 in {part.every} {part.plane} {what}, "
         f"{', '.join(part.channels)} as red, green, blue; pool: {part.pool}"
     )
+
+
+def _held(context: Context) -> list[str]:
+    return [part.name for part in context.study.models if isinstance(part, ReplayModel)]
+
+
+def _held_note(part: ReplayModel) -> str:
+    if part.masks is not None:
+        return f"{part.name}: held masks from {part.masks.name}, made elsewhere; nobody was asked in this study"
+    drawn = f", {part.sampling}" if part.sampling else ""
+    return f"{part.name}: held answers from {part.source.name}, given elsewhere{drawn}; nobody was asked in this study"
 
 
 def _lacks_classical(context: Context) -> bool:

@@ -6,8 +6,9 @@ from pathlib import Path
 from gliobench.study.context import Context
 from gliobench.study.finetune import finetune
 from gliobench.study.network_parts import NetworkModel, NnUNetModel, mask_model
-from gliobench.study.predict import predict
+from gliobench.study.predict import predict, refuse_unfit
 from gliobench.study.prepare import prepare
+from gliobench.study.replayed import read_held
 from gliobench.study.report import report
 from gliobench.study.score import score
 from gliobench.study.split import split
@@ -41,8 +42,11 @@ STAGES: dict[str, Callable[[Context], object]] = {
 
 def run_stages(context: Context) -> Path:
     """Do every stage that is not done yet; returns the path of the report."""
-    for stage in STAGES.values():
+    read_held(context)
+    for name, stage in STAGES.items():
         stage(context)
+        if name == "split":
+            refuse_unfit(context)
     page = context.folder.report / "report.html"
     context.voice.say(f"report: {page}")
     return page

@@ -66,30 +66,31 @@ def _answer(row: Row, task: str, plane: Plane, path: Path, line: int, subject: s
         own_plane = row.get("plane") or plane
         if own_plane not in PLANES:
             raise ValueError(f"plane {own_plane!r}: expected {', '.join(PLANES)}")
-        spacing = float(_given(row, "spacing_mm", SPACING_MM))
+        spacing = float(given(row, "spacing_mm", SPACING_MM))
         if not 0 < spacing < math.inf:
             raise ValueError(f"`spacing_mm` is the width of a pixel in mm, found {spacing}")
-        shape = (_whole(row, "rows", SIZE_PX, 1), _whole(row, "columns", SIZE_PX, 1))
-        frame = SliceFrame(own_plane, _whole(row, "slice", place, 0), shape, (spacing, spacing))
+        shape = (whole(row, "rows", SIZE_PX, 1), whole(row, "columns", SIZE_PX, 1))
+        frame = SliceFrame(own_plane, whole(row, "slice", place, 0), shape, (spacing, spacing))
         truth = _truth(row["truth"], task, frame)
-        repeat = _whole(row, "repeat", 0, 0)
+        repeat = whole(row, "repeat", 0, 0)
     except (TypeError, ValueError) as error:
         raise ReplayError(f"{path}:{line}: {error}") from error
     said = row["answer"]
     return HeldAnswer(subject, frame, truth, None if said in (None, "") else str(said), path, line, repeat)
 
 
-def _given(row: Row, name: str, default: float) -> Any:
+def given(row: Row, name: str, default: Any = None) -> Any:
     """What stands in an optional column, the default where nothing does (Parquet has NaN for it)."""
     value = row.get(name)
     return default if value in (None, "") or value != value else value
 
 
-def _whole(row: Row, name: str, default: int, least: int) -> int:
-    value = _given(row, name, default)
+def whole(row: Row, name: str, default: int, least: int, most: int = LARGEST) -> int:
+    """The whole number in an optional column. Raises ValueError for anything else."""
+    value = given(row, name, default)
     number = float(value)
-    if not number.is_integer() or not least <= number <= LARGEST:
-        raise ValueError(f"`{name}` is a whole number from {least} to {LARGEST}, found {value!r}")
+    if not number.is_integer() or not least <= number <= most:
+        raise ValueError(f"`{name}` is a whole number from {least} to {most}, found {value!r}")
     return int(number)
 
 

@@ -10,9 +10,10 @@ from gliobench.cohort.subject import HGG, LGG, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.splits import Fold, Split, SplitError
 from gliobench.grid.store import StoreError
+from gliobench.study.answer_parts import ReplayModel, samples
 from gliobench.study.config import Study
 from gliobench.study.context import Context, Round, StageError, rounds_of
-from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate, samples
+from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
 from gliobench.study.plan.amounts import Basis, Missing
 from gliobench.study.questions import asked_slices, can_be_asked
 from gliobench.study.split import split_patients
@@ -167,7 +168,7 @@ def first_folds(counts: Counts) -> list[Fold]:
     return [next(iter(round.folds.values())) for round in counts.rounds]
 
 
-def asked_ids(counts: Counts, model: LanguageModel | ServerModel, task: str) -> set[str]:
+def asked_ids(counts: Counts, model: LanguageModel | ServerModel | ReplayModel, task: str) -> set[str]:
     """The patients about whose slices a model is asked: those tested, and for a grade those who teach how to gather."""
     ids = set(counts.tested)
     if task == "grade" and learns_aggregate(model):
@@ -176,7 +177,7 @@ def asked_ids(counts: Counts, model: LanguageModel | ServerModel, task: str) -> 
 
 
 def questions_by_place(
-    counts: Counts, model: LanguageModel | ServerModel, study: Study
+    counts: Counts, model: LanguageModel | ServerModel | ReplayModel, study: Study
 ) -> dict[tuple[Plane, str], float]:
     """How many questions a language model is asked, by plane and task, repeats and validation patients among them."""
     asked: dict[tuple[Plane, str], float] = {

@@ -10,6 +10,7 @@ from gliobench.study.plan.kinds.encoder import plan_encoder
 from gliobench.study.plan.kinds.language import plan_language, plan_server
 from gliobench.study.plan.kinds.network import plan_network
 from gliobench.study.plan.kinds.nnunet import plan_nnunet
+from gliobench.study.plan.kinds.replay import plan_replay
 from gliobench.study.plan.kinds.segmenter import plan_segmenter
 from gliobench.study.plan.kinds.together import plan_together
 from gliobench.study.plan.kinds.trivial import plan_trivial
@@ -30,4 +31,5 @@ PLANNERS: Mapping[str, Callable[[Ground, Any], ModelPlan]] = {
     "openai": plan_server,
     "segmenter": plan_segmenter,
     "encoder": plan_encoder,
+    "replay": plan_replay,
 }

@@ -1,0 +1,194 @@
+"""Answers that were given elsewhere, as models of a study: texts read by the tasks' own parsers, as a live model's are,
+and masks brought onto the patients' grid."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
+from gliobench.grid.native import to_grid
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.asking import asked_frame
+from gliobench.models.conversation import read_answer
+from gliobench.models.errors import ModelError
+from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.models.views.view import View
+from gliobench.tasks.answer import Answered, Missing
+from gliobench.tasks.geometry import VolumeMask
+
+CUT_OFF = "length"  # `finish` of an answer that the token limit ended
+NO_ROW = "the answers held have none to this question"
+NO_FILE = "the masks held have none of this patient"
+MASK_FILE = ".nii.gz"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What was asked: the task about one slice of a patient, or about the whole patient (no plane, no index)."""
+
+    subject: str
+    task: str
+    plane: str | None = None
+    index: int | None = None
+    repeat: int = 0
+
+
+def place_of(question: Question) -> Place:
+    """Under what a question's answer is held."""
+    frame = question.frame
+    return Place(
+        question.subject.id,
+        question.task,
+        frame.plane if frame else None,
+        frame.index if frame else None,
+        question.repeat,
+    )
+
+
+@dataclass(frozen=True)
+class GivenAnswer:
+    """What a model said elsewhere, to the letter; `text` None: nothing came back. `where`: file and line.
+
+    `shape`: rows and columns of the slice as it was shown. `content`: digest of the image. `probability`: of HGG.
+    Each is None where it is not known.
+    """
+
+    text: str | None
+    where: str
+    shape: tuple[int, int] | None = None
+    content: str | None = None
+    probability: float | None = None
+    tokens: int | None = None
+    finish: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayedAnswers:
+    """A model's answers about slices. `digest`: of the file they stand in. `view`: in whose pixels they count."""
+
+    name: str
+    tasks: frozenset[str]
+    answers: Mapping[Place, GivenAnswer]
+    digest: str
+    view: View = field(default_factory=View)
+    per_slice = True
+
+    @property
+    def settings(self) -> Settings:
+        return {"engine": "replay", "answers": self.digest, **self.view.identity}
+
+    @property
+    def held(self) -> frozenset[Place]:
+        """What is answered, whether the study asks it or not."""
+        return frozenset(place for place in self.answers if place.task in self.tasks)
+
+    def check(self, questions: Sequence[Question]) -> None:
+        """Raise ModelError where an answer was given to a slice of another size or to another image."""
+        for question in questions:
+            given = self.answers.get(place_of(question))
+            if given is None:
+                continue
+            shape = self.view.shown_frame(asked_frame(question)).shape
+            if given.shape is not None and given.shape != shape:
+                raise ModelError(
+                    f"{given.where}: the slice was shown with {given.shape[0]} rows and {given.shape[1]} columns, and "
+                    f"has {shape[0]} and {shape[1]} in this study: coordinates would mean other places; give this "
+                    "study the grid and the view (`view: {scale: …}`) that the model was asked with"
+                )
+            if given.content is not None and given.content != question.subject.content:
+                raise ModelError(
+                    f"{given.where}: the answer is about another image of {question.subject.id} (content "
+                    f"{given.content[:12]}…) than this study has ({question.subject.content[:12]}…): use the cohort "
+                    "and the `grid:` of the study that asked"
+                )
+
+    def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        """One prediction a question, in the order asked; Missing where there is no answer. Raises as `check` does."""
+        self.check(questions)
+        return (self._read(question) for question in questions)
+
+    def _read(self, question: Question) -> Prediction:
+        given = self.answers.get(place_of(question))
+        if given is None:
+            return Prediction(question, Missing(NO_ROW))
+        if given.text is None:
+            return Prediction(question, Missing("nothing came back"), tokens=given.tokens, finish=given.finish)
+        return Prediction(
+            question,
+            read_answer(question, given.text, given.finish == CUT_OFF, self.view),
+            score=given.probability if question.task == "grade" else None,
+            text=given.text,
+            tokens=given.tokens,
+            finish=given.finish,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayedMasks:
+    """Masks of whole patients: `<folder>/<patient>.nii.gz`, tumour where the label is above 0."""
+
+    name: str
+    folder: Path
+    tasks = frozenset({"mask"})
+    per_slice = False
+
+    @property
+    def settings(self) -> Settings:
+        return {"engine": "replay", "masks": self.digest}
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the names and bytes of all files. Raises ModelError where there is none."""
+        whole = hashlib.sha256()
+        for path in self._paths:
+            try:
+                whole.update(f"{path.name} {hashlib.sha256(read_bytes(path)).hexdigest()}\n".encode())
+            except NiftiError as error:
+                raise ModelError(f"{path}: {error}") from error
+        return whole.hexdigest()
+
+    @property
+    def held(self) -> frozenset[Place]:
+        """Whose masks there are, whether the study asks about them or not."""
+        return frozenset(Place(path.name.removesuffix(MASK_FILE), "mask") for path in self._paths)
+
+    def check(self, questions: Sequence[Question]) -> None:
+        """Raise ModelError where a patient's file is no mask, or does not lie where the patient's scan does."""
+        for question in questions:
+            self._mask(question.subject)
+
+    def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        """One prediction a patient, in the order asked; Missing where there is no file. Raises as `check` does."""
+        for question in questions:
+            mask = self._mask(question.subject)
+            yield Prediction(question, Missing(NO_FILE) if mask is None else Answered(VolumeMask(mask)))
+
+    @cached_property
+    def _paths(self) -> list[Path]:
+        if not self.folder.is_dir():
+            raise ModelError(f"{self.name}: masks: the folder {self.folder} does not exist")
+        paths = sorted(self.folder.glob(f"[!.]*{MASK_FILE}"))
+        if not paths:
+            raise ModelError(f"{self.name}: masks: no <patient>{MASK_FILE} in {self.folder}")
+        return paths
+
+    def _mask(self, subject: PreparedSubject) -> NDArray[np.bool_] | None:
+        path = self.folder / f"{subject.id}{MASK_FILE}"
+        if not path.exists():
+            return None
+        try:
+            labels, affine = decode_volume(read_bytes(path))
+            if labels.ndim != 3:
+                raise ValueError(f"expected a volume of three dimensions, found shape {labels.shape}")
+            if labels.dtype.kind not in "iub" and not np.array_equal(labels, np.floor(labels)):
+                raise ValueError("expected labels, which are whole numbers; is this a map of probabilities?")
+            if np.linalg.det(affine[:3, :3]) == 0:
+                raise ValueError("the affine does not span three directions")
+            return to_grid(labels, affine, subject)
+        except ValueError as error:
+            raise ModelError(f"{path}: {error}") from error

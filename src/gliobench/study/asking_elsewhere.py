@@ -1,0 +1,73 @@
+"""What a study asks a model, as files to ask with elsewhere: a PNG a slice as shown, a line of JSON a question."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gliobench.models.asking import asked_frame
+from gliobench.models.conversation import question_text
+from gliobench.models.png import write_png
+from gliobench.models.prediction import Question
+from gliobench.study.answer_parts import ReplayModel, samples
+from gliobench.study.build import own_prompts
+from gliobench.study.context import Context, StageError
+from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.questions import repeated_questions, slice_questions
+from gliobench.tasks.registry import TASKS
+
+QUESTIONS, IMAGES = "questions.jsonl", "images"
+Asked = LanguageModel | ServerModel | ReplayModel
+
+
+def write_questions(context: Context, name: str, out: Path) -> int:
+    """Write `questions.jsonl` and `images/` into `out`, as the model of this name is asked; returns how many questions.
+
+    Each line has the columns of a table of answers (`gliobench.replay.answers`) but `answer`, and `prompt` and `image`
+    beside them. Raises StageError for a model that is shown no slices, or more than the slice that it is asked about.
+    """
+    part = _asked(context, name)
+    view, prompts = part.view.to_view(), own_prompts(getattr(part, "prompts", None), part.tasks) or {}
+    (out / IMAGES).mkdir(parents=True, exist_ok=True)
+    lines, shown = [], set[str]()
+    for question in _questions(context, part):
+        frame = asked_frame(question)
+        image = f"{IMAGES}/{question.subject.id}-{frame.plane}-{frame.index:03d}.png"
+        if image not in shown:
+            (out / image).write_bytes(write_png(view.render(question)))
+            shown.add(image)
+        rows, columns = view.shown_frame(frame).shape
+        prompt = prompts.get(question.task, TASKS[question.task].prompt)
+        line: dict[str, Any] = {
+            "subject": question.subject.id,
+            "task": question.task,
+            "plane": frame.plane,
+            "slice": frame.index,
+            "repeat": question.repeat,
+            "rows": rows,
+            "columns": columns,
+            "content": question.subject.content,
+            "prompt": question_text(question, prompt, view),
+            "image": image,
+        }
+        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+    (out / QUESTIONS).write_text("".join(lines), encoding="utf-8")
+    return len(lines)
+
+
+def _asked(context: Context, name: str) -> Asked:
+    part = next((part for part in context.study.models if part.name == name), None)
+    if not isinstance(part, Asked) or (isinstance(part, ReplayModel) and part.masks):
+        spoken = [one.name for one in context.study.models if isinstance(one, Asked)]
+        raise StageError(f"{name} is no model that is asked in words; the study has {', '.join(spoken) or 'none'}")
+    if getattr(part, "shots", 0):
+        raise StageError(f"{name}: `shots` shows slices of other patients, which no file of questions holds")
+    return part
+
+
+def _questions(context: Context, part: Asked) -> Iterator[Question]:
+    tasks = [task for task in context.study.tasks if task in part.tasks]
+    for plane in context.study.slices.planes:
+        yield from slice_questions(context, context.tested, tasks, plane)
+    if (again := context.study.consistency) and again.task in tasks and samples(part):
+        yield from repeated_questions(context, again)
