@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from gliobench.study.context import Context
-from gliobench.study.finetune import finetune
+from gliobench.study.finetune import check_engines, finetune
 from gliobench.study.network_parts import NetworkModel, mask_model
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
@@ -41,6 +41,7 @@ STAGES: dict[str, Callable[[Context], object]] = {
 
 def run_stages(context: Context) -> Path:
     """Do every stage that is not done yet; returns the path of the report."""
+    check_engines(context)
     for stage in STAGES.values():
         stage(context)
     page = context.folder.report / "report.html"

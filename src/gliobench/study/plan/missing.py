@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gliobench.models.unsloth import unsloth_fault
+from gliobench.study.build import is_left_to_unsloth
 from gliobench.study.context import Context
 from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
 from gliobench.study.network_parts import NetworkModel
@@ -36,6 +38,8 @@ def missing_parts(context: Context, steps: tuple[Step, ...], here: Hardware) -> 
         if isinstance(part, LanguageModel):
             yield from _of_checkpoint(context, part)
             yield from _of_gpu(part, memory.get(part.name, 0.0), here)
+            if is_left_to_unsloth(context, part) and (fault := unsloth_fault()):
+                yield Missing(part.name, f"finetune: engine unsloth cannot be used here: {fault}; docs/finetuning.md")
 
 
 def _of_network(part: NetworkModel) -> Iterator[Missing]:
