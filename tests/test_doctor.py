@@ -16,3 +16,6 @@ def test_the_doctor_names_versions_and_what_is_absent() -> None:
     if not torch.cuda.is_available():
         assert "do not work here: " in quantised
         assert "not installed" in quantised or "CUDA" in quantised
+        (unsloth,) = [line for line in lines if line.startswith("Unsloth")]
+        assert "does not work here: " in unsloth
+        assert "docs/finetuning.md" in unsloth

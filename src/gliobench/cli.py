@@ -231,7 +231,7 @@ def finetune(
     """
     from gliobench.study import finetune as stage
 
-    stage.finetune(_context(study, cohort, out, store, fold=fold), model or None, push_to)
+    stage.finetune(_context(study, cohort, out, store, fold=fold), model or None, push_to, alone=True)
 
 
 @app.command(rich_help_panel=STAGES)

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from gliobench.models.quantised import quantisation_fault
+from gliobench.models.unsloth import unsloth_fault
 
 CORE = (
     "gliobench",
@@ -47,6 +48,9 @@ def examine(nnunet: Path | None = None) -> Iterator[str]:
         yield f"{package:<12} {_version(package) or 'not installed'}; {purpose}{_import_fault(package)}"
     fault = quantisation_fault()
     yield f"4 or 8 bits  {f'do not work here: {fault}' if fault else 'work here'}; for `quantisation:` of a checkpoint"
+    fault = unsloth_fault()
+    state = f"does not work here: {fault}" if fault else f"{_version('unsloth')} works here"
+    yield f"Unsloth      {state}; for `finetune: {{engine: unsloth}}` (docs/finetuning.md)"
     if nnunet is not None:
         from gliobench.models.nnunet import examine_installation
 

@@ -1,16 +1,22 @@
 """The path learns: from random weights to better than every trivial baseline on patients that were never seen."""
 
 import json
+import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from gliobench.cohort.phantom import write_phantom
+from gliobench.models.errors import ModelError
 from gliobench.models.tiny.idefics3 import Size, write_tiny_idefics3
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.finetune import finetune
+from gliobench.study.finetune import check_engines, finetune, finetuning_inputs
+from gliobench.study.language_parts import LanguageModel
+from gliobench.study.plan.make import make_plan
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
 from gliobench.study.run import run_stages
@@ -147,6 +153,13 @@ def test_an_adapter_on_top_is_asked_with_its_base_and_never_about_whom_either_le
             "quantised weights cannot learn",
         ),
         ("method: full", "method: full\n      tasks: [box]", "finetune.tasks: box is not among the model's tasks"),
+        ("method: full", "method: full\n      engine: unsloth", "engine unsloth learns adapters here"),
+        ("method: full", "precision: float32\n      engine: unsloth", "engine unsloth computes in bfloat16"),
+        (
+            "    view: rgb\n    finetune:\n      method: full",
+            "    view: rgb\n    device_map: auto\n    finetune:\n      engine: unsloth",
+            "engine unsloth learns on one GPU",
+        ),
         ("method: full", "method: full\n      push_to: me/mine", "push_to: unknown key"),
     ],
 )
@@ -154,6 +167,59 @@ def test_mistakes_in_a_study_file(tmp_path: Path, old: str, new: str, message: s
     (tmp_path / "study.yaml").write_text(STUDY.format(checkpoint="x").replace(old, new, 1))
     with pytest.raises(StudyError, match=message):
         read_study(tmp_path / "study.yaml")
+
+
+UNSLOTH = LORA.replace("adapted", "by-unsloth").replace("{{steps", "{{engine: unsloth, steps")
+
+
+def by_unsloth(folder: Path, name: str) -> Context:
+    text = STUDY.split("  - ")[0] + (LORA + UNSLOTH).format(checkpoint=folder / "tiny")
+    return context_of(folder, name, text.replace("{{", "{").replace("}}", "}"))
+
+
+def test_unsloth_is_given_a_process_of_its_own(folder: Path) -> None:
+    context = by_unsloth(folder, "apart")
+    with pytest.raises(StageError, match="by-unsloth: Unsloth changes transformers for its whole process"):
+        run_stages(context)
+    assert not context.folder.root.exists(), "before any work"
+    prepare(context)
+    split(context)
+    with pytest.raises(StageError, match="`gliobench finetune --model by-unsloth`; `gliobench run` goes on"):
+        finetune(context, ["by-unsloth"])
+    with pytest.raises(StageError, match="fine-tune by-unsloth in one call and adapted in another, with --model"):
+        finetune(context, alone=True)
+    assert not context.folder.network("adapted", 0).exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here, which Unsloth may be able to use")
+def test_unsloth_is_refused_where_it_cannot_work(folder: Path) -> None:
+    context = by_unsloth(folder, "refused")
+    prepare(context)
+    split(context)
+    missing = [one.problem for one in make_plan(context).missing if one.concerns == "by-unsloth"]
+    assert [one for one in missing if one.startswith("finetune: engine unsloth cannot be used here: it ")]
+    with pytest.raises(ModelError, match=r"engine unsloth cannot be used here: it .*; see docs/finetuning.md"):
+        finetune(context, ["by-unsloth"], alone=True)
+    assert not context.folder.network("by-unsloth", 0).exists()
+
+
+def test_what_unsloth_has_done_is_not_asked_for_again(folder: Path) -> None:
+    context = by_unsloth(folder, "done-by-unsloth")
+    prepare(context)
+    split(context)
+    finetune(context, ["adapted"])
+    (theirs,) = [part for part in context.study.models if part.name == "by-unsloth"]
+    assert isinstance(theirs, LanguageModel)
+    done = {"inputs": finetuning_inputs(context, theirs, context.split.fold(0)), "seconds": 1.0}
+    context.folder.stamp("finetune-by-unsloth-fold-0").write_text(json.dumps(done))  # as its own process leaves it
+    shutil.copytree(context.folder.network("adapted", 0), context.folder.network("by-unsloth", 0))
+    check_engines(context)
+    finetune(context)
+    predict(context)
+    assert context.folder.asked("by-unsloth").exists()
+    assert not [one for one in make_plan(context).missing if one.concerns == "by-unsloth"]
+    left = json.loads((context.folder.network("adapted", 0) / "finetune.json").read_text())
+    assert left["versions"]["trl"] == version("trl")
 
 
 def test_one_adapter_goes_onto_one_repository(folder: Path) -> None:

@@ -1,8 +1,9 @@
 """Load an image-text-to-text checkpoint with transformers, from a folder or the hub, or say why it cannot be used."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from gliobench.models.adapter import adapter_folder, adapter_identity, with_adap
 from gliobench.models.errors import ModelError
 from gliobench.models.quantised import quantisation_config
 from gliobench.models.source import device_name, first_line, folder_digest, load_weights, source_folder
+from gliobench.models.unsloth import Engine, load_by_unsloth
 
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -67,6 +69,7 @@ def load_checkpoint(
     spread: bool = False,
     quantisation: str | None = None,
     adapter: str | Path | None = None,
+    engine: Engine = "transformers",
 ) -> Checkpoint:
     """Load a checkpoint from safetensors, never running code that comes with it.
 
@@ -74,6 +77,7 @@ def load_checkpoint(
     `dtype`: "auto" (as stored), "float32", "bfloat16" or "float16".
     `device`: "auto" (the first GPU, else the CPU) or torch's name for one. `spread`: over all devices instead, as
     accelerate sees fit. `quantisation`: "4bit" or "8bit". `adapter`: a PEFT folder or a hub id, trained on `source`.
+    `engine`: whose code loads the weights; "unsloth" only for what is to learn, after `start_unsloth`.
     Raises ModelError: no such folder, hub unreachable, not image-text-to-text, weights incomplete or pickled,
     4- or 8-bit weights cannot be used here, an adapter for another base.
     """
@@ -91,7 +95,10 @@ def load_checkpoint(
         commit = getattr(config, "_commit_hash", None)
         options["revision"] = commit or revision  # configuration, processor and weights of one and the same commit
         processor = _load_processor(where, options)
-        model = load_weights(where, AutoModelForImageTextToText.from_pretrained, DTYPES[dtype], {**options, **placed})
+        load: Callable[..., Any] = AutoModelForImageTextToText.from_pretrained
+        if engine == "unsloth":
+            load = partial(load_by_unsloth, device=device_name(device))
+        model = load_weights(where, load, DTYPES[dtype], {**options, **placed})
         name = folder.name if folder else where
         if added:
             model = with_adapter(model, added, name)

@@ -33,6 +33,7 @@ from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.repeats import SharedPrompt, can_share
 from gliobench.models.shared_attention import sharing
 from gliobench.models.stretches import Stretch, stretches
+from gliobench.models.unsloth import Engine
 from gliobench.models.views.view import View
 from gliobench.models.writing import write
 from gliobench.tasks.geometry import Value
@@ -50,7 +51,7 @@ class VisionLanguageModel:
     `prompts`: another prompt than a task's own. `view`: what is shown of a slice. `shots`: by task, slices with their
     true answers, said before every question. `batch_size`: how many slices at once, None for as many as memory allows;
     it does not change the answers (up to rounding: in bfloat16 two nearly equal tokens can change places). `adapter`,
-    `spread`, `quantisation`: see `load_checkpoint`. `to_train`: weights of its own, which no other model asks.
+    `spread`, `quantisation`, `engine`: see `load_checkpoint`. `to_train`: weights of its own, that no other model asks.
     Raises ModelError for a checkpoint that cannot be used and for any bad argument.
     """
 
@@ -73,6 +74,7 @@ class VisionLanguageModel:
         quantisation: str | None = None,
         adapter: str | Path | None = None,
         to_train: bool = False,
+        engine: Engine = "transformers",
         batch_size: int | None = None,
         revision: str | None = None,
     ) -> None:
@@ -86,7 +88,7 @@ class VisionLanguageModel:
         self._shots = {task: tuple((shots or {}).get(task, ())) for task in TASKS}
         self._shot_turns = {task: shot_turns(self._shots[task], self._prompts[task], self._view) for task in TASKS}
         self._modes = checked_modes(tasks, answer or {})
-        self._quantisation = quantisation
+        self._quantisation, self._engine = quantisation, engine
         load = load_checkpoint if to_train else held_checkpoint
         self._checkpoint = load(
             checkpoint,
@@ -96,6 +98,7 @@ class VisionLanguageModel:
             spread=spread,
             quantisation=quantisation,
             adapter=adapter,
+            engine=engine,
         )
         self._batch_size = BatchSize(batch_size or first_size(self._checkpoint.model.device.type))
         self._choices = grade_choices(self._checkpoint.processor.tokenizer)
@@ -130,7 +133,7 @@ class VisionLanguageModel:
         checkpoint = self._checkpoint
         image_processor = checkpoint.processor.image_processor
         return {
-            "engine": "transformers",
+            "engine": self._engine,
             "checkpoint": checkpoint.id,
             "revision": checkpoint.revision,
             "content": checkpoint.content,

@@ -143,6 +143,7 @@ def language_model(
         quantisation=part.quantisation,
         adapter=adapter or part.adapter,
         to_train=to_train,
+        engine=(to_train and part.finetune and part.finetune.engine) or "transformers",
         revision=None if checkpoint else part.revision,
         decoding=Decoding(part.temperature, part.top_p, part.min_p, part.seed, part.max_new_tokens),
     )
@@ -233,6 +234,13 @@ def checkpoint_folder(context: Context, checkpoint: str) -> str:
 def is_finetuned(part: AnyModel) -> TypeGuard[LanguageModel]:
     """Whether an entry is a language model that learns first."""
     return isinstance(part, LanguageModel) and part.finetune is not None
+
+
+def is_left_to_unsloth(context: Context, part: AnyModel) -> bool:
+    """Whether Unsloth is to fine-tune an entry and has done so on no fold yet."""
+    if not is_finetuned(part) or part.finetune is None or part.finetune.engine != "unsloth":
+        return False
+    return not any(context.folder.stamp("any").parent.glob(f"finetune-{part.name}-fold-*.json"))
 
 
 def _is_shown_patients(part: LanguageModel | ServerModel) -> bool:

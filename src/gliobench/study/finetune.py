@@ -4,13 +4,15 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.grid.splits import Fold
 from gliobench.models.finetuned import DESCRIPTION, learnt_from
 from gliobench.models.prediction import Prediction
-from gliobench.study.build import is_finetuned, language_model
+from gliobench.models.unsloth import start_unsloth
+from gliobench.study.build import is_finetuned, is_left_to_unsloth, language_model
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import file_digest, fingerprint, write_json
 from gliobench.study.language_parts import LanguageModel
@@ -20,13 +22,17 @@ if TYPE_CHECKING:
     from gliobench.training.finetune.settings import FinetuneSettings
 
 CHECKS, CARD = "checks.json", "README.md"
+LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 
-def finetune(context: Context, names: Collection[str] | None = None, push_to: str | None = None) -> None:
+def finetune(
+    context: Context, names: Collection[str] | None = None, push_to: str | None = None, *, alone: bool = False
+) -> None:
     """Fine-tune the language models of the study that ask for it, or only those named.
 
     Goes on where an interrupted training stopped. `push_to`: then put the adapter onto this repository of the hub.
-    Raises StageError for an unknown name, and where more than one adapter would go onto one repository.
+    `alone`: this process does nothing else, so that Unsloth can change it. Raises StageError for an unknown name,
+    where more than one adapter would go onto one repository, and where a model is Unsloth's and others are not.
     """
     parts = [part for part in context.study.models if is_finetuned(part)]
     if unknown := sorted(set(names or ()) - {part.name for part in parts}):
@@ -36,11 +42,32 @@ def finetune(context: Context, names: Collection[str] | None = None, push_to: st
     jobs = [(part, number, fold) for part in chosen for number, fold in finetuned_folds(context)]
     if push_to is not None and len(jobs) != 1:
         raise StageError(f"--push-to takes one adapter, and {len(jobs)} would be made: choose with --model and --fold")
+    unsloth = [part.name for part in chosen if finetune_settings(part).engine == "unsloth"]
+    if alone and unsloth and len(unsloth) < len(chosen):
+        others = ", ".join(part.name for part in chosen if part.name not in unsloth)
+        raise StageError(
+            f"Unsloth changes transformers for its whole process: fine-tune {', '.join(unsloth)} in one call and "
+            f"{others} in another, with --model"
+        )
     for part, number, fold in jobs:
-        _finetune(context, part, number, fold)
+        _finetune(context, part, number, fold, alone)
     if push_to is not None:
         (part, number, _) = jobs[0]
         push(context, context.folder.network(part.name, number), push_to)
+
+
+def check_engines(context: Context) -> None:
+    """Raise StageError where Unsloth has still to fine-tune a model, before `run` begins with anything."""
+    if left := [part.name for part in context.study.models if is_left_to_unsloth(context, part)]:
+        raise StageError(_apart(left))
+
+
+def _apart(names: Sequence[str]) -> str:
+    return (
+        f"{', '.join(names)}: Unsloth changes transformers for its whole process, so it fine-tunes in one of its own: "
+        "`gliobench prepare`, `gliobench split`, then, where Unsloth is installed (docs/finetuning.md), "
+        f"`gliobench finetune {' '.join(f'--model {name}' for name in names)}`; `gliobench run` goes on from there"
+    )
 
 
 def finetuned_folds(context: Context) -> list[tuple[int, Fold]]:
@@ -68,11 +95,15 @@ def finetune_settings(part: LanguageModel) -> "FinetuneSettings":
     return FinetuneSettings(**part.finetune.model_dump(exclude_none=True))
 
 
-def _finetune(context: Context, part: LanguageModel, number: int, fold: Fold) -> None:
+def _finetune(context: Context, part: LanguageModel, number: int, fold: Fold, alone: bool) -> None:
     stage = f"finetune-{part.name}-fold-{number}"
     out = context.folder.network(part.name, number)
     with context.stage(stage, finetuning_inputs(context, part, fold), done=(out / DESCRIPTION).exists()) as to_do:
         if to_do:
+            if finetune_settings(part).engine == "unsloth":
+                if not alone:
+                    raise StageError(_apart([part.name]))
+                start_unsloth()
             _fit(context, part, number, fold, out)
 
 
@@ -106,10 +137,12 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
         context.voice.say(f"{part.name}-fold-{number}: {verdict}")
     write_json(out / CHECKS, [asdict(verdict) for verdict in found.verdicts])
     learnt = {example.question.subject.id for example in (*train, *validation)} | before
+    libraries = (*LIBRARIES, "unsloth") if settings.engine == "unsloth" else LIBRARIES
     description = {
         "base": part.checkpoint,
         "revision": model.checkpoint.revision,
         "settings": asdict(settings),
+        "versions": {name: version(name) for name in libraries},
         "steps": found.steps,
         "best_step": found.best,
         "figures": found.figures,

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from gliobench.grid.frame import Plane
 from gliobench.models.answer_modes import AnswerMode, mode_fault
 from gliobench.models.quantised import Quantisation
+from gliobench.models.unsloth import Engine
 from gliobench.models.views.view import View
 from gliobench.study.part import Name, Part, TaskName
 
@@ -19,6 +20,7 @@ UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 class FinetunePart(Part):
     """How a language model is fine-tuned; see `gliobench.training.finetune.settings.FinetuneSettings`."""
 
+    engine: Engine | None = None
     method: Literal["lora", "full"] | None = None
     rank: int | None = Field(default=None, ge=1)
     alpha: int | None = Field(default=None, ge=1)
@@ -50,6 +52,14 @@ class FinetunePart(Part):
     def _either_steps_or_epochs(self) -> Self:
         if self.steps is not None and self.epochs is not None:
             raise ValueError("give steps or epochs, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _unsloth_can_do_it(self) -> Self:
+        if self.engine == "unsloth" and self.method == "full":
+            raise ValueError("engine unsloth learns adapters here: use method lora, or engine transformers")
+        if self.engine == "unsloth" and self.precision == "float32":
+            raise ValueError("engine unsloth computes in bfloat16: leave out `precision`, or use engine transformers")
         return self
 
 
@@ -144,6 +154,8 @@ class LanguageModel(Part):
                 "finetune: validation patients choose the adapter, so that it is not asked about them, and aggregate: "
                 "learned would ask; use mean-probability or majority"
             )
+        if self.finetune.engine == "unsloth" and self.device_map is not None:
+            raise ValueError("finetune: engine unsloth learns on one GPU; leave out `device_map`")
         if self.shots:
             raise ValueError("finetune: it learns from the patients that `shots` would show; leave out one of the two")
         if self.finetune.method == "full" and self.quantisation is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from gliobench.study.context import Context
-from gliobench.study.finetune import finetune
+from gliobench.study.finetune import check_engines, finetune
 from gliobench.study.network_parts import NetworkModel, NnUNetModel, mask_model
 from gliobench.study.predict import predict, refuse_unfit
 from gliobench.study.prepare import prepare
@@ -42,6 +42,7 @@ STAGES: dict[str, Callable[[Context], object]] = {
 
 def run_stages(context: Context) -> Path:
     """Do every stage that is not done yet; returns the path of the report."""
+    check_engines(context)
     read_held(context)
     for name, stage in STAGES.items():
         stage(context)

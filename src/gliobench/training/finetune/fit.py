@@ -23,7 +23,7 @@ from gliobench.training.finetune.collator import AnswerCollator
 from gliobench.training.finetune.curves import write_curves
 from gliobench.training.finetune.examples import BalancedSampler, Example, spread_out, weights
 from gliobench.training.finetune.settings import FinetuneSettings
-from gliobench.training.finetune.towers import check_learns, free_towers, lora_config, trainable_by_tower
+from gliobench.training.finetune.towers import check_learns, free_towers, trainable_by_tower, with_lora
 
 FIGURES = ("eval_loss", "eval_score", "eval_task_")
 STEPS, CURVES, INPUTS = "steps", "curves.csv", "inputs.txt"
@@ -122,8 +122,11 @@ def _trainer(
 
     network = model.checkpoint.model
     check_learns(model.name, network, settings)
+    adapter = None
     if settings.method == "full":
         free_towers(network, settings.towers)
+    else:
+        network, adapter = with_lora(network, settings)
     questions = [example.question for example in watched]
     examples = [*train, *watched]
     # TRL knows by a column of this name that these are images; the collator makes them from the numbers.
@@ -137,7 +140,7 @@ def _trainer(
         eval_dataset=numbers[1],
         processing_class=model.checkpoint.processor,
         data_collator=AnswerCollator(model, examples),
-        peft_config=lora_config(settings) if settings.method == "lora" else None,
+        peft_config=adapter,
         callbacks=[
             EarlyStoppingCallback(settings.patience),
             Teller(progress, lambda history: write_curves(out / CURVES, history)),
@@ -147,6 +150,7 @@ def _trainer(
         sampler=BalancedSampler(weights(train), settings.seed),
     )
     trainer.remove_callback(PrinterCallback)
+    model.checkpoint.processor.tokenizer.padding_side = "left"  # Unsloth's trainer turns it
     return trainer
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gliobench.grid.frame import Plane
+from gliobench.models.unsloth import Engine
 
 Method = Literal["lora", "full"]
 Towers = Literal["language", "vision", "both"]
@@ -17,7 +18,7 @@ MODULES = (
 @dataclass(frozen=True)
 class FinetuneSettings:
     """`method`: `lora` learns an adapter of `rank`, scaled by `alpha` / `rank`, with `dropout`; `full` learns all
-    weights.
+    weights. `engine`: whose code loads and wraps what learns; trainer, data, judgement and checks are the same.
 
     `towers`: what learns; of those, LoRA adapts the linear layers whose names end in one of `modules`.
     `learning_rate`: rises over the first `warmup` share of the steps, then follows `schedule`. `steps`: of the
@@ -30,6 +31,7 @@ class FinetuneSettings:
     own answers. The best weights are kept.
     """
 
+    engine: Engine = "transformers"
     method: Method = "lora"
     rank: int = 16
     alpha: int = 32

@@ -54,6 +54,30 @@ def lora_config(settings: FinetuneSettings) -> Any:
     )
 
 
+def with_lora(network: nn.Module, settings: FinetuneSettings) -> tuple[Any, Any]:
+    """What TRL's trainer is given: a model and, where the trainer puts the adapter on it, the adapter's configuration.
+
+    Unsloth takes the same pattern and puts on the same layers.
+    """
+    if settings.engine == "transformers":
+        return network, lora_config(settings)
+    from unsloth import FastVisionModel
+
+    adapted = FastVisionModel.get_peft_model(
+        network,
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=adapted_layers(settings.towers, settings.modules),
+        finetune_vision_layers=settings.towers != "language",
+        finetune_language_layers=settings.towers != "vision",
+        bias="none",
+        use_gradient_checkpointing="unsloth" if settings.gradient_checkpointing else False,
+        random_state=settings.seed,
+    )
+    return adapted, None
+
+
 def check_learns(name: str, model: nn.Module, settings: FinetuneSettings) -> None:
     """Raise ModelError where nothing of the model would learn."""
     pattern = adapted_layers(settings.towers, settings.modules)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from gliobench.models.unsloth import unsloth_fault
+from gliobench.study.build import is_left_to_unsloth
 from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.plan.amounts import Files, Missing, ModelPlan, Step
 from gliobench.study.plan.families import weights_of
@@ -39,6 +41,8 @@ def _missing(ground: Ground, part: LanguageModel, asking: Step) -> Iterator[Miss
     yield from checkpoint_missing(part, checkpoint_files(ground.context, part))
     yield from quantisation_missing(part, ground.here)
     yield from gpu_missing(part.name, asking.gpu_memory_gib, ground.here, CURE)
+    if is_left_to_unsloth(ground.context, part) and (fault := unsloth_fault()):
+        yield Missing(part.name, f"finetune: engine unsloth cannot be used here: {fault}; docs/finetuning.md")
 
 
 def _files(ground: Ground, part: LanguageModel) -> Iterator[Files]:
