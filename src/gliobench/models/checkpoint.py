@@ -11,6 +11,7 @@ import torch
 from transformers import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
     AutoConfig,
+    AutoImageProcessor,
     AutoModelForImageTextToText,
     AutoProcessor,
     GenerationConfig,
@@ -24,6 +25,19 @@ from gliobench.models.source import device_name, first_line, folder_digest, load
 from gliobench.models.unsloth import Engine, load_by_unsloth
 
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+# Of families that publish no chat template: images, then texts line by line. PaliGemma's processor itself puts the
+# beginning before the text, and the line break behind a prompt, so that none stands before an answer to learn.
+PLAIN_TEMPLATES = {
+    "paligemma": """\
+{%- for message in messages -%}
+{%- for content in message['content'] if content['type'] == 'image' -%}{{ '<image>' }}{%- endfor -%}
+{%- endfor -%}
+{%- for message in messages -%}
+{%- for content in message['content'] if content['type'] == 'text' -%}{{ content['text'] }}{%- endfor -%}
+{%- if loop.revindex > (1 if add_generation_prompt else 2) -%}{{ '\\n' }}{%- endif -%}
+{%- endfor -%}"""
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,7 @@ def load_checkpoint(
         config = _checked_config(where, options)
         commit = getattr(config, "_commit_hash", None)
         options["revision"] = commit or revision  # configuration, processor and weights of one and the same commit
-        processor = _load_processor(where, options)
+        processor = _load_processor(where, config.model_type, options)
         load: Callable[..., Any] = AutoModelForImageTextToText.from_pretrained
         if engine == "unsloth":
             load = partial(load_by_unsloth, device=device_name(device))
@@ -142,10 +156,12 @@ def _checked_config(where: str, options: dict[str, Any]) -> Any:
     return config
 
 
-def _load_processor(where: str, options: dict[str, Any]) -> Any:
+def _load_processor(where: str, family: str, options: dict[str, Any]) -> Any:
     try:
-        # The Pil backend everywhere: torchvision's resizes a little differently, and answers would depend on it.
-        processor = AutoProcessor.from_pretrained(where, backend="pil", **options)
+        processor = AutoProcessor.from_pretrained(where, **options)
+        # The Pil backend everywhere: torchvision's resizes a little differently, and answers would depend on it. Asked
+        # for the processor as a whole, it would go to a video processor too, which fails on it.
+        processor.image_processor = AutoImageProcessor.from_pretrained(where, backend="pil", **options)
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(
             f"{where} has no processor that can be loaded here, so images cannot be given to it. "
@@ -155,6 +171,8 @@ def _load_processor(where: str, options: dict[str, Any]) -> Any:
     if missing:
         raise ModelError(f"{where}: its processor has no {' and no '.join(missing)}; both are needed")
     if getattr(processor, "chat_template", None) is None:
+        processor.chat_template = PLAIN_TEMPLATES.get(family)
+    if processor.chat_template is None:
         raise ModelError(
             f"{where} has no chat template, so how to put an image and a question to it is not known: "
             "take the instruction-tuned version of the checkpoint, or add its chat_template.jinja"

@@ -47,7 +47,7 @@ def choice_logprobs(model: Any, inputs: Any, choices: Choices) -> torch.Tensor:
     Otherwise each answer is written, token by token, behind a copy of the prompt, and all of its tokens count.
     """
     if choices.copies == 1:
-        logits = _next_logits(model, continued(inputs, choices.common), 1)[:, 0]
+        logits = _next_logits(model, continued(model, inputs, choices.common), 1)[:, 0]
         return logits.log_softmax(-1)[:, [tokens[0] for tokens in choices.rest]].cpu()
     answers = [choices.common + tokens for tokens in choices.rest]
     length, prompts = max(map(len, answers)), inputs["input_ids"].shape[0] // len(answers)

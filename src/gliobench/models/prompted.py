@@ -5,17 +5,30 @@ from typing import Any
 
 import torch
 
+# `token_type_ids` of an answer where they are not those of the prompt: PaliGemma's prompt sees all of itself (0),
+# its answer only what stands before (1).
+ANSWER_KINDS = {"paligemma": 1}
 
-def continued(inputs: Any, tokens: Sequence[int]) -> dict[str, torch.Tensor]:
-    """The same prompts with `tokens` written behind each; they see what a prompt's last token sees."""
-    more = len(tokens)
-    longer = {
-        key: torch.cat([value, value[:, -1:].expand(-1, more, *value.shape[2:])], 1)
+
+def longer(model: Any, inputs: Any, tokens: int) -> dict[str, torch.Tensor]:
+    """The tensors along the prompts' tokens, with room for `tokens` of an answer behind each; these see what `model`
+    lets an answer see. Their ids are not set."""
+    made = {
+        key: torch.cat([value, value[:, -1:].expand(-1, tokens, *value.shape[2:])], 1)
         for key, value in along_tokens(inputs).items()
     }
-    ids = longer["input_ids"]
-    ids[:, ids.shape[1] - more :] = torch.tensor(tokens, dtype=ids.dtype, device=ids.device)
-    return {**inputs, **longer}
+    kind = ANSWER_KINDS.get(model.config.model_type)
+    if kind is not None:
+        made["token_type_ids"][:, inputs["input_ids"].shape[1] :] = kind
+    return made
+
+
+def continued(model: Any, inputs: Any, tokens: Sequence[int]) -> dict[str, torch.Tensor]:
+    """The same prompts with `tokens` of an answer written behind each."""
+    made = longer(model, inputs, len(tokens))
+    ids = made["input_ids"]
+    ids[:, ids.shape[1] - len(tokens) :] = torch.tensor(tokens, dtype=ids.dtype, device=ids.device)
+    return {**inputs, **made}
 
 
 def without_last(inputs: Any) -> dict[str, torch.Tensor]:

@@ -245,7 +245,7 @@ class VisionLanguageModel:
 
     def _inputs(self, batch: Sequence[Question]) -> Any:
         """The processor's tensors for a batch: each question's turns, padded on the left."""
-        return self._checkpoint.processor.apply_chat_template(
+        inputs = self._checkpoint.processor.apply_chat_template(
             [self.turns(question) for question in batch],
             add_generation_prompt=True,
             tokenize=True,
@@ -253,6 +253,8 @@ class VisionLanguageModel:
             return_tensors="pt",
             processor_kwargs={"padding": True},
         )
+        inputs.pop("labels", None)  # PaliGemma's processor makes some of every prompt
+        return inputs
 
     def _shape(self, question: Question) -> tuple[int, int]:
         """Rows and columns that an answer can name: of the slice as shown."""

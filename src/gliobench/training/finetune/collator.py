@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gliobench.models.prompted import along_tokens
+from gliobench.models.prompted import longer
 from gliobench.models.transformers_vlm import VisionLanguageModel
 from gliobench.training.finetune.examples import Example
 
@@ -30,7 +30,8 @@ class AnswerCollator:
         """`rows`: the examples' numbers, each as {"images": number}."""
         examples = [self.examples[row["images"]] for row in rows]
         inputs = self.model.inputs([example.question for example in examples])
-        return with_answers(inputs, [self.answer(example) for example in examples], self.tokenizer.pad_token_id)
+        answers = [self.answer(example) for example in examples]
+        return with_answers(self.model.checkpoint.model, inputs, answers, self.tokenizer.pad_token_id)
 
     def answer(self, example: Example) -> list[int]:
         """The tokens that the model should write: the answer to the letter and what ends its turn."""
@@ -51,16 +52,12 @@ class AnswerCollator:
         return (before, after) if found else ("", "")
 
 
-def with_answers(inputs: Mapping[str, Any], answers: Sequence[Sequence[int]], pad: int) -> dict[str, Tensor]:
-    """A batch of prompts, padded on the left, with an answer behind each, padded on the right, and `labels`.
-
-    What belongs to a token (its masks, its kind) is for the answer what it is for the prompt's last token.
-    """
+def with_answers(
+    model: Any, inputs: Mapping[str, Any], answers: Sequence[Sequence[int]], pad: int
+) -> dict[str, Tensor]:
+    """A batch of prompts, padded on the left, with an answer behind each, padded on the right, and `labels`."""
     longest = max(len(answer) for answer in answers)
-    batch = {
-        key: torch.cat([value, value[:, -1:].expand(-1, longest, *value.shape[2:])], 1)
-        for key, value in along_tokens(inputs).items()
-    }
+    batch = longer(model, inputs, longest)
     written = torch.tensor([[*answer, *[pad] * (longest - len(answer))] for answer in answers])
     there = torch.tensor([[1] * len(answer) + [0] * (longest - len(answer)) for answer in answers])
     prompts = inputs["input_ids"].shape[1]
