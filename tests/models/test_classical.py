@@ -8,7 +8,7 @@ import pytest
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.classical.calibration import best_threshold, fit_calibration
 from gliobench.models.classical.features import find_features, region_mask
-from gliobench.models.classical.grade import fit_grader
+from gliobench.models.classical.grade import describe, fit_grader
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Question
 from gliobench.tasks.answer import Answered, Missing
@@ -47,6 +47,19 @@ def test_shape_of_a_box_by_hand() -> None:
     # A row of n equally spaced points has variance s²(n²-1)/12 (here of the sample, n/(n-1) of all 192): 4 sd.
     longest = 4 * np.sqrt(2.0**2 * (4**2 - 1) / 12 * 192 / 191)
     assert found["region axis 3"] == pytest.approx(longest)
+
+
+def test_a_patient_is_described_once_and_every_change_of_him_anew() -> None:
+    subject = patient("A", 1, 0)
+    rows = describe(subject, "truth")
+    assert rows.tolist() == list(find_features(subject, subject.tumour).values())
+    assert describe(replace(subject, id="B"), "truth") is rows  # not by the name, nor by the digest of his files
+    labels, image = subject.labels.copy(), subject.image.copy()
+    labels[3, 5, 4], image[0, 4, 5, 4] = 1, image[0, 4, 5, 4] ^ 64
+    coarser = replace(subject, affine=AFFINE * [2, 2, 2, 1])
+    others = [replace(subject, labels=labels), replace(subject, image=image), coarser]
+    assert all(describe(other, "truth").tolist() != rows.tolist() for other in others)
+    assert describe(subject, "brain").tolist() != rows.tolist()
 
 
 def test_sphericity_of_a_ball_is_near_one_and_above_a_boxes() -> None:

@@ -8,6 +8,8 @@ from gliobench.study.plan.ground import Ground
 WHOLE_PATIENT = {"majority-grade": ("grade",), "flair-blob": ("mask",), "empty": ("mask",)}
 SLICE_BY_SLICE = {"image-centre": ("centre",), "mean-box": ("box",)}
 QUESTION_SECONDS = 0.01
+DESCRIBED_SECONDS = 1.6e-6  # a voxel of a patient, for the classical baseline; docs/planning.md
+FIT_SECONDS = 3.0  # of its three designs, calibration included, in a round
 
 
 def plan_trivial(ground: Ground, part: BaselineModel | ClassicalModel) -> ModelPlan:
@@ -20,15 +22,23 @@ def plan_trivial(ground: Ground, part: BaselineModel | ClassicalModel) -> ModelP
         if task in sliced:
             basis = worst(counts.basis, counts.slices_basis)
             questions += sum(by.get(id, 0) for by in counts.slices.values() for id in ground.tested_on(task))
+    seconds = _classical_seconds(ground) if isinstance(part, ClassicalModel) else QUESTION_SECONDS * questions
     step = Step(
         "predict",
         part.name,
         ground.tested,
         questions=Amount(questions, basis),
-        hours_here=ground.stamped(f"predict-{part.name}", QUESTION_SECONDS * questions),
+        hours_here=ground.stamped(f"predict-{part.name}", seconds),
     )
     masks = len(counts.tested) * voxels(ground) / 8 if "mask" in own and "mask" in tasks else 0.0
     return ModelPlan((step,), mask_bytes=masks)
+
+
+def _classical_seconds(ground: Ground) -> float:
+    """Each patient is described once, and three designs are fitted in each round."""
+    rounds = ground.counts.rounds
+    seen = {id for round in rounds for id in (*round.learn, *round.validation, *round.test)}
+    return DESCRIBED_SECONDS * voxels(ground) * len(seen) + FIT_SECONDS * len(rounds)
 
 
 def voxels(ground: Ground) -> int:
