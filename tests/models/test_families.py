@@ -16,6 +16,8 @@ from gliobench.tasks.geometry import Grade
 from gliobench.training.finetune.collator import AnswerCollator
 from gliobench.training.finetune.examples import Example
 
+# Of PaliGemma's own processor, with NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 CHOICES = ["Choice: 0", "Choice: 1", "Choice: 2"]
 SAMPLED = Decoding(temperature=1.5, seed=3, max_new_tokens=8)
 MIXED = [question(task, index) for index in range(6) for task in ("grade", "box", "centre")]

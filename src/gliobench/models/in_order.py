@@ -2,14 +2,15 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from threading import Thread
+from typing import Any
 
 from gliobench.models.errors import ModelError, ModelStopped
 from gliobench.models.prediction import Prediction, Question
 
-Ask = Callable[[Question], Awaitable[Prediction]]
+Ask = Callable[[Question, asyncio.Semaphore], Coroutine[Any, Any, Prediction]]
 AHEAD = 2  # times `in_flight`: as far as the questions run ahead of the oldest one that is still open
 
 
@@ -18,9 +19,10 @@ def in_order(
 ) -> Iterator[list[Prediction]]:
     """Yield the predictions in the order asked, in lists of as many as are known; at most `in_flight` are being asked.
 
-    `connect` gives what asks one question, and is left when all is answered. The questions are asked by a thread of
-    their own, so that they go on while the caller writes an answer down, and so that it works where a loop is running
-    already (a notebook). Only 2 * `in_flight` questions are open or wait to be yielded, however many there are.
+    `connect` gives what asks one question, and is left when all is answered. It makes its request ready at once and
+    holds the semaphore while it sends and waits, so that the next is ready when a place becomes free. The questions are
+    asked by a thread of their own: they go on while the caller writes an answer down, and it works where a loop is
+    running already (a notebook). Only 2 * `in_flight` questions are open or wait to be yielded, however many there are.
     Raises ModelStopped where a question raised ModelError: all before it were yielded, those behind it that are
     answered are in the exception, the others are given up.
     """
@@ -40,15 +42,11 @@ async def _batches(
     waiting = iter(questions)
     open_: deque[asyncio.Task[Prediction]] = deque()
 
-    async def ask_in_turn(ask: Ask, question: Question) -> Prediction:
-        async with slots:
-            return await ask(question)
-
     async with connect() as ask:
         try:
             while True:
                 while len(open_) < AHEAD * in_flight and (question := next(waiting, None)) is not None:
-                    open_.append(asyncio.create_task(ask_in_turn(ask, question)))
+                    open_.append(asyncio.create_task(ask(question, slots)))
                 if not open_:
                     return
                 await asyncio.wait([open_[0]])

@@ -1,5 +1,6 @@
 """Any server that speaks OpenAI's chat completions, asked about single slices, many at once."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -120,7 +121,7 @@ class OpenAIModel:
         return text
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """Yield one prediction a question, in the order asked; images are made when their turn comes.
+        """Yield one prediction a question, in the order asked; images are made shortly before their turn comes.
 
         A question whose attempts all fail, while the server answers the same question about a black slice, is
         Missing, with the reason in `finish`. Raises ModelError before anything is asked (a task that is not this
@@ -167,12 +168,14 @@ class OpenAIModel:
         if scored and not any(chance.top for chance in reply.chances):
             raise ModelError(f"{self.name}: the server gives no log-probabilities; leave `logprobs` out")
 
-    async def _ask(self, connection: Connection, question: Question) -> Prediction:
+    async def _ask(self, connection: Connection, question: Question, slots: asyncio.Semaphore) -> Prediction:
         try:
-            try:
-                reply = await connection.ask(self._question_body(question))
-            except GaveUpError as error:
-                return await self._unanswered(connection, question, error)
+            body = self._question_body(question)
+            async with slots:
+                try:
+                    reply = await connection.ask(body)
+                except GaveUpError as error:
+                    return await self._unanswered(connection, question, error)
         except ModelError as error:
             raise ModelError(f"{self.name}, {_place(question)}: {error}") from None
         return self._prediction(question, reply)
