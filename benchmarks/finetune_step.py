@@ -35,7 +35,7 @@ from gliobench.training.finetune.settings import FinetuneSettings
 from gliobench.training.finetune.towers import lora_config
 
 WRITERS = {"mllama": write_tiny_mllama, "idefics3": write_tiny_idefics3}
-WARM_UP = 2
+WARM_UP, BATCH = 2, 4
 
 
 class Clock(TrainerCallback):
@@ -148,11 +148,13 @@ def main() -> None:
     parser.add_argument("--family", choices=WRITERS, default="mllama")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    examples = slice_examples([made_patient(number) for number in range(8)], ("grade", "centre"), ("axial",))
+    if options.steps * BATCH > len(examples):
+        parser.error(f"--steps: at most {len(examples) // BATCH}, one epoch: of the next, TRL knows no order of ours")
     settings = FinetuneSettings(
-        rank=8, dropout=0.0, towers="both", learning_rate=1e-3, steps=options.steps, batch_size=4, accumulation=1,
+        rank=8, dropout=0.0, towers="both", learning_rate=1e-3, steps=options.steps, batch_size=BATCH, accumulation=1,
         gradient_checkpointing=False, evaluate_every=options.steps, optimiser="adamw", precision="float32",
     )  # fmt: skip
-    examples = slice_examples([made_patient(number) for number in range(8)], ("grade", "centre"), ("axial",))
     clocks = {}
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = WRITERS[options.family](Path(folder) / "checkpoint")
