@@ -32,9 +32,9 @@ models:
 
 @pytest.fixture(scope="session")
 def phantom_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten phantom patients in BraTS 2020's layout."""
+    """Ten phantom patients of 2 mm in BraTS 2020's layout."""
     folder = tmp_path_factory.mktemp("phantom")
-    write_phantom(folder, subjects=10, seed=3)
+    write_phantom(folder, subjects=10, seed=3, spacing_mm=2)
     return folder
 
 
