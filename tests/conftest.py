@@ -1,8 +1,10 @@
 """Fixtures that every room shares."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +14,12 @@ def shared() -> Path:
     if not (folder / "README.md").is_file():
         pytest.skip(f"the real patients' folder is missing: {folder}")
     return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """On a busy machine OpenMP's second thread makes small models 30 times slower."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -1,6 +1,5 @@
 """Choice is the probability of the written answers, constrained answers are answers, and neither knows its batch."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,7 @@ MIXED = {"grade": "choice", "centre": "constrained", "box": "constrained"}  # po
 SAMPLED = Decoding(temperature=1.5, top_p=0.95, seed=3, max_new_tokens=8)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """On a busy machine OpenMP's second thread makes small models 30 times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -1,6 +1,5 @@
 """LLaVA, Gemma 3, PaliGemma and Qwen2.5-VL, tiny and random, asked and taught like the families of the package."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -16,20 +15,14 @@ from gliobench.tasks.geometry import Grade
 from gliobench.training.finetune.collator import AnswerCollator
 from gliobench.training.finetune.examples import Example
 
-# Of PaliGemma's own processor, with NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    # Of PaliGemma's own processor, with NumPy 2.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 CHOICES = ["Choice: 0", "Choice: 1", "Choice: 2"]
 SAMPLED = Decoding(temperature=1.5, seed=3, max_new_tokens=8)
 MIXED = [question(task, index) for index in range(6) for task in ("grade", "box", "centre")]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """On a busy machine OpenMP's second thread makes small models 30 times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 NO_TORCHVISION = pytest.mark.skipif(find_spec("torchvision") is None, reason="its processor needs torchvision")

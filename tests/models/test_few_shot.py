@@ -1,7 +1,6 @@
 """Views and reference slices given to a real model: several images a conversation, in this process and on a server."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,12 +28,7 @@ WORDS = {"grade": "LGG or HGG?", "centre": "Where?", "box": "Which box?", "polyg
 PROMPTS = {task: replace(TASKS[task].prompt, text=text) for task, text in WORDS.items()}  # short, to be quick
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

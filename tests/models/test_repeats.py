@@ -1,6 +1,5 @@
 """Repeats of one question: the answers of asking one by one, from an image that is encoded once."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,13 +14,7 @@ from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 SAMPLED = Decoding(temperature=1.5, seed=3, max_new_tokens=8)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """On a busy machine OpenMP's second thread makes small models 30 times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

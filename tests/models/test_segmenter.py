@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,7 @@ from gliobench.models.tiny import write_tiny_clip, write_tiny_sam, write_tiny_sa
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing
 from gliobench.tasks.geometry import Box, Mask, Point
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

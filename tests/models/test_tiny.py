@@ -1,7 +1,7 @@
 """The tiny checkpoints: real architectures, the same bytes from the same seed, and an image that they can see."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +20,7 @@ from gliobench.models.tiny import (
 )
 from gliobench.tasks.registry import TASKS
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """On a busy machine OpenMP's second thread makes small models 30 times slower."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,9 @@ def test_a_number_as_long_as_a_line_breaks_nothing(tmp_path: Path, task: str, di
         BOX.replace("Ground truth", "Ground truth centre: [(1, 1)] || Ground truth bbox") if task == "centre" else BOX
     )
     folder = write(tmp_path / "answers", {"patient_0.txt": f"{start}({'9' * digits}, 3), (1, 2), (2, 2), (2, 3)\n"})
-    replay(folder, task, "both")
+    outcome = replay(folder, task, "both")
+    assert [answer.subject for answer in outcome.held.answers] == ["patient_000"]
+    assert (standard_side(outcome).n_asked, published_side(outcome).n_asked) == (1, 1)
 
 
 def test_a_centre_where_there_is_no_tumour_leaves_the_published_mean(tmp_path: Path) -> None:

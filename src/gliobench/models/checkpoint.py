@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from transformers import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
-    AutoConfig,
     AutoImageProcessor,
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -21,7 +20,7 @@ from transformers.utils import logging
 from gliobench.models.adapter import adapter_folder, adapter_identity, with_adapter
 from gliobench.models.errors import ModelError
 from gliobench.models.quantised import quantisation_config
-from gliobench.models.source import device_name, first_line, folder_digest, load_weights, source_folder
+from gliobench.models.source import device_name, first_line, folder_digest, load_weights, read_config, source_folder
 from gliobench.models.unsloth import Engine, load_by_unsloth
 
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -141,13 +140,7 @@ def _placement(device: str, spread: bool, quantisation: str | None) -> dict[str,
 
 
 def _checked_config(where: str, options: dict[str, Any]) -> Any:
-    try:
-        config = AutoConfig.from_pretrained(where, **options)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"No configuration of a checkpoint could be read from {where}. If it is a folder, it needs a config.json; "
-            f"if it is a hub id, check its spelling, your access to it and the network. ({first_line(error)})"
-        ) from error
+    config = read_config(where, options)
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise ModelError(
             f"{where} is a {config.model_type!r} model, which does not read images and answer in text; "

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from transformers import AutoConfig
 
 from gliobench.models.errors import ModelError
 
@@ -32,6 +33,17 @@ def device_name(device: str) -> str:
     if device != "auto":
         return device
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def read_config(where: str, options: Mapping[str, Any]) -> Any:
+    """The configuration of the checkpoint in a folder or on the hub. Raises ModelError where there is none."""
+    try:
+        return AutoConfig.from_pretrained(where, **options)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"No configuration of a checkpoint could be read from {where}. If it is a folder, it needs a config.json; "
+            f"if it is a hub id, check its spelling, your access to it and the network. ({first_line(error)})"
+        ) from error
 
 
 def folder_digest(folder: Path) -> str:

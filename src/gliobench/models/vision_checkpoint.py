@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoImageProcessor
+from transformers import AutoImageProcessor
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from gliobench.models.checkpoint import quiet
 from gliobench.models.errors import ModelError
-from gliobench.models.source import device_name, first_line, folder_digest, load_weights, source_folder
+from gliobench.models.source import device_name, first_line, folder_digest, load_weights, read_config, source_folder
 
 # Their own image processors exist for torchvision alone. They resize to a square and normalise, as ViT's does, with the
 # checkpoint's own size, mean and deviation.
@@ -80,13 +80,7 @@ def load_vision(
 
 
 def _config(where: str, families: Mapping[str, Callable[..., Any]], what: str, options: dict[str, Any]) -> Any:
-    try:
-        config = AutoConfig.from_pretrained(where, **options)
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"No configuration of a checkpoint could be read from {where}. If it is a folder, it needs a config.json; "
-            f"if it is a hub id, check its spelling, your access to it and the network. ({first_line(error)})"
-        ) from error
+    config = read_config(where, options)
     if config.model_type not in families:
         raise ModelError(f"{where} is a {config.model_type!r} model; expected {what}: {', '.join(families)}")
     return config

@@ -26,6 +26,7 @@ from gliobench.tasks.prompt import Prompt, read_prompt_file
 if TYPE_CHECKING:
     from gliobench.models.conversation import Shot
     from gliobench.models.transformers_vlm import VisionLanguageModel
+    from gliobench.models.unsloth import Engine
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def language_model(
         quantisation=part.quantisation,
         adapter=adapter or part.adapter,
         to_train=to_train,
-        engine=(to_train and part.finetune and part.finetune.engine) or "transformers",
+        engine=_engine(part) if to_train else "transformers",
         revision=None if checkpoint else part.revision,
         decoding=Decoding(part.temperature, part.top_p, part.min_p, part.seed, part.max_new_tokens),
     )
@@ -236,11 +237,16 @@ def is_finetuned(part: AnyModel) -> TypeGuard[LanguageModel]:
     return isinstance(part, LanguageModel) and part.finetune is not None
 
 
+def _engine(part: LanguageModel) -> "Engine":
+    """Whose code loads a language model that is to learn."""
+    return (part.finetune.engine if part.finetune else None) or "transformers"
+
+
 def is_left_to_unsloth(context: Context, part: AnyModel) -> bool:
     """Whether Unsloth is to fine-tune an entry and has done so on no fold yet."""
-    if not is_finetuned(part) or part.finetune is None or part.finetune.engine != "unsloth":
+    if not is_finetuned(part) or _engine(part) != "unsloth":
         return False
-    return not any(context.folder.stamp("any").parent.glob(f"finetune-{part.name}-fold-*.json"))
+    return not any(context.folder.stamps.glob(f"finetune-{part.name}-fold-*.json"))
 
 
 def _is_shown_patients(part: LanguageModel | ServerModel) -> bool:

@@ -67,8 +67,12 @@ class StudyFolder:
         """All three; a model has been asked when they are there."""
         return self.asked(model), self.repeated(model), self.deciding(model)
 
+    @property
+    def stamps(self) -> Path:
+        return self.root / "stamps"
+
     def stamp(self, stage: str) -> Path:
-        return self.root / "stamps" / f"{stage}.json"
+        return self.stamps / f"{stage}.json"
 
 
 def fingerprint(**inputs: Any) -> str:
