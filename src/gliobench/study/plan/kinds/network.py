@@ -20,7 +20,8 @@ def plan_network(ground: Ground, part: NetworkModel) -> ModelPlan:
         known = ", ".join(NETWORKS)
         return ModelPlan(missing=(Missing(part.name, f"no network is named {part.network!r}; there are {known}"),))
     task = NETWORKS[part.network].task
-    masks = len(ground.counts.tested) * voxels(ground) / 8 if task == "mask" in ground.context.study.tasks else 0.0
+    answers = task == "mask" and task in ground.context.study.tasks
+    masks = len(ground.counts.tested) * voxels(ground) / 8 if answers else 0.0
     steps = (*_learning(ground, part), _answering(ground, part))
     return ModelPlan(steps, tuple(_files(ground, part)), tuple(network_missing(part)), masks)
 
