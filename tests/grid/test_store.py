@@ -1,5 +1,6 @@
 """Stored once, whole or not at all, and by many at a time."""
 
+import ast
 import json
 import multiprocessing
 import os
@@ -80,7 +81,10 @@ def test_another_recipe_grade_or_file_is_another_patient_in_the_store(cohort: Co
     assert {folder.name for folder in (tmp_path / "store").iterdir()} == keys
 
 
-@pytest.mark.parametrize("damage", ["no meta", "half meta", "short image", "flipped bit", "no labels", "empty folder"])
+DAMAGES = ("no meta", "half meta", "no shape", "wrong shape", "short image", "flipped bit", "no labels", "empty folder")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_half_written_or_damaged_patient_is_redone_and_never_read(
     cohort: Cohort, tmp_path: Path, damage: str
 ) -> None:
@@ -91,6 +95,12 @@ def test_a_half_written_or_damaged_patient_is_redone_and_never_read(
         (folder / "meta.json").unlink()
     elif damage == "half meta":
         (folder / "meta.json").write_text((folder / "meta.json").read_text()[:100])
+    elif damage in ("no shape", "wrong shape"):  # the first is a folder of an earlier version
+        meta = json.loads((folder / "meta.json").read_text())
+        shape = meta["files"]["image.npy"].pop("shape")
+        if damage == "wrong shape":
+            meta["files"]["image.npy"]["shape"] = [2 * shape[0], *shape[1:]]
+        (folder / "meta.json").write_text(json.dumps(meta))
     elif damage == "short image":
         os.truncate(folder / "image.npy", 1000)
     elif damage == "flipped bit":
@@ -108,6 +118,16 @@ def test_a_half_written_or_damaged_patient_is_redone_and_never_read(
     redone = prepare_cohort(cohort, RECIPE, store)[0][0]
     assert np.array_equal(redone.image, image)
     assert len(list(store.iterdir())) == 3
+
+
+def test_opening_parses_no_source(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`numpy.load` does, and threads that parse at once may fail in Python 3.11.7 (python/cpython#106905)."""
+    stored = prepare_cohort(cohort, RECIPE, tmp_path / "store")[0][0]
+    assert np.array_equal(np.load(tmp_path / "store" / stored.content / "image.npy"), stored.image)
+    monkeypatch.setattr(ast, "literal_eval", refuse)
+    opened = open_subject(tmp_path / "store" / stored.content)
+    assert np.array_equal(opened.image, stored.image)
+    assert opened.labels is not None
 
 
 def test_what_a_killed_process_left_is_swept_when_it_is_old(cohort: Cohort, tmp_path: Path) -> None:

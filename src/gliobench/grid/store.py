@@ -2,7 +2,7 @@
 
     <store>/<key>/image.npy   (4, D, H, W) uint8
     <store>/<key>/labels.npy  (D, H, W) uint8, where there is a mask
-    <store>/<key>/meta.json   the rest, and size and CRC-32 of each array's file
+    <store>/<key>/meta.json   the rest, and shape, size and CRC-32 of each array's file
 
 The key hashes the bytes of the source files, so a patient that is there already is recognised without decompressing.
 A folder is written beside its place and moved there when all of it is on disk: any number of processes may prepare
@@ -12,6 +12,7 @@ the same patient, and one that dies leaves nothing that could be taken for a pat
 import errno
 import io
 import json
+import math
 import os
 import shutil
 import time
@@ -80,7 +81,7 @@ def open_subject(folder: Path) -> PreparedSubject:
     """A stored patient, its arrays mapped read-only. Raises StoreError where it is missing, unfinished or damaged."""
     meta = _read_meta(folder)
     try:
-        arrays = {name: _map(folder / name, entry["bytes"]) for name, entry in meta["files"].items()}
+        arrays = {name: _map(folder / name, entry["bytes"], entry["shape"]) for name, entry in meta["files"].items()}
         width, height, depth = meta["native_shape"]
         return PreparedSubject(
             id=meta["id"],
@@ -152,13 +153,13 @@ def _publish(part: Path, folder: Path) -> None:
             shutil.rmtree(damaged)
 
 
-def _write_array(path: Path, array: NDArray[np.uint8]) -> dict[str, int]:
+def _write_array(path: Path, array: NDArray[np.uint8]) -> dict[str, Any]:
     """The array as `numpy.save` writes it, without a copy of it."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
     parts = (header.getvalue(), np.ascontiguousarray(array).data.cast("B"))
     _write_bytes(path, *parts)
-    return {"bytes": sum(map(len, parts)), "crc32": crc32(parts[1], crc32(parts[0]))}
+    return {"shape": array.shape, "bytes": sum(map(len, parts)), "crc32": crc32(parts[1], crc32(parts[0]))}
 
 
 def _write_bytes(path: Path, *parts: bytes | memoryview) -> None:
@@ -201,19 +202,22 @@ def _read_meta(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _map(path: Path, expected_bytes: int) -> NDArray[np.uint8]:
+def _map(path: Path, expected_bytes: int, shape: list[int]) -> NDArray[np.uint8]:
+    """The array at the end of its file, mapped.
+
+    Not by `numpy.load`, which has Python parse the header: that fails now and then in several threads before
+    Python 3.11.8 (python/cpython#106905).
+    """
     try:
         found_bytes = path.stat().st_size
         if found_bytes != expected_bytes:
             raise _damaged(path.parent, f"{path.name} has {found_bytes} bytes, expected {expected_bytes}")
-        mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError) as error:
-        raise _damaged(path.parent, f"{path.name}: {error}") from error
+        offset = expected_bytes - math.prod(shape)
+        return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=tuple(shape))
     except StoreError:
         raise
-    except ValueError as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise _damaged(path.parent, f"{path.name}: {error}") from error
-    return mapped
 
 
 def _damaged(folder: Path, why: str) -> StoreError:
