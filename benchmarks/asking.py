@@ -122,7 +122,7 @@ def memory(options: argparse.Namespace) -> Result:
     peaks = {}
     for slices in (100, 400):
         command = [sys.executable, __file__, "peak", "--slices", str(slices), "--config", options.config]
-        shared = ["--batch", str(options.batch), "--threads", str(options.threads)]
+        shared = ["--batch", str(options.batch), "--threads", str(options.threads), "--dtype", options.dtype]
         ended = subprocess.run([*command, *shared], check=True, capture_output=True, text=True)
         peaks[slices] = float(ended.stdout.split()[-1])
     return {
@@ -167,7 +167,7 @@ def rounds(options: argparse.Namespace, ways: dict[str, Callable[[], Any]]) -> d
 def build(options: argparse.Namespace, **asking: Any) -> VisionLanguageModel:
     with tempfile.TemporaryDirectory() as scratch:
         folder = TINY.get(options.config, write_tiny_mllama)(Path(scratch) / "checkpoint")
-        model = VisionLanguageModel(folder, name=options.config, tasks=("grade", "box"), **asking)
+        model = VisionLanguageModel(folder, name=options.config, tasks=("grade", "box"), dtype=options.dtype, **asking)
     if options.config == REAL:
         tiny = model._checkpoint
         tiny.processor.image_processor.size = {"height": 560, "width": 560}
@@ -194,6 +194,7 @@ def report(options: argparse.Namespace, result: Result) -> None:
         "benchmark": f"asking-{options.part}",
         "model": options.config,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "dtype": "bfloat16" if options.config == REAL else options.dtype,
         "threads": options.threads,
         "clock": options.clock,
         "rounds": options.rounds,
@@ -213,6 +214,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=95)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of the tiny models")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
