@@ -128,7 +128,7 @@ def test_an_adapter_on_top_is_asked_with_its_base_and_never_about_whom_either_le
     context = context_of(folder, "adapted", text.replace("{{", "{").replace("}}", "}"))
     prepare(context)
     split(context)
-    with pytest.raises(StageError, match="adapted is not fine-tuned on fold 0 yet: run `gliobench finetune"):
+    with pytest.raises(StageError, match=r"adapted-fold-0 has not learnt yet, .*: run `gliobench finetune"):
         predict(context)
     finetune(context)
     predict(context)

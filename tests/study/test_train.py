@@ -111,7 +111,7 @@ def test_learning_on_from_a_network_of_another_kind_is_refused(crossed: Context,
 def test_a_network_that_is_not_trained_is_named_with_its_fold(crossed: Context, tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(CROSSED.replace("name: segmenter", "name: other"))
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=crossed.cohort, out=crossed.folder.root)
-    with pytest.raises(StageError, match="other is not trained on fold 0 yet"):
+    with pytest.raises(StageError, match=r"other-fold-0 has not learnt yet, .* `gliobench train --model other`"):
         predict(context, ["other"])
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,20 @@ def read_config(where: str, options: Mapping[str, Any]) -> Any:
 
 
 def folder_digest(folder: Path) -> str:
-    """SHA-256 over names and contents of all files that can change an answer, in the order of their names."""
+    """SHA-256 over names and contents of all files that can change an answer, in the order of their names.
+
+    A folder is read once a process, as long as its files' sizes and times stay.
+    """
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in HASHED and path.is_file()]
+    return _digest(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@lru_cache(maxsize=32)
+def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
     total = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in HASHED and path.is_file():
-            with path.open("rb") as file:
-                total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    for path, _, _ in files:
+        with path.open("rb") as file:
+            total.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return total.hexdigest()
 
 

@@ -10,7 +10,7 @@ from gliobench.records.record import Record, record_answer
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.context import Context, StageError
-from gliobench.study.folder import write_json
+from gliobench.study.folder import fingerprint, write_json
 
 if TYPE_CHECKING:
     from gliobench.scoring.score import Item
@@ -22,11 +22,23 @@ def write_asked(
     """Note which keys a model has been asked, in order; written when all of them are answered.
 
     `repeated`: those that repeat one of `asked` with another seed. Only consistency looks at them. `deciding`: those
-    about validation patients. Only the aggregation of grades looks at them.
+    about validation patients. Only the aggregation of grades looks at them. All of it is about the patients whom
+    `context` tests.
     """
+    write_json(context.folder.tested(model), context.tested)
     write_json(context.folder.deciding(model), list(deciding))
     write_json(context.folder.repeated(model), list(repeated))
     write_json(context.folder.asked(model), list(asked))
+
+
+def answers_digest(context: Context, model: str) -> str:
+    """SHA-256 of all that a model answers to the study as it stands. Raises StageError as `current_answers` does."""
+    given = [
+        (one.key, one.kind, one.value, one.score, one.text)
+        for read in (current_answers, repeated_answers, deciding_answers)
+        for one in read(context, model)
+    ]
+    return fingerprint(answers=given)
 
 
 def current_answers(context: Context, model: str) -> list[Record]:

@@ -10,9 +10,9 @@ from gliobench.models.conversation import question_text
 from gliobench.models.png import write_png
 from gliobench.models.prediction import Question
 from gliobench.study.answer_parts import ReplayModel, samples
-from gliobench.study.build import own_prompts
 from gliobench.study.context import Context, StageError
 from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.outside import own_prompts
 from gliobench.study.questions import repeated_questions, slice_questions
 from gliobench.tasks.registry import TASKS
 

@@ -17,11 +17,11 @@ from gliobench.study.config import AnyModel, BaselineModel
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel
+from gliobench.study.outside import own_prompts
 from gliobench.study.replayed import replayed_model
 from gliobench.study.shots import reference_shots
 from gliobench.study.shown import shown
 from gliobench.study.vision_parts import UNTRAINED_VISION, EncoderModel, SegmenterModel
-from gliobench.tasks.prompt import Prompt, read_prompt_file
 
 if TYPE_CHECKING:
     from gliobench.models.conversation import Shot
@@ -65,27 +65,23 @@ def _network(context: Context, part: NetworkModel, round: Round, plane: Plane) -
 
 
 def network_folders(context: Context, part: NetworkModel, round: Round) -> list[Path]:
-    """Where the networks lie that answer together in a round. Raises StageError where one is not trained yet."""
+    """Where the networks lie that answer together in a round. Raises StageError where `weights` holds none."""
     if part.weights is not None:
         found = sorted(path.parent for path in part.weights.rglob(DESCRIPTION))
         if not found:
             raise StageError(f"{part.name}: {part.weights} holds no trained network (no {DESCRIPTION} in it)")
         return found
-    return _trained_here(context, part.name, round)
+    return _learnt_here(context, part.name, round)
 
 
-def _trained_here(context: Context, name: str, round: Round) -> list[Path]:
-    for number in round.folds:
-        if not context.folder.stamp(f"train-{name}-fold-{number}").exists():
-            raise StageError(f"{name} is not trained on fold {number} yet: run `gliobench train --model {name}` first")
+def _learnt_here(context: Context, name: str, round: Round) -> list[Path]:
     return [context.folder.network(name, number) for number in round.folds]
 
 
 def _nnunet(context: Context, part: NnUNetModel, round: Round, plane: Plane) -> Model:
     from gliobench.models.nnunet import Installation, load_nnunet
 
-    folders = _trained_here(context, part.name, round)
-    return load_nnunet(folders, part.name, Installation(part.python, context.workers))
+    return load_nnunet(_learnt_here(context, part.name, round), part.name, Installation(part.python, context.workers))
 
 
 def _together(context: Context, part: TogetherModel, round: Round, plane: Plane) -> Model:
@@ -104,13 +100,7 @@ def _language_model(context: Context, part: LanguageModel, round: Round, plane: 
 
     checkpoint = adapter = None
     if part.finetune is not None:
-        number = next(iter(round.folds))
-        if not context.folder.stamp(f"finetune-{part.name}-fold-{number}").exists():
-            raise StageError(
-                f"{part.name} is not fine-tuned on fold {number} yet: "
-                f"run `gliobench finetune --model {part.name}` first"
-            )
-        folder = context.folder.network(part.name, number)
+        folder, *_ = _learnt_here(context, part.name, round)  # several adapters cannot answer together
         checkpoint, adapter = (folder, None) if part.finetune.method == "full" else (None, folder)
     shots = reference_shots(context, part, round, plane)
     asked = language_model(context, part, checkpoint=checkpoint, adapter=adapter, shots=shots)
@@ -210,11 +200,6 @@ def _learners(
     """The training patients of a round, and those who decide."""
     train = [subjects[id] for id in round.learn if id not in round.validation]
     return train, [subjects[id] for id in round.validation]
-
-
-def own_prompts(path: Path | None, tasks: Sequence[str]) -> dict[str, Prompt] | None:
-    """A study's own prompts for the tasks, None where it has none."""
-    return {task: read_prompt_file(path, task) for task in tasks} if path else None
 
 
 def checkpoint_folder(context: Context, checkpoint: str) -> str:

@@ -14,8 +14,9 @@ from gliobench.models.prediction import Prediction
 from gliobench.models.unsloth import start_unsloth
 from gliobench.study.build import is_finetuned, is_left_to_unsloth, language_model
 from gliobench.study.context import Context, StageError
-from gliobench.study.folder import file_digest, fingerprint, write_json
+from gliobench.study.folder import fingerprint, write_json
 from gliobench.study.language_parts import LanguageModel
+from gliobench.study.outside import BY_CONTENT, contents
 
 if TYPE_CHECKING:
     from gliobench.training.finetune.examples import Example
@@ -79,8 +80,8 @@ def finetuning_inputs(context: Context, part: LanguageModel, fold: Fold) -> str:
     """Fingerprint of everything that decides what a model learns."""
     subjects = {name: [context.subjects[id] for id in ids] for name, ids in vars(fold).items()}
     return fingerprint(
-        model=part.model_dump(exclude={"name", "aggregate", *LanguageModel.OPERATION}),
-        prompts=file_digest(part.prompts) if part.prompts else None,
+        model=part.model_dump(exclude={"name", "aggregate", *LanguageModel.OPERATION, *BY_CONTENT}),
+        outside=contents(part),
         planes=context.study.slices.planes,
         tasks=_tasks(context, part),
         patients={name: [[one.content, one.grade] for one in part] for name, part in subjects.items()},
@@ -122,6 +123,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     model = language_model(context, part, to_train=True)
     bar = context.voice.bar(f"finetune {part.name}-fold-{number}", settings.steps or 0)
     out.mkdir(parents=True, exist_ok=True)
+    (out / DESCRIPTION).unlink(missing_ok=True)  # an earlier model's; from here on it is no longer whole
     with bar as advance:
         found = fit(
             model,

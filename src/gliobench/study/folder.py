@@ -63,9 +63,13 @@ class StudyFolder:
         """The keys of the questions about validation patients, who teach how slices become a grade; none is scored."""
         return self.root / "answers" / f"{model}.deciding.json"
 
-    def question_lists(self, model: str) -> tuple[Path, Path, Path]:
-        """All three; a model has been asked when they are there."""
-        return self.asked(model), self.repeated(model), self.deciding(model)
+    def tested(self, model: str) -> Path:
+        """The ids of the patients whom the questions asked are about: fewer with one fold than with all."""
+        return self.root / "answers" / f"{model}.tested.json"
+
+    def question_lists(self, model: str) -> tuple[Path, ...]:
+        """All of these; a model has been asked when they are there."""
+        return self.asked(model), self.repeated(model), self.deciding(model), self.tested(model)
 
     @property
     def stamps(self) -> Path:

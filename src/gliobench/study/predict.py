@@ -1,7 +1,6 @@
 """Stage `predict`: every question of the study is put to every model; what was answered is never asked again."""
 
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 
 from gliobench.models.errors import ModelStopped
 from gliobench.models.prediction import Charged, Model, Prediction, Question
@@ -10,19 +9,23 @@ from gliobench.records.record import make_record, question_key
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answer_parts import ReplayModel, samples
-from gliobench.study.answers import write_asked
-from gliobench.study.build import BUILDERS, build_model, network_folders
+from gliobench.study.answers import answers_digest, write_asked
+from gliobench.study.build import BUILDERS, build_model, is_finetuned, network_folders
 from gliobench.study.config import AnyModel, shown_the_truth
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.finetune import finetuned_folds, finetuning_inputs
-from gliobench.study.folder import file_digest, fingerprint
+from gliobench.study.folder import file_digest, fingerprint, stamped_seconds
 from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, mask_model
 from gliobench.study.nnunet import nnunet_inputs
+from gliobench.study.outside import BY_CONTENT, contents
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
 from gliobench.study.replayed import check_held, held_digest, replayed_model
 from gliobench.study.train import training_inputs
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
+
+# Where a model runs, and what is made of its answers.
+NOT_ASKED = {"log", "aggregate", *LanguageModel.OPERATION, *ServerModel.OPERATION}
 
 
 def predict(context: Context, names: Collection[str] | None = None) -> None:
@@ -50,6 +53,8 @@ def _ask(context: Context, part: AnyModel) -> None:
     with context.stage(f"predict-{part.name}", inputs, done=all(path.exists() for path in lists)) as to_do:
         if not to_do:
             return
+        for one in (part, *_members(context, part)):
+            _check_learnt(context, one)
         context.folder.asked(part.name).unlink(missing_ok=True)
         if isinstance(part, ReplayModel):
             for sentence in _fits(context, part):
@@ -69,19 +74,16 @@ def _inputs(context: Context, part: AnyModel) -> str:
     """Fingerprint of everything that decides which questions are asked and what is answered."""
     study = context.study
     by, masks = study.slices.by, mask_model(part)
-    members = [one for one in study.models if isinstance(part, TogetherModel) and one.name in part.of]
-    prompts = part.prompts if isinstance(part, LanguageModel | ServerModel) else None
     return fingerprint(
-        model=part.model_dump(exclude={"log", "python", "aggregate", *LanguageModel.OPERATION, *ServerModel.OPERATION}),
-        prompts=file_digest(prompts) if prompts else None,
-        adapter=_adapter_digest(part) if isinstance(part, LanguageModel) else None,
+        model=part.model_dump(exclude=NOT_ASKED | BY_CONTENT),
+        outside=contents(part),
         trained=_trained(context, part),
         held=held_digest(part) if isinstance(part, ReplayModel) else None,
         slices=study.slices.model_dump(),
-        chosen_by=_asked_digest(context, by) if by and by != part.name else None,
-        prompted_by=_asked_digest(context, part.source) if isinstance(part, SegmenterModel) else None,
-        masks_by=_asked_digest(context, masks) if masks else None,
-        of=[_inputs(context, one) for one in members],
+        chosen_by=_answers_digest(context, by) if by and by != part.name else None,
+        prompted_by=_answers_digest(context, part.source) if isinstance(part, SegmenterModel) else None,
+        masks_by=_answers_digest(context, masks) if masks else None,
+        of=[_inputs(context, one) for one in _members(context, part)],
         tasks=study.tasks,
         consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
@@ -91,38 +93,53 @@ def _inputs(context: Context, part: AnyModel) -> str:
     )
 
 
+def _members(context: Context, part: AnyModel) -> list[AnyModel]:
+    """The entries that answer together."""
+    return [one for one in context.study.models if isinstance(part, TogetherModel) and one.name in part.of]
+
+
 def _avoids_validation(part: AnyModel) -> bool:
     """Whether it learns from the training patients without those who decide."""
     shown = isinstance(part, LanguageModel | ServerModel) and part.shots > 0
     return shown or isinstance(part, ClassicalModel | EncoderModel)
 
 
-def _adapter_digest(part: LanguageModel) -> str | None:
-    """Of an adapter in a folder: the same folder can hold another one after a second training."""
-    weights = Path(part.adapter or "") / "adapter_model.safetensors"
-    return file_digest(weights) if part.adapter and weights.is_file() else None
-
-
 def _validation(context: Context) -> list[str]:
     return [context.subjects[id].content for round in context.rounds for id in round.validation]
 
 
-def _asked_digest(context: Context, model: str) -> str | None:
-    path = context.folder.asked(model)
-    return file_digest(path) if path.exists() else None
+def _answers_digest(context: Context, model: str) -> str | None:
+    return answers_digest(context, model) if context.folder.asked(model).exists() else None
 
 
-def _trained(context: Context, part: AnyModel) -> list[str] | None:
-    """Fingerprints of what the models that answer learn from, or of weights from elsewhere; None: they do not learn."""
-    if isinstance(part, LanguageModel) and part.finetune is not None:
-        return [finetuning_inputs(context, part, fold) for _, fold in finetuned_folds(context)]
-    if isinstance(part, NnUNetModel):
-        return [nnunet_inputs(context, part, fold) for fold in context.folds.values()]
-    if not isinstance(part, NetworkModel):
-        return None
-    if part.weights is not None:
+def _trained(context: Context, part: AnyModel) -> list[str]:
+    """Fingerprints of what the models that answer learn from, or of weights from elsewhere."""
+    if isinstance(part, NetworkModel) and part.weights is not None:
         return [file_digest(folder / DESCRIPTION) for folder in network_folders(context, part, context.rounds[0])]
-    return [training_inputs(context, part, fold) for fold in context.folds.values()]
+    return [inputs for _, inputs in _learnt(context, part)]
+
+
+def _learnt(context: Context, part: AnyModel) -> list[tuple[str, str]]:
+    """The stages in which an entry learns, one a fold, each with the fingerprint of its inputs."""
+    verb, inputs = "train", {}
+    if is_finetuned(part):
+        verb, inputs = "finetune", {n: finetuning_inputs(context, part, fold) for n, fold in finetuned_folds(context)}
+    elif isinstance(part, NnUNetModel):
+        inputs = {n: nnunet_inputs(context, part, fold) for n, fold in context.folds.items()}
+    elif isinstance(part, NetworkModel) and part.weights is None:
+        inputs = {n: training_inputs(context, part, fold) for n, fold in context.folds.items()}
+    return [(f"{verb}-{part.name}-fold-{n}", found) for n, found in inputs.items()]
+
+
+def _check_learnt(context: Context, part: AnyModel) -> None:
+    """Raise StageError where what answers was not learnt yet, or with other settings or patients than the study's."""
+    for stage, inputs in _learnt(context, part):
+        if stamped_seconds(context.folder.stamp(stage), inputs) is None:
+            verb, _, rest = stage.partition("-")
+            raise StageError(
+                f"{rest} has not learnt yet, or with other settings or patients than the study has now: "
+                f"run `gliobench {verb} --model {part.name}` first"
+            )
 
 
 def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Model, list[Question], Round]]:

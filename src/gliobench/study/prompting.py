@@ -9,9 +9,8 @@ from gliobench.models.prediction import Question
 from gliobench.models.segmenter import Prompts
 from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
-from gliobench.study.answers import current_answers
+from gliobench.study.answers import answers_digest, current_answers
 from gliobench.study.context import Context, StageError
-from gliobench.study.folder import file_digest
 from gliobench.study.vision_parts import TRUTH, SegmenterModel
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.chain import coarsen
@@ -28,7 +27,7 @@ def make_prompts(context: Context, part: SegmenterModel) -> Prompts:
     if part.source == TRUTH:
         return Prompts(part.prompt, lambda question: _true_place(question, part.usable_tasks[0]), {"from": TRUTH})
     records = _nearest_records(context, part)
-    digest = file_digest(context.folder.asked(part.source))
+    digest = answers_digest(context, part.source)
     arrays = Arrays(context.folder.masks)
 
     @lru_cache(maxsize=1)  # questions come patient by patient

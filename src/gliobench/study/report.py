@@ -43,7 +43,13 @@ def report(context: Context) -> Path:
     from gliobench.report.page import write_report
 
     page = context.folder.report / "report.html"
-    inputs = fingerprint(scores=scores_inputs(context), version=version("gliobench"))
+    inputs = fingerprint(
+        scores=scores_inputs(context),
+        study=context.study.model_dump(mode="json"),
+        left_out=context.left_out,
+        split=context.split.checksum,
+        version=version("gliobench"),
+    )
     with context.stage("report", inputs, done=page.exists()) as to_do:
         if not to_do:
             return page

@@ -1,5 +1,6 @@
 """Stage `score`: all answers of all models about the test patients, with one arithmetic."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,10 +8,10 @@ from typing import TYPE_CHECKING
 from gliobench.grid.frame import Plane
 from gliobench.records.record import Record
 from gliobench.study.aggregate import aggregations
-from gliobench.study.answers import answered_items, current_answers
+from gliobench.study.answers import answered_items, answers_digest, current_answers
 from gliobench.study.consistency import score_consistency
 from gliobench.study.context import Context, StageError
-from gliobench.study.folder import file_digest, fingerprint
+from gliobench.study.folder import fingerprint
 from gliobench.study.questions import asked_slices
 
 if TYPE_CHECKING:
@@ -42,17 +43,27 @@ def scores_inputs(context: Context) -> str:
     absent = [name for name in names if not all(path.exists() for path in context.folder.question_lists(name))]
     if absent:
         raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
+    for name in names:
+        _check_tested(context, name)
     return fingerprint(
-        answers={name: file_digest(context.folder.asked(name)) for name in names},
+        answers={name: answers_digest(context, name) for name in names},
         test=[context.subjects[id].content for id in context.tested],
         grades=[context.subjects[id].grade for id in context.tested],
         slices=context.study.slices.model_dump(),
         consistency=context.study.consistency.model_dump() if context.study.consistency else None,
-        repeated={name: file_digest(context.folder.repeated(name)) for name in names},
         aggregate={part.name: getattr(part, "aggregate", None) for part in context.study.models},
-        deciding={name: file_digest(context.folder.deciding(name)) for name in names},
         decide=[[context.subjects[id].grade for id in round.validation] for round in context.rounds],
     )
+
+
+def _check_tested(context: Context, name: str) -> None:
+    """Raise StageError where a model was asked about other patients than are to be scored."""
+    asked = json.loads(context.folder.tested(name).read_text(encoding="utf-8"))
+    if set(asked) != set(context.tested):
+        raise StageError(
+            f"{name} was asked about {len(asked)} test patients, and these folds have {len(context.tested)}: give the "
+            "same --fold as to `gliobench predict`, or run `gliobench predict` with this one first"
+        )
 
 
 def read_scores(context: Context) -> "Scores":
