@@ -130,9 +130,9 @@ def _by_question(fault: Answer, which: int) -> Callable[[int, dict[str, Any]], A
     ("fault", "finish", "control"),
     [
         (Answer({"choices": []}), "no choices", 0),
-        (Answer({"error": {"message": "cannot decode"}}, status=500), "HTTP 500", 1),
-        (Answer({}, hang_up=True), "hang-up", 1),
-        (Answer(b"{"), "broken JSON", 1),
+        (Answer({"error": {"message": "cannot decode"}}, status=500), "HTTP 500", 5),
+        (Answer({}, hang_up=True), "hang-up", 5),
+        (Answer(b"{"), "broken JSON", 5),
     ],
 )
 def test_a_question_that_keeps_failing_alone_is_missing_and_the_others_are_answered(
@@ -145,7 +145,25 @@ def test_a_question_that_keeps_failing_alone_is_missing_and_the_others_are_answe
     assert "attempt 3 of 3" in failed.answer.reason
     assert (failed.finish, failed.text, failed.tokens) == (finish, None, None)
     assert [prediction.answer for prediction in predictions] == [Answered(Grade(1))] * 5
-    assert len(log.bodies) == 5 + 3 + control  # a black slice shows that the server is not at fault
+    # A black slice shows that the server is not at fault, three more attempts and a black slice that it had not just
+    # come back.
+    assert len(log.bodies) == 5 + 3 + control
+
+
+def test_a_server_that_comes_back_while_it_is_tested_costs_no_answer() -> None:
+    down = range(2, 7)  # all three attempts of the third question, and two of the three about a black slice
+    with serving(lambda number, _: Answer({}, status=503) if number in down else GOOD) as (address, _):
+        predictions = list(_model(address).predict(questions(4, "grade")))
+    assert [prediction.answer for prediction in predictions] == [Answered(Grade(1))] * 4
+
+
+@pytest.mark.parametrize("last", [Answer({}, status=429), Answer({"choices": []})])
+def test_what_the_last_attempt_says_is_not_all_that_was_said(last: Answer) -> None:
+    faults = [Answer({}, status=503), Answer({}, status=503), last]
+    with serving(lambda number, _: faults[number] if number < 3 else GOOD) as (address, log):
+        (prediction,) = _model(address).predict(questions(1, "grade"))
+    assert prediction.answer == Answered(Grade(1))
+    assert len(log.bodies) == 3 + 1 + 1  # the slice, a black one, the slice again
 
 
 def test_a_server_that_goes_down_stops_the_run_and_keeps_what_is_answered() -> None:

@@ -123,7 +123,7 @@ class OpenAIModel:
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """Yield one prediction a question, in the order asked; images are made shortly before their turn comes.
 
-        A question whose attempts all fail, while the server answers the same question about a black slice, is
+        A question whose attempts all fail, twice, while the server answers the same question about a black slice, is
         Missing, with the reason in `finish`. Raises ModelError before anything is asked (a task that is not this
         model's, a question about a whole volume); ModelStopped, with what else is answered, where the server is down,
         takes no such request, or does not do what `guided` or `logprobs` ask of it.
@@ -172,25 +172,39 @@ class OpenAIModel:
         try:
             body = self._question_body(question)
             async with slots:
-                try:
-                    reply = await connection.ask(body)
-                except GaveUpError as error:
-                    return await self._unanswered(connection, question, error)
+                answer = await self._reply(connection, question, body)
         except ModelError as error:
             raise ModelError(f"{self.name}, {_place(question)}: {error}") from None
-        return self._prediction(question, reply)
+        if isinstance(answer, GaveUpError):
+            return Prediction(question, Missing(f"the server gave no answer: {answer}"), finish=answer.finish)
+        return self._prediction(question, answer)
 
-    async def _unanswered(self, connection: Connection, question: Question, error: GaveUpError) -> Prediction:
-        """Missing where it is this question's fault: the server answers the same question about a black slice."""
-        if not error.replied:
+    async def _reply(self, connection: Connection, question: Question, body: bytes) -> Reply | GaveUpError:
+        """The reply, or why there is none where that is this question's fault.
+
+        It is where the server replies without an answer in it, or answers about a black slice what it does not answer
+        about this one. The server can have come back between the two, so the question is asked again before it is
+        blamed.
+        """
+        for _ in range(2):
             try:
-                await connection.ask(self._question_body(question, black=True))
-            except GaveUpError:
-                raise ModelError(
-                    f"{self.server.base_url} is down: {error}, nor does it answer about a black slice. What is "
-                    "answered is kept; start the same command again when the server is back"
-                ) from None
-        return Prediction(question, Missing(f"the server gave no answer: {error}"), finish=error.finish)
+                return await connection.ask(body)
+            except GaveUpError as error:
+                gave_up = error
+            if gave_up.replied:
+                break
+            await self._check_that_it_answers(connection, question, gave_up)
+        return gave_up
+
+    async def _check_that_it_answers(self, connection: Connection, question: Question, error: GaveUpError) -> None:
+        """Raise ModelError where the server does not answer the same question about a black slice either."""
+        try:
+            await connection.ask(self._question_body(question, black=True))
+        except GaveUpError:
+            raise ModelError(
+                f"{self.server.base_url} is down: {error}, nor does it answer about a black slice. What is "
+                "answered is kept; start the same command again when the server is back"
+            ) from None
 
     def _prediction(self, question: Question, reply: Reply) -> Prediction:
         answer = self._read(question, reply)

@@ -27,8 +27,8 @@ FILTERED = "content_filter"  # a 400 that is about this question alone, not abou
 
 
 class GaveUpError(Exception):
-    """A question got no answer in all its attempts. `replied`: the server did reply, but without an answer in it;
-    `finish`: the reason in two words, for the record."""
+    """A question got no answer in all its attempts. `replied`: the server did reply in each, but without an answer in
+    it; `finish`: the reason of the last in two words, for the record."""
 
     def __init__(self, reason: str, finish: str, replied: bool) -> None:
         super().__init__(reason)
@@ -128,22 +128,23 @@ class Connection:
         Raises GaveUpError after the last attempt; ModelError for what no other attempt would mend, and where the
         server's rate limit never let the question through.
         """
+        faults: list[_FaultError] = []
         for attempt in range(1, self.server.attempts + 1):
             await self._wait_while_held()
             try:
                 reply = await self._attempt(body)
             except _FaultError as error:
-                fault = error
+                faults.append(error)
             else:
                 self.usage.add(reply)
                 return reply
             if attempt < self.server.attempts:
                 self.usage.retries += 1
-                await self._wait(fault, attempt)
-        reason = f"{fault} (attempt {attempt} of {self.server.attempts})"
-        if fault.finish == "HTTP 429":
+                await self._wait(faults[-1], attempt)
+        reason = f"{faults[-1]} (attempt {attempt} of {self.server.attempts})"
+        if all(fault.finish == "HTTP 429" for fault in faults):
             raise ModelError(f"{self.server.base_url}: {reason}; ask again later, or lower in_flight")
-        raise GaveUpError(reason, fault.finish, fault.replied) from None
+        raise GaveUpError(reason, faults[-1].finish, all(fault.replied for fault in faults)) from None
 
     async def _wait(self, fault: _FaultError, attempt: int) -> None:
         """Back off with full jitter (Brooker 2015); a server that says when is left alone by all till then."""
