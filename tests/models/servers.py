@@ -77,6 +77,10 @@ def serving(answer: Callable[[int, dict[str, Any]], Answer]) -> Iterator[tuple[s
                 with lock:
                     log.at_once -= 1
 
+        def do_CONNECT(self) -> None:
+            """As a proxy that lets nothing through."""
+            self.send_error(answer(len(log.bodies), {}).status)
+
         def _send(self, said: Answer) -> None:
             stopped.wait(min(said.wait_s, SECONDS))
             if said.hang_up:

@@ -227,6 +227,11 @@ def test_settings_hold_what_changes_an_answer_and_nothing_of_how_it_is_fetched()
     [
         ("ftp://host/v1", "expected an address such as"),
         ("127.0.0.1:8000/v1", "expected an address such as"),
+        ("http://[::1/v1", "expected an address such as"),
+        ("http://host:80000/v1", "expected an address such as"),
+        ("http://two words/v1", "expected an address such as"),
+        ("http://host:port/v1", "expected an address such as"),
+        ("http://me:secret-word@[host/v1", "expected an address such as"),
         ("http://me:secret-word@host/v1", "holds more than an address"),
         ("http://host/v1?api-key=secret-word", "holds more than an address"),
     ],
@@ -235,6 +240,12 @@ def test_addresses_that_cannot_be_used(address: str, message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         Server(address)
     assert "secret-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["http://a..b/v1", "http://1.2.3.4.5/v1"])
+def test_a_host_that_can_be_none_is_no_server_that_is_down(address: str) -> None:
+    with pytest.raises(ModelError, match=f"base_url {address}, or the environment's proxy, is no address"):
+        list(OpenAIModel(Server(address, first_wait_s=0.01), "m").predict(questions(1, "grade")))
 
 
 def test_wrong_options() -> None:

@@ -90,8 +90,9 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     assert seconds_to_wait(soon) == pytest.approx(30, abs=2)
     past = format_datetime(datetime.now(UTC) - timedelta(seconds=30), usegmt=True)
-    read = [seconds_to_wait(text) for text in (None, "7", " 0.5 ", "-3", "nan", "soon", "", past)]
-    assert read == [0, 7, 0.5, 0, 0, 0, 0, 0]
+    never = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+    read = [seconds_to_wait(text) for text in (None, "7", " 0.5 ", "-3", "nan", "soon", "", past, never)]
+    assert read == [0, 7, 0.5, 0, 0, 0, 0, 0, 0]
 
 
 def test_a_server_that_asks_for_an_hour_stops_the_run_at_once() -> None:
@@ -247,14 +248,15 @@ def test_the_key_is_sent_and_shown_nowhere_even_where_the_server_sends_it_back(
         Answer(completion(f"Choice: 1, you said {SECRET}", finish=f"stop {SECRET}")),
         Answer({"choices": [{"message": {"content": None, "refusal": f"no, {SECRET}"}}]}),
         Answer({"error": {"code": "content_filter", "message": SECRET}}, status=400),
+        Answer({"choices": [{"message": {"content": [{"text": SECRET[:9]}, {"text": SECRET[9:]}]}}]}),
         *[Answer({"choices": [], SECRET: SECRET})] * 3,
         Answer({"error": {"message": f"bad key {SECRET}"}}, status=401, headers={"X-Key": SECRET}),
     ]
     shown = [repr(key), str(key), repr(Server("http://127.0.0.1/v1", key))]
     with serving(lambda number, _: echoed[number]) as (address, log):
         model = _model(address, key=key)
-        predictions = model.predict(questions(5, "grade"))
-        for prediction in [next(predictions) for _ in range(4)]:
+        predictions = model.predict(questions(6, "grade"))
+        for prediction in [next(predictions) for _ in range(5)]:
             shown += [repr(prediction), make_record("k", "m", prediction, (), Arrays(tmp_path)).to_json()]
         with pytest.raises(ModelStopped, match=r"bad key \[key\]; the key in key_env is not accepted") as caught:
             next(predictions)
@@ -285,6 +287,38 @@ def test_the_environments_proxy_is_used_for_other_machines_only(monkeypatch: pyt
         assert log.paths == ["http://model.example/v1/chat/completions"]
         assert isinstance(prediction.answer, Answered)
         assert Server(address).proxy is None
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (407, "the proxy refuses: HTTP 407; it wants a name and a password in its address"),
+        (403, "the proxy refuses: HTTP 403"),
+        (503, r"is down: the proxy gives HTTP 503 \(attempt 3 of 3\)"),
+    ],
+)
+def test_a_proxy_that_lets_nothing_through_is_named_without_its_password(
+    status: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving(lambda *_: Answer(status=status)) as (address, _):
+        monkeypatch.setenv("https_proxy", address.replace("//", f"//user:{SECRET}@"))
+        with pytest.raises(ModelStopped, match=message) as caught:
+            list(_model("https://model.example/v1").predict(questions(1, "grade")))
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "proxy", [f"user:{SECRET}@proxy.example:3128", f"socks5://u:{SECRET}@h:1", f"http://u:{SECRET}@h:x"]
+)
+def test_a_proxy_that_is_no_address_is_named_without_its_password(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(
+        ModelError, match=r"proxy \(https_proxy\) cannot be used: expected an address such as"
+    ) as caught:
+        list(_model("https://model.example/v1").predict(questions(1, "grade")))
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.fixture
@@ -320,7 +354,8 @@ def test_wild_numbers_and_characters_do_no_harm() -> None:
     wild["usage"] = {"prompt_tokens": 10**400, "completion_tokens": -1}
     tops = [10**400, -(10**400), float("nan"), float("inf"), "0.1", None, True]
     top = [{"token": "1", "logprob": value} for value in tops] + [None, {"token": 1}]
-    wild["choices"][0]["logprobs"] = {"content": [{"token": "1", "top_logprobs": top}, 5, {"token": None}]}
+    places = [{"token": "1", "top_logprobs": top}, {"token": "2", "top_logprobs": 5}, 5, {"token": None}]
+    wild["choices"][0]["logprobs"] = {"content": places}
     reply = read_reply(json.loads(json.dumps(wild)))
     assert (reply.text, reply.finish) == ("Choice: 1 ?", "length?" + "x" * 33)
     assert (reply.prompt_tokens, reply.answer_tokens, grade_score(reply)) == (None, None, None)

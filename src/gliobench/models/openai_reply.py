@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,13 +114,15 @@ def _chances(logprobs: Any) -> tuple[TokenChance, ...]:
     if not isinstance(places, list):
         return ()
     return tuple(
-        TokenChance(place["token"], _top(place.get("top_logprobs") or ()))
+        TokenChance(place["token"], _top(place.get("top_logprobs")))
         for place in places
         if isinstance(place, dict) and isinstance(place.get("token"), str)
     )
 
 
-def _top(entries: Sequence[Any]) -> dict[str, float]:
+def _top(entries: Any) -> dict[str, float]:
+    if not isinstance(entries, list):
+        return {}
     return {
         entry["token"]: float(entry["logprob"])
         for entry in entries

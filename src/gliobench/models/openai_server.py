@@ -3,8 +3,9 @@
 import asyncio
 import json
 import random
+import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -23,6 +24,7 @@ LONGEST_RETRY_AFTER_S = 600.0  # a server that wants more is left for another da
 MOST_BYTES = 16 * 2**20  # of a reply; the longest answer in a task's format is far below 1 MiB
 PASSING = {408, 425, 429}  # and 500 and above: the same request can succeed later
 NO_MONEY = "insufficient_quota"  # a 429 that no waiting mends
+USERINFO = re.compile(r"//\S*@")  # of an address: the name and password before its host
 FILTERED = "content_filter"  # a 400 that is about this question alone, not about how all are asked
 
 
@@ -58,11 +60,16 @@ class Server:
     first_wait_s: float = FIRST_WAIT_S
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
+        shown = USERINFO.sub("//", self.base_url)
+        wrong = ModelError(f"base_url is {shown!r}; expected an address such as http://127.0.0.1:8000/v1")
+        try:
+            parts = urlsplit(self.base_url)
+        except ValueError:
+            raise wrong from None
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ModelError("base_url holds more than an address; a key is given by key_env, nothing else is sent")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ModelError(f"base_url is {self.base_url!r}; expected an address such as http://127.0.0.1:8000/v1")
+        if not _can_be_asked(self.base_url):
+            raise wrong
 
     @property
     def completions(self) -> str:
@@ -71,12 +78,30 @@ class Server:
 
     @property
     def proxy(self) -> str | None:
-        """The environment's proxy for the address (`https_proxy`, `no_proxy`, …); none for this machine itself."""
+        """The environment's proxy for the address (`https_proxy`, `no_proxy`, …); none for this machine itself.
+
+        Raises ModelError, which does not show it, where it is no address.
+        """
         parts = urlsplit(self.base_url)
         host = parts.hostname or ""
         if host in ("localhost", "::1") or host.startswith("127.") or proxy_bypass(host):
             return None
-        return getproxies().get(parts.scheme)
+        proxy = getproxies().get(parts.scheme)
+        if proxy is not None and not _can_be_asked(proxy):
+            raise ModelError(
+                f"the environment's proxy ({parts.scheme}_proxy) cannot be used: expected an address such as "
+                "http://proxy.example.org:3128"
+            )
+        return proxy
+
+
+def _can_be_asked(address: str) -> bool:
+    """Whether an address says how and where: HTTP, a host without spaces, a port that can be one."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and " " not in address
+    except ValueError:  # half a bracket, or a port that is no number or above 65535
+        return False
 
 
 @dataclass
@@ -168,18 +193,30 @@ class Connection:
                 status, retry_after_s = response.status, seconds_to_wait(response.headers.get("Retry-After"))
         except TimeoutError:
             raise _FaultError(f"no answer within {self.server.timeout_s:g} s", "time-out") from None
+        except aiohttp.ClientHttpProxyError as error:  # whose own words show the proxy's password
+            raise self._refused_by_proxy(error.status) from None
         except aiohttp.ClientSSLError as error:
-            raise ModelError(f"{self.server.base_url}: no secure connection: {self._hidden(str(error))}") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise _FaultError(
-                f"connection lost: {self._hidden(str(error)) or type(error).__name__}", "hang-up"
+            raise ModelError(f"{self.server.base_url}: no secure connection: {self._words(error)}") from None
+        except (aiohttp.InvalidURL, UnicodeError) as error:
+            raise ModelError(
+                f"base_url {self.server.base_url}, or the environment's proxy, is no address: {self._words(error)}"
             ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _FaultError(f"connection lost: {self._words(error) or type(error).__name__}", "hang-up") from None
         content = self._content(raw)
         if status == 400 and FILTERED in _said(content):
             return Reply("", FILTERED, f"the server's content filter{_said(content)}", None, None, ())
         if not 200 <= status < 300:
             raise self._refused(status, content, retry_after_s)
-        return _reply(content)
+        reply = _reply(content)
+        return replace(reply, text=self._hidden(reply.text))  # again: its parts are joined now
+
+    def _refused_by_proxy(self, status: int) -> Exception:
+        """As `_refused`, where the proxy does not let the request through to the server."""
+        if status in PASSING or status >= 500:
+            return _FaultError(f"the proxy gives HTTP {status}", f"HTTP {status}")
+        hint = "; it wants a name and a password in its address" if status == 407 else ""
+        return ModelError(f"{self.server.base_url}: the proxy refuses: HTTP {status}{hint}")
 
     def _refused(self, status: int, content: Any, retry_after_s: float) -> Exception:
         """What a status other than success means: a fault that can pass, or a person's mistake."""
@@ -189,6 +226,7 @@ class Connection:
         hint = {
             401: "; the key in key_env is not accepted" if self.server.key else "; name the key's variable in key_env",
             404: "; check base_url and model",
+            407: "; the proxy wants a name and a password in its address",
         }.get(status, "; see what the server's log says" if status >= 400 else "; give the final address as base_url")
         return ModelError(f"{self.server.base_url}: the server does not take the request: HTTP {status}{said}{hint}")
 
@@ -198,6 +236,10 @@ class Connection:
             return self._hidden(json.loads(raw))
         except (ValueError, RecursionError):
             return self._hidden(raw.decode("utf-8", "replace"))
+
+    def _words(self, error: Exception) -> str:
+        """What an error says, without the key and without the name and password of an address."""
+        return USERINFO.sub("//", str(self._hidden(str(error))))
 
     def _hidden(self, content: Any) -> Any:
         return self.server.key.hidden_in(content) if self.server.key else content
@@ -212,10 +254,10 @@ def seconds_to_wait(retry_after: str | None) -> float:
         return float(text)
     try:
         until = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError, OverflowError):
         return 0.0
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
