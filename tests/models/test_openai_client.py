@@ -14,8 +14,10 @@ from tests.models.asked import questions, shown_image, subject
 from tests.models.servers import Answer, TinyModel, completion, serving
 
 from gliobench.grid.slices import grey_slice
+from gliobench.models.conversation import read_answer
 from gliobench.models.errors import ModelError
 from gliobench.models.openai_client import Decoding, OpenAIModel, Prices, Server
+from gliobench.models.openai_reply import grade_score, read_reply
 from gliobench.models.prediction import Question
 from gliobench.models.tiny import UNTRAINED, write_tiny_mllama
 from gliobench.models.transformers_vlm import VisionLanguageModel
@@ -109,6 +111,31 @@ def test_scores_by_hand() -> None:
         model = OpenAIModel(Server(address), "m", logprobs=True)
         predictions = list(model.predict(questions(7, "grade")[3:]))
     assert [p.score for p in predictions] == [pytest.approx(0.6), 0.0, None, None]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "score"),
+    [
+        (["High", " Grade", " Glioma", ".", " Bright", " on", " T", "2", "."], None),
+        (["HGG", ",", " with", " ", "2", " foci"], None),
+        (["Choice", ":", " Low", " Grade", ".", " Lesion", " ", "1", " is", " dim"], None),
+        (["T", "2", " is", " bright", ".", " HGG", " (", "1", ")"], None),  # nothing that the parser takes for a claim
+        (["HGG", " (", "1", ")", "\n", "T", "2", " is", " bright"], 0.9),
+        (["The", " answer", " is", " ", "1", ",", " bright", " on", " T", "2"], 0.9),
+        (["Choice", ":", " **", "1", "**", "<|eot_id|>"], 0.9),
+        (["1", "<|eot_id|>"], 0.9),
+        (["Is", " it", " 0", "?", " No", ".", "</think>", "Choice", ":", " 1"], 0.9),
+        (["Choice", ":", " ", "1", "\n", "Choice", ":", " ", "0"], None),  # two answers are none
+    ],
+)
+def test_a_digit_that_is_not_the_answer_gives_no_score(tokens: list[str], score: float | None) -> None:
+    text = "".join(tokens).removesuffix("<|eot_id|>").rpartition("</think>")[2]
+    top = [{"token": "1", "logprob": math.log(0.9)}, {"token": "0", "logprob": math.log(0.1)}]
+    places = [{"token": token, "top_logprobs": top if token.strip() in ("0", "1", "2") else []} for token in tokens]
+    reply = read_reply(completion(text, logprobs={"content": places}))
+    (question,) = questions(1, "grade")
+    found = grade_score(reply, lambda text: read_answer(question, text, False, View()))
+    assert found == (score and pytest.approx(score))
 
 
 def test_the_request_is_what_the_interface_asks_for() -> None:

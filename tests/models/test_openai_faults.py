@@ -358,7 +358,11 @@ def test_wild_numbers_and_characters_do_no_harm() -> None:
     wild["choices"][0]["logprobs"] = {"content": places}
     reply = read_reply(json.loads(json.dumps(wild)))
     assert (reply.text, reply.finish) == ("Choice: 1 ?", "length?" + "x" * 33)
-    assert (reply.prompt_tokens, reply.answer_tokens, grade_score(reply)) == (None, None, None)
+    assert (reply.prompt_tokens, reply.answer_tokens, grade_score(reply, lambda _: Answered(Grade(1)))) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_what_a_server_says_cannot_steer_the_terminal() -> None:

@@ -207,21 +207,19 @@ class OpenAIModel:
             ) from None
 
     def _prediction(self, question: Question, reply: Reply) -> Prediction:
-        answer = self._read(question, reply)
+        def read(text: str) -> Answer:
+            return read_answer(question, unwrapped(self._guided, text), reply.finish == "length", self._view)
+
+        refused = reply.refusal or (reply.finish == FILTERED and not reply.text)
+        reason = reply.refusal or "the server's content filter took the answer away"
         return Prediction(
             question=question,
-            answer=answer,
-            score=grade_score(reply) if self._scored(question) else None,
+            answer=Refused(reason) if refused else read(reply.text),
+            score=grade_score(reply, read) if self._scored(question) else None,
             text=reply.text,
             tokens=reply.answer_tokens,
             finish=reply.finish,
         )
-
-    def _read(self, question: Question, reply: Reply) -> Answer:
-        if reply.refusal or (reply.finish == FILTERED and not reply.text):
-            return Refused(reply.refusal or "the server's content filter took the answer away")
-        text = unwrapped(self._guided, reply.text)
-        return read_answer(question, text, reply.finish == "length", self._view)
 
     def _question_body(self, question: Question, black: bool = False) -> bytes:
         """The request of a question; `black`: about a black image instead of the slice itself."""

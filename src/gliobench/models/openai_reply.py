@@ -1,16 +1,15 @@
 """What a server sent back, read without trusting it."""
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import NO_GLIOMA
 
 CHOICES = {str(choice): choice for choice in (LGG, HGG, NO_GLIOMA)}
-CLAIM = re.compile(r"(?:choice|classification|answer)\W{1,6}([012])(?!\d)", re.IGNORECASE)
 MOST_TOKENS = 10**9
 LEAST_LOGPROB = -1e5
 LONGEST_FINISH = 40  # characters
@@ -62,12 +61,13 @@ def read_reply(content: Mapping[str, Any]) -> Reply:
     )
 
 
-def grade_score(reply: Reply) -> float | None:
-    """P(HGG) / (P(LGG) + P(HGG) + P(no glioma)) where the answer's digit is written, None where it is not found.
+def grade_score(reply: Reply, read: Callable[[str], Answer]) -> float | None:
+    """P(HGG) / (P(LGG) + P(HGG) + P(no glioma)) where the answer's digit is written, None where no digit is the answer.
 
-    A choice below the server's most probable tokens counts as 0; tokens such as `1` and ` 1` are added up.
+    `read`: the typed answer of a text. A choice below the server's most probable tokens counts as 0; tokens such as `1`
+    and ` 1` are added up.
     """
-    place = _digit_place(reply)
+    place = _digit_place(reply, read)
     if place is None:
         return None
     chances = dict.fromkeys(CHOICES.values(), 0.0)
@@ -78,18 +78,25 @@ def grade_score(reply: Reply) -> float | None:
     return chances[HGG] / total if total > 0 else None
 
 
-def _digit_place(reply: Reply) -> TokenChance | None:
-    """The token that is the claimed digit: the last after a word such as `Choice:`, else the only digit there is."""
-    text, ends = "", []
-    for chance in reply.chances:
-        text += chance.token
-        ends.append(len(text))
-    digits = [place for place, chance in enumerate(reply.chances) if chance.token.strip() in CHOICES]
-    claims = list(CLAIM.finditer(text))
-    if claims:
-        digits = [place for place in digits if ends[place] - len(reply.chances[place].token) <= claims[-1].start(1)]
-        digits = [place for place in digits if claims[-1].start(1) < ends[place]]
-    return reply.chances[digits[0]] if len(digits) == 1 else None
+def _digit_place(reply: Reply, read: Callable[[str], Answer]) -> TokenChance | None:
+    """The token that is the answer's digit: the last one that cannot be another without another reading of the text.
+
+    The 2 of "High Grade Glioma, bright on T2" can.
+    """
+    written = "".join(chance.token for chance in reply.chances)
+    text = reply.text if reply.text in written else written  # without thoughts before it and a mark of the end
+    answer, begin, end = read(text), written.rindex(text), len(written)
+    if not isinstance(answer, Answered):
+        return None
+    for chance in reversed(reply.chances):
+        end -= len(chance.token)
+        digit = chance.token.strip()
+        place = end - begin + chance.token.find(digit)
+        if digit in CHOICES and 0 <= place < len(text):
+            before, after = text[:place], text[place + 1 :]
+            if any(read(f"{before}{other}{after}") != answer for other in CHOICES):
+                return chance
+    return None
 
 
 def _text(content: Any) -> str:
