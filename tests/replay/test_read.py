@@ -297,6 +297,8 @@ def test_utf_16_is_named(tmp_path: Path) -> None:
         ('{"subject": "A", "answer": "x"}', r"a.jsonl:1: no column truth; found subject, answer"),
         ('{"subject": "A", "truth": [5, 5, 1, 9], "answer": "x"}', r"a.jsonl:1: the truth of a box is \[row_min"),
         ('{"subject": "A", "truth": [5, 5], "answer": "x"}', r"a.jsonl:1: the truth of a box is .* found '\[5, 5\]'"),
+        ('{"subject": "A", "truth": null, "slice": 1%s, "answer": "x"}' % ("0" * 400), "a.jsonl:1: int too large"),
+        ('{"subject": "A", "truth": [0, 0, 9, 1%s], "answer": "x"}' % ("0" * 400), "a.jsonl:1: the truth of a box is"),
         ('{"subject": "A", "truth": 5, "answer": "x"}', r"a.jsonl:1: the truth of a box is .* found '5'"),
         ('{"subject": "A", "truth": [NaN, 1, 2, 3], "answer": "x"}', r"a.jsonl:1: the truth has \(nan, 1\), outside"),
         (

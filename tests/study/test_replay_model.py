@@ -14,8 +14,12 @@ from typer.testing import CliRunner
 from gliobench.cli import app
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.frame import take_slice
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.errors import ModelError
+from gliobench.models.prediction import Question
+from gliobench.models.replayed import Place, ReplayedAnswers
 from gliobench.records.store import RecordStore
+from gliobench.replay.answers import read_answers
 from gliobench.replay.errors import ReplayError
 from gliobench.study.answers import current_answers
 from gliobench.study.asking_elsewhere import write_questions
@@ -28,6 +32,7 @@ from gliobench.study.prepare import prepare
 from gliobench.study.run import run_stages
 from gliobench.study.score import read_consistency, read_scores, score
 from gliobench.study.split import split
+from gliobench.tasks.answer import Missing, Refused
 
 HEAD = """\
 name: held
@@ -245,6 +250,84 @@ def test_records_without_text_are_refused(tmp_path: Path, phantom_cohort: Path, 
     with pytest.raises(ReplayError, match="flair-blob writes no text that could be read again; masks of a network"):
         run_stages(held)
     assert not held.folder.root.exists(), "a bad file stops a study before the first stage"
+
+
+def record(key: str, text: str | None, **more: object) -> str:
+    """A line of a run's file: about one slice, answered where there is text."""
+    fields = {"key": key, "model": "m", "subject": "P1", "task": "grade", "plane": "axial", "index": 3, "repeat": 0}
+    fields |= {"kind": "answered", "value": {"grade": 1}, "reason": None, "score": None, "text": text, "tokens": 4}
+    return json.dumps({**fields, "finish": "stop", **more}) + "\n"
+
+
+def test_of_a_runs_file_those_answers_count_that_its_lists_name(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(record("old", "Choice: 0") + record("new", "Choice: 1") + record("again", "Choice: 2", repeat=1))
+    with pytest.raises(
+        ReplayError, match=r"m.jsonl:2: .* in .*m.jsonl:1 already: .*m.asked.json and m.repeated.json say"
+    ):
+        read_answers(path)
+    (tmp_path / "m.asked.json").write_text('["old"]')
+    (tmp_path / "m.repeated.json").write_text('["again"]')
+    old = read_answers(path)
+    assert [(place.repeat, answer.text) for place, answer in old.answers.items()] == [
+        (0, "Choice: 0"),
+        (1, "Choice: 2"),
+    ]
+    (tmp_path / "m.asked.json").write_text('["new"]')
+    new = read_answers(path)
+    assert new.answers[Place("P1", "grade", "axial", 3)].text == "Choice: 1"
+    assert new.digest != old.digest
+    (tmp_path / "m.asked.json").write_text("[[1]]")
+    with pytest.raises(ReplayError, match=r"m.asked.json: expected the keys of answers"):
+        read_answers(path)
+
+
+def test_the_torn_line_of_a_run_that_was_killed_is_left_out_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(record("one", "Choice: 0") + record("two", "Choice: 1", index=4)[:-9])
+    file = read_answers(path)
+    assert [place.index for place in file.answers] == [3]
+    assert file.remarks == (f"{path}: the last line stops in its middle, as its run did, and is left out",)
+    path.write_text(record("one", "Choice: 0")[:-9] + "\n" + record("two", "Choice: 1", index=4))
+    with pytest.raises(ReplayError, match=r"m.jsonl:1: not JSON"):
+        read_answers(path)
+    path.write_text('{"subject": "P1", "task": "grade", "plane": "axial", "slice": 3, "answer": "x"}\n{"subject"')
+    with pytest.raises(ReplayError, match=r"m.jsonl:2: not JSON"):
+        read_answers(path)
+
+
+def test_a_refusal_by_a_servers_filter_stays_one(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    gone = {"value": None, "reason": "the filter", "finish": "content_filter"}
+    path.write_text(record("one", "", kind="refused", **gone) + record("two", None, index=4, kind="missing", **gone))
+    answers = read_answers(path).answers
+    assert [one.without_text for one in answers.values()] == [Refused("the filter"), Missing("the filter")]
+    patient = PreparedSubject(
+        "P1", 1, np.zeros((4, 5, 6, 6), np.uint8), None, np.eye(4), np.eye(4), (6, 6, 5), False, ""
+    )
+    (prediction,) = ReplayedAnswers("m", frozenset({"grade"}), answers, "").predict(
+        [Question(patient, "grade", patient.frame("axial", 3))]
+    )
+    assert prediction.answer == Refused("the filter")
+
+
+@pytest.mark.parametrize("column", ["slice", "repeat", "probability", "rows"])
+def test_a_number_as_long_as_a_line_is_refused_with_its_line(tmp_path: Path, column: str) -> None:
+    row = {"subject": "P1", "task": "grade", "plane": "axial", "slice": 3, "answer": "Choice: 1", column: 10**400}
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(row))
+    with pytest.raises(ReplayError, match=r"a.jsonl:1: int too large"):
+        read_answers(path)
+
+
+def test_columns_of_bytes_are_text(tmp_path: Path) -> None:
+    columns = {"subject": [b"P1"], "task": [b"grade"], "plane": [b"axial"], "slice": [3], "answer": [b"Choice: 1"]}
+    path = tmp_path / "a.parquet"
+    pd.DataFrame(columns).to_parquet(path)
+    assert read_answers(path).answers[Place("P1", "grade", "axial", 3)].text == "Choice: 1"
+    pd.DataFrame({**columns, "answer": [b"\xff"]}).to_parquet(path)
+    with pytest.raises(ReplayError, match=r"a.parquet:1: a column of bytes that are not UTF-8"):
+        read_answers(path)
 
 
 def dice(context: Context, model: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from gliobench.models.conversation import read_answer
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.views.view import View
-from gliobench.tasks.answer import Answered, Missing
+from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import VolumeMask
 
 CUT_OFF = "length"  # `finish` of an answer that the token limit ended
@@ -52,14 +52,16 @@ def place_of(question: Question) -> Place:
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """What a model said elsewhere, to the letter; `text` None: nothing came back. `where`: file and line.
+    """What a model said elsewhere, to the letter; `text` None: it said nothing, and `without_text` is what came back.
 
+    `where`: file and line.
     `shape`: rows and columns of the slice as it was shown. `content`: digest of the image. `probability`: of HGG.
     Each is None where it is not known.
     """
 
     text: str | None
     where: str
+    without_text: Answer
     shape: tuple[int, int] | None = None
     content: str | None = None
     probability: float | None = None
@@ -69,13 +71,15 @@ class GivenAnswer:
 
 @dataclass(frozen=True, eq=False)
 class ReplayedAnswers:
-    """A model's answers about slices. `digest`: of the file they stand in. `view`: in whose pixels they count."""
+    """A model's answers about slices. `digest`: of the file they stand in. `view`: in whose pixels they count.
+    `remarks`: sentences on what the file has and they have not."""
 
     name: str
     tasks: frozenset[str]
     answers: Mapping[Place, GivenAnswer]
     digest: str
     view: View = field(default_factory=View)
+    remarks: tuple[str, ...] = ()
     per_slice = True
 
     @property
@@ -117,7 +121,7 @@ class ReplayedAnswers:
         if given is None:
             return Prediction(question, Missing(NO_ROW))
         if given.text is None:
-            return Prediction(question, Missing("nothing came back"), tokens=given.tokens, finish=given.finish)
+            return Prediction(question, given.without_text, tokens=given.tokens, finish=given.finish)
         return Prediction(
             question,
             read_answer(question, given.text, given.finish == CUT_OFF, self.view),
@@ -135,6 +139,7 @@ class ReplayedMasks:
     name: str
     folder: Path
     tasks = frozenset({"mask"})
+    remarks = ()
     per_slice = False
 
     @property

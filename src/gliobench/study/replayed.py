@@ -15,8 +15,10 @@ def replayed_model(part: ReplayModel) -> ReplayedAnswers | ReplayedMasks:
     """The model that an entry's answers make. Raises ReplayError or ModelError for a file that cannot be used."""
     if part.masks is not None:
         return ReplayedMasks(part.name, part.masks)
-    answers, digest = read_answers(part.source)
-    return ReplayedAnswers(part.name, frozenset(part.tasks), answers, digest, part.view.to_view())
+    file = read_answers(part.source)
+    return ReplayedAnswers(
+        part.name, frozenset(part.tasks), file.answers, file.digest, part.view.to_view(), file.remarks
+    )
 
 
 def held_digest(part: ReplayModel) -> str:
@@ -54,10 +56,11 @@ def check_held(
                 "it was not asked, name in `tasks:` of this entry those that were"
             )
     model.check(questions)
-    return _sentences(part.name, asked, held)
+    return _sentences(part.name, model.remarks, asked, held)
 
 
-def _sentences(name: str, asked: Sequence[Place], held: frozenset[Place]) -> Iterator[str]:
+def _sentences(name: str, remarks: Sequence[str], asked: Sequence[Place], held: frozenset[Place]) -> Iterator[str]:
+    yield from (f"{name}: {remark}" for remark in remarks)
     for task in dict.fromkeys(place.task for place in asked):
         of_task = [place for place in asked if place.task == task]
         if missing := [place for place in of_task if place not in held]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.frame import PLANES, Plane, SliceFrame
-from gliobench.replay.errors import ReplayError
+from gliobench.replay.errors import ReplayError, TornLineError
 from gliobench.replay.held import Held, HeldAnswer
 from gliobench.replay.text import LONGEST_LINE, read_text
 from gliobench.tasks.geometry import Box, Grade, Polygon, Value
@@ -73,7 +73,7 @@ def _answer(row: Row, task: str, plane: Plane, path: Path, line: int, subject: s
         frame = SliceFrame(own_plane, whole(row, "slice", place, 0), shape, (spacing, spacing))
         truth = _truth(row["truth"], task, frame)
         repeat = whole(row, "repeat", 0, 0)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ReplayError(f"{path}:{line}: {error}") from error
     said = row["answer"]
     return HeldAnswer(subject, frame, truth, None if said in (None, "") else str(said), path, line, repeat)
@@ -99,7 +99,7 @@ def _truth(value: Any, task: str, frame: SliceFrame) -> Value | None:
         return Grade(GRADES[str(value)])
     try:
         return _shape(_places(value), task, frame)
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"the truth of a {task} is {EXPECTED[task]}; found {str(value)[:60]!r}") from error
 
 
@@ -121,13 +121,15 @@ def _shape(places: Any, task: str, frame: SliceFrame) -> Value | None:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:
-    for line, text in enumerate(read_text(path).split("\n"), start=1):
+    lines = read_text(path).split("\n")
+    for line, text in enumerate(lines, start=1):
         if not text.strip():
             continue
         try:
             row = json.loads(text)
         except json.JSONDecodeError as error:
-            raise ReplayError(f"{path}:{line}: not JSON ({error.msg} at character {error.colno})") from error
+            kind = TornLineError if line == len(lines) else ReplayError  # no line break behind it
+            raise kind(f"{path}:{line}: not JSON ({error.msg} at character {error.colno})") from error
         except (RecursionError, ValueError) as error:
             raise ReplayError(f"{path}:{line}: not a row of answers ({error})") from error
         if not isinstance(row, dict):
@@ -158,7 +160,11 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
         rows = pq.read_table(path).to_pylist()
     except (ArrowException, OSError) as error:
         raise ReplayError(f"{path}: not a Parquet file ({error})") from error
-    yield from enumerate(rows, start=1)
+    for line, row in enumerate(rows, start=1):
+        try:
+            yield line, {name: value.decode() if isinstance(value, bytes) else value for name, value in row.items()}
+        except UnicodeDecodeError as error:
+            raise ReplayError(f"{path}:{line}: a column of bytes that are not UTF-8 text ({error.reason})") from error
 
 
 READERS = {".jsonl": _json_lines, ".csv": _csv, ".parquet": _parquet}
