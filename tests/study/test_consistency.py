@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from gliobench.cli import app
 from gliobench.records.store import RecordStore
 from gliobench.study.config import ConsistencyPart, SlicesPart, StudyError, read_study
+from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.outlines import outlines, write_figures
 from gliobench.study.predict import predict
@@ -30,6 +31,7 @@ models:
   - {kind: baseline, name: flair-blob}
   - {kind: vlm, name: untrained, checkpoint: tiny-mllama, tasks: [grade], max_new_tokens: 2, temperature: 2.0}
   - {kind: vlm, name: greedy-untrained, checkpoint: tiny-mllama, tasks: [grade], max_new_tokens: 2}
+  - {kind: vlm, name: choice-untrained, checkpoint: tiny-mllama, tasks: [grade], answer: choice, temperature: 2.0}
 """
 PART = ConsistencyPart(repeats=5, subjects=2, task="grade")
 TABLES = ("per_subject", "summary", "votes")
@@ -81,9 +83,10 @@ def test_the_tables_hold_every_answer_the_ordinary_one_too(runs) -> None:  # typ
     assert found is not None
     assert found.answers.groupby(["model", "subject"])["count"].sum().to_dict() == {
         (model, subject): count
-        for model, count in (("untrained", 5), ("greedy-untrained", 1))
+        for model, count in (("untrained", 5), ("greedy-untrained", 1), ("choice-untrained", 1))
         for subject in repeated_places(again, PART)
     }
+    assert sampling(again)["choice-untrained"] == "the most probable choice"
     own = found.figures[(found.figures["model"] == "greedy-untrained") & (found.figures["metric"] == "flip_rate")]
     assert own["value"].tolist() == [0, 0, 0]
     page = (again.folder.report / "report.html").read_text()

@@ -50,8 +50,10 @@ class ReplayModel(Part):
         return found
 
 
-def samples(part: Part) -> bool:
-    """Whether a model draws its answers, so that the same question can be answered in two ways."""
+def samples(part: Part, task: str) -> bool:
+    """Whether a model draws its answers to a task, so that the same question can be answered in two ways."""
     if isinstance(part, ReplayModel):
         return bool(part.sampling)
+    if isinstance(part, LanguageModel) and part.answer.get(task) == "choice":
+        return False  # the most probable choice, whatever the temperature
     return isinstance(part, LanguageModel | ServerModel) and part.temperature > 0

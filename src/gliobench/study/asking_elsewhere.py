@@ -69,5 +69,5 @@ def _questions(context: Context, part: Asked) -> Iterator[Question]:
     tasks = [task for task in context.study.tasks if task in part.tasks]
     for plane in context.study.slices.planes:
         yield from slice_questions(context, context.tested, tasks, plane)
-    if (again := context.study.consistency) and again.task in tasks and samples(part):
+    if (again := context.study.consistency) and again.task in tasks and samples(part, again.task):
         yield from repeated_questions(context, again)

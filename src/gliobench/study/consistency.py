@@ -26,13 +26,16 @@ def score_consistency(context: Context) -> "Consistency | None":
 
 def sampling(context: Context) -> dict[str, str]:
     """By language model that is asked about the task of `consistency`, how its answers are drawn, in words."""
-    return {model.name: _words(model) for model in _models(context)}
+    part = context.study.consistency
+    return {} if part is None else {model.name: _words(model, part.task) for model in _models(context)}
 
 
-def _words(model: LanguageModel | ServerModel | ReplayModel) -> str:
+def _words(model: LanguageModel | ServerModel | ReplayModel, task: str) -> str:
     if isinstance(model, ReplayModel):
         return model.sampling or "held answers, one to each question"
-    if not samples(model):
+    if isinstance(model, LanguageModel) and model.answer.get(task) == "choice":
+        return "the most probable choice"
+    if not samples(model, task):
         return "greedy (temperature 0)"
     least = getattr(model, "min_p", 0.0)
     return f"temperature {model.temperature:g}, top_p {model.top_p:g}, min_p {least:g}, seed {model.seed}"
@@ -61,4 +64,4 @@ def _inputs(context: Context, part: ConsistencyPart) -> Iterator["Repeated"]:
             subject = context.subjects[id]
             answers = tuple(record_answer(record, subject, Arrays(context.folder.masks)) for record in own)
             frame = subject.frame(plane, places[id])
-            yield Repeated(model.name, part.task, id, subject.grade, frame, answers, samples(model))
+            yield Repeated(model.name, part.task, id, subject.grade, frame, answers, samples(model, part.task))

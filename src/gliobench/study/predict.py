@@ -85,7 +85,9 @@ def _inputs(context: Context, part: AnyModel) -> str:
         masks_by=_answers_digest(context, masks) if masks else None,
         of=[_inputs(context, one) for one in _members(context, part)],
         tasks=study.tasks,
-        consistency=study.consistency.model_dump() if study.consistency and samples(part) else None,
+        consistency=study.consistency.model_dump()
+        if study.consistency and samples(part, study.consistency.task)
+        else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
         validation=_validation(context) if _avoids_validation(part) or learns_aggregate(part) else None,
         test=[context.subjects[id].content for id in context.tested],
@@ -155,7 +157,8 @@ def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Mo
                 break
             questions = list(slice_questions(context, round.test, tasks, plane))
             consistency = context.study.consistency
-            if consistency and consistency.task in tasks and samples(part) and plane == context.study.slices.planes[0]:
+            first = plane == context.study.slices.planes[0]
+            if consistency and first and consistency.task in tasks and samples(part, consistency.task):
                 questions += [one for one in repeated_questions(context, consistency) if one.subject.id in round.test]
             if learns_aggregate(part) and "grade" in tasks:
                 questions += slice_questions(context, round.validation, ["grade"], plane)

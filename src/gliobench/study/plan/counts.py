@@ -187,7 +187,7 @@ def questions_by_place(
         if task in model.tasks
     }
     again, first = study.consistency, study.slices.planes[0]
-    if again is not None and (first, again.task) in asked and samples(model):
+    if again is not None and (first, again.task) in asked and samples(model, again.task):
         slices = counts.slices[first]
         places = [id for id in counts.tested if slices.get(id, 0) and again.task in counts.patients[id].asked]
         asked[first, again.task] += (again.repeats - 1) * min(again.subjects, len(places))
