@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.outcome import published_side, replay, standard_side
+from gliobench.replay.outcome import ProtocolName, published_side, replay, standard_side
 from gliobench.replay.plain import as_json
 from gliobench.replay.printing import lines
 from gliobench.replay.read import read_held
@@ -167,6 +167,36 @@ def test_published_grades_leave_a_patient_without_a_grade_out(tmp_path: Path) ->
     assert published_side(outcome).n_subjects == 2
     assert published_side(outcome).figures["accuracy"].value == 1.0
     assert standard_side(outcome).figures["accuracy"].value == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("indices", [(10, 11, 12), (10, 20, 30), (10, 13, 20)])
+def test_the_volume_is_of_the_slices_held_whatever_lies_between(tmp_path: Path, indices: tuple[int, ...]) -> None:
+    rows = [
+        {"subject": "A", "slice": index, "truth": [20, 30, 59, 69], "answer": "(20, 30, 59, 69)"} for index in indices
+    ]
+    rows[-1]["answer"] = "none"
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    figures = standard_side(replay(path, "box", "standard"), stacked=True).figures
+    assert figures["dice"].value == pytest.approx(0.8)  # two of three slices: 2 * 2 / (2 + 3)
+    assert figures["precision"].value == 1.0
+
+
+def test_several_planes_are_scored_each_by_itself(tmp_path: Path) -> None:
+    row = '{{"subject": "{}", "plane": "{}", "truth": "LGG", "answer": "Choice: 0"}}\n'
+    path = tmp_path / "a.jsonl"
+    path.write_text(row.format("A", "axial") + row.format("B", "coronal"))
+    with pytest.raises(ReplayError, match=r"a.jsonl:2: a coronal slice, and in a.jsonl:1 axial: score each plane by"):
+        replay(path, "grade", "standard")
+
+
+@pytest.mark.parametrize("protocol", ["published", "standard"])
+def test_polygons_of_several_sizes_make_no_volume(tmp_path: Path, protocol: ProtocolName) -> None:
+    row = '{{"subject": "A", "slice": {0}, "rows": 12{0}, "truth": [[2, 3], [4, 6], [6, 3]], "answer": "x"}}\n'
+    path = tmp_path / "a.jsonl"
+    path.write_text(row.format(0) + row.format(1))
+    with pytest.raises(ReplayError, match=r"a.jsonl:2: A has slices of several planes or sizes \(axial \(120, 128\)"):
+        replay(path, "polygon", protocol)
 
 
 ROWS = [

@@ -79,6 +79,13 @@ def test_the_whole_slice_stands_beside_boxes_and_any_patient_is_drawn(tmp_path: 
         write_held_figures(study, "patient_001", ["b"], tmp_path)
 
 
+def test_a_key_given_twice_is_shown_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("name: x\nreplay: []\nname: y\n")
+    with pytest.raises(StudyError, match=r"study.yaml: .*line 3: the key 'name' stands here a second time"):
+        read_replication(file)
+
+
 @pytest.mark.realdata
 def test_a_run_made_by_replay_is_compared_with_the_whole_study(shared: Path, tmp_path: Path) -> None:
     for name in ("general-axial", "general-coronal"):

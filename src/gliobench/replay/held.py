@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gliobench.grid.frame import SliceFrame
+from gliobench.replay.errors import ReplayError
 from gliobench.tasks.geometry import Value
 
 
@@ -24,6 +25,18 @@ class HeldAnswer:
     path: Path
     line: int
     repeat: int = 0
+
+
+def check_one_volume(answers: Sequence[HeldAnswer]) -> None:
+    """Raise ReplayError where a patient's answers are about slices of several planes or sizes, which make no volume."""
+    first = answers[0].frame
+    for answer in answers:
+        own = answer.frame
+        if (own.plane, own.shape, own.spacing_mm) != (first.plane, first.shape, first.spacing_mm):
+            raise ReplayError(
+                f"{answer.path}:{answer.line}: {answer.subject} has slices of several planes or sizes "
+                f"({first.plane} {first.shape}, {own.plane} {own.shape}): score each by itself"
+            )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from skimage.draw import polygon as fill_polygon
 
 from gliobench.cohort.subject import HGG, LGG
-from gliobench.replay.held import Held, HeldAnswer
+from gliobench.replay.held import Held, HeldAnswer, check_one_volume
 from gliobench.scoring.grades import GradedPatient, Votes, grade_figures, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure
 from gliobench.scoring.surface import find_surface
@@ -62,7 +62,10 @@ class _Patient:
 
 
 def score_published(held: Held, bootstrap: Bootstrap | None = None) -> PublishedScores:
-    """The study's figures for answers to `held.task`; intervals are ours (the study gave none)."""
+    """The study's figures for answers to `held.task`; intervals are ours (the study gave none).
+
+    Raises ReplayError where a patient's polygons are about slices of several planes or sizes.
+    """
     bootstrap = bootstrap or Bootstrap()
     absent = [f"{subject}: no file" for subject in held.gaps]
     if held.task == "grade":
@@ -199,6 +202,7 @@ def _row_edges(mask: Mask) -> Mask:
 
 def _polygon(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
     """Filled slice by slice and stacked, one figure a patient; the plain maximum of all distances is its HD95."""
+    check_one_volume(answers)
     said, true, answered = [], [], 0
     for answer in answers:
         points = [(int(row), int(column)) for row, column in VERTEX.findall(answer.text or "")][:MOST_POINTS]

@@ -1,19 +1,20 @@
 """Held answers under the standard protocol: read by the tasks' own parsers, scored by the arithmetic of every study.
 
 Where the files say no more, a slice's pixels are taken as 1 mm wide and its neighbours as 1 mm apart. Slices that a
-patient's files do not hold are not scored; an answer that cannot be read counts as wrong.
+patient's files do not hold are not scored, in a volume neither; an answer that cannot be read counts as wrong.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from gliobench.grid.frame import INDEX_AXIS, Plane, put_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.held import Held, HeldAnswer
+from gliobench.replay.held import Held, HeldAnswer, check_one_volume
 from gliobench.scoring.score import Item, SubjectScores, score_answers
 from gliobench.scoring.summary import Scores, summarise
 from gliobench.scoring.truth import SubjectTruth, fill
@@ -35,8 +36,14 @@ class StandardScores:
 def score_standard(held: Held, name: str) -> StandardScores:
     """Score the first answer to every input. `name`: what the model is called in the tables.
 
-    Raises ReplayError where a patient's answers are about slices of several planes or sizes.
+    Raises ReplayError where the answers are about slices of several planes, or a patient's of several sizes.
     """
+    first = held.answers[0]
+    if other := next((answer for answer in held.answers if answer.frame.plane != first.frame.plane), None):
+        raise ReplayError(
+            f"{other.path}:{other.line}: a {other.frame.plane} slice, and in {first.path.name}:{first.line} "
+            f"{first.frame.plane}: score each plane by itself, from a file or folder of its own"
+        )
     read: list[tuple[HeldAnswer, Answer]] = [
         (answer, read_answer(held.task, answer)) for answer in held.answers if answer.repeat == 0
     ]
@@ -65,32 +72,34 @@ def read_answer(task: str, answer: HeldAnswer) -> Answer:
 
 
 def _score_subject(task: str, name: str, id: str, answers: Sequence[tuple[HeldAnswer, Answer]]) -> SubjectScores:
-    about = [held for held, _ in answers]
-    subject = stand_in(task, id, about)
+    about, gap_mm = _closed_up([held for held, _ in answers])
+    subject = stand_in(task, id, about, gap_mm)
     told = None if task == "grade" else {(held.frame.plane, held.frame.index): held.truth for held in about}
-    items = [Item(name, task, held.frame, answer) for held, answer in answers]
+    items = [Item(name, task, held.frame, answer) for held, (_, answer) in zip(about, answers, strict=True)]
     return score_answers(SubjectTruth(subject, told), items, {})
 
 
-def stand_in(task: str, id: str, answers: Sequence[HeldAnswer]) -> PreparedSubject:
-    """A patient without images: the slices' truths, filled and stacked, are the mask.
+def _closed_up(answers: Sequence[HeldAnswer]) -> tuple[list[HeldAnswer], float]:
+    """The answers with every n-th slice numbered as the next one, where no two are nearer than n; and n as mm.
+
+    Slices 10, 20 and 30 become 1, 2 and 3, 10 mm apart. Nobody knows what is true between them, and an answer that
+    stood for the slices there too would be held to an empty truth.
+    """
+    indices = sorted(answer.frame.index for answer in answers)
+    step = min((after - before for before, after in pairwise(indices)), default=1)
+    placed = [replace(answer, frame=replace(answer.frame, index=answer.frame.index // step)) for answer in answers]
+    return placed, step * SLICE_GAP_MM
+
+
+def stand_in(task: str, id: str, answers: Sequence[HeldAnswer], gap_mm: float = SLICE_GAP_MM) -> PreparedSubject:
+    """A patient without images: the slices' truths, filled and stacked `gap_mm` apart, are the mask.
 
     Raises ReplayError for slices of several planes or sizes.
     """
+    check_one_volume(answers)
     first = answers[0].frame
-    for answer in answers:
-        if (answer.frame.plane, answer.frame.shape, answer.frame.spacing_mm) != (
-            first.plane,
-            first.shape,
-            first.spacing_mm,
-        ):
-            raise ReplayError(
-                f"{answer.path}:{answer.line}: {id} has slices of several planes or sizes "
-                f"({first.plane} {first.shape}, {answer.frame.plane} {answer.frame.shape}): score each by itself"
-            )
-    shape, spacing = _volume(
-        first.plane, max(answer.frame.index for answer in answers) + 1, first.shape, first.spacing_mm
-    )
+    slices = max(answer.frame.index for answer in answers) + 1
+    shape, spacing = _volume(first.plane, slices, first.shape, first.spacing_mm, gap_mm)
     labels = np.zeros(shape, np.uint8)
     grade = answers[0].truth.value if isinstance(answers[0].truth, Grade) else None
     if task != "grade":
@@ -104,10 +113,10 @@ def stand_in(task: str, id: str, answers: Sequence[HeldAnswer]) -> PreparedSubje
 
 
 def _volume(
-    plane: Plane, slices: int, size: tuple[int, int], pixel_mm: tuple[float, float]
+    plane: Plane, slices: int, size: tuple[int, int], pixel_mm: tuple[float, float], gap_mm: float
 ) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
     """Shape (D, H, W) and spacing of a volume of so many slices of a plane."""
     shape, spacing = list(size), list(pixel_mm)
     shape.insert(INDEX_AXIS[plane], slices)
-    spacing.insert(INDEX_AXIS[plane], SLICE_GAP_MM)
+    spacing.insert(INDEX_AXIS[plane], gap_mm)
     return (shape[0], shape[1], shape[2]), (spacing[0], spacing[1], spacing[2])

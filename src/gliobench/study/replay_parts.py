@@ -55,9 +55,12 @@ def read_replication(path: Path) -> Replication:
     """Read and validate; paths are taken from where the file lies. Raises StudyError with the line of every mistake."""
     text = path.read_text(encoding="utf-8")
     try:
+        lines = key_lines(text)
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: not a readable YAML file: {error}") from error
+    try:
         found = Replication.model_validate(yaml.safe_load(text))
     except ValidationError as error:
-        lines = key_lines(text)
         raise StudyError("\n".join(mistake(path, lines, detail) for detail in error.errors())) from None
     names = [part.name for part in found.replay]
     if twice := sorted({name for name in names if names.count(name) > 1}):
