@@ -22,6 +22,7 @@ from gliobench.models.prediction import Question
 from gliobench.models.tiny import UNTRAINED, write_tiny_mllama
 from gliobench.models.transformers_vlm import VisionLanguageModel
 from gliobench.models.views.view import View
+from gliobench.tasks.answer import Answer as TypedAnswer
 from gliobench.tasks.answer import Answered, Refused, Truncated
 from gliobench.tasks.geometry import Grade
 
@@ -119,6 +120,7 @@ def test_scores_by_hand() -> None:
         (["High", " Grade", " Glioma", ".", " Bright", " on", " T", "2", "."], None),
         (["HGG", ",", " with", " ", "2", " foci"], None),
         (["Choice", ":", " Low", " Grade", ".", " Lesion", " ", "1", " is", " dim"], None),
+        (["Choice", ":", " 1", "\n", *[" T", "2", " and", " ", "1", " ring"] * 900], 0.9),
         (["T", "2", " is", " bright", ".", " HGG", " (", "1", ")"], None),  # nothing that the parser takes for a claim
         (["HGG", " (", "1", ")", "\n", "T", "2", " is", " bright"], 0.9),
         (["The", " answer", " is", " ", "1", ",", " bright", " on", " T", "2"], 0.9),
@@ -134,8 +136,14 @@ def test_a_digit_that_is_not_the_answer_gives_no_score(tokens: list[str], score:
     places = [{"token": token, "top_logprobs": top if token.strip() in ("0", "1", "2") else []} for token in tokens]
     reply = read_reply(completion(text, logprobs={"content": places}))
     (question,) = questions(1, "grade")
-    found = grade_score(reply, lambda text: read_answer(question, text, False, View()))
-    assert found == (score and pytest.approx(score))
+    readings: list[str] = []
+
+    def read(text: str) -> TypedAnswer:
+        readings.append(text)
+        return read_answer(question, text, False, View())
+
+    assert grade_score(reply, read) == (score and pytest.approx(score))
+    assert len(readings) <= 13, "a reading takes time: 1801 digits are halved, not tried one by one"
 
 
 def test_the_request_is_what_the_interface_asks_for() -> None:

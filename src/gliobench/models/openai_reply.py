@@ -1,7 +1,8 @@
 """What a server sent back, read without trusting it."""
 
 import math
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import NO_GLIOMA
 
 CHOICES = {str(choice): choice for choice in (LGG, HGG, NO_GLIOMA)}
+ANOTHER = {"0": "1", "1": "2", "2": "0"}
 MOST_TOKENS = 10**9
 LEAST_LOGPROB = -1e5
 LONGEST_FINISH = 40  # characters
@@ -85,18 +87,29 @@ def _digit_place(reply: Reply, read: Callable[[str], Answer]) -> TokenChance | N
     """
     written = "".join(chance.token for chance in reply.chances)
     text = reply.text if reply.text in written else written  # without thoughts before it and a mark of the end
-    answer, begin, end = read(text), written.rindex(text), len(written)
+    answer, begin = read(text), written.rindex(text)
     if not isinstance(answer, Answered):
         return None
-    for chance in reversed(reply.chances):
-        end -= len(chance.token)
+    digits = [(place, chance) for place, chance in _digits(reply.chances, -begin) if 0 <= place < len(text)]
+
+    def reads_the_same(first: int) -> bool:
+        letters = list(text)
+        for place, _ in digits[first:]:
+            letters[place] = ANOTHER[letters[place]]
+        return read("".join(letters)) == answer
+
+    # To change all digits from one on matters up to the answer's digit, not behind it: a few readings find the place.
+    last = bisect_left(range(len(digits)), True, key=reads_the_same) - 1
+    return digits[last][1] if last >= 0 else None
+
+
+def _digits(chances: Sequence[TokenChance], place: int) -> Iterator[tuple[int, TokenChance]]:
+    """The tokens that are a choice's digit, and where it stands in a text whose tokens begin at `place`."""
+    for chance in chances:
         digit = chance.token.strip()
-        place = end - begin + chance.token.find(digit)
-        if digit in CHOICES and 0 <= place < len(text):
-            before, after = text[:place], text[place + 1 :]
-            if any(read(f"{before}{other}{after}") != answer for other in CHOICES):
-                return chance
-    return None
+        if digit in CHOICES:
+            yield place + chance.token.index(digit), chance
+        place += len(chance.token)
 
 
 def _text(content: Any) -> str:
