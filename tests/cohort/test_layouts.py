@@ -55,21 +55,45 @@ def test_brats_2023_calls_enhancing_tumour_3(tmp_path: Path, write_patient: Writ
     assert cohort.subjects[0].images["t1ce"].path.name == "BraTS-GLI-00000-000-t1c.nii.gz"
 
 
-def test_the_decathlon_picks_its_channels_by_name(tmp_path: Path) -> None:
+def write_decathlon(root: Path, labels: dict[str, str]) -> np.ndarray:
+    """A patient with a voxel of each of the labels 1, 2 and 3; returns its images (x, y, z, channel)."""
     image = np.random.default_rng(0).integers(0, 900, (*SHAPE, 4), dtype=np.int16)
     mask = np.zeros(SHAPE, np.uint8)
     mask[0, 0] = [1, 2, 3]
-    save(tmp_path / "imagesTr" / "BRATS_001.nii.gz", image)
-    save(tmp_path / "labelsTr" / "BRATS_001.nii.gz", mask)
+    save(root / "imagesTr" / "BRATS_001.nii.gz", image)
+    save(root / "labelsTr" / "BRATS_001.nii.gz", mask)
     description = {
         "modality": {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"},
+        "labels": labels,
         "training": [{"image": "./imagesTr/BRATS_001.nii.gz", "label": "./labelsTr/BRATS_001.nii.gz"}],
     }
-    (tmp_path / "dataset.json").write_text(json.dumps(description))
+    (root / "dataset.json").write_text(json.dumps(description))
+    return image
+
+
+TASK01 = {"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"}  # its own dataset.json
+
+
+def test_the_decathlon_picks_its_channels_and_labels_by_name(tmp_path: Path) -> None:
+    image = write_decathlon(tmp_path, TASK01)
     cohort = read_cohort(tmp_path)
     assert cohort.layout == "Medical Segmentation Decathlon"
     raw = load_subject(cohort.subjects[0], cohort.labels)
     assert np.array_equal(raw.images, np.moveaxis(image, 3, 0))
+    assert raw.labels is not None
+    assert raw.labels[0, 0].tolist() == [2, 1, 3]  # BraTS 2023: oedema, core that does not enhance, enhancing tumour
+    write_decathlon(tmp_path, TASK01 | {"1": "non-enhancing tumor", "2": "edema"})
+    other = load_subject(find_cohort(tmp_path).subjects[0], cohort.labels)
+    assert other.labels is not None
+    assert other.labels[0, 0].tolist() == [1, 2, 3]
+    assert other.content != raw.content, "a stored patient with other labels is another one"
+
+
+@pytest.mark.parametrize("labels", [{}, TASK01 | {"1": "liver"}, TASK01 | {"4": "edema"}])
+def test_a_decathlon_whose_labels_are_not_known_is_refused(tmp_path: Path, labels: dict[str, str]) -> None:
+    write_decathlon(tmp_path, labels)
+    with pytest.raises(CohortError, match=r"dataset\.json: expected the labels non-enhancing tumor, edema, enhancing"):
+        find_cohort(tmp_path)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -65,14 +65,15 @@ def load_subject(subject: Subject, labels: frozenset[int]) -> RawSubject:
         id=subject.id,
         grade=subject.grade,
         images=_stack([volumes[name][0] for name in MODALITIES]),
-        labels=volumes["mask"][0].astype(np.uint8) if "mask" in volumes else None,
+        labels=_relabelled(volumes["mask"][0], subject.relabel) if "mask" in volumes else None,
         affine=volumes[MODALITIES[0]][1],
         content=content_digest(subject, data),
     )
 
 
 def content_digest(subject: Subject, data: dict[Path, bytes] | None = None) -> str:
-    """SHA-256 over the bytes of the subject's files as they lie on disk, in the order of `MODALITIES`, mask last.
+    """SHA-256 over the bytes of the subject's files as they lie on disk, in the order of `MODALITIES`, mask last, and
+    over how the mask is relabelled.
 
     `data` spares reading a file again. Raises NiftiError where a file cannot be read.
     """
@@ -83,6 +84,8 @@ def content_digest(subject: Subject, data: dict[Path, bytes] | None = None) -> s
             content = data[path] if data and path in data else read_bytes(path)
             digests[path] = hashlib.sha256(content).hexdigest()
         total.update(f"{name} {channel} {digests[path]}\n".encode())
+    if subject.relabel:
+        total.update(f"relabel {sorted(subject.relabel.items())}\n".encode())
     return total.hexdigest()
 
 
@@ -142,6 +145,13 @@ def _read_volumes(subject: Subject, data: dict[Path, bytes], faults: list[Fault]
         except NiftiError as error:
             faults.append(Fault(subject.id, str(error), path))
     return volumes
+
+
+def _relabelled(mask: NDArray[np.generic], relabel: Mapping[int, int]) -> NDArray[np.uint8]:
+    brats = np.arange(256, dtype=np.uint8)
+    brats[list(relabel.keys())] = list(relabel.values())
+    labels = mask.astype(np.uint8)
+    return brats[labels] if relabel else labels
 
 
 def _stack(images: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:

@@ -1,7 +1,7 @@
 """The nouns of a cohort: a subject, its files, what is wrong with it, and the cohort itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,16 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Subject:
-    """One patient: `grade` is LGG (0), HGG (1) or None; `images` maps each of `MODALITIES` to its file."""
+    """One patient: `grade` is LGG (0), HGG (1) or None; `images` maps each of `MODALITIES` to its file.
+
+    `relabel`: the mask's labels that mean another part of the tumour than in BraTS, and BraTS's label for each.
+    """
 
     id: str
     grade: int | None
     images: Mapping[str, ImageFile]
     mask: Path | None
+    relabel: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Fault:
 class Cohort:
     """The patients found under `root`, sorted by id, each id once.
 
-    `labels` are the non-zero mask values this layout may hold (all of them together are the whole tumour).
+    `labels` are the non-zero values that masks of this layout may hold on disk (together they are the whole tumour).
     `faults` are the patients that were found and cannot be used; they are not among `subjects`.
     """
 
@@ -63,9 +67,9 @@ class Cohort:
 class RawSubject:
     """One patient's voxels as they lie on disk.
 
-    `images`: (4, X, Y, Z) in the order of `MODALITIES`; `labels`: (X, Y, Z) uint8 or None;
+    `images`: (4, X, Y, Z) in the order of `MODALITIES`; `labels`: (X, Y, Z) uint8, relabelled as BraTS's, or None;
     `affine`: (4, 4) float64, voxel index (x, y, z) to world millimetres (RAS+), as nibabel gives it.
-    `content`: SHA-256 of the bytes of all files, hexadecimal.
+    `content`: SHA-256 of the bytes of all files and of the relabelling, hexadecimal.
     """
 
     id: str

@@ -56,10 +56,12 @@ def recipe(study: Study) -> Recipe:
 
 
 def _files(cohort: Cohort) -> list[tuple[str, int, int]]:
-    """Path, size and modification time of every file of the cohort: cheap, and enough to see a change."""
+    """Path, size and modification time of every file of the cohort, its grades and how its masks are relabelled: cheap,
+    and enough to see a change."""
     paths = {image.path for subject in cohort.subjects for image in subject.images.values()}
     paths |= {subject.mask for subject in cohort.subjects if subject.mask is not None}
     grades = [(subject.id, -1 if subject.grade is None else subject.grade, 0) for subject in cohort.subjects]
+    relabelled = [(subject.id, old, new) for subject in cohort.subjects for old, new in sorted(subject.relabel.items())]
     stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(paths)]
     faults = [(str(fault), 0, 0) for fault in cohort.faults]
-    return grades + stats + faults
+    return grades + relabelled + stats + faults

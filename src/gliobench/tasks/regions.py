@@ -1,7 +1,7 @@
 """The parts of a tumour that are asked for: the whole tumour alone, or BraTS's three overlapping regions.
 
 Whole tumour (WT): all labels. Tumour core (TC): all but oedema. Enhancing tumour (ET): label 4 of BraTS 2018 to 2021,
-3 from 2023 on; neither numbering has the other's. Menze 2015, doi:10.1109/TMI.2014.2377694.
+3 from 2023 on; no numbering gives 3 or 4 to another part. Menze 2015, doi:10.1109/TMI.2014.2377694.
 """
 
 from collections.abc import Mapping
