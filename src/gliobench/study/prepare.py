@@ -5,7 +5,7 @@ from dataclasses import asdict
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import Cohort
 from gliobench.grid.recipe import Recipe
-from gliobench.grid.store import prepare_cohort
+from gliobench.grid.store import StoreError, open_subject, prepare_cohort
 from gliobench.study.config import Study
 from gliobench.study.context import Context, read_stage
 from gliobench.study.folder import fingerprint, write_json
@@ -43,11 +43,15 @@ def prepare(context: Context) -> None:
 
 
 def _stored(context: Context) -> bool:
-    """Whether every patient that was prepared is still in the store."""
+    """Whether every patient that was prepared is still in the store and can be opened; no voxel is read."""
     if not context.folder.prepared.exists():
         return False
-    entries = read_stage(context.folder.prepared, "prepare")["subjects"]
-    return all((context.store / entry["content"]).is_dir() for entry in entries)
+    try:
+        for entry in read_stage(context.folder.prepared, "prepare")["subjects"]:
+            open_subject(context.store / entry["content"])
+    except StoreError:
+        return False
+    return True
 
 
 def recipe(study: Study) -> Recipe:
