@@ -8,7 +8,7 @@ import pytest
 
 from gliobench.cohort.phantom import write_phantom
 from gliobench.cohort.read import load_subject, read_cohort
-from gliobench.cohort.subject import HGG, LGG, Cohort
+from gliobench.cohort.subject import HGG, LGG, Cohort, CohortError
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -31,8 +31,29 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_count(folder: Path, tmp
     write_phantom(tmp_path, subjects=1, seed=0, workers=1)
     first = digests(tmp_path)
     assert first.items() <= digests(folder).items()
+    assert len(read_cohort(tmp_path).subjects) == 1
     write_phantom(tmp_path, subjects=1, seed=1)
     assert not set(digests(tmp_path).values()) & set(first.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "named"),
+    [
+        ("name_mapping.csv", "Grade,BraTS_2020_subject_ID\nHGG,BraTS20_Training_001\n", "BraTS20_Training_001"),
+        ("name_mapping.csv", "Grade,BraTS_2020_subject_ID\nHGG,Phantom_001\nLGG,Phantom_002\n", "Phantom_002"),
+        ("BraTS20_Training_001/BraTS20_Training_001_t1.nii.gz", "", "BraTS20_Training_001"),
+        ("Phantom_002/Phantom_002_t1.nii.gz", "", "Phantom_002"),
+        ("HGG/A/A_t1.nii.gz", "", "HGG"),
+        ("notes.txt", "mine", "notes.txt"),
+    ],
+)
+def test_a_folder_that_holds_others_is_left_as_it_is(tmp_path: Path, path: str, content: str, named: str) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(content)
+    with pytest.raises(CohortError, match=f"holds {named}, which is not among the 1 phantoms .*: take an empty folder"):
+        write_phantom(tmp_path, subjects=1, seed=0)
+    assert [found for found in tmp_path.rglob("*") if found.is_file()] == [tmp_path / path]
+    assert (tmp_path / path).read_text() == content
 
 
 def test_they_are_read_as_brats_2020_with_both_grades(cohort: Cohort) -> None:

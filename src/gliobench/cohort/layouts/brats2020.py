@@ -1,10 +1,9 @@
 """BraTS 2020: `<id>/<id>_flair.nii.gz` and `name_mapping.csv` with the column `Grade`."""
 
-import csv
 from pathlib import Path
 
 from gliobench.cohort.layouts.brats2018 import ENDINGS, MASK_ENDING
-from gliobench.cohort.layouts.layout import Found, Layout, folder_subject, parse_grade, sort_out, subfolders
+from gliobench.cohort.layouts.layout import Found, Layout, folder_subject, parse_grade, read_csv, sort_out, subfolders
 from gliobench.cohort.subject import CohortError, Fault, Subject
 
 TABLE = "name_mapping.csv"
@@ -16,7 +15,7 @@ def _recognises(root: Path) -> bool:
 
 
 def _find(root: Path) -> Found:
-    grades = _grades(root / TABLE)
+    grades = read_grades(root / TABLE)
     return sort_out(_subject(folder, grades.get(folder.name)) for folder in subfolders(root))
 
 
@@ -28,16 +27,16 @@ def _subject(folder: Path, grade: str | None) -> Subject | Fault:
         return Fault(folder.name, f"{error} in {TABLE}", folder)
 
 
-def _grades(table: Path) -> dict[str, str]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if rows and not {"Grade", ID_COLUMN} <= rows[0].keys():
-        raise CohortError(f"{table}: expected the columns Grade and {ID_COLUMN}, found {', '.join(rows[0])}")
+def read_grades(table: Path) -> dict[str, str]:
+    """The grade of each patient, by id, as the table has it. Raises CohortError."""
+    names, rows = read_csv(table)
+    if not {"Grade", ID_COLUMN} <= set(names):
+        raise CohortError(f"{table}: expected the columns Grade and {ID_COLUMN}, found {', '.join(names)}")
     grades: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
-        id = row[ID_COLUMN]
-        if grades.setdefault(id, row["Grade"]) != row["Grade"]:
-            raise CohortError(f"{table}, line {number}: {id} has two grades, {grades[id]} and {row['Grade']}")
+        id, grade = row[names.index(ID_COLUMN)], row[names.index("Grade")]
+        if grades.setdefault(id, grade) != grade:
+            raise CohortError(f"{table}, line {number}: {id} has two grades, {grades[id]} and {grade}")
     return grades
 
 

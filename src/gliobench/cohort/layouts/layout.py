@@ -1,10 +1,11 @@
 """What a layout is, and how files are found in one."""
 
+import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gliobench.cohort.subject import HGG, LGG, MODALITIES, Fault, ImageFile, Subject
+from gliobench.cohort.subject import HGG, LGG, MODALITIES, CohortError, Fault, ImageFile, Subject
 
 Found = tuple[list[Subject], list[Fault]]
 SUFFIXES = (".nii.gz", ".nii")
@@ -57,6 +58,18 @@ def sort_out(results: Iterable[Subject | Fault]) -> Found:
     results = list(results)
     subjects = [result for result in results if isinstance(result, Subject)]
     return subjects, [result for result in results if isinstance(result, Fault)]
+
+
+def read_csv(table: Path) -> tuple[list[str], list[list[str]]]:
+    """The names of the columns and the rows below them, as long as the names are. Raises CohortError."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            names, *rows = list(csv.reader(file)) or [[]]
+    except UnicodeDecodeError as error:
+        raise CohortError(f"{table}: not UTF-8; save it as UTF-8") from error
+    except (OSError, csv.Error) as error:
+        raise CohortError(f"{table}: cannot be read: {error}") from error
+    return names, [[*row, *[""] * len(names)][: len(names)] for row in rows]
 
 
 def parse_grade(text: object) -> int | None:

@@ -13,10 +13,11 @@ import numpy as np
 from isal import igzip
 from numpy.typing import NDArray
 
+from gliobench.cohort.layouts.brats2020 import ID_COLUMN, TABLE, read_grades
 from gliobench.cohort.phantom.anatomy import make_anatomy
 from gliobench.cohort.phantom.scanner import scan
 from gliobench.cohort.phantom.tumour import draw_habit, grow_tumour
-from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG
+from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG, CohortError
 
 SHAPE_MM = (240, 240, 155)
 FIELD_MM = (164, 204, 155)  # the part of the volume in which there is anything
@@ -35,12 +36,14 @@ def write_phantom(
 
     `spacing_mm`: a voxel's side; at 3 mm a patient takes a thirtieth of the time. A patient depends on `seed`, its
     number and the spacing alone: the same bytes whatever the count, the workers and the machine.
+    Raises CohortError where `out` holds anything that these phantoms would not replace.
     """
-    out.mkdir(parents=True, exist_ok=True)
     numbers = range(1, subjects + 1)
-    with (out / "name_mapping.csv").open("w", newline="", encoding="utf-8") as file:
+    _check_replaceable(out, {_id(number) for number in numbers})
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["Grade", "BraTS_2020_subject_ID"])
+        table.writerow(["Grade", ID_COLUMN])
         table.writerows([GRADE_NAMES[_grade(number)], _id(number)] for number in numbers)
     with ThreadPoolExecutor(workers) as pool:
         for done, _ in enumerate(
@@ -48,6 +51,21 @@ def write_phantom(
         ):
             if progress:
                 progress(done, subjects)
+
+
+def _check_replaceable(out: Path, phantoms: set[str]) -> None:
+    """Raise CohortError where the folder or its table holds anything but some of these `phantoms`."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise CohortError(f"{out}: not a folder: name an empty one")
+    listed = set(read_grades(out / TABLE)) if (out / TABLE).exists() else set()
+    others = sorted(({path.name for path in out.iterdir()} | listed) - phantoms - {TABLE})
+    if others:
+        raise CohortError(
+            f"{out}: holds {', '.join(others[:3])}{', …' if len(others) > 3 else ''}, which is not among the "
+            f"{len(phantoms)} phantoms to be written: take an empty folder"
+        )
 
 
 def _id(number: int) -> str:
