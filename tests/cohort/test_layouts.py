@@ -1,11 +1,14 @@
 """Every layout is recognised by itself, with its grades, labels and files."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gliobench.cohort.read import find_cohort, load_subject, read_cohort
 from gliobench.cohort.subject import CohortError
@@ -113,6 +116,72 @@ def test_any_table_will_do(tmp_path: Path, write_patient: Write, ending: str) ->
         assert cohort.layout == "table"
         assert [(subject.id, subject.grade) for subject in cohort.subjects] == [("X", 1), ("Y", None)]
         assert all(subject.mask for subject in cohort.subjects)
+
+
+HEADER = "id,grade,flair,t1,t1ce,t2,mask"
+FILES = ",".join(f"P1/P1_{name}.nii.gz" for name in (*MODALITIES, "seg"))
+
+
+def table_of(folder: Path, write_patient: Write, *lines: str, encoding: str = "utf-8") -> Path:
+    """A table of one real patient's files, whatever its rows call it."""
+    write_patient(folder, "P1")
+    (folder / "patients.csv").write_text("\n".join(lines), encoding=encoding)
+    return folder
+
+
+def test_ids_that_read_like_nothing_are_ids_and_cells_that_do_are_empty(tmp_path: Path, write_patient: Write) -> None:
+    rows = [f"{id},NA,{FILES.removesuffix('P1/P1_seg.nii.gz')}NA" for id in ("NA", "None", " 007 ")]
+    cohort = find_cohort(table_of(tmp_path, write_patient, HEADER, *rows, ",,,,,,"))
+    assert [(subject.id, subject.grade, subject.mask) for subject in cohort.subjects] == [
+        ("007", None, None),
+        ("NA", None, None),
+        ("None", None, None),
+    ]
+    assert cohort.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (f",HGG,{FILES}", "row 3: no id"),
+        (f"../P1,HGG,{FILES}", r"row 3: the id '\.\./P1' cannot be a file's name"),
+        (f"..,HGG,{FILES}", r"row 3: the id '\.\.' cannot be"),
+        (f"a\\b,HGG,{FILES}", "row 3: the id .* cannot be"),
+        (f"P2,HGG,{FILES.replace('_t2.', '_t1.')}", r"P2: one file for t1 and for t2; each needs its own .*P1_t1\.nii"),
+        (f"P2,IV,{FILES}", "P2: grade 'IV': expected LGG, HGG"),
+    ],
+)
+def test_a_row_at_fault_is_said(tmp_path: Path, write_patient: Write, row: str, message: str) -> None:
+    cohort = find_cohort(table_of(tmp_path, write_patient, HEADER, f"P1,HGG,{FILES}", row))
+    assert [subject.id for subject in cohort.subjects] == ["P1"]
+    (fault,) = cohort.faults
+    assert re.match(message, str(fault))
+
+
+def test_two_columns_of_one_meaning_are_refused(tmp_path: Path, write_patient: Write) -> None:
+    folder = table_of(tmp_path, write_patient, f"{HEADER},Label", f"P1,HGG,{FILES},")
+    with pytest.raises(CohortError, match=r"patients\.csv: the columns mask and Label both mean mask"):
+        find_cohort(folder)
+
+
+@pytest.mark.parametrize("table", ["patients.csv", "name_mapping.csv"])
+def test_a_table_that_is_not_utf_8_says_so(tmp_path: Path, write_patient: Write, table: str) -> None:
+    columns = HEADER if table == "patients.csv" else "BraTS_2020_subject_ID,Grade"
+    folder = table_of(tmp_path, write_patient, columns, f"Müller,HGG,{FILES}", encoding="latin-1")
+    (folder / "patients.csv").rename(folder / table)
+    with pytest.raises(CohortError, match=rf"{table}: not UTF-8; save it as UTF-8"):
+        find_cohort(folder)
+
+
+@given(st.binary(max_size=300))
+def test_no_tables_bytes_raise_anything_but_the_reason(tmp_path_factory: pytest.TempPathFactory, rest: bytes) -> None:
+    table = tmp_path_factory.getbasetemp() / "wild.csv"
+    table.write_bytes(HEADER.encode() + b"\n" + rest)
+    try:
+        found = find_cohort(table)
+    except CohortError:
+        return
+    assert not found.subjects
 
 
 def test_an_unknown_folder_is_told_what_is_known(tmp_path: Path) -> None:

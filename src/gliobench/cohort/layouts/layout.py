@@ -9,6 +9,7 @@ from gliobench.cohort.subject import HGG, LGG, MODALITIES, CohortError, Fault, I
 
 Found = tuple[list[Subject], list[Fault]]
 SUFFIXES = (".nii.gz", ".nii")
+NOTHING = ("", "NAN", "NONE", "NA", "N/A", "NULL", "<NA>")  # how tables write that a grade or a file is not known
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,14 @@ def folder_subject(folder: Path, grade: int | None, endings: Mapping[str, str], 
 def subject_of(
     id: str, grade: int | None, found: Mapping[str, Path | None], mask: Path | None, where: Path
 ) -> Subject | Fault:
-    """A subject with all modalities, or the fault that some are missing."""
+    """A subject with all modalities, or the fault that some are missing or one file is given for two."""
     missing = [modality for modality in MODALITIES if found.get(modality) is None]
     if missing:
         return Fault(id, f"no file for {', '.join(missing)}; all of {', '.join(MODALITIES)} are needed", where)
+    first: dict[Path | None, str] = {}
+    for modality in MODALITIES:
+        if (other := first.setdefault(found[modality], modality)) != modality:
+            return Fault(id, f"one file for {other} and for {modality}; each needs its own", found[modality])
     images = {modality: ImageFile(path) for modality, path in found.items() if path is not None}
     return Subject(id, grade, images, mask)
 
@@ -75,7 +80,7 @@ def read_csv(table: Path) -> tuple[list[str], list[list[str]]]:
 def parse_grade(text: object) -> int | None:
     """LGG/HGG/0/1 in any case, empty or NaN for unknown; raises ValueError for anything else."""
     word = "" if text is None else str(text).strip().upper().removesuffix(".0")
-    if word in ("", "NAN", "NONE", "NA", "<NA>"):
+    if word in NOTHING:
         return None
     grades = {"LGG": LGG, "0": LGG, "HGG": HGG, "1": HGG}
     if word not in grades:

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from gliobench.cohort.layouts.layout import Found, Layout, parse_grade, sort_out, subject_of
+from gliobench.cohort.layouts.layout import NOTHING, Found, Layout, parse_grade, read_csv, sort_out, subject_of
 from gliobench.cohort.subject import MODALITIES, CohortError, Fault, Subject
 
 ENDINGS = (".csv", ".parquet")
@@ -45,25 +45,48 @@ def _recognises(root: Path) -> bool:
 
 
 def _find(root: Path) -> Found:
-    import pandas as pd
-
     table = _table_of(root)
     assert table is not None
-    rows = pd.read_csv(table, dtype=str) if table.suffix.lower() == ".csv" else pd.read_parquet(table).astype("str")
-    rows = rows.rename(columns=_column)
-    if missing := [name for name in ("id", *MODALITIES) if name not in rows.columns]:
+    sources, rows = _read(table)
+    columns = [_column(name) for name in sources]
+    if missing := [name for name in ("id", *MODALITIES) if name not in columns]:
         raise CohortError(
             f"{table}: no column {', '.join(missing)}; expected id, {', '.join(MODALITIES)}, and grade and mask "
-            f"where they are known; found {', '.join(rows.columns)}"
+            f"where they are known; found {', '.join(columns)}"
         )
-    records = rows.astype(object).where(rows.notna(), None).to_dict(orient="records")
-    return sort_out(_subject({str(key): value for key, value in row.items()}, table) for row in records)
+    for name in ("id", "grade", *MODALITIES, "mask"):
+        if len(same := [source for source, column in zip(sources, columns, strict=True) if column == name]) > 1:
+            raise CohortError(f"{table}: the columns {' and '.join(same)} both mean {name}: rename or remove one")
+    return sort_out(
+        _subject(dict(zip(columns, map(str.strip, row), strict=True)), table, number)
+        for number, row in enumerate(rows, start=2)  # as a spreadsheet counts: the columns' names are row 1
+        if any(row)
+    )
 
 
-def _subject(row: Mapping[str, object], table: Path) -> Subject | Fault:
-    id = str(row["id"])
-    found = {name: _file(row.get(name), table) for name in MODALITIES}
-    mask = _file(row.get("mask"), table)
+def _read(table: Path) -> tuple[list[str], list[list[str]]]:
+    """The columns' names as they stand there, and the rows; an unknown value is an empty cell. Raises CohortError."""
+    if table.suffix.lower() == ".csv":
+        return read_csv(table)
+    import pandas as pd
+    from pyarrow import ArrowInvalid
+
+    try:
+        rows = pd.read_parquet(table)
+    except (OSError, ArrowInvalid) as error:
+        raise CohortError(f"{table}: not a Parquet table: {error}") from error
+    cells = rows.astype(object).where(rows.notna(), "").astype(str)
+    return list(map(str, rows.columns)), cells.to_numpy().tolist()
+
+
+def _subject(row: Mapping[str, str], table: Path, number: int) -> Subject | Fault:
+    id = row["id"]
+    if not id:
+        return Fault(f"row {number}", "no id", table)
+    if id.startswith(".") or not id.isprintable() or set(id) & set("/\\"):
+        return Fault(f"row {number}", f"the id {id!r} cannot be a file's name, and masks are written under it", table)
+    found = {name: _file(row[name], table) for name in MODALITIES}
+    mask = _file(row.get("mask", ""), table)
     absent = [path for path in (*found.values(), mask) if path is not None and not path.is_file()]
     if absent:
         return Fault(id, f"{table.name} names a file that is missing", absent[0])
@@ -73,9 +96,8 @@ def _subject(row: Mapping[str, object], table: Path) -> Subject | Fault:
         return Fault(id, str(error), table)
 
 
-def _file(cell: object, table: Path) -> Path | None:
-    text = "" if cell is None else str(cell).strip()
-    return None if text in ("", "nan", "None", "<NA>") else table.parent / text
+def _file(cell: str, table: Path) -> Path | None:
+    return None if cell.upper() in NOTHING else table.parent / cell
 
 
 TABLE = Layout(
