@@ -34,6 +34,34 @@ def break_nan(folder: Path) -> None:
     save(folder / f"{folder.name}_flair.nii.gz", voxels)
 
 
+def break_huge(folder: Path) -> None:
+    save(folder / f"{folder.name}_flair.nii.gz", np.full(SHAPE, 1e300))
+
+
+def break_colours(folder: Path) -> None:
+    colours = np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    save(folder / f"{folder.name}_t1.nii.gz", colours)
+
+
+def break_complex(folder: Path) -> None:
+    save(folder / f"{folder.name}_seg.nii.gz", np.full(SHAPE, 1 + 4j, np.complex64))
+
+
+def break_nifti_2(folder: Path) -> None:
+    nib.save(nib.Nifti2Image(np.ones(SHAPE, np.int16), AFFINE), folder / f"{folder.name}_t1.nii.gz")
+
+
+def break_units(folder: Path) -> None:
+    image = nib.Nifti1Image(np.ones(SHAPE, np.int16), AFFINE / 1000)
+    image.header.set_xyzt_units("meter")
+    nib.save(image, folder / f"{folder.name}_t1.nii.gz")
+
+
+def break_voxel_size(folder: Path) -> None:
+    for path in folder.iterdir():  # metres, and the header does not say so
+        save(path, np.asarray(nib.load(path).dataobj), np.diag([-0.001, -0.001, 0.001, 1.0]))
+
+
 def break_gzip(folder: Path) -> None:
     path = folder / f"{folder.name}_t1ce.nii.gz"
     path.write_bytes(path.read_bytes()[:-20])
@@ -59,7 +87,13 @@ BREAKS = {
     "missing": (break_missing, "no file for t2"),
     "shape": (break_shape, r"t1 has the shape \(5, 4, 2\), flair has \(5, 4, 3\)"),
     "affine": (break_affine, "the affine of t1 differs from that of flair by up to 1"),
-    "nan": (break_nan, "flair has 1 voxels that are NaN or infinite"),
+    "nan": (break_nan, "flair has 1 voxels that are NaN, infinite or beyond float32"),
+    "huge": (break_huge, "flair has 60 voxels that are NaN, infinite or beyond float32"),
+    "colours": (break_colours, "voxels of type RGB: expected one real number a voxel"),
+    "complex": (break_complex, "voxels of type complex64: expected one real number a voxel"),
+    "nifti-2": (break_nifti_2, "a NIfTI-2 file: convert it to NIfTI-1"),
+    "units": (break_units, "the header gives sizes in metres: expected millimetres"),
+    "voxel size": (break_voxel_size, r"has voxels of 0\.001 x 0\.001 x 0\.001 mm; expected 0\.05 to 20 mm a side"),
     "gzip": (break_gzip, "broken or truncated gzip"),
     "header": (break_header, "not a NIfTI-1 file"),
     "labels": (break_labels, "the mask has labels 7; expected 0, 1, 2, 4"),

@@ -8,14 +8,21 @@ from numpy.typing import NDArray
 from gliobench.cohort.subject import Fault, Subject
 
 AFFINE_TOLERANCE = 1e-3  # millimetres; writers round affines differently
+VOXEL_MM = (0.05, 20.0)  # from a microscope's to a localiser's; beyond, the affine is in other units
 
 Volume = tuple[NDArray[np.generic], NDArray[np.float64]]
 
 
 def check_geometry(subject: Subject, volumes: Mapping[str, Volume]) -> Iterator[Fault]:
-    """Faults of `volumes` (name -> voxels and affine): all must have the shape and affine of the first."""
+    """Faults of `volumes` (name -> voxels and affine): all must have the shape and affine of the first, and voxels of
+    a size that a scanner can give."""
     first = next(iter(volumes))
     voxels, affine = volumes[first]
+    sides_mm = np.linalg.norm(affine[:3, :3], axis=0)
+    if sides_mm.min() < VOXEL_MM[0] or sides_mm.max() > VOXEL_MM[1]:
+        sides = " x ".join(f"{side:g}" for side in sides_mm.tolist())
+        expected = f"{VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm a side"
+        yield Fault(subject.id, f"by its affine {first} has voxels of {sides} mm; expected {expected}: is it in mm?")
     for name, (other, other_affine) in volumes.items():
         if other.ndim != 3:
             yield Fault(subject.id, f"{name} has {other.ndim} axes {other.shape}; expected 3")
@@ -27,9 +34,14 @@ def check_geometry(subject: Subject, volumes: Mapping[str, Volume]) -> Iterator[
 
 
 def check_image(subject: Subject, name: str, voxels: NDArray[np.generic]) -> Iterator[Fault]:
-    """Faults of one modality: values that are not numbers."""
-    if np.issubdtype(voxels.dtype, np.inexact) and (bad := int(np.count_nonzero(~np.isfinite(voxels)))):
-        yield Fault(subject.id, f"{name} has {bad} voxels that are NaN or infinite", subject.images[name].path)
+    """Faults of one modality: values that are not numbers, also after they become float32 for interpolation."""
+    if not np.issubdtype(voxels.dtype, np.inexact):
+        return
+    with np.errstate(over="ignore"):
+        bad = int(np.count_nonzero(~np.isfinite(voxels.astype(np.float32, copy=False))))
+    if bad:
+        found = f"{name} has {bad} voxels that are NaN, infinite or beyond float32 (3.4e38)"
+        yield Fault(subject.id, found, subject.images[name].path)
 
 
 def check_labels(subject: Subject, voxels: NDArray[np.generic], known: frozenset[int]) -> Iterator[Fault]:
