@@ -146,6 +146,21 @@ def test_a_patient_without_zero_background_uses_the_whole_volume(make_raw: MakeR
         (Recipe("tumour"), {"tumour": None}, "made-by-hand: preset `tumour` is placed by the mask, and there is none"),
         (Recipe("study"), {}, "made-by-hand: preset `study` leaves out 30 mm .* the scan is 36 mm high"),
         (Recipe("brain"), {"brain": (slice(0, 0),) * 3}, "made-by-hand: every voxel of every modality is 0"),
+        (
+            Recipe("brain"),
+            {"tumour": (slice(0, 2), slice(0, 3), slice(0, 1))},  # beside the brain
+            r"the mask has 6 voxels, none of them on the grid \(preset `brain`, 95 x 128 x 128\): .* check the mask",
+        ),
+        (
+            Recipe("study"),
+            {"shape": (40, 48, 100), "brain": (slice(8, 30), slice(6, 41), slice(5, 95))},  # in the lowest 30 mm
+            r"the mask has 864 voxels, none of them on the grid \(preset `study`",
+        ),
+        (
+            Recipe("brain", (8, 8, 8)),  # voxels of 35 / 8 mm: the nearest to their middles are four and five apart
+            {"tumour": (slice(12, 13), slice(12, 13), slice(12, 13))},
+            "the mask has 1 voxels, none of them on the grid",
+        ),
     ],
 )
 def test_what_cannot_be_placed_says_who_and_why(

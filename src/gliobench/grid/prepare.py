@@ -43,10 +43,11 @@ def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
     `affine` of the result maps the grid to the same world millimetres as `raw.affine` maps the source.
     The brain is where any modality is not zero; outside it the image is 0, inside it 1 to 255.
     Raises SubjectError: no voxel but zeros, `study` on a scan of 60 mm or less, `tumour` without a mask, `stored` on
-    intensities that are not z-scored.
+    intensities that are not z-scored, no voxel of the tumour on the grid.
     """
     try:
         scan, placement, brain = _place(raw, recipe)
+        labels = _placed_labels(scan, placement, recipe)
     except _Unplaceable as error:
         raise SubjectError((Fault(raw.id, str(error)),)) from error
     image = np.zeros((len(scan.images), *recipe.shape), np.uint8)
@@ -62,7 +63,7 @@ def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
         id=raw.id,
         grade=raw.grade,
         image=image,
-        labels=None if scan.labels is None else nearest(scan.labels, placement),
+        labels=labels,
         affine=placement.affine(scan.affine),
         native_affine=raw.affine,
         native_shape=(width, height, depth),
@@ -84,6 +85,20 @@ def _place(raw: RawSubject, recipe: Recipe) -> tuple[Scan, Placement, NDArray[np
     if not brain.any():
         raise _Unplaceable(f"preset `{recipe.preset}` places the grid where all images are 0: use preset `brain`")
     return scan, placement, brain
+
+
+def _placed_labels(scan: Scan, placement: Placement, recipe: Recipe) -> NDArray[np.uint8] | None:
+    """The mask on the grid (D, H, W). One that the grid loses would make a patient without a tumour."""
+    if scan.labels is None:
+        return None
+    labels: NDArray[np.uint8] = nearest(scan.labels, placement)
+    if scan.labels.any() and not labels.any():
+        voxels, shape = np.count_nonzero(scan.labels), " x ".join(map(str, recipe.shape))
+        raise _Unplaceable(
+            f"the mask has {voxels} voxels, none of them on the grid (preset `{recipe.preset}`, {shape}): use preset "
+            "`brain`, a larger shape, or check the mask"
+        )
+    return labels
 
 
 def _place_brain(scan: Scan, present: NDArray[np.bool_], shape: Shape) -> Placement:

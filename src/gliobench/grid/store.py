@@ -178,14 +178,16 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether every byte of a stored patient is as it was written."""
+    """Whether every byte of a stored patient is as it was written, and its mask, if any, not empty: an earlier version
+    stored patients whose tumour the grid loses."""
     if not folder.exists():
         return False
     try:
         files = _read_meta(folder)["files"]
         sums = {name: crc32((folder / name).read_bytes()) for name in files}
-        open_subject(folder)
-        return all(sums[name] == entry["crc32"] for name, entry in files.items())
+        labels = open_subject(folder).labels
+        intact = all(sums[name] == entry["crc32"] for name, entry in files.items())
+        return intact and (labels is None or bool(labels.any()))
     except (StoreError, OSError, KeyError, TypeError, AttributeError):
         return False
 

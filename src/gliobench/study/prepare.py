@@ -10,12 +10,18 @@ from gliobench.study.config import Study
 from gliobench.study.context import Context, read_stage
 from gliobench.study.folder import fingerprint, write_json
 
+CHECKS_VERSION = 1  # goes up with every change after which other patients are at fault
+
 
 def prepare(context: Context) -> None:
     """Check and prepare all patients. Raises CohortError listing every patient at fault, unless `skip_bad`."""
     cohort = find_cohort(context.cohort)
     inputs = fingerprint(
-        files=_files(cohort), grid=context.study.grid.model_dump(), skip_bad=context.skip_bad, store=context.store
+        files=_files(cohort),
+        grid=context.study.grid.model_dump(),
+        skip_bad=context.skip_bad,
+        store=context.store,
+        checks=CHECKS_VERSION,
     )
     with context.stage("prepare", inputs, done=_stored(context)) as to_do:
         if not to_do:
