@@ -32,7 +32,7 @@ def write_patient() -> Write:
         labels: tuple[int, ...] = (1, 2, 4),
         suffix: str = ".nii.gz",
     ) -> Path:
-        random = np.random.default_rng(len(id))
+        random = np.random.default_rng(list(id.encode()))
         for ending in endings:
             save(folder / id / f"{id}{ending}{suffix}", random.integers(0, 500, SHAPE, dtype=np.int16))
         if mask is not None:

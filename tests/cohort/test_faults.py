@@ -132,6 +132,16 @@ def test_an_id_twice_is_a_fault(tmp_path: Path, write_patient: Write) -> None:
     assert [str(fault) for fault in cohort.faults] == ["P1: the id stands there 2 times"]
 
 
+def test_one_persons_images_under_two_ids_are_a_fault_of_both(tmp_path: Path, write_patient: Write) -> None:
+    write_patient(tmp_path, "P3")
+    first, second = write_patient(tmp_path, "P1"), write_patient(tmp_path, "P2", labels=(1,))  # another mask
+    for name in ("flair", "t1", "t1ce", "t2"):
+        (second / f"P2_{name}.nii.gz").write_bytes((first / f"P1_{name}.nii.gz").read_bytes())
+    cohort = read_cohort(tmp_path, skip_bad=True)
+    assert [subject.id for subject in cohort.subjects] == ["P3"]
+    assert [str(fault) for fault in cohort.faults] == ["P1: the same images as P2", "P2: the same images as P1"]
+
+
 @given(st.binary(max_size=800))
 def test_no_bytes_raise_anything_but_the_reason(data: bytes) -> None:
     for content in (data, b"\x1f\x8b" + data, gzip.compress(data)):

@@ -181,6 +181,17 @@ def test_all_faults_are_told_at_once_and_the_good_ones_are_kept(cohort: Cohort, 
     assert [fault.subject_id for fault in faults] == ["zoe", "anna", "cleo"]
 
 
+def test_one_persons_images_under_two_ids_are_at_fault(cohort: Cohort, tmp_path: Path) -> None:
+    anna, ben, _ = cohort.subjects
+    twin = Subject("dora", 1, anna.images, None)
+    cohort = Cohort(cohort.name, cohort.root, cohort.layout, cohort.labels, (anna, ben, twin))
+    with pytest.raises(CohortError, match="anna: the same images as dora\n  dora: the same images as anna"):
+        prepare_cohort(cohort, RECIPE, tmp_path / "store")
+    good, faults = prepare_cohort(cohort, RECIPE, tmp_path / "store", skip_bad=True)
+    assert [subject.id for subject in good] == ["ben"]
+    assert [fault.subject_id for fault in faults] == ["anna", "dora"]
+
+
 def test_an_oracle_recipe_names_every_patient_without_a_mask(cohort: Cohort, tmp_path: Path) -> None:
     with pytest.raises(CohortError, match="ben: preset `tumour` is placed by the mask, and there is none"):
         prepare_cohort(cohort, Recipe("tumour", (12, 14, 16)), tmp_path / "store")

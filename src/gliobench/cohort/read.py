@@ -1,10 +1,11 @@
 """From a folder to a checked cohort."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,13 @@ class SubjectError(ValueError):
 
     def __reduce__(self) -> tuple[type["SubjectError"], tuple[tuple[Fault, ...]]]:
         return SubjectError, (self.faults,)  # so that it survives the way back from a worker process
+
+
+class SourceDigests(NamedTuple):
+    """SHA-256 of a patient's files, hexadecimal: of the `images` alone, and of all the `content`."""
+
+    images: str
+    content: str
 
 
 def find_cohort(root: Path) -> Cohort:
@@ -67,26 +75,41 @@ def load_subject(subject: Subject, labels: frozenset[int]) -> RawSubject:
         images=_stack([volumes[name][0] for name in MODALITIES]),
         labels=_relabelled(volumes["mask"][0], subject.relabel) if "mask" in volumes else None,
         affine=volumes[MODALITIES[0]][1],
-        content=content_digest(subject, data),
+        content=source_digests(subject, data).content,
     )
 
 
-def content_digest(subject: Subject, data: dict[Path, bytes] | None = None) -> str:
-    """SHA-256 over the bytes of the subject's files as they lie on disk, in the order of `MODALITIES`, mask last, and
+def source_digests(subject: Subject, data: dict[Path, bytes] | None = None) -> SourceDigests:
+    """Digests over the bytes of the subject's files as they lie on disk, in the order of `MODALITIES`, mask last, and
     over how the mask is relabelled.
 
     `data` spares reading a file again. Raises NiftiError where a file cannot be read.
     """
     total = hashlib.sha256()
     digests: dict[Path, str] = {}
+    images = ""
     for name, path, channel in _files(subject):
         if path not in digests:
             content = data[path] if data and path in data else read_bytes(path)
             digests[path] = hashlib.sha256(content).hexdigest()
         total.update(f"{name} {channel} {digests[path]}\n".encode())
+        if name == MODALITIES[-1]:
+            images = total.hexdigest()
     if subject.relabel:
         total.update(f"relabel {sorted(subject.relabel.items())}\n".encode())
-    return total.hexdigest()
+    return SourceDigests(images, total.hexdigest())
+
+
+def twin_faults(images: Mapping[str, str]) -> tuple[Fault, ...]:
+    """Faults of patients (id -> digest of the images) whose images are another's, byte for byte: all of them, for
+    nobody knows whose they are, and a person under two ids would be learnt from and tested."""
+    ids = defaultdict(list)
+    for id, digest in images.items():
+        ids[digest].append(id)
+    alike = [same for same in ids.values() if len(same) > 1]
+    return tuple(
+        Fault(id, f"the same images as {same[1] if id == same[0] else same[0]}") for same in alike for id in same
+    )
 
 
 def read_cohort(root: Path, *, skip_bad: bool = False, workers: int = 2) -> Cohort:
@@ -97,8 +120,11 @@ def read_cohort(root: Path, *, skip_bad: bool = False, workers: int = 2) -> Coho
     cohort = find_cohort(root)
     with ThreadPoolExecutor(workers) as pool:
         found = list(pool.map(lambda subject: subject_faults(subject, cohort.labels), cohort.subjects))
-    faults = (*cohort.faults, *(fault for faults in found for fault in faults))
-    good = tuple(subject for subject, faults in zip(cohort.subjects, found, strict=True) if not faults)
+        sound = [subject for subject, faults in zip(cohort.subjects, found, strict=True) if not faults]
+        digests = list(pool.map(source_digests, sound))
+    twins = twin_faults({subject.id: digest.images for subject, digest in zip(sound, digests, strict=True)})
+    faults = (*cohort.faults, *(fault for faults in found for fault in faults), *twins)
+    good = tuple(subject for subject in sound if subject.id not in {fault.subject_id for fault in twins})
     if faults and not skip_bad:
         raise faults_error(cohort, faults)
     return Cohort(cohort.name, cohort.root, cohort.layout, cohort.labels, good, faults)

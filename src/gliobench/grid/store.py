@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from isal.isal_zlib import crc32  # zlib's, several times faster
 from numpy.typing import NDArray
 
 from gliobench.cohort.nifti import NiftiError
-from gliobench.cohort.read import SubjectError, content_digest, faults_error, load_subject
+from gliobench.cohort.read import SubjectError, faults_error, load_subject, source_digests, twin_faults
 from gliobench.cohort.subject import Cohort, Fault, Subject
 from gliobench.grid.prepare import prepare_subject
 from gliobench.grid.prepared import PreparedSubject
@@ -40,6 +41,15 @@ ABANDONED_SECONDS = 3600
 
 class StoreError(ValueError):
     """A stored patient that cannot be read; the message names the folder."""
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a patient: stored, with the digest of its source images, or at fault."""
+
+    stored: PreparedSubject | None = None
+    images: str = ""
+    faults: tuple[Fault, ...] = ()
 
 
 def prepare_cohort(
@@ -69,12 +79,13 @@ def prepare_cohort(
                 progress(done, len(futures))
     finally:
         pool.shutdown(cancel_futures=True)
-    results = [future.result() for future in futures]
-    good = [result for result in results if isinstance(result, PreparedSubject)]
-    faults = cohort.faults + tuple(fault for result in results if isinstance(result, tuple) for fault in result)
+    outcomes = [future.result() for future in futures]
+    twins = twin_faults({outcome.stored.id: outcome.images for outcome in outcomes if outcome.stored})
+    faults = (*cohort.faults, *(fault for outcome in outcomes for fault in outcome.faults), *twins)
     if faults and not skip_bad:
         raise faults_error(cohort, faults)
-    return good, faults
+    stored = [outcome.stored for outcome in outcomes if outcome.stored]
+    return [subject for subject in stored if subject.id not in {fault.subject_id for fault in twins}], faults
 
 
 def open_subject(folder: Path) -> PreparedSubject:
@@ -98,21 +109,20 @@ def open_subject(folder: Path) -> PreparedSubject:
         raise _damaged(folder, f"meta.json lacks or garbles {error}") from error
 
 
-def _subject(
-    subject: Subject, labels: frozenset[int], recipe: Recipe, store: Path
-) -> PreparedSubject | tuple[Fault, ...]:
+def _subject(subject: Subject, labels: frozenset[int], recipe: Recipe, store: Path) -> _Outcome:
     """The stored patient, made if need be; or what is wrong with it."""
     try:
-        folder = store / content_key(content_digest(subject), subject.id, subject.grade, recipe)
+        digests = source_digests(subject)
+        folder = store / content_key(digests.content, subject.id, subject.grade, recipe)
         if not _is_whole(folder):
             made = prepare_subject(load_subject(subject, labels), recipe)
             folder = store / made.content
             _write(made, folder)
-        return open_subject(folder)
+        return _Outcome(open_subject(folder), digests.images)
     except NiftiError as error:
-        return (Fault(subject.id, f"a file {error}"),)
+        return _Outcome(faults=(Fault(subject.id, f"a file {error}"),))
     except SubjectError as error:
-        return error.faults
+        return _Outcome(faults=error.faults)
 
 
 def _write(prepared: PreparedSubject, folder: Path) -> None:
