@@ -32,6 +32,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_count(folder: Path, tmp
     first = digests(tmp_path)
     assert first.items() <= digests(folder).items()
     assert len(read_cohort(tmp_path).subjects) == 1
+    (tmp_path / ".DS_Store").touch()
     write_phantom(tmp_path, subjects=1, seed=1)
     assert not set(digests(tmp_path).values()) & set(first.values())
 

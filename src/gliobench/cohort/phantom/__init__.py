@@ -60,7 +60,8 @@ def _check_replaceable(out: Path, phantoms: set[str]) -> None:
     if not out.is_dir():
         raise CohortError(f"{out}: not a folder: name an empty one")
     listed = set(read_grades(out / TABLE)) if (out / TABLE).exists() else set()
-    others = sorted(({path.name for path in out.iterdir()} | listed) - phantoms - {TABLE})
+    lying = {path.name for path in out.iterdir() if not path.name.startswith(".")}  # a file manager leaves its own
+    others = sorted((lying | listed) - phantoms - {TABLE})
     if others:
         raise CohortError(
             f"{out}: holds {', '.join(others[:3])}{', …' if len(others) > 3 else ''}, which is not among the "
