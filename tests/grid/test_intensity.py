@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gliobench.grid.intensity import percentiles_of_tails
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     count=st.sampled_from((1, 2, 5, 19_999, 20_000, 20_001, 54_321)),

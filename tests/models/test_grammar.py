@@ -46,7 +46,7 @@ def written(draw: st.DrawFn) -> tuple[str, SliceFrame, str]:
     return task, frame, TASKS[task].write(Mask(frame, pixels))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(written())
 def test_every_answer_of_a_task_follows_its_frames_pattern_and_the_servers(case: tuple[str, SliceFrame, str]) -> None:
     task, frame, text = case

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -127,7 +127,6 @@ def test_surface_is_mask_minus_erosion(mask: NDArray[np.bool_]) -> None:
     np.testing.assert_array_equal(outline, mask & ~ndimage.binary_erosion(mask))
 
 
-@settings(deadline=None)
 @given(masks_3d, masks_3d, spacings)
 def test_symmetric_bounded_and_equal_to_brute_force(
     first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: tuple[float, float, float]

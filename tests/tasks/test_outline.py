@@ -92,7 +92,7 @@ def test_the_largest_component_is_traced_with_its_holes_filled() -> None:
     assert min(points)[0] > 4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40), st.floats(0.02, 0.95))
 def test_any_mask_gives_a_valid_outline_whose_box_is_its_components_box(
     seed: int, rows: int, columns: int, share: float

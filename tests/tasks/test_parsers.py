@@ -1,7 +1,5 @@
 """What texts are read as: what people and models write, what they mean by it, and that no text makes a parser fail."""
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -10,6 +8,7 @@ from hypothesis import strategies as st
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
 from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon
+from gliobench.tasks.reading import MAX_CHARACTERS
 from gliobench.tasks.registry import TASKS
 
 FRAME = SliceFrame("axial", 0, (128, 120), (1.0, 1.0))
@@ -370,7 +369,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=40).map("".join), st.lists(PIECES).map(" ".join)))
 @example("(" * 3000)
 @example("(٣, ٤)")
@@ -388,49 +387,12 @@ def test_no_text_makes_a_parser_fail(text: str) -> None:
                 assert answer.reason, name
 
 
-LONG = 199_000
-PIECE_LISTS = (
-    [
-        "(",
-        "((",
-        "[1",
-        "1",
-        "1 ",
-        "(1 ",
-        "1.",
-        "1e",
-        "(1, 2)",
-        "(1, 2), ",
-        ", ",
-        "-",
-        "\\",
-        "* ",
-        "'\"",
-        "\n",
-        "a",
-        "I am ",
-    ],
-    [
-        "row ",
-        "row 1 ",
-        "top ",
-        "col_min = ",
-        "Choice: ",
-        "Answer is the a ",
-        "high grade ",
-        "is a ",
-        "no ",
-        "12: 3-4\n",
-    ],
-)
-
-
-@pytest.mark.parametrize("piece", [piece for pieces in PIECE_LISTS for piece in pieces])
-def test_long_texts_take_little_time(piece: str) -> None:
-    """The longest text that is read takes less than a second; a longer one is not read at all."""
-    text = piece * (LONG // len(piece))
-    for name, task in TASKS.items():
-        start = time.perf_counter()
-        task.parse(text, FRAME, False)
-        assert time.perf_counter() - start < 2, name
-        assert isinstance(task.parse(text * 50, FRAME, False), Malformed)
+@pytest.mark.parametrize("piece", ["(", "(1, 2), ", "row 1 ", "high grade ", "12: 3-4\n"])
+def test_long_texts_are_read_and_longer_ones_are_not(piece: str) -> None:
+    """How little time it takes: `benchmarks/parsers.py`."""
+    text = piece * (MAX_CHARACTERS // len(piece))
+    for task in TASKS.values():
+        assert f"at most {MAX_CHARACTERS}" not in str(task.parse(text, FRAME, False))
+        longer = task.parse(text + piece, FRAME, False)
+        assert isinstance(longer, Malformed)
+        assert f"at most {MAX_CHARACTERS}" in longer.reason
