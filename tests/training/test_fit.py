@@ -16,8 +16,10 @@ from gliobench.models.prediction import Question
 from gliobench.models.trained import WEIGHTS, load_network, read_description
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
+from gliobench.training import fit
 from gliobench.training.augment import augmented, cut_patch
 from gliobench.training.decisions import LARGEST_ALONE, decide_grades, decide_region
+from gliobench.training.errors import DivergedError
 from gliobench.training.fit import EpochReport, TrainSettings, fit_network
 from gliobench.training.goals import THRESHOLDS, dice_by_threshold, make_goal
 from gliobench.training.schedule import learning_rate
@@ -125,6 +127,56 @@ def test_training_stops_when_patience_is_out(tmp_path: Path) -> None:
     fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path, settings, reports.append)
     metrics = [report.validation_metric for report in reports]
     assert len(metrics) == int(np.argmax(metrics)) + 3
+
+
+@pytest.mark.parametrize(
+    ("judged", "patience", "best", "trained"),
+    [
+        ((0.9, 0.3, 0.4, 0.35), 9, 1, 8),
+        ((0.3, 0.9, 0.4, 0.35), 9, 3, 8),
+        ((0.9, 0.3, 0.4, 0.35), 1, 1, 4),  # not before the second judgement
+        ((0.9, 0.3, 0.4, 0.35), 3, 1, 6),
+        ((float("nan"), 0.3, 0.4, 0.35), 9, 5, 8),
+    ],
+)
+def test_judgements_are_compared_whenever_they_come(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    judged: tuple[float, ...],
+    patience: int,
+    best: int,
+    trained: int,
+) -> None:
+    said = iter(judged)
+    monkeypatch.setattr(fit, "_validate", lambda job, learner: (0.5, next(said)))
+    settings = replace(PLAIN, epochs=8, validate_every=2, patience=patience)
+    found = read_description(fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, settings))
+    assert (found["best_epoch"], found["epochs_trained"]) == (best, trained)
+    assert found["validation_metric"] == judged[best // 2]
+
+
+def test_the_last_epoch_is_judged_and_an_ended_training_is_left_alone(tmp_path: Path) -> None:
+    settings = replace(PLAIN, epochs=2, validate_every=5)
+    out = fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, settings)
+    assert read_description(out)["best_epoch"] == 1
+    fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, settings, stop_after(0))  # no epoch comes
+
+
+def test_another_trainings_network_is_gone_when_one_begins(tmp_path: Path) -> None:
+    fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, replace(PLAIN, epochs=1))
+    with pytest.raises(StopError):
+        fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, replace(PLAIN, validate_every=2), stop_after(0))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.csv", "last.safetensors"]
+
+
+@pytest.mark.parametrize("network", ["mask-segmenter", "grade-classifier"])
+def test_a_training_that_diverges_says_so_and_leaves_nothing_to_go_on_from(tmp_path: Path, network: str) -> None:
+    settings = replace(recipe(network), epochs=3, learning_rate=1e18)
+    with pytest.raises(
+        DivergedError, match=r"no judgement gave a finite figure: lower learning_rate; see .*curves.csv"
+    ):
+        fit_network(network, TRAIN, VALIDATION, tmp_path, settings)
+    assert [path.name for path in tmp_path.iterdir()] == ["curves.csv"]
 
 
 def test_a_patient_on_both_sides_is_refused(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ class Progress:
 
     @property
     def best_metric(self) -> float:
-        return self.history[self.best_epoch].validation_metric if self.history else float("-inf")
+        """Of the best epoch; minus infinity before a judgement gave a finite figure."""
+        return self.history[self.best_epoch].validation_metric if self.best_epoch >= 0 else float("-inf")
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:

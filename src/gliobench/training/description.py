@@ -14,6 +14,7 @@ from gliobench.training.job import Job
 def describe(job: Job, state: Progress, decisions: Sequence[Decision]) -> None:
     """Write what `gliobench.models.trained.load_network` needs to know, whole or not at all."""
     description = {
+        "inputs": state.inputs,
         "network": job.network,
         "regions": job.regions,
         "shape": job.train[0].shape,
@@ -31,6 +32,12 @@ def describe(job: Job, state: Progress, decisions: Sequence[Decision]) -> None:
     partial = job.out / f".{DESCRIPTION}.partial"
     partial.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
     partial.replace(job.out / DESCRIPTION)
+
+
+def is_described(out: Path, inputs: str) -> bool:
+    """Whether the training of these inputs has ended here."""
+    path = out / DESCRIPTION
+    return path.exists() and json.loads(path.read_text(encoding="utf-8")).get("inputs") == inputs
 
 
 def _learnt_before(job: Job) -> set[str]:

@@ -8,9 +8,10 @@ validation patients.
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
@@ -30,12 +31,13 @@ from gliobench.models.inference import probabilities, raw_logits
 from gliobench.models.memory import keep_memory
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
-from gliobench.models.trained import WEIGHTS
+from gliobench.models.trained import DESCRIPTION, WEIGHTS
 from gliobench.models.weights import file_digest, own_tensors, restore
 from gliobench.tasks.regions import REGION_SETS
 from gliobench.training.checkpoint import Progress, load_progress, save_progress, save_tensors
 from gliobench.training.decisions import decide_grades, decide_region
-from gliobench.training.description import describe, write_curves
+from gliobench.training.description import describe, is_described, write_curves
+from gliobench.training.errors import DivergedError
 from gliobench.training.examples import batches, steps_an_epoch
 from gliobench.training.goals import make_goal
 from gliobench.training.job import Job, Learner
@@ -63,16 +65,22 @@ def fit_network(
 
     `regions`: which parts of a mask, a key of `gliobench.tasks.regions.REGION_SETS`. `start`: the folder of a trained
     network of the same kind whose weights come first; whom it learnt from counts as learnt from here too.
-    Called again after an interruption it goes on from the last finished epoch, with the same result.
-    Raises ValueError where a patient is in both lists, or a list is empty, or `start` is of another kind.
+    Called again after an interruption it goes on from the last finished epoch, with the same result; where it has
+    ended, nothing is done.
+    Raises ValueError where a patient is in both lists, or a list is empty, or `start` is of another kind; DivergedError
+    where no judgement gave a finite figure.
     """
     _check(train, validation)
     out.mkdir(parents=True, exist_ok=True)
     asked = _Asked(name, train, validation, out, settings, regions, start)
+    if is_described(out, asked.inputs):
+        return out
     if settings.devices == 1:
         _train(_fabric(asked), asked, progress)
     else:
         _train_together(asked, progress)
+    if not (out / DESCRIPTION).exists():
+        raise DivergedError(f"{out}: no judgement gave a finite figure: lower learning_rate; see {out / CURVES}")
     return out
 
 
@@ -87,6 +95,14 @@ class _Asked:
     settings: TrainSettings
     regions: str
     start: Path | None
+
+    @cached_property
+    def inputs(self) -> str:
+        """Digest of everything that decides the result."""
+        patients = [[subject.content for subject in part] for part in (self.train, self.validation)]
+        start = None if self.start is None else file_digest(self.start / WEIGHTS)
+        content = [self.name, self.regions, asdict(self.settings), patients, start]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _train_together(asked: _Asked, progress: Callable[[EpochReport], None] | None) -> None:
@@ -117,7 +133,10 @@ def _train(fabric: Fabric, asked: _Asked, progress: Callable[[EpochReport], None
     job = Job(asked.name, asked.regions, asked.train, asked.validation, asked.out, asked.settings, goal, asked.start)
     keep_memory()
     learner = _set_up(job, fabric)
-    state = load_progress(job.out / LAST, learner.parts, learner.optimiser, _inputs(job))
+    state = load_progress(job.out / LAST, learner.parts, learner.optimiser, asked.inputs)
+    if fabric.global_rank == 0 and not state.history:
+        for earlier in (DESCRIPTION, WEIGHTS):  # another training's: they would pass for this one's
+            (job.out / earlier).unlink(missing_ok=True)
     fabric.barrier()
     for report in state.history:
         if progress:
@@ -127,7 +146,8 @@ def _train(fabric: Fabric, asked: _Asked, progress: Callable[[EpochReport], None
         if progress:
             progress(state.history[-1])
     if fabric.global_rank == 0:
-        describe(job, state, _decide(job, learner))
+        if state.best_epoch >= 0:
+            describe(job, state, _decide(job, learner))
         (job.out / LAST).unlink(missing_ok=True)
 
 
@@ -183,12 +203,13 @@ def _epoch(job: Job, learner: Learner, state: Progress) -> Progress:
     """One epoch, its judgement, and the files that make it count."""
     start, number, settings = perf_counter(), len(state.history), job.settings
     losses, rate = _learn(job, learner, number)
-    due = (number + 1) % settings.validate_every == 0 or number + 1 == settings.epochs
+    due = _judged(number, settings)
     validation_loss, metric = _validate(job, learner) if due else _last_judgement(state)
     report = EpochReport(
         number, settings.epochs, float(np.mean(losses)), validation_loss, metric, rate, perf_counter() - start
     )
-    better = due and metric > state.best_metric
+    # A mask's Dice is finite even where all probabilities are NaN; its loss is not.
+    better = due and math.isfinite(validation_loss) and metric > state.best_metric
     state = replace(state, history=(*state.history, report))
     if better:
         state = replace(state, best_epoch=number)
@@ -262,17 +283,14 @@ def _last_judgement(state: Progress) -> tuple[float, float]:
     return state.history[-1].validation_loss, state.history[-1].validation_metric
 
 
+def _judged(epoch: int, settings: TrainSettings) -> bool:
+    return (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs
+
+
 def _finished(state: Progress, settings: TrainSettings) -> bool:
-    epochs = len(state.history)
-    stale = state.best_epoch >= 0 and epochs - 1 - state.best_epoch >= settings.patience
-    return epochs >= settings.epochs or stale
-
-
-def _inputs(job: Job) -> str:
-    patients = [[subject.content for subject in part] for part in (job.train, job.validation)]
-    start = None if job.start is None else file_digest(job.start / WEIGHTS)
-    content = [job.network, job.regions, asdict(job.settings), patients, start]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    epoch = len(state.history) - 1
+    stale = epoch - state.best_epoch >= settings.patience and _judged(epoch, settings)
+    return epoch + 1 >= settings.epochs or stale
 
 
 def _check(train: Sequence[PreparedSubject], validation: Sequence[PreparedSubject]) -> None:

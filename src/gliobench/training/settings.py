@@ -9,7 +9,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """`epochs` at most; stops after `patience` epochs without a better validation metric.
+    """`epochs` at most; stops at a judgement where `patience` epochs have gone by without a better validation metric.
 
     `learning_rate` of AdamW: rises over `warmup_epochs`, then follows `schedule` down to 0 at the last epoch (`poly`:
     the power 0.9 of what is left), or stays (`constant`). `batch_size` in patients. `weight_decay` as in AdamW.
@@ -17,7 +17,8 @@ class TrainSettings:
     the averaged weights keep at each step; the averaged weights are judged and kept; 0 averages nothing.
     `loss`: of masks only. `augment`: turned, scaled, mirrored, brighter, noisier (`gliobench.training.augment`).
     `balance_grades`: each grade is drawn as often as the other. `patch`: masks are learnt from cubes of this shape
-    (D, H, W) and answered by a sliding window; None takes the whole grid. `validate_every`: epochs between judgements.
+    (D, H, W) and answered by a sliding window; None takes the whole grid. `validate_every`: epochs between judgements;
+    the last epoch is always judged.
     `precision` "auto": bfloat16 where the hardware multiplies it. `device` "auto" takes a GPU where there is one;
     `devices`: how many, one process each, patients dealt out among them.
     """
