@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gliobench.study.config import StudyError, read_study
+from gliobench.grid.splits import Split
+from gliobench.study.config import SplitPart, StudyError, read_study, with_fold
 from gliobench.study.language_parts import LanguageModel
 from gliobench.study.network_parts import NetworkModel, NnUNetModel
 
@@ -84,6 +85,29 @@ def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
     assert "'name' stands here a second time" in mistake(tmp_path, GOOD + "name: again\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: majority-grade", "name: majority", "models.0: no baseline is named 'majority'; there are majority-gr"),
+        ("network: mask-seg", "network: seg", "models.1: network: no network is named 'segmenter'; there are grade-cl"),
+        ("train:", "crop: {around: truth, shape: [8, 8, 8]}\n    train:", "models.1: crop: mask-segmenter answers the"),
+        ("prompts: own.yaml", "finetune: {}\ntasks: [mask]", "untrained: finetune learns grade, centre, box, polygon,"),
+    ],
+)
+def test_what_a_run_would_stop_at_hours_later(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert message in mistake(tmp_path, GOOD.replace(old, new))
+
+
+def test_a_split_file_has_folds_of_its_own(tmp_path: Path) -> None:
+    study = read_study(write(tmp_path, GOOD + "split: {file: split.json, fold: 7}\n"))
+    assert with_fold(study, "6").split.fold == 6
+    assert "fold 7 of 5" in mistake(tmp_path, GOOD + "split: {fold: 7}\n")
+    crossed = Split((), tuple((f"P{n}",) for n in range(4)), 0, "x", (("P1",), ("P2",), ("P3",), ("P0",)))
+    held_out = Split(("P4",), crossed.folds, 0, "x")
+    part = SplitPart(file=Path("split.json"))
+    assert (part.numbers(crossed), part.numbers(held_out)) == ((0, 1, 2, 3), (0,))
 
 
 def test_predicted_slices_need_a_known_model(tmp_path: Path) -> None:

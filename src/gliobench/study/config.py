@@ -7,6 +7,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from gliobench.grid.frame import Plane
+from gliobench.grid.splits import Split
+from gliobench.models.baselines import BASELINES
 from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
 from gliobench.study.lines import key_lines
@@ -26,7 +28,8 @@ class GridPart(Part):
 
 
 class SplitPart(Part):
-    """By patient, stratified by grade; or read from `file` (JSON written by `gliobench split`, or the study's NPZ).
+    """By patient, stratified by grade; or read from `file` (JSON written by `gliobench split`, or the study's NPZ),
+    which has a scheme and folds of its own.
 
     `holdout`: `test_share` of the patients is tested, fold `fold` of the others decides; with `fold: all` a network
     learns from each fold and they answer together. `cross-validation`: each of the folds (or the one named) is tested
@@ -45,14 +48,14 @@ class SplitPart(Part):
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
-        if isinstance(self.fold, int) and self.fold >= self.folds:
+        if self.file is None and isinstance(self.fold, int) and self.fold >= self.folds:  # a file has folds of its own
             raise ValueError(f"fold {self.fold} of {self.folds}: folds are counted from 0")
         return self
 
-    def numbers(self, folds: int) -> tuple[int, ...]:
-        """The folds in use, of a split that has `folds`."""
-        if self.fold == "all" or (self.fold is None and self.scheme == "cross-validation"):
-            return tuple(range(folds))
+    def numbers(self, split: Split) -> tuple[int, ...]:
+        """The folds in use of a split: all of a cross-validation's, the first of a hold-out's, where none is named."""
+        if self.fold == "all" or (self.fold is None and split.crossed):
+            return tuple(range(len(split.folds)))
         return (self.fold or 0,)
 
 
@@ -85,6 +88,12 @@ class BaselineModel(Part):
 
     kind: Literal["baseline"]
     name: Name
+
+    @model_validator(mode="after")
+    def _the_baseline_is_known(self) -> Self:
+        if self.name not in BASELINES:
+            raise ValueError(f"no baseline is named {self.name!r}; there are {', '.join(BASELINES)}")
+        return self
 
 
 AnyModel = Annotated[
@@ -133,6 +142,10 @@ class Study(Part):
                 f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, and "
                 "`select: predicted` finds slices of test patients only; select oracle or brain"
             )
+        for part in self.models:
+            taught = part.finetune.tasks or part.tasks if isinstance(part, LanguageModel) and part.finetune else ()
+            if taught and not set(taught) & set(self.tasks):
+                raise ValueError(f"{part.name}: finetune learns {', '.join(taught)}, none of which is in `tasks`")
         if self.consistency is not None and self.consistency.task not in self.tasks:
             raise ValueError(
                 f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
@@ -197,8 +210,11 @@ def with_fold(study: Study, fold: str | None) -> Study:
     """The study with another choice of folds: "all", or the number of one. Raises StudyError for anything else."""
     if fold is None:
         return study
-    if fold != "all" and not (fold.isdecimal() and int(fold) < study.split.folds):
-        raise StudyError(f"--fold {fold}: expected all, or a number from 0 to {study.split.folds - 1}")
+    part = study.split
+    if fold != "all" and not fold.isdecimal():
+        raise StudyError(f"--fold {fold}: expected all, or a number")
+    if fold != "all" and part.file is None and int(fold) >= part.folds:
+        raise StudyError(f"--fold {fold}: expected all, or a number from 0 to {part.folds - 1}")
     chosen = fold if fold == "all" else int(fold)
     return study.model_copy(update={"split": study.split.model_copy(update={"fold": chosen})})
 

@@ -81,7 +81,7 @@ class Context:
     @cached_property
     def folds(self) -> Mapping[int, Fold]:
         """The folds that the study uses, by number."""
-        return {number: self.split.fold(number) for number in self.study.split.numbers(len(self.split.folds))}
+        return {number: self.split.fold(number) for number in self.study.split.numbers(self.split)}
 
     @cached_property
     def rounds(self) -> tuple[Round, ...]:

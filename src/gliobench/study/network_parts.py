@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from gliobench.models.networks import NETWORKS
 from gliobench.study.part import Name, Part
 
 
@@ -71,6 +72,15 @@ class NetworkModel(Part):
     crop: CropPart | None = None
     weights: Path | None = None
     start: Path | None = None
+
+    @model_validator(mode="after")
+    def _the_network_is_known(self) -> Self:
+        if self.network not in NETWORKS:
+            raise ValueError(f"network: no network is named {self.network!r}; there are {', '.join(NETWORKS)}")
+        task = NETWORKS[self.network].task
+        if self.crop is not None and task != "grade":
+            raise ValueError(f"crop: {self.network} answers the task {task} about whole patients")
+        return self
 
 
 class NnUNetModel(Part):

@@ -35,7 +35,7 @@ def split(context: Context) -> None:
             return
         made = split_patients(part, grades)
         write_split(made, context.folder.split)
-        for number in part.numbers(len(made.folds)):
+        for number in part.numbers(made):
             fold = made.fold(number)
             context.voice.say(
                 f"fold {number} of {len(made.folds)}: {len(fold.train)} patients to learn from, "

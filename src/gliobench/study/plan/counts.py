@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gliobench.cohort.read import find_cohort
-from gliobench.cohort.subject import HGG, LGG, CohortError
+from gliobench.cohort.subject import HGG, LGG, Cohort, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
-from gliobench.grid.splits import Fold, Split, SplitError
+from gliobench.grid.splits import Fold, SplitError
 from gliobench.grid.store import StoreError
 from gliobench.study.answer_parts import ReplayModel, samples
-from gliobench.study.config import Study
-from gliobench.study.context import Context, Round, StageError, rounds_of
+from gliobench.study.config import SplitPart, Study
+from gliobench.study.context import Context, Round, StageError, read_stage, rounds_of
 from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
 from gliobench.study.plan.amounts import Basis, Missing
 from gliobench.study.questions import asked_slices, can_be_asked
@@ -41,6 +41,14 @@ class Patient:
     mask: bool
     asked: frozenset[str]
 
+    def teaches(self, task: str) -> bool:
+        """Whether there is a truth for the task, be it asked or not."""
+        return self.grade is not None if task == "grade" else self.mask
+
+    def teaches_about_slices(self, tasks: Sequence[str]) -> int:
+        """How many of the tasks a language model learns from a slice: those with a mask have slices."""
+        return sum(self.teaches(task) for task in tasks) if self.mask else 0
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -65,27 +73,48 @@ def count(context: Context, assumed: int | None) -> Counts:
     """Count what there is. `assumed`: how many patients where no cohort is found."""
     missing: list[Missing] = []
     said: list[str] = []
-    prepared = _prepared(context)
-    patients, basis = _patients(context, assumed, prepared, missing, said)
-    rounds = _rounds(context, patients, prepared, missing)
+    cohort = _cohort(context, missing)
+    prepared = _prepared(context, cohort)
+    patients, basis = _patients(context, assumed, prepared, cohort, missing, said)
+    rounds = _rounds(context, patients, missing)
     ids = sorted({id for round in rounds for id in (*round.test, *round.validation)})
     slices, slices_basis = _slices(context, ids, prepared, said)
     return Counts(patients, rounds, slices, basis, slices_basis, tuple(said), tuple(missing), prepared)
 
 
-def _prepared(context: Context) -> bool:
-    """Whether patients are prepared on this study's grid, and are still there."""
+def _cohort(context: Context, missing: list[Missing]) -> Cohort | None:
+    try:
+        if context.cohort == NO_COHORT:
+            raise CohortError("none is named: give --cohort FOLDER, or write `cohort:` into the study file")
+        return find_cohort(context.cohort)
+    except CohortError as error:
+        missing.append(Missing("cohort", str(error).split("\n")[0]))
+        return None
+
+
+def _prepared(context: Context, cohort: Cohort | None) -> bool:
+    """Whether patients are prepared, those of the cohort, on this study's grid, and are still there."""
     if not context.folder.prepared.exists():
         return False
     try:
-        subjects = list(context.subjects.values())
+        left, subjects = read_stage(context.folder.prepared, "prepare"), list(context.subjects.values())
+        known = {*context.subjects, *(fault.subject_id for fault in context.left_out)}
     except (StoreError, StageError, OSError, KeyError):
         return False
+    if cohort is not None:
+        found = {*(one.id for one in cohort.subjects), *(fault.subject_id for fault in cohort.faults)}
+        if (left["root"], known) != (str(cohort.root.resolve()), found):
+            return False
     return bool(subjects) and subjects[0].shape == context.study.grid.shape
 
 
 def _patients(
-    context: Context, assumed: int | None, prepared: bool, missing: list[Missing], said: list[str]
+    context: Context,
+    assumed: int | None,
+    prepared: bool,
+    cohort: Cohort | None,
+    missing: list[Missing],
+    said: list[str],
 ) -> tuple[dict[str, Patient], Basis]:
     tasks = context.study.tasks
     if prepared:
@@ -95,12 +124,7 @@ def _patients(
             s.id: Patient(s.id, s.grade, s.labels is not None, frozenset(t for t in tasks if can_be_asked(s, t)))
             for s in context.subjects.values()
         }, "counted"
-    try:
-        if context.cohort == NO_COHORT:
-            raise CohortError("none is named: give --cohort FOLDER, or write `cohort:` into the study file")
-        cohort = find_cohort(context.cohort)
-    except CohortError as error:
-        missing.append(Missing("cohort", str(error).split("\n")[0]))
+    if cohort is None:
         number = assumed or ASSUMED_PATIENTS
         said.append(f"No cohort was found: {number} patients are assumed (--patients), {ASSUMED_HGG:.0%} of them HGG.")
         ids = [f"Patient{place:05d}" for place in range(number)]
@@ -121,26 +145,25 @@ def _patients(
     }, "counted"
 
 
-def _rounds(
-    context: Context, patients: Mapping[str, Patient], prepared: bool, missing: list[Missing]
-) -> tuple[Round, ...]:
+def _rounds(context: Context, patients: Mapping[str, Patient], missing: list[Missing]) -> tuple[Round, ...]:
+    """Of the split as it would be made now: an earlier one in the folder can be of other patients or settings."""
     part = context.study.split
     grades = {patient.id: patient.grade for patient in patients.values()}
     try:
         elsewhere = {subject.id for other in part.exclude for subject in find_cohort(other).subjects}
         grades = {id: grade for id, grade in grades.items() if id not in elsewhere}
-        made = context.split if prepared and context.folder.split.exists() else split_patients(part, grades)
+        return _made(part, grades)
     except (CohortError, SplitError) as error:
         missing.append(Missing("split", str(error).split("\n")[0]))
-        try:
-            made = split_patients(part.model_copy(update={"file": None}), grades)
-        except SplitError:
-            return ()
-    return rounds_of(made, _folds(context.study, made))
+    try:
+        return _made(part.model_copy(update={"file": None, "fold": None}), grades)
+    except SplitError:
+        return ()
 
 
-def _folds(study: Study, split: Split) -> dict[int, Fold]:
-    return {number: split.fold(number) for number in study.split.numbers(len(split.folds))}
+def _made(part: SplitPart, grades: Mapping[str, int | None]) -> tuple[Round, ...]:
+    split = split_patients(part, grades)
+    return rounds_of(split, {number: split.fold(number) for number in part.numbers(split)})
 
 
 def _slices(
