@@ -2,9 +2,11 @@
 
 import json
 import math
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,17 +16,21 @@ from transformers import AutoTokenizer
 from typer.testing import CliRunner
 
 from gliobench.cli import app
+from gliobench.cohort.phantom import write_phantom
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
-from gliobench.study.config import Study, read_study
-from gliobench.study.context import Context, make_context
+from gliobench.study.config import SplitPart, Study, read_study
+from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.language_parts import ServerModel
-from gliobench.study.plan.amounts import Plan, Step
+from gliobench.study.plan.amounts import Amount, Plan, Step
 from gliobench.study.plan.counts import NO_COHORT
 from gliobench.study.plan.families import family_of, named_parameters, weights_of
 from gliobench.study.plan.make import make_plan
 from gliobench.study.plan.networks import network_size
+from gliobench.study.prepare import prepare
+from gliobench.study.split import split
+from gliobench.study.train import train
 from gliobench.tasks.prompt import own_prompt
 
 LANGUAGE = "tiny-mllama-untrained"
@@ -197,6 +203,9 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
   - {kind: vlm, name: own, checkpoint: ./no-such-folder, prompts: no-prompts.yaml, tasks: [grade]}
   - {kind: network, name: old, network: mask-segmenter, weights: no-weights}
 """
+    (tmp_path / "prompts.yaml").write_text("own: {text: What is it?}")
+    entry = "  - {kind: vlm, name: KEY-key, checkpoint: ./nowhere, prompts: prompts.yaml#KEY, tasks: [grade]}\n"
+    more += entry.replace("KEY", "own") + entry.replace("KEY", "absent")
     text = STUDY.replace("folds: 5, fold: 0", "file: no-split.json")
     found = problems(make_plan(make_context(study_of(tmp_path, text + more), out=tmp_path, nowhere=NO_COHORT)))
     assert "cohort: none is named: give --cohort FOLDER" in found
@@ -205,7 +214,74 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "hosted: no server answers at http://127.0.0.1:9/v1" in found
     assert "own: checkpoint: the folder ./no-such-folder does not exist" in found
     assert "no-prompts.yaml" in found
+    assert "absent-key: prompts: " in found
+    assert "own-key: prompts: " not in found
     assert "old: weights: " in found
+
+
+FINETUNED = """\
+name: foreseen
+grid: {shape: [24, 32, 32]}
+split: {test_share: 0.4, folds: 2}
+tasks: [centre, grade]
+models:
+  - {kind: vlm, name: tuned, checkpoint: tiny-mllama, tasks: [centre, grade], finetune: {epochs: 2, every: 2}}
+"""
+
+
+@pytest.mark.parametrize(("tasks", "number"), [("[centre]", 1), ("[centre, grade]", 2)])
+def test_a_language_model_learns_from_slices_of_patients_with_a_mask(tmp_path: Path, tasks: str, number: int) -> None:
+    text = FINETUNED.replace("tasks: [centre, grade]\nmodels", f"tasks: {tasks}\nmodels")
+    plan = make_plan(make_context(study_of(tmp_path, text), out=tmp_path / "out", nowhere=NO_COHORT), patients=20)
+    found = step(plan, "tuned", "finetune")
+    # 8 of 20 are tested, half of the others is learnt from twice; 24 x 0.46 / 2 slices.
+    assert found.patients.value == 6
+    assert found.questions is not None
+    assert found.questions.value == pytest.approx(2 * 6 * 24 * 0.46 / 2 * number)
+
+
+LEARNERS = (
+    FINETUNED.replace("centre, grade", "grade")
+    + """\
+  - {kind: classical, name: radiomics}
+  - {kind: encoder, name: probe-untrained, checkpoint: tiny-clip}
+  - {kind: network, name: classifier, network: grade-classifier, train: {epochs: 1}}
+  - {kind: network, name: segmenter, network: mask-segmenter, train: {epochs: 1}}
+  - {kind: baseline, name: majority-grade}
+"""
+)
+
+
+def test_who_has_nobody_to_learn_from_is_named(tmp_path: Path, phantom_cohort: Path) -> None:
+    cohort = tmp_path / "ungraded"
+    shutil.copytree(phantom_cohort, cohort)
+    (cohort / "name_mapping.csv").unlink()
+    context = make_context(study_of(tmp_path, LEARNERS), cohort=cohort, out=tmp_path / "out")
+    plan = make_plan(context)
+    found = problems(plan)
+    assert "tuned, classifier: no patient with a truth for its tasks to learn from: take the entry out" in found
+    assert "radiomics: 1 training patients of each grade are needed, found 0 LGG and 0 HGG" in found
+    assert "probe-untrained: 2 training patients of each grade" in found
+    assert "segmenter" not in found
+    assert "majority" not in found
+    assert step(plan, "segmenter", "train").patients.value == 3
+    prepare(context)
+    split(context)
+    with pytest.raises(StageError, match=r"classifier: no patient with a truth for the task grade .*: take the entry"):
+        train(context)
+
+
+def test_an_earlier_runs_patients_and_split_are_left_where_they_do_not_fit(
+    after: tuple[Context, Plan], tmp_path: Path
+) -> None:
+    context, _ = after
+    study = context.study.model_copy(update={"split": SplitPart(test_share=0.7, folds=2)})
+    assert step(make_plan(replace(context, study=study)), "flair-blob").questions == Amount(7, "counted")
+    write_phantom(tmp_path / "other", subjects=6, seed=0, spacing_mm=3)
+    other = make_plan(make_context(context.study, cohort=tmp_path / "other", out=context.folder.root))
+    assert step(other, "", "prepare").patients.value == 6
+    gone = make_context(context.study, cohort=tmp_path / "nowhere", out=context.folder.root)
+    assert "nowhere: no such folder or table" in problems(make_plan(gone))
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,11 @@ from gliobench.study.config import read_study, with_fold
 from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.export import export_masks
 from gliobench.study.folder import StudyFolder
+from gliobench.study.plan.make import make_plan
 from gliobench.study.predict import predict
+from gliobench.study.progress import Silent
 from gliobench.study.run import run_stages
+from gliobench.study.train import train
 
 CROSSED = """\
 name: crossed
@@ -93,8 +96,9 @@ def test_another_fold_can_be_chosen_on_the_command_line(crossed: Context) -> Non
     one = replace(crossed, study=with_fold(crossed.study, "1"), folder=StudyFolder(crossed.folder.root))
     assert list(one.folds) == [1]
     assert list(one.tested) == list(crossed.rounds[1].test)
-    with pytest.raises(ValueError, match="expected all, or a number from 0 to 1"):
-        with_fold(crossed.study, "7")
+    for wrong in ("7", "two"):
+        with pytest.raises(ValueError, match="expected all, or a number"):
+            with_fold(crossed.study, wrong)
 
 
 def test_learning_on_from_a_network_of_another_kind_is_refused(crossed: Context, tmp_path: Path) -> None:
@@ -102,9 +106,57 @@ def test_learning_on_from_a_network_of_another_kind_is_refused(crossed: Context,
     text = CROSSED.split("    sweep:")[0].replace("mask-segmenter", "dynunet") + f"    start: {start}\n"
     (tmp_path / "study.yaml").write_text(text)
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=crossed.cohort, out=crossed.folder.root)
-    from gliobench.study.train import train
-
     with pytest.raises(StageError, match="is a mask-segmenter for whole, and dynunet for whole is to be trained"):
+        train(context)
+
+
+class Heard(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.sentences.append(text)
+
+
+def own(crossed: Context, folder: Path, entry: str) -> Context:
+    """A study with one network on the split of the other one."""
+    (folder / "study.yaml").write_text(CROSSED.split("  - kind: network")[0] + f"  - {{kind: network, {entry}}}\n")
+    study = read_study(folder / "study.yaml")
+    return make_context(study, cohort=crossed.cohort, out=crossed.folder.root, voice=Heard())
+
+
+def test_a_start_that_knows_tested_patients_is_refused_before_anything_is_trained(
+    crossed: Context, tmp_path: Path
+) -> None:
+    start = crossed.folder.network("segmenter", 0)
+    entry = f"name: on-from, network: mask-segmenter, start: {start}, train: {{epochs: 1}}"
+    context = own(crossed, tmp_path, entry)
+    tested = crossed.rounds[1].test  # of whom the network of fold 0 has seen all
+    with pytest.raises(StageError, match=rf"has learnt from {len(tested)} of the patients to be tested .{tested[0]}"):
+        train(context)
+    assert not context.folder.network("on-from", 0).exists()
+    (missing,) = (one for one in make_plan(context).missing if one.concerns == "on-from")
+    assert f"has learnt from {len(tested)} of the patients to be tested" in missing.problem
+
+    first = replace(context, study=with_fold(context.study, "0"))
+    train(first)
+    known = f"{len(crossed.rounds[0].validation)} of the {len(crossed.rounds[0].validation)} validation patients"
+    assert isinstance(first.voice, Heard)
+    assert any(f"chosen on, {known}" in sentence for sentence in first.voice.sentences)
+    assert any(f"chosen on, {known}" in sentence for sentence in make_plan(first).assumptions)
+
+
+def test_a_choice_that_diverges_is_not_chosen(crossed: Context, tmp_path: Path) -> None:
+    diverging = "{epochs: 1, learning_rate: 1.0e+18}"
+    context = own(crossed, tmp_path, f"name: swept, network: mask-segmenter, sweep: [{diverging}, {{epochs: 1}}]")
+    train(replace(context, study=with_fold(context.study, "0")))
+    sweep = json.loads((context.folder.network("swept", 0) / "sweep.json").read_text())
+    assert sweep["chosen"] == 1
+    assert sweep["validation_metrics"][0] is None
+    context = own(crossed, tmp_path, f"name: lost, network: mask-segmenter, sweep: [{diverging}, {diverging}]")
+    with pytest.raises(StageError, match="lost-fold-0: no choice of the sweep gave a finite figure"):
         train(context)
 
 

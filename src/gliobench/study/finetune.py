@@ -119,6 +119,11 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
             f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
             "start from another checkpoint, or split as it was split"
         )
+    if known := before & set(fold.validation):
+        context.voice.say(
+            f"{part.name}: {part.checkpoint} has learnt from, or was chosen on, {len(known)} of the "
+            f"{len(fold.validation)} validation patients: the step kept may suit these better than the tested patients"
+        )
     train, validation = (_examples(context, part, settings, ids) for ids in (fold.train, fold.validation))
     model = language_model(context, part, to_train=True)
     bar = context.voice.bar(f"finetune {part.name}-fold-{number}", settings.steps or 0)

@@ -17,7 +17,7 @@ def train_nnunet(context: Context, part: NnUNetModel, number: int, fold: Fold) -
 
     learn, validate = _patients(context, fold)
     if not learn or not validate:
-        raise StageError(f"{part.name}: no patient with a mask to train and validate on")
+        raise StageError(f"{part.name}: no patient with a mask to train and validate on: take the entry out")
     out, stage = context.folder.network(part.name, number), f"train-{part.name}-fold-{number}"
     inputs = nnunet_inputs(context, part, fold)
     with context.stage(stage, inputs, done=(out / DESCRIPTION).exists()) as to_do:

@@ -1,5 +1,6 @@
 """Stage `train`: every 3D network of the study learns from the training patients of each fold in use."""
 
+import math
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -29,9 +30,12 @@ def train(context: Context, names: Collection[str] | None = None) -> None:
     if unknown := sorted(set(names or ()) - {part.name for part in networks}):
         known = ", ".join(part.name for part in networks) or "none"
         raise StageError(f"no network of the study is named {', '.join(unknown)}; it has {known}")
-    for part in networks:
-        if names is not None and part.name not in names:
-            continue
+    chosen = [part for part in networks if names is None or part.name in names]
+    for part in chosen:
+        for fault in (start_fault(part, fold) for fold in context.folds.values() if isinstance(part, NetworkModel)):
+            if fault is not None:
+                raise StageError(f"{part.name}: {fault}")
+    for part in chosen:
         for number, fold in context.folds.items():
             if isinstance(part, NnUNetModel):
                 train_nnunet(context, part, number, fold)
@@ -67,7 +71,6 @@ def _inputs(context: Context, part: NetworkModel, fold: Fold, settings: Sequence
 
 def _train(context: Context, part: NetworkModel, number: int, fold: Fold) -> None:
     """Train a fold's network; where the study sweeps, one for each choice, and keep the best on validation."""
-    _check_start(part)
     name, settings = f"{part.name}-fold-{number}", train_settings(part)
     out = context.folder.network(part.name, number)
     if len(settings) == 1:
@@ -78,15 +81,33 @@ def _train(context: Context, part: NetworkModel, number: int, fold: Fold) -> Non
         if not to_do:
             return
         choices = [context.folder.choice(part.name, number, place) for place in range(len(settings))]
-        for place, (one, folder) in enumerate(zip(settings, choices, strict=True)):
-            _fit(context, part, fold, one, f"train-{name}-choice-{place}", folder)
-        metrics = [float(read_description(folder)["validation_metric"]) for folder in choices]
+        metrics = [
+            _choice(context, part, fold, one, f"train-{name}-choice-{place}", folder)
+            for place, (one, folder) in enumerate(zip(settings, choices, strict=True))
+        ]
         best = metrics.index(max(metrics))
+        if metrics[best] == -math.inf:
+            raise StageError(f"{name}: no choice of the sweep gave a finite figure: lower learning_rate")
         shutil.copytree(choices[best], out, dirs_exist_ok=True)
+        known = [metric if math.isfinite(metric) else None for metric in metrics]
         write_json(
-            out / SWEEP, {"chosen": best, "validation_metrics": metrics, "choices": [vars(one) for one in settings]}
+            out / SWEEP, {"chosen": best, "validation_metrics": known, "choices": [vars(one) for one in settings]}
         )
         context.voice.say(f"{name}: choice {best} of {len(settings)} is the best on the validation patients")
+
+
+def _choice(
+    context: Context, part: NetworkModel, fold: Fold, settings: "TrainSettings", stage: str, out: Path
+) -> float:
+    """Train one choice of a sweep; its validation metric, minus infinity where it diverges."""
+    from gliobench.training.errors import DivergedError
+
+    try:
+        _fit(context, part, fold, settings, stage, out)
+    except DivergedError as error:
+        context.voice.say(f"{stage}: {error}")
+        return -math.inf
+    return float(read_description(out)["validation_metric"])
 
 
 def _fit(context: Context, part: NetworkModel, fold: Fold, settings: "TrainSettings", stage: str, out: Path) -> None:
@@ -96,11 +117,15 @@ def _fit(context: Context, part: NetworkModel, fold: Fold, settings: "TrainSetti
     learn, validate = _patients(context, part, fold)
     if not learn or not validate:
         task = NETWORKS[part.network].task
-        raise StageError(f"{part.name}: no patient with a truth for the task {task} to train and validate on")
+        raise StageError(
+            f"{part.name}: no patient with a truth for the task {task} to train and validate on: take the entry out"
+        )
     inputs = _inputs(context, part, fold, [settings])
     with context.stage(stage, inputs, done=(out / DESCRIPTION).exists()) as to_do:
         if not to_do:
             return
+        if known := known_validation(part, fold):
+            context.voice.say(f"{part.name}: {known}")
         try:
             loggers = open_logs(part.log, context.folder.root / "logs", stage)
         except ModuleNotFoundError as error:
@@ -116,25 +141,40 @@ def _fit(context: Context, part: NetworkModel, fold: Fold, settings: "TrainSetti
             close_logs(loggers)
 
 
-def _check_start(part: NetworkModel) -> None:
-    """Raises ModelError or StageError where `start` is no trained network of this kind."""
-    if part.start is None:
-        return
+def start_fault(part: NetworkModel, fold: Fold) -> str | None:
+    """Why a network cannot learn on from its `start`; None where it can. Raises ModelError where none is there."""
+    if part.start is None or part.weights is not None:
+        return None
     found = read_description(part.start)
     if (found["network"], found["regions"]) != (part.network, part.regions):
-        raise StageError(
-            f"{part.name}: start {part.start} is a {found['network']} for {found['regions']}, "
+        return (
+            f"start {part.start} is a {found['network']} for {found['regions']}, "
             f"and {part.network} for {part.regions} is to be trained"
         )
+    if seen := sorted(set(found["learnt_from"]) & set(fold.test)):
+        return (
+            f"start {part.start} has learnt from {len(seen)} of the patients to be tested "
+            f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
+            "start from another network, or split as it was split"
+        )
+    return None
+
+
+def known_validation(part: NetworkModel, fold: Fold) -> str | None:
+    """What has to be said where `start` knows patients who decide; None where it knows none."""
+    learnt = set() if part.start is None else set(read_description(part.start)["learnt_from"])
+    known = learnt & set(fold.validation)
+    if not known:
+        return None
+    return (
+        f"start {part.start} has learnt from, or was chosen on, {len(known)} of the {len(fold.validation)} validation "
+        "patients: epoch and threshold may suit these better than the tested patients"
+    )
 
 
 def _patients(context: Context, part: NetworkModel, fold: Fold) -> Iterator[list[PreparedSubject]]:
     """Training and validation patients of a fold that have a truth for the network's task."""
-    if part.network not in NETWORKS:
-        raise StageError(f"{part.name}: no network is named {part.network!r}; there are {', '.join(NETWORKS)}")
     task = NETWORKS[part.network].task
-    if part.crop is not None and task != "grade":
-        raise StageError(f"{part.name}: crop: {part.network} answers the task {task} about whole patients")
     subjects = shown(context, part)
     for ids in (fold.train, fold.validation):
         yield [subject for subject in (subjects[id] for id in ids) if can_be_asked(subject, task)]

@@ -1,12 +1,14 @@
 """What the plan of every model stands on."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.grid.splits import Fold
 from gliobench.study.context import Context
-from gliobench.study.plan.amounts import Amount, worst
-from gliobench.study.plan.counts import Counts
+from gliobench.study.plan.amounts import Amount, Missing, worst
+from gliobench.study.plan.counts import Counts, Patient
 from gliobench.study.plan.hardware import Hardware
 
 GIB = 2**30
@@ -20,6 +22,11 @@ class Ground:
     counts: Counts
     here: Hardware
     there: Hardware
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """Every fold in use."""
+        return tuple(fold for round in self.counts.rounds for fold in round.folds.values())
 
     @property
     def tested(self) -> Amount:
@@ -45,6 +52,23 @@ class Ground:
         if not took or any(one.basis != "measured" for one in took):
             return Amount(seconds / 3600, "estimate")
         return Amount(sum(one.value for one in took), "measured")
+
+    def untaught(self, name: str, folds: Iterable[Fold], teaches: Callable[[Patient], object]) -> Iterator[Missing]:
+        """A line where on one of the folds nobody who `teaches` is learnt from, or nobody decides."""
+        for fold in folds:
+            for ids, what in ((fold.train, "learn from"), (fold.validation, "validate on")):
+                if not any(teaches(self.counts.patients[id]) for id in ids):
+                    yield Missing(name, f"no patient with a truth for its tasks to {what}: take the entry out")
+                    return
+
+    def ungraded(self, name: str, each: int) -> Iterator[Missing]:
+        """A line where in one of the rounds fewer than `each` patients of either grade are learnt from."""
+        for round in self.counts.rounds:
+            found = [self.counts.patients[id].grade for id in round.learn if id not in round.validation]
+            if min(found.count(LGG), found.count(HGG)) < each:
+                counted = f"{found.count(LGG)} LGG and {found.count(HGG)} HGG"
+                yield Missing(name, f"{each} training patients of each grade are needed, found {counted}: take it out")
+                return
 
 
 def hours(seconds: float) -> Amount:

@@ -191,14 +191,13 @@ def finetune_step(context: Context, part: LanguageModel, counts: Counts, here: H
 
     settings = finetune_settings(part)
     planes = settings.planes or context.study.slices.planes
-    tasks = [task for task in context.study.tasks if task in (settings.tasks or part.tasks)]
+    tasks = taught_tasks(context, part)
     slices = sum(assumed_slices(context.study, context.study.grid.preset, plane, settings.every) for plane in planes)
-    learners = [sum("grade" in counts.patients[id].asked for id in fold.train) for fold in first_folds(counts)]
+    taught = [[counts.patients[id].teaches_about_slices(tasks) for id in fold.train] for fold in first_folds(counts)]
+    learners = max((sum(number > 0 for number in fold) for fold in taught), default=0)
     a_step = settings.batch_size * settings.accumulation
-    seen = [settings.steps * a_step if settings.steps else settings.epochs * n * slices * len(tasks) for n in learners]
-    step = Step(
-        "finetune", part.name, Amount(max(learners, default=0), counts.basis), questions=Amount(sum(seen), "estimate")
-    )
+    seen = [settings.steps * a_step if settings.steps else settings.epochs * sum(fold) * slices for fold in taught]
+    step = Step("finetune", part.name, Amount(learners, counts.basis), questions=Amount(sum(seen), "estimate"))
     folder = checkpoint_files(context, part)
     weights = weights_of(part.checkpoint, folder)
     if weights is None:
@@ -216,6 +215,12 @@ def finetune_step(context: Context, part: LanguageModel, counts: Counts, here: H
         hours_here=Amount(LEARN * once * sum(seen) / here.flops16 / 3600, "estimate"),
         hours_there=Amount(LEARN * once * sum(seen) / there.flops16 / 3600, "estimate"),
     )
+
+
+def taught_tasks(context: Context, part: LanguageModel) -> list[str]:
+    """What a language model is fine-tuned on."""
+    chosen = part.finetune.tasks if part.finetune else None
+    return [task for task in context.study.tasks if task in (chosen or part.tasks)]
 
 
 def weight_bytes(part: LanguageModel, weights: Weights) -> float:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gliobench.models.trained import DESCRIPTION
 from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.network_parts import NetworkModel
 from gliobench.study.plan.amounts import Amount, Missing
@@ -23,10 +24,9 @@ LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wan
 
 
 def network_missing(part: NetworkModel) -> Iterator[Missing]:
-    """Weights to start from, and packages to log to."""
-    for key, folder in (("weights", part.weights), ("start", part.start)):
-        if folder is not None and not folder.exists():
-            yield Missing(part.name, f"{key}: {folder} does not exist")
+    """Weights that were trained before, and packages to log to."""
+    if part.weights is not None and not any(part.weights.rglob(DESCRIPTION)):
+        yield Missing(part.name, f"weights: {part.weights} holds no trained network (no {DESCRIPTION} in it)")
     for name in part.log:
         if find_spec(LOG_PACKAGES[name]) is None:
             yield Missing(part.name, f"log: {name} needs a package: pip install 'gliobench[{name}]'")

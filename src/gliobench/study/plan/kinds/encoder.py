@@ -28,7 +28,8 @@ def plan_encoder(ground: Ground, part: EncoderModel) -> ModelPlan:
     kept = () if first or not size else (_features(ground, part, images, size),)
     said = f"{part.name}: each slice of {len(slices)} patients, learnt from or tested, is encoded once for all folds."
     again = f"{part.name}: sees what {first} has encoded already." if first else said
-    missing, room = vision_missing(ground, part, size), (*kept, *checkpoint_room(ground, part, size))
+    missing = (*vision_missing(ground, part, size), *ground.ungraded(part.name, each=2))
+    room = (*kept, *checkpoint_room(ground, part, size))
     return ModelPlan((step,), room, missing, said=(again,))
 
 

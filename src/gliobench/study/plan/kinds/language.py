@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
+from gliobench.models.finetuned import learnt_from
 from gliobench.models.unsloth import unsloth_fault
 from gliobench.study.build import is_left_to_unsloth
 from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.plan.amounts import Files, Missing, ModelPlan, Step
+from gliobench.study.plan.counts import first_folds
 from gliobench.study.plan.families import weights_of
 from gliobench.study.plan.ground import Ground, gib
-from gliobench.study.plan.language import ask_step, checkpoint_files, finetune_step
+from gliobench.study.plan.language import ask_step, checkpoint_files, finetune_step, taught_tasks
 from gliobench.study.plan.missing import (
     adapter_missing,
     checkpoint_missing,
@@ -40,6 +42,11 @@ def _missing(ground: Ground, part: LanguageModel, asking: Step) -> Iterator[Miss
     yield from adapter_missing(part)
     yield from checkpoint_missing(part, checkpoint_files(ground.context, part))
     yield from quantisation_missing(part, ground.here)
+    if part.finetune is not None:
+        tasks = taught_tasks(ground.context, part)
+        yield from ground.untaught(part.name, first_folds(ground.counts), lambda one: one.teaches_about_slices(tasks))
+        if seen := learnt_from(part.checkpoint) & set(ground.counts.tested):
+            yield Missing(part.name, f"finetune: {part.checkpoint} has learnt from {len(seen)} patients to be tested")
     yield from gpu_missing(part.name, asking.gpu_memory_gib, ground.here, CURE)
     if is_left_to_unsloth(ground.context, part) and (fault := unsloth_fault()):
         yield Missing(part.name, f"finetune: engine unsloth cannot be used here: {fault}; docs/finetuning.md")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gliobench.models.errors import ModelError
 from gliobench.models.networks import NETWORKS
 from gliobench.study.network_parts import NetworkModel
 from gliobench.study.plan.amounts import Amount, Files, Missing, ModelPlan, Step
@@ -9,21 +10,38 @@ from gliobench.study.plan.ground import Ground, gib, hours
 from gliobench.study.plan.kinds.trivial import voxels
 from gliobench.study.plan.missing import network_missing
 from gliobench.study.plan.networks import NetworkSize, network_size
-from gliobench.study.train import train_settings
+from gliobench.study.train import known_validation, start_fault, train_settings
 
 LEARN = 3  # a training step: once forward, twice as much backward
 
 
 def plan_network(ground: Ground, part: NetworkModel) -> ModelPlan:
     """What a 3D network takes."""
-    if part.network not in NETWORKS:
-        known = ", ".join(NETWORKS)
-        return ModelPlan(missing=(Missing(part.name, f"no network is named {part.network!r}; there are {known}"),))
     task = NETWORKS[part.network].task
     answers = task == "mask" and task in ground.context.study.tasks
     masks = len(ground.counts.tested) * voxels(ground) / 8 if answers else 0.0
     steps = (*_learning(ground, part), _answering(ground, part))
-    return ModelPlan(steps, tuple(_files(ground, part)), tuple(network_missing(part)), masks)
+    missing = tuple(_missing(ground, part))
+    said = () if missing or part.weights else tuple(_said(ground, part))
+    return ModelPlan(steps, tuple(_files(ground, part)), missing, masks, said)
+
+
+def _missing(ground: Ground, part: NetworkModel) -> Iterator[Missing]:
+    yield from network_missing(part)
+    if part.weights is not None:
+        return
+    task = NETWORKS[part.network].task
+    yield from ground.untaught(part.name, ground.folds, lambda one: one.teaches(task))
+    try:
+        faults = dict.fromkeys(start_fault(part, fold) for fold in ground.folds)
+    except ModelError as error:
+        faults = {f"start: {error}": None}
+    yield from (Missing(part.name, fault) for fault in faults if fault)
+
+
+def _said(ground: Ground, part: NetworkModel) -> Iterator[str]:
+    known = dict.fromkeys(known_validation(part, fold) for fold in ground.folds)
+    yield from (f"{part.name}: {sentence}." for sentence in known if sentence)
 
 
 def _size(ground: Ground, part: NetworkModel) -> NetworkSize:
@@ -41,9 +59,9 @@ def _learning(ground: Ground, part: NetworkModel) -> Iterator[Step]:
     operations, memory, learners = 0.0, 0.0, 0
     for settings in train_settings(part):
         seen = network_size(part.network, settings.patch, _outputs(part)) if settings.patch else whole
-        for fold in (fold for round in counts.rounds for fold in round.folds.values()):
-            learn = sum(task in counts.patients[id].asked for id in fold.train)
-            check = sum(task in counts.patients[id].asked for id in fold.validation)
+        for fold in ground.folds:
+            learn = sum(counts.patients[id].teaches(task) for id in fold.train)
+            check = sum(counts.patients[id].teaches(task) for id in fold.validation)
             learners = max(learners, learn)
             each = learn * LEARN * seen.operations + check * whole.operations / settings.validate_every
             operations += settings.epochs * each

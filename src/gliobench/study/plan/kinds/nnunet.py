@@ -36,7 +36,7 @@ def plan_nnunet(ground: Ground, part: NnUNetModel) -> ModelPlan:
     """What nnU-Net takes."""
     net, classes = _net(ground, part), _classes(part)
     size, counts = unet_size(net, len(MODALITIES), classes), ground.counts
-    folds = [fold for round in counts.rounds for fold in round.folds.values()]
+    folds = ground.folds
     learners = [_with_mask(ground, fold.train) for fold in folds]
     deciders = [_with_mask(ground, fold.validation) for fold in folds]
     shape = ground.context.study.grid.shape
@@ -123,6 +123,7 @@ def _bytes(folder: Path) -> int:
 def _missing(ground: Ground, part: NnUNetModel, train: Step) -> Iterator[Missing]:
     if fault := installation_fault(part.python):
         yield Missing(part.name, fault)
+    yield from ground.untaught(part.name, ground.folds, lambda one: one.mask)
     yield from gpu_missing(part.name, train.gpu_memory_gib, ground.here, "a smaller `planner`")
 
 

@@ -1,8 +1,10 @@
 """Trivial baselines and the classical grade baseline: a moment each."""
 
+from collections.abc import Iterator
+
 from gliobench.study.config import BaselineModel
 from gliobench.study.network_parts import ClassicalModel
-from gliobench.study.plan.amounts import Amount, ModelPlan, Step, worst
+from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step, worst
 from gliobench.study.plan.ground import Ground
 
 WHOLE_PATIENT = {"majority-grade": ("grade",), "flair-blob": ("mask",), "empty": ("mask",)}
@@ -31,7 +33,17 @@ def plan_trivial(ground: Ground, part: BaselineModel | ClassicalModel) -> ModelP
         hours_here=ground.stamped(f"predict-{part.name}", seconds),
     )
     masks = len(counts.tested) * voxels(ground) / 8 if "mask" in own and "mask" in tasks else 0.0
-    return ModelPlan((step,), mask_bytes=masks)
+    return ModelPlan((step,), missing=tuple(_missing(ground, part)), mask_bytes=masks)
+
+
+def _missing(ground: Ground, part: BaselineModel | ClassicalModel) -> Iterator[Missing]:
+    """The majority needs nobody, an empty mask and the image's centre neither."""
+    if isinstance(part, ClassicalModel):
+        yield from ground.ungraded(part.name, each=1)
+    elif part.name in ("flair-blob", "mean-box") and not all(
+        any(ground.counts.patients[id].mask for id in round.learn) for round in ground.counts.rounds
+    ):
+        yield Missing(part.name, "no training patient has a mask: take the entry out")
 
 
 def _classical_seconds(ground: Ground) -> float:
