@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -117,7 +118,8 @@ def test_what_is_left_says_what_was_learnt_and_checked(learnt: Context) -> None:
     assert list(pd.read_csv(out / "curves.csv")["step"]) == [240, 480]
     page = (learnt.folder.report / "report.html").read_text()
     assert "Training curves of tuned, fold 0" in page
-    assert "PASS no training patient in validation or test" in page
+    assert "PASS training changes the answer to a fixed input" in page
+    assert not (out / "steps").exists()
 
 
 def test_an_adapter_on_top_is_asked_with_its_base_and_never_about_whom_either_learnt_from(
@@ -139,6 +141,30 @@ def test_an_adapter_on_top_is_asked_with_its_base_and_never_about_whom_either_le
     split(other)
     with pytest.raises(StageError, match=r"has learnt from \d+ of the patients to be tested"):
         finetune(other)
+
+
+def test_a_kill_at_the_end_costs_no_step_and_the_card_counts_whom_it_learnt_from(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_phantom(tmp_path / "cohort", subjects=12, seed=0, spacing_mm=3)
+    for number in range(1, 7):
+        (tmp_path / "cohort" / f"Phantom_{number:03}" / f"Phantom_{number:03}_seg.nii.gz").unlink()
+    text = STUDY.split("  - ")[0].replace("folds: 12", "folds: 2") + LORA.format(checkpoint=folder / "tiny")
+    context = context_of(folder, "killed", text.replace("{{", "{").replace("}}", "}"))
+    context = replace(context, cohort=tmp_path / "cohort")
+    prepare(context)
+    split(context)
+    with monkeypatch.context() as patch:
+        patch.setattr("gliobench.training.finetune.card.write_card", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            finetune(context)
+    monkeypatch.setattr("trl.SFTTrainer.training_step", lambda *_: 1 / 0)
+    finetune(context)
+    out, fold = context.folder.network("adapted", 0), context.split.fold(0)
+    masked = [sum(context.subjects[id].labels is not None for id in ids) for ids in (fold.train, fold.validation)]
+    assert masked != [len(fold.train), len(fold.validation)]
+    assert f"training {masked[0]}; validation {masked[1]}; test (not seen) 2;" in (out / "README.md").read_text()
+    assert not (out / "steps").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -97,6 +98,8 @@ def finetune_settings(part: LanguageModel) -> "FinetuneSettings":
 
 
 def _finetune(context: Context, part: LanguageModel, number: int, fold: Fold, alone: bool) -> None:
+    from gliobench.training.finetune.settings import STEPS
+
     stage = f"finetune-{part.name}-fold-{number}"
     out = context.folder.network(part.name, number)
     with context.stage(stage, finetuning_inputs(context, part, fold), done=(out / DESCRIPTION).exists()) as to_do:
@@ -106,6 +109,7 @@ def _finetune(context: Context, part: LanguageModel, number: int, fold: Fold, al
                     raise StageError(_apart([part.name]))
                 start_unsloth()
             _fit(context, part, number, fold, out)
+    shutil.rmtree(out / STEPS, ignore_errors=True)  # behind the stamp: after a kill before it nothing is learnt again
 
 
 def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Path) -> None:
@@ -158,7 +162,9 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
         "fold": number,
         "learnt_from": sorted(learnt),
     }
-    patients = {"training": len(fold.train), "validation": len(fold.validation), "test (not seen)": len(fold.test)}
+    parts = {"training": train, "validation": validation}
+    patients = {name: len({one.question.subject.id for one in part}) for name, part in parts.items()}
+    patients["test (not seen)"] = len(fold.test)
     left = json.loads(context.folder.prepared.read_text(encoding="utf-8"))
     data = f"{left['layout']}, fold {number} of the split with checksum {context.split.checksum}"
     write_card(out / CARD, Card(model.checkpoint.id, data, patients, len(train), settings, found))

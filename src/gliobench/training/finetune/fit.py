@@ -18,15 +18,16 @@ from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction
 from gliobench.models.quantised import quantisation_fault
 from gliobench.models.transformers_vlm import VisionLanguageModel
-from gliobench.training.finetune.checks import Verdict, apart, check, fixed_logits
+from gliobench.training.errors import DivergedError
+from gliobench.training.finetune.checks import Verdict, check, fixed_logits
 from gliobench.training.finetune.collator import AnswerCollator
 from gliobench.training.finetune.curves import write_curves
 from gliobench.training.finetune.examples import BalancedSampler, Example, spread_out, weights
-from gliobench.training.finetune.settings import FinetuneSettings
+from gliobench.training.finetune.settings import STEPS, FinetuneSettings
 from gliobench.training.finetune.towers import check_learns, free_towers, trainable_by_tower, with_lora
 
 FIGURES = ("eval_loss", "eval_score", "eval_task_")
-STEPS, CURVES, INPUTS = "steps", "curves.csv", "inputs.txt"
+CURVES, INPUTS = "curves.csv", "inputs.txt"
 Score = Callable[[Sequence[Prediction]], Mapping[str, float]]
 
 
@@ -55,8 +56,10 @@ def finetune(
     """Train `model` in place and leave the best adapter (or all weights) and its curves in `out`.
 
     `score`: figures of answers about validation slices, `score` among them, larger is better. `tested`: the patients
-    who will be tested. Called again after an interruption it goes on from the last judgement, with the same result.
-    Raises ModelError: nobody to learn from or to validate on, a patient in two parts, nothing that would learn.
+    who will be tested. Called again after an interruption it goes on from the last judgement, with the same result;
+    what it would go on from stays in the folder `STEPS`, for the caller to remove when all is written down.
+    Raises ModelError: nobody to learn from or to validate on, a patient in two parts, nothing that would learn;
+    DivergedError where no judgement gave a finite figure.
     """
     _check_patients(train, validation, tested)
     watched = spread_out(validation, settings.validation_slices)
@@ -64,17 +67,17 @@ def finetune(
     with _calm():
         trainer = _trainer(model, train, watched, out, settings, score, progress)
         counts = trainable_by_tower(trainer.model)
-        trainer.train(resume_from_checkpoint=_resume(out / STEPS, _inputs(model, train, watched, settings)))
+        trainer.go_on(_resume(out / STEPS, _inputs(model, train, watched, settings)))
+    state = trainer.state
+    judged = {one["step"]: one for one in state.log_history if "eval_loss" in one}
+    best = judged.get(state.best_global_step, {"eval_loss": math.nan})
+    if not math.isfinite(best["eval_loss"]):  # a score is finite even where no logit is
+        shutil.rmtree(out / STEPS)
+        raise DivergedError(f"{out}: no judgement gave a finite figure: lower learning_rate; see {out / CURVES}")
     network = trainer.model.eval()
     _save(model, network, out, settings)
-    verdicts = [
-        *check(model, network, settings, counts, before, watched[0]),
-        apart(_patients(train), _patients(validation), tested),
-    ]
-    state = trainer.state
-    (best,) = [one for one in state.log_history if "eval_loss" in one and one["step"] == state.best_global_step]
+    verdicts = check(model, network, settings, counts, before, watched[0])
     figures = {key.removeprefix("eval_"): value for key, value in best.items() if key.startswith(FIGURES)}
-    shutil.rmtree(out / STEPS)
     seconds = max(entry.get("eval_seconds", 0.0) for entry in state.log_history)
     return Finetuned(state.global_step, state.best_global_step, figures, seconds, verdicts)
 
@@ -220,7 +223,7 @@ def _bfloat16(model: VisionLanguageModel, settings: FinetuneSettings) -> bool:
     return bool(can or network.dtype == torch.bfloat16)
 
 
-def _resume(steps: Path, inputs: str) -> str | None:
+def _resume(steps: Path, inputs: str) -> Path | None:
     """The checkpoint to go on from, where one is left of this very training."""
     from gliobench.training.finetune.trainer import last_whole
 
@@ -229,8 +232,7 @@ def _resume(steps: Path, inputs: str) -> str | None:
         shutil.rmtree(steps, ignore_errors=True)
         steps.mkdir(parents=True)
         marker.write_text(inputs, encoding="utf-8")
-    found = last_whole(steps)
-    return None if found is None else str(found)
+    return last_whole(steps)
 
 
 def _inputs(

@@ -6,6 +6,7 @@ from typing import Literal
 from gliobench.grid.frame import Plane
 from gliobench.models.unsloth import Engine
 
+STEPS = "steps"  # the folder of what an interrupted fine-tuning goes on from
 Method = Literal["lora", "full"]
 Towers = Literal["language", "vision", "both"]
 # What transformers' families call their linear layers, in the language model and in the vision tower.

@@ -9,12 +9,15 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from transformers import TrainerCallback
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import TrainerState
 from trl import SFTTrainer
 
 from gliobench.training.checkpoint import optimiser_tensors, restore_optimiser, save_tensors
 from gliobench.training.finetune.examples import BalancedSampler
 
 OPTIMISER, RANDOM, SCHEDULE, WHOLE = "optimiser.safetensors", "random.safetensors", "schedule.json", "whole"
+STOP = "should_training_stop"
 Judge = Callable[[], Mapping[str, float]]
 
 
@@ -38,6 +41,20 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         output.metrics["eval_seconds"] = (before[-1] if before else 0.0) + now - self.clock
         self.clock = now
         return output
+
+    def go_on(self, checkpoint: Path | None) -> None:
+        """Train from a checkpoint to the end, or from the beginning.
+
+        One that was left when the training was over gives its best weights: transformers would take one step more.
+        """
+        state = None if checkpoint is None else TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        if checkpoint is None or state is None or not state.stateful_callbacks["TrainerControl"]["args"][STOP]:
+            self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            return
+        self.state = state
+        if state.best_model_checkpoint is not None:
+            state.best_model_checkpoint = str(checkpoint.with_name(Path(state.best_model_checkpoint).name))
+            self._load_best_model()
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         save_tensors(optimiser_tensors(self.optimizer), Path(output_dir) / OPTIMISER)
