@@ -203,7 +203,7 @@ def train(
 ) -> None:
     """Train the study's 3D networks; an interrupted training goes on from its last epoch.
 
-    Example: `gliobench train studies/segmentation.yaml --out runs/cv --model segresnet --fold all`
+    Example: `gliobench train studies/segmentation.yaml --out runs/cv --model study-segmenter --fold all`
     """
     from gliobench.study.run import learn
 
@@ -227,7 +227,7 @@ def finetune(
 ) -> None:
     """Fine-tune the study's language models that ask for it; an interrupted one goes on from its last judgement.
 
-    Example: `gliobench finetune studies/brats.yaml --out runs/brats --model llama-3.2-11b-vision-tuned`
+    Example: `gliobench finetune studies/brats2020-fair.yaml --out runs/fair --model llama-finetuned`
     """
     from gliobench.study import finetune as stage
 
@@ -275,7 +275,7 @@ def questions(
 
     The images are patients' data: mind where they go.
 
-    Example: `gliobench questions studies/brats.yaml --out runs/brats --model closed-model --to questions`
+    Example: `gliobench questions studies/brats2020-fair.yaml --out runs/fair --model llama-general --to questions`
     """
     from gliobench.study.asking_elsewhere import write_questions
 

@@ -1,5 +1,6 @@
 """Every study file of the project can be read, and so can the prompts that it names."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ def test_it_is_read_and_is_named_like_its_file(path: Path) -> None:
         if isinstance(part, LanguageModel) and part.prompts:
             for task in part.tasks:
                 assert read_prompt_file(part.prompts, task).text
+
+
+def test_the_examples_of_the_verbs_name_models_of_their_studies() -> None:
+    text = (STUDIES.parent / "src" / "gliobench" / "cli.py").read_text()
+    examples = re.findall(r"Example: `gliobench \w+ studies/(\S+)(?:.* --model (\S+))?.*`", text)
+    assert len(examples) >= 10
+    for file, model in examples:
+        names = [part.name for part in read_study(STUDIES / file).models]
+        assert not model or model in names, (file, names)
 
 
 def test_the_reference_study_is_asked_as_it_asked() -> None:
