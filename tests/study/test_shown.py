@@ -127,16 +127,10 @@ def test_names_that_are_not_there_are_refused(tmp_path: Path, old: str, new: str
         read_study(tmp_path / "study.yaml")
 
 
-def test_a_segmenter_is_no_member_and_sees_no_crop(finished: Context, tmp_path: Path) -> None:
+def test_a_segmenter_is_no_member(finished: Context, tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY.replace("of: [inside, cropped]", "of: [inside, segmenter]"))
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=finished.cohort, out=finished.folder.root)
     from gliobench.study.predict import predict
-    from gliobench.study.train import train
 
     with pytest.raises(StageError, match="both: segmenter gives no calibrated probability of a grade"):
         predict(context, ["both"])
-    cropped = STUDY.replace("train: {epochs: 4", "crop: {around: truth, shape: [8, 8, 8]}, train: {epochs: 4")
-    (tmp_path / "study.yaml").write_text(cropped)
-    context = make_context(read_study(tmp_path / "study.yaml"), cohort=finished.cohort, out=finished.folder.root)
-    with pytest.raises(StageError, match="segmenter: crop: mask-segmenter answers the task mask about whole patients"):
-        train(context, ["segmenter"])
