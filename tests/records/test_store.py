@@ -19,7 +19,7 @@ from gliobench.records.record import Record, make_record, parse_record, question
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays, decode_value, encode_value
 from gliobench.tasks.answer import Answered, Malformed, Refused
-from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, VolumeMask
+from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, Value, VolumeMask
 
 FRAME = SliceFrame("axial", 3, (5, 6), (1.0, 2.0))
 
@@ -104,11 +104,14 @@ def test_a_mask_of_a_slice_survives(pixels: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [Grade(0), Point(FRAME, 1.5, 2.0), Box(FRAME, 0, 1, 2, 3), Polygon(FRAME, ((0, 1), (2, 2.5), (4, 0)))]
+    "value",
+    [Grade(0), Point(FRAME, 1.5, 2.0), Box(FRAME, 0, 1, 2, 3), Polygon(FRAME, ((0, 1), (2, 2.5), (4, 0))), None],
 )
-def test_geometry_survives(value: Grade | Point | Box | Polygon) -> None:
-    arrays = Arrays(Path("unused"))
-    assert decode_value(encode_value(value, "k", arrays), FRAME, arrays) == value
+def test_an_answer_about_a_slice_survives(value: Value | None) -> None:
+    prediction, arrays = Prediction(Question(subject(), "box", FRAME), Answered(value)), Arrays(Path("unused"))
+    stored = parse_record(make_record("k", "model", prediction, (), arrays).to_json())
+    back = record_answer(stored, subject(), arrays)
+    assert back == Answered(value)
 
 
 def test_a_volume_is_stored_beside_the_line(tmp_path: Path) -> None:

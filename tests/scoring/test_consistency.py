@@ -145,11 +145,23 @@ def test_answers_are_equal_only_where_they_say_the_same() -> None:
         for value in (
             *(Grade(0), Grade(1), Grade(2)),
             *(Point(FRAME, 1, 2), Point(FRAME, 1, 2.5), Box(FRAME, 1, 2, 3, 4)),
-            *(Mask(FRAME, pixels), Mask(FRAME, other)),
+            *(Mask(FRAME, pixels), Mask(FRAME, other), None),
         )
     ]
-    assert len(set(texts)) == len(texts)
+    assert len(set(texts)) == len(texts) - 2
     assert texts[2:5] == ["no glioma", "(1, 2)", "(1, 2.5)"]
+    assert (texts[-3], texts[-1]) == ("no glioma", "no glioma"), "an empty mask, and an answer that there is none"
+
+
+def test_that_there_is_no_tumour_is_an_answer_without_a_place() -> None:
+    answers = (Answered(None), Answered(None), Answered(Point(FRAME, 1, 1)), Malformed("?"))
+    measured = measure([repeated("a", answers, "centre")])
+    assert dict(zip(measured.answers["answer"], measured.answers["count"], strict=True)) == {
+        "no glioma": 2,
+        "(1, 1)": 1,
+        UNANSWERED: 1,
+    }
+    assert row(measured.figures, "a", "agreement")["n_answered"] == 3
 
 
 def test_nothing_asked_gives_empty_tables() -> None:

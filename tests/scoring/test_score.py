@@ -12,7 +12,9 @@ from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.score import Item, SubjectScores, score_subject
 from gliobench.scoring.summary import PER_SUBJECT, SUMMARY, VOTES, Scores, summarise
 from gliobench.tasks.answer import Answered, Malformed, Missing
+from gliobench.tasks.chain import coarser
 from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, VolumeMask
+from gliobench.tasks.registry import TASKS
 
 SPACING = (2.0, 1.0, 0.5)
 SHAPE = (6, 20, 24)
@@ -87,6 +89,22 @@ def test_a_box_beside_the_truth_and_one_unanswered() -> None:
     assert {name: stacked[name] for name in expected} == pytest.approx(expected)
     asked = {(row.task, row.n_asked, row.n_answered) for row in scores.rows}
     assert asked == {("box", 2, 1), ("centre", 2, 1), ("mask", 2, 1)}
+
+
+@pytest.mark.parametrize("task", ["centre", "box", "polygon", "mask"])
+def test_that_there_is_no_tumour_is_right_where_there_is_none_and_wrong_where_there_is(task: str) -> None:
+    """The tumour lies in slices 2 and 3 of six. First every answer is the true one, then it is "none" throughout."""
+    subject = make_subject()
+    none = [Item("m", task, axial(n), TASKS[task].parse("none", axial(n), False)) for n in range(6)]
+    truths = {n: TASKS[task].truth(Mask(axial(n), subject.tumour[n])) for n in (2, 3)}
+    right = [Item("m", task, axial(n), Answered(truths[n])) if n in truths else none[n] for n in range(6)]
+    for items, share in ((right, 1), (none, 4 / 6)):
+        scores = score_subject(subject, items, SLICES)
+        assert {(row.n_asked, row.n_answered) for row in scores.rows} == {(6, 6)}
+        centre = figures(scores, "centre", task, "axial")
+        assert (centre["in_box"], centre["distance_to_box_mm"]) == pytest.approx((share, (1 - share) * AXIAL_DIAGONAL))
+        for coarser_task in coarser(task)[:-1]:
+            assert figures(scores, coarser_task, task, "axial")["dice"] == pytest.approx(share)
 
 
 def test_a_polygon_is_scored_against_the_polygon_and_counts_as_box_and_centre() -> None:

@@ -277,20 +277,21 @@ def test_refusals(task: str, text: str) -> None:
 
 @pytest.mark.parametrize("task", list(TASKS))
 @pytest.mark.parametrize("text", ["", "   \n\t "])
-def test_an_empty_text_is_missing(task: str, text: str) -> None:
+def test_an_empty_text_is_missing_and_one_that_the_limit_ended_truncated(task: str, text: str) -> None:
     assert isinstance(read(task, text), Missing)
+    assert isinstance(read(task, text, True), Truncated)
 
 
 @pytest.mark.parametrize(
     "text", ["none", "None.", "(-1, -1)", "No tumour is visible.", "There is no tumor in this slice."]
 )
 @pytest.mark.parametrize("task", ["centre", "box", "polygon"])
-def test_a_model_that_sees_nothing_gives_no_place(task: str, text: str) -> None:
+def test_that_there_is_no_tumour_is_an_answer(task: str, text: str) -> None:
     if task == "polygon" and "-1" in text:
         text = f"({', '.join([text] * 10)})"
     elif task == "box" and "-1" in text:
         text = "(-1, -1, -1, -1)"
-    assert isinstance(read(task, text), Missing)
+    assert read(task, text) == Answered(None)
 
 
 def test_masks() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gliobench.grid.frame import SliceFrame
+from gliobench.tasks.answer import Answered
 from gliobench.tasks.registry import TASKS
 
 FRAME = SliceFrame("axial", 0, (128, 128), (1.875, 1.875))
@@ -36,18 +37,19 @@ def _answers(folder: Path) -> list[str]:
         ("grade/general-axial", {"Answered": 3319, "Malformed": 45}),
         ("grade/general-coronal", {"Answered": 3865, "Malformed": 232}),
         ("grade/finetuned-100-steps", {"Answered": 1199}),
-        # 1,924 of 1,973 as published; the rest are (-1, -1).
-        ("centre/general", {"Answered": 1924, "Missing": 49}),
+        # 1,924 of 1,973 as published; the rest are (-1, -1): there is no tumour.
+        ("centre/general", {"Answered": 1924, "no tumour": 49}),
         # Malformed: prose without a box, and edges at 128 where the image ends at 127.
         ("box/general", {"Answered": 633, "Malformed": 536, "Truncated": 27, "Refused": 15}),
         # Malformed: prose and code without a list, and points beyond 127. Truncated: lists ended by 140 tokens.
-        ("polygon/general", {"Answered": 689, "Malformed": 969, "Truncated": 191, "Refused": 135, "Missing": 4}),
+        ("polygon/general", {"Answered": 689, "Malformed": 969, "Truncated": 191, "Refused": 135, "no tumour": 4}),
     ],
 )
 def test_counts(shared: Path, folder: str, expected: dict[str, int]) -> None:
     task = TASKS[folder.split("/")[0]]
     answers = [task.parse(text, FRAME, False) for text in _answers(shared / "replication" / folder)]
-    assert Counter(type(answer).__name__ for answer in answers) == expected
+    kinds = ("no tumour" if answer == Answered(None) else type(answer).__name__ for answer in answers)
+    assert Counter(kinds) == expected
 
 
 @pytest.mark.realdata

@@ -44,7 +44,9 @@ def read_answer(question: Question, text: str, cut_off: bool, view: View) -> Ans
     """The typed answer of a text written in the pixels that the view counts, in the slice's own pixels."""
     frame = asked_frame(question)
     answer = TASKS[question.task].parse(text, view.shown_frame(frame), cut_off)
-    return Answered(view.to_frame(answer.value, frame)) if isinstance(answer, Answered) else answer
+    if not isinstance(answer, Answered) or answer.value is None:
+        return answer
+    return Answered(view.to_frame(answer.value, frame))
 
 
 def question_turn(question: Question, prompt: Prompt, view: View) -> Turn:

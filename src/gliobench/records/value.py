@@ -43,11 +43,13 @@ class Arrays:
         return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
 
 
-def encode_value(value: Value, key: str, arrays: Arrays) -> dict[str, Any]:
+def encode_value(value: Value | None, key: str, arrays: Arrays) -> dict[str, Any]:
     """Plain JSON for a value: {"grade": 1}, {"point": [row, column]}, {"box": [4 numbers]}, {"polygon": [pairs]},
     {"runs": [start, length, ...]} over a slice's pixels in C order, {"mask": [D, H, W]} with the voxels in `arrays`,
-    those of the inner regions under the key with the region's name."""
+    those of the inner regions under the key with the region's name; {"tumour": false} where there is none."""
     match value:
+        case None:
+            return {"tumour": False}
         case Grade():
             return {"grade": value.value}
         case Point():
@@ -67,9 +69,11 @@ def encode_value(value: Value, key: str, arrays: Arrays) -> dict[str, Any]:
             return {"mask": list(value.voxels.shape), "key": key} | ({"inner": list(found)} if found else {})
 
 
-def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arrays) -> Value:
+def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arrays) -> Value | None:
     """The inverse of `encode_value`; geometry of a slice needs its `frame`."""
     match value:
+        case {"tumour": False}:
+            return None
         case {"grade": grade}:
             return Grade(int(grade))
         case {"mask": shape, "key": key}:

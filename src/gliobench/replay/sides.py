@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from gliobench.replay.outcome import Outcome, published_side, standard_side
 from gliobench.scoring.intervals import Figure
 
-UNREAD = "a slice without a readable answer counts against the model; published: it leaves the mean"
+UNREAD = (
+    "a slice without a readable answer counts against the model, and (-1, -1) is the answer that there is no tumour; "
+    "published: both leave the mean"
+)
 HD95 = (
     "the larger of the two directed 95th percentiles between the outlines, the slice's diagonal where an answer is "
     "missing"
@@ -96,17 +99,17 @@ def changes(outcome: Outcome) -> list[str]:
 def counts(outcome: Outcome) -> list[str]:
     """Which answers and patients are not in which figures, in sentences."""
     published, standard = published_side(outcome), standard_side(outcome)
-    lost = published.n_asked - published.n_answered
+    lost, unread = published.n_asked - published.n_answered, standard.n_asked - standard.n_answered
     sentences = []
     if lost and (fate := READ_NOT.get(outcome.held.task)):
         sentences.append(
             f"{lost} of {published.n_asked} answers were not read and {fate}; under the standard protocol "
-            f"{standard.n_asked - standard.n_answered} cannot be read strictly, and count against the model."
+            + (f"{unread} cannot be read strictly, and count against the model." if unread else "all can be read.")
         )
-    elif lost or standard.n_asked != standard.n_answered:
+    elif lost or unread:
         sentences.append(
             f"{lost} of {published.n_asked} slices were not read by the published tally, "
-            f"{standard.n_asked - standard.n_answered} under the standard protocol."
+            f"{unread} under the standard protocol."
         )
     if kept_out := [line for line in published.left_out if line not in standard.left_out]:
         sentences.append(f"Patients left out of the published figures: {'; '.join(kept_out)}.")

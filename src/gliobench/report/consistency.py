@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.report import drawing, metrics, numbers
 from gliobench.report.contents import ReportContents
-from gliobench.scoring.consistency import UNANSWERED
+from gliobench.scoring.consistency import NO_TUMOUR, UNANSWERED
 
 TITLES = {
     "agreement": "commonest answer",
@@ -25,7 +25,7 @@ TITLES = {
 COLOURS = {
     "LGG": drawing.TRUE_NEGATIVE,
     "HGG": drawing.FALSE_POSITIVE,
-    "no glioma": drawing.TRUE_POSITIVE,
+    NO_TUMOUR: drawing.TRUE_POSITIVE,
     UNANSWERED: "#c9d0d6",
 }
 SHOWN_ANSWERS = 3
@@ -105,7 +105,8 @@ def _of_input(answers: pd.DataFrame, key: tuple[str, int]) -> pd.DataFrame:
 def _legend(task: str) -> tuple[tuple[str, str], ...]:
     if task == "grade":
         return tuple((colour, name) for name, colour in COLOURS.items())
-    return (drawing.MODEL, "the commonest answer, then the others, paler"), (COLOURS[UNANSWERED], UNANSWERED)
+    others = tuple((COLOURS[name], name) for name in (NO_TUMOUR, UNANSWERED))
+    return (drawing.MODEL, "the commonest place, then the others, paler"), *others
 
 
 def _row(

@@ -15,7 +15,7 @@ from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.chain import coarsen
 from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, Value, VolumeMask
 
-UNANSWERED = "unanswered"
+UNANSWERED, NO_TUMOUR = "unanswered", "no glioma"
 SHARES = ("agreement", "flip_rate")  # shares of the answers to one input: Wilson
 UNITS = {"agreement": "share", "pairwise_agreement": "share", "entropy_bits": "bits", "flip_rate": "share"}
 BY_CONSTRUCTION = "none: one answer by construction"
@@ -104,8 +104,10 @@ def answer_text(answer: Answer) -> str:
     if not isinstance(answer, Answered):
         return UNANSWERED
     match answer.value:
+        case None:
+            return NO_TUMOUR
         case Grade(value=grade):
-            return "no glioma" if grade == NO_GLIOMA else GRADE_NAMES[grade]
+            return NO_TUMOUR if grade == NO_GLIOMA else GRADE_NAMES[grade]
         case Point(row=row, column=column):
             return _numbers(row, column)
         case Box() as box:
@@ -113,7 +115,7 @@ def answer_text(answer: Answer) -> str:
         case Polygon(points=points):
             return " ".join(_numbers(*point) for point in points)
         case Mask(pixels=pixels):
-            return np.packbits(pixels).tobytes().hex()
+            return np.packbits(pixels).tobytes().hex() if pixels.any() else NO_TUMOUR
         case VolumeMask():
             raise ValueError("a mask of a whole patient is no answer about a slice; ask about a slice")
 
@@ -234,7 +236,8 @@ def _answers(one: Repeated) -> Iterator[dict[str, object]]:
 
 
 def _placed(one: Repeated) -> list[Value]:
-    return [answer.value for answer in one.answers if isinstance(answer, Answered) and _box(answer.value) is not None]
+    values = [answer.value for answer in one.answers if isinstance(answer, Answered)]
+    return [value for value in values if value is not None and _box(value) is not None]
 
 
 def _box(value: Value) -> Box | None:

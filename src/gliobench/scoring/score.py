@@ -206,8 +206,8 @@ def _score_slices(
     said = []
     for item in items:
         assert item.frame is not None
-        answer = item.answer
-        said.append(_Said(item.frame, isinstance(answer, Answered), getattr(answer, "value", None)))
+        value = item.answer.value if isinstance(item.answer, Answered) else None
+        said.append(_Said(item.frame, isinstance(item.answer, Answered), value))
     asked = _Asked(model, source, said[0].frame.plane, len(said), sum(slice.answered for slice in said))
     for task in coarser(source):
         yield from _score_task(truth, asked, task, said, protocol)

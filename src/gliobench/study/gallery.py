@@ -16,6 +16,7 @@ from gliobench.study.questions import asked_slices, in_turn, largest_slice
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.chain import CHAIN
 from gliobench.tasks.geometry import Mask, Value
+from gliobench.tasks.mask import empty
 
 if TYPE_CHECKING:
     from gliobench.report.contents import GalleryItem
@@ -63,7 +64,8 @@ def _answers(context: Context, model: str, plane: Plane, places: Mapping[str, in
             continue
         if record.plane is None or (record.plane, record.index) == (plane, places[record.subject]):
             answer = record_answer(record, context.subjects[record.subject], Arrays(context.folder.masks))
-            found[record.subject] = answer.value if isinstance(answer, Answered) else None
+            nothing = empty(context.subjects[record.subject].frame(plane, places[record.subject]))
+            found[record.subject] = answer.value or nothing if isinstance(answer, Answered) else None
     return found
 
 

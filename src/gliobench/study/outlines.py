@@ -79,7 +79,8 @@ def _item(
     task = min((record.task for record in records), key=lambda task: (not _answered(records, task), CHAIN.index(task)))
     own = [record for record in records if record.task == task]
     answers = [record_answer(record, subject, Arrays(context.folder.masks)) for record in own]
-    values = [answer.value for answer in answers if isinstance(answer, Answered)]
+    answered = [answer.value for answer in answers if isinstance(answer, Answered)]
+    values = [value for value in answered if value is not None]
     drawn = _slices(subject, plane, [record.index for record in own if record.index is not None], values)
     return OutlineItem(
         subject=subject.id,
@@ -92,7 +93,7 @@ def _item(
         answer=[value for value in _by_slice(subject, plane, drawn, values) if value.frame.index in drawn],
         per_slice=own[0].index is not None,
         n_asked=len(own),
-        n_answered=len(values),
+        n_answered=len(answered),
     )
 
 

@@ -15,7 +15,7 @@ from gliobench.study.vision_parts import TRUTH, SegmenterModel
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.chain import coarsen
 from gliobench.tasks.geometry import Mask, Value, VolumeMask
-from gliobench.tasks.reading import says_nothing_there
+from gliobench.tasks.mask import empty
 
 
 def make_prompts(context: Context, part: SegmenterModel) -> Prompts:
@@ -52,7 +52,7 @@ def _true_place(question: Question, task: str) -> Answer:
     assert frame is not None
     assert labels is not None  # without a mask there is no truth for the task, and nobody is asked
     pixels = np.ascontiguousarray(take_slice(labels, frame.plane, frame.index)) > 0
-    return Answered(coarsen(Mask(frame, pixels), task) or _empty(frame))
+    return Answered(coarsen(Mask(frame, pixels), task) or empty(frame))
 
 
 def _nearest_records(context: Context, part: SegmenterModel) -> dict[tuple[str, Plane | None, int | None], Record]:
@@ -70,9 +70,8 @@ def _nearest_records(context: Context, part: SegmenterModel) -> dict[tuple[str, 
 def _place(answer: Answer, frame: SliceFrame, part: SegmenterModel) -> Answer:
     """The place that follows from an answer about a slice or a whole patient."""
     if isinstance(answer, Answered):
-        return Answered(coarsen(_in_slice(answer.value, frame), part.usable_tasks[0]) or _empty(frame))
-    if says_nothing_there(answer):
-        return Answered(_empty(frame))
+        place = None if answer.value is None else coarsen(_in_slice(answer.value, frame), part.usable_tasks[0])
+        return Answered(place or empty(frame))
     kind = type(answer).__name__.lower()
     return Missing(f"{part.source} gave no place to prompt with: {kind}, {answer.reason}")
 
@@ -81,7 +80,3 @@ def _in_slice(value: Value, frame: SliceFrame) -> Value:
     if not isinstance(value, VolumeMask):
         return value
     return Mask(frame, np.ascontiguousarray(take_slice(value.voxels, frame.plane, frame.index)))
-
-
-def _empty(frame: SliceFrame) -> Mask:
-    return Mask(frame, np.zeros(frame.shape, dtype=bool))

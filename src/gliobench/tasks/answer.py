@@ -7,9 +7,9 @@ from gliobench.tasks.geometry import Value
 
 @dataclass(frozen=True)
 class Answered:
-    """A usable answer."""
+    """A usable answer; `value` None says that there is no tumour in the slice."""
 
-    value: Value
+    value: Value | None
 
 
 @dataclass(frozen=True)

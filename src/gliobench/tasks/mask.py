@@ -22,6 +22,11 @@ def truth(mask: Mask) -> Mask | None:
     return mask if mask.pixels.any() else None
 
 
+def empty(frame: SliceFrame) -> Mask:
+    """A slice without tumour."""
+    return Mask(frame, np.zeros(frame.shape, dtype=bool))
+
+
 def write(value: Value) -> str:
     """One line a row: `row: first-last, first-last`, both columns inside; `none` for an empty mask."""
     if not isinstance(value, Mask):
@@ -43,7 +48,7 @@ def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
 
     def find(text: str) -> Answer | None:
         if NOTHING.fullmatch(text):
-            return Answered(Mask(frame, np.zeros(frame.shape, dtype=bool)))
+            return Answered(empty(frame))
         return _find(text, frame, cut_off)
 
     return judge(text, cut_off, find, "rows of runs such as 12: 30-45, 50-52")

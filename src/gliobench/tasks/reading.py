@@ -18,7 +18,6 @@ NOTHING = re.compile(
 DENIAL = re.compile(
     r"(?<!\bif )\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE
 )
-NOTHING_THERE = "nothing is there"  # ends the reason of a Missing answer that says so
 REFUSAL = re.compile(
     r"\bI(?:['’]m| am)(?: \w+){0,2} (?:unable|not able)\b|\bI(?:['’]m| am) (?:very |so )?sorry\b"
     r"|\bI (?:can ?not|can['’]?t|could ?n[o'’]t|won['’]?t|will not|must decline|do(?:n['’]?t| not) (?:see|have|feel))\b"
@@ -30,12 +29,15 @@ REFUSAL = re.compile(
 def judge(text: str, cut_off: bool, find: Callable[[str], Answer | None], wanted: str) -> Answer:
     """The typed answer of a text, whatever the text.
 
-    `find` gives what the text says, None where it does not say `wanted`. Only then is asked why: an empty text is
-    Missing, one that ends in the middle of numbers Truncated, a refusal Refused, one that the token limit ended
-    (`cut_off`) Truncated, anything else Malformed. A text above `MAX_CHARACTERS` is Malformed unread.
+    `find` gives what the text says, None where it does not say `wanted`. Only then is asked why: one that ends in the
+    middle of numbers is Truncated, a refusal Refused, one that the token limit ended (`cut_off`) Truncated, anything
+    else Malformed. An empty text is Missing, or Truncated where the limit ended it; one above `MAX_CHARACTERS` is
+    Malformed unread.
     """
     if len(text) > MAX_CHARACTERS:
         return Malformed(f"{len(text)} characters; expected {wanted} in at most {MAX_CHARACTERS}")
+    if not text.strip() and cut_off:
+        return Truncated("the token limit ended the answer before its first word: raise max_new_tokens")
     if not text.strip():
         return Missing("the text is empty")
     found = find(text.replace("\\left", "").replace("\\right", ""))
@@ -62,12 +64,12 @@ def read_places(
 
     Where a text says several different values, those it calls its answer count; where they still differ it is
     Malformed. A list that breaks off is Truncated unless it only repeats one that was finished. A point outside the
-    frame is Malformed; (-1, -1) says that nothing is there, which is Missing.
+    frame is Malformed. `none` and (-1, -1) say that there is no tumour, which is Answered with None.
     """
 
     def answer(text: str) -> Answer | None:
         if NOTHING.fullmatch(text):
-            return Missing(f"the model says that {NOTHING_THERE}")
+            return Answered(None)
         found = find(text, cut_off)
         whole_ones = [one for one in found if one.finished]
         for broken in (one for one in found if not one.finished):
@@ -79,15 +81,10 @@ def read_places(
         if len(said) > 1:
             return Malformed(f"{len(said)} different answers in one text: {_show(said[0])} and {_show(said[1])}, …")
         if DENIAL.search(text) and len({place for points in said for place in points}) <= 1:
-            return Missing(f"the model says that {NOTHING_THERE}")
+            return Answered(None)
         return _within(said[0], frame, build) if said else None
 
     return judge(text, cut_off, answer, wanted)
-
-
-def says_nothing_there(answer: Answer) -> bool:
-    """Whether a text that gives no place says that there is no tumour, rather than nothing usable."""
-    return isinstance(answer, Missing) and answer.reason.endswith(NOTHING_THERE)
 
 
 def whole(coordinate: float) -> str:
@@ -107,7 +104,7 @@ def _distinct(found: Sequence[Found]) -> list[tuple[Place, ...]]:
 
 def _within(points: tuple[Place, ...], frame: SliceFrame, build: Callable[[tuple[Place, ...]], Value]) -> Answer:
     if all(place == (-1, -1) for place in points):
-        return Missing(f"the model says (-1, -1): {NOTHING_THERE}")
+        return Answered(None)
     rows, columns = frame.shape
     for row, column in points:
         if not (0 <= row <= rows - 1 and 0 <= column <= columns - 1):
