@@ -56,6 +56,17 @@ def test_brier_equals_scikit_learn_and_slope_and_intercept_equal_statsmodels() -
         assert figure.low < figure.value < figure.high
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_the_slope_of_a_model_that_is_too_sure_of_itself_equals_statsmodels(seed: int) -> None:
+    """Logits four times as far from 0 as they should be, some of them at the clip: full steps swing to and fro."""
+    random = np.random.default_rng(seed)
+    logit = np.clip(random.normal(0, 6, 40), -13.8, 13.8)
+    truth = (random.random(40) < 1 / (1 + np.exp(-logit / 4))).astype(int)
+    patients = [patient(int(t), float(1 / (1 + np.exp(-x)))) for t, x in zip(truth, logit, strict=True)]
+    fitted = sm.Logit(truth, sm.add_constant(logit)).fit(disp=0).params
+    assert calibration_figures(patients, FAST)["calibration_slope"].value == pytest.approx(fitted[1], abs=1e-6)
+
+
 def test_the_interval_of_the_slope_is_about_that_of_its_standard_error() -> None:
     patients, truth, logit = cohort(400, slope=0.6, intercept=0.0)
     slope = calibration_figures(patients, Bootstrap(resamples=2000))["calibration_slope"]

@@ -17,7 +17,8 @@ from gliobench.scoring.intervals import Bootstrap, Figure, wilson
 
 BINS = 10  # of equal width; a probability on an edge belongs to the upper bin, 1 to the last
 CLIP = 1e-6  # so that the logit of 0 and of 1 is finite
-STEPS = 50  # of Newton's method; it has converged long before
+STEPS = 50  # of Newton's method and of bisection; both have converged long before
+HALVINGS, TOLERANCE = 30, 1e-9  # a step's; of the likelihood too, below which it is rounding
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
@@ -102,10 +103,13 @@ def _separated(drawn: NDArray[np.bool_], truth: Truth, logit: Floats) -> NDArray
 
 
 def _slope(weights: Floats, truth: Truth, logit: Floats) -> Floats:
-    """Newton's method on all resamples at once; NaN where the grades are separated or one is absent."""
-    a, b = np.zeros(len(weights)), np.ones(len(weights))
+    """Newton's method on all resamples at once, each step halved as long as the fit gets worse; NaN where the grades
+    are separated or one is absent, and where it has not converged."""
+    slopes = np.full(len(weights), np.nan)
     defined = ~_separated(weights > 0, truth, logit)
-    a, b, drawn = a[defined], b[defined], weights[defined]
+    drawn = weights[defined]
+    a, b = np.zeros((2, len(drawn)))
+    misfit = _misfit(drawn, truth, logit, a, b)
     for _ in range(STEPS):
         expected = _sigmoid(a[:, None] + b[:, None] * logit)
         residual, spread = drawn * (truth - expected), drawn * expected * (1 - expected)
@@ -113,13 +117,25 @@ def _slope(weights: Floats, truth: Truth, logit: Floats) -> Floats:
         h00, h01, h11 = spread.sum(axis=1), spread @ logit, spread @ logit**2
         determinant = np.maximum(h00 * h11 - h01**2, 1e-12)
         step_a, step_b = (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
-        shrink = np.minimum(1, 5 / np.maximum(np.abs(step_a) + np.abs(step_b), 1e-12))  # a long step may overshoot
-        a, b = a + shrink * step_a, b + shrink * step_b
-        if max(np.abs(step_a).max(initial=0), np.abs(step_b).max(initial=0)) < 1e-10:
+        for _ in range(HALVINGS):
+            now = _misfit(drawn, truth, logit, a + step_a, b + step_b)
+            worse = now > misfit + TOLERANCE
+            if not worse.any():
+                break
+            step_a, step_b = np.where(worse, step_a / 2, step_a), np.where(worse, step_b / 2, step_b)
+        a, b, misfit = a + step_a, b + step_b, now
+        moved = np.abs(step_a) + np.abs(step_b)
+        if moved.max(initial=0) < TOLERANCE:
             break
-    slopes = np.full(len(weights), np.nan)
-    slopes[defined] = b
+    slopes[defined] = np.where(moved < TOLERANCE, b, np.nan)
     return slopes
+
+
+def _misfit(weights: Floats, truth: Truth, logit: Floats, a: Floats, b: Floats) -> Floats:
+    """Of each resample: minus the log-likelihood of the truth."""
+    said = a[:, None] + b[:, None] * logit
+    misfit: Floats = (weights * np.logaddexp(0, np.where(truth, -said, said))).sum(axis=1)
+    return misfit
 
 
 def _intercept(weights: Floats, truth: Truth, logit: Floats) -> Floats:
