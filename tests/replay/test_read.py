@@ -222,10 +222,18 @@ def test_the_generic_table_in_three_forms_is_one(tmp_path: Path, form: str) -> N
         pd.DataFrame(ROWS).to_parquet(path)
     found = as_json(replay(path, "box", "standard"))
     assert (found["n_asked"], found["n_subjects"]) == (3, 2)
-    # A: one right, and one where no tumour was said and none is (or nothing usable); B: nothing came back.
+    # A: one right, and one where rightly no tumour was said; B: nothing came back.
     dice = found["metrics"]["dice"]
     assert set(dice) >= {"value", "low", "high"}
-    assert 0 < dice["value"] <= 0.5
+    assert dice["value"] == 0.5
+
+
+def test_right_boxes_of_every_fifth_slice_are_right_as_a_volume(tmp_path: Path) -> None:
+    """Answer and truth are both of the slices that the files hold, and of no other."""
+    rows = [{"subject": "a", "slice": n, "truth": [1, 1, 9, 9], "answer": "(1, 1, 9, 9)"} for n in (3, 8, 13)]
+    text = "\n".join(json.dumps(row) for row in rows)
+    outcome = replay(write(tmp_path / "table", {"a.jsonl": text}), "box", "standard")
+    assert standard_side(outcome, stacked=True).figures["dice"].value == 1
 
 
 def test_polygons_and_sizes_of_a_table(tmp_path: Path) -> None:

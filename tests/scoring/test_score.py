@@ -136,8 +136,16 @@ def test_every_second_slice_stands_for_two() -> None:
     subject = make_subject()
     frames = [subject.frame("coronal", index) for index in range(5, 15, 2)]
     items = [Item("m", "box", frame, Answered(Box(frame, 2, 8, 3, 17))) for frame in frames]
-    scores = score_subject(subject, items, {"coronal": range(5, 15, 2)})
+    scores = score_subject(subject, items, {"coronal": range(5, 15, 2)}, every=2)
     assert figures(scores, "mask", "box", "volume")["dice"] == 1
+
+
+def test_a_single_slice_stands_for_as_many_as_any_other() -> None:
+    """Of every fourth slice only axial 2 was asked about: it stands for 1 to 4, of which 2 and 3 hold tumour."""
+    subject = make_subject()
+    item = Item("m", "box", axial(2), Answered(Box(axial(2), 5, 8, 14, 17)))
+    scores = score_subject(subject, [item], {"axial": [2]}, every=4)
+    assert figures(scores, "mask", "box", "volume")["dice"] == pytest.approx(2 * 2 / (4 + 2))
 
 
 def test_of_several_planes_the_first_is_stacked() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,15 +100,17 @@ def score_subject(
     slices: Mapping[Plane, Sequence[int]],
     protocol: Protocol = STANDARD,
     aggregations: Aggregations = NO_AGGREGATIONS,
+    every: int = 1,
 ) -> SubjectScores:
     """Score the answers about one patient.
 
     `slices`: by plane, the slices on which a mask of the whole volume is scored as polygon, box and centre: those
     that the models which answer slice by slice are asked about. `aggregations`: by model and plane, how the grade
-    follows from the slices where the majority does not decide. Raises ValueError where a model answers a question
+    follows from the slices where the majority does not decide. `every`: how many slices of the
+    volume an answer stands for, the step between those asked about. Raises ValueError where a model answers a question
     twice, and where the patient has no mask and a task needs one.
     """
-    return score_answers(SubjectTruth(subject), items, slices, protocol, aggregations)
+    return score_answers(SubjectTruth(subject), items, slices, protocol, aggregations, every)
 
 
 def score_answers(
@@ -118,6 +119,7 @@ def score_answers(
     slices: Mapping[Plane, Sequence[int]],
     protocol: Protocol = STANDARD,
     aggregations: Aggregations = NO_AGGREGATIONS,
+    every: int = 1,
 ) -> SubjectScores:
     """As `score_subject`, against a truth that need not come from a mask."""
     subject = truth.subject
@@ -134,7 +136,7 @@ def score_answers(
             rows += _score_volume(truth, item, slices, protocol)
         sliced = [group[plane] for plane in planes if plane is not None]
         for place, part in enumerate(sliced):
-            rows += _score_slices(truth, model, task, part, protocol, stack=place == 0)
+            rows += _score_slices(truth, model, task, part, protocol, every if place == 0 else None)
     return SubjectScores(tuple(rows), tuple(votes))
 
 
@@ -200,9 +202,9 @@ def _inner_regions(value: VolumeMask | None) -> Iterator[tuple[RegionName, NDArr
 
 
 def _score_slices(
-    truth: SubjectTruth, model: str, source: str, items: Sequence[Item], protocol: Protocol, *, stack: bool
+    truth: SubjectTruth, model: str, source: str, items: Sequence[Item], protocol: Protocol, every: int | None
 ) -> Iterator[SubjectRow]:
-    """Answers about the slices of one plane: on their own task and the coarser ones, and stacked as a volume."""
+    """Answers about the slices of one plane: on their own task and the coarser ones, and, with `every`, stacked."""
     said = []
     for item in items:
         assert item.frame is not None
@@ -211,25 +213,20 @@ def _score_slices(
     asked = _Asked(model, source, said[0].frame.plane, len(said), sum(slice.answered for slice in said))
     for task in coarser(source):
         yield from _score_task(truth, asked, task, said, protocol)
-    if stack and source != "centre":
-        scores = protocol.area(Area(_stack(truth.subject, said)), truth.volume, truth.subject.spacing_mm)
+    if every and source != "centre":
+        scores = protocol.area(Area(_stack(truth.subject, said, every)), truth.volume, truth.subject.spacing_mm)
         yield from _rows(truth, _Asked(model, source, VOLUME, asked.n_asked, asked.n_answered), "mask", scores)
 
 
-def _stack(subject: PreparedSubject, said: Sequence[_Said]) -> NDArray[np.bool_]:
-    """The answers about the slices of one plane as a volume.
-
-    Where only every n-th slice was asked about, each answer stands for the n slices around it.
-    """
+def _stack(subject: PreparedSubject, said: Sequence[_Said], every: int) -> NDArray[np.bool_]:
+    """The answers about the slices of one plane as a volume, each standing for the `every` slices around it."""
     voxels = np.zeros(subject.shape, dtype=bool)
     plane = said[0].frame.plane
     last = subject.shape[INDEX_AXIS[plane]] - 1
-    indices = sorted(slice.frame.index for slice in said)
-    step = min((after - before for before, after in pairwise(indices)), default=1)
     for slice in said:
         pixels = fill(slice.value, slice.frame)
-        first = slice.frame.index - (step - 1) // 2
-        for index in range(max(first, 0), min(first + step - 1, last) + 1):
+        first = slice.frame.index - (every - 1) // 2
+        for index in range(max(first, 0), min(first + every - 1, last) + 1):
             put_slice(voxels, plane, index, pixels)
     return voxels
 

@@ -106,7 +106,8 @@ def _score(context: Context) -> "Scores":
             subject = context.subjects[id]
             items = list(answered_items(context, subject, own))
             asked = {plane: by_subject.get(id, []) for plane, by_subject in slices.items()}
-            scored.append(score_subject(subject, items, asked, aggregations=how[id]))
+            every = context.study.slices.every
+            scored.append(score_subject(subject, items, asked, aggregations=how[id], every=every))
             advance(done, id)
     scores = summarise(scored)
     if scores.summary.empty:
