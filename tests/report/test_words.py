@@ -36,6 +36,8 @@ def study(contents: ReportContents, table: pd.DataFrame) -> ReportContents:
         ("dice", (0.8, 0.6, 0.9), (0.5, 0.4, 0.6), "open"),
         ("dice", (0.2, 0.1, 0.3), (0.5, 0.4, 0.6), "worse"),
         ("dice", (0.8, float("nan"), float("nan")), (0.5, 0.4, 0.6), "open"),
+        ("dice", (1.0, 1.0, 1.0), (0.5, 0.4, 0.6), "open"),
+        ("dice", (0.8, 0.7, 0.9), (0.0, 0.0, 0.0), "open"),
         ("hd95_mm", (8.0, 5.0, 12.0), (30.0, 20.0, 40.0), "better"),
         ("hd95_mm", (60.0, 50.0, 70.0), (30.0, 20.0, 40.0), "worse"),
     ],
@@ -75,6 +77,22 @@ def test_the_opening_names_patients_and_coverage(contents: ReportContents) -> No
     assert sentence.startswith("tiny-mllama gave a usable answer to ")
     assert "412 of 440 for grade (94 %)" in sentence
     assert "374 of 440 for box (85 %)" in sentence
+
+
+def test_of_several_planes_the_comparison_in_the_best_ones_plane_decides(contents: ReportContents) -> None:
+    """The intervals overlap; patient by patient the net is better on coronal slices, and nothing is shown on axial
+    ones, where the baseline's own best figure stands."""
+    rows = [("net", 0.60, 0.5, 0.7), ("net", 0.64, 0.5, 0.7), ("box", 0.59, 0.5, 0.7), ("box", 0.55, 0.4, 0.6)]
+    table = summary(*((name, "box", "dice", *figures) for name, *figures in rows))
+    table["plane"] = ["axial", "coronal"] * 2
+    found = [("axial", 0.01, "no difference shown: so far"), ("coronal", 0.09, "difference shown: net is higher")]
+    pairs = pd.DataFrame(found, columns=["plane", "difference", "words"])
+    pairs = pairs.assign(task="box", metric="dice", model_a="net", model_b="box")
+    contents = replace(study(contents, table), comparisons=pairs, baselines=frozenset({"box"}))
+    (finding,) = words.findings(contents)
+    assert finding.verdict == "better"
+    assert "box at 0.55 (0.40 to 0.60), patient by patient: difference shown: net is higher" in finding.text
+    assert words.verdict(contents) == "The best model is clear of the best trivial baseline on box."
 
 
 def test_the_best_is_the_one_with_the_best_figure(contents: ReportContents) -> None:

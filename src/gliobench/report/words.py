@@ -57,14 +57,14 @@ def verdict(contents: ReportContents) -> str:
     tasks = {kind: [item.task for item in found if item.verdict == kind] for kind in ("better", "open", "worse")}
     sentences = []
     if tasks["better"]:
-        sentences.append(f"The best model is clear of every trivial baseline on {numbers.listed(tasks['better'])}.")
+        sentences.append(f"The best model is clear of the best trivial baseline on {numbers.listed(tasks['better'])}.")
     if tasks["open"]:
         sentences.append(
             f"On {numbers.listed(tasks['open'])} these patients do not tell the best model from "
             "the best trivial baseline."
         )
     if tasks["worse"]:
-        sentences.append(f"On {numbers.listed(tasks['worse'])} a trivial baseline is clear of every model.")
+        sentences.append(f"On {numbers.listed(tasks['worse'])} the best trivial baseline is clear of the best model.")
     if not sentences:
         return "Nothing here can be compared with a trivial baseline."
     models = set(contents.summary["model"]) - contents.baselines
@@ -98,9 +98,11 @@ def _finding(contents: ReportContents, task: str) -> Finding:
     metric = metrics.metrics_of(contents.summary, task)[0]
     rows = metrics.nearest(contents.summary, task, metric).dropna(subset=["value"])
     trivial = rows["model"].isin(sorted(contents.baselines))
-    best, baseline = _best(rows[~trivial], metric), _best(rows[trivial], metric)
+    best = _best(rows[~trivial], metric)
     if best is None:
         return Finding(task, "alone", "no model has a figure that is defined.")
+    beside = trivial & (rows["plane"] == best["plane"])  # a slice of one plane is compared with its like
+    baseline = _best(rows[beside if beside.any() else trivial], metric)
     compared, kind = _compare(best, baseline, metric, _paired(contents, task, metric, best, baseline))
     aim = "shortest" if metrics.lower_is_better(metric) else "highest"
     text = f"{aim} {metrics.title(metric)}: {_described(contents, best)}; {compared}."
@@ -135,10 +137,11 @@ def _paired(contents: ReportContents, task: str, metric: str, best: Any, baselin
     """The row that compares two models on the same patients, where they were compared."""
     if contents.comparisons is None or baseline is None:
         return None
-    rows = contents.comparisons
+    rows, planes = contents.comparisons, dict.fromkeys([best["plane"], baseline["plane"]])
     for column, value in (
         ("task", task),
         ("metric", metric),
+        ("plane", " / ".join(planes)),
         ("model_a", best["model"]),
         ("model_b", baseline["model"]),
     ):
@@ -149,7 +152,8 @@ def _paired(contents: ReportContents, task: str, metric: str, best: Any, baselin
 def _compare(best: Any, baseline: Any | None, metric: str, paired: Any | None) -> tuple[str, str]:
     """In words, and as a verdict. `paired`: the comparison of the two on the same patients, which decides.
 
-    Where there is none, two intervals that do not meet are called clear, and all else is left open.
+    Where there is none, two intervals that do not meet are called clear, and all else is left open; so is an interval
+    without width, which says nothing about other patients.
     """
     if baseline is None:
         return "no trivial baseline stands beside it", "alone"
@@ -164,6 +168,8 @@ def _compare(best: Any, baseline: Any | None, metric: str, paired: Any | None) -
         if paired["words"].startswith("difference shown"):
             verdict = "better" if (paired["difference"] < 0) == metrics.lower_is_better(metric) else "worse"
         return f"against {name}, patient by patient: {paired['words']}", verdict
+    if any(entry["low"] == entry["high"] for entry in (best, baseline)):
+        return f"not told from {name}: without a width an interval says nothing about other patients", "open"
     above, below = best["low"] > baseline["high"], best["high"] < baseline["low"]
     if above or below:
         better = below if metrics.lower_is_better(metric) else above
