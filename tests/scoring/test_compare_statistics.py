@@ -13,6 +13,7 @@ from statsmodels.stats.power import TTestPower
 from gliobench.scoring.intervals import BCA, Bootstrap
 from gliobench.scoring.paired import Calls, delong, grade_differences, mean_differences, share_difference
 from gliobench.scoring.power import mcnemar_power, smallest_mean, smallest_normal, smallest_share
+from gliobench.scoring.sentences import sentence
 
 QUICK = Bootstrap(resamples=1000)
 
@@ -64,8 +65,18 @@ def test_delong_without_spread_or_with_one_patient_of_a_grade() -> None:
     assert (same.p, same.value_a, same.value_b) == (1.0, 1.0, 1.0)
     assert np.isnan(same.smallest_detectable)
     opposite = grade_differences(truth, Calls(right > 0.25, right), Calls(right < 0.25, -right), QUICK, 1000)["auc"]
-    assert np.isnan(opposite.p)
+    # Of the 16 swaps of ranks 1 2 3 4 and 4 3 2 1 only none and all leave one order right and the other wrong.
+    assert (opposite.p, opposite.test) == (2 / 16, "paired permutation (exact)")
     assert np.isnan(delong(np.array([False, True, True]), right[:3], right[:3])[2])
+
+
+def test_a_perfect_order_and_a_constant_are_told_apart() -> None:
+    truth = np.arange(40) % 2 == 0
+    perfect, constant = Calls(truth, truth.astype(float)), Calls(np.ones(40, dtype=bool), np.full(40, 0.8))
+    found = grade_differences(truth, perfect, constant, QUICK, 1000)["auc"]
+    assert (found.p, found.test) == (pytest.approx(1 / 1001), "paired permutation (1,000 resamples)")
+    said = sentence(("perfect", "constant"), "auc", found, found.p, 1, ())
+    assert said == "difference shown: perfect is higher than constant by 0.50 (0.50 to 0.50), n=40, p=0.001"
 
 
 def test_mean_differences_equal_scipys_permutation_by_hand_and_its_bootstrap() -> None:

@@ -137,11 +137,13 @@ def _others(truth: Bools, a: Calls, b: Calls, bootstrap: Bootstrap, permutations
         p, test = _permuted((a.called, b.called), _call_statistic(truth, place), bootstrap.seed, permutations)
         smallest = smallest_normal((figures[place].high - figures[place].low) / (2 * float(ndtri((1 + LEVEL) / 2))))
         found[name] = Difference(n, value_a, value_b, figures[place], float(p), test, smallest)
-    found["auc"] = _auc_difference(truth, a.score, b.score, figures[-1])
+    found["auc"] = _auc_difference(truth, a.score, b.score, figures[-1], bootstrap.seed, permutations)
     return found
 
 
-def _auc_difference(truth: Bools, a: Floats, b: Floats, figure: Figure) -> Difference:
+def _auc_difference(truth: Bools, a: Floats, b: Floats, figure: Figure, seed: int, permutations: int) -> Difference:
+    """By DeLong; by swaps of the two models' ranks within patients (Venkatraman and Begg 1996) where its standard error
+    is 0 and the areas differ, as of a perfect order and a constant."""
     if np.isnan(a).any() or np.isnan(b).any():
         return no_difference_defined(len(truth), "a patient without a score")
     value_a, value_b, error = delong(truth, a, b)
@@ -149,6 +151,10 @@ def _auc_difference(truth: Bools, a: Floats, b: Floats, figure: Figure) -> Diffe
         p, test = 2 * float(ndtr(-abs(value_a - value_b) / error)), DELONG
     elif error == 0 and value_a == value_b:
         p, test = 1.0, DELONG
+    elif error == 0:
+        ranks = (stats.rankdata(a), stats.rankdata(b))
+        found, test = _permuted(ranks, _area_statistic(truth), seed, permutations)
+        p = float(found)
     else:
         p, test = float("nan"), "none: too few patients for DeLong"
     return Difference(len(truth), value_a, value_b, figure, p, test, smallest_normal(error))
@@ -184,6 +190,17 @@ def _call_statistic(truth: Bools, place: int) -> Callable[..., Floats]:
         counts = [((side & truth).sum(axis=axis), side.sum(axis=axis)) for side in (a, b)]
         values = [_call_figures(hits, called, positives, negatives)[place] for hits, called in counts]
         return values[0] - values[1]
+
+    return statistic
+
+
+def _area_statistic(truth: Bools) -> Callable[..., Floats]:
+    """The difference of two AUCs, for SciPy: of the sums of the HGG patients' ranks, over all pairs of patients."""
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+
+    def statistic(a: Floats, b: Floats, axis: int) -> Floats:
+        sums = [stats.rankdata(side, axis=axis)[..., truth].sum(axis=axis) for side in (a, b)]
+        return np.asarray((sums[0] - sums[1]) / (positives * negatives))
 
     return statistic
 
