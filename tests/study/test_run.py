@@ -13,7 +13,9 @@ from gliobench.records.value import Arrays
 from gliobench.study.answers import current_answers
 from gliobench.study.config import SlicesPart, read_study
 from gliobench.study.context import StageError, make_context
+from gliobench.study.report import _strata
 from gliobench.study.run import run_stages
+from gliobench.study.score import read_scores
 
 
 class Notebook:
@@ -56,6 +58,17 @@ def test_coverage_is_stated_and_failures_count(finished_run: Path) -> None:
     accuracy = table[(table["model"] == "tiny-mllama-untrained") & (table["metric"] == "accuracy")]
     assert len(accuracy) == 1
     assert 0 <= accuracy["value"].item() <= 1
+
+
+def test_a_model_asked_for_boxes_and_outlines_stands_once_a_patient_among_the_hard_ones(
+    finished_run: Path, phantom_cohort: Path, small_study: Path
+) -> None:
+    context = make_context(read_study(small_study), cohort=phantom_cohort, out=finished_run)
+    hard, _ = _strata(context, read_scores(context))
+    assert hard is not None
+    everybody = hard[hard["group"] == "all"].set_index("model")["n"]
+    assert {"tiny-mllama-untrained", "segmenter", "mean-box"} <= set(everybody.index)
+    assert set(everybody) == {len(context.tested)}
 
 
 def test_the_segmenter_beats_the_empty_mask_on_patients_it_never_saw(finished_run: Path) -> None:

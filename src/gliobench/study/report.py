@@ -105,11 +105,13 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
 
 
 def _strata(context: Context, scores: "Scores") -> tuple["pd.DataFrame | None", "pd.DataFrame | None"]:
-    """Dice of masks among hard patients, and fold by fold where several folds are tested."""
+    """Dice of masks among hard patients, and fold by fold where several folds are tested; of each model the nearest
+    task that it answered."""
+    from gliobench.report.metrics import nearest
     from gliobench.scoring.strata import by_fold, by_shape, shape_of
 
-    table = scores.per_subject
-    dice = table[(table["task"] == "mask") & (table["plane"] == "volume") & (table["metric"] == "dice")]
+    dice = nearest(scores.per_subject, "mask", "dice")
+    dice = dice[dice["plane"] == "volume"]
     subjects = {id: context.subjects[id] for id in dict.fromkeys(dice["subject"])}
     shapes = {id: shape_of(one.tumour, one.spacing_mm) for id, one in subjects.items() if one.tumour.any()}
     dice = dice[dice["subject"].isin(list(shapes))]
