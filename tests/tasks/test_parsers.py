@@ -41,6 +41,9 @@ def read(task: str, text: str, cut_off: bool = False) -> Answer:
         ("(0)", 0),
         ("2 - No glioma", 2),
         ("Choice: 1 Reasoning: not consistent with low grade", 1),
+        ("High-grade glioma is excluded. It is a low grade glioma.", 0),
+        ("Low grade glioma not high grade", 0),
+        ("Choice: 1, 80 % sure of a high grade glioma", 1),
     ],
 )
 def test_grades_that_are_claimed(text: str, grade: int) -> None:
@@ -64,6 +67,11 @@ def test_grades_that_are_claimed(text: str, grade: int) -> None:
         "Analyze features that are characteristic of Low Grade Glioma",
         "The tumor is not a high grade glioma",
         "WHO grade 2",
+        "It is unlikely to be a high-grade glioma; the features are those of LGG.",
+        "High grade glioma is not likely",
+        "Diagnosis: HGG can be ruled out",
+        "Choice: 0 for a low grade glioma, 1 for a high grade glioma, 2 for no glioma",
+        "Choice: 0: Low Grade Glioma, 1: High Grade Glioma",
     ],
 )
 def test_grades_that_are_only_mentioned(text: str) -> None:
@@ -103,6 +111,8 @@ def test_two_grades_are_malformed(text: str) -> None:
         ("(1.2e1, 4e1)", 12, 40),
         ("(0, 119)", 0, 119),
         ("(127, 0)", 127, 0),
+        ("(12, 40)\n(12, 40)", 12, 40),
+        ("(12, 40)\n(12, 40)\n(12, ", 12, 40),
     ],
 )
 def test_points(text: str, row: float, column: float) -> None:

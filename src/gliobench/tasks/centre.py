@@ -27,7 +27,10 @@ def write(value: Value) -> str:
 
 
 def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
-    """The point that a text says: `(row, col)` in any brackets or none, `row 12, col 40`, `x=40, y=12`."""
+    """The point that a text says: `(row, col)` in any brackets or none, `row 12, col 40`, `x=40, y=12`.
+
+    Said again and again it is the same point.
+    """
 
     def point(points: tuple[Place, ...]) -> Point:
         ((row, column),) = points
@@ -38,6 +41,8 @@ def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
 
 def _find(text: str, cut_off: bool) -> list[Found]:
     single = [
-        points.found(points.points, finished=True) for points in find_lists(text, False) if len(points.points) == 1
+        points.found(points.points[:1], finished=True)
+        for points in find_lists(text, False)
+        if len(set(points.points)) == 1
     ]
     return single or find_bare_pair(text, cut_off)

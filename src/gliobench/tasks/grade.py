@@ -18,14 +18,23 @@ NAMES = {
 WORDS = {LGG: "LGG (0)", HGG: "HGG (1)", NO_GLIOMA: "no glioma (2)"}
 # Not the first of a menu such as "Low Grade Glioma (0), High Grade Glioma (1), …" or <0, 1, or 2>.
 NO_MENU = r"(?!\W{0,3}(?:\([012]\))?\W{0,3}(?:or\b|and\b)?\W{0,3}(?:low|high|no)[\s-](?:grade|glioma))"
+NOT_DENIED = (
+    r"(?!\s+(?:(?:is|was|can|be|been|has|seems|very|highly)\s+){0,3}"
+    r"(?:(?<=is\s)not|(?<=was\s)not|cannot|unlikely|excluded|ruled\s+out|less\s+likely|improbable|absent)\b)"
+)
 NO_LIST = r"(?![\d.,]*\d)(?!\s{0,3}(?:,|/|\||or|and|to|-|–)\s{0,3}(?:or\s)?[012])"
-NAME = rf"(?:{'|'.join(f'(?P<name{value}>{names})' for value, names in NAMES.items())}){NO_MENU}"
-DIGIT = rf"(?<![-−+])(?P<digit>[012]){NO_LIST}"
+NAME = rf"(?:{'|'.join(f'(?P<name{value}>{names})' for value, names in NAMES.items())}){NO_MENU}{NOT_DENIED}"
+# Not the first of 0 for a low grade glioma, 1 for a high grade glioma, ….
+NO_LEGEND = (
+    r"(?![^.\n]{0,40}[,;]\s{0,3}(?:or\s|and\s)?[012]\W{0,3}(?:for\s)?(?:an?\s)?(?:low|high|no)[\s-](?:grade|glioma))"
+)
+DIGIT = rf"(?<![-−+])(?P<digit>[012]){NO_LIST}{NO_LEGEND}"
 ALSO = r"(?:[^\w]{0,4}\((?P<also>[012])\))?"
 KEYWORD = r"(?:choice|classification|class|answer|prediction|diagnosis|label|category|classified\s+as)"
 FILLER = r"(?:(?:an?|the|choice|option|class|likely|probably)\b[^\w]{0,6}){0,3}"
 LEAD = rf"[^\w]{{0,12}}(?:is\b|would\s+be\b|=)?[^\w]{{0,12}}{FILLER}"
-VERB = r"(?<!not\s)\b(?:is|are|be|suggests?|suggestive\s+of|indicates?|indicative\s+of|consistent\s+with|shows?)"
+NO_DENIAL = r"(?<!not\s)(?<!unlikely\sto\s)(?<!not\slikely\sto\s)"
+VERB = NO_DENIAL + r"\b(?:is|are|be|suggests?|suggestive\s+of|indicates?|indicative\s+of|consistent\s+with|shows?)"
 LABELLED = re.compile(rf"\b{KEYWORD}{LEAD}(?:{DIGIT}|{NAME}){ALSO}", re.IGNORECASE)
 STATED = re.compile(rf"{VERB}\s+(?:(?:an?|likely|most|probably|there)\s+){{0,3}}{NAME}{ALSO}", re.IGNORECASE)
 OPENING = re.compile(rf"\W*{NAME}\b{ALSO}", re.IGNORECASE)
