@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays_of
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.prediction import Prediction, Question
+from gliobench.records.errors import RecordError
 from gliobench.records.record import Record, make_record, parse_record, question_key, record_answer
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays, decode_value, encode_value
@@ -124,6 +125,13 @@ def test_a_volume_is_stored_beside_the_line(tmp_path: Path) -> None:
     assert isinstance(answer.value, VolumeMask)
     assert np.array_equal(answer.value.voxels, voxels)
     assert [file.name for file in tmp_path.iterdir()] == ["key.npy"]
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_probability_that_is_none_is_not_kept(score: float) -> None:
+    prediction = Prediction(Question(subject(), "grade", None), Answered(Grade(0)), score=score)
+    with pytest.raises(RecordError, match=rf"net, P1: {score} for a probability of HGG; expected 0 to 1"):
+        make_record("k", "net", prediction, (), Arrays(Path("unused")))
 
 
 @pytest.mark.parametrize("answer", [Malformed("no numbers"), Refused("I cannot")])

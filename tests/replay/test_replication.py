@@ -13,6 +13,7 @@ from gliobench.replay.tables import write_tables
 from gliobench.scoring.compare import compare_runs
 from gliobench.study.config import StudyError
 from gliobench.study.held_outlines import middle_outlines, write_held_figures
+from gliobench.study.outlines import file_name
 from gliobench.study.progress import Silent
 from gliobench.study.replay_parts import is_replication, read_replication
 from gliobench.study.replication import run_replication
@@ -73,6 +74,7 @@ def test_the_whole_slice_stands_beside_boxes_and_any_patient_is_drawn(tmp_path: 
     assert path.read_bytes().startswith(b"\x89PNG")
     (item,) = middle_outlines([replay(answers, "box", "standard", name="a")])
     assert (item.subject, item.n_asked, item.n_answered, len(item.truth)) == ("patient_000", 3, 3, 3)
+    assert file_name("../../nobody", "a") == ".._.._nobody-a.png"
     with pytest.raises(StudyError, match="nobody: no centre, box or polygon of a; there are: patient_000, patient_001"):
         write_held_figures(study, "nobody", None, tmp_path)
     with pytest.raises(StudyError, match="no model named b was asked for a place; these were: a"):

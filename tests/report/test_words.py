@@ -79,6 +79,19 @@ def test_the_opening_names_patients_and_coverage(contents: ReportContents) -> No
     assert "374 of 440 for box (85 %)" in sentence
 
 
+def test_what_was_asked_slice_by_slice_is_counted_once_and_not_again_as_a_volume(contents: ReportContents) -> None:
+    table = pd.concat([summary(("vlm", "mask", "dice", 0.5, 0.4, 0.6))] * 2).assign(n_answered=9, n_asked=15)
+    table = table.assign(plane=["axial", "volume"], coverage=0.6)
+    (sentence,) = words.coverage_sentences(study(contents, table))
+    assert sentence.startswith("vlm gave a usable answer to 9 of 15 for mask (60 %);")
+
+
+def test_a_task_that_only_baselines_answer_was_asked_of_no_model(contents: ReportContents) -> None:
+    table = summary(("mean-box", "box", "dice", 0.4, 0.3, 0.5))
+    (finding,) = words.findings(study(contents, table))
+    assert (finding.verdict, finding.text) == ("alone", "no model was asked.")
+
+
 def test_of_several_planes_the_comparison_in_the_best_ones_plane_decides(contents: ReportContents) -> None:
     """The intervals overlap; patient by patient the net is better on coronal slices, and nothing is shown on axial
     ones, where the baseline's own best figure stands."""

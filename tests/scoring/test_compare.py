@@ -160,6 +160,8 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(CompareError, match=message):
             compare_runs(folders, reference, QUICK)
+    with pytest.raises(CompareError, match=r"no metric called hd95; there are: .*dice"):
+        compare_runs([run, other], None, QUICK, metrics=["dice", "hd95"])
 
 
 def test_contradictions_are_named() -> None:

@@ -2,4 +2,4 @@
 
 
 class RecordError(RuntimeError):
-    """Answers cannot be written; the message says to which file, why, and what is safe."""
+    """Answers cannot be written, or are not worth it; the message says which, why, and what is safe."""

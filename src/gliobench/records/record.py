@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.records.errors import RecordError
 from gliobench.records.value import Arrays, decode_value, encode_value
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
 
@@ -68,8 +70,16 @@ def question_key(model: str, settings: Settings, question: Question) -> str:
 
 
 def make_record(key: str, model: str, prediction: Prediction, oracle: tuple[str, ...], arrays: Arrays) -> Record:
-    """The record of a prediction. Masks go to `arrays`, everything else into the line itself."""
+    """The record of a prediction. Masks go to `arrays`, everything else into the line itself.
+
+    Raises RecordError for a probability that is none: figures made with it would look like any other.
+    """
     question, answer = prediction.question, prediction.answer
+    if prediction.score is not None and not math.isfinite(prediction.score):
+        raise RecordError(
+            f"{model}, {question.subject.id}: {prediction.score} for a probability of HGG; expected 0 to 1. Train it "
+            "again, with a lower learning rate where its loss is nan, or load it in a wider precision"
+        )
     answered = isinstance(answer, Answered)
     return Record(
         key=key,

@@ -9,7 +9,8 @@ from gliobench.report import metrics, numbers
 
 @dataclass(frozen=True)
 class PairRow:
-    """One comparison in words: `difference` is model minus baseline, `p` is corrected for all rows."""
+    """One comparison in words: `difference` is model minus baseline, `p` is corrected for all
+    tests, "–" where there is none."""
 
     task: str
     metric: str

@@ -10,6 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import ReportContents
+from gliobench.scoring.score import VOLUME
 
 CAVEATS = (
     "Research use only. This is not a medical device, and nothing here may guide the care of a patient.",
@@ -82,6 +83,8 @@ def coverage_sentences(contents: ReportContents) -> list[str]:
     sentences = []
     for model, rows in direct.groupby("model", sort=False):
         first = rows.groupby(["task", "plane"], sort=False, as_index=False).first()
+        stacked = (first["plane"] == VOLUME) & first["task"].isin(first.loc[first["plane"] != VOLUME, "task"])
+        first = first[~stacked]  # the same questions once more, their answers as a volume
         several = first["plane"].nunique() > 1
         parts = [
             f"{int(row['n_answered'])} of {int(row['n_asked'])} for {row['task']}"
@@ -99,6 +102,8 @@ def _finding(contents: ReportContents, task: str) -> Finding:
     rows = metrics.nearest(contents.summary, task, metric).dropna(subset=["value"])
     trivial = rows["model"].isin(sorted(contents.baselines))
     best = _best(rows[~trivial], metric)
+    if set(contents.summary.loc[contents.summary["task"] == task, "model"]) <= contents.baselines:
+        return Finding(task, "alone", "no model was asked.")
     if best is None:
         return Finding(task, "alone", "no model has a figure that is defined.")
     beside = trivial & (rows["plane"] == best["plane"])  # a slice of one plane is compared with its like

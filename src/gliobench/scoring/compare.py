@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from gliobench.scoring.errors import CompareError
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.matching import Matched, ModelScores, Tables, match, read_models
-from gliobench.scoring.paired import Difference, grade_differences, mean_differences
+from gliobench.scoring.paired import GRADE_METRICS, Difference, grade_differences, mean_differences
 from gliobench.scoring.power import ALPHA
 from gliobench.scoring.sentences import sentence
 from gliobench.scoring.summary import PER_SUBJECT, VOTES
@@ -82,15 +82,17 @@ def compare_runs(
     One folder: all pairs of its models. Several: every model with every model of another folder, named
     "<run>/<model>". With a `reference` (a model as it is named in the table): every other model against it. With
     `metrics`: of these alone, so that the correction is for fewer tests.
-    Raises CompareError too for a folder without scores and for one given twice.
+    Raises CompareError too for a folder without scores, for one given twice and for a metric that none of them has.
     """
     if not folders:
         raise CompareError("no run folder was given")
+    tables = [_read_run(folder) for folder in folders]
+    _check_metrics(tables, metrics or ())
     if len(folders) == 1:
-        return compare_models(_read_run(folders[0]), reference, bootstrap, metrics)
+        return compare_models(tables[0], reference, bootstrap, metrics)
     runs = []
-    for name, folder in zip(_run_names(folders), folders, strict=True):
-        models = read_models(_read_run(folder)).values()
+    for name, table in zip(_run_names(folders), tables, strict=True):
+        models = read_models(table).values()
         runs.append([replace(model, name=f"{name}/{model.name}") for model in models])
     if reference is not None:
         return _compare_pairs(_pairs([model for run in runs for model in run], reference), bootstrap, metrics)
@@ -104,6 +106,13 @@ class _Run:
     def __init__(self, per_subject: pd.DataFrame, votes: pd.DataFrame) -> None:
         self.per_subject = per_subject
         self.votes = votes
+
+
+def _check_metrics(tables: Sequence[_Run], metrics: Collection[str]) -> None:
+    known = {metric for table in tables for metric in table.per_subject["metric"]}
+    known |= {metric for table in tables if len(table.votes) for metric in GRADE_METRICS}
+    if unknown := [metric for metric in metrics if metric not in known]:
+        raise CompareError(f"no metric called {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
 
 
 def _read_run(folder: Path) -> _Run:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gliobench.grid.frame import Plane
 from gliobench.study.config import StudyError
-from gliobench.study.outlines import MOST_SLICES
+from gliobench.study.outlines import MOST_SLICES, file_name
 from gliobench.study.replay_parts import ReplayPart, Replication
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon
@@ -60,7 +60,7 @@ def write_held_figures(study: Replication, subject: str, models: Collection[str]
         raise StudyError(f"{subject}: no centre, box or polygon of {', '.join(held)}; there are: {', '.join(known)}")
     paths = []
     for name, answers in own.items():
-        paths.append(folder / f"{subject}-{name}.png")
+        paths.append(folder / file_name(subject, name))
         write_outlines(_item(name, answers, subject), paths[-1])
     return paths
 

@@ -51,10 +51,15 @@ def write_figures(context: Context, subject: str, models: Collection[str] | None
             f"{subject}: no centre, box, polygon or mask of {', '.join(wanted)} to draw; "
             f"the test patients are {', '.join(context.tested)}"
         )
-    paths = [folder / f"{item.subject}-{item.model}.png" for item in items]
+    paths = [folder / file_name(item.subject, item.model) for item in items]
     for item, path in zip(items, paths, strict=True):
         write_outlines(item, path)
     return paths
+
+
+def file_name(subject: str, model: str) -> str:
+    """The name of a figure; one that leads nowhere else, whatever a patient is called."""
+    return f"{subject}-{model}.png".replace("/", "_").replace("\\", "_")
 
 
 def _items(context: Context, models: Sequence[str], subjects: Collection[str]) -> list["OutlineItem"]:
