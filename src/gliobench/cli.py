@@ -111,7 +111,7 @@ def phantom(
 ) -> None:
     """Make a cohort of phantom patients: brains and gliomas that were never anybody's.
 
-    Example: `gliobench phantom --subjects 16 --seed 0 runs/phantom`
+    Example: `gliobench phantom --subjects 16 --seed 0 phantoms`
     """
     from gliobench.cohort.phantom import write_phantom
 

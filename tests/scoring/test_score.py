@@ -1,6 +1,7 @@
 """Whole patients, scored by hand on a small grid."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -172,6 +173,17 @@ def test_an_unanswered_and_an_empty_volume() -> None:
         assert counts == {("volume", 1, answered), ("axial", 2, 2 * answered)}
         box = figures(scores, "box", "mask", "axial")  # slice 4 has no tumour: rightly left empty, or unanswered
         assert box["dice"] == answered / 2
+
+
+def test_slices_of_which_none_is_answered_make_no_volume() -> None:
+    """Also where there is no tumour: not having answered is not having said so."""
+    nobody = [Item("m", "box", axial(index), UNANSWERED) for index in (2, 3)]
+    healthy = replace(make_subject(), labels=np.zeros(SHAPE, np.uint8))
+    for subject in (make_subject(), healthy):
+        stacked = figures(score_subject(subject, nobody, SLICES), "mask", "box", "volume")
+        assert (stacked["dice"], stacked["specificity"]) == (0, 0)
+    said = [nobody[0], Item("m", "box", axial(3), Answered(None))]
+    assert figures(score_subject(healthy, said, SLICES), "mask", "box", "volume")["dice"] == 1
 
 
 def test_a_question_answered_twice() -> None:

@@ -214,7 +214,8 @@ def _score_slices(
     for task in coarser(source):
         yield from _score_task(truth, asked, task, said, protocol)
     if every and source != "centre":
-        scores = protocol.area(Area(_stack(truth.subject, said, every)), truth.volume, truth.subject.spacing_mm)
+        stack = Area(_stack(truth.subject, said, every)) if asked.n_answered else None
+        scores = protocol.area(stack, truth.volume, truth.subject.spacing_mm)
         yield from _rows(truth, _Asked(model, source, VOLUME, asked.n_asked, asked.n_answered), "mask", scores)
 
 

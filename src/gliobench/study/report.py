@@ -218,7 +218,8 @@ def _notes(context: Context) -> Iterator[str]:
         view = part.view.to_view().identity
         shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
         shots = f", each after {part.shots} slices of training patients with their true answers" if part.shots else ""
-        yield f"{part.name}: {source}{shown}{shots}, decoding {how}"
+        modes = [f"; {task}: {mode}" for task, mode in getattr(part, "answer", {}).items() if mode != "free"]
+        yield f"{part.name}: {source}{shown}{shots}, decoding {how}{''.join(modes)}"
     yield from aggregation_notes(context)
     yield (
         "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
