@@ -119,6 +119,7 @@ def test_what_is_left_says_what_was_learnt_and_checked(learnt: Context) -> None:
     page = (learnt.folder.report / "report.html").read_text()
     assert "Training curves of tuned, fold 0" in page
     assert "PASS training changes the answer to a fixed input" in page
+    assert "PASS no training patient in validation or test: 88 training, 8 validation, 24 test" in page
     assert not (out / "steps").exists()
 
 

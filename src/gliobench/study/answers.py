@@ -33,12 +33,9 @@ def write_asked(
 
 def answers_digest(context: Context, model: str) -> str:
     """SHA-256 of all that a model answers to the study as it stands. Raises StageError as `current_answers` does."""
-    given = [
-        (one.key, one.kind, one.value, one.score, one.text)
-        for read in (current_answers, repeated_answers, deciding_answers)
-        for one in read(context, model)
-    ]
-    return fingerprint(answers=given)
+    folder = context.folder
+    records = _records(context, model, folder.asked(model), folder.repeated(model), folder.deciding(model))
+    return fingerprint(answers=[(one.key, one.kind, one.value, one.score, one.text) for one in records])
 
 
 def current_answers(context: Context, model: str) -> list[Record]:
@@ -69,15 +66,16 @@ def answered_items(context: Context, subject: PreparedSubject, records: Sequence
         yield Item(record.model, record.task, frame, record_answer(record, subject, arrays), record.score)
 
 
-def _records(context: Context, model: str, path: Path) -> list[Record]:
-    if not path.exists():
+def _records(context: Context, model: str, *lists: Path) -> list[Record]:
+    """The records of the keys in `lists`, in their order."""
+    if not all(path.exists() for path in lists):
         raise StageError(f"{model} has not answered everything yet: run `gliobench predict` (it goes on where it was)")
-    keys = json.loads(path.read_text(encoding="utf-8"))
+    keys = [key for path in lists for key in json.loads(path.read_text(encoding="utf-8"))]
     wanted = set(keys)
     found = {record.key: record for record in RecordStore(context.folder.answers(model)).read() if record.key in wanted}
     if absent := [key for key in keys if key not in found]:
         raise StageError(
             f"{context.folder.answers(model)}: {len(absent)} of {len(keys)} answers are gone: "
-            f"delete {path.name} and run `gliobench predict` again"
+            f"delete {context.folder.asked(model).name} and run `gliobench predict` again"
         )
     return [found[key] for key in keys]

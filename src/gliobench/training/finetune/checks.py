@@ -80,3 +80,10 @@ def _merges(model: VisionLanguageModel, network: Any, fixed: Example, apart: Ten
     largest = (merged - apart).abs().max().item()
     found = f"logits differ by up to {largest:.3g}, {allowed:.3g} is allowed in {str(dtype).removeprefix('torch.')}"
     return Verdict("merged equals unmerged", largest <= allowed, found)
+
+
+def apart(train: frozenset[str], validation: frozenset[str], tested: frozenset[str]) -> Verdict:
+    """Whether no patient, by id, is in two of the three parts."""
+    shared = (train & validation) | (train & tested) | (validation & tested)
+    sizes = f"{len(train)} training, {len(validation)} validation, {len(tested)} test patients"
+    return Verdict("no training patient in validation or test", not shared, f"{sizes}, {len(shared)} in two of them")

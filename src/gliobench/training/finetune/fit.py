@@ -19,7 +19,7 @@ from gliobench.models.prediction import Prediction
 from gliobench.models.quantised import quantisation_fault
 from gliobench.models.transformers_vlm import VisionLanguageModel
 from gliobench.training.errors import DivergedError
-from gliobench.training.finetune.checks import Verdict, check, fixed_logits
+from gliobench.training.finetune.checks import Verdict, apart, check, fixed_logits
 from gliobench.training.finetune.collator import AnswerCollator
 from gliobench.training.finetune.curves import write_curves
 from gliobench.training.finetune.examples import BalancedSampler, Example, spread_out, weights
@@ -76,7 +76,10 @@ def finetune(
         raise DivergedError(f"{out}: no judgement gave a finite figure: lower learning_rate; see {out / CURVES}")
     network = trainer.model.eval()
     _save(model, network, out, settings)
-    verdicts = check(model, network, settings, counts, before, watched[0])
+    verdicts = [
+        *check(model, network, settings, counts, before, watched[0]),
+        apart(_patients(train), _patients(validation), tested),
+    ]
     figures = {key.removeprefix("eval_"): value for key, value in best.items() if key.startswith(FIGURES)}
     seconds = max(entry.get("eval_seconds", 0.0) for entry in state.log_history)
     return Finetuned(state.global_step, state.best_global_step, figures, seconds, verdicts)
