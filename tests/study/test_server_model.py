@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 import pytest
-from tests.models.servers import Answer, completion, serving
+from tests.models.servers import SECONDS, Answer, completion, serving
 
 from gliobench.models.errors import ModelError, ModelStopped
 from gliobench.records.store import RecordStore
@@ -47,13 +48,18 @@ class Notebook(Silent):
 
 @dataclass
 class Scripted:
-    """Answers, sends the key back with every answer, and refuses the first question, slowly, while `strict`."""
+    """Answers, sends the key back with every answer, and while `strict` refuses the first question, when it has
+    answered the seven that may run ahead."""
 
     strict: bool = False
+    ahead: Semaphore = field(default_factory=lambda: Semaphore(0))
 
     def __call__(self, number: int, body: dict[str, Any]) -> Answer:
         if self.strict and number == 0:
-            return Answer({"error": {"message": f"no, {SECRET}"}}, status=400, wait_s=1.0)
+            for _ in range(7):
+                self.ahead.acquire(timeout=SECONDS)
+            return Answer({"error": {"message": f"no, {SECRET}"}}, status=400, wait_s=1.0)  # till they are read
+        self.ahead.release()
         box = "row_min" in body["messages"][0]["content"][1]["text"]
         return Answer(completion(f"{'(1, 2, 10, 12)' if box else 'Choice: 1'} {SECRET}"))
 
