@@ -15,12 +15,14 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
+from gliobench.errors import GliobenchError
+
 GZIP_MAGIC = b"\x1f\x8b"
 NIFTI_2 = (540).to_bytes(4, "little"), (540).to_bytes(4, "big")  # the size of its header; NIfTI-1's is 348
 OTHER_UNITS = {1: "metres", 3: "micrometres"}  # xyzt_units; millimetres are 2, and most writers leave 0 for them
 
 
-class NiftiError(ValueError):
+class NiftiError(GliobenchError, ValueError):
     """A file that is not a whole NIfTI volume; the message says what was found and expected, without the path."""
 
 

@@ -14,9 +14,10 @@ from gliobench.cohort.check import Volume, check_geometry, check_image, check_la
 from gliobench.cohort.layouts import LAYOUTS
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
 from gliobench.cohort.subject import MODALITIES, Cohort, CohortError, Fault, RawSubject, Subject
+from gliobench.errors import GliobenchError
 
 
-class SubjectError(ValueError):
+class SubjectError(GliobenchError, ValueError):
     """One patient cannot be used; `faults` says why, one by one."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:

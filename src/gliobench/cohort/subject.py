@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.errors import GliobenchError
+
 LGG, HGG = 0, 1
 GRADE_NAMES = ("LGG", "HGG")
 MODALITIES = ("flair", "t1", "t1ce", "t2")  # the order of the channels everywhere
@@ -80,7 +82,7 @@ class RawSubject:
     content: str
 
 
-class CohortError(ValueError):
+class CohortError(GliobenchError, ValueError):
     """A cohort, or some of its patients, cannot be used; the message lists every fault."""
 
     def __init__(self, message: str, faults: tuple[Fault, ...] = ()) -> None:

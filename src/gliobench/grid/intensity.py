@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.errors import GliobenchError
 from gliobench.grid.recipe import Preset
 
 BRAIN_PERCENTILES = (0.5, 99.5)
@@ -15,7 +16,7 @@ SAMPLED, FEWEST_TO_SAMPLE = 61, 20_000  # every 61st value says roughly where a 
 ROUNDING = 1e-5  # interpolating a constant in float32 gives differences of this order, which are not to be stretched
 
 
-class IntensityError(ValueError):
+class IntensityError(GliobenchError, ValueError):
     """Intensities that the preset is not made for; the message says what was found."""
 
 

@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from gliobench.errors import GliobenchError
+
 Ids = tuple[str, ...]
 
 
-class SplitError(ValueError):
+class SplitError(GliobenchError, ValueError):
     """A split that cannot be made, read or trusted; the message names the patients or the file."""
 
 

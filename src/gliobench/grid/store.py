@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from gliobench.cohort.nifti import NiftiError
 from gliobench.cohort.read import SubjectError, faults_error, load_subject, source_digests, twin_faults
 from gliobench.cohort.subject import Cohort, Fault, Subject
+from gliobench.errors import GliobenchError
 from gliobench.grid.prepare import prepare_subject
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.recipe import Recipe, content_key
@@ -39,7 +40,7 @@ UNFINISHED = ".part"
 ABANDONED_SECONDS = 3600
 
 
-class StoreError(ValueError):
+class StoreError(GliobenchError, ValueError):
     """A stored patient that cannot be read; the message names the folder."""
 
 

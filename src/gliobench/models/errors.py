@@ -4,11 +4,13 @@ cheaply."""
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gliobench.errors import GliobenchError
+
 if TYPE_CHECKING:
     from gliobench.models.prediction import Prediction
 
 
-class ModelError(ValueError):
+class ModelError(GliobenchError, ValueError):
     """A model cannot be loaded, or not be asked what was asked; the message says which, why, and what to do."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.errors import GliobenchError
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import NO_GLIOMA
 
@@ -17,7 +18,7 @@ LEAST_LOGPROB = -1e5
 LONGEST_FINISH = 40  # characters
 
 
-class NoChoiceError(ValueError):
+class NoChoiceError(GliobenchError, ValueError):
     """A whole reply without an answer in it; the message says what is missing."""
 
 

@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
+from gliobench.errors import GliobenchError
 from gliobench.models.errors import ModelError
 from gliobench.models.openai_key import Key
 from gliobench.models.openai_reply import NoChoiceError, Reply, read_reply
@@ -28,7 +29,7 @@ USERINFO = re.compile(r"//\S*@")  # of an address: the name and password before 
 FILTERED = "content_filter"  # a 400 that is about this question alone, not about how all are asked
 
 
-class GaveUpError(Exception):
+class GaveUpError(GliobenchError):
     """A question got no answer in all its attempts. `replied`: the server did reply in each, but without an answer in
     it; `finish`: the reason of the last in two words, for the record."""
 

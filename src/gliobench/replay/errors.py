@@ -1,7 +1,9 @@
 """The errors of answers that cannot be used."""
 
+from gliobench.errors import GliobenchError
 
-class ReplayError(ValueError):
+
+class ReplayError(GliobenchError, ValueError):
     """Answers that cannot be scored as they are; the message names the file, the line, and what to do."""
 
 

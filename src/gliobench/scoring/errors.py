@@ -1,5 +1,7 @@
 """Errors of this room, in a file that imports nothing."""
 
+from gliobench.errors import GliobenchError
 
-class CompareError(ValueError):
+
+class CompareError(GliobenchError, ValueError):
     """Two runs, or some of their models or patients, cannot be compared; the message says why."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from gliobench.errors import GliobenchError
 from gliobench.grid.frame import Plane
 from gliobench.grid.splits import Split
 from gliobench.models.baselines import BASELINES
@@ -183,7 +184,7 @@ def shown_the_truth(study: Study, part: Part) -> bool:
     return isinstance(part, ClassicalModel) and part.region == "truth"
 
 
-class StudyError(ValueError):
+class StudyError(GliobenchError, ValueError):
     """A study file that cannot be used; the message names the key and the line of every mistake."""
 
 

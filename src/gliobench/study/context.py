@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gliobench.cohort.subject import Fault
+from gliobench.errors import GliobenchError
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold, Ids, Split, read_split
 from gliobench.grid.store import open_subject
@@ -18,7 +19,7 @@ from gliobench.study.folder import StudyFolder, stamped_seconds, write_json
 from gliobench.study.progress import Silent, Voice
 
 
-class StageError(RuntimeError):
+class StageError(GliobenchError, RuntimeError):
     """A stage cannot be done; the message says what is missing and which verb makes it."""
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
+from gliobench.errors import GliobenchError
 from gliobench.grid.frame import SliceFrame
 
 
-class PromptError(ValueError):
+class PromptError(GliobenchError, ValueError):
     """A prompt file cannot be used; the message says which, and what is expected in it."""
 
 
