@@ -43,3 +43,16 @@ def test_help_opens_without_the_heavy_libraries() -> None:
     code = "import sys, gliobench.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not HEAVY & set(loaded)
+
+
+def test_all_errors_have_one_base() -> None:
+    """The command line shows a `GliobenchError` as one message; what is no person's mistake keeps its traceback."""
+    builtin = {"Exception", "ValueError", "RuntimeError", "OSError", "LookupError", "KeyError", "TypeError"}
+    wrong = []
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and node.name != "GliobenchError":
+                bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
+                if bases & builtin and "GliobenchError" not in bases:
+                    wrong.append(f"{path.relative_to(SOURCE)}: {node.name}")
+    assert not wrong

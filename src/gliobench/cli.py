@@ -336,6 +336,23 @@ def run(
         run_stages(_context(study, cohort, out, store, skip_bad, workers, fold))
 
 
+@app.command(rich_help_panel=ALL)
+def repair(
+    run: Annotated[Path, typer.Argument(help="Output folder of a run.", show_default=False)],
+) -> None:
+    """Set aside what is damaged in a run folder, keep every whole record, and say what was lost.
+
+    Afterwards `gliobench run` asks again for the lost answers, and for no other.
+
+    Example: `gliobench repair runs/brats`
+    """
+    from gliobench.study.repair import repair as repair_folder
+
+    said = list(repair_folder(run))
+    for sentence in said or [f"{run}: nothing is damaged"]:
+        typer.echo(sentence)
+
+
 @app.command(rich_help_panel=AFTER)
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Output folders of one or more runs.", show_default=False)],

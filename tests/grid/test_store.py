@@ -81,8 +81,11 @@ def test_another_recipe_grade_or_file_is_another_patient_in_the_store(cohort: Co
     assert {folder.name for folder in (tmp_path / "store").iterdir()} == keys
 
 
-DAMAGES = ("no meta", "half meta", "no shape", "wrong shape", "short image", "no labels", "empty folder")
-SEEN_BY_PREPARE = ("flipped bit", "no tumour")  # when it takes the checksum, not at every opening
+DAMAGES = (
+    *("no meta", "half meta", "no shape", "wrong shape", "short image", "no labels", "empty folder", "flipped bit"),
+    *("another grade", "another patient", "another image"),
+)
+SEEN_BY_PREPARE = ("no tumour",)
 
 
 @pytest.mark.parametrize("damage", [*DAMAGES, *SEEN_BY_PREPARE])
@@ -98,6 +101,7 @@ def test_a_half_written_or_damaged_patient_is_redone_and_never_read(
         (folder / "meta.json").write_text((folder / "meta.json").read_text()[:100])
     elif damage in ("no shape", "wrong shape"):  # the first is a folder of an earlier version
         meta = json.loads((folder / "meta.json").read_text())
+        del meta["checksum"]
         shape = meta["files"]["image.npy"].pop("shape")
         if damage == "wrong shape":
             meta["files"]["image.npy"]["shape"] = [2 * shape[0], *shape[1:]]
@@ -110,8 +114,16 @@ def test_a_half_written_or_damaged_patient_is_redone_and_never_read(
         (folder / "image.npy").write_bytes(content)
     elif damage == "no tumour":  # an earlier version stored a tumour that the grid loses so
         meta = json.loads((folder / "meta.json").read_text())
+        del meta["checksum"]
         meta["files"]["labels.npy"] = store_module._write_array(folder / "labels.npy", np.zeros(RECIPE.shape, np.uint8))
         (folder / "meta.json").write_text(json.dumps(meta))
+    elif damage == "another grade":
+        meta = (folder / "meta.json").read_text()
+        (folder / "meta.json").write_text(meta.replace('"grade": 0', '"grade": 1'))
+    elif damage.startswith("another"):  # whole, but another's
+        other = next(path for path in store.iterdir() if path != folder)
+        name = {"another patient": "meta.json", "another image": "image.npy"}[damage]
+        (folder / name).write_bytes((other / name).read_bytes())
     elif damage == "no labels":
         (folder / "labels.npy").unlink()
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import write_sealed
 from gliobench.models.classical.calibration import fit_calibration
 from gliobench.models.encoder.features import Look, VisionEncoder
 from gliobench.models.encoder.probe import STRENGTHS, fit_probe
@@ -103,8 +105,15 @@ def test_features_are_kept_by_what_decides_them(clip: Path, tmp_path: Path) -> N
     subject = patient("A", 1)
     first = VisionEncoder(clip, Look(), cache=tmp_path).features(subject)
     (kept,) = tmp_path.rglob("*.npy")
-    np.save(kept, first + 1)  # told apart from features made again
+    data = BytesIO()
+    np.save(data, first + 1)  # told apart from features made again
+    write_sealed(kept, data.getvalue())
     np.testing.assert_array_equal(VisionEncoder(clip, Look(), cache=tmp_path).features(subject), first + 1)
+    flipped = bytearray(kept.read_bytes())
+    flipped[-40] ^= 4
+    for damaged in (bytes(flipped), kept.read_bytes()[:-40], b"", data.getvalue()):
+        kept.write_bytes(damaged)
+        np.testing.assert_array_equal(VisionEncoder(clip, Look(), cache=tmp_path).features(subject), first)
     other = VisionEncoder(clip, Look(channels=("flair", "flair", "flair")), cache=tmp_path).features(subject)
     assert np.abs(other - first).max() > 1e-3
     brighter = patient("A", 1, 90)

@@ -52,7 +52,7 @@ def test_a_torn_last_line_is_dropped_and_the_next_record_is_whole(tmp_path: Path
 def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text(record("one").to_json() + "\n{broken\n" + record("two").to_json() + "\n")
-    with pytest.raises(ValueError, match=r"answers\.jsonl, line 2: not a record"):
+    with pytest.raises(RecordError, match=r"answers\.jsonl, line 2: not a record"):
         list(RecordStore(path).read())
 
 

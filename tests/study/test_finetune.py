@@ -108,7 +108,7 @@ def test_it_beats_every_baseline_where_the_same_model_untrained_does_not(learnt:
 
 def test_what_is_left_says_what_was_learnt_and_checked(learnt: Context) -> None:
     out = learnt.folder.network("tuned", 0)
-    assert all(one["passed"] for one in json.loads((out / "checks.json").read_text()))
+    assert all(one["passed"] for one in json.loads((out / "checks.json").read_text())["checks"])
     left, fold = json.loads((out / "finetune.json").read_text()), learnt.split.fold(0)
     assert left["learnt_from"] == sorted({*fold.train, *fold.validation})
     card = (out / "README.md").read_text()

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from gliobench.cohort.phantom import write_phantom
+from gliobench.integrity import read_json, write_json
 from gliobench.models.tiny import write_tiny_mllama
+from gliobench.records.store import RecordStore
 from gliobench.study.answers import current_answers
 from gliobench.study.config import read_study, with_fold
 from gliobench.study.context import Context, StageError, make_context
@@ -139,7 +141,8 @@ def test_a_network_learnt_with_other_settings_is_not_asked(tmp_path: Path, cohor
 def test_an_answer_that_changed_is_scored_again(finished: Context) -> None:
     skipped(finished)
     answers = finished.folder.answers("majority-grade")
-    answers.write_text(answers.read_text().replace('"grade":1', '"grade":0'))
+    records = [replace(one, value={"grade": 0}) for one in RecordStore(answers).read()]
+    answers.write_text("".join(one.to_json() + "\n" for one in records))
     score(finished)
     report(finished)
     assert skipped(finished) == set()
@@ -164,8 +167,8 @@ def test_the_report_follows_the_study_file_and_who_was_left_out(finished: Contex
     report(replace(finished, study=finished.study.model_copy(update={"name": "renamed"})))
     assert skipped(finished) == set()
     assert "renamed" in page.read_text()
-    left = json.loads(finished.folder.prepared.read_text())
+    left = read_json(finished.folder.prepared)
     left["left_out"] = [{"subject_id": "Phantom_099", "problem": "no mask"}]
-    finished.folder.prepared.write_text(json.dumps(left))
+    write_json(finished.folder.prepared, left)
     report(replace(finished))
     assert "Phantom_099" in page.read_text()

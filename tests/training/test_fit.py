@@ -77,6 +77,43 @@ def test_a_stopped_training_ends_with_the_same_weights(tmp_path: Path, network: 
     assert not (stopped / "last.safetensors").exists()
 
 
+@pytest.mark.parametrize("damaged", ["last.safetensors", WEIGHTS])
+def test_a_stopped_training_does_not_go_on_from_damaged_weights(
+    tmp_path: Path, damaged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = replace(recipe("grade-classifier"), epochs=3, learning_rate=3e-3, patience=9)
+    whole = fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path / "whole", settings)
+    with pytest.raises(StopError):
+        fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path / "stopped", settings, stop_after(1))
+    path = tmp_path / "stopped" / damaged
+    data = bytearray(path.read_bytes())
+    data[-2] ^= 64  # in the numbers: the file reads as well as before
+    path.write_bytes(data)
+    reports: list[EpochReport] = []
+    fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path / "stopped", settings, reports.append)
+    assert f"{path} is damaged (its checksum does not fit); the training begins again" in caplog.text
+    assert [report.epoch for report in reports] == [0, 1, 2]
+    expected, found = load_file(whole / WEIGHTS), load_file(tmp_path / "stopped" / WEIGHTS)
+    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+
+
+def test_weights_are_those_that_were_learnt_or_nobody_is_asked(tmp_path: Path) -> None:
+    """Wherever the folder lies: it carries its checksums along."""
+    settings = replace(recipe("grade-classifier"), epochs=1)
+    out = fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path / "one", settings)
+    other = fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path / "two", replace(settings, seed=5))
+    weights, description = (out / WEIGHTS).read_bytes(), (out / "network.json").read_text()
+    (out / WEIGHTS).write_bytes((other / WEIGHTS).read_bytes())
+    with pytest.raises(ModelError, match=r"network\.safetensors is damaged \(its checksum does not fit\)"):
+        load_network([out], "n")
+    (out / WEIGHTS).write_bytes(weights)
+    (out / "network.json").write_text(description.replace('"threshold": 0.5', '"threshold": 0.6'))
+    with pytest.raises(ModelError, match=r"network\.json is damaged: its checksum does not fit"):
+        load_network([out], "n")
+    (out / "network.json").write_text(description)
+    assert load_network([out], "n").threshold == 0.5
+
+
 def test_two_processes_learn_what_one_learns_from_batches_of_two(tmp_path: Path) -> None:
     plain = replace(PLAIN, epochs=2, learning_rate=3e-3, device="cpu")
     reports: list[EpochReport] = []

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import file_digest
 from gliobench.models.errors import ModelError
 from gliobench.models.nnunet import (
     Installation,
@@ -22,7 +23,6 @@ from gliobench.models.nnunet import (
 )
 from gliobench.models.nnunet_worker import FINAL
 from gliobench.models.prediction import Question
-from gliobench.models.weights import file_digest
 from gliobench.tasks.regions import REGIONS
 from gliobench.training.nnunet import depth_labels, write_dataset
 

@@ -2,7 +2,7 @@
 
     <store>/<key>/image.npy   (4, D, H, W) uint8
     <store>/<key>/labels.npy  (D, H, W) uint8, where there is a mask
-    <store>/<key>/meta.json   the rest, and shape, size and CRC-32 of each array's file
+    <store>/<key>/meta.json   the rest, shape, size and CRC-32 of each array's file, and a checksum of all this
 
 The key hashes the bytes of the source files, so a patient that is there already is recognised without decompressing.
 A folder is written beside its place and moved there when all of it is on disk: any number of processes may prepare
@@ -11,7 +11,6 @@ the same patient, and one that dies leaves nothing that could be taken for a pat
 
 import errno
 import io
-import json
 import math
 import os
 import shutil
@@ -35,6 +34,7 @@ from gliobench.errors import GliobenchError
 from gliobench.grid.prepare import prepare_subject
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.recipe import Recipe, content_key
+from gliobench.integrity import DamagedError, read_json, sealed_json
 
 UNFINISHED = ".part"
 ABANDONED_SECONDS = 3600
@@ -90,10 +90,17 @@ def prepare_cohort(
 
 
 def open_subject(folder: Path) -> PreparedSubject:
-    """A stored patient, its arrays mapped read-only. Raises StoreError where it is missing, unfinished or damaged."""
+    """A stored patient, its arrays mapped read-only. Raises StoreError where it is missing, unfinished or damaged.
+
+    Every byte is held against its checksum the first time that a process opens the patient.
+    """
     meta = _read_meta(folder)
     try:
+        if meta["content"] != folder.name:
+            raise _damaged(folder, f"meta.json is of the patient {meta['content']}")
         arrays = {name: _map(folder / name, entry["bytes"], entry["shape"]) for name, entry in meta["files"].items()}
+        for name, entry in meta["files"].items():
+            _check(folder / name, entry["crc32"])
         width, height, depth = meta["native_shape"]
         return PreparedSubject(
             id=meta["id"],
@@ -140,7 +147,7 @@ def _write(prepared: PreparedSubject, folder: Path) -> None:
         "content": prepared.content,
         "files": {name: _write_array(part / name, array) for name, array in arrays.items()},
     }
-    _write_bytes(part / "meta.json", json.dumps(meta, indent=1).encode())
+    _write_bytes(part / "meta.json", sealed_json("meta.json", meta))
     _sync_folder(part)
     _publish(part, folder)
     _sync_folder(folder.parent)
@@ -194,25 +201,19 @@ def _is_whole(folder: Path) -> bool:
     if not folder.exists():
         return False
     try:
-        files = _read_meta(folder)["files"]
-        sums = {name: crc32((folder / name).read_bytes()) for name in files}
         labels = open_subject(folder).labels
-        intact = all(sums[name] == entry["crc32"] for name, entry in files.items())
-        return intact and (labels is None or bool(labels.any()))
-    except (StoreError, OSError, KeyError, TypeError, AttributeError):
+        return labels is None or bool(labels.any())
+    except StoreError:
         return False
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        return read_json(folder / "meta.json")
     except FileNotFoundError as error:
         raise _damaged(folder, "there is no meta.json") from error
-    except (OSError, ValueError) as error:
+    except (OSError, DamagedError) as error:
         raise _damaged(folder, f"meta.json cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise _damaged(folder, "meta.json is not an object")
-    return content
 
 
 def _map(path: Path, expected_bytes: int, shape: list[int]) -> NDArray[np.uint8]:
@@ -231,6 +232,20 @@ def _map(path: Path, expected_bytes: int, shape: list[int]) -> NDArray[np.uint8]
         raise
     except (OSError, ValueError, OverflowError) as error:
         raise _damaged(path.parent, f"{path.name}: {error}") from error
+
+
+_checked: set[tuple[str, int, int, int]] = set()  # files of this process whose checksum fits: path, size, time, sum
+
+
+def _check(path: Path, expected: int) -> None:
+    """Raise StoreError where a file's CRC-32 is another than expected; a file that did not change is read once."""
+    status = path.stat()
+    seen = (str(path), status.st_size, status.st_mtime_ns, expected)
+    if seen in _checked:
+        return
+    if crc32(np.memmap(path, dtype=np.uint8, mode="r")) != expected:
+        raise _damaged(path.parent, f"the checksum of {path.name} does not fit")
+    _checked.add(seen)
 
 
 def _damaged(folder: Path, why: str) -> StoreError:

@@ -1,10 +1,11 @@
 """A fine-tuned vision-language model: asked as any other, but never about a patient that it has learnt from."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gliobench.integrity import DamagedError, Stamp, read_json
+from gliobench.models.errors import ModelError
 from gliobench.models.learnt import refuse_learnt
 from gliobench.models.prediction import Model, Prediction, Question, Settings
 
@@ -46,7 +47,16 @@ class FinetunedModel:
 
 
 def learnt_from(source: str | Path | None) -> frozenset[str]:
-    """Whom a checkpoint or adapter has learnt from, where a fine-tuning wrote it down; a hub's are not known."""
+    """Whom a checkpoint or adapter has learnt from, where a fine-tuning wrote it down; a hub's are not known.
+
+    Raises ModelError where what it wrote is damaged.
+    """
     if source is None or not (path := Path(source).expanduser() / DESCRIPTION).is_file():
         return frozenset()
-    return frozenset(json.loads(path.read_text(encoding="utf-8"))["learnt_from"])
+    try:
+        found = read_json(path, "learnt_from")
+    except DamagedError as error:
+        raise ModelError(f"{error}: whom it has learnt from is not known, so nobody can be asked about") from error
+    if faults := Stamp("", 0.0, found.get("files", {})).faults(path.parent):  # earlier versions kept no checksums
+        raise ModelError(f"{'; '.join(faults.values())}: put it back from a copy, or fine-tune again")
+    return frozenset(found["learnt_from"])

@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import DamagedError, file_digest, read_json
 from gliobench.models import nnunet_worker
 from gliobench.models.errors import ModelError
 from gliobench.models.learnt import refuse_learnt
 from gliobench.models.nnunet_worker import FINAL, FOLD
 from gliobench.models.prediction import Prediction, Question, Settings
-from gliobench.models.weights import file_digest
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 
@@ -104,10 +104,11 @@ def load_nnunet(folders: Sequence[Path], name: str, installation: Installation) 
 def read_description(folder: Path) -> dict[str, Any]:
     """What was written about an nnU-Net when its training had ended."""
     try:
-        content: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        return read_json(folder / DESCRIPTION, "model", "checkpoint", "nnunetv2", "learnt_from")
     except FileNotFoundError as error:
         raise ModelError(f"{folder} holds no trained nnU-Net ({DESCRIPTION} is missing): train it first") from error
-    return content
+    except DamagedError as error:
+        raise ModelError(f"{error}: put it back from a copy, or train the nnU-Net again") from error
 
 
 def write_image(subject: PreparedSubject, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """A trained network, or several of one kind together, that answers about whole patients."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import nn
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import DamagedError, file_digest, read_json
 from gliobench.models.decision import Decision, calibrated
 from gliobench.models.errors import ModelError
 from gliobench.models.inference import decide, nested, probabilities
@@ -21,12 +21,14 @@ from gliobench.models.learnt import refuse_learnt
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.prediction import Prediction, Question, Settings
-from gliobench.models.weights import file_digest, restore
+from gliobench.models.weights import restore
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Grade, Value, VolumeMask
 from gliobench.tasks.regions import REGION_SETS
 
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
+DIGEST = "weights"  # in the description: SHA-256 of the file of weights
+NEEDED = ("network", "regions", "shape", "mirror", "window", "decisions", "learnt_from")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +121,11 @@ def load_network(folders: Sequence[Path], name: str, device: str = "auto") -> Tr
 def read_description(folder: Path) -> dict[str, Any]:
     """What `fit_network` wrote about a network."""
     try:
-        content: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        content = read_json(folder / DESCRIPTION, *NEEDED)
     except FileNotFoundError as error:
         raise ModelError(f"{folder} holds no trained network ({DESCRIPTION} is missing): train it first") from error
+    except DamagedError as error:
+        raise ModelError(f"{error}: put it back from a copy, or train the network again") from error
     if content.get("network") not in NETWORKS:
         raise ModelError(f"{folder / DESCRIPTION}: no network is named {content.get('network')!r} here")
     return content
@@ -131,6 +135,11 @@ def _load_member(folder: Path, description: dict[str, Any], device: str) -> Memb
     regions = REGION_SETS[description["regions"]]
     network = NETWORKS[description["network"]]
     module = network.build(tuple(description["shape"]), len(regions) if network.task == "mask" else 1)
+    weights = file_digest(folder / WEIGHTS)
+    if weights != description.get(DIGEST, weights):  # earlier versions kept none
+        raise ModelError(
+            f"{folder / WEIGHTS} is damaged (its checksum does not fit): put it back from a copy, or train it again"
+        )
     restore(module, load_file(folder / WEIGHTS))
     laid_out = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return Member(
@@ -139,5 +148,5 @@ def _load_member(folder: Path, description: dict[str, Any], device: str) -> Memb
         window=tuple(description["window"]) if description["window"] else None,
         decisions=tuple(Decision(**one) for one in description["decisions"]),
         learnt_from=frozenset(description["learnt_from"]),
-        weights=file_digest(folder / WEIGHTS),
+        weights=weights,
     )

@@ -1,17 +1,9 @@
 """A module's tensors under one name each: some networks keep the same layer in two places."""
 
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def own_tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -14,6 +14,8 @@ from gliobench.records.errors import RecordError
 from gliobench.records.value import Arrays, decode_value, encode_value
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
 
+CHECK = "check"  # the last field of a line: 64 bits of BLAKE2b over the others
+
 FAILURES: dict[str, type[Malformed | Refused | Truncated | Missing]] = {
     "malformed": Malformed,
     "refused": Refused,
@@ -51,8 +53,8 @@ class Record:
     content: str | None = None
 
     def to_json(self) -> str:
-        """One line, without a line break in it."""
-        return json.dumps(self.__dict__, separators=(",", ":"))
+        """One line, without a line break in it, that ends in a checksum of itself."""
+        return _line({**self.__dict__, CHECK: _check(self.__dict__)})
 
 
 def question_key(model: str, settings: Settings, question: Question) -> str:
@@ -103,24 +105,56 @@ def make_record(key: str, model: str, prediction: Prediction, oracle: tuple[str,
 
 
 def parse_record(line: str) -> Record:
-    """The record of one line; raises ValueError where the line is not a whole record."""
+    """The record of one line; raises ValueError where the line is not a whole record, or its checksum does not fit.
+    One without a checksum, as earlier versions wrote it, is taken as it is."""
     try:
         fields = json.loads(line)
+        sound = bool(fields.pop(CHECK)) if _is_as_written(line) else is_sound(fields)
         record = Record(**{**fields, "oracle": tuple(fields["oracle"])})
-    except (TypeError, KeyError, json.JSONDecodeError) as error:
+    except (TypeError, KeyError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"not a record: {error}") from error
+    if not sound:
+        raise ValueError("a damaged record: its checksum does not fit")
     if record.kind != "answered" and record.kind not in FAILURES:
         raise ValueError(f"not a record: kind {record.kind!r}")
     return record
 
 
+def is_sound(fields: dict[str, Any]) -> bool:
+    """Whether the fields of a line are those that were written; takes the checksum out of them."""
+    check = fields.pop(CHECK, None)
+    return check is None or check == _check(fields)
+
+
+def _is_as_written(line: str) -> bool:
+    """Whether the checksum fits the line to the letter, which is quicker to see than of its fields."""
+    rest, _, check = line.rstrip().rpartition(f',"{CHECK}":')
+    return check == f'"{_digest(rest + "}")}"}}'
+
+
+def _check(fields: Mapping[str, Any]) -> str:
+    return _digest(_line(fields))
+
+
+def _digest(line: str) -> str:
+    return hashlib.blake2b(line.encode(), digest_size=8).hexdigest()
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
 def record_answer(record: Record, subject: PreparedSubject, arrays: Arrays) -> Answer:
-    """The typed answer of a record, its geometry in the frame of the subject's slice."""
+    """The typed answer of a record, its geometry in the frame of the subject's slice.
+
+    Raises RecordError where the answer, or the file of its mask, is damaged.
+    """
     if record.kind != "answered":
         return FAILURES[record.kind](record.reason or "")
-    if record.value is None:
-        raise ValueError(f"{record.subject}: an answered record without a value (key {record.key})")
-    frame = None
-    if record.plane is not None and record.index is not None:
-        frame = subject.frame(record.plane, record.index)
-    return Answered(decode_value(record.value, frame, arrays))
+    try:
+        frame = None
+        if record.plane is not None and record.index is not None:
+            frame = subject.frame(record.plane, record.index)
+        return Answered(decode_value(record.value or {}, frame, arrays))
+    except (TypeError, ValueError, IndexError) as error:  # a record without a checksum may say anything
+        raise RecordError(f"the answer of {record.model} about {record.subject} is damaged ({error})") from error

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
+from typing import TextIO
 
 from gliobench.records.errors import RecordError
 from gliobench.records.record import Record, parse_record
@@ -18,7 +19,7 @@ FSYNC_EVERY = 64  # lines; each line is flushed at once, so only a power cut can
 class RecordStore:
     """The records of one model in one study: JSON lines in `path`. A context manager while it is written.
 
-    Opening it for writing takes an exclusive lock; a second writer gets a RuntimeError naming the file. Where a record
+    Opening it for writing takes an exclusive lock; a second writer gets a RecordError naming the file. Where a record
     cannot be written, such as on a full disk, `append` raises RecordError; every record before it is kept.
     """
 
@@ -29,12 +30,15 @@ class RecordStore:
 
     def __enter__(self) -> "RecordStore":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("ab+", buffering=0)
+        try:
+            self._file = self.path.open("ab+", buffering=0)
+        except IsADirectoryError as error:
+            raise RecordError(f"{self.path} is a folder, expected a file of answers. {self._way_on()}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._file.close()
-            raise RuntimeError(f"{self.path} is being written by another process: wait for it, or stop it") from error
+            raise RecordError(f"{self.path} is being written by another process: wait for it, or stop it") from error
         self._drop_torn_line()
         return self
 
@@ -66,18 +70,40 @@ class RecordStore:
 
     def read(self) -> Iterator[Record]:
         """Every whole record, oldest first. A torn last line is left out with a warning; any other line that is
-        not a record raises ValueError naming the file and the line."""
+        not a record raises RecordError naming the file and the line."""
+        for number, line, found in self.lines():
+            if isinstance(found, Record):
+                yield found
+            elif line.endswith("\n"):
+                raise RecordError(f"{self.path}, line {number}: {found}. {self._way_on()}")
+            else:
+                log.warning("%s: line %d is torn and left out; it will be asked again", self.path, number)
+
+    def lines(self) -> Iterator[tuple[int, str, Record | str]]:
+        """Every line with its number, from 1, and its record, or what is wrong with it."""
         if not self.path.exists():
             return
-        with self.path.open(encoding="utf-8", errors="replace") as file:
+        with self._opened() as file:
             for number, line in enumerate(file, start=1):
                 if not line.endswith("\n"):
-                    log.warning("%s: line %d is torn and left out; it will be asked again", self.path, number)
-                    return
+                    yield number, line, "it stops in its middle"
+                    continue
                 try:
-                    yield parse_record(line)
+                    yield number, line, parse_record(line)
                 except ValueError as error:
-                    raise ValueError(f"{self.path}, line {number}: {error}") from error
+                    yield number, line, str(error)
+
+    def _opened(self) -> TextIO:
+        try:
+            return self.path.open(encoding="utf-8-sig", errors="replace", newline="\n")
+        except IsADirectoryError as error:
+            raise RecordError(f"{self.path} is a folder, expected a file of answers. {self._way_on()}") from error
+
+    def _way_on(self) -> str:
+        return (
+            f"Put the file back from a copy, or run `gliobench repair {self.path.parent.parent}`: it keeps every whole "
+            "record, and the next run asks for the others again"
+        )
 
     def _drop_torn_line(self) -> None:
         """Cut off what a killed writer left of its last line, so that the next record starts on a line of its own."""

@@ -1,5 +1,7 @@
 """Values of answers as plain JSON, and masks of whole patients as files of packed bits beside it."""
 
+import hashlib
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,23 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.grid.frame import SliceFrame
+from gliobench.integrity import set_aside
 from gliobench.records.errors import RecordError
 from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, Value, VolumeMask
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """A folder of masks, one file a key: (ceil(D * H * W / 8),) uint8, the bits of the mask in C order."""
+    """A folder of masks, one file a key: (ceil(D * H * W / 8),) uint8, the bits of the mask in C order.
+
+    The digest of a mask's bits stands in its record, so that no other bits are taken for them.
+    """
 
     folder: Path
 
-    def save(self, key: str, mask: NDArray[np.bool_]) -> None:
-        """Write a mask; a reader never sees half of it. Raises RecordError where it cannot be written."""
+    def save(self, key: str, mask: NDArray[np.bool_]) -> str:
+        """Write a mask and return the digest of its bits; a reader never sees half of it.
+
+        Raises RecordError where it cannot be written.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f".{key}.{os.getpid()}.npy"
+        partial, bits = self.folder / f".{key}.{os.getpid()}.npy", np.packbits(mask)
         try:
             with partial.open("wb") as file:
-                np.save(file, np.packbits(mask))
+                np.save(file, bits)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -35,18 +44,37 @@ class Arrays:
                 f"{self.folder}: a mask cannot be written ({error.strerror or error}); the answers before it are kept. "
                 "Make room there and run the same command again: it goes on where it stopped"
             ) from error
-        partial.replace(self.folder / f"{key}.npy")
+        path = self.folder / f"{key}.npy"
+        if path.is_dir():
+            set_aside(path)
+        partial.replace(path)
+        return _bits_digest(bits)
 
-    def load(self, key: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Read a mask of `shape`."""
-        bits = np.load(self.folder / f"{key}.npy", allow_pickle=False)
-        return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
+    def load(self, key: str, shape: tuple[int, ...], digest: str | None = None) -> NDArray[np.bool_]:
+        """Read a mask of `shape`, held against the `digest` of its bits where there is one.
+
+        Raises RecordError where the file is missing or damaged.
+        """
+        path, count = self.folder / f"{key}.npy", math.prod(shape)
+        try:
+            bits = np.load(path, allow_pickle=False)
+            if bits.dtype != np.uint8 or bits.shape != (-(-count // 8),):
+                raise ValueError(f"{bits.dtype} {bits.shape}, expected the bits of {count} voxels")
+            if digest is not None and _bits_digest(bits) != digest:
+                raise ValueError("its checksum does not fit")
+        except Exception as error:  # NumPy has Python's own parser read the header: garbage may raise anything
+            raise RecordError(
+                f"the mask {path} is missing or damaged ({error}). Put it back from a copy, or run `gliobench repair "
+                f"{self.folder.parent.parent}`: the next run asks for this mask again"
+            ) from error
+        return np.unpackbits(bits, count=count).reshape(shape).astype(bool)
 
 
 def encode_value(value: Value | None, key: str, arrays: Arrays) -> dict[str, Any]:
     """Plain JSON for a value: {"grade": 1}, {"point": [row, column]}, {"box": [4 numbers]}, {"polygon": [pairs]},
-    {"runs": [start, length, ...]} over a slice's pixels in C order, {"mask": [D, H, W]} with the voxels in `arrays`,
-    those of the inner regions under the key with the region's name; {"tumour": false} where there is none."""
+    {"runs": [start, length, ...]} over a slice's pixels in C order, {"mask": [D, H, W], "digest": of its bits} with the
+    voxels in `arrays`, those of the inner regions under the key with the region's name, their digests in "inner";
+    {"tumour": false} where there is none."""
     match value:
         case None:
             return {"tumour": False}
@@ -63,10 +91,9 @@ def encode_value(value: Value | None, key: str, arrays: Arrays) -> dict[str, Any
         case VolumeMask():
             inner = {"core": value.core, "enhancing": value.enhancing}
             found = {region: mask for region, mask in inner.items() if mask is not None}
-            for region, mask in found.items():
-                arrays.save(f"{key}-{region}", mask)
-            arrays.save(key, value.voxels)
-            return {"mask": list(value.voxels.shape), "key": key} | ({"inner": list(found)} if found else {})
+            inner_digests = {region: arrays.save(f"{key}-{region}", mask) for region, mask in found.items()}
+            whole = {"mask": list(value.voxels.shape), "key": key, "digest": arrays.save(key, value.voxels)}
+            return whole | ({"inner": inner_digests} if found else {})
 
 
 def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arrays) -> Value | None:
@@ -77,8 +104,10 @@ def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arr
         case {"grade": grade}:
             return Grade(int(grade))
         case {"mask": shape, "key": key}:
-            inner = {region: arrays.load(f"{key}-{region}", tuple(shape)) for region in value.get("inner", ())}
-            return VolumeMask(arrays.load(key, tuple(shape)), **inner)
+            inner = {
+                region: arrays.load(f"{key}-{region}", tuple(shape), digest) for region, digest in _inner(value).items()
+            }
+            return VolumeMask(arrays.load(key, tuple(shape), value.get("digest")), **inner)
     if frame is None:
         raise ValueError(f"a value of a slice without its frame: {sorted(value)}")
     match value:
@@ -91,6 +120,24 @@ def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arr
         case {"runs": runs}:
             return Mask(frame, _from_runs(runs, frame.shape))
     raise ValueError(f"a value of no known kind: {sorted(value)}")
+
+
+def _inner(value: Mapping[str, Any]) -> Mapping[str, str | None]:
+    """The digests of a mask's inner regions by their names; None in records of earlier versions, which list these."""
+    inner = value.get("inner", {})
+    return inner if isinstance(inner, Mapping) else dict.fromkeys(inner)
+
+
+def mask_files(value: Mapping[str, Any] | None) -> dict[str, str | None]:
+    """The masks that a value stands for: the digest of its bits by the name under which `Arrays` keeps it."""
+    if value is None or "mask" not in value:
+        return {}
+    inner = {f"{value['key']}-{region}": digest for region, digest in _inner(value).items()}
+    return {value["key"]: value.get("digest"), **inner}
+
+
+def _bits_digest(bits: NDArray[np.uint8]) -> str:
+    return hashlib.blake2b(bits.tobytes(), digest_size=16).hexdigest()
 
 
 def _runs(pixels: NDArray[np.bool_]) -> list[int]:

@@ -8,15 +8,15 @@ every answer ever given; which of them count, the lists of keys beside it say.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gliobench.grid.frame import PLANES
+from gliobench.integrity import DamagedError, read_keys
 from gliobench.models.replayed import GivenAnswer, Place
-from gliobench.records.record import FAILURES
+from gliobench.records.record import FAILURES, is_sound
 from gliobench.replay.errors import ReplayError, TornLineError
 from gliobench.replay.layouts.table import READERS, given, whole
 from gliobench.tasks.answer import Answer, Missing
@@ -100,8 +100,8 @@ def _keys(lists: list[Path]) -> set[str] | None:
     keys: set[str] = set()
     for path in lists:
         try:
-            keys.update(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, TypeError, ValueError) as error:
+            keys.update(read_keys(path))
+        except (OSError, DamagedError) as error:
             raise ReplayError(f"{path}: expected the keys of answers, as a run writes them ({error})") from error
     return keys if lists else None
 
@@ -111,6 +111,8 @@ def _is_record(row: Row) -> bool:
 
 
 def _of_record(row: Row, where: str) -> Row:
+    if not is_sound(dict(row)):
+        raise ReplayError(f"{where}: this record is damaged (its checksum does not fit): see `gliobench repair --help`")
     if row["kind"] == "answered" and row.get("text") is None:
         raise ReplayError(
             f"{where}: {row.get('model')} writes no text that could be read again; masks of a network are "

@@ -10,6 +10,7 @@ import pandas as pd
 from pyarrow import ArrowException
 from statsmodels.stats.multitest import multipletests
 
+from gliobench.integrity import DamagedError, check_file
 from gliobench.scoring.errors import CompareError
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.matching import Matched, ModelScores, Tables, match, read_models
@@ -126,8 +127,11 @@ def _read(folder: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
             f"{folder} holds no scores ({path} is missing): run `gliobench score` or `gliobench run` on it first"
         )
     try:
+        check_file(path, folder / "stamps" / "score.json", folder)
         table = pd.read_parquet(path)
-    except (ArrowException, OSError) as error:
+    except DamagedError as error:
+        raise CompareError(f"{error}: score the run again") from error
+    except (ArrowException, OSError, ValueError) as error:
         raise CompareError(f"{path} cannot be read ({error}): score the run again") from error
     if absent := [column for column in columns if column not in table.columns]:
         raise CompareError(f"{path} has no column {', '.join(absent)}: score the run again with this version")

@@ -1,16 +1,16 @@
 """The answers that count: those to the questions a study asks now, out of everything ever recorded."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import DamagedError, read_keys, write_keys
 from gliobench.records.record import Record, record_answer
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.context import Context, StageError
-from gliobench.study.folder import fingerprint, write_json
+from gliobench.study.folder import fingerprint
 
 if TYPE_CHECKING:
     from gliobench.scoring.score import Item
@@ -25,10 +25,20 @@ def write_asked(
     about validation patients. Only the aggregation of grades looks at them. All of it is about the patients whom
     `context` tests.
     """
-    write_json(context.folder.tested(model), context.tested)
-    write_json(context.folder.deciding(model), list(deciding))
-    write_json(context.folder.repeated(model), list(repeated))
-    write_json(context.folder.asked(model), list(asked))
+    write_keys(context.folder.tested(model), context.tested)
+    write_keys(context.folder.deciding(model), deciding)
+    write_keys(context.folder.repeated(model), repeated)
+    write_keys(context.folder.asked(model), asked)
+
+
+def read_list(path: Path) -> list[str]:
+    """One of the lists that `write_asked` wrote. Raises StageError where it is missing or damaged."""
+    try:
+        return read_keys(path)
+    except FileNotFoundError as error:
+        raise StageError(f"{path} is missing: run `gliobench predict` (it goes on where it was)") from error
+    except DamagedError as error:
+        raise StageError(f"{error}: run `gliobench predict`, which makes it again and asks nothing twice") from error
 
 
 def answers_digest(context: Context, model: str) -> str:
@@ -70,12 +80,12 @@ def _records(context: Context, model: str, *lists: Path) -> list[Record]:
     """The records of the keys in `lists`, in their order."""
     if not all(path.exists() for path in lists):
         raise StageError(f"{model} has not answered everything yet: run `gliobench predict` (it goes on where it was)")
-    keys = [key for path in lists for key in json.loads(path.read_text(encoding="utf-8"))]
+    keys = [key for path in lists for key in read_list(path)]
     wanted = set(keys)
     found = {record.key: record for record in RecordStore(context.folder.answers(model)).read() if record.key in wanted}
     if absent := [key for key in keys if key not in found]:
         raise StageError(
-            f"{context.folder.answers(model)}: {len(absent)} of {len(keys)} answers are gone: "
-            f"delete {context.folder.asked(model).name} and run `gliobench predict` again"
+            f"{context.folder.answers(model)}: {len(absent)} of {len(keys)} answers are gone. Put the file back from a "
+            f"copy, or run `gliobench repair {context.folder.root}`: the next run asks those again, and no other"
         )
     return [found[key] for key in keys]

@@ -1,5 +1,6 @@
 """From a model's entry in the study file to something that answers, one line a kind."""
 
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_stamp, set_aside, write_stamp
 from gliobench.models.baselines import BASELINES
 from gliobench.models.prediction import Grader, Model
 from gliobench.models.shown import Shown
@@ -201,18 +203,38 @@ def _learners(
 
 
 def checkpoint_folder(context: Context, checkpoint: str) -> str:
-    """A folder or hub id; the tiny untrained ones are made on the spot."""
+    """A folder or hub id; the tiny untrained ones are made on the spot, and again where they are damaged."""
     if checkpoint not in (UNTRAINED_CHECKPOINT, *UNTRAINED_VISION):
         return checkpoint
     from gliobench.models.tiny import write_tiny_clip, write_tiny_mllama, write_tiny_sam
 
     write = {"tiny-mllama": write_tiny_mllama, "tiny-sam": write_tiny_sam, "tiny-clip": write_tiny_clip}[checkpoint]
     folder = context.folder.root / "checkpoints" / checkpoint
-    if not folder.exists():
-        partial = folder.with_name(f".{checkpoint}.partial")
+    listing = folder.with_name(f"{checkpoint}.json")
+    if fault := _checkpoint_fault(folder, listing):
+        if folder.exists():
+            context.voice.say(f"{fault}; made again")
+            set_aside(folder)
+        partial = folder.with_name(f".{checkpoint}.{os.getpid()}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        write(partial).rename(folder)  # whole or not at all: a run can be killed here too
+        files = listed(left_in(write(partial)), partial)
+        try:
+            partial.rename(folder)  # whole or not at all: a run can be killed here too
+        except OSError:  # another process was first
+            shutil.rmtree(partial)
+        write_stamp(listing, Stamp(checkpoint, 0.0, files))
     return str(folder)
+
+
+def _checkpoint_fault(folder: Path, listing: Path) -> str | None:
+    """What is wrong with a checkpoint that was made on the spot; one without checksums is taken as it is."""
+    if not folder.is_dir():
+        return f"{folder} is missing"
+    try:
+        stamp = read_stamp(listing)
+    except DamagedError as error:
+        return str(error)
+    return None if stamp is None else next(iter(stamp.faults(folder).values()), None)
 
 
 def is_finetuned(part: AnyModel) -> TypeGuard[LanguageModel]:

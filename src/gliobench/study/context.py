@@ -1,8 +1,7 @@
 """What every stage of a study needs to know, and what the stages left for the next one."""
 
-import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,9 +13,13 @@ from gliobench.errors import GliobenchError
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold, Ids, Split, read_split
 from gliobench.grid.store import open_subject
+from gliobench.integrity import DamagedError, Stamp, check_file, listed, read_json, read_stamp, write_stamp
 from gliobench.study.config import Study
-from gliobench.study.folder import StudyFolder, stamped_seconds, write_json
+from gliobench.study.folder import StudyFolder
+from gliobench.study.lock import locked
 from gliobench.study.progress import Silent, Voice
+
+Outputs = Callable[[], Iterable[Path]]  # the files that a stage leaves, once it has
 
 
 class StageError(GliobenchError, RuntimeError):
@@ -64,13 +67,13 @@ class Context:
     @cached_property
     def subjects(self) -> dict[str, PreparedSubject]:
         """The prepared patients by id, in the cohort's order. Raises StageError before `prepare`."""
-        left = read_stage(self.folder.prepared, "prepare")
+        left = read_prepared(self.folder)
         return {entry["id"]: open_subject(self.store / entry["content"]) for entry in left["subjects"]}
 
     @cached_property
     def left_out(self) -> tuple[Fault, ...]:
         """The patients that `prepare` left out."""
-        return tuple(Fault(**fault) for fault in read_stage(self.folder.prepared, "prepare")["left_out"])
+        return tuple(Fault(**fault) for fault in read_prepared(self.folder)["left_out"])
 
     @cached_property
     def split(self) -> Split:
@@ -95,29 +98,76 @@ class Context:
         return tuple(id for round in self.rounds for id in round.test)
 
     @contextmanager
-    def stage(self, name: str, inputs: str, *, done: bool = True) -> Iterator[bool]:
-        """Yield True where the stage has to be done, False (and say so) where it was done for these `inputs`
-        and its outputs are still there (`done`). The stamp is written only when the body ends well."""
-        stamp = self.folder.stamp(name)
-        earlier = stamped_seconds(stamp, inputs)
-        if earlier is not None and done:
+    def stage(
+        self, name: str, inputs: str, outputs: Outputs, *, sound: bool = True, costly: bool = False
+    ) -> Iterator[bool]:
+        """Yield True where the stage has to be done, False (and say so) where it was done for these `inputs` and all
+        that it left is as it was. The stamp, with the checksums of `outputs`, is written only when the body ends well.
+
+        `sound`: False where something else shows that it has to be done again. `costly`: what is damaged is not made
+        again unasked, for it took hours. Raises StageError then, LockedError where another process does the stage.
+        """
+        earlier = self.done(name, inputs, outputs, costly=costly)
+        if earlier is not None and sound:
             self.voice.say(f"{name}: skipped, its inputs have not changed (took {earlier:.1f} s then)")
             yield False
             return
-        start = time.perf_counter()
-        yield True
-        seconds = time.perf_counter() - start
-        write_json(stamp, {"inputs": inputs, "seconds": seconds})
+        with locked(self.folder.lock(name), name):
+            start = time.perf_counter()
+            yield True
+            seconds = time.perf_counter() - start
+            write_stamp(self.folder.stamp(name), Stamp(inputs, seconds, listed(outputs(), self.folder.root)))
         self.voice.say(f"{name}: done in {seconds:.1f} s")
 
+    def done(self, name: str, inputs: str, outputs: Outputs, *, costly: bool = False) -> float | None:
+        """Seconds that a stage took when it was done for these inputs; None, and the damage is said, where it has to
+        be done. Raises StageError where it is `costly` and damaged."""
+        path, root = self.folder.stamp(name), self.folder.root
+        try:
+            stamp = read_stamp(path)
+        except DamagedError as error:
+            self.voice.say(f"{name}: {error}; doing it again")
+            return None
+        if stamp is None or stamp.inputs != inputs:
+            return None
+        if stamp.files is None:
+            if not (left := list(outputs())) or not all(file.is_file() for file in left):
+                return None
+            self.voice.say(f"{name}: done by a version that kept no checksums; what it left is taken as it is")
+            write_stamp(path, Stamp(inputs, stamp.seconds, listed(left, root)))
+            return stamp.seconds
+        faults = list(stamp.faults(root).values())
+        if faults and costly:
+            raise StageError(
+                f"{name}: {'; '.join(faults)}. Put it back from a copy, or run `gliobench repair {root}`: it sets "
+                "aside what is damaged, and the next run does again what is lost"
+            )
+        for fault in faults:
+            self.voice.say(f"{name}: {fault}; doing it again")
+        return None if faults else stamp.seconds
 
-def read_stage(path: Path, verb: str) -> dict[str, Any]:
-    """What an earlier stage left; raises StageError naming the verb that makes it."""
+    def check(self, path: Path, stage: str, verb: str) -> Path:
+        """A file that a stage left; raises StageError naming the verb that makes it again where it is damaged."""
+        try:
+            check_file(path, self.folder.stamp(stage), self.folder.root)
+        except DamagedError as error:
+            raise StageError(f"{error}: run `gliobench {verb}`, which makes it again") from error
+        return path
+
+
+def read_stage(path: Path, verb: str, *needed: str) -> dict[str, Any]:
+    """What an earlier stage left; raises StageError naming the verb that makes it, where it is missing or damaged."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, *needed)
     except FileNotFoundError as error:
         raise StageError(f"{path} is missing: run `gliobench {verb}` first") from error
-    return content
+    except DamagedError as error:
+        raise StageError(f"{error}: run `gliobench {verb}`, which makes it again") from error
+
+
+def read_prepared(folder: StudyFolder) -> dict[str, Any]:
+    """What `prepare` left: cohort, layout and root, the patients with their contents, and who was left out."""
+    return read_stage(folder.prepared, "prepare", "cohort", "layout", "root", "subjects", "left_out")
 
 
 def make_context(
@@ -136,7 +186,7 @@ def make_context(
     root = cohort or study.cohort
     folder = StudyFolder(out or Path("runs") / study.name)
     if root is None and folder.prepared.exists():
-        root = Path(read_stage(folder.prepared, "prepare")["root"])
+        root = Path(read_prepared(folder)["root"])
     if (root := root or nowhere) is None:
         raise StageError("no cohort: give --cohort FOLDER, or write `cohort:` into the study file")
     return Context(study, root, folder, store or folder.root / "grid", skip_bad, workers, voice or Silent())

@@ -1,6 +1,5 @@
 """Stage `finetune`: language models of the study learn from the training patients of each round's fold."""
 
-import json
 import math
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.grid.splits import Fold
+from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, remove, write_json
 from gliobench.models.finetuned import DESCRIPTION, learnt_from
 from gliobench.models.prediction import Prediction
 from gliobench.models.unsloth import start_unsloth
 from gliobench.study.build import is_finetuned, is_left_to_unsloth, language_model
-from gliobench.study.context import Context, StageError
-from gliobench.study.folder import fingerprint, write_json
+from gliobench.study.context import Context, StageError, read_prepared
+from gliobench.study.folder import fingerprint
 from gliobench.study.language_parts import LanguageModel
 from gliobench.study.outside import BY_CONTENT, contents
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from gliobench.training.finetune.examples import Example
     from gliobench.training.finetune.settings import FinetuneSettings
 
-CHECKS, CARD = "checks.json", "README.md"
+CHECKS, CARD, CURVES = "checks.json", "README.md", "curves.csv"
+NOT_WEIGHTS = (DESCRIPTION, CHECKS, CARD, CURVES)
 LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 
@@ -100,19 +101,33 @@ def finetune_settings(part: LanguageModel) -> "FinetuneSettings":
 def _finetune(context: Context, part: LanguageModel, number: int, fold: Fold, alone: bool) -> None:
     from gliobench.training.finetune.settings import STEPS
 
-    stage = f"finetune-{part.name}-fold-{number}"
+    stage, inputs = f"finetune-{part.name}-fold-{number}", finetuning_inputs(context, part, fold)
     out = context.folder.network(part.name, number)
-    with context.stage(stage, finetuning_inputs(context, part, fold), done=(out / DESCRIPTION).exists()) as to_do:
-        if to_do:
+    with context.stage(stage, inputs, lambda: finetuned_files(out), costly=True) as to_do:
+        if to_do and not _has_learnt(out, inputs):
             if finetune_settings(part).engine == "unsloth":
                 if not alone:
                     raise StageError(_apart([part.name]))
                 start_unsloth()
-            _fit(context, part, number, fold, out)
+            _fit(context, part, number, fold, out, inputs)
     shutil.rmtree(out / STEPS, ignore_errors=True)  # behind the stamp: after a kill before it nothing is learnt again
 
 
-def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Path) -> None:
+def finetuned_files(out: Path) -> list[Path]:
+    """What a fine-tuning leaves in its folder: the adapter or all weights, description, card, checks and curves."""
+    return [out / DESCRIPTION, *(path for path in left_in(out) if path.name != DESCRIPTION)]
+
+
+def _has_learnt(out: Path, inputs: str) -> bool:
+    """Whether the fine-tuning of these inputs has ended here, and the weights are as it left them."""
+    try:
+        found = read_json(out / DESCRIPTION)
+    except (FileNotFoundError, DamagedError):
+        return False
+    return found.get("inputs") == inputs and not Stamp(inputs, 0.0, found["files"]).faults(out)
+
+
+def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Path, inputs: str) -> None:
     from gliobench.training.finetune.card import Card, write_card
     from gliobench.training.finetune.fit import finetune as fit
 
@@ -132,7 +147,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     model = language_model(context, part, to_train=True)
     bar = context.voice.bar(f"finetune {part.name}-fold-{number}", settings.steps or 0)
     out.mkdir(parents=True, exist_ok=True)
-    (out / DESCRIPTION).unlink(missing_ok=True)  # an earlier model's; from here on it is no longer whole
+    remove(out / DESCRIPTION)  # an earlier model's; from here on it is no longer whole
     with bar as advance:
         found = fit(
             model,
@@ -146,10 +161,13 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
         )
     for verdict in found.verdicts:
         context.voice.say(f"{part.name}-fold-{number}: {verdict}")
-    write_json(out / CHECKS, [asdict(verdict) for verdict in found.verdicts])
+    weights = listed((path for path in left_in(out) if path.name not in NOT_WEIGHTS), out)
+    write_json(out / CHECKS, {"checks": [asdict(verdict) for verdict in found.verdicts]})
     learnt = {example.question.subject.id for example in (*train, *validation)} | before
     libraries = (*LIBRARIES, "unsloth") if settings.engine == "unsloth" else LIBRARIES
     description = {
+        "inputs": inputs,
+        "files": weights,
         "base": part.checkpoint,
         "revision": model.checkpoint.revision,
         "settings": asdict(settings),
@@ -165,7 +183,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     parts = {"training": train, "validation": validation}
     patients = {name: len({one.question.subject.id for one in part}) for name, part in parts.items()}
     patients["test (not seen)"] = len(fold.test)
-    left = json.loads(context.folder.prepared.read_text(encoding="utf-8"))
+    left = read_prepared(context.folder)
     data = f"{left['layout']}, fold {number} of the split with checksum {context.split.checksum}"
     write_card(out / CARD, Card(model.checkpoint.id, data, patients, len(train), settings, found))
     write_json(out / DESCRIPTION, description)  # last: with it the folder holds a fine-tuned model

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,30 +77,11 @@ class StudyFolder:
     def stamp(self, stage: str) -> Path:
         return self.stamps / f"{stage}.json"
 
+    def lock(self, stage: str) -> Path:
+        """Held by the process that does the stage now."""
+        return self.stamps / f"{stage}.lock"
+
 
 def fingerprint(**inputs: Any) -> str:
     """SHA-256 of a stage's inputs (plain JSON values)."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON so that a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def stamped_seconds(stamp: Path, inputs: str) -> float | None:
-    """Seconds the stage took when it was done for these very inputs, else None: it has to be done."""
-    try:
-        content = json.loads(stamp.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return float(content["seconds"]) if content.get("inputs") == inputs else None
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,7 @@
 """nnU-Net in the stage `train`: once a fold, skipped where its inputs have not changed."""
 
+from pathlib import Path
+
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.study.context import Context, StageError
@@ -12,7 +14,7 @@ OPERATION = {"kind", "name", "python"}  # what decides where it runs, not what c
 
 def train_nnunet(context: Context, part: NnUNetModel, number: int, fold: Fold) -> None:
     """Train a fold's nnU-Net. Goes on where an interrupted training stopped."""
-    from gliobench.models.nnunet import DESCRIPTION, Installation
+    from gliobench.models.nnunet import Installation
     from gliobench.training.nnunet import NnUNetSettings, fit_nnunet
 
     learn, validate = _patients(context, fold)
@@ -20,13 +22,21 @@ def train_nnunet(context: Context, part: NnUNetModel, number: int, fold: Fold) -
         raise StageError(f"{part.name}: no patient with a mask to train and validate on: take the entry out")
     out, stage = context.folder.network(part.name, number), f"train-{part.name}-fold-{number}"
     inputs = nnunet_inputs(context, part, fold)
-    with context.stage(stage, inputs, done=(out / DESCRIPTION).exists()) as to_do:
+    with context.stage(stage, inputs, lambda: nnunet_files(out), costly=True) as to_do:
         if not to_do:
             return
         settings = NnUNetSettings(part.planner, part.configuration, part.trainer, part.epochs, part.iterations)
         installation = Installation(part.python, context.workers)
         with context.voice.bar(stage.replace("-", " ", 1), part.epochs) as advance:
             fit_nnunet(learn, validate, out, settings, installation, inputs, advance, part.regions)
+
+
+def nnunet_files(out: Path) -> list[Path]:
+    """What a training leaves: our description and curves, and what nnU-Net answers with."""
+    from gliobench.models.nnunet import DESCRIPTION
+
+    results = sorted(path for path in (out / "results").rglob("*") if path.suffix in (".json", ".pth"))
+    return [out / DESCRIPTION, out / "curves.csv", *results]
 
 
 def nnunet_inputs(context: Context, part: NnUNetModel, fold: Fold) -> str:

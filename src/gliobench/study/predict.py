@@ -1,7 +1,9 @@
 """Stage `predict`: every question of the study is put to every model; what was answered is never asked again."""
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 
+from gliobench.integrity import file_digest, remove
 from gliobench.models.errors import ModelStopped
 from gliobench.models.prediction import Charged, Model, Prediction, Question
 from gliobench.models.trained import DESCRIPTION
@@ -12,16 +14,16 @@ from gliobench.study.answer_parts import ReplayModel, samples
 from gliobench.study.answers import answers_digest, write_asked
 from gliobench.study.build import BUILDERS, build_model, is_finetuned, network_folders
 from gliobench.study.config import AnyModel, shown_the_truth
-from gliobench.study.context import Context, Round, StageError
-from gliobench.study.finetune import finetuned_folds, finetuning_inputs
-from gliobench.study.folder import file_digest, fingerprint, stamped_seconds
+from gliobench.study.context import Context, Outputs, Round, StageError
+from gliobench.study.finetune import finetuned_files, finetuned_folds, finetuning_inputs
+from gliobench.study.folder import fingerprint
 from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, mask_model
-from gliobench.study.nnunet import nnunet_inputs
+from gliobench.study.nnunet import nnunet_files, nnunet_inputs
 from gliobench.study.outside import BY_CONTENT, contents
 from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
 from gliobench.study.replayed import check_held, held_digest, replayed_model
-from gliobench.study.train import training_inputs
+from gliobench.study.train import trained_files, training_inputs
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 
 # Where a model runs, and what is made of its answers.
@@ -49,13 +51,13 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
 
 def _ask(context: Context, part: AnyModel) -> None:
     inputs = _inputs(context, part)
-    lists = context.folder.question_lists(part.name)
-    with context.stage(f"predict-{part.name}", inputs, done=all(path.exists() for path in lists)) as to_do:
+    with context.stage(f"predict-{part.name}", inputs, lambda: context.folder.question_lists(part.name)) as to_do:
         if not to_do:
+            answers_digest(context, part.name)  # an answer that is damaged or gone is said here, not hours later
             return
         for one in (part, *_members(context, part)):
             _check_learnt(context, one)
-        context.folder.asked(part.name).unlink(missing_ok=True)
+        remove(context.folder.asked(part.name))
         if isinstance(part, ReplayModel):
             for sentence in _fits(context, part):
                 context.voice.say(sentence)
@@ -118,25 +120,29 @@ def _trained(context: Context, part: AnyModel) -> list[str]:
     """Fingerprints of what the models that answer learn from, or of weights from elsewhere."""
     if isinstance(part, NetworkModel) and part.weights is not None:
         return [file_digest(folder / DESCRIPTION) for folder in network_folders(context, part, context.rounds[0])]
-    return [inputs for _, inputs in _learnt(context, part)]
+    return [inputs for _, inputs, _ in _learnt(context, part)]
 
 
-def _learnt(context: Context, part: AnyModel) -> list[tuple[str, str]]:
-    """The stages in which an entry learns, one a fold, each with the fingerprint of its inputs."""
-    verb, inputs = "train", {}
+def _learnt(context: Context, part: AnyModel) -> list[tuple[str, str, Outputs]]:
+    """The stages in which an entry learns, one a fold, each with the fingerprint of its inputs and what it leaves."""
+    verb, inputs, files = "train", {}, trained_files
     if is_finetuned(part):
-        verb, inputs = "finetune", {n: finetuning_inputs(context, part, fold) for n, fold in finetuned_folds(context)}
+        verb, files = "finetune", finetuned_files
+        inputs = {n: finetuning_inputs(context, part, fold) for n, fold in finetuned_folds(context)}
     elif isinstance(part, NnUNetModel):
-        inputs = {n: nnunet_inputs(context, part, fold) for n, fold in context.folds.items()}
+        inputs, files = {n: nnunet_inputs(context, part, fold) for n, fold in context.folds.items()}, nnunet_files
     elif isinstance(part, NetworkModel) and part.weights is None:
         inputs = {n: training_inputs(context, part, fold) for n, fold in context.folds.items()}
-    return [(f"{verb}-{part.name}-fold-{n}", found) for n, found in inputs.items()]
+    return [
+        (f"{verb}-{part.name}-fold-{n}", found, partial(files, context.folder.network(part.name, n)))
+        for n, found in inputs.items()
+    ]
 
 
 def _check_learnt(context: Context, part: AnyModel) -> None:
     """Raise StageError where what answers was not learnt yet, or with other settings or patients than the study's."""
-    for stage, inputs in _learnt(context, part):
-        if stamped_seconds(context.folder.stamp(stage), inputs) is None:
+    for stage, inputs, files in _learnt(context, part):
+        if context.done(stage, inputs, files, costly=True) is None:
             verb, _, rest = stage.partition("-")
             raise StageError(
                 f"{rest} has not learnt yet, or with other settings or patients than the study has now: "

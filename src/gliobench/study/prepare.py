@@ -6,9 +6,10 @@ from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import Cohort
 from gliobench.grid.recipe import Recipe
 from gliobench.grid.store import StoreError, open_subject, prepare_cohort
+from gliobench.integrity import write_json
 from gliobench.study.config import Study
-from gliobench.study.context import Context, read_stage
-from gliobench.study.folder import fingerprint, write_json
+from gliobench.study.context import Context, StageError, read_prepared
+from gliobench.study.folder import fingerprint
 
 CHECKS_VERSION = 1  # goes up with every change after which other patients are at fault
 
@@ -23,7 +24,7 @@ def prepare(context: Context) -> None:
         store=context.store,
         checks=CHECKS_VERSION,
     )
-    with context.stage("prepare", inputs, done=_stored(context)) as to_do:
+    with context.stage("prepare", inputs, lambda: [context.folder.prepared], sound=_stored(context)) as to_do:
         if not to_do:
             return
         context.voice.say(f"{cohort.root}: {len(cohort.subjects)} patients, recognised as {cohort.layout}")
@@ -49,13 +50,14 @@ def prepare(context: Context) -> None:
 
 
 def _stored(context: Context) -> bool:
-    """Whether every patient that was prepared is still in the store and can be opened; no voxel is read."""
-    if not context.folder.prepared.exists():
-        return False
+    """Whether every patient that was prepared is still in the store, every byte as it was written."""
     try:
-        for entry in read_stage(context.folder.prepared, "prepare")["subjects"]:
+        for entry in read_prepared(context.folder)["subjects"]:
             open_subject(context.store / entry["content"])
-    except StoreError:
+    except StageError:
+        return False
+    except StoreError as error:
+        context.voice.say(f"prepare: {error}")
         return False
     return True
 

@@ -1,15 +1,16 @@
 """Stage `report`: tables, curves, pictures and provenance into one page."""
 
-import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.integrity import DamagedError, left_in, read_stamp
 from gliobench.models.networks import NETWORKS
 from gliobench.scoring.errors import CompareError
 from gliobench.study.aggregate import aggregation_notes
@@ -17,7 +18,7 @@ from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.build import is_finetuned
 from gliobench.study.config import AnyModel, BaselineModel, shown_the_truth
 from gliobench.study.consistency import sampling
-from gliobench.study.context import Context, read_stage
+from gliobench.study.context import Context, StageError, read_prepared, read_stage
 from gliobench.study.finetune import CHECKS
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
@@ -50,11 +51,11 @@ def report(context: Context) -> Path:
         split=context.split.checksum,
         version=version("gliobench"),
     )
-    with context.stage("report", inputs, done=page.exists()) as to_do:
+    with context.stage("report", inputs, lambda: left_in(context.folder.report)) as to_do:
         if not to_do:
             return page
         scores = read_scores(context)
-        left = read_stage(context.folder.prepared, "prepare")
+        left = read_prepared(context.folder)
         hard, folds = _strata(context, scores)
         contents = ReportContents(
             title=f"{context.study.name}: language model, network or neither?",
@@ -142,17 +143,27 @@ def _cannot_know_anything(part: AnyModel) -> bool:
 
 
 def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
+    learning = [
+        part for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel) or is_finetuned(part)
+    ]
+    curves = {}
+    for part in learning:
+        verb = "finetune" if is_finetuned(part) else "train"
+        for number in context.folds:
+            path = context.folder.network(part.name, number) / "curves.csv"
+            if path.is_file():
+                checked = context.check(path, f"{verb}-{part.name}-fold-{number}", verb)
+                curves[f"{part.name}, fold {number}"] = _read_curves(checked)
+    return curves
+
+
+def _read_curves(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
-    networks = [
-        part.name for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel) or is_finetuned(part)
-    ]
-    paths = {
-        f"{name}, fold {number}": context.folder.network(name, number) / "curves.csv"
-        for name in networks
-        for number in context.folds
-    }
-    return {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
+    try:
+        return pd.read_csv(path)
+    except ValueError as error:  # an earlier version's, without a checksum
+        raise StageError(f"{path} is damaged ({error}): delete it, and the report goes without it") from error
 
 
 def _checks(context: Context) -> dict[str, list[str]]:
@@ -163,7 +174,7 @@ def _checks(context: Context) -> dict[str, list[str]]:
         if is_finetuned(part)
         for number in context.folds
     }
-    found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
+    found = {name: read_stage(path, "finetune", "checks")["checks"] for name, path in paths.items() if path.exists()}
     return {
         name: [f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts]
         for name, verdicts in found.items()
@@ -258,15 +269,15 @@ def _lacks_classical(context: Context) -> bool:
 
 
 def _provenance(context: Context) -> dict[str, str]:
-    grid, split = context.study.grid, json.loads(context.folder.split.read_text(encoding="utf-8"))
+    grid, split = context.study.grid, context.split
     return {
         "packages": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
         "grid": f"{grid.preset}, {' x '.join(map(str, grid.shape))}",
         "slices": context.study.slices.model_dump_json(exclude_none=True),
-        "split": f"folds {', '.join(map(str, context.folds))} of {len(split['folds'])}, {split['source']}, "
-        f"seed {split['seed']}, "
-        f"checksum {split['checksum']}",
+        "split": f"folds {', '.join(map(str, context.folds))} of {len(split.folds)}, {split.source}, "
+        f"seed {split.seed}, "
+        f"checksum {split.checksum}",
         "seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in _seconds(context)),
         "study": context.study.model_dump_json(exclude_none=True),
     }
@@ -274,6 +285,7 @@ def _provenance(context: Context) -> dict[str, str]:
 
 def _seconds(context: Context) -> Iterator[tuple[str, float]]:
     """Each stage with how long it took when it was last done."""
-    stamps = context.folder.stamp("any").parent.glob("*.json")
-    for path in sorted(stamps, key=lambda path: path.stat().st_mtime_ns):
-        yield path.stem, float(json.loads(path.read_text(encoding="utf-8"))["seconds"])
+    for path in sorted(context.folder.stamps.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
+        with suppress(DamagedError):  # its stage is done again, and says so
+            if stamp := read_stamp(path):
+                yield path.stem, stamp.seconds

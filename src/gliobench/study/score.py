@@ -1,14 +1,14 @@
 """Stage `score`: all answers of all models about the test patients, with one arithmetic."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.grid.frame import Plane
+from gliobench.integrity import write_whole
 from gliobench.records.record import Record
 from gliobench.study.aggregate import aggregations
-from gliobench.study.answers import answered_items, answers_digest, current_answers
+from gliobench.study.answers import answered_items, answers_digest, current_answers, read_list
 from gliobench.study.consistency import score_consistency
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
@@ -28,7 +28,7 @@ CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
 def score(context: Context) -> None:
     """Score every answer on its own task and on the coarser ones, and how alike the answers to one input are; leaves
     the tables as Parquet."""
-    with context.stage("score", scores_inputs(context), done=_tables_exist(context)) as to_do:
+    with context.stage("score", scores_inputs(context), lambda: _files(context)) as to_do:
         if not to_do:
             return
         scores, consistency = _score(context), score_consistency(context)
@@ -60,7 +60,7 @@ def scores_inputs(context: Context) -> str:
 
 def _check_tested(context: Context, name: str) -> None:
     """Raise StageError where a model was asked about other patients than are to be scored."""
-    asked = json.loads(context.folder.tested(name).read_text(encoding="utf-8"))
+    asked = read_list(context.folder.tested(name))
     if set(asked) != set(context.tested):
         raise StageError(
             f"{name} was asked about {len(asked)} test patients, and these folds have {len(context.tested)}: give the "
@@ -70,24 +70,31 @@ def _check_tested(context: Context, name: str) -> None:
 
 def read_scores(context: Context) -> "Scores":
     """The tables that `score` left. Raises StageError where there are none."""
-    import pandas as pd
-
     from gliobench.scoring.summary import Scores
 
-    if not _tables_exist(context):
-        raise StageError(f"{context.folder.scores} holds no tables: run `gliobench score` first")
-    return Scores(**{name: pd.read_parquet(_table(context, name)) for name in TABLES})
+    return Scores(**{name: _read(context, name) for name in TABLES})
 
 
 def read_consistency(context: Context) -> "Consistency | None":
     """The tables of consistency that `score` left; None where the study asks nothing twice."""
-    import pandas as pd
-
     from gliobench.scoring.consistency import Consistency
 
     if context.study.consistency is None:
         return None
-    return Consistency(**{name: pd.read_parquet(_table(context, file)) for name, file in CONSISTENCY.items()})
+    return Consistency(**{name: _read(context, file) for name, file in CONSISTENCY.items()})
+
+
+def _read(context: Context, file: str) -> "pd.DataFrame":
+    """A table as `score` left it. Raises StageError where it is missing or damaged."""
+    import pandas as pd
+
+    path = context.check(_table(context, file), "score", "score")
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise StageError(f"{path} is missing: run `gliobench score` first") from error
+    except (OSError, ValueError) as error:  # an earlier version's, without a checksum
+        raise StageError(f"{path} is damaged ({error}): delete it and run `gliobench score` again") from error
 
 
 def _score(context: Context) -> "Scores":
@@ -117,9 +124,10 @@ def _score(context: Context) -> "Scores":
     return scores
 
 
-def _tables_exist(context: Context) -> bool:
+def _files(context: Context) -> list[Path]:
+    """The tables that the study's scores are."""
     files = TABLES + (tuple(CONSISTENCY.values()) if context.study.consistency else ())
-    return all(_table(context, file).exists() for file in files)
+    return [_table(context, file) for file in files]
 
 
 def _table(context: Context, file: str) -> Path:
@@ -127,8 +135,5 @@ def _table(context: Context, file: str) -> Path:
 
 
 def _write(context: Context, tables: "Mapping[str, pd.DataFrame]") -> None:
-    context.folder.scores.mkdir(parents=True, exist_ok=True)
     for file, table in tables.items():
-        partial = context.folder.scores / f".{file}.partial"
-        table.to_parquet(partial)
-        partial.replace(_table(context, file))
+        write_whole(_table(context, file), table.to_parquet())

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from gliobench.cohort.read import find_cohort
 from gliobench.grid.splits import Split, make_cross_validation, make_split, read_split, write_split
+from gliobench.integrity import file_digest
 from gliobench.study.config import SplitPart
 from gliobench.study.context import Context
-from gliobench.study.folder import file_digest, fingerprint
+from gliobench.study.folder import fingerprint
 
 
 def split_patients(part: SplitPart, grades: Mapping[str, int | None]) -> Split:
@@ -30,7 +31,7 @@ def split(context: Context) -> None:
     grades = {id: grade for id, grade in grades.items() if id not in elsewhere}
     source = file_digest(part.file) if part.file else None
     inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=source)
-    with context.stage("split", inputs, done=context.folder.split.exists()) as to_do:
+    with context.stage("split", inputs, lambda: [context.folder.split]) as to_do:
         if not to_do:
             return
         made = split_patients(part, grades)

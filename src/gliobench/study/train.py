@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
+from gliobench.integrity import file_digest, write_json
 from gliobench.models.networks import NETWORKS
-from gliobench.models.trained import DESCRIPTION, read_description
+from gliobench.models.trained import DESCRIPTION, WEIGHTS, read_description
 from gliobench.study.context import Context, StageError
-from gliobench.study.folder import file_digest, fingerprint, write_json
+from gliobench.study.folder import fingerprint
 from gliobench.study.network_parts import NetworkModel, NnUNetModel
 from gliobench.study.nnunet import train_nnunet
 from gliobench.study.questions import can_be_asked
@@ -21,7 +22,7 @@ from gliobench.study.shown import shown
 if TYPE_CHECKING:
     from gliobench.training.settings import TrainSettings
 
-SWEEP = "sweep.json"
+SWEEP, CURVES = "sweep.json", "curves.csv"
 
 
 def train(context: Context, names: Collection[str] | None = None) -> None:
@@ -41,6 +42,11 @@ def train(context: Context, names: Collection[str] | None = None) -> None:
                 train_nnunet(context, part, number, fold)
             elif part.weights is None:
                 _train(context, part, number, fold)
+
+
+def trained_files(out: Path) -> list[Path]:
+    """What a training leaves in its folder."""
+    return [out / WEIGHTS, out / DESCRIPTION, out / CURVES]
 
 
 def train_settings(part: NetworkModel) -> list["TrainSettings"]:
@@ -77,7 +83,7 @@ def _train(context: Context, part: NetworkModel, number: int, fold: Fold) -> Non
         _fit(context, part, fold, settings[0], f"train-{name}", out)
         return
     inputs = training_inputs(context, part, fold)
-    with context.stage(f"train-{name}", inputs, done=(out / DESCRIPTION).exists()) as to_do:
+    with context.stage(f"train-{name}", inputs, lambda: [*trained_files(out), out / SWEEP], costly=True) as to_do:
         if not to_do:
             return
         choices = [context.folder.choice(part.name, number, place) for place in range(len(settings))]
@@ -121,7 +127,7 @@ def _fit(context: Context, part: NetworkModel, fold: Fold, settings: "TrainSetti
             f"{part.name}: no patient with a truth for the task {task} to train and validate on: take the entry out"
         )
     inputs = _inputs(context, part, fold, [settings])
-    with context.stage(stage, inputs, done=(out / DESCRIPTION).exists()) as to_do:
+    with context.stage(stage, inputs, lambda: trained_files(out), costly=True) as to_do:
         if not to_do:
             return
         if known := known_validation(part, fold):

@@ -1,6 +1,9 @@
 """Everything a training needs to go on, in one safetensors file: written whole or not at all, and never unpickled."""
 
+import errno
+import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,8 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from gliobench.integrity import CHECKSUM, DamagedError
 from gliobench.models.weights import own_tensors, restore
 from gliobench.training.settings import EpochReport
+
+log = logging.getLogger(__name__)
 
 OPTIMISER = "optimiser."
 
@@ -32,12 +38,44 @@ class Progress:
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file so that a reader never sees half of it."""
+    """Write a safetensors file, with a checksum of all in it, so that a reader never sees half of it.
+
+    Raises OSError where it cannot be written.
+    """
     partial = path.with_name(f".{path.name}.partial")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata)
+    laid_out = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(laid_out, partial, {**(metadata or {}), CHECKSUM: _digest(laid_out, metadata or {})})
+    except SafetensorError as error:  # what it says of a full disk
+        raise OSError(errno.EIO, str(error), str(path)) from error
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """What `save_tensors` wrote, and its metadata. Raises DamagedError, and FileNotFoundError where there is none.
+
+    A file without a checksum, as earlier versions wrote it, is taken as it is.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dictionary
+    except (SafetensorError, IsADirectoryError) as error:
+        raise DamagedError(f"{path} is damaged ({error})") from error
+    found = metadata.pop(CHECKSUM, None)
+    if found is not None and found != _digest(tensors, metadata):
+        raise DamagedError(f"{path} is damaged (its checksum does not fit)")
+    return tensors, metadata
+
+
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    total = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
 
 
 def save_progress(
@@ -52,16 +90,25 @@ def save_progress(
 
 
 def load_progress(
-    path: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, inputs: str
+    path: Path, best: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, inputs: str
 ) -> Progress:
-    """Take up a training where it was; a fresh `Progress` where there is nothing to take up."""
+    """Take up a training where it was, whose best weights lie in the file `best`; a fresh `Progress` where there is
+    nothing to take up, or it is damaged, which is said."""
     try:
-        with safe_open(path, framework="pt") as file:
-            content = json.loads(file.metadata()["progress"])
-            if content["inputs"] != inputs:
-                return Progress(inputs)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dictionary
-    except (FileNotFoundError, SafetensorError):
+        tensors, metadata = load_tensors(path)
+        if "progress" not in metadata:
+            raise DamagedError(f"{path} is damaged: it says no progress")
+        content = json.loads(metadata["progress"])
+        if content["inputs"] != inputs:
+            return Progress(inputs)
+        if content["best_epoch"] >= 0:
+            load_tensors(best)
+    except FileNotFoundError:
+        if path.exists():
+            log.warning("%s is missing; the training begins again", best)
+        return Progress(inputs)
+    except DamagedError as error:
+        log.warning("%s; the training begins again", error)
         return Progress(inputs)
     for role, module in modules.items():
         own = {name: tensor for name, tensor in tensors.items() if name.startswith(f"{role}.")}

@@ -1,12 +1,12 @@
 """What a training leaves beside its weights: a description and curves."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from gliobench.integrity import DamagedError, file_digest, read_json, write_json, write_whole
 from gliobench.models.decision import Decision
-from gliobench.models.trained import DESCRIPTION, read_description
+from gliobench.models.trained import DESCRIPTION, DIGEST, WEIGHTS, read_description
 from gliobench.training.checkpoint import Progress
 from gliobench.training.job import Job
 
@@ -14,6 +14,7 @@ from gliobench.training.job import Job
 def describe(job: Job, state: Progress, decisions: Sequence[Decision]) -> None:
     """Write what `gliobench.models.trained.load_network` needs to know, whole or not at all."""
     description = {
+        DIGEST: file_digest(job.out / WEIGHTS),
         "inputs": state.inputs,
         "network": job.network,
         "regions": job.regions,
@@ -29,15 +30,17 @@ def describe(job: Job, state: Progress, decisions: Sequence[Decision]) -> None:
         "start": None if job.start is None else str(job.start),
         "learnt_from": sorted({subject.id for subject in (*job.train, *job.validation)} | _learnt_before(job)),
     }
-    partial = job.out / f".{DESCRIPTION}.partial"
-    partial.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-    partial.replace(job.out / DESCRIPTION)
+    write_json(job.out / DESCRIPTION, description)
 
 
 def is_described(out: Path, inputs: str) -> bool:
-    """Whether the training of these inputs has ended here."""
-    path = out / DESCRIPTION
-    return path.exists() and json.loads(path.read_text(encoding="utf-8")).get("inputs") == inputs
+    """Whether the training of these inputs has ended here, and its weights are as it left them."""
+    try:
+        found = read_json(out / DESCRIPTION)
+        digest = file_digest(out / WEIGHTS)
+        return found.get("inputs") == inputs and digest == found.get(DIGEST, digest)
+    except (FileNotFoundError, IsADirectoryError, DamagedError):
+        return False
 
 
 def _learnt_before(job: Job) -> set[str]:
@@ -51,6 +54,4 @@ def write_curves(path: Path, state: Progress) -> None:
         f"{r.epoch},{r.train_loss!r},{r.validation_loss!r},{r.validation_metric!r},{r.learning_rate!r}"
         for r in state.history
     ]
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, ("\n".join(lines) + "\n").encode())

@@ -26,15 +26,16 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import file_digest, remove
 from gliobench.models.decision import Decision
 from gliobench.models.inference import probabilities, raw_logits
 from gliobench.models.memory import keep_memory
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.trained import DESCRIPTION, WEIGHTS
-from gliobench.models.weights import file_digest, own_tensors, restore
+from gliobench.models.weights import own_tensors, restore
 from gliobench.tasks.regions import REGION_SETS
-from gliobench.training.checkpoint import Progress, load_progress, save_progress, save_tensors
+from gliobench.training.checkpoint import Progress, load_progress, load_tensors, save_progress, save_tensors
 from gliobench.training.decisions import decide_grades, decide_region
 from gliobench.training.description import describe, is_described, write_curves
 from gliobench.training.errors import DivergedError
@@ -133,10 +134,10 @@ def _train(fabric: Fabric, asked: _Asked, progress: Callable[[EpochReport], None
     job = Job(asked.name, asked.regions, asked.train, asked.validation, asked.out, asked.settings, goal, asked.start)
     keep_memory()
     learner = _set_up(job, fabric)
-    state = load_progress(job.out / LAST, learner.parts, learner.optimiser, asked.inputs)
+    state = load_progress(job.out / LAST, job.out / WEIGHTS, learner.parts, learner.optimiser, asked.inputs)
     if fabric.global_rank == 0 and not state.history:
         for earlier in (DESCRIPTION, WEIGHTS):  # another training's: they would pass for this one's
-            (job.out / earlier).unlink(missing_ok=True)
+            remove(job.out / earlier)
     fabric.barrier()
     for report in state.history:
         if progress:
@@ -262,7 +263,7 @@ def _validate(job: Job, learner: Learner) -> tuple[float, float]:
 def _decide(job: Job, learner: Learner) -> list[Decision]:
     """Threshold, smallest part and calibration for each output, by the best weights on the validation patients."""
     module = learner.averaged.module
-    restore(module, load_file(job.out / WEIGHTS))
+    restore(module, load_tensors(job.out / WEIGHTS)[0])
     module.eval()
     given = [
         probabilities(module, as_input(subject.image), mirror=job.settings.augment, window=job.window).cpu().numpy()

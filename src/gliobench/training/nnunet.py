@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import file_digest, write_json
 from gliobench.models.nnunet import DESCRIPTION, ENDING, LOG, Installation, run_worker, write_image, write_volume
 from gliobench.models.nnunet_worker import DATASET, FINAL, FOLD
-from gliobench.models.weights import file_digest
 from gliobench.tasks.regions import REGION_SETS, RegionName, region_mask
 
 INPUTS = "inputs.txt"
@@ -55,7 +55,7 @@ def fit_nnunet(
     nnU-Net stops.
     """
     mark = out / INPUTS
-    if not mark.exists() or mark.read_text(encoding="utf-8") != inputs:
+    if not mark.exists() or mark.read_text(encoding="utf-8", errors="replace") != inputs:
         shutil.rmtree(out, ignore_errors=True)
         write_dataset(train, validation, out, REGION_SETS[regions])
         mark.write_text(inputs, encoding="utf-8")
@@ -78,9 +78,7 @@ def fit_nnunet(
         "checkpoint": file_digest(out / done["model"] / f"fold_{FOLD}" / FINAL),
         "learnt_from": sorted(subject.id for subject in (*train, *validation)),
     }
-    partial = out / f".{DESCRIPTION}.partial"
-    partial.write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-    partial.replace(out / DESCRIPTION)
+    write_json(out / DESCRIPTION, description)
     return out
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from gliobench.training.errors import DivergedError
 from gliobench.training.finetune.examples import Example
 from gliobench.training.finetune.fit import Finetuned, finetune
 from gliobench.training.finetune.settings import FinetuneSettings
+from gliobench.training.finetune.trainer import Marker, last_whole
 
 SETTINGS = FinetuneSettings(
     rank=4,
@@ -104,6 +106,21 @@ def test_interrupted_twice_it_ends_the_same(
     for name, tensor in expected.items():
         assert torch.allclose(found[name], tensor, atol=1e-5, rtol=0), name
     assert list(pd.read_csv(tmp_path / "curves.csv")["step"]) == [2, 4, 6]
+
+
+def test_it_goes_on_from_the_last_checkpoint_that_is_whole(tmp_path: Path) -> None:
+    for step in (2, 9, 10):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "adapter_model.safetensors").write_bytes(b"%d" % step)
+        Marker().on_save(SimpleNamespace(output_dir=str(tmp_path)), SimpleNamespace(global_step=step), None)
+    assert last_whole(tmp_path) == tmp_path / "checkpoint-10"
+    (tmp_path / "checkpoint-10" / "adapter_model.safetensors").write_bytes(b"11")
+    assert last_whole(tmp_path) == tmp_path / "checkpoint-9"
+    (tmp_path / "checkpoint-9" / "whole").write_bytes(b"")
+    assert last_whole(tmp_path) == tmp_path / "checkpoint-2"
+    (tmp_path / "checkpoint-2" / "adapter_model.safetensors").unlink()
+    assert last_whole(tmp_path) is None
 
 
 @pytest.mark.parametrize("ending", [{}, {"patience": 1, "metric": "score"}])  # at the last step, and before

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-import os
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +19,14 @@ from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import grey_slice, select_slices
+from gliobench.integrity import DamagedError, read_sealed, write_sealed
 from gliobench.models.asking import check_names
 from gliobench.models.checkpoint import quiet
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Settings
 from gliobench.models.vision_checkpoint import load_vision
+
+log = logging.getLogger(__name__)
 
 FAMILIES: dict[str, Callable[..., Any]] = {
     "clip": CLIPVisionModel.from_pretrained,
@@ -91,14 +95,16 @@ class VisionEncoder:
         if self._cache is None:
             return self._features(subject)
         path = self._cache / f"{subject.content}.npy"
-        if path.exists():
-            known: Rows = np.load(path, allow_pickle=False)
+        try:
+            known: Rows = np.load(BytesIO(read_sealed(path)), allow_pickle=False)
             return known
-        rows = self._features(subject)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{os.getpid()}.npy")
-        np.save(partial, rows)
-        partial.replace(path)
+        except FileNotFoundError:
+            pass
+        except DamagedError as error:
+            log.warning("%s; made again", error)
+        rows, data = self._features(subject), BytesIO()
+        np.save(data, rows)
+        write_sealed(path, data.getvalue())
         return rows
 
     def _features(self, subject: PreparedSubject) -> Rows:

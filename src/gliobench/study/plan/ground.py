@@ -1,11 +1,11 @@
 """What the plan of every model stands on."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.splits import Fold
+from gliobench.integrity import DamagedError, read_stamp
 from gliobench.study.context import Context
 from gliobench.study.plan.amounts import Amount, Missing, worst
 from gliobench.study.plan.counts import Counts, Patient
@@ -40,10 +40,10 @@ class Ground:
     def stamped(self, stage: str, seconds: float) -> Amount:
         """Hours of a stage: what it took before in this folder, else an estimate."""
         try:
-            content = json.loads(self.context.folder.stamp(stage).read_text(encoding="utf-8"))
-            return Amount(float(content["seconds"]) / 3600, "measured")
-        except (OSError, ValueError, KeyError):
-            return Amount(seconds / 3600, "estimate")
+            stamp = read_stamp(self.context.folder.stamp(stage))
+        except (OSError, DamagedError):
+            stamp = None
+        return Amount(seconds / 3600, "estimate") if stamp is None else Amount(stamp.seconds / 3600, "measured")
 
     def trained(self, name: str, seconds: float) -> Amount:
         """Hours of a model's trainings on all folds in use: what they took where all were done, else an estimate."""

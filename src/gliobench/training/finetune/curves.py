@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gliobench.integrity import write_whole
+
 NAMES = {
     "loss": "train_loss",
     "eval_loss": "validation_loss",
@@ -27,6 +29,4 @@ def write_curves(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
     lines = [",".join(["step", *NAMES.values(), *(key.removeprefix("eval_task_") for key in figures)])]
     for step, entry in judged.items():
         lines.append(",".join([str(step), *(repr(entry.get(key, "")).strip("'") for key in (*NAMES, *figures))]))
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, ("\n".join(lines) + "\n").encode())

@@ -231,7 +231,7 @@ def _resume(steps: Path, inputs: str) -> Path | None:
     from gliobench.training.finetune.trainer import last_whole
 
     marker = steps / INPUTS
-    if not marker.is_file() or marker.read_text(encoding="utf-8") != inputs:
+    if not marker.is_file() or marker.read_text(encoding="utf-8", errors="replace") != inputs:
         shutil.rmtree(steps, ignore_errors=True)
         steps.mkdir(parents=True)
         marker.write_text(inputs, encoding="utf-8")

@@ -1,6 +1,7 @@
 """TRL's trainer with this project's sampling, judgement and checkpoints: nothing in them is pickled."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
@@ -13,10 +14,14 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import TrainerState
 from trl import SFTTrainer
 
+from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, write_json
 from gliobench.training.checkpoint import optimiser_tensors, restore_optimiser, save_tensors
 from gliobench.training.finetune.examples import BalancedSampler
 
 OPTIMISER, RANDOM, SCHEDULE, WHOLE = "optimiser.safetensors", "random.safetensors", "schedule.json", "whole"
+FILES = "files"
+log = logging.getLogger(__name__)
+
 STOP = "should_training_stop"
 Judge = Callable[[], Mapping[str, float]]
 
@@ -90,7 +95,8 @@ class Marker(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Called behind the last file of a checkpoint."""
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        write_json(folder / WHOLE, {FILES: listed(left_in(folder), folder)})
 
 
 class Teller(TrainerCallback):  # type: ignore[misc]
@@ -109,6 +115,14 @@ class Teller(TrainerCallback):  # type: ignore[misc]
 
 
 def last_whole(folder: Path) -> Path | None:
-    """The last checkpoint of which everything was written."""
-    found = [path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}")]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    """The last checkpoint of which everything was written and is as it was; the damage of others is said."""
+    marked = (path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}"))
+    for checkpoint in sorted(marked, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True):
+        try:
+            faults = Stamp("", 0.0, read_json(checkpoint / WHOLE, FILES)[FILES]).faults(checkpoint)
+        except DamagedError as error:
+            faults = {WHOLE: str(error)}
+        if not faults:
+            return checkpoint
+        log.warning("%s; the training does not go on from there", "; ".join(faults.values()))
+    return None

@@ -1,0 +1,219 @@
+"""Files that are whole or said to be damaged: written in one go, with a checksum that is checked when they are read.
+
+A JSON object carries its checksum in itself (`write_json`, `read_json`). Whatever else a stage leaves, tables, weights
+and pages, is listed with size and SHA-256 in the stage's stamp (`Stamp`). Imports nothing of the other rooms, so that
+every room may use it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from gliobench.errors import GliobenchError
+
+LARGE_BYTES = 2**26  # from here on reading a file again and again would be felt
+SEAL_BYTES = hashlib.sha256().digest_size
+CHECKSUM, KEYS, ASIDE = "checksum", "keys", ".damaged"
+
+
+class DamagedError(GliobenchError):
+    """A file that is not as it was written; the message names it and says what was found."""
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a reader never sees half of it; a folder in its place is set aside.
+
+    Raises OSError where it cannot be written, such as on a full disk; nothing is left of it then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(data)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    if path.is_dir():
+        set_aside(path)
+    partial.replace(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file where there is one; a folder in its place is set aside."""
+    if path.is_dir():
+        set_aside(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged file or folder a name beside its own; returns it."""
+    return path.rename(name_aside(path))
+
+
+def name_aside(path: Path) -> Path:
+    """Where a damaged file is kept; a name that is still free."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}{ASIDE}{'' if number == 1 else f'-{number}'}")).exists():
+        number += 1
+    return aside
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write an object of plain JSON values with a checksum over them and the file's name."""
+    write_whole(path, sealed_json(path.name, content))
+
+
+def sealed_json(name: str, content: Mapping[str, Any]) -> bytes:
+    """The bytes of the file `name` that `write_json` writes."""
+    plain = json.loads(json.dumps(content, default=str))
+    return (json.dumps({**plain, CHECKSUM: _digest(name, plain)}, indent=1) + "\n").encode()
+
+
+def read_json(path: Path, *needed: str) -> dict[str, Any]:
+    """What `write_json` wrote. Raises DamagedError where the file is something else, or lacks a key of `needed`;
+    FileNotFoundError where there is none. Without a checksum, as earlier versions wrote it, it is taken as it is.
+    """
+    content = _parsed(path)
+    if not isinstance(content, dict):
+        raise DamagedError(f"{path} is damaged: expected an object of JSON, found {str(content)[:40]}")
+    found = content.pop(CHECKSUM, None)
+    if found is not None and found != _digest(path.name, content):
+        raise DamagedError(f"{path} is damaged: its checksum does not fit")
+    if absent := [key for key in needed if key not in content]:
+        raise DamagedError(f"{path} is damaged: it lacks {', '.join(absent)}")
+    return content
+
+
+def write_sealed(path: Path, data: bytes) -> None:
+    """Write bytes with a checksum over them and the file's place behind them."""
+    write_whole(path, data + _seal(path, data))
+
+
+def read_sealed(path: Path) -> bytes:
+    """What `write_sealed` wrote. Raises DamagedError, and FileNotFoundError where there is none."""
+    try:
+        found = path.read_bytes()
+    except IsADirectoryError as error:
+        raise DamagedError(f"{path} is a folder, expected a file") from error
+    data, seal = found[:-SEAL_BYTES], found[-SEAL_BYTES:]
+    if seal != _seal(path, data):
+        raise DamagedError(f"{path} is damaged, or of an earlier version: its checksum does not fit")
+    return data
+
+
+def _seal(path: Path, data: bytes) -> bytes:
+    return hashlib.sha256(f"{path.parent.name}/{path.name}\n".encode() + data).digest()
+
+
+def write_keys(path: Path, keys: Iterable[str]) -> None:
+    """Write a list of keys, or of ids, with its checksum."""
+    write_json(path, {KEYS: list(keys)})
+
+
+def read_keys(path: Path) -> list[str]:
+    """What `write_keys` wrote, or a plain list, as earlier versions wrote it. Raises as `read_json` does."""
+    content = _parsed(path)
+    keys = content if isinstance(content, list) else read_json(path, KEYS)[KEYS]
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise DamagedError(f"{path} is damaged: expected a list of keys")
+    return keys
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except IsADirectoryError as error:
+        raise DamagedError(f"{path} is a folder, expected a file of JSON") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{path} is damaged: not JSON ({error})") from error
+
+
+def _digest(name: str, content: Mapping[str, Any]) -> str:
+    """The name is part of it: another file's content, whole in itself, is damage too."""
+    return hashlib.sha256(json.dumps([name, content], sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def left_in(folder: Path) -> list[Path]:
+    """The files directly in a folder, but hidden ones and what was set aside; none where there is no folder."""
+    return sorted(path for path in folder.glob("[!.]*") if path.is_file() and ASIDE not in path.name)
+
+
+@lru_cache(maxsize=256)
+def _large_digest(path: Path, size: int, time_ns: int) -> str:
+    """`file_digest`, taken once in a process as long as size and time stay."""
+    return file_digest(path)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A stage that ended well: the fingerprint of its inputs, how long it took, and what it left.
+
+    `files`: by path from the run folder, size in bytes and SHA-256; None in stamps of earlier versions.
+    """
+
+    inputs: str
+    seconds: float
+    files: Mapping[str, tuple[int, str]] | None = None
+
+    def fault(self, name: str, root: Path) -> str | None:
+        """What is wrong with a file that the stage left in the run folder `root`; None where nothing is."""
+        assert self.files is not None
+        path, (size, digest) = root / name, self.files[name]
+        if not path.exists():
+            return f"{path} is missing"
+        if not path.is_file():
+            return f"{path} is not a file"
+        status = path.stat()
+        if status.st_size != size:
+            return f"{path} is damaged ({status.st_size} bytes, expected {size})"
+        found = _large_digest(path, size, status.st_mtime_ns) if size >= LARGE_BYTES else file_digest(path)
+        return None if found == digest else f"{path} is damaged (its checksum does not fit)"
+
+    def faults(self, root: Path) -> dict[str, str]:
+        """What is wrong, by file, with all that the stage left."""
+        found = {name: self.fault(name, root) for name in self.files or ()}
+        return {name: fault for name, fault in found.items() if fault is not None}
+
+
+def listed(paths: Iterable[Path], root: Path) -> dict[str, tuple[int, str]]:
+    """Size and SHA-256 of files, by their paths from `root`."""
+    return {path.relative_to(root).as_posix(): (path.stat().st_size, file_digest(path)) for path in paths}
+
+
+def write_stamp(path: Path, stamp: Stamp) -> None:
+    """Write a stamp, whole or not at all."""
+    write_json(path, vars(stamp))
+
+
+def read_stamp(path: Path) -> Stamp | None:
+    """A stage's stamp, None where there is none. Raises DamagedError."""
+    try:
+        content = read_json(path, "inputs", "seconds")
+        files = content.get("files")
+        known = None if files is None else {name: (int(size), str(digest)) for name, (size, digest) in files.items()}
+        return Stamp(str(content["inputs"]), float(content["seconds"]), known)
+    except FileNotFoundError:
+        return None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(f"{path} is damaged: {error}") from error
+
+
+def check_file(path: Path, stamp: Path, root: Path) -> None:
+    """Raise DamagedError where a file is not as the stage of `stamp` left it in the run folder `root`.
+
+    A file that no stamp lists, such as an earlier version's, is taken as it is.
+    """
+    found, name = read_stamp(stamp), path.relative_to(root).as_posix()
+    if found is not None and found.files is not None and name in found.files and (fault := found.fault(name, root)):
+        raise DamagedError(fault)
