@@ -16,6 +16,7 @@ from gliobench.study.config import AnyModel, read_study
 from gliobench.study.context import Context, make_context
 from gliobench.study.plan.amounts import Amount, Plan, Step
 from gliobench.study.plan.counts import NO_COHORT
+from gliobench.study.plan.families import weights_of
 from gliobench.study.plan.kinds import PLANNERS
 from gliobench.study.plan.make import make_plan
 from gliobench.study.plan.unet import expected_unet, unet_size, windows
@@ -230,3 +231,11 @@ def test_memory_alive_by_hand() -> None:
         third = torch.empty(2)
     assert (second.numel(), third.numel()) == (15, 2)
     assert alive.most == 2 * 15 * 4
+
+
+@pytest.mark.parametrize("content", [b"", b'{"keys": 3, "content": [1]}\n', b"\x02\0\0\0\0\0\0\0[]", b"\xff" * 300])
+def test_damaged_weights_are_estimated_by_the_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.safetensors").write_bytes(content)
+    found = weights_of("llama-3b", tmp_path)
+    assert found is not None
+    assert (found.parameters, found.counted) == (3e9, False)

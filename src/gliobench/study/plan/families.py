@@ -80,23 +80,34 @@ class Weights:
 
 
 def weights_of(checkpoint: str, folder: Path | None) -> Weights | None:
-    """From the files where they are here, else from the name; None where neither says anything."""
-    if folder is not None and (files := sorted(folder.glob("*.safetensors"))):
-        tensors = [tensor for file in files for tensor in _tensors(file)]
-        parameters = sum(math.prod(tensor["shape"]) for tensor in tensors)
-        stored = sum(math.prod(tensor["shape"]) * BYTES.get(tensor["dtype"], 2) for tensor in tensors)
-        cache = _cache_bytes(folder) or CACHE_A_BILLION * parameters / 1e9
-        return Weights(parameters, stored / parameters, cache, True)
+    """From the files where they are here and can be read, else from the name; None where neither says anything."""
+    if folder is not None and (counted := _counted(folder)):
+        return counted
     parameters = named_parameters(checkpoint)
     if parameters is None:
         return None
     return Weights(parameters, 2.0, CACHE_A_BILLION * parameters / 1e9, False)
 
 
+def _counted(folder: Path) -> Weights | None:
+    """From the files of a checkpoint; None where there are none, or they are damaged."""
+    try:
+        tensors = [tensor for file in sorted(folder.glob("*.safetensors")) for tensor in _tensors(file)]
+        parameters = sum(math.prod(tensor["shape"]) for tensor in tensors)
+        stored = sum(math.prod(tensor["shape"]) * BYTES.get(tensor["dtype"], 2) for tensor in tensors)
+        cache = _cache_bytes(folder) or CACHE_A_BILLION * parameters / 1e9
+        return Weights(parameters, stored / parameters, cache, True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+        return None
+
+
 def _tensors(file: Path) -> list[dict[str, Any]]:
-    """The tensors that a safetensors file declares in its head; no weight is read."""
+    """The tensors that a safetensors file declares in its head; no weight is read. Raises ValueError for another."""
     with file.open("rb") as opened:
-        head = json.loads(opened.read(int.from_bytes(opened.read(8), "little")))
+        length = int.from_bytes(opened.read(8), "little")
+        if length > file.stat().st_size:
+            raise ValueError(f"{file} is no safetensors file")
+        head = json.loads(opened.read(length))
     return [tensor for name, tensor in head.items() if name != "__metadata__"]
 
 
