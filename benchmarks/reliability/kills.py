@@ -16,22 +16,26 @@ import random
 import re
 import shutil
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from run_folder import Place, command, different_tables, import_everything, keys_in, make_run, start
 from safetensors.torch import load_file
 
-MEAN_S = 4.0  # from a start to its kill, drawn from an exponential distribution: a step of any length ends some time
+MEAN_S = 4.0  # from a start to its kill, drawn from an exponential distribution
+PATIENCE = 10  # kills after which the mean is twice as long: some step may take longer on a busy machine
 
 
 def chain(place: Place, rng: random.Random, counts: Counter[str], killed_in: Counter[str]) -> Iterator[str]:
     """Start and kill until a run ends by itself; the faults."""
     shutil.rmtree(place.live)
-    while True:
-        ended = command(place.arguments("run"), kill_after_s=rng.expovariate(1 / MEAN_S))
+    for killed in count():
+        mean_s = MEAN_S * (1 + killed / PATIENCE)
+        ended = command(place.arguments("run"), kill_after_s=rng.expovariate(1 / mean_s))
         if ended.status == 0:
             break
         if ended.status != -signal.SIGKILL:
@@ -39,6 +43,7 @@ def chain(place: Place, rng: random.Random, counts: Counter[str], killed_in: Cou
             return
         counts["kills"] += 1
         killed_in[stage_of(ended.said)] += 1
+        print(f"{counts['kills']} kills, {stage_of(ended.said)}", file=sys.stderr, flush=True)
     yield from different(place)
 
 
