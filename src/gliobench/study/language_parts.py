@@ -19,6 +19,7 @@ from gliobench.study.part import (
     Planes,
     Rate,
     Real,
+    Revision,
     Seed,
     Source,
     Tasks,
@@ -120,7 +121,7 @@ class LanguageModel(Part):
     kind: Literal["vlm"]
     name: Name
     checkpoint: Source
-    revision: Text | None = None
+    revision: Revision | None = None
     adapter: Source | None = None
     finetune: FinetunePart | None = None
     quantisation: Quantisation | None = None

@@ -38,6 +38,25 @@ def _can_be_a_path(path: T) -> T:
     return path
 
 
+def _is_a_folder_or_an_id(source: str) -> str:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    if is_folder_name(source) or Path(source).is_dir():
+        return source
+    try:
+        validate_repo_id(source)
+    except HFValidationError as error:
+        raise ValueError(f"neither a folder nor an id that the hub can have: {error}") from None
+    return source
+
+
+def is_folder_name(source: str) -> bool:
+    """Whether a checkpoint is meant as a folder, rather than as an id on the hub (one or two names)."""
+    path = Path(source)
+    return path.is_absolute() or source.startswith((".", "~")) or len(path.parts) > 2
+
+
 Whole = Annotated[int, BeforeValidator(_no_truth)]
 Real = Annotated[float, BeforeValidator(_no_truth)]
 Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
@@ -56,8 +75,10 @@ Planes = Annotated[tuple[Plane, ...], Field(min_length=1), AfterValidator(_once)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_NAME)]
 Names = Annotated[tuple[Name, ...], AfterValidator(_once)]
 Text = Annotated[str, Field(min_length=1)]
+Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$", max_length=200)]  # on the hub
 Outside = Annotated[Path, AfterValidator(_can_be_a_path)]  # a file or a folder
-Source = Annotated[Text, AfterValidator(_can_be_a_path)]  # a folder, or an id on the hub
+# A folder, or an id on the hub.
+Source = Annotated[Text, AfterValidator(_can_be_a_path), AfterValidator(_is_a_folder_or_an_id)]
 
 
 class Part(BaseModel):

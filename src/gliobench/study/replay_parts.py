@@ -12,13 +12,17 @@ from gliobench.study.paths import resolved
 
 
 class ReplayPart(Part):
-    """One set of answers: a folder or a file, what was asked, what the model is called, and how it was sampled."""
+    """One set of answers: a folder or a file, what was asked, what the model is called, and how it was sampled.
+
+    `optional`: it is used where the folder holds it, and left out, which is said, where not.
+    """
 
     name: Name
     answers: Outside
     task: Literal["grade", "centre", "box", "polygon"]
     plane: Plane = "axial"
     sampling: str = ""
+    optional: bool = False
 
 
 class ConstantPart(Part):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from gliobench.grid.frame import Plane
-from gliobench.study.part import Batch, ModalityName, Name, Part, Source, Text, Whole
+from gliobench.study.part import Batch, ModalityName, Name, Part, Revision, Source, Whole
 
 TRUTH = "truth"
 UNTRAINED_VISION = ("tiny-sam", "tiny-clip")  # random weights, made on the spot
@@ -16,7 +16,7 @@ class VisionModel(Part):
 
     name: Name
     checkpoint: Source
-    revision: Text | None = None
+    revision: Revision | None = None
 
     @model_validator(mode="after")
     def _untrained_is_called_so(self) -> Self:

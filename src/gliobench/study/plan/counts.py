@@ -88,7 +88,8 @@ def _cohort(context: Context, missing: list[Missing]) -> Cohort | None:
             raise CohortError("none is named: give --cohort FOLDER, or write `cohort:` into the study file")
         return find_cohort(context.cohort)
     except CohortError as error:
-        missing.append(Missing("cohort", str(error).split("\n")[0]))
+        if context.cohort == NO_COHORT or context.cohort.exists():  # one that is not there is said with its line
+            missing.append(Missing("cohort", str(error).split("\n")[0]))
         return None
 
 
