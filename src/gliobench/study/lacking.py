@@ -9,9 +9,11 @@ from pathlib import Path
 from zipfile import is_zipfile
 
 from gliobench.models.errors import ModelError
+from gliobench.models.trained import DESCRIPTION
 from gliobench.replay.errors import ReplayError
 from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.config import PATH_KEYS, AnyModel, Study, StudyError
+from gliobench.study.network_parts import NetworkModel
 from gliobench.study.outside import own_prompts
 from gliobench.study.part import is_folder_name
 from gliobench.study.paths import REPLICATION, unset
@@ -128,6 +130,11 @@ def _unusable(study: Study, number: int, part: AnyModel) -> Iterator[Lack]:
         own_prompts(getattr(part, "prompts", None), getattr(part, "tasks", ()))
     except PromptError as error:
         yield Lack(study.place("models", number, "prompts"), str(error), absent=False)
+    if isinstance(part, NetworkModel):
+        for key, path in (("weights", part.weights), ("start", part.start)):
+            if path is not None and not any(path.rglob(DESCRIPTION) if key == "weights" else path.glob(DESCRIPTION)):
+                problem = f"{path} holds no trained network (no {DESCRIPTION}): {KINDS[key].source}"
+                yield Lack(study.place("models", number, key), problem, absent=False)
     if isinstance(part, ReplayModel):
         try:
             held_digest(part)

@@ -30,6 +30,13 @@ def _once(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
+def _not_empty(path: Any) -> Any:
+    """An empty text would be the folder of the study file."""
+    if path == "":
+        raise ValueError("expected a file or a folder, found an empty text")
+    return path
+
+
 def _can_be_a_path(path: T) -> T:
     if any(len(name.encode()) > MOST_FILE_NAME_BYTES for name in str(path).split("/")) or len(str(path)) > MOST_TEXT:
         raise ValueError(f"a name in it is longer than the {MOST_FILE_NAME_BYTES} bytes that a file's can have")
@@ -76,7 +83,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=
 Names = Annotated[tuple[Name, ...], AfterValidator(_once)]
 Text = Annotated[str, Field(min_length=1)]
 Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$", max_length=200)]  # on the hub
-Outside = Annotated[Path, AfterValidator(_can_be_a_path)]  # a file or a folder
+Outside = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_can_be_a_path)]  # a file or a folder
 # A folder, or an id on the hub.
 Source = Annotated[Text, AfterValidator(_can_be_a_path), AfterValidator(_is_a_folder_or_an_id)]
 

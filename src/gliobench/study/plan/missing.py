@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gliobench.models.trained import DESCRIPTION
 from gliobench.study.context import Context
 from gliobench.study.lacking import Lack
 from gliobench.study.language_parts import LanguageModel, ServerModel
@@ -27,9 +26,7 @@ LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wan
 
 
 def network_missing(part: NetworkModel) -> Iterator[Missing]:
-    """Weights that were trained before, and packages to log to."""
-    if part.weights is not None and part.weights.is_dir() and not any(part.weights.rglob(DESCRIPTION)):
-        yield Missing(part.name, f"weights: {part.weights} holds no trained network (no {DESCRIPTION} in it)")
+    """Packages to log to."""
     for name in part.log:
         if find_spec(LOG_PACKAGES[name]) is None:
             yield Missing(part.name, f"log: {name} needs a package: pip install 'gliobench[{name}]'")
