@@ -494,10 +494,10 @@ def _context(
 
 
 def _ready(context: "Context", *, opens_cohort: bool = False) -> "Context":
-    """The context, where all is there that its study names; the study is refused else."""
+    """The context, where all is there that its study names but answers to come; the study is refused else."""
     from gliobench.study.lacking import lacking, refuse
 
-    refuse(lacking(context.study, context.cohort if opens_cohort else None))
+    refuse(lacking(context.study, context.cohort if opens_cohort else None, answered=False))
     return context
 
 

@@ -49,6 +49,8 @@ KINDS = {
     "adapter": Kind("an adapter", False, "fine-tuning makes one, or name it by its id on the hub"),
 }
 
+HELD = ("answers", "masks")
+
 
 @dataclass(frozen=True)
 class Lack:
@@ -72,15 +74,18 @@ def _first(places: Sequence[str]) -> str:
     return places[0] + (f" (and {len(places) - 1} more entries)" if len(places) > 1 else "")
 
 
-def lacking(study: Study, cohort: Path | None) -> list[Lack]:
+def lacking(study: Study, cohort: Path | None, *, answered: bool = True) -> list[Lack]:
     """All that a study names and that is not there or cannot be used; of held answers every line is read.
 
-    `cohort`: the study's or another; None where nobody opens it.
+    `cohort`: the study's or another; None where nobody opens it. `answered`: whether held answers have to be there, and
+    not only to be fit for use where they are: questions are written before somebody answers them elsewhere.
     """
     patients: list[Lack] = []
     if cohort is not None:
         patients += _look(study.place("cohort") if cohort == study.cohort else "--cohort", KINDS["cohort"], cohort)
-    return [*patients, *_lacking_split(study), *_lacking_models(study)]
+    awaited = set() if answered else {study.place("models", n, key) for n in range(len(study.models)) for key in HELD}
+    models = [one for one in _lacking_models(study) if not (one.absent and one.place in awaited)]
+    return [*patients, *_lacking_split(study), *models]
 
 
 def _lacking_split(study: Study) -> Iterator[Lack]:

@@ -5,7 +5,6 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -46,15 +45,19 @@ def server_missing(part: ServerModel) -> Iterator[Missing]:
 
 def not_on_this_machine(context: Context) -> Iterator[Lack]:
     """Checkpoints that are not on this machine and cannot be fetched, of models that are still to be asked."""
+    known: dict[tuple[str, str | None], str] = {}  # looked up once, however many entries ask it
     for number, part in enumerate(context.study.models):
         if not isinstance(part, LanguageModel | VisionModel) or is_made_here(part.checkpoint):
             continue
         asked = all(path.exists() for path in context.folder.question_lists(part.name))
         if asked or not is_hub_id(part.checkpoint) or checkpoint_here(context, part.checkpoint, part.revision):
             continue
-        if (why := _on_the_hub(part.checkpoint, part.revision)) != FETCHED:
+        source = (part.checkpoint, part.revision)
+        if source not in known:
+            known[source] = _on_the_hub(*source)
+        if known[source] != FETCHED:
             place = context.study.place("models", number, "checkpoint")
-            yield Lack(place, f"{part.checkpoint} (a model) is not on this machine; {why}", absent=True)
+            yield Lack(place, f"{part.checkpoint} (a model) is not on this machine; {known[source]}", absent=True)
 
 
 def checkpoint_missing(part: LanguageModel | VisionModel, folder: Path | None) -> Iterator[Missing]:
@@ -68,7 +71,6 @@ def checkpoint_missing(part: LanguageModel | VisionModel, folder: Path | None) -
         yield Missing(part.name, f"checkpoint: {folder} has no config.json or no *.safetensors")
 
 
-@cache
 def _on_the_hub(checkpoint: str, revision: str | None) -> str:
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
