@@ -213,7 +213,7 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert found.count("no-split.json") == 1
     assert "hosted: the environment variable GLIOBENCH_ABSENT_KEY (key_env) is not set" in found
     assert "hosted: no server answers at http://127.0.0.1:9/v1" in found
-    assert "models.3.checkpoint: no-such-folder (a model) is not there" in found
+    assert ".checkpoint: no-such-folder (a model) is not there" in found
     assert "no-prompts.yaml (the prompts) is not there" in found
     assert "no-weights (a trained network) is not there" in found
     text += more + entry.replace("KEY", "absent")
