@@ -203,7 +203,7 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
   - {kind: vlm, name: own, checkpoint: ./no-such-folder, prompts: no-prompts.yaml, tasks: [grade]}
   - {kind: network, name: old, network: mask-segmenter, weights: no-weights}
 """
-    (tmp_path / "prompts.yaml").write_text("own: {text: What is it?}")
+    (tmp_path / "prompts.yaml").write_text("own: {text: 'What is it?'}")
     entry = "  - {kind: vlm, name: KEY-key, checkpoint: ./nowhere, prompts: prompts.yaml#KEY, tasks: [grade]}\n"
     more += entry.replace("KEY", "own")
     text = STUDY.replace("folds: 5, fold: 0", "file: no-split.json")

@@ -13,7 +13,6 @@ from gliobench.models.trained import DESCRIPTION
 from gliobench.replay.errors import ReplayError
 from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.config import PATH_KEYS, AnyModel, Study, StudyError
-from gliobench.study.network_parts import NetworkModel
 from gliobench.study.outside import own_prompts
 from gliobench.study.part import is_folder_name
 from gliobench.study.paths import REPLICATION, unset
@@ -122,30 +121,27 @@ def _of_model(study: Study, number: int, part: AnyModel) -> Iterator[Lack]:
         source = getattr(part, key, None)
         if source is not None and is_folder_name(source):
             named[key] = Path(source).expanduser()
-    found = [
-        lack for key, path in named.items() for lack in _look(study.place("models", number, key), KINDS[key], path)
-    ]
-    yield from found
-    if not found:
-        yield from _unusable(study, number, part)
+    for key, path in named.items():
+        place = study.place("models", number, key)
+        lacks = list(_look(place, KINDS[key], path))
+        yield from lacks
+        if not lacks and (fault := _fault(part, key, path)):
+            yield Lack(place, fault, absent=False)
 
 
-def _unusable(study: Study, number: int, part: AnyModel) -> Iterator[Lack]:
+def _fault(part: AnyModel, key: str, path: Path) -> str | None:
+    """Why what lies there cannot be used; None where it can, as far as a look tells."""
     try:
-        own_prompts(getattr(part, "prompts", None), getattr(part, "tasks", ()))
-    except PromptError as error:
-        yield Lack(study.place("models", number, "prompts"), str(error), absent=False)
-    if isinstance(part, NetworkModel):
-        for key, path in (("weights", part.weights), ("start", part.start)):
-            if path is not None and not any(path.rglob(DESCRIPTION) if key == "weights" else path.glob(DESCRIPTION)):
-                problem = f"{path} holds no trained network (no {DESCRIPTION}): {KINDS[key].source}"
-                yield Lack(study.place("models", number, key), problem, absent=False)
-    if isinstance(part, ReplayModel):
-        try:
+        if key == "prompts":
+            own_prompts(path, getattr(part, "tasks", ()))
+        elif isinstance(part, ReplayModel):
             held_digest(part)
-        except (ReplayError, ModelError) as error:
-            key = "masks" if part.masks is not None else "answers"
-            yield Lack(study.place("models", number, key), str(error), absent=False)
+    except (PromptError, ReplayError, ModelError) as error:
+        return str(error)
+    trained = {"weights": path.rglob, "start": path.glob}
+    if key in trained and not any(trained[key](DESCRIPTION)):
+        return f"{path} holds no trained network (no {DESCRIPTION}): {KINDS[key].source}"
+    return None
 
 
 def held_here(study: Replication) -> tuple[Replication, list[str]]:
