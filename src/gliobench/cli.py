@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gliobench.study.paths import REPLICATION
+
 if TYPE_CHECKING:
     from gliobench.study.context import Context
     from gliobench.study.progress import Terminal
@@ -24,6 +26,14 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+
+def _set_replication(folder: Path | None) -> Path | None:
+    """What `${GLIOBENCH_REPLICATION}` stands for in the study file that is read next."""
+    if folder is not None:
+        os.environ[REPLICATION] = str(folder)
+    return folder
+
 
 StudyFile = Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)]
 CohortFolder = Annotated[
@@ -42,6 +52,17 @@ FoldOption = Annotated[
     str | None,
     typer.Option(
         "--fold", help="`all`, or the number of one fold, from 0. Default: what the study file says.", metavar="K"
+    ),
+]
+ReplicationFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--replication",
+        help="Folder of the reference study's raw answers: its public repository. A study file names it "
+        "`${GLIOBENCH_REPLICATION}`.",
+        envvar="GLIOBENCH_REPLICATION",
+        callback=_set_replication,
+        show_default=False,
     ),
 ]
 Names = Annotated[
@@ -134,6 +155,7 @@ def plan(
     hardware: Annotated[
         HardwareOption, typer.Option("--hardware", help="The GPU to estimate hours for, beside this machine.")
     ] = HardwareOption.a100,
+    replication: ReplicationFolder = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="The plan as JSON on standard output, and nothing else.")
     ] = False,
@@ -147,12 +169,14 @@ def plan(
     from rich.console import Console
 
     from gliobench.study.config import StudyError
+    from gliobench.study.lacking import held_here
     from gliobench.study.plan.counts import NO_COHORT
     from gliobench.study.plan.make import make_plan
     from gliobench.study.plan.printing import plan_json, plan_tables
-    from gliobench.study.replay_parts import is_replication
+    from gliobench.study.replay_parts import is_replication, read_replication
 
     if is_replication(study):
+        held_here(read_replication(study))
         raise StudyError(f"{study} scores answers that lie there: it asks nobody, and takes seconds; there is no plan")
     context = _context(study, cohort, out, store, fold=fold, nowhere=NO_COHORT)
     made = make_plan(context, patients=patients, there=hardware.value)
@@ -178,7 +202,7 @@ def prepare(
     """
     from gliobench.study import prepare as stage
 
-    stage.prepare(_context(study, cohort, out, store, skip_bad, workers))
+    stage.prepare(_ready(_context(study, cohort, out, store, skip_bad, workers), opens_cohort=True))
 
 
 @app.command(rich_help_panel=STAGES)
@@ -189,7 +213,7 @@ def split(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store:
     """
     from gliobench.study import split as stage
 
-    stage.split(_context(study, cohort, out, store))
+    stage.split(_ready(_context(study, cohort, out, store)))
 
 
 @app.command(rich_help_panel=STAGES)
@@ -207,7 +231,7 @@ def train(
     """
     from gliobench.study.run import learn
 
-    learn(_context(study, cohort, out, store, fold=fold), model or None)
+    learn(_ready(_context(study, cohort, out, store, fold=fold)), model or None)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -231,7 +255,7 @@ def finetune(
     """
     from gliobench.study import finetune as stage
 
-    stage.finetune(_context(study, cohort, out, store, fold=fold), model or None, push_to, alone=True)
+    stage.finetune(_ready(_context(study, cohort, out, store, fold=fold)), model or None, push_to, alone=True)
 
 
 @app.command(rich_help_panel=STAGES)
@@ -254,7 +278,7 @@ def predict(
     from gliobench.study import predict as stage
     from gliobench.study.export import export_masks
 
-    context = _context(study, cohort, out, store, fold=fold)
+    context = _ready(_context(study, cohort, out, store, fold=fold))
     stage.predict(context, model or None)
     if export_nifti is not None:
         written = export_masks(context, export_nifti, model or None)
@@ -279,7 +303,7 @@ def questions(
     """
     from gliobench.study.asking_elsewhere import write_questions
 
-    written = write_questions(_context(study, cohort, out, store, fold=fold), model, to)
+    written = write_questions(_ready(_context(study, cohort, out, store, fold=fold)), model, to)
     typer.echo(f"{written} questions: {to / 'questions.jsonl'}")
 
 
@@ -318,6 +342,7 @@ def run(
     skip_bad: SkipBad = False,
     workers: Workers = 2,
     fold: FoldOption = None,
+    replication: ReplicationFolder = None,
 ) -> None:
     """Do everything: prepare, split, train, finetune, predict, score, report. Killed, it goes on where it was.
 
@@ -330,8 +355,8 @@ def run(
     from gliobench.study.run import run_stages
 
     if is_replication(study):
-        replication = read_replication(study)
-        run_replication(replication, out or Path("runs") / replication.name, _terminal())
+        held = read_replication(study)
+        run_replication(held, out or Path("runs") / held.name, _terminal())
     else:
         run_stages(_context(study, cohort, out, store, skip_bad, workers, fold))
 
@@ -401,7 +426,7 @@ def replay(
 
     Reads the reference study's text files, and a table of one row an answer (JSON lines, CSV, Parquet).
 
-    Example: `gliobench replay ../shared/replication/centre/general --task centre --protocol both`
+    Example: `gliobench replay answers/centre --task centre --protocol both`
     """
     from gliobench.replay.outcome import replay as score_held
     from gliobench.replay.printing import json_text, lines
@@ -428,6 +453,7 @@ def outlines(
     cohort: CohortFolder = None,
     out: Out = None,
     store: Store = None,
+    replication: ReplicationFolder = None,
 ) -> None:
     """Draw a test patient's truth and the models' answers in three dimensions, one PNG a model.
 
@@ -440,9 +466,9 @@ def outlines(
     from gliobench.study.replay_parts import is_replication, read_replication
 
     if is_replication(study):
-        replication = read_replication(study)
-        folder = to or (out or Path("runs") / replication.name) / "outlines"
-        for path in write_held_figures(replication, subject, model, folder):
+        held = read_replication(study)
+        folder = to or (out or Path("runs") / held.name) / "outlines"
+        for path in write_held_figures(held, subject, model, folder):
             typer.echo(f"{path}")
         return
     context = _context(study, cohort, out, store)
@@ -482,6 +508,14 @@ def _context(
         workers=workers,
         voice=_terminal(),
     )
+
+
+def _ready(context: "Context", *, opens_cohort: bool = False) -> "Context":
+    """The context, where all is there that its study names but answers to come; the study is refused else."""
+    from gliobench.study.lacking import lacking, refuse
+
+    refuse(lacking(context.study, context.cohort if opens_cohort else None, answered=False))
+    return context
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ def make_summary(per_subject: pd.DataFrame) -> pd.DataFrame:
             ("balanced_accuracy", "auc", "specificity", "accuracy"), values, strict=True
         ):
             method = "BCa bootstrap over patients" if metric == "balanced_accuracy" else "Wilson"
-            method = "not defined: the model gives no score" if np.isnan(value) else method
+            method = "undefined: the model gives no score" if np.isnan(value) else method
             rows.append((model, "grade", "grade", plane, metric, "share", value, low, high, method))
             rows[-1] += (11, asked, answered, answered / asked)
     return pd.DataFrame(rows, columns=SUMMARY)

@@ -204,7 +204,7 @@ def test_words_say_where_so_few_patients_could_never_show_anything() -> None:
 def test_words_of_undefined_and_equal_figures() -> None:
     nan = float("nan")
     none = Difference(3, nan, nan, undefined("no LGG patient"), nan, "none", nan)
-    assert sentence(("a", "b"), "auc", none, nan, 2, ()) == "not comparable (undefined: no LGG patient), n=3"
+    assert sentence(("a", "b"), "auc", none, nan, 2, ()) == "not comparable (no LGG patient), n=3"
     table = compare(scores(dice("cnn", A)), scores(dice("vlm", A)), QUICK)
     assert table.loc[0, "words"] == (
         "no difference shown: 0 in every resample, n=4; what these patients could have shown cannot be said"

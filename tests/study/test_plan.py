@@ -20,7 +20,7 @@ from gliobench.cohort.phantom import write_phantom
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
-from gliobench.study.config import SplitPart, Study, read_study
+from gliobench.study.config import SplitPart, Study, StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.language_parts import ServerModel
 from gliobench.study.plan.amounts import Amount, Plan, Step
@@ -203,20 +203,22 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
   - {kind: vlm, name: own, checkpoint: ./no-such-folder, prompts: no-prompts.yaml, tasks: [grade]}
   - {kind: network, name: old, network: mask-segmenter, weights: no-weights}
 """
-    (tmp_path / "prompts.yaml").write_text("own: {text: What is it?}")
+    (tmp_path / "prompts.yaml").write_text("own: {text: 'What is it?'}")
     entry = "  - {kind: vlm, name: KEY-key, checkpoint: ./nowhere, prompts: prompts.yaml#KEY, tasks: [grade]}\n"
-    more += entry.replace("KEY", "own") + entry.replace("KEY", "absent")
+    more += entry.replace("KEY", "own")
     text = STUDY.replace("folds: 5, fold: 0", "file: no-split.json")
     found = problems(make_plan(make_context(study_of(tmp_path, text + more), out=tmp_path, nowhere=NO_COHORT)))
     assert "cohort: none is named: give --cohort FOLDER" in found
-    assert "no-split.json: no such split file" in found
+    assert ": split.file: " in found
+    assert found.count("no-split.json") == 1
     assert "hosted: the environment variable GLIOBENCH_ABSENT_KEY (key_env) is not set" in found
     assert "hosted: no server answers at http://127.0.0.1:9/v1" in found
-    assert "own: checkpoint: the folder ./no-such-folder does not exist" in found
-    assert "no-prompts.yaml" in found
-    assert "absent-key: prompts: " in found
-    assert "own-key: prompts: " not in found
-    assert "old: weights: " in found
+    assert ".checkpoint: no-such-folder (a model) is not there" in found
+    assert "no-prompts.yaml (the prompts) is not there" in found
+    assert "no-weights (a trained network) is not there" in found
+    text += more + entry.replace("KEY", "absent")
+    with pytest.raises(StudyError, match=r"prompts: .*prompts.yaml: no prompt under the key 'absent'"):
+        make_plan(make_context(study_of(tmp_path, text), out=tmp_path, nowhere=NO_COHORT))
 
 
 FINETUNED = """\
@@ -281,7 +283,7 @@ def test_an_earlier_runs_patients_and_split_are_left_where_they_do_not_fit(
     other = make_plan(make_context(context.study, cohort=tmp_path / "other", out=context.folder.root))
     assert step(other, "", "prepare").patients.value == 6
     gone = make_context(context.study, cohort=tmp_path / "nowhere", out=context.folder.root)
-    assert "nowhere: no such folder or table" in problems(make_plan(gone))
+    assert "nowhere (the patients' scans) is not there" in problems(make_plan(gone))
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_a_changed_file_is_asked_anew(
     [
         (
             lambda t: pd.concat([t, t.iloc[[0]]]),
-            ReplayError,
+            StudyError,
             r"answers.csv:\d+: .* is answered in .*answers.csv:2 already",
         ),
         (
@@ -228,10 +228,10 @@ def test_a_changed_file_is_asked_anew(
             "none of the .* answers .* is to a question of this study",
         ),
         (lambda t: t[t["task"] != "box"], StageError, "no answer to any of the .* questions about box"),
-        (lambda t: t.drop(columns="plane"), ReplayError, "answers.csv:2: no column plane"),
-        (lambda t: t.assign(task="diagnosis"), ReplayError, "answers.csv:2: task 'diagnosis': expected grade"),
-        (lambda t: t.assign(slice=1.5), ReplayError, "answers.csv:2: `slice` is a whole number"),
-        (lambda t: t.assign(probability=1.5), ReplayError, "answers.csv:2: `probability` is that of HGG, from 0 to 1"),
+        (lambda t: t.drop(columns="plane"), StudyError, "answers.csv:2: no column plane"),
+        (lambda t: t.assign(task="diagnosis"), StudyError, "answers.csv:2: task 'diagnosis': expected grade"),
+        (lambda t: t.assign(slice=1.5), StudyError, "answers.csv:2: `slice` is a whole number"),
+        (lambda t: t.assign(probability=1.5), StudyError, "answers.csv:2: `probability` is that of HGG, from 0 to 1"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_learns(
@@ -247,7 +247,7 @@ def test_what_does_not_fit_is_refused_before_anything_learns(
 def test_records_without_text_are_refused(tmp_path: Path, phantom_cohort: Path, asked: Context) -> None:
     path = asked.folder.answers("flair-blob")
     held = sharing(asked, study_of(tmp_path, entry(path), cohort=phantom_cohort))
-    with pytest.raises(ReplayError, match="flair-blob writes no text that could be read again; masks of a network"):
+    with pytest.raises(StudyError, match="flair-blob writes no text that could be read again; masks of a network"):
         run_stages(held)
     assert not held.folder.root.exists(), "a bad file stops a study before the first stage"
 
@@ -448,7 +448,9 @@ def test_the_plan_counts_held_answers_and_says_what_is_missing(
     entries = entry(rewritten(tmp_path, table)) + f"  - {{kind: replay, name: gone, answers: {tmp_path / 'no.csv'}}}\n"
     plan = make_plan(study_of(tmp_path, entries, cohort=phantom_cohort))
     assert {step.model for step in plan.steps if step.stage == "predict"} == {"flair-blob", "held", "gone"}
-    assert [one.concerns for one in plan.missing if "no file of answers can be read here" in one.problem] == ["gone"]
+    assert [one.concerns for one in plan.missing if "no.csv (answers" in one.problem] == [
+        f"{tmp_path / 'study.yaml'}:10: models.2.answers"
+    ]
     exact = make_plan(
         replace(
             study_of(tmp_path, entry(tmp_path / "answers.csv"), cohort=phantom_cohort),

@@ -12,7 +12,7 @@ from gliobench.integrity import read_json, write_json
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.store import RecordStore
 from gliobench.study.answers import current_answers
-from gliobench.study.config import read_study, with_fold
+from gliobench.study.config import StudyError, read_study, with_fold
 from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.outside import contents
 from gliobench.study.predict import predict
@@ -121,7 +121,7 @@ def test_adapters_and_prompts_count_by_what_is_in_them(tmp_path: Path, monkeypat
 def test_a_prompt_that_is_not_there_stops_a_run_before_it_begins(tmp_path: Path, cohort: Path) -> None:
     text = HEAD + NETWORK + ASKED.replace("CHECKPOINT", "some/base, prompts: absent.yaml")
     context = study_of(tmp_path, text, cohort)
-    with pytest.raises(PromptError, match=r"absent.yaml: a prompt file cannot be read"):
+    with pytest.raises(StudyError, match=r"study.yaml:\d+: models.\d.prompts: .*absent.yaml .* is not there"):
         run_stages(context)
     assert not context.folder.prepared.exists()
 

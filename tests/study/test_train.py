@@ -11,7 +11,7 @@ import pytest
 
 from gliobench.models.errors import ModelError
 from gliobench.models.trained import read_description
-from gliobench.study.config import read_study, with_fold
+from gliobench.study.config import StudyError, read_study, with_fold
 from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.export import export_masks
 from gliobench.study.folder import StudyFolder
@@ -171,5 +171,5 @@ def test_the_whole_way_trains_nnunet_too(tmp_path: Path, phantom_cohort: Path) -
     entry = "  - {kind: nnunet, name: nnunet, python: no/python}\n"
     (tmp_path / "study.yaml").write_text(CROSSED.split("  - kind: network")[0] + entry)
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=phantom_cohort, out=tmp_path / "run")
-    with pytest.raises(ModelError, match="no/python"):
+    with pytest.raises(StudyError, match=r"models.*python: .*no/python .* is not there"):
         run_stages(context)

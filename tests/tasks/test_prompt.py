@@ -58,7 +58,7 @@ def test_a_yaml_file_by_task_by_key_and_by_fragment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("grade: [", "not valid YAML"),
+        ("grade: [", "own.yaml:1: while parsing a flow node"),
         ("[1, 2]", "no prompt under the key 'grade'"),
         ("box: {text: Where}", r"no prompt under the key 'grade' \(found box\)"),
         ("grade: {max_new_tokens: 5}", "has no text"),

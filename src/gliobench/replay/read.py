@@ -54,8 +54,9 @@ def _files(source: Path) -> list[Path]:
         return [source]
     inside = sorted(path for path in source.iterdir() if not path.name.startswith("."))
     paths = [path for path in inside if path.suffix in ENDINGS]
-    if folder := next((path for path in paths if path.is_dir()), None):
-        raise ReplayError(f"{folder} is a folder; by its name a file of answers is expected: move it elsewhere")
+    if other := next((path for path in paths if not path.is_file()), None):
+        found = "a folder" if other.is_dir() else "no file"  # a pipe or a device never ends
+        raise ReplayError(f"{other} is {found}; by its name a file of answers is expected: move it elsewhere")
     if not paths:
         folders = [path.name for path in inside if path.is_dir()]
         held = f"; it has the folders {', '.join(folders)}: give one of them" if folders else ""

@@ -14,6 +14,7 @@ from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.report import drawing, metrics, numbers
 from gliobench.report.contents import ReportContents
 from gliobench.scoring.consistency import NO_TUMOUR, UNANSWERED
+from gliobench.scoring.intervals import reason_of
 
 TITLES = {
     "agreement": "commonest answer",
@@ -124,9 +125,9 @@ def _row(
 
 def _cell(entry: Any) -> tuple[str, str]:
     if pd.isna(entry["value"]):
-        return "not defined", str(entry["interval"]).removeprefix("undefined: ")
+        return "not defined", reason_of(str(entry["interval"]))
     ends = numbers.interval(float(entry["low"]), float(entry["high"]), entry["unit"])
-    return numbers.number(float(entry["value"]), entry["unit"]), ends or str(entry["interval"]).removeprefix("none: ")
+    return numbers.number(float(entry["value"]), entry["unit"]), ends or reason_of(str(entry["interval"]))
 
 
 def _where(own: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import ReportContents
+from gliobench.scoring.intervals import reason_of
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def why_not_defined(entry: "pd.Series[Any]") -> str:
     if not any(math.isnan(float(entry[name])) for name in ("value", "low", "high")):
         return ""
     if isinstance(entry["interval"], str) and entry["interval"].strip():
-        return entry["interval"].removeprefix("not defined").lstrip(" :;,(").removesuffix(")") or entry["interval"]
+        return reason_of(entry["interval"])
     count = int(entry["n_subjects"])
     return f"only {numbers.patients(count)}" if count < 2 else "the scoring gives none for these patients"
 

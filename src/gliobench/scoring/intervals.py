@@ -35,6 +35,11 @@ class Figure:
         return undefined(reason) if reason else self
 
 
+def reason_of(interval: str) -> str:
+    """Why a figure or its interval is not defined, from the column `interval`; a method's name as it stands."""
+    return interval.removeprefix("undefined: ").removeprefix("none: ")
+
+
 def undefined(reason: str) -> Figure:
     """A figure that these patients cannot give."""
     return Figure(float("nan"), float("nan"), float("nan"), f"undefined: {reason}")

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from gliobench.study.language_parts import LanguageModel, ServerModel, ViewPart
-from gliobench.study.part import Name, Part, TaskName
+from gliobench.study.part import Name, Outside, Part, Tasks
 
 
 class ReplayModel(Part):
@@ -20,9 +20,9 @@ class ReplayModel(Part):
 
     kind: Literal["replay"]
     name: Name
-    answers: Path | None = None
-    masks: Path | None = None
-    tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
+    answers: Outside | None = None
+    masks: Outside | None = None
+    tasks: Tasks = ("grade", "centre", "box", "polygon")
     view: ViewPart = ViewPart()
     sampling: str = ""
     aggregate: Literal["majority", "mean-probability"] = "majority"

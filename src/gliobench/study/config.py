@@ -1,31 +1,53 @@
 """A study file: what is compared on which patients. YAML in, one validated `Study` out."""
 
+from collections.abc import Mapping
+from math import prod
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from gliobench.errors import GliobenchError
-from gliobench.grid.frame import Plane
 from gliobench.grid.splits import Split
 from gliobench.models.baselines import BASELINES
 from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
-from gliobench.study.lines import key_lines
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, check_by, mask_model
-from gliobench.study.part import Name, Part, TaskName
+from gliobench.study.part import (
+    Count,
+    Name,
+    Outside,
+    Part,
+    Planes,
+    Seed,
+    Share,
+    SizeVoxels,
+    TaskName,
+    Tasks,
+    Whole,
+    WholeFile,
+)
+from gliobench.study.paths import resolved
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
+from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
 
+SHOWN = 80  # characters of what was found, in a message
 PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "masks")  # of models: taken from the file's folder
-Share = Annotated[float, Field(gt=0, lt=1)]
+MOST_VOXELS = 512**3  # of a patient on the grid: 0.7 GB with four modalities and labels
 
 
 class GridPart(Part):
     """The common grid. `tumour` uses the truth to place it (an oracle); `stored` keeps z-scored voxels as they are."""
 
     preset: Literal["brain", "study", "tumour", "stored"] = "brain"
-    shape: tuple[int, int, int] = (95, 128, 128)
+    shape: tuple[SizeVoxels, SizeVoxels, SizeVoxels] = (95, 128, 128)
+
+    @field_validator("shape")
+    @classmethod
+    def _fits_memory(cls, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        if prod(shape) > MOST_VOXELS:
+            raise ValueError(f"{prod(shape)} voxels a patient; expected at most {MOST_VOXELS}")
+        return shape
 
 
 class SplitPart(Part):
@@ -41,11 +63,11 @@ class SplitPart(Part):
     scheme: Literal["holdout", "cross-validation"] = "holdout"
     test_share: Share = 0.3
     validation_share: Share = 0.15
-    folds: int = Field(default=5, ge=2)
-    fold: Annotated[int, Field(ge=0)] | Literal["all"] | None = None
-    seed: int = 0
-    file: Path | None = None
-    exclude: tuple[Path, ...] = ()
+    folds: Annotated[Whole, Field(ge=2, le=1000)] = 5
+    fold: Annotated[Whole, Field(ge=0, lt=1000)] | Literal["all"] | None = None
+    seed: Seed = 0
+    file: Outside | None = None
+    exclude: tuple[Outside, ...] = ()
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
@@ -64,10 +86,10 @@ class SlicesPart(Part):
     """Which slices a slice-by-slice model is asked about. `oracle` uses the truth: from the first tumour slice to the
     last; `brain`: every slice with brain; `predicted`: every slice of the tumour that the model `by` found."""
 
-    planes: tuple[Plane, ...] = ("axial",)
+    planes: Planes = ("axial",)
     select: Literal["oracle", "brain", "predicted"] = "oracle"
-    every: int = Field(default=1, ge=1)
-    min_area_px: int = Field(default=1, ge=1)
+    every: Annotated[Whole, Field(ge=1, le=1024)] = 1
+    min_area_px: Count = 1
     by: Name | None = None
 
     @model_validator(mode="after")
@@ -79,8 +101,8 @@ class SlicesPart(Part):
 class ConsistencyPart(Part):
     """One slice of each of `subjects` test patients is put `repeats` times to every language model that samples."""
 
-    repeats: int = Field(default=20, ge=2)
-    subjects: int = Field(default=4, ge=1)
+    repeats: Annotated[Whole, Field(ge=2, le=10_000)] = 20
+    subjects: Count = 4
     task: TaskName = "grade"
 
 
@@ -112,15 +134,15 @@ AnyModel = Annotated[
 ]
 
 
-class Study(Part):
+class Study(WholeFile):
     """A whole study."""
 
     name: Name
-    cohort: Path | None = None
+    cohort: Outside | None = None
     grid: GridPart = GridPart()
     split: SplitPart = SplitPart()
     slices: SlicesPart = SlicesPart()
-    tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon", "mask")
+    tasks: Tasks = ("grade", "centre", "box", "polygon", "mask")
     consistency: ConsistencyPart | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)
 
@@ -129,6 +151,8 @@ class Study(Part):
         names = [model.name for model in self.models]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"models: {', '.join(twice)} stands there twice; every model needs a name of its own")
+        if alike := sorted({name for name in names if [one.lower() for one in names].count(name.lower()) > 1}):
+            raise ValueError(f"models: {' and '.join(alike)} differ in capitals only, which not every disk tells apart")
         named = {"slices.by": self.slices.by} | {f"{part.name}: by": mask_model(part) for part in self.models}
         together = [part for part in self.models if isinstance(part, TogetherModel)]
         named |= {f"{part.name}: of {one}": one for part in together for one in part.of}
@@ -190,21 +214,34 @@ class StudyError(GliobenchError, ValueError):
 
 def read_study(path: Path) -> Study:
     """Read and validate a study file. Paths in it are taken from where the file lies. Raises StudyError."""
+    return _resolve_paths(read_whole(path, Study), path.parent)
+
+
+F = TypeVar("F", bound=WholeFile)
+
+
+def read_whole(path: Path, kind: type[F]) -> F:
+    """A study file as the model that it fits. Raises StudyError with a line for every mistake."""
+    file = read_file(path)
+    if not isinstance(file.content, dict):
+        found = "nothing" if file.content is None else f"a {type(file.content).__name__}"
+        raise StudyError(f"{path}:1: expected keys such as `name:` and `models:`, found {found}")
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-        lines = key_lines(text)
+        study = kind.model_validate(file.content)
+    except ValidationError as error:
+        raise StudyError("\n".join(mistake(path, file.lines, detail) for detail in error.errors())) from None
+    study.read_from(path, file.lines)
+    return study
+
+
+def read_file(path: Path) -> YamlFile:
+    """What a study file says, before it is known of what kind it is. Raises StudyError."""
+    try:
+        return read_yaml(path)
     except FileNotFoundError as error:
         raise StudyError(f"{path}: no such study file; the package's own are in the folder studies/") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise StudyError(f"{path}: not a readable YAML file: {error}") from error
-    if not isinstance(content, dict):
-        raise StudyError(f"{path}: expected keys such as `name:` and `models:`, found {type(content).__name__}")
-    try:
-        study = Study.model_validate(content)
-    except ValidationError as error:
-        raise StudyError("\n".join(mistake(path, lines, detail) for detail in error.errors())) from None
-    return _resolve_paths(study, path.parent)
+    except YamlFileError as error:
+        raise StudyError(str(error)) from None
 
 
 def with_fold(study: Study, fold: str | None) -> Study:
@@ -212,7 +249,7 @@ def with_fold(study: Study, fold: str | None) -> Study:
     if fold is None:
         return study
     part = study.split
-    if fold != "all" and not fold.isdecimal():
+    if fold != "all" and not (fold.isascii() and fold.isdecimal() and len(fold) < 10):
         raise StudyError(f"--fold {fold}: expected all, or a number")
     if fold != "all" and part.file is None and int(fold) >= part.folds:
         raise StudyError(f"--fold {fold}: expected all, or a number from 0 to {part.folds - 1}")
@@ -220,7 +257,7 @@ def with_fold(study: Study, fold: str | None) -> Study:
     return study.model_copy(update={"split": study.split.model_copy(update={"fold": chosen})})
 
 
-def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) -> str:
+def mistake(path: Path, lines: Mapping[Location, int], detail: Any) -> str:
     """One mistake as `file:line: key: what is wrong (found ...)`."""
     whole = detail["loc"]
     kinds = {place for place in range(2, len(whole)) if whole[place - 2] == "models"}  # models, number, kind, key
@@ -231,23 +268,27 @@ def mistake(path: Path, lines: dict[tuple[str | int, ...], int], detail: Any) ->
     found = detail.get("input")
     unknown = detail["type"] == "extra_forbidden"
     secret = unknown or location[-1:] == ("key_env",)  # people write a key where its variable's name belongs
-    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) and not secret else ""
+    shown = f" (found {_short(repr(found))})" if isinstance(found, str | int | float | bool) and not secret else ""
     key = ".".join(str(part) for part in location) or "study"
     message = "unknown key" if unknown else detail["msg"].removeprefix("Value error, ")
     return f"{path}:{lines.get(known, 1)}: {key}: {message}{shown}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _resolve_paths(study: Study, folder: Path) -> Study:
     models = []
     for model in study.models:
         paths = {key: getattr(model, key, None) for key in PATH_KEYS}
-        models.append(model.model_copy(update={key: folder / path for key, path in paths.items() if path}))
+        models.append(model.model_copy(update={key: resolved(folder, path) for key, path in paths.items() if path}))
     split = study.split
     split = split.model_copy(
         update={
-            "file": folder / split.file if split.file else None,
-            "exclude": tuple(folder / path for path in split.exclude),
+            "file": resolved(folder, split.file) if split.file else None,
+            "exclude": tuple(resolved(folder, path) for path in split.exclude),
         }
     )
-    cohort = folder / study.cohort if study.cohort else None
+    cohort = resolved(folder, study.cohort) if study.cohort else None
     return study.model_copy(update={"models": tuple(models), "split": split, "cohort": cohort})

@@ -1,5 +1,6 @@
 """What every stage of a study needs to know, and what the stages left for the next one."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -170,6 +171,28 @@ def read_prepared(folder: StudyFolder) -> dict[str, Any]:
     return read_stage(folder.prepared, "prepare", "cohort", "layout", "root", "subjects", "left_out")
 
 
+def check_writable(option: str, folder: Path) -> None:
+    """Raise StageError where no folder can be written at a place that an option names."""
+    try:
+        there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    except (OSError, ValueError) as error:  # a name too long, or with NUL
+        raise StageError(f"{option}: no folder can be named so: {getattr(error, 'strerror', None) or error}") from None
+    if not there.is_dir():
+        raise StageError(f"{option} {folder}: {there} is no folder; give another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StageError(f"{option} {folder}: this user may not write into {there}; give another place")
+
+
+def check_apart(cohort: Path, out: Path) -> None:
+    """Raise StageError where results would be written among the patients' scans."""
+    try:
+        scans, results = cohort.resolve(), out.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # NUL, a name too long, a link to itself
+        raise StageError(f"--cohort {str(cohort)!r}, --out {str(out)!r}: no folder can be named so ({error})") from None
+    if results == scans or scans in results.parents:
+        raise StageError(f"--out {out} lies in the cohort's folder {cohort}, which stays as it is: give another place")
+
+
 def make_context(
     study: Study,
     *,
@@ -189,4 +212,9 @@ def make_context(
         root = Path(read_prepared(folder)["root"])
     if (root := root or nowhere) is None:
         raise StageError("no cohort: give --cohort FOLDER, or write `cohort:` into the study file")
+    if root != nowhere:
+        check_apart(root, folder.root)
+    for option, place in (("--out", folder.root), ("--store", store)):
+        if place is not None:
+            check_writable(option, place)
     return Context(study, root, folder, store or folder.root / "grid", skip_bad, workers, voice or Silent())

@@ -8,6 +8,7 @@ import numpy as np
 
 from gliobench.grid.frame import Plane
 from gliobench.study.config import StudyError
+from gliobench.study.lacking import held_here
 from gliobench.study.outlines import MOST_SLICES, file_name
 from gliobench.study.replay_parts import ReplayPart, Replication
 from gliobench.tasks.answer import Answered
@@ -48,6 +49,7 @@ def write_held_figures(study: Replication, subject: str, models: Collection[str]
     from gliobench.replay.read import read_held
     from gliobench.report.outlines import write_outlines
 
+    study, _ = held_here(study)
     parts = [part for part in study.replay if part.task != "grade"]
     if unknown := sorted(set(models or ()) - {part.name for part in parts}):
         names = ", ".join(part.name for part in parts)

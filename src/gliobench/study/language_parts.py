@@ -1,17 +1,33 @@
 """Entries of a study file for language models, in this process or on a server."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from gliobench.grid.frame import Plane
 from gliobench.models.answer_modes import AnswerMode, mode_fault
 from gliobench.models.quantised import Quantisation
 from gliobench.models.unsloth import Engine
 from gliobench.models.views.view import View
-from gliobench.study.part import Name, Part, TaskName
+from gliobench.study.part import (
+    Batch,
+    Count,
+    Name,
+    Outside,
+    Part,
+    Planes,
+    Rate,
+    Real,
+    Revision,
+    Seed,
+    Source,
+    Tasks,
+    Temperature,
+    Text,
+    Tokens,
+    Whole,
+)
 
 Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
@@ -22,31 +38,31 @@ class FinetunePart(Part):
 
     engine: Engine | None = None
     method: Literal["lora", "full"] | None = None
-    rank: int | None = Field(default=None, ge=1)
-    alpha: int | None = Field(default=None, ge=1)
-    dropout: float | None = Field(default=None, ge=0, lt=1)
+    rank: Batch | None = None
+    alpha: Count | None = None
+    dropout: Real | None = Field(default=None, ge=0, lt=1)
     towers: Literal["language", "vision", "both"] | None = None
-    modules: tuple[str, ...] | None = Field(default=None, min_length=1)
-    learning_rate: float | None = Field(default=None, gt=0)
+    modules: tuple[Text, ...] | None = Field(default=None, min_length=1)
+    learning_rate: Rate | None = None
     schedule: Literal["linear", "cosine", "constant"] | None = None
-    warmup: float | None = Field(default=None, ge=0, lt=1)
-    weight_decay: float | None = Field(default=None, ge=0)
-    steps: int | None = Field(default=None, ge=1)
-    epochs: float | None = Field(default=None, gt=0)
-    batch_size: int | None = Field(default=None, ge=1)
-    accumulation: int | None = Field(default=None, ge=1)
+    warmup: Real | None = Field(default=None, ge=0, lt=1)
+    weight_decay: Real | None = Field(default=None, ge=0, le=10)
+    steps: Count | None = None
+    epochs: Real | None = Field(default=None, gt=0, le=10_000)
+    batch_size: Batch | None = None
+    accumulation: Batch | None = None
     gradient_checkpointing: bool | None = None
     optimiser: Literal["auto", "adamw", "adamw-8bit"] | None = None
     precision: Literal["auto", "float32", "bfloat16"] | None = None
-    every: int | None = Field(default=None, ge=1)
-    min_area_px: int | None = Field(default=None, ge=1)
-    tasks: tuple[TaskName, ...] | None = Field(default=None, min_length=1)
-    planes: tuple[Plane, ...] | None = Field(default=None, min_length=1)
-    evaluate_every: int | None = Field(default=None, ge=1)
-    validation_slices: int | None = Field(default=None, ge=1)
-    patience: int | None = Field(default=None, ge=1)
+    every: Annotated[Whole, Field(ge=1, le=1024)] | None = None
+    min_area_px: Count | None = None
+    tasks: Tasks | None = None
+    planes: Planes | None = None
+    evaluate_every: Count | None = None
+    validation_slices: Count | None = None
+    patience: Count | None = None
     metric: Literal["loss", "score"] | None = None
-    seed: int | None = None
+    seed: Seed | None = None
 
     @model_validator(mode="after")
     def _either_steps_or_epochs(self) -> Self:
@@ -68,11 +84,11 @@ class ViewPart(Part):
 
     name: Literal["grey", "rgb", "mosaic", "montage"] = "grey"
     modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
-    slices: int | None = None
-    step: int = Field(default=1, ge=1)
-    scale: int = Field(default=1, ge=1)
-    window: tuple[float, float] | None = None
-    percentiles: tuple[float, float] | None = None
+    slices: Whole | None = None
+    step: Annotated[Whole, Field(ge=1, le=1024)] = 1
+    scale: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    window: tuple[Real, Real] | None = None
+    percentiles: tuple[Real, Real] | None = None
     ticks: bool = False
 
     @model_validator(mode="before")
@@ -104,24 +120,24 @@ class LanguageModel(Part):
 
     kind: Literal["vlm"]
     name: Name
-    checkpoint: str
-    revision: str | None = None
-    adapter: str | None = None
+    checkpoint: Source
+    revision: Revision | None = None
+    adapter: Source | None = None
     finetune: FinetunePart | None = None
     quantisation: Quantisation | None = None
     device_map: Literal["auto"] | None = None
-    tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
+    tasks: Tasks = ("grade", "centre", "box", "polygon")
     answer: Mapping[str, AnswerMode] = {}
     view: ViewPart = ViewPart()
-    shots: int = Field(default=0, ge=0)
-    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    shots: Annotated[Whole, Field(ge=0, le=1000)] = 0
+    batch_size: Batch | Literal["auto"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    prompts: Path | None = None
-    temperature: float = Field(default=0.0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    min_p: float = Field(default=0.0, ge=0, le=1)
-    max_new_tokens: int | None = Field(default=None, ge=1)
-    seed: int = 0
+    prompts: Outside | None = None
+    temperature: Temperature = 0.0
+    top_p: Real = Field(default=1.0, gt=0, le=1)
+    min_p: Real = Field(default=0.0, ge=0, le=1)
+    max_new_tokens: Tokens | None = None
+    seed: Seed = 0
     aggregate: Aggregate = "majority"
 
     @field_validator("answer", mode="before")
@@ -174,8 +190,8 @@ class LanguageModel(Part):
 class PricesPart(Part):
     """Money for a million tokens of prompts (images included) and of answers."""
 
-    prompt: float = Field(ge=0)
-    answer: float = Field(ge=0)
+    prompt: Real = Field(ge=0, le=1e9)
+    answer: Real = Field(ge=0, le=1e9)
     currency: str = "USD"
 
 
@@ -194,22 +210,34 @@ class ServerModel(Part):
     base_url: str
     model: str = Field(min_length=1)
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
-    tasks: tuple[TaskName, ...] = ("grade", "centre", "box", "polygon")
+    tasks: Tasks = ("grade", "centre", "box", "polygon")
     view: ViewPart = ViewPart()
-    shots: int = Field(default=0, ge=0)
-    in_flight: int = Field(default=16, ge=1, le=1024)
-    timeout_s: float = Field(default=120.0, gt=0, le=3600)
-    attempts: int = Field(default=6, ge=1, le=20)
-    prompts: Path | None = None
-    temperature: float = Field(default=0.0, ge=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    max_new_tokens: int | None = Field(default=None, ge=1)
-    seed: int = 0
+    shots: Annotated[Whole, Field(ge=0, le=1000)] = 0
+    in_flight: Whole = Field(default=16, ge=1, le=1024)
+    timeout_s: Real = Field(default=120.0, gt=0, le=3600)
+    attempts: Whole = Field(default=6, ge=1, le=20)
+    prompts: Outside | None = None
+    temperature: Temperature = 0.0
+    top_p: Real = Field(default=1.0, gt=0, le=1)
+    max_new_tokens: Tokens | None = None
+    seed: Seed = 0
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     guided: Literal["structured_outputs", "guided_regex", "regex", "json_schema"] | None = None
     logprobs: bool = False
     prices: PricesPart | None = None
     aggregate: Aggregate = "majority"
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        try:
+            found = urlsplit(url)
+            known = found.scheme in ("http", "https") and found.hostname and (found.port or 1) > 0
+        except ValueError:  # brackets that do not close, a port beyond 65535
+            known = False
+        if not known or any(one.isspace() for one in url):
+            raise ValueError("expected an address such as http://127.0.0.1:8000/v1")
+        return url
 
     @model_validator(mode="after")
     def _probabilities_for_their_mean(self) -> Self:

@@ -1,12 +1,13 @@
 """Entries of a study file for models that learn from whole patients: 3D networks and the classical baseline."""
 
-from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from gliobench.models.networks import NETWORKS
-from gliobench.study.part import Name, Part
+from gliobench.study.part import Batch, Count, Name, Names, Outside, Part, Rate, Real, Seed, SizeVoxels, Whole
+
+ClassName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 
 
 def check_by(key: str, choice: str, by: str | None) -> None:
@@ -18,23 +19,23 @@ def check_by(key: str, choice: str, by: str | None) -> None:
 class TrainPart(Part):
     """How a network learns, where it departs from its recipe; see `gliobench.training.settings.TrainSettings`."""
 
-    epochs: int | None = Field(default=None, ge=1)
-    learning_rate: float | None = Field(default=None, gt=0)
-    batch_size: int | None = Field(default=None, ge=1)
-    patience: int | None = Field(default=None, ge=1)
+    epochs: Count | None = None
+    learning_rate: Rate | None = None
+    batch_size: Batch | None = None
+    patience: Count | None = None
     schedule: Literal["constant", "cosine", "poly"] | None = None
-    warmup_epochs: int | None = Field(default=None, ge=0)
-    weight_decay: float | None = Field(default=None, ge=0)
-    clip_norm: float | None = Field(default=None, ge=0)
-    ema: float | None = Field(default=None, ge=0, lt=1)
+    warmup_epochs: Whole | None = Field(default=None, ge=0, le=1_000_000)
+    weight_decay: Real | None = Field(default=None, ge=0, le=10)
+    clip_norm: Real | None = Field(default=None, ge=0, le=1e6)
+    ema: Real | None = Field(default=None, ge=0, lt=1)
     loss: Literal["dice", "dice-bce"] | None = None
     augment: bool | None = None
     balance_grades: bool | None = None
-    patch: tuple[int, int, int] | None = None
-    validate_every: int | None = Field(default=None, ge=1)
+    patch: tuple[SizeVoxels, SizeVoxels, SizeVoxels] | None = None
+    validate_every: Count | None = None
     precision: Literal["auto", "float32", "bfloat16"] | None = None
-    devices: int | None = Field(default=None, ge=1)
-    seed: int | None = None
+    devices: Whole | None = Field(default=None, ge=1, le=1024)
+    seed: Seed | None = None
 
 
 class CropPart(Part):
@@ -43,7 +44,7 @@ class CropPart(Part):
 
     around: Literal["predicted", "truth"] = "predicted"
     by: Name | None = None
-    shape: tuple[int, int, int]
+    shape: tuple[SizeVoxels, SizeVoxels, SizeVoxels]
 
     @model_validator(mode="after")
     def _by_goes_with_predicted(self) -> Self:
@@ -70,8 +71,8 @@ class NetworkModel(Part):
     sweep: tuple[TrainPart, ...] = ()
     log: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
     crop: CropPart | None = None
-    weights: Path | None = None
-    start: Path | None = None
+    weights: Outside | None = None
+    start: Outside | None = None
 
     @model_validator(mode="after")
     def _the_network_is_known(self) -> Self:
@@ -92,12 +93,12 @@ class NnUNetModel(Part):
     kind: Literal["nnunet"]
     name: Name
     regions: Literal["whole", "brats"] = "whole"
-    planner: str = "ExperimentPlanner"
+    planner: ClassName = "ExperimentPlanner"
     configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "3d_fullres"
-    trainer: str = "nnUNetTrainer"
-    epochs: int = Field(default=1000, ge=1)
-    iterations: int = Field(default=250, ge=1)
-    python: Path | None = None
+    trainer: ClassName = "nnUNetTrainer"
+    epochs: Count = 1000
+    iterations: Count = 250
+    python: Outside | None = None
 
 
 class ClassicalModel(Part):
@@ -123,7 +124,7 @@ class TogetherModel(Part):
 
     kind: Literal["together"]
     name: Name
-    of: tuple[Name, ...] = Field(min_length=2)
+    of: Names = Field(min_length=2)
 
 
 def mask_model(part: Part) -> str | None:

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from gliobench.study.config import PATH_KEYS, AnyModel
-from gliobench.study.context import Context
-from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.tasks.prompt import Prompt, read_prompt_file
 
 # What `contents` says by content, and what others say so: `start`, `weights`, `answers`, `masks`; `python` decides
@@ -31,13 +29,6 @@ def contents(part: AnyModel) -> dict[str, Any]:
 def own_prompts(path: Path | None, tasks: Sequence[str]) -> dict[str, Prompt] | None:
     """A study's own prompts for the tasks, None where it has none. Raises PromptError."""
     return {task: read_prompt_file(path, task) for task in tasks} if path else None
-
-
-def check_prompts(context: Context) -> None:
-    """Raise PromptError where a prompt cannot be read, before anything is learnt that it would be asked of."""
-    for part in context.study.models:
-        if isinstance(part, LanguageModel | ServerModel):
-            own_prompts(part.prompts, part.tasks)
 
 
 def _checkpoint(source: str) -> str:

@@ -1,25 +1,28 @@
 """Entries of a study file for answers that somebody holds: `replay:` instead of `models:`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, model_validator
 
 from gliobench.grid.frame import Plane
-from gliobench.study.config import StudyError, mistake
-from gliobench.study.lines import key_lines
-from gliobench.study.part import Name, Part
+from gliobench.study.config import read_file, read_whole
+from gliobench.study.part import Name, Outside, Part, Real, WholeFile
+from gliobench.study.paths import resolved
 
 
 class ReplayPart(Part):
-    """One set of answers: a folder or a file, what was asked, what the model is called, and how it was sampled."""
+    """One set of answers: a folder or a file, what was asked, what the model is called, and how it was sampled.
+
+    `optional`: it is used where the folder holds it, and left out, which is said, where not.
+    """
 
     name: Name
-    answers: Path
+    answers: Outside
     task: Literal["grade", "centre", "box", "polygon"]
     plane: Plane = "axial"
     sampling: str = ""
+    optional: bool = False
 
 
 class ConstantPart(Part):
@@ -28,10 +31,10 @@ class ConstantPart(Part):
     name: Name
     task: Literal["grade", "centre", "box", "polygon", "mask"]
     source: str
-    figures: dict[str, float]
+    figures: dict[str, Real]
 
 
-class Replication(Part):
+class Replication(WholeFile):
     """A whole replication."""
 
     name: Name
@@ -41,29 +44,22 @@ class Replication(Part):
     constants: tuple[ConstantPart, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [part.name.lower() for part in self.replay]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"replay: {', '.join(twice)} stands there twice; every entry needs a name of its own")
+        return self
+
 
 def is_replication(path: Path) -> bool:
-    """Whether a study file replays answers; False for what is not a readable YAML file, which is said elsewhere."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return False
+    """Whether a study file replays answers. Raises StudyError for what is not a readable YAML file."""
+    content = read_file(path).content
     return isinstance(content, dict) and "replay" in content
 
 
 def read_replication(path: Path) -> Replication:
     """Read and validate; paths are taken from where the file lies. Raises StudyError with the line of every mistake."""
-    text = path.read_text(encoding="utf-8")
-    try:
-        lines = key_lines(text)
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path}: not a readable YAML file: {error}") from error
-    try:
-        found = Replication.model_validate(yaml.safe_load(text))
-    except ValidationError as error:
-        raise StudyError("\n".join(mistake(path, lines, detail) for detail in error.errors())) from None
-    names = [part.name for part in found.replay]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise StudyError(f"{path}: replay: {', '.join(twice)} stands there twice; every entry needs a name of its own")
-    parts = tuple(part.model_copy(update={"answers": path.parent / part.answers}) for part in found.replay)
+    found = read_whole(path, Replication)
+    parts = tuple(part.model_copy(update={"answers": resolved(path.parent, part.answers)}) for part in found.replay)
     return found.model_copy(update={"replay": parts})

@@ -6,7 +6,7 @@ from gliobench.models.prediction import Question
 from gliobench.models.replayed import Place, ReplayedAnswers, ReplayedMasks, place_of
 from gliobench.replay.answers import read_answers
 from gliobench.study.answer_parts import ReplayModel
-from gliobench.study.context import Context, StageError
+from gliobench.study.context import StageError
 
 NAMED = 3  # patients, in a message
 
@@ -24,13 +24,6 @@ def replayed_model(part: ReplayModel) -> ReplayedAnswers | ReplayedMasks:
 def held_digest(part: ReplayModel) -> str:
     """Of the bytes of all that is held. Raises as `replayed_model` does."""
     return replayed_model(part).digest
-
-
-def read_held(context: Context) -> None:
-    """Read every file of held answers, so that a bad one stops a study before anything is done."""
-    for part in context.study.models:
-        if isinstance(part, ReplayModel):
-            held_digest(part)
 
 
 def check_held(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG, Fault
 from gliobench.grid.frame import Plane, SliceFrame
+from gliobench.study.context import check_writable
+from gliobench.study.lacking import held_here
 from gliobench.study.progress import Voice
 from gliobench.study.replay_parts import ReplayPart, Replication
 from gliobench.tasks.answer import Answered
@@ -34,7 +36,15 @@ TRIVIAL = frozenset({MAJORITY, CENTRE, WHOLE})
 
 
 def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
-    """Score every entry and write the report and the standard tables into `out`; returns the page."""
+    """Score every entry and write the report and the standard tables into `out`; returns the page.
+
+    Raises StudyError where answers are not there, unless they are optional, and StageError for an `out` that cannot be
+    written.
+    """
+    study, left_out = held_here(study)
+    check_writable("--out", out)
+    for sentence in left_out:
+        voice.say(sentence)
     outcomes: list[Outcome] = []
     with ProcessPoolExecutor(min(len(study.replay), os.cpu_count() or 1), _processes()) as pool:
         replayed = pool.map(_replayed, sorted(study.replay, key=lambda part: SLOWEST_FIRST.index(part.task)))
@@ -51,7 +61,7 @@ def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
     scores = _together([*(outcome.standard.scores for outcome in outcomes if outcome.standard), *trivial])
     consistency = _consistency(outcomes)
     write_scores(scores, out, consistency)
-    page = write_report(_contents(study, outcomes, scores, consistency), out / "report")
+    page = write_report(_contents(study, outcomes, scores, consistency, left_out), out / "report")
     voice.say(f"report: {page}")
     return page
 
@@ -131,7 +141,11 @@ def _consistency(outcomes: Sequence["Outcome"]) -> "Consistency | None":
 
 
 def _contents(
-    study: Replication, outcomes: Sequence["Outcome"], scores: "Scores", consistency: "Consistency | None"
+    study: Replication,
+    outcomes: Sequence["Outcome"],
+    scores: "Scores",
+    consistency: "Consistency | None",
+    left_out: Sequence[str],
 ) -> "ReportContents":
     from gliobench.report.contents import Constant, ReportContents
     from gliobench.study.held_outlines import middle_outlines
@@ -146,7 +160,7 @@ def _contents(
         votes=scores.votes,
         baselines=TRIVIAL,
         provenance={part.name: _origin(part) for part in study.replay},
-        notes=(*study.notes, *_notes(outcomes)),
+        notes=(*study.notes, *left_out, *_notes(outcomes)),
         comparisons=_comparisons(scores),
         consistency=consistency,
         sampling={part.name: part.sampling for part in study.replay},

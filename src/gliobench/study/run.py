@@ -5,11 +5,11 @@ from pathlib import Path
 
 from gliobench.study.context import Context
 from gliobench.study.finetune import check_engines, finetune
+from gliobench.study.lacking import lacking, refuse
 from gliobench.study.network_parts import NetworkModel, NnUNetModel, mask_model
-from gliobench.study.outside import check_prompts
+from gliobench.study.plan.missing import not_on_this_machine
 from gliobench.study.predict import predict, refuse_unfit
 from gliobench.study.prepare import prepare
-from gliobench.study.replayed import read_held
 from gliobench.study.report import report
 from gliobench.study.score import score
 from gliobench.study.split import split
@@ -44,8 +44,7 @@ STAGES: dict[str, Callable[[Context], object]] = {
 def run_stages(context: Context) -> Path:
     """Do every stage that is not done yet; returns the path of the report."""
     check_engines(context)
-    check_prompts(context)
-    read_held(context)
+    refuse([*lacking(context.study, context.cohort), *not_on_this_machine(context)])
     for name, stage in STAGES.items():
         stage(context)
         if name == "split":

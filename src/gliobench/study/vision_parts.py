@@ -1,11 +1,11 @@
 """Entries of a study file for models that see and do not speak: promptable segmenters and vision encoders."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from gliobench.grid.frame import Plane
-from gliobench.study.part import ModalityName, Name, Part
+from gliobench.study.part import Batch, ModalityName, Name, Part, Revision, Source, Whole
 
 TRUTH = "truth"
 UNTRAINED_VISION = ("tiny-sam", "tiny-clip")  # random weights, made on the spot
@@ -15,8 +15,8 @@ class VisionModel(Part):
     """A checkpoint: a folder, a hub id, or one of `UNTRAINED_VISION`."""
 
     name: Name
-    checkpoint: str
-    revision: str | None = None
+    checkpoint: Source
+    revision: Revision | None = None
 
     @model_validator(mode="after")
     def _untrained_is_called_so(self) -> Self:
@@ -36,7 +36,7 @@ class SegmenterModel(VisionModel):
     prompt: Literal["box", "point"] = "box"
     source: str = Field(alias="from")
     modality: ModalityName = "flair"
-    batch_size: int = Field(default=4, ge=1)
+    batch_size: Batch = 4
 
     @property
     def usable_tasks(self) -> tuple[str, ...]:
@@ -57,6 +57,6 @@ class EncoderModel(VisionModel):
     pool: Literal["mean", "slices"] = "mean"
     plane: Plane = "axial"
     select: Literal["brain", "oracle"] = "brain"
-    every: int = Field(default=4, ge=1)
+    every: Annotated[Whole, Field(ge=1, le=1024)] = 4
     channels: tuple[ModalityName, ModalityName, ModalityName] = ("t1ce", "t2", "flair")
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: Batch = 16

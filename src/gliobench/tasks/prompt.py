@@ -7,10 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gliobench.errors import GliobenchError
 from gliobench.grid.frame import SliceFrame
+from gliobench.yaml_file import YamlFileError, read_text, read_yaml
+
+MOST_TOKENS = 131_072
 
 
 class PromptError(GliobenchError, ValueError):
@@ -53,21 +54,18 @@ def read_prompt_file(path: Path | str, task: str, key: str | None = None) -> Pro
     if not path.is_file() and "#" in path.name:
         name, _, fragment = path.name.rpartition("#")
         path, key = path.with_name(name), key or fragment
-    try:
-        content = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PromptError(f"{path}: a prompt file cannot be read ({error}); expected UTF-8 text or YAML") from None
-    if path.suffix.lower() not in (".yaml", ".yml"):
-        return _prompt(path, path.stem, task, {"text": content})
     key = key or task
-    return _prompt(path, f"{path.stem}#{key}", task, _entry(path, content, key))
-
-
-def _entry(path: Path, content: str, key: str) -> Mapping[str, Any]:
     try:
-        entries = yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError) as error:
-        raise PromptError(f"{path}: not valid YAML: {error}") from None
+        if path.suffix.lower() not in (".yaml", ".yml"):
+            return _prompt(path, path.stem, task, {"text": read_text(path)})
+        return _prompt(path, f"{path.stem}#{key}", task, _entry(path, read_yaml(path).content, key))
+    except FileNotFoundError:
+        raise PromptError(f"{path}: a prompt file cannot be read: there is none; expected UTF-8 text or YAML") from None
+    except YamlFileError as error:
+        raise PromptError(str(error)) from None
+
+
+def _entry(path: Path, entries: Any, key: str) -> Mapping[str, Any]:
     if not isinstance(entries, Mapping) or not isinstance(entries.get(key), Mapping):
         known = ", ".join(map(str, entries)) if isinstance(entries, Mapping) else "no keys"
         raise PromptError(f"{path}: no prompt under the key {key!r} (found {known}); expected `{key}:` with `text:`")
@@ -78,7 +76,9 @@ def _prompt(path: Path, name: str, task: str, entry: Mapping[str, Any]) -> Promp
     text, limit = entry.get("text"), entry.get("max_new_tokens", own_prompt(task).max_new_tokens)
     if not isinstance(text, str) or not text.strip():
         raise PromptError(f"{path}: the prompt {name} has no text")
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise PromptError(f"{path}: max_new_tokens of {name} is {limit!r}; expected a whole number of 1 or more")
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST_TOKENS:
+        raise PromptError(
+            f"{path}: max_new_tokens of {name} is {limit!r}; expected a whole number of 1 to {MOST_TOKENS}"
+        )
     version = entry.get("version", f"sha256:{hashlib.sha256(text.strip().encode()).hexdigest()[:12]}")
     return Prompt(name, str(version), text.strip(), limit)

@@ -88,7 +88,8 @@ def _cohort(context: Context, missing: list[Missing]) -> Cohort | None:
             raise CohortError("none is named: give --cohort FOLDER, or write `cohort:` into the study file")
         return find_cohort(context.cohort)
     except CohortError as error:
-        missing.append(Missing("cohort", str(error).split("\n")[0]))
+        if context.cohort == NO_COHORT or context.cohort.exists():  # one that is not there is said with its line
+            missing.append(Missing("cohort", str(error).split("\n")[0]))
         return None
 
 
@@ -154,7 +155,8 @@ def _rounds(context: Context, patients: Mapping[str, Patient], missing: list[Mis
         grades = {id: grade for id, grade in grades.items() if id not in elsewhere}
         return _made(part, grades)
     except (CohortError, SplitError) as error:
-        missing.append(Missing("split", str(error).split("\n")[0]))
+        if all(path.exists() for path in (part.file, *part.exclude) if path):  # else it is said with its line
+            missing.append(Missing("split", str(error).split("\n")[0]))
     try:
         return _made(part.model_copy(update={"file": None, "fold": None}), grades)
     except SplitError:

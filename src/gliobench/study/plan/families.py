@@ -10,6 +10,7 @@ from typing import Any
 
 from gliobench.study.context import Context
 from gliobench.study.language_parts import UNTRAINED_CHECKPOINT
+from gliobench.study.part import is_folder_name
 from gliobench.study.vision_parts import UNTRAINED_VISION
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1}
@@ -146,8 +147,7 @@ def is_made_here(checkpoint: str) -> bool:
 
 def is_hub_id(checkpoint: str) -> bool:
     """Whether a name can be one on the hub, rather than a folder."""
-    path = Path(checkpoint)
-    return not path.is_absolute() and not checkpoint.startswith((".", "~")) and len(path.parts) <= 2
+    return not is_folder_name(checkpoint)
 
 
 def prompt_tokens(folder: Path, text: str, shape: tuple[int, int]) -> tuple[int, int] | None:

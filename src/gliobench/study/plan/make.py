@@ -4,8 +4,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 
 from gliobench.study.context import Context
+from gliobench.study.lacking import lacking, refuse
 from gliobench.study.plan.amounts import Amount, Basis, Files, Missing, ModelPlan, Plan, Step
-from gliobench.study.plan.counts import count
+from gliobench.study.plan.counts import NO_COHORT, count
 from gliobench.study.plan.ground import GIB, Ground, gib
 from gliobench.study.plan.hardware import GPUS, this_machine
 from gliobench.study.plan.kinds import plan_model
@@ -16,13 +17,19 @@ TOKEN_BYTES = 4  # of its text
 
 
 def make_plan(context: Context, *, patients: int | None = None, there: str = "a100") -> Plan:
-    """The plan of a study. `patients`: how many to assume where no cohort is found. `there`: one of `GPUS`."""
+    """The plan of a study. `patients`: how many to assume where no cohort is found. `there`: one of `GPUS`.
+
+    What is not there is in the plan; raises StudyError for what is there and cannot be used.
+    """
+    lacks = lacking(context.study, None if context.cohort == NO_COHORT else context.cohort)
+    refuse(lack for lack in lacks if not lack.absent)
     ground = Ground(context, count(context, patients), this_machine(), GPUS[there])
     models = [plan_model(ground, part) for part in context.study.models]
     steps = (_prepare(ground), *(step for model in models for step in model.steps), *_after(ground))
     files = tuple(_files(ground, models))
-    lacking = [one for model in models for one in model.missing]
-    missing = _said_once([*ground.counts.missing, *lacking, *_room(context, files)])
+    own = [one for model in models for one in model.missing]
+    named = [Missing(lack.place, lack.problem) for lack in lacks]
+    missing = _said_once([*ground.counts.missing, *named, *own, *_room(context, files)])
     said = [sentence for model in models for sentence in model.said]
     assumptions = (*ground.counts.assumptions, *said, *_assumptions(steps))
     return Plan(context.study.name, ground.here.name, ground.there.name, steps, files, missing, assumptions)

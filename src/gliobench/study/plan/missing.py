@@ -9,39 +9,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gliobench.models.trained import DESCRIPTION
+from gliobench.study.context import Context
+from gliobench.study.lacking import Lack
 from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.network_parts import NetworkModel
 from gliobench.study.plan.amounts import Amount, Missing
-from gliobench.study.plan.families import is_hub_id, is_made_here
+from gliobench.study.plan.families import checkpoint_here, is_hub_id, is_made_here
 from gliobench.study.plan.hardware import Hardware, torch_has_cuda
 from gliobench.study.vision_parts import VisionModel
-from gliobench.tasks.prompt import PromptError, read_prompt_file
 
+FETCHED = "it will be fetched from the hub"
 PATIENCE_S = 3.0  # for the hub and for servers
 LARGE_GIB = 4.0  # a checkpoint that nobody wants to wait for without a GPU
 LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 
 
 def network_missing(part: NetworkModel) -> Iterator[Missing]:
-    """Weights that were trained before, and packages to log to."""
-    if part.weights is not None and not any(part.weights.rglob(DESCRIPTION)):
-        yield Missing(part.name, f"weights: {part.weights} holds no trained network (no {DESCRIPTION} in it)")
+    """Packages to log to."""
     for name in part.log:
         if find_spec(LOG_PACKAGES[name]) is None:
             yield Missing(part.name, f"log: {name} needs a package: pip install 'gliobench[{name}]'")
-
-
-def prompts_missing(part: LanguageModel | ServerModel) -> Iterator[Missing]:
-    """A prompt file that cannot be used."""
-    if part.prompts is None:
-        return
-    for task in part.tasks:
-        try:
-            read_prompt_file(part.prompts, task)
-        except PromptError as error:
-            yield Missing(part.name, f"prompts: {error}")
-            return
 
 
 def server_missing(part: ServerModel) -> Iterator[Missing]:
@@ -56,32 +43,42 @@ def server_missing(part: ServerModel) -> Iterator[Missing]:
         yield Missing(part.name, f"no server answers at {part.base_url}: {error}")
 
 
-def adapter_missing(part: LanguageModel) -> Iterator[Missing]:
-    """An adapter's folder that is not there."""
-    if part.adapter and not is_hub_id(part.adapter) and not Path(part.adapter).is_dir():
-        yield Missing(part.name, f"adapter: {part.adapter} does not exist")
+def not_on_this_machine(context: Context) -> Iterator[Lack]:
+    """Checkpoints that are not on this machine and cannot be fetched, of models that are still to be asked."""
+    known: dict[tuple[str, str | None], str] = {}  # looked up once, however many entries ask it
+    for number, part in enumerate(context.study.models):
+        if not isinstance(part, LanguageModel | VisionModel) or is_made_here(part.checkpoint):
+            continue
+        asked = all(path.exists() for path in context.folder.question_lists(part.name))
+        if asked or not is_hub_id(part.checkpoint) or checkpoint_here(context, part.checkpoint, part.revision):
+            continue
+        source = (part.checkpoint, part.revision)
+        if source not in known:
+            known[source] = _on_the_hub(*source)
+        if known[source] != FETCHED:
+            place = context.study.place("models", number, "checkpoint")
+            yield Lack(place, f"{part.checkpoint} (a model) is not on this machine; {known[source]}", absent=True)
 
 
 def checkpoint_missing(part: LanguageModel | VisionModel, folder: Path | None) -> Iterator[Missing]:
     """A checkpoint that lies in no `folder` here, or lies there in part."""
-    if is_made_here(part.checkpoint):
-        return
-    if folder is None and not is_hub_id(part.checkpoint):
-        yield Missing(part.name, f"checkpoint: the folder {part.checkpoint} does not exist")
-    elif folder is None:
-        yield Missing(part.name, f"checkpoint: {part.checkpoint} is not on this machine; {_on_the_hub(part)}")
+    if is_made_here(part.checkpoint) or (folder is None and not is_hub_id(part.checkpoint)):
+        return  # a folder that is not there is said of all entries alike: `gliobench.study.lacking`
+    if folder is None:
+        why = _on_the_hub(part.checkpoint, part.revision)
+        yield Missing(part.name, f"checkpoint: {part.checkpoint} is not on this machine; {why}")
     elif not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         yield Missing(part.name, f"checkpoint: {folder} has no config.json or no *.safetensors")
 
 
-def _on_the_hub(part: LanguageModel | VisionModel) -> str:
+def _on_the_hub(checkpoint: str, revision: str | None) -> str:
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0"):
         return "and HF_HUB_OFFLINE forbids to fetch it"
-    url = f"{hub}/{part.checkpoint}/resolve/{part.revision or 'main'}/config.json"
+    url = f"{hub}/{checkpoint}/resolve/{revision or 'main'}/config.json"
     try:
         with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PATIENCE_S):
-            return "it will be fetched from the hub"
+            return FETCHED
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (401, 403):

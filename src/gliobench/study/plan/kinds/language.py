@@ -12,10 +12,8 @@ from gliobench.study.plan.families import weights_of
 from gliobench.study.plan.ground import Ground, gib
 from gliobench.study.plan.language import ask_step, checkpoint_files, finetune_step, taught_tasks
 from gliobench.study.plan.missing import (
-    adapter_missing,
     checkpoint_missing,
     gpu_missing,
-    prompts_missing,
     quantisation_missing,
     server_missing,
 )
@@ -26,7 +24,7 @@ CURE = "a smaller batch_size, quantisation: 4bit or device_map: auto"
 def plan_server(ground: Ground, part: ServerModel) -> ModelPlan:
     """What a language model on a server takes."""
     step = ask_step(ground.context, part, ground.counts, ground.here, ground.there)
-    return ModelPlan((step,), missing=(*prompts_missing(part), *server_missing(part)))
+    return ModelPlan((step,), missing=tuple(server_missing(part)))
 
 
 def plan_language(ground: Ground, part: LanguageModel) -> ModelPlan:
@@ -38,8 +36,6 @@ def plan_language(ground: Ground, part: LanguageModel) -> ModelPlan:
 
 
 def _missing(ground: Ground, part: LanguageModel, asking: Step) -> Iterator[Missing]:
-    yield from prompts_missing(part)
-    yield from adapter_missing(part)
     yield from checkpoint_missing(part, checkpoint_files(ground.context, part))
     yield from quantisation_missing(part, ground.here)
     if part.finetune is not None:
