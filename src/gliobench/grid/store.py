@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ from isal.isal_zlib import crc32  # zlib's, several times faster
 from numpy.typing import NDArray
 
 from gliobench.cohort.nifti import NiftiError
-from gliobench.cohort.read import SubjectError, faults_error, load_subject, source_digests, twin_faults
-from gliobench.cohort.subject import Cohort, Fault, Subject
+from gliobench.cohort.read import SubjectError, cohort_faults, faults_error, load_subject, source_digest
+from gliobench.cohort.subject import Cohort, Fault, Findings, Subject
 from gliobench.grid.prepare import prepare_subject
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.recipe import Recipe, content_key
@@ -45,10 +45,9 @@ class StoreError(ValueError):
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of a patient: stored, with the digest of its source images, or at fault."""
+    """What became of a patient: stored or at fault."""
 
     stored: PreparedSubject | None = None
-    images: str = ""
     faults: tuple[Fault, ...] = ()
 
 
@@ -80,12 +79,13 @@ def prepare_cohort(
     finally:
         pool.shutdown(cancel_futures=True)
     outcomes = [future.result() for future in futures]
-    twins = twin_faults({outcome.stored.id: outcome.images for outcome in outcomes if outcome.stored})
-    faults = (*cohort.faults, *(fault for outcome in outcomes for fault in outcome.faults), *twins)
+    stored = [outcome.stored for outcome in outcomes if outcome.stored]
+    together = cohort_faults(cohort, {subject.id: subject.findings for subject in stored})
+    faults = (*cohort.faults, *(fault for outcome in outcomes for fault in outcome.faults), *together)
     if faults and not skip_bad:
         raise faults_error(cohort, faults)
-    stored = [outcome.stored for outcome in outcomes if outcome.stored]
-    return [subject for subject in stored if subject.id not in {fault.subject_id for fault in twins}], faults
+    bad = {fault.subject_id for fault in together}
+    return [subject for subject in stored if subject.id not in bad], faults
 
 
 def open_subject(folder: Path) -> PreparedSubject:
@@ -104,6 +104,7 @@ def open_subject(folder: Path) -> PreparedSubject:
             native_shape=(width, height, depth),
             oracle=meta["oracle"],
             content=meta["content"],
+            findings=_findings(meta),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, f"meta.json lacks or garbles {error}") from error
@@ -112,17 +113,25 @@ def open_subject(folder: Path) -> PreparedSubject:
 def _subject(subject: Subject, labels: frozenset[int], recipe: Recipe, store: Path) -> _Outcome:
     """The stored patient, made if need be; or what is wrong with it."""
     try:
-        digests = source_digests(subject)
-        folder = store / content_key(digests.content, subject.id, subject.grade, recipe)
-        if not _is_whole(folder):
+        source = source_digest(subject)
+        keys = [content_key(source, subject.id, subject.grade, recipe, other) for other in (False, True)]
+        folder = next((store / key for key in keys if _is_whole(store / key)), None)
+        if folder is None:
             made = prepare_subject(load_subject(subject, labels), recipe)
             folder = store / made.content
             _write(made, folder)
-        return _Outcome(open_subject(folder), digests.images)
+        return _Outcome(open_subject(folder))
     except NiftiError as error:
         return _Outcome(faults=(Fault(subject.id, f"a file {error}"),))
     except SubjectError as error:
         return _Outcome(faults=error.faults)
+
+
+def _findings(meta: dict[str, Any]) -> Findings:
+    """Those of a patient that an earlier version stored are not known."""
+    kept = meta.get("findings", {})
+    voxels = {name: tuple(digests) for name, digests in kept.get("voxels", {}).items()}
+    return Findings(voxels, tuple(kept.get("labels", ())), tuple(kept.get("notes", ())))
 
 
 def _write(prepared: PreparedSubject, folder: Path) -> None:
@@ -137,6 +146,7 @@ def _write(prepared: PreparedSubject, folder: Path) -> None:
         "native_shape": prepared.native_shape,
         "oracle": prepared.oracle,
         "content": prepared.content,
+        "findings": asdict(prepared.findings),
         "files": {name: _write_array(part / name, array) for name, array in arrays.items()},
     }
     _write_bytes(part / "meta.json", json.dumps(meta, indent=1).encode())
@@ -188,16 +198,17 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether every byte of a stored patient is as it was written, and its mask, if any, not empty: an earlier version
-    stored patients whose tumour the grid loses."""
+    """Whether every byte of a stored patient is as it was written, what its voxels told is known, and its mask, if any,
+    is not empty: earlier versions stored patients without findings, and those whose tumour the grid loses."""
     if not folder.exists():
         return False
     try:
-        files = _read_meta(folder)["files"]
+        meta = _read_meta(folder)
+        files = meta["files"]
         sums = {name: crc32((folder / name).read_bytes()) for name in files}
         labels = open_subject(folder).labels
         intact = all(sums[name] == entry["crc32"] for name, entry in files.items())
-        return intact and (labels is None or bool(labels.any()))
+        return intact and "findings" in meta and (labels is None or bool(labels.any()))
     except (StoreError, OSError, KeyError, TypeError, AttributeError):
         return False
 
