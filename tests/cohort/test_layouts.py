@@ -148,7 +148,7 @@ def test_ids_that_read_like_nothing_are_ids_and_cells_that_do_are_empty(tmp_path
         (f"..,HGG,{FILES}", r"row 3: the id '\.\.' cannot be"),
         (f"a\\b,HGG,{FILES}", "row 3: the id .* cannot be"),
         (f"P2,HGG,{FILES.replace('_t2.', '_t1.')}", r"P2: one file for t1 and for t2; each needs its own .*P1_t1\.nii"),
-        (f"P2,IV,{FILES}", "P2: grade 'IV': expected LGG, HGG"),
+        (f"P2,V,{FILES}", "P2: grade 'V': expected LGG, HGG"),
     ],
 )
 def test_a_row_at_fault_is_said(tmp_path: Path, write_patient: Write, row: str, message: str) -> None:

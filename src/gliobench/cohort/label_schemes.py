@@ -6,9 +6,9 @@ BraTS 2012 to 2016: Menze 2015, doi:10.1109/TMI.2014.2377694. 2017 to 2021: Baid
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from gliobench.cohort.subject import Fault, Findings
+from gliobench.cohort.subject import Fault, Findings, Subject, named
 
 SCHEMES: Mapping[str, Mapping[int, int]] = {
     "brats-2012": {1: 1, 2: 2, 3: 1, 4: 4},  # necrosis, oedema, tumour that does not enhance, enhancing
@@ -32,6 +32,12 @@ COLUMN = "label_scheme"  # of a table
 def scheme_of(name: str) -> str | None:
     """The numbering that a patient's id, or the name of a mask's file, stands for; None where it says nothing."""
     return next((scheme for pattern, scheme in BY_NAME if pattern.match(name)), None)
+
+
+def scheme_notes(subjects: Sequence[Subject]) -> tuple[str, ...]:
+    """What the labels of patients mean who are not numbered as most of BraTS is."""
+    concerned = {name: [one.id for one in subjects if one.mask and one.relabel == SCHEMES[name]] for name in SAID}
+    return tuple(f"{named(ids)}: {SAID[name]}" for name, ids in concerned.items() if ids)
 
 
 def numbering_faults(findings: Mapping[str, Findings], stated: frozenset[str]) -> tuple[Fault, ...]:

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.align import Volume, axes_of, same_place, turned_onto
 from gliobench.cohort.check import check_geometry, check_image, check_labels, labels_in, whole_numbers
-from gliobench.cohort.label_schemes import numbering_faults
+from gliobench.cohort.label_schemes import numbering_faults, scheme_notes
 from gliobench.cohort.layouts import LAYOUTS
+from gliobench.cohort.layouts.layout import Layout, subfolders, without_mask
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
 from gliobench.cohort.subject import MODALITIES, Cohort, CohortError, Fault, Findings, RawSubject, Subject, named
 from gliobench.cohort.twins import twin_faults, voxel_digests
+
+DEEPEST, MOST_FOLDERS = 4, 100  # how far a cohort is looked for inside the folder that is named
 
 
 class SubjectError(ValueError):
@@ -33,22 +36,49 @@ class SubjectError(ValueError):
 def find_cohort(root: Path) -> Cohort:
     """Recognise the layout of a folder (or table) and find its patients, without reading a voxel.
 
-    Patients that cannot be used (files missing, an id twice) are in `faults`. Raises CohortError where there is no
-    such folder, no known layout, or no patient in it.
+    A folder around the one that holds the patients will do. Patients that cannot be used (files missing, an id twice)
+    are in `faults`. Raises CohortError where there is no such folder, no known layout, or no patient in it.
     """
-    if not root.exists():
-        raise CohortError(f"{root}: no such folder or table")
-    layout = next((layout for layout in LAYOUTS if layout.recognises(root)), None)
-    if layout is None:
-        known = "\n".join(f"  {layout.name}: {layout.expects}" for layout in LAYOUTS)
-        raise CohortError(f"{root}: no known layout; found {_listing(root)}. Known are\n{known}")
-    subjects, faults = layout.find(root)
+    try:
+        if not root.exists():
+            raise CohortError(f"{root}: no such folder or table")
+        return _find(root)
+    except OSError as error:
+        raise CohortError(f"{error.filename or root}: cannot be read: {error.strerror}") from error
+
+
+def _find(root: Path) -> Cohort:
+    inner, layout = _recognised(root)
+    subjects, faults, notes = layout.find(inner)
     counts = Counter(subject.id for subject in subjects)
     twice = [Fault(id, f"the id stands there {count} times") for id, count in sorted(counts.items()) if count > 1]
     once = sorted((subject for subject in subjects if counts[subject.id] == 1), key=lambda subject: subject.id)
     if not subjects and not faults:
-        raise CohortError(f"{root}: looks like {layout.name}, but holds no patient; expected {layout.expects}")
-    return Cohort(root.stem, root, layout.name, layout.labels, tuple(once), (*faults, *twice))
+        raise CohortError(f"{inner}: looks like {layout.name}, but holds no patient; expected {layout.expects}")
+    notes = (*notes, *scheme_notes(once), *without_mask(once))
+    return Cohort(inner.stem, inner, layout.name, layout.labels, tuple(once), (*faults, *twice), notes)
+
+
+def _recognised(root: Path) -> tuple[Path, Layout]:
+    """The folder that has a layout: `root`, or the one inside it that does; of several the one with masks."""
+    found, level = [], [root]
+    for _ in range(DEEPEST):
+        found = [(folder, layout) for folder in level if (layout := _layout(folder)) is not None]
+        if found:
+            break
+        level = [inner for folder in level if folder.is_dir() for inner in subfolders(folder)][:MOST_FOLDERS]
+    if len(found) > 1:
+        found = [one for one in found if any(subject.mask for subject in one[1].find(one[0]).subjects)] or found
+    if len(found) > 1:
+        raise CohortError(f"{root}: holds several cohorts, name one: {', '.join(str(folder) for folder, _ in found)}")
+    if not found:
+        known = "\n".join(f"  {layout.name}: {layout.expects}" for layout in LAYOUTS)
+        raise CohortError(f"{root}: no known layout; found {_listing(root)}. Known are\n{known}")
+    return found[0]
+
+
+def _layout(root: Path) -> Layout | None:
+    return next((layout for layout in LAYOUTS if layout.recognises(root)), None)
 
 
 def load_subject(subject: Subject, labels: frozenset[int]) -> RawSubject:
