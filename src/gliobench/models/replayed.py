@@ -166,9 +166,15 @@ class ReplayedMasks:
         return frozenset(Place(path.name.removesuffix(MASK_FILE), "mask") for path in self._paths)
 
     def check(self, questions: Sequence[Question]) -> None:
-        """Raise ModelError where a patient's file is no mask, or does not lie where the patient's scan does."""
+        """Raise ModelError listing every patient whose file is no mask, or does not lie where the scan does."""
+        wrong = []
         for question in questions:
-            self._mask(question.subject)
+            try:
+                self._mask(question.subject)
+            except ModelError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise ModelError("\n".join(wrong))
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction a patient, in the order asked; Missing where there is no file. Raises as `check` does."""
@@ -208,7 +214,7 @@ def _mask_labels(voxels: NDArray[np.generic]) -> NDArray[np.generic]:
         raise ValueError("expected labels, which are whole numbers from 0; is this a map of probabilities?")
     if len(values) > 1 and values[-1] not in LABELS:
         raise ValueError(
-            f"expected the labels 1 to 4, or one value alone, found {len(values)} values up to {values[-1]:g}: is this a "
-            "map of probabilities? Write 1 where the tumour is"
+            f"expected the labels 1 to 4, or one value alone, found {len(values)} values up to {values[-1]:g}: is this "
+            "a map of probabilities? Write 1 where the tumour is"
         )
     return labels
