@@ -394,7 +394,13 @@ def test_the_true_masks_are_brought_to_the_grid_as_labels_are(
 
 
 def test_masks_in_other_numbers_and_types_are_the_same_masks(tmp_path: Path, phantom_cohort: Path) -> None:
-    for place, path in enumerate(truths(phantom_cohort, tmp_path / "masks")):
+    paths = {path.name.split(".")[0]: path for path in truths(phantom_cohort, tmp_path / "masks")}
+    held = study_of(tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort)
+    held = with_shape(held, "24 32 32")
+    run_to_scores(held)
+    assert len(held.tested) == 4
+    for place, id in enumerate(held.tested):
+        path = paths[id]
         image = nib.load(path)
         labels = np.asarray(image.dataobj)
         forms = (
@@ -404,9 +410,7 @@ def test_masks_in_other_numbers_and_types_are_the_same_masks(tmp_path: Path, pha
             labels[2:-2, 3:],  # other voxels, whose affine is right
         )
         affine = image.affine @ np.array([[1, 0, 0, 2], [0, 1, 0, 3], [0, 0, 1, 0], [0, 0, 0, 1]])
-        nib.save(nib.Nifti1Image(forms[place % 4], affine if place % 4 == 3 else image.affine), path)
-    held = study_of(tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort)
-    held = with_shape(held, "24 32 32")
+        nib.save(nib.Nifti1Image(forms[place], affine if place == 3 else image.affine), path)
     run_to_scores(held)
     assert set(dice(held, "held").query("task == 'mask'")["value"]) == {1.0}
 

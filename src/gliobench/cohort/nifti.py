@@ -4,6 +4,7 @@ Faster than nibabel alone on gzipped scans, where decompression is most of the w
 how many bytes belong to the volume; no more than these are decompressed.
 """
 
+import logging
 import stat
 from io import BytesIO
 from math import prod
@@ -23,6 +24,7 @@ NIFTI_2 = (540).to_bytes(4, "little"), (540).to_bytes(4, "big")  # the size of i
 OTHER_UNITS = {1: "metres", 3: "micrometres"}  # xyzt_units; millimetres are 2, and most writers leave 0 for them
 FIRST_STEP, NEXT_STEP = 2**23, 2**16  # compressed bytes at a time: all of most files, then one member of bgzip's
 MOST_MEMBERS = 100_000  # bgzip's hold 64 KiB each; many tiny ones would never end
+_QUIET = logging.Logger("nifti", logging.CRITICAL)  # nibabel says the same twice, once without a file's name
 LARGEST_BYTES = 2**30  # 512 x 512 x 512 voxels of float64; a BraTS volume has 18 MB
 NO_ORIENTATION = (
     "the header has no orientation (sform_code and qform_code are 0), so nobody knows where left, front and top are: "
@@ -60,7 +62,8 @@ def decode_volume(data: bytes) -> tuple[NDArray[np.generic], NDArray[np.float64]
     if head[:4] in NIFTI_2:
         raise NiftiError("a NIfTI-2 file: convert it to NIfTI-1")
     try:
-        header = nib.Nifti1Header.from_fileobj(BytesIO(head))
+        header = nib.Nifti1Header.from_fileobj(BytesIO(head), check=False)
+        header.check_fix(logger=_QUIET)
         shape, dtype = tuple(map(int, header.get_data_shape())), header.get_data_dtype()
         offset = int(header.get_data_offset())
         slope, intercept = header.get_slope_inter()
