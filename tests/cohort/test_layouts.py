@@ -48,6 +48,9 @@ def test_brats_2021_has_no_grades(tmp_path: Path, write_patient: Write) -> None:
     cohort = read_cohort(tmp_path)
     assert cohort.layout == "BraTS 2021"
     assert cohort.subjects[0].grade is None
+    assert cohort.notes == ("no patient has a grade: grade cannot be asked about",)
+    (tmp_path / "clinical.csv").write_text("Patient,WHO\n")
+    assert find_cohort(tmp_path).notes[0].endswith("; not read for them: clinical.csv")
 
 
 def test_brats_2023_calls_enhancing_tumour_3(tmp_path: Path, write_patient: Write) -> None:

@@ -86,7 +86,7 @@ def test_a_missing_mask_is_named_with_what_may_be_it(tmp_path: Path, write_patie
     for id in ("P1", "P2"):
         write_patient(tmp_path, id)
     (tmp_path / "P1" / "P1_seg.nii.gz").rename(tmp_path / "P1" / "W39_1998.09.19_Segm.nii.gz")
-    (note,) = read_cohort(tmp_path).notes
+    note, _ = read_cohort(tmp_path).notes
     assert "1 patient (P1) without a mask" in note
     assert "W39_1998.09.19_Segm.nii.gz" in note
 

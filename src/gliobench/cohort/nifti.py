@@ -82,7 +82,8 @@ def decode_volume(data: bytes) -> tuple[NDArray[np.generic], NDArray[np.float64]
         raise NiftiError(NO_ORIENTATION)
     voxels = _voxels(source, shape, dtype, offset)
     if slope is not None and (slope, intercept) != (1, 0):
-        voxels = voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is no number then is a fault of its own
+            voxels = voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     return voxels, affine
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +15,19 @@ from gliobench.cohort.check import check_geometry, check_image, check_labels, la
 from gliobench.cohort.label_schemes import numbering_faults, scheme_notes
 from gliobench.cohort.layouts import LAYOUTS
 from gliobench.cohort.layouts.layout import Layout, subfolders, without_mask
+from gliobench.cohort.layouts.table import ENDINGS, TABLE
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
-from gliobench.cohort.subject import MODALITIES, Cohort, CohortError, Fault, Findings, RawSubject, Subject, named
+from gliobench.cohort.subject import (
+    MODALITIES,
+    Cohort,
+    CohortError,
+    Fault,
+    Findings,
+    RawSubject,
+    Subject,
+    named,
+    printable,
+)
 from gliobench.cohort.twins import twin_faults, voxel_digests
 
 DEEPEST, MOST_FOLDERS = 4, 100  # how far a cohort is looked for inside the folder that is named
@@ -55,8 +66,17 @@ def _find(root: Path) -> Cohort:
     once = sorted((subject for subject in subjects if counts[subject.id] == 1), key=lambda subject: subject.id)
     if not subjects and not faults:
         raise CohortError(f"{inner}: looks like {layout.name}, but holds no patient; expected {layout.expects}")
-    notes = (*notes, *scheme_notes(once), *without_mask(once))
+    notes = (*notes, *scheme_notes(once), *without_mask(once), *_without_grade(inner, layout, once))
     return Cohort(inner.stem, inner, layout.name, layout.labels, tuple(once), (*faults, *twice), notes)
+
+
+def _without_grade(root: Path, layout: Layout, subjects: Sequence[Subject]) -> Iterator[str]:
+    """A note where no grade is known, with the tables that lie there and may have them."""
+    if subjects and all(subject.grade is None for subject in subjects):
+        paths = sorted(root.iterdir()) if layout is not TABLE else []
+        tables = [path.name for path in paths if path.suffix.lower() in ENDINGS]
+        unread = f"; not read for them: {printable(', '.join(tables[:3]))}" if tables else ""
+        yield f"no patient has a grade: grade cannot be asked about{unread}"
 
 
 def _recognised(root: Path) -> tuple[Path, Layout]:

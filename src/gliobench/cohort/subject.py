@@ -112,5 +112,5 @@ def printable(text: str) -> str:
 
 def named(ids: Sequence[str], most: int = 3) -> str:
     """How many patients, and who the first of them are."""
-    first = ", ".join(ids[:most]) + (", …" if len(ids) > most else "")
+    first = printable(", ".join(ids[:most])) + (", …" if len(ids) > most else "")
     return f"{len(ids)} patient{'' if len(ids) == 1 else 's'} ({first})"
