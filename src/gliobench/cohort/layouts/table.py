@@ -110,12 +110,19 @@ def _subject(row: Mapping[str, str], grade: int | GradeError | None, table: Path
     subject = subject_of(id, None, found, mask, table, SCHEMES[scheme] if scheme else {})
     if isinstance(subject, Fault):
         return subject
-    absent = [path for path in (*found.values(), mask) if path is not None and not path.is_file()]
+    absent = [path for path in (*found.values(), mask) if path is not None and not _is_file(path)]
     if absent:
         return Fault(id, f"{table.name} names a file that is missing", absent[0])
     if isinstance(grade, GradeError):
         return Fault(id, str(grade), table)
     return replace(subject, grade=grade)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _named_scheme(id: str, mask: str) -> str | None:
