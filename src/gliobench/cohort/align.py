@@ -15,7 +15,7 @@ def same_place(one: Volume, other: Volume) -> bool:
 
 
 def same_affine(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    return bool(np.allclose(one, other, atol=AFFINE_TOLERANCE))
+    return np.array_equal(one, other) or bool(np.allclose(one, other, atol=AFFINE_TOLERANCE))
 
 
 def turned_onto(volume: Volume, reference: Volume) -> Volume | None:

@@ -1,6 +1,6 @@
 """Whether a patient's voxels can be used; every fault is named."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +49,8 @@ def check_image(subject: Subject, name: str, voxels: NDArray[np.generic]) -> Ite
         yield Fault(subject.id, found, subject.images[name].path)
 
 
-def check_labels(subject: Subject, voxels: NDArray[np.generic], known: frozenset[int]) -> Iterator[Fault]:
-    """Faults of a mask (whole numbers, or not: see `whole_numbers`): labels that are not `known`, or none at all."""
-    values = labels_in(voxels)
+def check_labels(subject: Subject, values: Sequence[float], known: frozenset[int]) -> Iterator[Fault]:
+    """Faults of a mask with these values but 0: labels that are not `known`, or none at all."""
     unknown = [f"{value:g}" for value in values if value not in known]
     if unknown:
         found, expected = ", ".join(unknown[:NAMED]), ", ".join(map(str, sorted(known)))

@@ -113,13 +113,14 @@ def load_subject(subject: Subject, labels: frozenset[int]) -> RawSubject:
     for name in MODALITIES:
         faults += check_image(subject, name, volumes[name][0])
     mask = whole_numbers(volumes["mask"][0]) if "mask" in volumes else None
+    values = [] if mask is None else labels_in(mask)
     if mask is not None:
-        faults += check_labels(subject, mask, frozenset(subject.relabel) or labels)
+        faults += check_labels(subject, values, frozenset(subject.relabel) or labels)
     if faults:
         raise SubjectError(tuple(faults))
     found = Findings(
-        voxels={name: voxel_digests(*volumes[name]) for name in MODALITIES},
-        labels=() if mask is None else tuple(map(int, labels_in(mask))),
+        voxels=voxel_digests({name: volumes[name][0] for name in MODALITIES}, volumes[MODALITIES[0]][1]),
+        labels=tuple(map(int, values)),
         notes=notes,
     )
     return RawSubject(

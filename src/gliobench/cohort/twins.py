@@ -16,16 +16,17 @@ SAME_AXES = np.array([[0, 1], [1, 1], [2, 1]])
 Sharing = dict[str, set[str]]  # a patient's modality -> the modalities of another's that have the same voxels
 
 
-def voxel_digests(voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> tuple[str, ...]:
-    """Digests of a volume (X, Y, Z): as it lies in the file and, where that is another way, as it lies in the world.
-    None of a constant volume.
+def voxel_digests(images: Mapping[str, NDArray[np.generic]], affine: NDArray[np.float64]) -> dict[str, tuple[str, ...]]:
+    """Digests of each volume (X, Y, Z) by name: as it lies in the file and, where that is another way, as it lies in
+    the world by the affine that they share. None of a constant volume.
 
     They depend on an even sample of the voxels as float32, counted from their least: two headers, types, byte orders
     and offsets of the same voxels give an equal digest, and two orientations do where the affines tell them.
     """
     turn = ornt_transform(io_orientation(affine), axcodes2ornt(("L", "P", "S")))
-    volumes = [voxels] if np.array_equal(turn, SAME_AXES) else [voxels, apply_orientation(voxels, turn)]
-    return tuple(digest for volume in volumes if (digest := _digest(volume)))
+    turned = not np.array_equal(turn, SAME_AXES)
+    both = {name: [image, apply_orientation(image, turn)] if turned else [image] for name, image in images.items()}
+    return {name: tuple(filter(None, map(_digest, volumes))) for name, volumes in both.items()}
 
 
 def _digest(volume: NDArray[np.generic]) -> str:
