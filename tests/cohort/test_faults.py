@@ -1,7 +1,11 @@
 """Every patient at fault is named, with what was found, in one message; the others can go on without them."""
 
 import gzip
+import resource
+import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -13,7 +17,7 @@ from gliobench.cohort.nifti import NiftiError, decode_volume
 from gliobench.cohort.read import find_cohort, load_subject, read_cohort
 from gliobench.cohort.subject import CohortError
 
-from .conftest import AFFINE, SHAPE, Write, save
+from .conftest import AFFINE, MODALITIES, SHAPE, Write, save
 
 
 def break_missing(folder: Path) -> None:
@@ -71,6 +75,65 @@ def break_header(folder: Path) -> None:
     (folder / f"{folder.name}_t1ce.nii.gz").write_bytes(gzip.compress(b"this is no scan"))
 
 
+def break_orientation(folder: Path) -> None:
+    image = nib.Nifti1Image(np.ones(SHAPE, np.int16), AFFINE)
+    image.set_sform(AFFINE, code=0)
+    image.set_qform(AFFINE, code=0)
+    nib.save(image, folder / f"{folder.name}_t1.nii.gz")
+
+
+def header_of(path: Path, place: int, form: str, *values: float) -> None:
+    """Write values into the header at a byte, whatever follows; see nifti1.h."""
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    struct.pack_into(form, content, place, *values)
+    path.write_bytes(gzip.compress(bytes(content)))
+
+
+def break_dimension(folder: Path) -> None:
+    header_of(folder / f"{folder.name}_t1.nii.gz", 46, "<h", 1)
+
+
+def break_type(folder: Path) -> None:
+    header_of(folder / f"{folder.name}_t1.nii.gz", 70, "<2h", 2, 8)  # uint8, of int16
+
+
+def break_promise(folder: Path) -> None:
+    header_of(folder / f"{folder.name}_t1.nii.gz", 42, "<3h", 32767, 32767, 32767)
+
+
+def break_offset(folder: Path) -> None:
+    header_of(folder / f"{folder.name}_t1.nii.gz", 108, "<f", 100)
+
+
+def break_far_offset(folder: Path) -> None:
+    header_of(folder / f"{folder.name}_t1.nii.gz", 108, "<f", 1e6)
+
+
+def break_folder(folder: Path) -> None:
+    (folder / f"{folder.name}_t1.nii.gz").unlink()
+    (folder / f"{folder.name}_t1.nii.gz").mkdir()
+
+
+def break_loop(folder: Path) -> None:
+    (folder / f"{folder.name}_t1.nii.gz").unlink()
+    (folder / f"{folder.name}_t1.nii.gz").symlink_to(f"{folder.name}_t1.nii.gz")
+
+
+def break_twice(folder: Path) -> None:
+    save(folder / f"{folder.name}_t1.nii", np.ones(SHAPE, np.int16))
+
+
+def break_hair(folder: Path) -> None:
+    path = folder / f"{folder.name}_seg.nii.gz"
+    affine = AFFINE.copy()
+    affine[0, 3] += 0.01
+    save(path, np.asarray(nib.load(path).dataobj), affine)
+
+
+def break_probabilities(folder: Path) -> None:
+    save(folder / f"{folder.name}_seg.nii.gz", np.linspace(0, 1, 60, dtype=np.float32).reshape(SHAPE))
+
+
 def break_labels(folder: Path) -> None:
     save(folder / f"{folder.name}_seg.nii.gz", np.full(SHAPE, 7, np.uint8))
 
@@ -96,6 +159,20 @@ BREAKS = {
     "voxel size": (break_voxel_size, r"has voxels of 0\.001 x 0\.001 x 0\.001 mm; expected 0\.05 to 20 mm a side"),
     "gzip": (break_gzip, "broken or truncated gzip"),
     "header": (break_header, "not a NIfTI-1 file"),
+    "orientation": (break_orientation, "the header has no orientation"),
+    "dimension": (break_dimension, r"more voxels follow than its shape \(5, 4, 1\)"),
+    "type": (break_type, "more voxels follow than its shape .* of uint8"),
+    "promise": (break_promise, "the header promises 70362301923678 bytes"),
+    "offset": (break_offset, "not a NIfTI-1 file: vox offset 100 too low"),
+    "far offset": (break_far_offset, "truncated: the header promises 60 voxels, 0 are there"),
+    "folder": (break_folder, "no file for t1"),
+    "loop": (break_loop, "no file for t1"),
+    "twice": (break_twice, r"_t1\.nii and .*_t1\.nii\.gz are both there for t1 and differ"),
+    "hair": (
+        break_hair,
+        r"the affine of mask differs .* by up to 0\.01: if only the header is wrong, give",
+    ),
+    "probabilities": (break_probabilities, r"the mask has labels 0\.0169.* and 53 more; expected 0, 1, 2, 4"),
     "labels": (break_labels, "the mask has labels 7; expected 0, 1, 2, 4"),
     "half": (break_half_labels, r"the mask has labels 1\.5"),
     "empty": (break_empty, "the mask is empty"),
@@ -140,6 +217,137 @@ def test_one_persons_images_under_two_ids_are_a_fault_of_both(tmp_path: Path, wr
     cohort = read_cohort(tmp_path, skip_bad=True)
     assert [subject.id for subject in cohort.subjects] == ["P3"]
     assert [str(fault) for fault in cohort.faults] == ["P1: the same images as P2", "P2: the same images as P1"]
+
+
+def as_float(path: Path) -> None:
+    image = nib.load(path)
+    save(path, np.asarray(image.dataobj, np.float32), image.affine)
+
+
+def turned(path: Path) -> None:
+    nib.save(nib.as_closest_canonical(nib.load(path)), path)
+
+
+def moved(path: Path) -> None:
+    save(path, np.asarray(nib.load(path).dataobj), np.diag([2.0, -1.0, 3.0, 1.0]))
+
+
+def lowered(path: Path) -> None:
+    image = nib.load(path)
+    save(path, np.asarray(image.dataobj) - 1024, image.affine)
+
+
+def packed_again(path: Path) -> None:
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1))
+
+
+def unpacked(path: Path) -> None:
+    path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+    path.unlink()
+
+
+@pytest.mark.parametrize("change", [packed_again, unpacked, as_float, turned, moved, lowered])
+def test_shared_images_are_found_by_their_voxels(tmp_path: Path, write_patient: Write, change: Any) -> None:
+    write_patient(tmp_path, "P3")
+    first, second = write_patient(tmp_path, "P1"), write_patient(tmp_path, "P2")
+    for name in MODALITIES:
+        path = second / f"P2_{name}.nii.gz"
+        path.write_bytes((first / f"P1_{name}.nii.gz").read_bytes())
+        change(path)
+    if change is turned or change is moved:
+        (second / "P2_seg.nii.gz").unlink()  # it keeps to the images as they were
+    cohort = read_cohort(tmp_path, skip_bad=True)
+    assert [str(fault) for fault in cohort.faults] == ["P1: the same images as P2", "P2: the same images as P1"]
+
+
+@pytest.mark.parametrize("shared", MODALITIES)
+def test_one_shared_modality_is_enough(tmp_path: Path, write_patient: Write, shared: str) -> None:
+    first, second = write_patient(tmp_path, "P1"), write_patient(tmp_path, "P2")
+    (second / f"P2_{shared}.nii.gz").write_bytes((first / f"P1_{shared}.nii.gz").read_bytes())
+    with pytest.raises(CohortError, match=f"P1: the same {shared} as P2\n  P2: the same {shared} as P1"):
+        read_cohort(tmp_path)
+
+
+def test_an_image_that_is_another_modality_there_is_shared_too(tmp_path: Path, write_patient: Write) -> None:
+    first, second = write_patient(tmp_path, "P1"), write_patient(tmp_path, "P2")
+    (second / "P2_t2.nii.gz").write_bytes((first / "P1_t1.nii.gz").read_bytes())
+    with pytest.raises(CohortError, match=r"P1: the same t1 \(there t2\) as P2"):
+        read_cohort(tmp_path)
+
+
+def test_an_image_that_shows_nothing_is_nobodys(tmp_path: Path, write_patient: Write) -> None:
+    for id in ("P1", "P2"):
+        save(write_patient(tmp_path, id) / f"{id}_t1.nii.gz", np.full(SHAPE, 7, np.int16))
+    assert len(read_cohort(tmp_path).subjects) == 2
+
+
+def test_a_turned_mask_is_turned_back_and_said(tmp_path: Path, write_patient: Write) -> None:
+    folder = write_patient(tmp_path, "P1")
+    cohort = find_cohort(tmp_path)
+    plain = load_subject(cohort.subjects[0], cohort.labels)
+    turned(folder / "P1_seg.nii.gz")
+    raw = load_subject(cohort.subjects[0], cohort.labels)
+    assert np.array_equal(raw.labels, plain.labels)
+    assert raw.findings.notes == ("mask was turned from RAS to LPS, the axes of flair, voxel for voxel",)
+    assert f"1 patient (P1): {raw.findings.notes[0]}" in read_cohort(tmp_path).notes
+
+
+def test_labels_a_rounding_error_off_are_the_labels(tmp_path: Path, write_patient: Write) -> None:
+    folder = write_patient(tmp_path, "P1")
+    cohort = find_cohort(tmp_path)
+    plain = load_subject(cohort.subjects[0], cohort.labels).labels
+    save(folder / "P1_seg.nii.gz", np.asarray(plain, np.float32) * np.float32(0.9999) + np.float32(1e-4))
+    assert np.array_equal(load_subject(cohort.subjects[0], cohort.labels).labels, plain)
+
+
+def test_the_same_volume_twice_is_read_once(tmp_path: Path, write_patient: Write) -> None:
+    path = write_patient(tmp_path, "P1") / "P1_t1.nii.gz"
+    path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+    assert read_cohort(tmp_path).subjects[0].images["t1"].path == path
+
+
+def test_a_gzip_that_unpacks_to_gigabytes_is_left_where_the_volume_ends() -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    zeros = bytes(2**24)
+    pieces = [packer.compress(nib.Nifti1Image(np.ones(SHAPE, np.int16), AFFINE).to_bytes())]
+    pieces += [packer.compress(zeros) for _ in range(64)]  # 1 GiB
+    bomb = b"".join([*pieces, packer.flush()])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(NiftiError, match="more voxels follow"):
+        decode_volume(bomb)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize("cuts", [(100,), (352,), (353, 360), (1, 2, 3, 400)])
+def test_a_gzip_in_several_members_is_one_volume(cuts: tuple[int, ...]) -> None:
+    voxels = np.arange(60, dtype=np.int16).reshape(SHAPE)
+    data = nib.Nifti1Image(voxels, AFFINE).to_bytes()
+    members = [data[start:end] for start, end in zip((0, *cuts), (*cuts, None), strict=True)]
+    packed = b"".join(map(gzip.compress, members))
+    assert np.array_equal(decode_volume(packed)[0], voxels)
+    assert np.array_equal(decode_volume(packed + bytes(512))[0], voxels)
+    with pytest.raises(NiftiError, match="other bytes follow"):
+        decode_volume(packed + b"more")
+
+
+def test_every_flipped_bit_of_a_gzip_is_seen() -> None:
+    voxels = np.random.default_rng(0).integers(0, 9, SHAPE).astype(np.int16)
+    packed = gzip.compress(nib.Nifti1Image(voxels, AFFINE).to_bytes(), mtime=0)
+    for place in range(10, len(packed)):  # behind gzip's own header, whose time and system mean nothing
+        damaged = bytearray(packed)
+        damaged[place] ^= 1 << place % 8
+        try:
+            assert np.array_equal(decode_volume(bytes(damaged))[0], voxels)
+        except NiftiError:
+            continue
+
+
+def test_names_that_a_terminal_would_obey_are_escaped(tmp_path: Path, write_patient: Write) -> None:
+    write_patient(tmp_path, "P\x1b[31m1")
+    write_patient(tmp_path, "P2")
+    with pytest.raises(CohortError, match=r"P\\x1b\[31m1: the id .* cannot be a file's name") as caught:
+        read_cohort(tmp_path)
+    assert "\x1b" not in str(caught.value)
 
 
 @given(st.binary(max_size=800))

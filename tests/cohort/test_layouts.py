@@ -48,6 +48,9 @@ def test_brats_2021_has_no_grades(tmp_path: Path, write_patient: Write) -> None:
     cohort = read_cohort(tmp_path)
     assert cohort.layout == "BraTS 2021"
     assert cohort.subjects[0].grade is None
+    assert cohort.notes == ("no patient has a grade: grade cannot be asked about",)
+    (tmp_path / "clinical.csv").write_text("Patient,WHO\n")
+    assert find_cohort(tmp_path).notes[0].endswith("; not read for them: clinical.csv")
 
 
 def test_brats_2023_calls_enhancing_tumour_3(tmp_path: Path, write_patient: Write) -> None:
@@ -148,7 +151,7 @@ def test_ids_that_read_like_nothing_are_ids_and_cells_that_do_are_empty(tmp_path
         (f"..,HGG,{FILES}", r"row 3: the id '\.\.' cannot be"),
         (f"a\\b,HGG,{FILES}", "row 3: the id .* cannot be"),
         (f"P2,HGG,{FILES.replace('_t2.', '_t1.')}", r"P2: one file for t1 and for t2; each needs its own .*P1_t1\.nii"),
-        (f"P2,IV,{FILES}", "P2: grade 'IV': expected LGG, HGG"),
+        (f"P2,V,{FILES}", "P2: grade 'V': expected LGG, HGG"),
     ],
 )
 def test_a_row_at_fault_is_said(tmp_path: Path, write_patient: Write, row: str, message: str) -> None:

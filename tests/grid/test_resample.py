@@ -55,6 +55,12 @@ def test_nearest_takes_the_voxel_under_the_affine_and_zero_outside() -> None:
     assert np.array_equal(sampled[1:], volume[0:3, 0:6:2, 1:3])
 
 
+def test_half_way_between_two_voxels_nearest_takes_the_upper_one() -> None:
+    volume = np.array([10, 20, 30])[:, None, None]
+    sampled = nearest(volume, Placement((-0.5, 0.0, 0.0), (1.0, 1.0, 1.0), (4, 1, 1)))
+    assert sampled.ravel().tolist() == [10, 20, 30, 0]  # at -0.5, 0.5, 1.5 and 2.5, where the volume has ended
+
+
 def test_a_grid_centred_on_a_box_has_its_middle_there() -> None:
     scan = Scan(np.zeros((4, 9, 9, 9)), None, np.diag([2.0, 1.0, 0.5, 1.0]))
     placement = centred(np.array([4.0, 4.5, 5.0]), (1.0, 1.0, 1.0), (4, 5, 6), scan)

@@ -393,6 +393,28 @@ def test_the_true_masks_are_brought_to_the_grid_as_labels_are(
     assert "(Phantom" in said(held), "patients who are not tested"
 
 
+def test_masks_in_other_numbers_and_types_are_the_same_masks(tmp_path: Path, phantom_cohort: Path) -> None:
+    paths = {path.name.split(".")[0]: path for path in truths(phantom_cohort, tmp_path / "masks")}
+    held = study_of(tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort)
+    held = with_shape(held, "24 32 32")
+    run_to_scores(held)
+    assert len(held.tested) == 4
+    for place, id in enumerate(held.tested):
+        path = paths[id]
+        image = nib.load(path)
+        labels = np.asarray(image.dataobj)
+        forms = (
+            np.where(labels > 0, 255, 0).astype(np.uint8),
+            (labels * 0.999).astype(np.float32),  # a rounding error off
+            (labels > 0).astype(np.float64),
+            labels[2:-2, 3:],  # other voxels, whose affine is right
+        )
+        affine = image.affine @ np.array([[1, 0, 0, 2], [0, 1, 0, 3], [0, 0, 1, 0], [0, 0, 0, 1]])
+        nib.save(nib.Nifti1Image(forms[place], affine if place == 3 else image.affine), path)
+    run_to_scores(held)
+    assert set(dice(held, "held").query("task == 'mask'")["value"]) == {1.0}
+
+
 def test_a_patient_without_a_mask_is_missing(tmp_path: Path, phantom_cohort: Path) -> None:
     paths = truths(phantom_cohort, tmp_path / "masks")
     held = study_of(tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort)
@@ -415,13 +437,25 @@ def spoil(path: Path, how: str) -> None:
             path.write_bytes(path.read_bytes()[:200])
         case "probabilities":
             nib.save(nib.Nifti1Image((voxels > 0) * np.float32(0.4), affine), path)
-        case "elsewhere":
+        case "map of 0 to 255":
+            nib.save(nib.Nifti1Image(np.where(voxels > 0, 60 * voxels, 3).astype(np.uint8), affine), path)
+        case "lost header":
             nib.save(nib.Nifti1Image(voxels, np.eye(4)), path)
-        case "turned":
+        case "lost header, other axes":
+            nib.save(nib.Nifti1Image(voxels.transpose(2, 1, 0), np.eye(4)), path)
+        case "lost header, cropped":
+            nib.save(nib.Nifti1Image(voxels[1:], np.diag([-1.0, -1, 1, 1])), path)
+        case "a hair off":
+            affine[0, 3] += 0.01
+            nib.save(nib.Nifti1Image(voxels, affine), path)
+        case "cropped, elsewhere":
+            affine[:3, 3] += 500
+            nib.save(nib.Nifti1Image(voxels[1:], affine), path)
+        case "cropped, turned":
             angle = np.deg2rad(5)
             turn = np.eye(4)
             turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-            nib.save(nib.Nifti1Image(voxels, affine @ turn), path)
+            nib.save(nib.Nifti1Image(voxels[1:], affine @ turn), path)
 
 
 @pytest.mark.parametrize(
@@ -429,16 +463,22 @@ def spoil(path: Path, how: str) -> None:
     [
         ("broken", "broken or truncated gzip"),
         ("probabilities", "expected labels, which are whole numbers"),
-        ("elsewhere", "100% of its tumour lies outside the patient's scan"),
-        ("turned", "voxels from those of the patient's scan: resample it"),
+        ("map of 0 to 255", "expected the labels 1 to 4, or one value alone, found .* values up to 240"),
+        ("lost header", "shape of the patient's scan, .* and another affine, by up to"),
+        ("lost header, other axes", "shape of the patient's scan, .* and another affine, by up to"),
+        ("lost header, cropped", "its affine says nothing"),
+        ("a hair off", "another affine, by up to 0.01: if only the header is wrong, give it the scan's"),
+        ("cropped, elsewhere", "100% of its tumour lies outside the patient's scan"),
+        ("cropped, turned", "voxels from those of the patient's scan: resample it"),
     ],
 )
 def test_a_bad_mask_is_refused_by_name(tmp_path: Path, phantom_cohort: Path, how: str, message: str) -> None:
     for path in truths(phantom_cohort, tmp_path / "masks"):
         spoil(path, how)
     held = study_of(tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort)
-    with pytest.raises(ModelError, match=rf"masks/Phantom\w+.nii.gz: .*{message}"):
+    with pytest.raises(ModelError, match=rf"masks/Phantom\w+.nii.gz: .*{message}") as caught:
         run_stages(with_shape(held, "24 32 32"))
+    assert str(caught.value).count("masks/Phantom") == 4, "every test patient, not the first alone"
     assert not list(held.folder.root.glob("answers/*"))
 
 

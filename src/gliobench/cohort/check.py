@@ -1,16 +1,16 @@
 """Whether a patient's voxels can be used; every fault is named."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.align import Volume, same_affine
 from gliobench.cohort.subject import Fault, Subject
 
-AFFINE_TOLERANCE = 1e-3  # millimetres; writers round affines differently
 VOXEL_MM = (0.05, 20.0)  # from a microscope's to a localiser's; beyond, the affine is in other units
-
-Volume = tuple[NDArray[np.generic], NDArray[np.float64]]
+ROUNDED = 0.01  # labels that a file stores scaled, or as float32, are so far from whole numbers at most
+NAMED = 5  # labels, in a message
 
 
 def check_geometry(subject: Subject, volumes: Mapping[str, Volume]) -> Iterator[Fault]:
@@ -28,9 +28,14 @@ def check_geometry(subject: Subject, volumes: Mapping[str, Volume]) -> Iterator[
             yield Fault(subject.id, f"{name} has {other.ndim} axes {other.shape}; expected 3")
         elif other.shape != voxels.shape:
             yield Fault(subject.id, f"{name} has the shape {other.shape}, {first} has {voxels.shape}")
-        if not np.allclose(other_affine, affine, atol=AFFINE_TOLERANCE):
+        if not same_affine(other_affine, affine):
             apart = float(np.abs(other_affine - affine).max())
-            yield Fault(subject.id, f"the affine of {name} differs from that of {first} by up to {apart:.3g}")
+            yield Fault(
+                subject.id,
+                f"the affine of {name} differs from that of {first} by up to {apart:.3g}: if only the header is "
+                f"wrong, give {name} that of {first} (FSL: fslcpgeom); else resample it onto {first}",
+                subject.mask if name == "mask" else subject.images[name].path,
+            )
 
 
 def check_image(subject: Subject, name: str, voxels: NDArray[np.generic]) -> Iterator[Fault]:
@@ -44,12 +49,30 @@ def check_image(subject: Subject, name: str, voxels: NDArray[np.generic]) -> Ite
         yield Fault(subject.id, found, subject.images[name].path)
 
 
-def check_labels(subject: Subject, voxels: NDArray[np.generic], known: frozenset[int]) -> Iterator[Fault]:
-    """Faults of a mask: labels that its layout does not know, or none at all."""
-    values = np.flatnonzero(np.bincount(voxels.ravel(order="K"))) if voxels.dtype == np.uint8 else np.unique(voxels)
-    unknown = [f"{value:g}" for value in values.tolist() if value != 0 and value not in known]
+def check_labels(subject: Subject, values: Sequence[float], known: frozenset[int]) -> Iterator[Fault]:
+    """Faults of a mask with these values but 0: labels that are not `known`, or none at all."""
+    unknown = [f"{value:g}" for value in values if value not in known]
     if unknown:
-        expected = ", ".join(map(str, sorted(known)))
-        yield Fault(subject.id, f"the mask has labels {', '.join(unknown)}; expected 0, {expected}", subject.mask)
-    elif not any(values.tolist()):
+        found, expected = ", ".join(unknown[:NAMED]), ", ".join(map(str, sorted(known)))
+        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        yield Fault(subject.id, f"the mask has labels {found}{more}; expected 0, {expected}", subject.mask)
+    elif not values:
         yield Fault(subject.id, "the mask is empty: no voxel is tumour", subject.mask)
+    elif subject.relabel and not any(subject.relabel[int(value)] for value in values):
+        found = ", ".join(f"{value:g}" for value in values)
+        yield Fault(subject.id, f"the mask has the label {found} alone, which is not tumour", subject.mask)
+
+
+def whole_numbers(voxels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """A mask's labels: those that are a rounding error from whole numbers as int64, all others as they are."""
+    if np.issubdtype(voxels.dtype, np.integer) or not np.isfinite(voxels).all():
+        return voxels
+    rounded = np.rint(voxels)
+    near = np.abs(voxels - rounded).max(initial=0) <= ROUNDED and np.abs(rounded).max(initial=0) < 2**31
+    return rounded.astype(np.int64) if near else voxels
+
+
+def labels_in(voxels: NDArray[np.generic]) -> list[float]:
+    """The values of a mask but 0, in order."""
+    values = np.flatnonzero(np.bincount(voxels.ravel(order="K"))) if voxels.dtype == np.uint8 else np.unique(voxels)
+    return [value for value in values.tolist() if value != 0]

@@ -2,19 +2,36 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.cohort.check import Volume, check_geometry, check_image, check_labels
+from gliobench.cohort.align import Volume, axes_of, same_place, turned_onto
+from gliobench.cohort.check import check_geometry, check_image, check_labels, labels_in, whole_numbers
+from gliobench.cohort.label_schemes import numbering_faults, scheme_notes
 from gliobench.cohort.layouts import LAYOUTS
+from gliobench.cohort.layouts.layout import Layout, subfolders, without_mask
+from gliobench.cohort.layouts.table import ENDINGS, TABLE
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
-from gliobench.cohort.subject import MODALITIES, Cohort, CohortError, Fault, RawSubject, Subject
+from gliobench.cohort.subject import (
+    MODALITIES,
+    Cohort,
+    CohortError,
+    Fault,
+    Findings,
+    RawSubject,
+    Subject,
+    named,
+    printable,
+)
+from gliobench.cohort.twins import twin_faults, voxel_digests
 from gliobench.errors import GliobenchError
+
+DEEPEST, MOST_FOLDERS = 4, 100  # how far a cohort is looked for inside the folder that is named
 
 
 class SubjectError(GliobenchError, ValueError):
@@ -28,32 +45,61 @@ class SubjectError(GliobenchError, ValueError):
         return SubjectError, (self.faults,)  # so that it survives the way back from a worker process
 
 
-class SourceDigests(NamedTuple):
-    """SHA-256 of a patient's files, hexadecimal: of the `images` alone, and of all the `content`."""
-
-    images: str
-    content: str
-
-
 def find_cohort(root: Path) -> Cohort:
     """Recognise the layout of a folder (or table) and find its patients, without reading a voxel.
 
-    Patients that cannot be used (files missing, an id twice) are in `faults`. Raises CohortError where there is no
-    such folder, no known layout, or no patient in it.
+    A folder around the one that holds the patients will do. Patients that cannot be used (files missing, an id twice)
+    are in `faults`. Raises CohortError where there is no such folder, no known layout, or no patient in it.
     """
-    if not root.exists():
-        raise CohortError(f"{root}: no such folder or table")
-    layout = next((layout for layout in LAYOUTS if layout.recognises(root)), None)
-    if layout is None:
-        known = "\n".join(f"  {layout.name}: {layout.expects}" for layout in LAYOUTS)
-        raise CohortError(f"{root}: no known layout; found {_listing(root)}. Known are\n{known}")
-    subjects, faults = layout.find(root)
+    try:
+        if not root.exists():
+            raise CohortError(f"{root}: no such folder or table")
+        return _find(root)
+    except OSError as error:
+        raise CohortError(f"{error.filename or root}: cannot be read: {error.strerror}") from error
+
+
+def _find(root: Path) -> Cohort:
+    inner, layout = _recognised(root)
+    subjects, faults, notes = layout.find(inner)
     counts = Counter(subject.id for subject in subjects)
     twice = [Fault(id, f"the id stands there {count} times") for id, count in sorted(counts.items()) if count > 1]
     once = sorted((subject for subject in subjects if counts[subject.id] == 1), key=lambda subject: subject.id)
     if not subjects and not faults:
-        raise CohortError(f"{root}: looks like {layout.name}, but holds no patient; expected {layout.expects}")
-    return Cohort(root.stem, root, layout.name, layout.labels, tuple(once), (*faults, *twice))
+        raise CohortError(f"{inner}: looks like {layout.name}, but holds no patient; expected {layout.expects}")
+    notes = (*notes, *scheme_notes(once), *without_mask(once), *_without_grade(inner, layout, once))
+    return Cohort(inner.stem, inner, layout.name, layout.labels, tuple(once), (*faults, *twice), notes)
+
+
+def _without_grade(root: Path, layout: Layout, subjects: Sequence[Subject]) -> Iterator[str]:
+    """A note where no grade is known, with the tables that lie there and may have them."""
+    if subjects and all(subject.grade is None for subject in subjects):
+        paths = sorted(root.iterdir()) if layout is not TABLE else []
+        tables = [path.name for path in paths if path.suffix.lower() in ENDINGS]
+        unread = f"; not read for them: {printable(', '.join(tables[:3]))}" if tables else ""
+        yield f"no patient has a grade: grade cannot be asked about{unread}"
+
+
+def _recognised(root: Path) -> tuple[Path, Layout]:
+    """The folder that has a layout: `root`, or the one inside it that does; of several the one with masks."""
+    found, level = [], [root]
+    for _ in range(DEEPEST):
+        found = [(folder, layout) for folder in level if (layout := _layout(folder)) is not None]
+        if found:
+            break
+        level = [inner for folder in level if folder.is_dir() for inner in subfolders(folder)][:MOST_FOLDERS]
+    if len(found) > 1:
+        found = [one for one in found if any(subject.mask for subject in one[1].find(one[0]).subjects)] or found
+    if len(found) > 1:
+        raise CohortError(f"{root}: holds several cohorts, name one: {', '.join(str(folder) for folder, _ in found)}")
+    if not found:
+        known = "\n".join(f"  {layout.name}: {layout.expects}" for layout in LAYOUTS)
+        raise CohortError(f"{root}: no known layout; found {_listing(root)}. Known are\n{known}")
+    return found[0]
+
+
+def _layout(root: Path) -> Layout | None:
+    return next((layout for layout in LAYOUTS if layout.recognises(root)), None)
 
 
 def load_subject(subject: Subject, labels: frozenset[int]) -> RawSubject:
@@ -63,54 +109,48 @@ def load_subject(subject: Subject, labels: frozenset[int]) -> RawSubject:
     volumes = _read_volumes(subject, data, faults)
     if faults:
         raise SubjectError(tuple(faults))
+    volumes, notes = _turned(volumes)
     faults += check_geometry(subject, volumes)
     for name in MODALITIES:
         faults += check_image(subject, name, volumes[name][0])
-    if "mask" in volumes:
-        faults += check_labels(subject, volumes["mask"][0], labels)
+    mask = whole_numbers(volumes["mask"][0]) if "mask" in volumes else None
+    values = [] if mask is None else labels_in(mask)
+    if mask is not None:
+        faults += check_labels(subject, values, frozenset(subject.relabel) or labels)
     if faults:
         raise SubjectError(tuple(faults))
+    found = Findings(
+        voxels=voxel_digests({name: volumes[name][0] for name in MODALITIES}, volumes[MODALITIES[0]][1]),
+        labels=tuple(map(int, values)),
+        notes=notes,
+    )
     return RawSubject(
         id=subject.id,
         grade=subject.grade,
         images=_stack([volumes[name][0] for name in MODALITIES]),
-        labels=_relabelled(volumes["mask"][0], subject.relabel) if "mask" in volumes else None,
+        labels=None if mask is None else _relabelled(mask, subject.relabel),
         affine=volumes[MODALITIES[0]][1],
-        content=source_digests(subject, data).content,
+        content=source_digest(subject, data),
+        findings=found,
     )
 
 
-def source_digests(subject: Subject, data: dict[Path, bytes] | None = None) -> SourceDigests:
-    """Digests over the bytes of the subject's files as they lie on disk, in the order of `MODALITIES`, mask last, and
-    over how the mask is relabelled.
+def source_digest(subject: Subject, data: dict[Path, bytes] | None = None) -> str:
+    """SHA-256 (hexadecimal) over the bytes of the subject's files as they lie on disk, in the order of `MODALITIES`,
+    mask last, and over how the mask is relabelled.
 
     `data` spares reading a file again. Raises NiftiError where a file cannot be read.
     """
     total = hashlib.sha256()
     digests: dict[Path, str] = {}
-    images = ""
     for name, path, channel in _files(subject):
         if path not in digests:
             content = data[path] if data and path in data else read_bytes(path)
             digests[path] = hashlib.sha256(content).hexdigest()
         total.update(f"{name} {channel} {digests[path]}\n".encode())
-        if name == MODALITIES[-1]:
-            images = total.hexdigest()
     if subject.relabel:
         total.update(f"relabel {sorted(subject.relabel.items())}\n".encode())
-    return SourceDigests(images, total.hexdigest())
-
-
-def twin_faults(images: Mapping[str, str]) -> tuple[Fault, ...]:
-    """Faults of patients (id -> digest of the images) whose images are another's, byte for byte: all of them, for
-    nobody knows whose they are, and a person under two ids would be learnt from and tested."""
-    ids = defaultdict(list)
-    for id, digest in images.items():
-        ids[digest].append(id)
-    alike = [same for same in ids.values() if len(same) > 1]
-    return tuple(
-        Fault(id, f"the same images as {same[1] if id == same[0] else same[0]}") for same in alike for id in same
-    )
+    return total.hexdigest()
 
 
 def read_cohort(root: Path, *, skip_bad: bool = False, workers: int = 2) -> Cohort:
@@ -120,24 +160,42 @@ def read_cohort(root: Path, *, skip_bad: bool = False, workers: int = 2) -> Coho
     """
     cohort = find_cohort(root)
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(lambda subject: subject_faults(subject, cohort.labels), cohort.subjects))
-        sound = [subject for subject, faults in zip(cohort.subjects, found, strict=True) if not faults]
-        digests = list(pool.map(source_digests, sound))
-    twins = twin_faults({subject.id: digest.images for subject, digest in zip(sound, digests, strict=True)})
-    faults = (*cohort.faults, *(fault for faults in found for fault in faults), *twins)
-    good = tuple(subject for subject in sound if subject.id not in {fault.subject_id for fault in twins})
+        found = list(pool.map(lambda subject: _findings(subject, cohort.labels), cohort.subjects))
+    ids = [subject.id for subject in cohort.subjects]
+    findings = {id: one for id, one in zip(ids, found, strict=True) if isinstance(one, Findings)}
+    own = [fault for one in found if not isinstance(one, Findings) for fault in one]
+    together = cohort_faults(cohort, findings)
+    faults = (*cohort.faults, *own, *together)
     if faults and not skip_bad:
         raise faults_error(cohort, faults)
-    return Cohort(cohort.name, cohort.root, cohort.layout, cohort.labels, good, faults)
+    bad = {fault.subject_id for fault in together}
+    good = tuple(subject for subject in cohort.subjects if subject.id in findings.keys() - bad)
+    notes = (*cohort.notes, *patient_notes({id: one for id, one in findings.items() if id not in bad}))
+    return replace(cohort, subjects=good, faults=faults, notes=notes)
 
 
-def subject_faults(subject: Subject, labels: frozenset[int]) -> tuple[Fault, ...]:
-    """What is wrong with a patient's files; nothing where all is well."""
+def cohort_faults(cohort: Cohort, findings: Mapping[str, Findings]) -> tuple[Fault, ...]:
+    """Faults that show only where patients (id -> what was found in them) are held against each other."""
+    stated = frozenset(subject.id for subject in cohort.subjects if subject.relabel)
+    mixed = numbering_faults(findings, stated) if {3, 4} <= cohort.labels else ()
+    return (*twin_faults(findings), *mixed)
+
+
+def patient_notes(findings: Mapping[str, Findings]) -> tuple[str, ...]:
+    """The notes on patients, each once with the names of those whom it concerns."""
+    concerned: dict[str, list[str]] = defaultdict(list)
+    for id, found in findings.items():
+        for note in found.notes:
+            concerned[note].append(id)
+    return tuple(f"{named(ids)}: {note}" for note, ids in concerned.items())
+
+
+def _findings(subject: Subject, labels: frozenset[int]) -> Findings | tuple[Fault, ...]:
+    """What a patient's voxels told, or what is wrong with them."""
     try:
-        load_subject(subject, labels)
+        return load_subject(subject, labels).findings
     except SubjectError as error:
         return error.faults
-    return ()
 
 
 def faults_error(cohort: Cohort, faults: Iterable[Fault]) -> CohortError:
@@ -174,11 +232,23 @@ def _read_volumes(subject: Subject, data: dict[Path, bytes], faults: list[Fault]
     return volumes
 
 
+def _turned(volumes: Mapping[str, Volume]) -> tuple[dict[str, Volume], tuple[str, ...]]:
+    """The volumes with the axes of the first, where turning and flipping them is all that it takes; and notes of it."""
+    first = next(iter(volumes))
+    turned, notes = dict(volumes), []
+    for name, volume in volumes.items():
+        if not same_place(volume, volumes[first]) and (found := turned_onto(volume, volumes[first])) is not None:
+            turned[name] = found
+            axes = axes_of(volume[1]), axes_of(volumes[first][1])
+            notes.append(f"{name} was turned from {axes[0]} to {axes[1]}, the axes of {first}, voxel for voxel")
+    return turned, tuple(notes)
+
+
 def _relabelled(mask: NDArray[np.generic], relabel: Mapping[int, int]) -> NDArray[np.uint8]:
     brats = np.arange(256, dtype=np.uint8)
     brats[list(relabel.keys())] = list(relabel.values())
     labels = mask.astype(np.uint8)
-    return brats[labels] if relabel else labels
+    return brats[labels] if any(old != new for old, new in relabel.items()) else labels
 
 
 def _stack(images: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:

@@ -1,6 +1,6 @@
 """The nouns of a cohort: a subject, its files, what is wrong with it, and the cohort itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,8 @@ class ImageFile:
 class Subject:
     """One patient: `grade` is LGG (0), HGG (1) or None; `images` maps each of `MODALITIES` to its file.
 
-    `relabel`: the mask's labels that mean another part of the tumour than in BraTS, and BraTS's label for each.
+    `relabel`: where the mask's labels do not mean what they do in most of BraTS, every label that it may hold and
+    BraTS's for it (0: not tumour); see `gliobench.cohort.label_schemes`.
     """
 
     id: str
@@ -46,7 +47,20 @@ class Fault:
 
     def __str__(self) -> str:
         where = f" ({self.path})" if self.path else ""
-        return f"{self.subject_id}: {self.problem}{where}"
+        return printable(f"{self.subject_id}: {self.problem}{where}".replace("\n", "\\n"))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a patient's voxels told when they were read.
+
+    `voxels`: each modality's digests, equal where another patient's has the same voxels. `labels`: the labels of the
+    mask as it lies on disk, without 0. `notes`: sentences on what a reader of the figures has to know.
+    """
+
+    voxels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,8 @@ class Cohort:
     """The patients found under `root`, sorted by id, each id once.
 
     `labels` are the non-zero values that masks of this layout may hold on disk (together they are the whole tumour).
-    `faults` are the patients that were found and cannot be used; they are not among `subjects`.
+    `faults` are the patients that were found and cannot be used; they are not among `subjects`. `notes`: sentences on
+    the cohort that a reader of the figures has to know.
     """
 
     name: str
@@ -63,6 +78,7 @@ class Cohort:
     labels: frozenset[int]
     subjects: tuple[Subject, ...]
     faults: tuple[Fault, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,11 +96,23 @@ class RawSubject:
     labels: NDArray[np.uint8] | None
     affine: NDArray[np.float64]
     content: str
+    findings: Findings = field(default_factory=Findings)
 
 
 class CohortError(GliobenchError, ValueError):
     """A cohort, or some of its patients, cannot be used; the message lists every fault."""
 
     def __init__(self, message: str, faults: tuple[Fault, ...] = ()) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.faults = faults
+
+
+def printable(text: str) -> str:
+    """Text for a terminal: what a name holds of control characters, or of bytes that are no text, is escaped."""
+    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
+
+
+def named(ids: Sequence[str], most: int = 3) -> str:
+    """How many patients, and who the first of them are."""
+    first = printable(", ".join(ids[:most])) + (", …" if len(ids) > most else "")
+    return f"{len(ids)} patient{'' if len(ids) == 1 else 's'} ({first})"

@@ -8,6 +8,7 @@ import numpy as np
 from nibabel.processing import resample_from_to
 from numpy.typing import NDArray
 
+from gliobench.cohort.align import Volume, turned_onto
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.resample import Placement, nearest, turned
 
@@ -33,8 +34,12 @@ def to_grid(labels: NDArray[np.generic], affine: NDArray[np.float64], subject: P
     """Where labels (x, y, z) with their affine are above 0, on the patient's grid (D, H, W): the nearest voxel, as the
     patient's own labels are taken.
 
-    Raises ValueError: the axes are turned against the scan's, or most of the tumour lies outside the scan.
+    A mask with the scan's number of voxels has to lie on them, its axes exchanged or flipped at most; one on other
+    voxels goes by its affine. Raises ValueError: it does not lie on the scan's voxels, the header is lost, the axes are
+    turned against the scan's, or most of the tumour lies outside the scan.
     """
+    if (reason := _misplaced((labels, affine), subject)) is not None:
+        raise ValueError(f"{reason}: if only the header is wrong, give it the scan's; else resample it onto the scan")
     volume, placed = turned(np.asarray(labels) > 0, affine)
     to_volume = np.linalg.inv(placed) @ subject.affine  # grid (d, h, w) to the volume's (z, y, x)
     step = np.diag(to_volume)[:3]
@@ -49,6 +54,26 @@ def to_grid(labels: NDArray[np.generic], affine: NDArray[np.float64], subject: P
     along, down, across = step.tolist()
     mask: NDArray[np.bool_] = nearest(volume, Placement((depth, height, width), (along, down, across), subject.shape))
     return mask
+
+
+def _misplaced(mask: Volume, subject: PreparedSubject) -> str | None:
+    """Why a mask's affine cannot be right; None where it is the scan's or the grid's own, or of other voxels."""
+    scan = _empty(subject.native_shape, subject.native_affine)
+    if any(turned_onto(mask, own) for own in (scan, _empty(subject.shape, subject.affine))):
+        return None
+    shape, affine = mask[0].shape, mask[1]
+    if sorted(shape) == sorted(subject.native_shape):
+        apart = float(np.abs(affine - subject.native_affine).max())
+        return f"it has the shape of the patient's scan, {shape}, and another affine, by up to {apart:.3g}"
+    if np.array_equal(np.abs(affine), np.eye(4)):
+        return (
+            f"its affine says nothing (voxels of 1 mm from 0), and its shape {shape} is not that of the patient's scan"
+        )
+    return None
+
+
+def _empty(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> Volume:
+    return np.broadcast_to(np.uint8(0), shape), affine
 
 
 def _share_outside(volume: NDArray[np.bool_], affine: NDArray[np.float64], subject: PreparedSubject) -> float:

@@ -2,9 +2,10 @@
 
 Intensities are interpolated linearly, labels taken from the nearest voxel. Presets:
 
-`brain`   the box of the voxels that are not zero in every modality, at the one isotropic spacing at which it fits the
-          shape, in the middle of the grid. Each modality clipped at its brain's 0.5 and 99.5 percentiles, then linear.
-          Where the source has no zero background (a crop, a z-scored scan) the box is the whole volume.
+`brain`   the box of the voxels that are not background in every modality, at the one isotropic spacing at which it fits
+          the shape, in the middle of the grid. Each modality clipped at its brain's 0.5 and 99.5 percentiles, then
+          linear. A modality's background is 0, or the one other value that most voxels of its faces have (a rescaled
+          or z-scored scan). Where there is none (a crop) the box is the whole volume, and a note says so.
 `study`   the reference study's: axially what lies 30 mm and more from either end (a scan of 155 slices of 1 mm: slices
           30 to -30, 95 of them); in plane 128 mm around the middle of the brain's box, where the study crops at random,
           so that large brains lose their rim, as they did there. Intensities of the four modalities together clipped
@@ -15,13 +16,15 @@ Intensities are interpolated linearly, labels taken from the nearest voxel. Pres
           how bright a patient's tumour is beside another's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.read import SubjectError
-from gliobench.cohort.subject import Fault, RawSubject
+from gliobench.cohort.subject import MODALITIES, Fault, RawSubject
+from gliobench.grid.background import backgrounds, head, lowered
 from gliobench.grid.intensity import IntensityError, to_grey
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.recipe import Preset, Recipe, content_key
@@ -41,23 +44,27 @@ def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
     """One patient on the grid of `recipe.shape` (D, H, W), in memory.
 
     `affine` of the result maps the grid to the same world millimetres as `raw.affine` maps the source.
-    The brain is where any modality is not zero; outside it the image is 0, inside it 1 to 255.
-    Raises SubjectError: no voxel but zeros, `study` on a scan of 60 mm or less, `tumour` without a mask, `stored` on
-    intensities that are not z-scored, no voxel of the tumour on the grid.
+    The brain is where any modality is not its background; outside it the image is 0, inside it 1 to 255.
+    Raises SubjectError: no voxel but background, `study` on a scan of 60 mm or less, `tumour` without a mask, `stored`
+    on intensities that are not z-scored, no voxel of the tumour on the grid.
     """
     try:
-        scan, placement, brain = _place(raw, recipe)
+        scan = _scan(raw)
+        values = backgrounds(scan.images)
+        present = head(scan.images, values)
+        placement, brain = _place(scan, present, recipe)
         labels = _placed_labels(scan, placement, recipe)
     except _Unplaceable as error:
         raise SubjectError((Fault(raw.id, str(error)),)) from error
     image = np.zeros((len(scan.images), *recipe.shape), np.uint8)
     inside = np.flatnonzero(brain)  # flat: setting by a mask takes three times as long
+    images = scan.images if recipe.preset == "stored" else lowered(scan.images, values)  # z-scores are to stay
     try:
-        grey = to_grey(trilinear(scan.images, placement, inside), recipe.preset)
+        grey = to_grey(trilinear(images, placement, inside), recipe.preset)
     except IntensityError as error:
         raise SubjectError((Fault(raw.id, str(error)),)) from error
-    for modality, values in zip(image, grey, strict=True):
-        modality.reshape(-1)[inside] = values
+    for modality, shades in zip(image, grey, strict=True):
+        modality.reshape(-1)[inside] = shades
     width, height, depth = raw.images.shape[1:]
     return PreparedSubject(
         id=raw.id,
@@ -68,23 +75,35 @@ def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
         native_affine=raw.affine,
         native_shape=(width, height, depth),
         oracle=recipe.oracle,
-        content=content_key(raw.content, raw.id, raw.grade, recipe),
+        content=content_key(raw.content, raw.id, raw.grade, recipe, any(values)),
+        findings=replace(raw.findings, notes=(*raw.findings.notes, *_notes(values, present, recipe))),
     )
 
 
-def _place(raw: RawSubject, recipe: Recipe) -> tuple[Scan, Placement, NDArray[np.bool_]]:
-    """The turned scan, where the grid lies in it, and the brain on the grid (D, H, W)."""
+def _scan(raw: RawSubject) -> Scan:
     if np.linalg.det(raw.affine[:3, :3]) == 0:
         raise _Unplaceable(f"the affine does not span three directions: {raw.affine[:3, :3].tolist()}")
-    scan = orient(raw)
-    present = np.asarray(scan.images.any(axis=0))
+    return orient(raw)
+
+
+def _place(scan: Scan, present: NDArray[np.bool_], recipe: Recipe) -> tuple[Placement, NDArray[np.bool_]]:
+    """Where the grid lies in the scan, and the brain on the grid (D, H, W)."""
     if not present.any():
-        raise _Unplaceable("every voxel of every modality is 0: the images are empty")
+        raise _Unplaceable("every voxel of every modality is 0, or one other value: the images are empty")
     placement = _PLACEMENTS[recipe.preset](scan, present, recipe.shape)
     brain = nearest(present, placement)
     if not brain.any():
         raise _Unplaceable(f"preset `{recipe.preset}` places the grid where all images are 0: use preset `brain`")
-    return scan, placement, brain
+    return placement, brain
+
+
+def _notes(values: tuple[float, ...], present: NDArray[np.bool_], recipe: Recipe) -> Iterator[str]:
+    """What a reader has to know of how the brain was told from what is around it."""
+    if other := [f"{name} {value:g}" for name, value in zip(MODALITIES, values, strict=True) if value != 0]:
+        yield f"the background is not 0 but {', '.join(other)}, and was seen as background"
+    first, last = _box(present)
+    if recipe.preset in ("brain", "study") and not first.any() and (last == np.array(present.shape) - 1).all():
+        yield "no background was found around the brain, so the grid goes by the whole volume"
 
 
 def _placed_labels(scan: Scan, placement: Placement, recipe: Recipe) -> NDArray[np.uint8] | None:

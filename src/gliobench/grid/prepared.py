@@ -1,10 +1,11 @@
 """A patient on the common grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.subject import Findings
 from gliobench.grid.frame import Plane, SliceFrame, slice_frame
 
 
@@ -18,6 +19,7 @@ class PreparedSubject:
     `native_affine`, `native_shape`: those of the source files, index (x, y, z).
     `oracle`: True where the truth was used to place the grid.
     `content`: hexadecimal digest of source voxels and recipe; two equal digests are equal arrays.
+    `findings`: what the source's voxels told.
     """
 
     id: str
@@ -29,6 +31,7 @@ class PreparedSubject:
     native_shape: tuple[int, int, int]
     oracle: bool
     content: str
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def shape(self) -> tuple[int, int, int]:

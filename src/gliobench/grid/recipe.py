@@ -28,10 +28,13 @@ class Recipe:
         return self.preset == "tumour"
 
 
-def content_key(source: str, subject_id: str, grade: int | None, recipe: Recipe) -> str:
+def content_key(source: str, subject_id: str, grade: int | None, recipe: Recipe, other_background: bool = False) -> str:
     """SHA-256 (hexadecimal) of everything a prepared patient depends on.
 
-    `source` is the digest of the patient's files (`RawSubject.content`), so the key is known before any voxel is read.
+    `source` is the digest of the patient's files (`RawSubject.content`). `other_background`: whether a modality's
+    background is another constant than 0, which only the voxels tell; all else is known before any is read.
     """
     parts = [source, subject_id, grade, recipe.preset, list(recipe.shape), RECIPE_VERSION]
+    if other_background:  # version 1 took such a background for brain
+        parts.append("background")
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from isal.isal_zlib import crc32  # zlib's, several times faster
 from numpy.typing import NDArray
 
 from gliobench.cohort.nifti import NiftiError
-from gliobench.cohort.read import SubjectError, faults_error, load_subject, source_digests, twin_faults
-from gliobench.cohort.subject import Cohort, Fault, Subject
+from gliobench.cohort.read import SubjectError, cohort_faults, faults_error, load_subject, source_digest
+from gliobench.cohort.subject import Cohort, Fault, Findings, Subject
 from gliobench.errors import GliobenchError
 from gliobench.grid.prepare import prepare_subject
 from gliobench.grid.prepared import PreparedSubject
@@ -46,10 +46,9 @@ class StoreError(GliobenchError, ValueError):
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of a patient: stored, with the digest of its source images, or at fault."""
+    """What became of a patient: stored or at fault."""
 
     stored: PreparedSubject | None = None
-    images: str = ""
     faults: tuple[Fault, ...] = ()
 
 
@@ -81,12 +80,13 @@ def prepare_cohort(
     finally:
         pool.shutdown(cancel_futures=True)
     outcomes = [future.result() for future in futures]
-    twins = twin_faults({outcome.stored.id: outcome.images for outcome in outcomes if outcome.stored})
-    faults = (*cohort.faults, *(fault for outcome in outcomes for fault in outcome.faults), *twins)
+    stored = [outcome.stored for outcome in outcomes if outcome.stored]
+    together = cohort_faults(cohort, {subject.id: subject.findings for subject in stored})
+    faults = (*cohort.faults, *(fault for outcome in outcomes for fault in outcome.faults), *together)
     if faults and not skip_bad:
         raise faults_error(cohort, faults)
-    stored = [outcome.stored for outcome in outcomes if outcome.stored]
-    return [subject for subject in stored if subject.id not in {fault.subject_id for fault in twins}], faults
+    bad = {fault.subject_id for fault in together}
+    return [subject for subject in stored if subject.id not in bad], faults
 
 
 def open_subject(folder: Path) -> PreparedSubject:
@@ -112,6 +112,7 @@ def open_subject(folder: Path) -> PreparedSubject:
             native_shape=(width, height, depth),
             oracle=meta["oracle"],
             content=meta["content"],
+            findings=_findings(meta),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, f"meta.json lacks or garbles {error}") from error
@@ -120,17 +121,25 @@ def open_subject(folder: Path) -> PreparedSubject:
 def _subject(subject: Subject, labels: frozenset[int], recipe: Recipe, store: Path) -> _Outcome:
     """The stored patient, made if need be; or what is wrong with it."""
     try:
-        digests = source_digests(subject)
-        folder = store / content_key(digests.content, subject.id, subject.grade, recipe)
-        if not _is_whole(folder):
+        source = source_digest(subject)
+        keys = [content_key(source, subject.id, subject.grade, recipe, other) for other in (False, True)]
+        folder = next((store / key for key in keys if _is_whole(store / key)), None)
+        if folder is None:
             made = prepare_subject(load_subject(subject, labels), recipe)
             folder = store / made.content
             _write(made, folder)
-        return _Outcome(open_subject(folder), digests.images)
+        return _Outcome(open_subject(folder))
     except NiftiError as error:
         return _Outcome(faults=(Fault(subject.id, f"a file {error}"),))
     except SubjectError as error:
         return _Outcome(faults=error.faults)
+
+
+def _findings(meta: dict[str, Any]) -> Findings:
+    """Those of a patient that an earlier version stored are not known."""
+    kept = meta.get("findings", {})
+    voxels = {name: tuple(digests) for name, digests in kept.get("voxels", {}).items()}
+    return Findings(voxels, tuple(kept.get("labels", ())), tuple(kept.get("notes", ())))
 
 
 def _write(prepared: PreparedSubject, folder: Path) -> None:
@@ -145,6 +154,7 @@ def _write(prepared: PreparedSubject, folder: Path) -> None:
         "native_shape": prepared.native_shape,
         "oracle": prepared.oracle,
         "content": prepared.content,
+        "findings": asdict(prepared.findings),
         "files": {name: _write_array(part / name, array) for name, array in arrays.items()},
     }
     _write_bytes(part / "meta.json", sealed_json("meta.json", meta))
@@ -196,13 +206,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether every byte of a stored patient is as it was written, and its mask, if any, not empty: an earlier version
-    stored patients whose tumour the grid loses."""
+    """Whether every byte of a stored patient is as it was written, what its voxels told is known, and its mask, if any,
+    is not empty: earlier versions stored patients without findings, and those whose tumour the grid loses."""
     if not folder.exists():
         return False
     try:
         labels = open_subject(folder).labels
-        return labels is None or bool(labels.any())
+        return "findings" in _read_meta(folder) and (labels is None or bool(labels.any()))
     except StoreError:
         return False
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.check import labels_in, whole_numbers
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
 from gliobench.grid.native import to_grid
 from gliobench.grid.prepared import PreparedSubject
@@ -25,6 +26,8 @@ CUT_OFF = "length"  # `finish` of an answer that the token limit ended
 NO_ROW = "the answers held have none to this question"
 NO_FILE = "the masks held have none of this patient"
 MASK_FILE = ".nii.gz"
+LABELS = range(5)  # of a mask with several parts; more of them are steps of a probability
+READING = 2  # goes up with every change after which a mask's file is read otherwise, or no longer
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ class ReplayedMasks:
 
     @property
     def settings(self) -> Settings:
-        return {"engine": "replay", "masks": self.digest}
+        return {"engine": "replay", "masks": self.digest, "reading": READING}
 
     @cached_property
     def digest(self) -> str:
@@ -163,9 +166,15 @@ class ReplayedMasks:
         return frozenset(Place(path.name.removesuffix(MASK_FILE), "mask") for path in self._paths)
 
     def check(self, questions: Sequence[Question]) -> None:
-        """Raise ModelError where a patient's file is no mask, or does not lie where the patient's scan does."""
+        """Raise ModelError listing every patient whose file is no mask, or does not lie where the scan does."""
+        wrong = []
         for question in questions:
-            self._mask(question.subject)
+            try:
+                self._mask(question.subject)
+            except ModelError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise ModelError("\n".join(wrong))
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction a patient, in the order asked; Missing where there is no file. Raises as `check` does."""
@@ -187,13 +196,25 @@ class ReplayedMasks:
         if not path.exists():
             return None
         try:
-            labels, affine = decode_volume(read_bytes(path))
-            if labels.ndim != 3:
-                raise ValueError(f"expected a volume of three dimensions, found shape {labels.shape}")
-            if labels.dtype.kind not in "iub" and not np.array_equal(labels, np.floor(labels)):
-                raise ValueError("expected labels, which are whole numbers; is this a map of probabilities?")
+            voxels, affine = decode_volume(read_bytes(path))
+            if voxels.ndim != 3:
+                raise ValueError(f"expected a volume of three dimensions, found shape {voxels.shape}")
             if np.linalg.det(affine[:3, :3]) == 0:
                 raise ValueError("the affine does not span three directions")
-            return to_grid(labels, affine, subject)
+            return to_grid(_mask_labels(voxels), affine, subject)
         except ValueError as error:
             raise ModelError(f"{path}: {error}") from error
+
+
+def _mask_labels(voxels: NDArray[np.generic]) -> NDArray[np.generic]:
+    """The labels of a mask: 0 and one other value (1, or 255), or the parts 1 to 4 of a tumour. Raises ValueError."""
+    labels = whole_numbers(voxels)
+    values = labels_in(labels)
+    if labels.dtype.kind not in "iu" or (values and values[0] < 0):
+        raise ValueError("expected labels, which are whole numbers from 0; is this a map of probabilities?")
+    if len(values) > 1 and values[-1] not in LABELS:
+        raise ValueError(
+            f"expected the labels 1 to 4, or one value alone, found {len(values)} values up to {values[-1]:g}: is this "
+            "a map of probabilities? Write 1 where the tumour is"
+        )
+    return labels

@@ -77,6 +77,11 @@ class Context:
         return tuple(Fault(**fault) for fault in read_prepared(self.folder)["left_out"])
 
     @cached_property
+    def cohort_notes(self) -> tuple[str, ...]:
+        """What `prepare` noted of the cohort and its patients; nothing where an earlier version prepared it."""
+        return tuple(read_stage(self.folder.prepared, "prepare").get("notes", ()))
+
+    @cached_property
     def split(self) -> Split:
         """Who is tested, and in which folds the others learn. Raises StageError before `split`."""
         if not self.folder.split.exists():

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from gliobench.cohort.read import find_cohort
+from gliobench.cohort.read import find_cohort, patient_notes
 from gliobench.cohort.subject import Cohort
 from gliobench.grid.recipe import Recipe
 from gliobench.grid.store import StoreError, open_subject, prepare_cohort
@@ -11,7 +11,7 @@ from gliobench.study.config import Study
 from gliobench.study.context import Context, StageError, read_prepared
 from gliobench.study.folder import fingerprint
 
-CHECKS_VERSION = 1  # goes up with every change after which other patients are at fault
+CHECKS_VERSION = 2  # goes up with every change after which other patients are at fault
 
 
 def prepare(context: Context) -> None:
@@ -43,8 +43,11 @@ def prepare(context: Context) -> None:
             "root": str(cohort.root.resolve()),
             "subjects": [{"id": subject.id, "content": subject.content} for subject in subjects],
             "left_out": [asdict(fault) for fault in left_out],
+            "notes": (notes := [*cohort.notes, *patient_notes({one.id: one.findings for one in subjects})]),
         }
         write_json(context.folder.prepared, content)
+        for note in notes:
+            context.voice.say(note)
         for fault in left_out:
             context.voice.say(f"left out: {fault}")
 
@@ -68,12 +71,12 @@ def recipe(study: Study) -> Recipe:
 
 
 def _files(cohort: Cohort) -> list[tuple[str, int, int]]:
-    """Path, size and modification time of every file of the cohort, its grades and how its masks are relabelled: cheap,
-    and enough to see a change."""
+    """Path, size and modification time of every file of the cohort, its grades, how its masks are relabelled, and what
+    is noted of it: cheap, and enough to see a change."""
     paths = {image.path for subject in cohort.subjects for image in subject.images.values()}
     paths |= {subject.mask for subject in cohort.subjects if subject.mask is not None}
     grades = [(subject.id, -1 if subject.grade is None else subject.grade, 0) for subject in cohort.subjects]
     relabelled = [(subject.id, old, new) for subject in cohort.subjects for old, new in sorted(subject.relabel.items())]
     stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(paths)]
-    faults = [(str(fault), 0, 0) for fault in cohort.faults]
+    faults = [(str(fault), 0, 0) for fault in (*cohort.faults, *cohort.notes)]
     return grades + relabelled + stats + faults

@@ -48,6 +48,7 @@ def report(context: Context) -> Path:
         scores=scores_inputs(context),
         study=context.study.model_dump(mode="json"),
         left_out=context.left_out,
+        notes=context.cohort_notes,
         split=context.split.checksum,
         version=version("gliobench"),
     )
@@ -216,6 +217,7 @@ def _notes(context: Context) -> Iterator[str]:
     for part in context.study.models:
         if by := mask_model(part):
             yield f"{part.name} looks where {by} found the tumour, in everybody by a model that did not learn from him."
+    yield from context.cohort_notes
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
         if isinstance(part, SegmenterModel | EncoderModel):

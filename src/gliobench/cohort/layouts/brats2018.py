@@ -2,24 +2,29 @@
 
 from pathlib import Path
 
-from gliobench.cohort.layouts.layout import Found, Layout, folder_subject, sort_out, subfolders
+from gliobench.cohort.layouts.layout import Found, Layout, folder_subject, patient_folders, sort_out, subfolders
 from gliobench.cohort.subject import GRADE_NAMES
 
 ENDINGS = {"flair": "_flair", "t1": "_t1", "t1ce": "_t1ce", "t2": "_t2"}
 MASK_ENDING = "_seg"
 
 
+def _graded(root: Path) -> list[tuple[int, Path]]:
+    """The folders that are called as a grade, in capitals or not."""
+    if not root.is_dir():
+        return []
+    names = {name: grade for grade, name in enumerate(GRADE_NAMES)}
+    return [(names[folder.name.upper()], folder) for folder in subfolders(root) if folder.name.upper() in names]
+
+
 def _recognises(root: Path) -> bool:
-    return any((root / name).is_dir() for name in GRADE_NAMES)
+    return bool(_graded(root))
 
 
 def _find(root: Path) -> Found:
-    return sort_out(
-        folder_subject(folder, grade, ENDINGS, MASK_ENDING)
-        for grade, name in enumerate(GRADE_NAMES)
-        if (root / name).is_dir()
-        for folder in subfolders(root / name)
-    )
+    found = [(grade, *patient_folders(folder)) for grade, folder in _graded(root)]
+    patients = (folder_subject(one, grade, ENDINGS, MASK_ENDING) for grade, folders, _ in found for one in folders)
+    return sort_out(patients, tuple(note for _, _, notes in found for note in notes))
 
 
 BRATS_2018 = Layout("BraTS 2018/2019", "folders HGG/ and LGG/", frozenset({1, 2, 4}), _recognises, _find)

@@ -1,10 +1,12 @@
 """BraTS 2020: `<id>/<id>_flair.nii.gz` and `name_mapping.csv` with the column `Grade`."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from gliobench.cohort import grades
 from gliobench.cohort.layouts.brats2018 import ENDINGS, MASK_ENDING
-from gliobench.cohort.layouts.layout import Found, Layout, folder_subject, parse_grade, read_csv, sort_out, subfolders
-from gliobench.cohort.subject import CohortError, Fault, Subject
+from gliobench.cohort.layouts.layout import Found, Layout, folder_subject, patient_folders, read_csv, sort_out
+from gliobench.cohort.subject import CohortError, Fault, Subject, named
 
 TABLE = "name_mapping.csv"
 ID_COLUMN = "BraTS_2020_subject_ID"
@@ -15,16 +17,35 @@ def _recognises(root: Path) -> bool:
 
 
 def _find(root: Path) -> Found:
-    grades = read_grades(root / TABLE)
-    return sort_out(_subject(folder, grades.get(folder.name)) for folder in subfolders(root))
+    table = read_grades(root / TABLE)
+    folders, notes = patient_folders(root, table)
+    parsed, who = grades.read_grades(list(table.values()))
+    known = dict(zip(table, parsed, strict=True))
+    found = sort_out(_subject(folder, known.get(folder.name)) for folder in folders)
+    who_note = (grades.WHO_RULE,) if who else ()
+    return found._replace(notes=(*notes, *who_note, *_unmatched(root, table, [folder.name for folder in folders])))
 
 
-def _subject(folder: Path, grade: str | None) -> Subject | Fault:
-    """A folder that the table does not list has an unknown grade; a patient listed without a folder is not here."""
-    try:
-        return folder_subject(folder, parse_grade(grade), ENDINGS, MASK_ENDING)
-    except ValueError as error:
-        return Fault(folder.name, f"{error} in {TABLE}", folder)
+def _unmatched(root: Path, table: Mapping[str, str], folders: Sequence[str]) -> Iterator[str]:
+    """Notes on ids that only the table or only the folders have. Raises CohortError where no id is in both."""
+    rows = [id for id in table if id not in folders]
+    without = [id for id in folders if id not in table]
+    if table and folders and len(rows) == len(table):
+        raise CohortError(
+            f"{root / TABLE}: none of its {len(rows)} ids ({rows[0]}, …) is a patient's folder ({folders[0]}, …): "
+            "correct the ids, or take the table away to go on without grades"
+        )
+    if without:
+        yield f"{named(without)}: not in {TABLE}, so the grade is not known"
+    if rows:
+        yield f"{TABLE} lists {named(rows)} without a folder"
+
+
+def _subject(folder: Path, grade: int | grades.GradeError | None) -> Subject | Fault:
+    """A folder that the table does not list has an unknown grade."""
+    if isinstance(grade, grades.GradeError):
+        return Fault(folder.name, f"{grade} in {TABLE}", folder)
+    return folder_subject(folder, grade, ENDINGS, MASK_ENDING)
 
 
 def read_grades(table: Path) -> dict[str, str]:
@@ -32,12 +53,12 @@ def read_grades(table: Path) -> dict[str, str]:
     names, rows = read_csv(table)
     if not {"Grade", ID_COLUMN} <= set(names):
         raise CohortError(f"{table}: expected the columns Grade and {ID_COLUMN}, found {', '.join(names)}")
-    grades: dict[str, str] = {}
+    found: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
-        id, grade = row[names.index(ID_COLUMN)], row[names.index("Grade")]
-        if grades.setdefault(id, grade) != grade:
-            raise CohortError(f"{table}, line {number}: {id} has two grades, {grades[id]} and {grade}")
-    return grades
+        id, grade = row[names.index(ID_COLUMN)].strip(), row[names.index("Grade")].strip()
+        if id and found.setdefault(id, grade) != grade:
+            raise CohortError(f"{table}, line {number}: {id} has two grades, {found[id]} and {grade}")
+    return found
 
 
 BRATS_2020 = Layout(

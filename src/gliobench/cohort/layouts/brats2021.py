@@ -5,19 +5,33 @@ from functools import partial
 from pathlib import Path
 
 from gliobench.cohort.layouts.brats2018 import ENDINGS, MASK_ENDING
-from gliobench.cohort.layouts.layout import Found, Layout, existing, folder_subject, sort_out, subfolders
+from gliobench.cohort.layouts.layout import (
+    Found,
+    Layout,
+    folder_subject,
+    patient_folders,
+    sort_out,
+    subfolders,
+    volumes_in,
+)
 
 ENDINGS_2023 = {"flair": "-t2f", "t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w"}
 
 
 def _recognises(endings: Mapping[str, str], root: Path) -> bool:
-    return root.is_dir() and any(
-        existing(folder / (folder.name + ending)) for folder in subfolders(root) for ending in endings.values()
-    )
+    return root.is_dir() and any(_is_patient(folder, endings) for folder in subfolders(root))
+
+
+def _is_patient(folder: Path, endings: Mapping[str, str]) -> bool:
+    try:
+        return not {folder.name.lower() + ending for ending in endings.values()}.isdisjoint(volumes_in(folder))
+    except OSError:
+        return False
 
 
 def _find(endings: Mapping[str, str], mask_ending: str, root: Path) -> Found:
-    return sort_out(folder_subject(folder, None, endings, mask_ending) for folder in subfolders(root))
+    folders, notes = patient_folders(root)
+    return sort_out((folder_subject(folder, None, endings, mask_ending) for folder in folders), notes)
 
 
 BRATS_2021 = Layout(

@@ -8,46 +8,106 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gliobench.cohort.layouts.layout import Found, Layout, sort_out
-from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject
+from gliobench.cohort.layouts.layout import SUFFIXES, Found, Layout, sort_out, wrong_id
+from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject, printable
 
+DESCRIPTION = "dataset.json"
 NAMES = {"FLAIR": "flair", "T1W": "t1", "T1GD": "t1ce", "T2W": "t2"}
 PARTS = {"non-enhancing tumor": 1, "edema": 2, "enhancing tumor": 3}  # in BraTS 2023's numbers
+NNUNET_V2 = ("channel_names", "file_ending", "numTraining")  # keys of nnU-Net's dataset.json that the Decathlon lacks
 
 
 def _recognises(root: Path) -> bool:
-    return (root / "dataset.json").is_file() and (root / "imagesTr").is_dir()
+    return (root / DESCRIPTION).is_file() and (root / "imagesTr").is_dir()
 
 
 def _find(root: Path) -> Found:
-    description = json.loads((root / "dataset.json").read_text(encoding="utf-8"))
-    channels = _channels(root, description.get("modality", {}))
-    relabel = _relabelling(root, description.get("labels", {}))
-    return sort_out(_subject(root, entry, channels, relabel) for entry in description.get("training", []))
+    description = _read(root / DESCRIPTION)
+    _refuse_nnunet(root, description)
+    channels = _channels(root / DESCRIPTION, _names(root / DESCRIPTION, description, "modality"))
+    relabel = _relabelling(root / DESCRIPTION, _names(root / DESCRIPTION, description, "labels"))
+    entries = description.get("training", [])
+    if not isinstance(entries, list):
+        raise CohortError(f"{root / DESCRIPTION}: training: expected a list, found {_short(entries)}")
+    return sort_out(_subject(root, entry, place, channels, relabel) for place, entry in enumerate(entries, start=1))
 
 
-def _channels(root: Path, modality: dict[str, str]) -> dict[str, int]:
-    channels = {NAMES[name.upper()]: int(number) for number, name in modality.items() if name.upper() in NAMES}
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        description = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise CohortError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CohortError(f"{path}: not UTF-8; save it as UTF-8") from error
+    except RecursionError as error:
+        raise CohortError(f"{path}: nested too deeply for a description of data") from error
+    except ValueError as error:
+        raise CohortError(f"{path}: not whole JSON: {error}") from error
+    if not isinstance(description, dict):
+        raise CohortError(f"{path}: expected an object with modality, labels and training, found {_short(description)}")
+    return description
+
+
+def _refuse_nnunet(root: Path, description: dict[str, Any]) -> None:
+    """Raise CohortError for nnU-Net's raw data, which look alike but hold one file a channel."""
+    if any(key in description for key in NNUNET_V2) or next((root / "imagesTr").glob("*_0000.nii*"), None):
+        raise CohortError(
+            f"{root}: an nnU-Net raw data set (imagesTr/<case>_0000.nii.gz, one file per channel), which is not read: "
+            "list its files in a table with the columns id, flair, t1, t1ce, t2, mask, and name the table"
+        )
+
+
+def _names(path: Path, description: dict[str, Any], key: str) -> dict[int, str]:
+    """What the numbers under `modality` or `labels` are called; a list counts from 0."""
+    value = description.get(key, {})
+    numbered = dict(enumerate(value)) if isinstance(value, list) else value
+    try:
+        names = {int(number): name for number, name in numbered.items()}
+        if all(isinstance(name, str) for name in names.values()):
+            return names
+    except (AttributeError, ValueError):
+        pass
+    raise CohortError(f'{path}: {key}: expected numbers with their names, as {{"0": "…"}}, found {_short(value)}')
+
+
+def _channels(path: Path, modality: dict[int, str]) -> dict[str, int]:
+    channels = {NAMES[name.upper()]: number for number, name in modality.items() if name.upper() in NAMES}
     if missing := [name for name in MODALITIES if name not in channels]:
-        raise CohortError(f"{root / 'dataset.json'}: no channel for {', '.join(missing)}; found {modality}")
+        raise CohortError(f"{path}: no channel for {', '.join(missing)}; found {_short(modality)}")
     return channels
 
 
-def _relabelling(root: Path, labels: dict[str, str]) -> dict[int, int]:
+def _relabelling(path: Path, labels: dict[int, str]) -> dict[int, int]:
     """BraTS's label for each of `labels` (number -> name)."""
-    names = {number: str(name).lower().replace("tumour", "tumor") for number, name in labels.items() if number != "0"}
+    names = {number: name.lower().replace("tumour", "tumor") for number, name in labels.items() if number != 0}
     if sorted(names.values()) != sorted(PARTS):
-        raise CohortError(f"{root / 'dataset.json'}: expected the labels {', '.join(PARTS)}; found {labels}")
-    return {int(number): PARTS[name] for number, name in names.items()}
+        raise CohortError(f"{path}: expected the labels {', '.join(PARTS)}; found {_short(labels)}")
+    return {number: PARTS[name] for number, name in names.items()}
 
 
-def _subject(root: Path, entry: dict[str, Any], channels: dict[str, int], relabel: dict[int, int]) -> Subject | Fault:
-    image, mask = root / entry["image"], root / entry["label"]
-    id = image.name.removesuffix(".gz").removesuffix(".nii")
+def _subject(
+    root: Path, entry: object, place: int, channels: dict[str, int], relabel: dict[int, int]
+) -> Subject | Fault:
+    files = [entry.get(key) for key in ("image", "label")] if isinstance(entry, dict) else []
+    if len(files) != 2 or not all(isinstance(file, str) for file in files):
+        return Fault(
+            f"training, entry {place}", f"expected an image and a label, found {_short(entry)}", root / DESCRIPTION
+        )
+    image, mask = (root / str(file) for file in files)
+    id = image.name
+    for suffix in SUFFIXES:
+        id = id.removesuffix(suffix)
+    if wrong := wrong_id(id):
+        return Fault(printable(id), wrong, image)
     absent = [path for path in (image, mask) if not path.is_file()]
     if absent:
-        return Fault(id, "listed in dataset.json, but the file is missing", absent[0])
+        return Fault(id, f"listed in {DESCRIPTION}, but the file is missing", absent[0])
     return Subject(id, None, {name: ImageFile(image, channel) for name, channel in channels.items()}, mask, relabel)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}…"
 
 
 DECATHLON = Layout(

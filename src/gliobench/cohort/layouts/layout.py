@@ -1,15 +1,33 @@
-"""What a layout is, and how files are found in one."""
+"""What a layout is, and how files are found in one, as they lie after unpacking: capitals or not, `.nii` or `.nii.gz`,
+a folder in the place of a file."""
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TextIO
 
-from gliobench.cohort.subject import HGG, LGG, MODALITIES, CohortError, Fault, ImageFile, Subject
+import numpy as np
 
-Found = tuple[list[Subject], list[Fault]]
+from gliobench.cohort.align import same_place
+from gliobench.cohort.label_schemes import SCHEMES, scheme_of
+from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
+from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject, named, printable
+
 SUFFIXES = (".nii.gz", ".nii")
-NOTHING = ("", "NAN", "NONE", "NA", "N/A", "NULL", "<NA>")  # how tables write that a grade or a file is not known
+NOT_PATIENTS = "__macosx"  # what macOS puts beside a folder that it packs
+DELIMITERS = ",;\t"
+
+
+class Found(NamedTuple):
+    """The patients of a folder, those that cannot be used and why, and sentences on what else was found."""
+
+    subjects: list[Subject]
+    faults: list[Fault]
+    notes: tuple[str, ...] = ()
+
+
+Volumes = Mapping[str, Sequence[Path]]  # NIfTI files by their names in small letters without .nii or .nii.gz
 
 
 @dataclass(frozen=True)
@@ -27,26 +45,94 @@ class Layout:
     find: Callable[[Path], Found]
 
 
-def existing(stem: Path) -> Path | None:
-    """`stem` with the first of `.nii.gz` and `.nii` that is there."""
-    return next((path for suffix in SUFFIXES if (path := stem.with_name(stem.name + suffix)).is_file()), None)
-
-
 def subfolders(root: Path) -> list[Path]:
-    """Folders in `root`, sorted by name, hidden ones left out."""
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """Folders in `root` that may be patients, sorted by name: no hidden ones and none of macOS's own."""
+    folders = (path for path in root.iterdir() if not path.name.startswith(".") and path.is_dir())
+    return sorted(path for path in folders if path.name.lower() != NOT_PATIENTS)
+
+
+def patient_folders(root: Path, listed: Iterable[str] = ()) -> tuple[list[Path], tuple[str, ...]]:
+    """The folders in `root` that hold a NIfTI file, or are `listed` as patients elsewhere; and a note on the others."""
+    folders, names = subfolders(root), set(listed)
+    patients = [folder for folder in folders if folder.name in names or _holds_volumes(folder)]
+    others = [folder.name for folder in folders if folder not in patients]
+    noted = f"not read as patients, for no NIfTI file is inside: {printable(', '.join(others[:5]))}"
+    return patients, (f"{noted}{' and others' if len(others) > 5 else ''}",) if others else ()
+
+
+def _holds_volumes(folder: Path) -> bool:
+    try:
+        return bool(volumes_in(folder))
+    except OSError:
+        return True  # who cannot be read is a fault, not nobody
+
+
+def volumes_in(folder: Path) -> Volumes:
+    """The NIfTI files of a folder; where a folder is called as one, what lies inside. Raises OSError."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if (stem := _stem(path)) is None:
+            continue
+        inside = sorted(one for one in path.iterdir() if _stem(one) and one.is_file()) if path.is_dir() else [path]
+        if files := [one for one in inside if one.is_file()]:
+            found.setdefault(stem, []).extend(files)
+    return found
+
+
+def _stem(path: Path) -> str | None:
+    """A NIfTI file's name in small letters without its suffix; None of any other and of hidden ones."""
+    name = path.name.lower()
+    suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+    return None if suffix is None or name.startswith(".") else name.removesuffix(suffix)
 
 
 def folder_subject(folder: Path, grade: int | None, endings: Mapping[str, str], mask_ending: str) -> Subject | Fault:
     """A subject whose files are `<folder>/<folder name><ending>`, or the fault that modalities are missing."""
-    found = {modality: existing(folder / (folder.name + endings[modality])) for modality in MODALITIES}
-    return subject_of(folder.name, grade, found, existing(folder / (folder.name + mask_ending)), folder)
+    name = folder.name.lower()
+    try:
+        volumes = volumes_in(folder)
+        found = {modality: _only(volumes.get(name + endings[modality], ()), modality) for modality in MODALITIES}
+        mask = _only(volumes.get(name + mask_ending, ()), "the mask")
+    except OSError as error:
+        return Fault(folder.name, f"cannot be read: {error.strerror}", folder)
+    except _Ambiguous as error:
+        return Fault(folder.name, str(error), folder)
+    scheme = scheme_of(folder.name)
+    return subject_of(folder.name, grade, found, mask, folder, SCHEMES[scheme] if scheme else {})
+
+
+class _Ambiguous(ValueError):
+    """Several files for one image, with other voxels each."""
+
+
+def _only(paths: Sequence[Path], what: str) -> Path | None:
+    """The one file of these, or the first where all hold the same volume; None of none. Raises _Ambiguous."""
+    if len(paths) > 1 and not _same_volumes(paths):
+        names = " and ".join(path.name for path in paths)
+        raise _Ambiguous(f"{names} are both there for {what} and differ: remove one")
+    return min(paths, key=lambda path: not path.name.lower().endswith(".gz"), default=None)
+
+
+def _same_volumes(paths: Sequence[Path]) -> bool:
+    try:
+        first, *others = (decode_volume(read_bytes(path)) for path in paths)
+    except NiftiError:
+        return False
+    return all(same_place(first, other) and np.array_equal(first[0], other[0]) for other in others)
 
 
 def subject_of(
-    id: str, grade: int | None, found: Mapping[str, Path | None], mask: Path | None, where: Path
+    id: str,
+    grade: int | None,
+    found: Mapping[str, Path | None],
+    mask: Path | None,
+    where: Path,
+    relabel: Mapping[int, int],
 ) -> Subject | Fault:
-    """A subject with all modalities, or the fault that some are missing or one file is given for two."""
+    """A subject with all modalities, or the fault that some are missing, one file is given for two, or that the id is
+    none."""
+    if wrong := wrong_id(id):
+        return Fault(printable(id), wrong, where)
     missing = [modality for modality in MODALITIES if found.get(modality) is None]
     if missing:
         return Fault(id, f"no file for {', '.join(missing)}; all of {', '.join(MODALITIES)} are needed", where)
@@ -55,34 +141,68 @@ def subject_of(
         if (other := first.setdefault(found[modality], modality)) != modality:
             return Fault(id, f"one file for {other} and for {modality}; each needs its own", found[modality])
     images = {modality: ImageFile(path) for modality, path in found.items() if path is not None}
-    return Subject(id, grade, images, mask)
+    return Subject(id, grade, images, mask, relabel)
 
 
-def sort_out(results: Iterable[Subject | Fault]) -> Found:
+def wrong_id(id: str) -> str | None:
+    """Why a patient's id cannot be one; None where it can."""
+    if id.startswith(".") or not id.isprintable() or set(id) & set("/\\"):
+        return f"the id {id!r} cannot be a file's name, and masks are written under it"
+    return None
+
+
+def sort_out(results: Iterable[Subject | Fault], notes: tuple[str, ...] = ()) -> Found:
     """Subjects and faults apart."""
     results = list(results)
     subjects = [result for result in results if isinstance(result, Subject)]
-    return subjects, [result for result in results if isinstance(result, Fault)]
+    return Found(subjects, [result for result in results if isinstance(result, Fault)], notes)
+
+
+def without_mask(subjects: Sequence[Subject]) -> tuple[str, ...]:
+    """Notes on patients without a mask, and on what lies beside their images and may be one."""
+    lacking = [subject for subject in subjects if subject.mask is None]
+    if not lacking:
+        return ()
+    if len(lacking) == len(subjects):
+        return ("no patient has a mask: centre, box, polygon and mask cannot be asked about",)
+    beside = sorted({name for subject in lacking for name in _unused(subject)})
+    hint = f"; beside their images lies {', '.join(beside[:3])}: if that is a mask, rename it" if beside else ""
+    who = named([subject.id for subject in lacking])
+    return (f"{who} without a mask: not asked about centre, box, polygon and mask{hint}",)
+
+
+def _unused(subject: Subject) -> list[str]:
+    used = {image.path for image in subject.images.values()}
+    folder = subject.images[MODALITIES[0]].path.parent
+    if any(path.parent != folder for path in used):
+        return []
+    return [path.name for paths in volumes_in(folder).values() for path in paths if path not in used]
+
+
+def csv_names(table: Path) -> list[str]:
+    """The names of a table's columns, whatever its encoding. Raises CohortError."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            return [name.strip() for name in next(_reader(file), [])]
+    except (OSError, csv.Error) as error:
+        raise CohortError(f"{table}: cannot be read: {error}") from error
+
+
+def _reader(file: TextIO) -> Iterator[list[str]]:
+    """Between cells stands a comma, a semicolon or a tab, whichever the first line has most of."""
+    first = file.readline()
+    file.seek(0)
+    return csv.reader(file, delimiter=max(DELIMITERS, key=first.count))
 
 
 def read_csv(table: Path) -> tuple[list[str], list[list[str]]]:
     """The names of the columns and the rows below them, as long as the names are. Raises CohortError."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            names, *rows = list(csv.reader(file)) or [[]]
+            names, *rows = list(_reader(file)) or [[]]
     except UnicodeDecodeError as error:
         raise CohortError(f"{table}: not UTF-8; save it as UTF-8") from error
     except (OSError, csv.Error) as error:
         raise CohortError(f"{table}: cannot be read: {error}") from error
+    names = [name.strip() for name in names]
     return names, [[*row, *[""] * len(names)][: len(names)] for row in rows]
-
-
-def parse_grade(text: object) -> int | None:
-    """LGG/HGG/0/1 in any case, empty or NaN for unknown; raises ValueError for anything else."""
-    word = "" if text is None else str(text).strip().upper().removesuffix(".0")
-    if word in NOTHING:
-        return None
-    grades = {"LGG": LGG, "0": LGG, "HGG": HGG, "1": HGG}
-    if word not in grades:
-        raise ValueError(f"grade {text!r}: expected LGG, HGG, 0, 1 or nothing")
-    return grades[word]

@@ -1,38 +1,44 @@
 """Any data set described by a table: id, grade, one column a modality, mask; paths relative to the table."""
 
-import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from gliobench.cohort.layouts.layout import NOTHING, Found, Layout, parse_grade, read_csv, sort_out, subject_of
+from gliobench.cohort.grades import NOTHING, WHO_RULE, GradeError, read_grades
+from gliobench.cohort.label_schemes import COLUMN, SCHEMES, scheme_of
+from gliobench.cohort.layouts.layout import Found, Layout, csv_names, read_csv, sort_out, subject_of, wrong_id
 from gliobench.cohort.subject import MODALITIES, CohortError, Fault, Subject
 
 ENDINGS = (".csv", ".parquet")
 SYNONYMS = {"t2f": "flair", "t1n": "t1", "t1c": "t1ce", "t2w": "t2", "seg": "mask", "label": "mask", "subject": "id"}
+WHO_COLUMNS = ("who_grade", "who grade", "who")  # read where there is no column grade
 
 
-def _table_of(root: Path) -> Path | None:
-    """The table itself, or the first table of a folder that has a column for every modality."""
+def _tables(root: Path) -> list[Path]:
+    """The table itself, or the tables of a folder that have a column for every modality."""
     if root.is_file():
-        return root if root.suffix.lower() in ENDINGS else None
-    tables = (path for path in sorted(root.iterdir()) if path.suffix.lower() in ENDINGS)
-    return next((path for path in tables if set(MODALITIES) < set(_columns(path))), None)
+        return [root] if root.suffix.lower() in ENDINGS else []
+    found = (path for path in sorted(root.iterdir()) if path.suffix.lower() in ENDINGS and path.name[0] != ".")
+    return [path for path in found if path.is_file() and set(MODALITIES) < set(_columns(path))]
 
 
 def _columns(table: Path) -> list[str]:
     """The columns' names in our words; none where the file is not what its ending says."""
-    if table.suffix.lower() == ".csv":
-        with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-            names = next(csv.reader(file), [])
-    else:
-        from pyarrow import ArrowInvalid
-        from pyarrow.parquet import read_schema
-
-        try:
-            names = read_schema(table).names
-        except ArrowInvalid:
-            names = []
+    try:
+        names = csv_names(table) if table.suffix.lower() == ".csv" else _parquet_columns(table)
+    except CohortError:
+        names = []
     return [_column(name) for name in names]
+
+
+def _parquet_columns(table: Path) -> list[str]:
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_schema
+
+    try:
+        return list(read_schema(table).names)
+    except (OSError, ArrowException) as error:
+        raise CohortError(f"{table}: not a Parquet table: {error}") from error
 
 
 def _column(name: object) -> str:
@@ -41,27 +47,38 @@ def _column(name: object) -> str:
 
 
 def _recognises(root: Path) -> bool:
-    return _table_of(root) is not None
+    return bool(_tables(root))
 
 
 def _find(root: Path) -> Found:
-    table = _table_of(root)
-    assert table is not None
+    table, *others = _tables(root)
+    if others:
+        names = ", ".join(path.name for path in (table, *others))
+        raise CohortError(f"{root}: {names} all have columns for the modalities: name the one that is meant")
     sources, rows = _read(table)
     columns = [_column(name) for name in sources]
+    grade = _grade_column(columns)
     if missing := [name for name in ("id", *MODALITIES) if name not in columns]:
         raise CohortError(
             f"{table}: no column {', '.join(missing)}; expected id, {', '.join(MODALITIES)}, and grade and mask "
             f"where they are known; found {', '.join(columns)}"
         )
-    for name in ("id", "grade", *MODALITIES, "mask"):
+    for name in ("id", grade, *MODALITIES, "mask", COLUMN):
         if len(same := [source for source, column in zip(sources, columns, strict=True) if column == name]) > 1:
             raise CohortError(f"{table}: the columns {' and '.join(same)} both mean {name}: rename or remove one")
-    return sort_out(
-        _subject(dict(zip(columns, map(str.strip, row), strict=True)), table, number)
-        for number, row in enumerate(rows, start=2)  # as a spreadsheet counts: the columns' names are row 1
-        if any(row)
+    cells = [dict(zip(columns, map(str.strip, row), strict=True)) for row in rows]
+    grades, who = read_grades([row.get(grade, "") for row in cells], who=grade in WHO_COLUMNS)
+    found = sort_out(
+        _subject(row, graded, table, number)
+        for number, (row, graded) in enumerate(zip(cells, grades, strict=True), start=2)  # row 1: the columns' names
+        if any(row.values())
     )
+    return found._replace(notes=(WHO_RULE,) if who else ())
+
+
+def _grade_column(columns: Sequence[str]) -> str:
+    """`grade`, or a column that is called the WHO's where there is none."""
+    return next((name for name in ("grade", *WHO_COLUMNS) if name in columns), "grade")
 
 
 def _read(table: Path) -> tuple[list[str], list[list[str]]]:
@@ -69,31 +86,48 @@ def _read(table: Path) -> tuple[list[str], list[list[str]]]:
     if table.suffix.lower() == ".csv":
         return read_csv(table)
     import pandas as pd
-    from pyarrow import ArrowInvalid
+    from pyarrow import ArrowException
 
     try:
         rows = pd.read_parquet(table)
-    except (OSError, ArrowInvalid) as error:
+    except (OSError, ValueError, ArrowException) as error:
         raise CohortError(f"{table}: not a Parquet table: {error}") from error
     cells = rows.astype(object).where(rows.notna(), "").astype(str)
     return list(map(str, rows.columns)), cells.to_numpy().tolist()
 
 
-def _subject(row: Mapping[str, str], table: Path, number: int) -> Subject | Fault:
+def _subject(row: Mapping[str, str], grade: int | GradeError | None, table: Path, number: int) -> Subject | Fault:
     id = row["id"]
     if not id:
         return Fault(f"row {number}", "no id", table)
-    if id.startswith(".") or not id.isprintable() or set(id) & set("/\\"):
-        return Fault(f"row {number}", f"the id {id!r} cannot be a file's name, and masks are written under it", table)
+    if wrong := wrong_id(id):
+        return Fault(f"row {number}", wrong, table)
     found = {name: _file(row[name], table) for name in MODALITIES}
     mask = _file(row.get("mask", ""), table)
-    absent = [path for path in (*found.values(), mask) if path is not None and not path.is_file()]
+    scheme = row.get(COLUMN, "").lower() or _named_scheme(id, row.get("mask", ""))
+    if scheme and scheme not in SCHEMES:
+        return Fault(id, f"{COLUMN} {scheme!r}: expected {', '.join(SCHEMES)} or nothing", table)
+    subject = subject_of(id, None, found, mask, table, SCHEMES[scheme] if scheme else {})
+    if isinstance(subject, Fault):
+        return subject
+    absent = [path for path in (*found.values(), mask) if path is not None and not _is_file(path)]
     if absent:
         return Fault(id, f"{table.name} names a file that is missing", absent[0])
+    if isinstance(grade, GradeError):
+        return Fault(id, str(grade), table)
+    return replace(subject, grade=grade)
+
+
+def _is_file(path: Path) -> bool:
     try:
-        return subject_of(id, parse_grade(row.get("grade")), found, mask, table)
-    except ValueError as error:
-        return Fault(id, str(error), table)
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
+
+
+def _named_scheme(id: str, mask: str) -> str | None:
+    """The numbering that the id, the mask's file or one of its folders is called by."""
+    return next((scheme for name in (id, *Path(mask).parts[::-1]) if (scheme := scheme_of(name))), None)
 
 
 def _file(cell: str, table: Path) -> Path | None:

@@ -131,6 +131,7 @@ def _patients(
         ids = [f"Patient{place:05d}" for place in range(number)]
         grades = {id: HGG if place < round(number * ASSUMED_HGG) else LGG for place, id in enumerate(ids)}
         return {id: Patient(id, grades[id], True, frozenset(tasks)) for id in ids}, "estimate"
+    said.extend(cohort.notes)
     if cohort.faults:
         at_fault = len({fault.subject_id for fault in cohort.faults})
         missing.append(Missing("cohort", f"{at_fault} patients at fault: {cohort.faults[0]}, … (see --skip-bad)"))
