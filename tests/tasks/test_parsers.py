@@ -324,7 +324,7 @@ whole_rows, whole_columns = st.integers(0, 127), st.integers(0, 119)
 def test_what_is_written_is_read_back(r0: int, c0: int, r1: int, c1: int, grade: int, cut_off: bool) -> None:
     box = Box(FRAME, min(r0, r1), min(c0, c1), max(r0, r1), max(c0, c1))
     for task, value in (("centre", Point(FRAME, r0, c0)), ("box", box), ("grade", Grade(grade))):
-        assert read(task, TASKS[task].write(value), cut_off) == Answered(value)
+        assert read(task, TASKS[task].write(value), cut_off and task != "grade") == Answered(value)
 
 
 @given(st.lists(st.tuples(whole_rows, whole_columns), min_size=10, max_size=15, unique=True))

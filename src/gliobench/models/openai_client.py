@@ -23,6 +23,7 @@ from gliobench.models.png import png_url
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Missing, Refused
+from gliobench.tasks.reading import READING_VERSION
 from gliobench.tasks.registry import TASKS, Prompt
 
 __all__ = ["Decoding", "OpenAIModel", "Prices", "Server"]
@@ -97,6 +98,7 @@ class OpenAIModel:
             "engine": "openai",
             "server": self.server.base_url,
             "checkpoint": self.model,
+            "reading": READING_VERSION,
             **self._view.identity,
             **shots_identity(self._shots, self._view),
             "image": f"png, 8-bit {'RGB' if self._view.coloured else 'grey'}",

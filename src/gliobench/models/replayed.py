@@ -21,6 +21,7 @@ from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import VolumeMask
+from gliobench.tasks.reading import READING_VERSION
 
 CUT_OFF = "length"  # `finish` of an answer that the token limit ended
 NO_ROW = "the answers held have none to this question"
@@ -87,7 +88,7 @@ class ReplayedAnswers:
 
     @property
     def settings(self) -> Settings:
-        return {"engine": "replay", "answers": self.digest, **self.view.identity}
+        return {"engine": "replay", "answers": self.digest, "reading": READING_VERSION, **self.view.identity}
 
     @property
     def held(self) -> frozenset[Place]:

@@ -37,6 +37,7 @@ from gliobench.models.unsloth import Engine
 from gliobench.models.views.view import View
 from gliobench.models.writing import write
 from gliobench.tasks.geometry import Value
+from gliobench.tasks.reading import READING_VERSION
 from gliobench.tasks.registry import TASKS, Prompt
 
 __all__ = ["Decoding", "VisionLanguageModel"]
@@ -139,6 +140,7 @@ class VisionLanguageModel:
             "content": checkpoint.content,
             "adapter": checkpoint.adapter,
             "dtype": str(checkpoint.model.dtype).removeprefix("torch."),
+            "reading": READING_VERSION,
             **self._view.identity,
             **shots_identity(self._shots, self._view),
             "image_processor": type(image_processor).__name__,

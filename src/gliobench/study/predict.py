@@ -25,6 +25,7 @@ from gliobench.study.questions import patient_questions, repeated_questions, sli
 from gliobench.study.replayed import check_held, held_digest, replayed_model
 from gliobench.study.train import trained_files, training_inputs
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
+from gliobench.tasks.reading import READING_VERSION
 
 # Where a model runs, and what is made of its answers.
 NOT_ASKED = {"log", "aggregate", *LanguageModel.OPERATION, *ServerModel.OPERATION}
@@ -80,6 +81,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
         model=part.model_dump(exclude=NOT_ASKED | BY_CONTENT),
         outside=contents(part),
         trained=_trained(context, part),
+        reading=READING_VERSION if isinstance(part, LanguageModel | ServerModel | ReplayModel) else None,
         held=held_digest(part) if isinstance(part, ReplayModel) else None,
         slices=study.slices.model_dump(),
         chosen_by=_answers_digest(context, by) if by and by != part.name else None,

@@ -8,8 +8,11 @@ from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.points import LIST_CHARACTERS, Found, Place
+from gliobench.tasks.thoughts import without_thoughts
 
+READING_VERSION = "2"  # goes up with every change after which a text is read as another answer
 MAX_CHARACTERS = 200_000  # longer than any answer in a task's format, and read in well under a second
+LAST_NUMBER = re.compile(r"[-+−]?\d[\d.]*$")
 NOTHING = re.compile(
     r"\W*(?:none|nothing|n/a|(?:there (?:is|are) )?no(?:ne)? (?:visible )?(?:tumou?rs?|gliomas?|lesions?)"
     r"(?: (?:is |are )?(?:visible|present|seen|detected|found))?)\W*",
@@ -32,15 +35,25 @@ def judge(text: str, cut_off: bool, find: Callable[[str], Answer | None], wanted
     `find` gives what the text says, None where it does not say `wanted`. Only then is asked why: one that ends in the
     middle of numbers is Truncated, a refusal Refused, one that the token limit ended (`cut_off`) Truncated, anything
     else Malformed. An empty text is Missing, or Truncated where the limit ended it; one above `MAX_CHARACTERS` is
-    Malformed unread.
+    Malformed unread. Thoughts are no answer: only what follows them is read, and a text that ends within them is
+    Truncated. So is one that the limit ended in a number on which its answer rests, since 1 may be a piece of 10.
     """
     if len(text) > MAX_CHARACTERS:
         return Malformed(f"{len(text)} characters; expected {wanted} in at most {MAX_CHARACTERS}")
+    answer = without_thoughts(text)
+    if answer is None:
+        return Truncated(f"the text ends within the model's thoughts, before {wanted}: raise max_new_tokens")
+    text = answer
     if not text.strip() and cut_off:
         return Truncated("the token limit ended the answer before its first word: raise max_new_tokens")
     if not text.strip():
         return Missing("the text is empty")
-    found = find(text.replace("\\left", "").replace("\\right", ""))
+    text = text.replace("\\left", "").replace("\\right", "")
+    found = find(text)
+    if cut_off and isinstance(found, Answered) and (last := LAST_NUMBER.search(text[-50:])):
+        whole_part = text[: len(text) - len(last[0])]
+        if find(whole_part) != found:
+            return Truncated(f"the token limit ended the text in the number {last[0]}, which may be a piece of one")
     if found is not None:
         return found
     if (refusal := REFUSAL.search(text)) and not _ends_in_numbers(text):
