@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from gliobench.errors import GliobenchError
+
 MOST_BYTES = 256 * 1024
 MOST_NODES = 20_000  # with every alias written out
 MOST_DEPTH = 24
@@ -22,7 +24,7 @@ MOST_DIGITS = 18
 Location = tuple[str | int, ...]
 
 
-class YamlFileError(ValueError):
+class YamlFileError(GliobenchError, ValueError):
     """A file that cannot be read as YAML; the message names the file and the line."""
 
 

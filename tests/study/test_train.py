@@ -148,14 +148,27 @@ def test_a_start_that_knows_tested_patients_is_refused_before_anything_is_traine
     assert any(f"chosen on, {known}" in sentence for sentence in make_plan(first).assumptions)
 
 
+def beyond_bounds(context: Context) -> Context:
+    """A study file takes no learning rate above 10, and only one far beyond is sure to diverge."""
+    *others, part = context.study.models
+    sweep = [
+        one.model_copy(update={"learning_rate": 1e18}) if one.learning_rate == 10 else one
+        for one in getattr(part, "sweep", ())
+    ]
+    models = (*others, part.model_copy(update={"sweep": tuple(sweep)}))
+    return replace(context, study=context.study.model_copy(update={"models": models}))
+
+
 def test_a_choice_that_diverges_is_not_chosen(crossed: Context, tmp_path: Path) -> None:
-    diverging = "{epochs: 1, learning_rate: 1.0e+18}"
+    diverging = "{epochs: 1, learning_rate: 10}"
     context = own(crossed, tmp_path, f"name: swept, network: mask-segmenter, sweep: [{diverging}, {{epochs: 1}}]")
+    context = beyond_bounds(context)
     train(replace(context, study=with_fold(context.study, "0")))
     sweep = json.loads((context.folder.network("swept", 0) / "sweep.json").read_text())
     assert sweep["chosen"] == 1
     assert sweep["validation_metrics"][0] is None
     context = own(crossed, tmp_path, f"name: lost, network: mask-segmenter, sweep: [{diverging}, {diverging}]")
+    context = beyond_bounds(context)
     with pytest.raises(StageError, match="lost-fold-0: no choice of the sweep gave a finite figure"):
         train(context)
 

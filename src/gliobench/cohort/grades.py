@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.errors import GliobenchError
 
 NOTHING = ("", "NAN", "NONE", "NA", "N/A", "NULL", "<NA>")  # how tables write that a grade or a file is not known
 WORDS = {"LGG": LGG, "HGG": HGG, "LOW": LGG, "HIGH": HGG, "FALSE": LGG, "TRUE": HGG}
@@ -19,7 +20,7 @@ _WORD = re.compile(r"(LOW|HIGH)[- ]?GRADE( GLIOMA)?")
 _WHO = re.compile(r"(?P<said>(WHO[ -]?)?(GRADE[ -]?)?)(CNS )?(?P<number>[1-4]|IV|I{1,3})")
 
 
-class GradeError(ValueError):
+class GradeError(GliobenchError, ValueError):
     """A grade that cannot be read; the message says why."""
 
 
