@@ -26,9 +26,25 @@ BOX = Box(FRAME, 10, 20, 30, 60)
 )
 def test_by_hand(row: float, column: float, in_box: float, to_box: float, to_centre: float) -> None:
     figures = score_point(Point(FRAME, row, column), True, BOX, FRAME)
+    diagonal = math.hypot(21 * 2, 41 * 0.5)  # 21 rows and 41 columns, both edges' pixels whole
     assert figures == pytest.approx(
-        {"in_box": in_box, "distance_to_box_mm": to_box, "distance_to_centre_mm": to_centre}
+        {
+            "in_box": in_box,
+            "distance_to_box_mm": to_box,
+            "distance_to_centre_mm": to_centre,
+            "relative_distance": to_centre / diagonal,
+        }
     )
+
+
+def test_relative_distance_to_a_tumour_of_one_pixel_is_finite() -> None:
+    figures = score_point(Point(FRAME, 10, 23), True, Box(FRAME, 10, 20, 10, 20), FRAME)
+    assert figures["relative_distance"] == pytest.approx(1.5 / math.hypot(2, 0.5))
+
+
+def test_relative_distance_of_a_missing_answer_is_the_slices_diagonal_in_boxes() -> None:
+    figures = score_point(None, False, BOX, FRAME)
+    assert figures["relative_distance"] == pytest.approx(math.hypot(127 * 2, 99 * 0.5) / math.hypot(42, 20.5))
 
 
 def test_middle_of_a_box_of_even_height_lies_between_pixels() -> None:

@@ -45,6 +45,7 @@ def axial(index: int) -> SliceFrame:
 
 
 AXIAL_DIAGONAL = math.hypot(19 * 1.0, 23 * 0.5)
+BOX_DIAGONAL = math.hypot(10 * 1.0, 10 * 0.5)
 
 
 def test_a_right_mask_is_right_on_every_task() -> None:
@@ -56,7 +57,7 @@ def test_a_right_mask_is_right_on_every_task() -> None:
     for plane in ("axial", "sagittal"):
         assert figures(scores, "polygon", "mask", plane) == right
         assert figures(scores, "box", "mask", plane) == right
-        near = {"distance_to_box_mm": 0, "distance_to_centre_mm": 0}
+        near = {"distance_to_box_mm": 0, "distance_to_centre_mm": 0, "relative_distance": 0}
         near |= {"distance_to_box_p95_mm": 0, "distance_to_centre_p95_mm": 0}
         assert figures(scores, "centre", "mask", plane) == {"in_box": 1, **near}
 
@@ -83,6 +84,7 @@ def test_a_box_beside_the_truth_and_one_unanswered() -> None:
             "distance_to_centre_mm": (2.5 + AXIAL_DIAGONAL) / 2,
             "distance_to_box_p95_mm": 0.25 + 0.95 * (AXIAL_DIAGONAL - 0.25),
             "distance_to_centre_p95_mm": 2.5 + 0.95 * (AXIAL_DIAGONAL - 2.5),
+            "relative_distance": (2.5 + AXIAL_DIAGONAL) / 2 / BOX_DIAGONAL,
         }
     )
     stacked = figures(scores, "mask", "box", "volume")  # 50 of 100 voxels of the answer, 50 of 200 of the truth

@@ -5,6 +5,7 @@ computes, in pixels. `../shared/replication/README.md` derives each from the pub
 2509.10683. Where it departs from the standard protocol, and why that matters: `gliobench.replay.sides`.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -125,8 +126,10 @@ def _votes(held: Held, subject: str, answers: Sequence[HeldAnswer]) -> Votes:
 
 
 def _centre(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
-    """Share of points in the box; 95th percentiles of the distance to its nearest edge line and to its middle."""
+    """Share of points in the box; 95th percentiles of the distance to its nearest edge line and to its middle; the mean
+    distance to its middle as a multiple of its diagonal."""
     found: list[tuple[float, float, float]] = []
+    relative = []
     for answer in answers:
         point, box = POINT.match(answer.text or ""), answer.truth
         if point is None or not isinstance(box, Box):
@@ -135,7 +138,10 @@ def _centre(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
         edges = (row - box.row_min, row - box.row_max, column - box.column_min, column - box.column_max)
         middle = ((box.row_min + box.row_max) / 2, (box.column_min + box.column_max) / 2)
         inside = box.row_min <= row <= box.row_max and box.column_min <= column <= box.column_max
-        found.append((inside, min(map(abs, edges)), float(np.hypot(row - middle[0], column - middle[1]))))
+        distance = float(np.hypot(row - middle[0], column - middle[1]))
+        found.append((inside, min(map(abs, edges)), distance))
+        if diagonal := float(np.hypot(box.row_max - box.row_min, box.column_max - box.column_min)):
+            relative.append(distance / diagonal)  # the study leaves boxes of one pixel out
     if not found:
         return _Patient(subject, None, len(answers), 0)
     inside_share, edge, centre = np.array(found, float).T
@@ -143,6 +149,7 @@ def _centre(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
         "in_box": float(inside_share.mean()),
         "distance_to_box_p95_px": float(np.percentile(edge, 95)),
         "distance_to_centre_p95_px": float(np.percentile(centre, 95)),
+        "relative_distance": float(np.mean(relative)) if relative else math.nan,
     }
     return _Patient(subject, values, len(answers), len(found))
 

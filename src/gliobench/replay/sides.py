@@ -58,6 +58,12 @@ PAIRS: dict[str, Sequence[tuple[str, str, str]]] = {
             "along the line, and from inside too",
         ),
         ("distance_to_centre_p95_px", "distance_to_centre_p95_mm", UNREAD),
+        (
+            "relative_distance",
+            "relative_distance",
+            f"the diagonal runs from outer corner to outer corner of the box; published: between the middles of its "
+            f"corner pixels, and boxes of one pixel leave the mean; {UNREAD}",
+        ),
     ],
     "box": [
         *((name, name, NO_TUMOUR) for name in ("dice", "precision", "recall", "specificity")),

@@ -28,7 +28,7 @@ TITLES = {
     "distance_to_box_mm": "distance to box",
 }
 
-LOWER = frozenset({"brier", "calibration_error"})
+LOWER = frozenset({"brier", "calibration_error", "relative_distance"})
 AIMS = {"calibration_slope": "1", "calibration_intercept": "0"}
 
 
