@@ -2,9 +2,9 @@
 
     python benchmarks/checks/whole_studies.py ../shared/cohort_2mm --out runs/whole-studies
 
-What stays: models, tasks, planes, prompts, views, ways of answering and of fine-tuning. What is cut: the grid, slices,
-epochs, steps and repeats; language models become the tiny Mllama, not quantised. The figures say that a file can be
-run, nothing about models. Ends in one line of JSON.
+What stays: the split, models, tasks, planes, prompts, views, ways of answering and of fine-tuning. What is cut: the grid,
+slices, epochs, steps and repeats; language models become the tiny Mllama, not quantised. The figures say that a file
+can be run, nothing about models. Ends in one line of JSON.
 """
 
 import argparse
@@ -65,7 +65,8 @@ def small(study: Study, checkpoint: Path) -> Study:
     content = study.model_dump()
     content["grid"]["shape"] = (48, 64, 64)
     content["slices"] |= {"every": 8}
-    content["split"] |= {"file": None, "folds": min(study.split.folds, 2)}
+    if study.split.scheme == "cross-validation":
+        content["split"]["folds"] = 2
     if study.consistency is not None:
         content["consistency"]["repeats"] = 5
     content["models"] = tuple(_small(part, checkpoint) for part in study.models)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gliobench.cohort import reference_study
 from gliobench.grid.splits import (
     Fold,
     Split,
@@ -17,6 +18,7 @@ from gliobench.grid.splits import (
     make_cross_validation,
     make_split,
     read_split,
+    reference_split,
     write_split,
 )
 
@@ -131,13 +133,10 @@ def study_file(path: Path, folds: list[list[int]]) -> Path:
     return path
 
 
-def test_study_folds_go_by_position_in_the_sorted_ids(tmp_path: Path) -> None:
+def test_positions_in_a_list_that_nobody_has_are_refused(tmp_path: Path) -> None:
     path = study_file(tmp_path / "INDICES.npz", [[0, 3], [1, 2]])
-    split = read_split(path, ["e", "d", "c", "b", "a", "f"])
-    assert split.folds == (("a", "d"), ("b", "c"))
-    assert split.test == ("e", "f")
-    with pytest.raises(SplitError, match="the folds count 4 patients, the cohort has 3"):
-        read_split(path, ["a", "b", "c"])
+    with pytest.raises(SplitError, match=r"INDICES\.npz: positions in a list"):
+        read_split(path, ["e", "d", "c", "b", "a", "f"])
 
 
 def test_study_folds_that_overlap_are_an_error(tmp_path: Path) -> None:
@@ -154,12 +153,60 @@ def test_study_folds_that_overlap_are_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.realdata
-def test_the_studys_own_five_folds_load(shared: Path) -> None:
-    ids = [f"{n:03d}" for n in range(365)]
-    split = read_split(shared / "replication" / "targets" / "INDICES.npz", ids)
+def test_the_packaged_patients_are_those_that_were_rebuilt_from_the_studys_notebook(shared: Path) -> None:
+    patients = json.loads((shared / "replication" / "patients.json").read_text())
+    assert list(reference_study.tested_patients()) == patients["test_in_study_order"]
+    assert list(reference_study.train_validation_patients()) == patients["train_validation_in_study_order"]
+    rebuilt = json.loads((shared / "replication" / "split.json").read_text())
+    assert [sorted(fold) for fold in reference_study.validation_folds()] == [sorted(one) for one in rebuilt["folds"]]
+    assert sorted(reference_study.tested_patients()) == sorted(rebuilt["test"])
+
+
+@pytest.mark.realdata
+def test_the_studys_own_positions_are_read_in_its_own_order(shared: Path) -> None:
+    path = shared / "replication" / "targets" / "INDICES.npz"
+    split = read_split(path, BRATS2020)
+    assert [set(fold) for fold in split.folds] == [set(fold) for fold in reference_study.validation_folds()]
+    assert set(split.test) == set(reference_study.tested_patients())
+    with pytest.raises(SplitError, match="365 patients of the split are not in the cohort"):
+        read_split(path, [f"{number:03d}" for number in range(365)])
+
+
+# BraTS 2020's ids are sorted by grade: 1 to 259 and 336 to 369 are HGG, the 76 between are LGG.
+BRATS2020 = [f"BraTS20_Training_{number:03d}" for number in range(1, 370)]
+GRADES = {id: int(not 260 <= number <= 335) for number, id in enumerate(BRATS2020, start=1)}
+
+
+def test_the_reference_studys_split_has_its_sizes_and_its_grades() -> None:
+    split = reference_split(BRATS2020)
+    assert len(split.test) == 55
+    assert sum(GRADES[id] for id in split.test) == 44  # HGG; its report and its files of answers say so
     assert [len(fold) for fold in split.folds] == [62] * 5
-    assert split.test == tuple(ids[310:])
-    assert split.folds[4] == tuple(ids[248:310])
+    low = [62 - sum(GRADES[id] for id in fold) for fold in split.folds]
+    assert low == [13] * 5  # of 76 LGG 11 are tested, and the four that it left out are HGG
+
+
+def test_the_reference_studys_split_of_a_part_of_its_patients_is_what_is_there_of_each_part() -> None:
+    some = [fold[0] for fold in reference_study.validation_folds()] + [reference_study.tested_patients()[0], "stranger"]
+    split = reference_split(some)
+    assert [len(fold) for fold in (split.test, *split.folds)] == [1] * 6
+    assert "6 of 365" in split.source
+    with pytest.raises(SplitError, match=r"nobody in test"):
+        reference_split(some[:5])
+
+
+def test_a_split_may_be_a_plain_table_or_plain_lists_of_ids(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,part\nx,test\na,fold-0\nb,fold-1\nc,fold-1\n")
+    (tmp_path / "a.json").write_text('{"test": ["x"], "folds": [["a"], ["b", "c"]]}')
+    for name in ("a.csv", "a.json"):
+        split = read_split(tmp_path / name, ["a", "b", "c", "x", "y"])
+        assert (split.test, split.folds) == (("x",), (("a",), ("b", "c")))
+    (tmp_path / "a.csv").write_text("id,part\nx,test\na,fold0\n")
+    with pytest.raises(SplitError, match=r"a.csv:3: "):
+        read_split(tmp_path / "a.csv", ["a", "x"])
+    (tmp_path / "a.csv").write_text("id,part\nx,test\nx,fold-0\ny,fold-1\n")
+    with pytest.raises(SplitError, match=r"x \(test and fold 0\)"):
+        read_split(tmp_path / "a.csv", ["x", "y"])
 
 
 def test_each_grade_is_drawn_as_often_as_the_other() -> None:

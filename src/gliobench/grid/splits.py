@@ -5,10 +5,12 @@ Cross-validation: each fold is tested in its turn, and a share of the others dec
 that it had no part in choosing.
 """
 
+import csv
 import hashlib
 import json
 import math
 import os
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from gliobench.cohort import reference_study
 from gliobench.errors import GliobenchError
 
 Ids = tuple[str, ...]
@@ -176,14 +179,41 @@ def write_split(split: Split, path: Path) -> None:
     part.replace(path)
 
 
+def reference_split(subject_ids: Sequence[str]) -> Split:
+    """The reference study's own split, as far as its patients are there: 55 tested, five folds of 62 that validate.
+
+    Patients whom the study did not take are in no part of it. Raises SplitError where a part has nobody.
+    """
+    known = set(subject_ids)
+    test = _those_of(reference_study.tested_patients(), known)
+    folds = tuple(_those_of(fold, known) for fold in reference_study.validation_folds())
+    found = len(test) + sum(map(len, folds))
+    if empty := [name for name, ids in (("test", test), *_numbered(folds)) if not ids]:
+        raise SplitError(
+            f"the reference study's split: {found} of its 365 patients are in this cohort ({len(known)} patients), "
+            f"nobody in {', '.join(empty)}: it is made for BraTS 2020's training set; `scheme: holdout` takes any"
+        )
+    return Split(test, folds, None, f"the reference study's own patients, {found} of 365")
+
+
+def _those_of(ids: Sequence[str], known: set[str]) -> Ids:
+    return tuple(sorted(id for id in ids if id in known))
+
+
+def _numbered(folds: Sequence[Ids]) -> list[tuple[str, Ids]]:
+    return [(f"fold {number}", ids) for number, ids in enumerate(folds)]
+
+
 def read_split(path: Path, subject_ids: Sequence[str]) -> Split:
     """Read a split and hold it against the patients that there are.
 
-    Either JSON as `write_split` leaves it, or the reference study's NPZ of indices (see `_study_split`).
+    JSON as `write_split` leaves it, or the same written by a person without `checksum`, `seed` and `source`; a CSV with
+    the columns `id` and `part` (test, fold-0, fold-1, …); or the reference study's NPZ of positions, in its own order.
     Raises SplitError: not such a file, its checksum does not fit, overlap, ids that are not among `subject_ids`.
     Patients that the split does not name are in no part of it.
     """
-    split = _study_split(path, subject_ids) if path.suffix == ".npz" else _json_split(path)
+    readers = {".npz": _study_split, ".csv": _csv_split}
+    split = readers.get(path.suffix, _json_split)(path)
     known = set(subject_ids)
     if strangers := sorted({id for part in (split.test, *split.folds) for id in part} - known):
         raise SplitError(
@@ -195,21 +225,23 @@ def read_split(path: Path, subject_ids: Sequence[str]) -> Split:
 
 def _json_split(path: Path) -> Split:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         split = Split(
             test=tuple(map(str, content["test"])),
             folds=tuple(tuple(map(str, fold)) for fold in content["folds"]),
-            seed=content["seed"],
-            source=content["source"],
+            seed=content.get("seed"),
+            source=content.get("source", path.name),
             validation=tuple(tuple(map(str, fold)) for fold in content.get("validation", ())),
         )
-        checksum = content["checksum"]
+        checksum = content.get("checksum", split.checksum)
     except FileNotFoundError as error:
         raise SplitError(f"{path}: no such split file; `gliobench split` makes one") from error
     except SplitError as error:
         raise SplitError(f"{path}: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SplitError(f"{path}: not a split as `gliobench split` writes it ({error!r})") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SplitError(
+            f"{path}: not a split as `gliobench split` writes it, nor the lists of ids `test` and `folds` ({error!r})"
+        ) from error
     if checksum != split.checksum:
         raise SplitError(
             f"{path}: the checksum does not fit: found {checksum}, the content gives {split.checksum}; "
@@ -218,17 +250,42 @@ def _json_split(path: Path) -> Split:
     return split
 
 
-def _study_split(path: Path, subject_ids: Sequence[str], modalities: int = 4) -> Split:
+def _csv_split(path: Path) -> Split:
+    """A line per patient: `id`, and `part`, which is test or fold-<number from 0>."""
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except FileNotFoundError as error:
+        raise SplitError(f"{path}: no such split file") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise SplitError(f"{path}: not a readable CSV ({error})") from error
+    parts: dict[str, list[str]] = {}
+    for line, row in enumerate(rows, start=2):
+        id, part = row.get("id"), row.get("part")
+        if not id or not part or not re.fullmatch(r"test|fold-(0|[1-9]\d{0,3})", part):
+            raise SplitError(
+                f"{path}:{line}: expected the columns id and part (test, fold-0, fold-1, …), found "
+                f"{', '.join(f'{name}={value}' for name, value in row.items())}"
+            )
+        parts.setdefault(part, []).append(id)
+    test = tuple(parts.pop("test", ()))
+    count = 1 + max((int(name.removeprefix("fold-")) for name in parts), default=-1)
+    try:
+        return Split(test, tuple(tuple(parts.get(f"fold-{number}", ())) for number in range(count)), None, path.name)
+    except SplitError as error:
+        raise SplitError(f"{path}: {error}") from error
+
+
+def _study_split(path: Path, modalities: int = 4) -> Split:
     """The reference study's five folds: `val_inds_k` count images, `modalities` in a row for each patient.
 
-    Positions are those in the sorted ids; patients after the last position are the test patients. (The study counted
-    in the order of its own shuffled list, which the file does not hold: the folds have its sizes, not its patients.)
+    They are positions in its own shuffled list, which the file does not hold and the package does
+    (`gliobench.cohort.reference_study`): in no other list do they mean anything.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             count = int(file["num_folds"])
             parts = [(np.asarray(file[f"train_inds_{k}"]), np.asarray(file[f"val_inds_{k}"])) for k in range(count)]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise SplitError(
             f"{path}: not a file of fold indices (num_folds, train_inds_k, val_inds_k): {error}"
         ) from error
@@ -240,11 +297,14 @@ def _study_split(path: Path, subject_ids: Sequence[str], modalities: int = 4) ->
         both = np.sort(np.concatenate([train, validation]))
         if not np.array_equal(both, np.arange(modalities * len(positions))):
             raise SplitError(f"{path}: training and validation of fold {number} overlap or leave images out")
-    ids = sorted(subject_ids)
-    if len(ids) < len(positions):
-        raise SplitError(f"{path}: the folds count {len(positions)} patients, the cohort has {len(ids)}")
-    named = tuple(tuple(ids[position] for position in fold) for fold in folds)
-    return Split(tuple(ids[len(positions) :]), named, None, path.name)
+    order = reference_study.train_validation_patients()
+    named = tuple(tuple(order[position] for position in fold) for fold in folds if len(positions) == len(order))
+    if {frozenset(fold) for fold in named} != {frozenset(fold) for fold in reference_study.validation_folds()}:
+        raise SplitError(
+            f"{path}: positions in a list that the file does not hold, nor are they the reference study's: "
+            "write the ids themselves, as CSV (id,part) or JSON"
+        )
+    return Split(tuple(sorted(reference_study.tested_patients())), named, None, path.name)
 
 
 def balanced_order(ids: Sequence[str], grades: Mapping[str, int | None], random: np.random.Generator) -> list[str]:

@@ -51,8 +51,9 @@ class GridPart(Part):
 
 
 class SplitPart(Part):
-    """By patient, stratified by grade; or read from `file` (JSON written by `gliobench split`, or the study's NPZ),
-    which has a scheme and folds of its own.
+    """By patient, stratified by grade; or read from `file` (JSON as `gliobench split` writes it, or CSV with columns id
+    and part), which has a scheme and folds of its own. `scheme: reference-study`: the patients whom the reference
+    study tested and its five folds, as far as they are in the cohort.
 
     `holdout`: `test_share` of the patients is tested, fold `fold` of the others decides; with `fold: all` a network
     learns from each fold and they answer together. `cross-validation`: each of the folds (or the one named) is tested
@@ -60,7 +61,7 @@ class SplitPart(Part):
     id, are in no part of the split, because they will be tested elsewhere.
     """
 
-    scheme: Literal["holdout", "cross-validation"] = "holdout"
+    scheme: Literal["holdout", "cross-validation", "reference-study"] = "holdout"
     test_share: Share = 0.3
     validation_share: Share = 0.15
     folds: Annotated[Whole, Field(ge=2, le=1000)] = 5

@@ -27,6 +27,7 @@ from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetMo
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_truth
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
+from gliobench.study.split import class_warnings
 from gliobench.study.vision_parts import TRUTH, UNTRAINED_VISION, EncoderModel, SegmenterModel
 
 if TYPE_CHECKING:
@@ -207,6 +208,8 @@ def _shown_the_tumour(context: Context) -> dict[str, str]:
 def _notes(context: Context) -> Iterator[str]:
     if all(id.startswith("Phantom") for id in context.subjects):
         yield "These patients are phantoms made by gliobench: the figures say that it works, nothing about patients."
+    grades = {id: subject.grade for id, subject in context.subjects.items()}
+    yield from class_warnings(context.split, tuple(context.folds), grades)
     if context.split.crossed:
         yield "Cross-validation: every test patient was answered by models that learnt from the other folds alone."
     elif len(context.folds) > 1:

@@ -1,19 +1,32 @@
-"""Stage `split`: who is learnt from, who decides, who is tested; written to a file with a checksum."""
+"""Stage `split`: who trains, who validates, who is tested; written to a file with a checksum."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from gliobench.cohort.read import find_cohort
-from gliobench.grid.splits import Split, make_cross_validation, make_split, read_split, write_split
+from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.grid.splits import (
+    Split,
+    SplitError,
+    make_cross_validation,
+    make_split,
+    read_split,
+    reference_split,
+    write_split,
+)
 from gliobench.integrity import file_digest
 from gliobench.study.config import SplitPart
 from gliobench.study.context import Context
 from gliobench.study.folder import fingerprint
+
+ODD = 0.001  # below this chance a part's grades are said to be in another proportion
 
 
 def split_patients(part: SplitPart, grades: Mapping[str, int | None]) -> Split:
     """The split that a study file asks for, of patients by id. Raises SplitError."""
     if part.file:
         return read_split(part.file, list(grades))
+    if part.scheme == "reference-study":
+        return reference_split(list(grades))
     if part.scheme == "cross-validation":
         return make_cross_validation(grades, folds=part.folds, validation_share=part.validation_share, seed=part.seed)
     return make_split(grades, test_share=part.test_share, folds=part.folds, seed=part.seed)
@@ -35,10 +48,85 @@ def split(context: Context) -> None:
         if not to_do:
             return
         made = split_patients(part, grades)
+        if "grade" in context.study.tasks:
+            refuse_missing_class(made, part.numbers(made), grades)
         write_split(made, context.folder.split)
-        for number in part.numbers(made):
-            fold = made.fold(number)
-            context.voice.say(
-                f"fold {number} of {len(made.folds)}: {len(fold.train)} patients to learn from, "
-                f"{len(fold.validation)} to validate on, {len(fold.test)} to test (checksum {made.checksum[:12]})"
+        for line in class_lines(made, part.numbers(made), grades):
+            context.voice.say(line)
+        for warning in class_warnings(made, part.numbers(made), grades):
+            context.voice.say(f"warning: {warning}")
+        context.voice.say(f"checksum of the split: {made.checksum[:12]}")
+
+
+def class_lines(split: Split, numbers: Sequence[int], grades: Mapping[str, int | None]) -> Iterator[str]:
+    """A line per part of the split in use: how many patients, and of which grades; and who is in no part."""
+    for name, ids in _parts(split, numbers):
+        yield f"{name}: {len(ids)} patient{'s' * (len(ids) != 1)} ({_classes(ids, grades)})"
+    named = {id for part in (split.test, *split.folds) for id in part}
+    if left := sorted(grades.keys() - named):
+        yield f"in no part of the split: {len(left)} patients ({', '.join(left[:5])}{', …' if len(left) > 5 else ''})"
+
+
+def class_warnings(split: Split, numbers: Sequence[int], grades: Mapping[str, int | None]) -> Iterator[str]:
+    """What is odd about the classes of a part: one of them is missing, or they are in quite another proportion.
+
+    Another proportion: two-sided probability below 0.001 of drawing as many HGG or stranger by chance from the split's
+    patients (hypergeometric, which is Fisher's exact test).
+    """
+    everybody = _graded([id for part in (split.test, *split.folds) for id in part], grades)
+    for name, ids in _parts(split, numbers):
+        own = _graded(ids, grades)
+        for grade in sorted(set(everybody) - set(own)):
+            yield f"{name} has no {GRADE_NAMES[grade]} ({_classes(ids, grades)}), the cohort {everybody.count(grade)}"
+        if set(own) == set(everybody) and (chance := _chance(own, everybody)) < ODD:
+            yield (
+                f"{name} has the grades in another proportion than the cohort ({_classes(ids, grades)}; all: "
+                f"{_counts(everybody)}; p = {chance:.1g})"
             )
+
+
+def refuse_missing_class(split: Split, numbers: Sequence[int], grades: Mapping[str, int | None]) -> None:
+    """Raise SplitError where the training patients of a fold lack a grade that others of the split have."""
+    everybody = _graded([id for part in (split.test, *split.folds) for id in part], grades)
+    for number in numbers:
+        train = split.fold(number).train
+        if lost := sorted(set(everybody) - set(_graded(train, grades))):
+            raise SplitError(
+                f"fold {number}: no training patient is {' or '.join(GRADE_NAMES[grade] for grade in lost)} "
+                f"({_classes(train, grades)}), {everybody.count(lost[0])} of the split are: no model could learn it; "
+                "use another split, or leave `grade` out of the tasks"
+            )
+
+
+def _parts(split: Split, numbers: Sequence[int]) -> Iterator[tuple[str, Sequence[str]]]:
+    for number in numbers:
+        fold = split.fold(number)
+        yield f"fold {number}, training", fold.train
+        yield f"fold {number}, validation", fold.validation
+        if split.crossed:
+            yield f"fold {number}, test", fold.test
+    if not split.crossed:
+        yield "test", split.test
+
+
+def _graded(ids: Sequence[str], grades: Mapping[str, int | None]) -> list[int]:
+    return [grade for id in ids if (grade := grades.get(id)) is not None]
+
+
+def _classes(ids: Sequence[str], grades: Mapping[str, int | None]) -> str:
+    own = _graded(ids, grades)
+    ungraded = len(ids) - len(own)
+    return ", ".join([*([_counts(own)] if own else []), *([f"{ungraded} without a grade"] if ungraded else [])])
+
+
+def _counts(grades: Sequence[int]) -> str:
+    return ", ".join(f"{grades.count(grade)} {GRADE_NAMES[grade]}" for grade in sorted(set(grades), reverse=True))
+
+
+def _chance(own: Sequence[int], everybody: Sequence[int]) -> float:
+    """Two-sided p of Fisher's exact test of a part's grades against the others'; 1 where there is one grade only."""
+    from scipy.stats import fisher_exact
+
+    high, total_high = sum(own), sum(everybody)
+    low, total_low = len(own) - high, len(everybody) - total_high
+    return float(fisher_exact([[high, low], [total_high - high, total_low - low]]).pvalue)

@@ -8,7 +8,7 @@ from pathlib import Path
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import HGG, LGG, Cohort, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
-from gliobench.grid.splits import Fold, SplitError
+from gliobench.grid.splits import Fold, Split, SplitError
 from gliobench.grid.store import StoreError
 from gliobench.study.answer_parts import ReplayModel, samples
 from gliobench.study.config import SplitPart, Study
@@ -16,7 +16,7 @@ from gliobench.study.context import Context, Round, StageError, read_stage, roun
 from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
 from gliobench.study.plan.amounts import Basis, Missing
 from gliobench.study.questions import asked_slices, can_be_asked
-from gliobench.study.split import split_patients
+from gliobench.study.split import class_lines, class_warnings, refuse_missing_class, split_patients
 from gliobench.study.vision_parts import SegmenterModel
 
 NO_COHORT = Path()  # stands where neither the study nor the command names one
@@ -76,7 +76,7 @@ def count(context: Context, assumed: int | None) -> Counts:
     cohort = _cohort(context, missing)
     prepared = _prepared(context, cohort)
     patients, basis = _patients(context, assumed, prepared, cohort, missing, said)
-    rounds = _rounds(context, patients, missing)
+    rounds = _rounds(context, patients, missing, said)
     ids = sorted({id for round in rounds for id in (*round.test, *round.validation)})
     slices, slices_basis = _slices(context, ids, prepared, said)
     return Counts(patients, rounds, slices, basis, slices_basis, tuple(said), tuple(missing), prepared)
@@ -147,26 +147,38 @@ def _patients(
     }, "counted"
 
 
-def _rounds(context: Context, patients: Mapping[str, Patient], missing: list[Missing]) -> tuple[Round, ...]:
+def _rounds(
+    context: Context, patients: Mapping[str, Patient], missing: list[Missing], said: list[str]
+) -> tuple[Round, ...]:
     """Of the split as it would be made now: an earlier one in the folder can be of other patients or settings."""
     part = context.study.split
     grades = {patient.id: patient.grade for patient in patients.values()}
     try:
         elsewhere = {subject.id for other in part.exclude for subject in find_cohort(other).subjects}
         grades = {id: grade for id, grade in grades.items() if id not in elsewhere}
-        return _made(part, grades)
+        split, numbers = _made(part, grades)
+        said.extend(class_lines(split, numbers, grades))
+        said.extend(f"warning: {warning}" for warning in class_warnings(split, numbers, grades))
+        if "grade" in context.study.tasks:
+            refuse_missing_class(split, numbers, grades)
+        return _folds(split, numbers)
     except (CohortError, SplitError) as error:
         if all(path.exists() for path in (part.file, *part.exclude) if path):  # else it is said with its line
             missing.append(Missing("split", str(error).split("\n")[0]))
     try:
-        return _made(part.model_copy(update={"file": None, "fold": None}), grades)
+        return _folds(*_made(part.model_copy(update={"scheme": "holdout", "file": None, "fold": None}), grades))
     except SplitError:
         return ()
 
 
-def _made(part: SplitPart, grades: Mapping[str, int | None]) -> tuple[Round, ...]:
+def _made(part: SplitPart, grades: Mapping[str, int | None]) -> tuple[Split, tuple[int, ...]]:
+    """The split, and the folds of it that are in use."""
     split = split_patients(part, grades)
-    return rounds_of(split, {number: split.fold(number) for number in part.numbers(split)})
+    return split, part.numbers(split)
+
+
+def _folds(split: Split, numbers: Sequence[int]) -> tuple[Round, ...]:
+    return rounds_of(split, {number: split.fold(number) for number in numbers})
 
 
 def _slices(
