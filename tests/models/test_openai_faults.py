@@ -28,7 +28,7 @@ from gliobench.models.openai_server import seconds_to_wait
 from gliobench.models.prediction import Prediction
 from gliobench.records.record import make_record
 from gliobench.records.value import Arrays
-from gliobench.tasks.answer import Answered, Missing, Refused
+from gliobench.tasks.answer import Answered, Missing, Refused, Truncated
 from gliobench.tasks.geometry import Grade
 
 GOOD = Answer(completion("Choice: 1"))
@@ -152,7 +152,6 @@ def _by_question(fault: Answer, which: int) -> Callable[[int, dict[str, Any]], A
 @pytest.mark.parametrize(
     ("fault", "finish", "control"),
     [
-        (Answer({"choices": []}), "no choices", 0),
         (Answer({"error": {"message": "cannot decode"}}, status=500), "HTTP 500", 5),
         (Answer({}, hang_up=True), "hang-up", 5),
         (Answer(b"{"), "broken JSON", 5),
@@ -171,6 +170,70 @@ def test_a_question_that_keeps_failing_alone_is_missing_and_the_others_are_answe
     # A black slice shows that the server is not at fault, three more attempts and a black slice that it had not just
     # come back.
     assert len(log.bodies) == 5 + 3 + control
+
+
+def _choice(content: object, finish: str = "stop", tokens: int | None = None, **more: object) -> dict[str, object]:
+    message = {"content": content, **{key: more.pop(key) for key in ("reasoning_content", "refusal") if key in more}}
+    usage = {} if tokens is None else {"usage": {"completion_tokens": tokens}}
+    return {"choices": [{"message": message, "finish_reason": finish, **more}], **usage}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": {"message": "the model `m` does not exist"}}, "the model `m` does not exist"),
+        ({"object": "error", "message": "out of memory"}, "out of memory"),
+        ({"detail": "model is loading"}, "model is loading"),
+        ({"choices": []}, "no choices"),
+        ({"choices": None}, "no choices"),
+        ({**_choice("Choice: 1"), "error": {"message": "upstream broke off"}}, "upstream broke off"),
+        (_choice(None, error={"code": 502, "message": "provider failed"}), "502 provider failed"),
+        (_choice("Choi", finish="error"), "is an error"),
+        (_choice(None, tokens=0), "empty, of 0 tokens"),
+        (_choice("", tokens=0), "empty, of 0 tokens"),
+    ],
+)
+def test_a_failure_in_status_200_stops_the_run_with_the_servers_words_and_nothing_of_it_is_kept(
+    body: dict[str, object], words: str
+) -> None:
+    with serving(_by_question(Answer(body), 2)) as (address, log):
+        kept: list[Prediction] = []
+        with pytest.raises(ModelStopped) as caught:
+            kept.extend(_model(address).predict(questions(6, "grade")))
+        kept += caught.value.answered
+    assert words in str(caught.value)
+    assert "black" not in str(caught.value)
+    assert [one.answer for one in kept] == [Answered(Grade(1))] * len(kept)
+    assert 2 not in [one.question.frame.index for one in kept if one.question.frame]
+    assert len(log.bodies) >= 3  # tried again, as after any failure that can pass
+
+
+def test_text_that_the_server_set_aside_as_reasoning_is_named_and_is_no_answer() -> None:
+    aside = _choice(None, tokens=40, reasoning_content="Choice: 1")
+    cut = _choice("", finish="length", tokens=40, reasoning_content="Choice: 1")
+    filtered = _choice(None, finish="content_filter", tokens=0)
+    replies = [Answer(one) for one in (aside, cut, filtered)]
+    with serving(lambda number, _: replies[number]) as (address, _):
+        answers = [one.answer for one in _model(address, in_flight=1).predict(questions(3, "grade"))]
+    assert [type(one) for one in answers] == [Missing, Truncated, Refused]
+    assert "reasoning_content" in answers[0].reason
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+        (400, "/models/llama is not a multimodal model"),
+        (400, "At most 0 image(s) may be provided in one prompt."),
+    ],
+)
+def test_a_server_that_takes_no_images_is_not_called_down(status: int, words: str) -> None:
+    fault = Answer({"error": {"message": words}}, status=status)
+    with serving(lambda *_: fault) as (address, log), pytest.raises(ModelStopped) as caught:
+        list(_model(address, in_flight=1).predict(questions(2, "grade")))
+    assert "takes no images" in str(caught.value)
+    assert words in str(caught.value)
+    assert len(log.bodies) <= 2  # each question once at most, not thrice
 
 
 def test_a_server_that_comes_back_while_it_is_tested_costs_no_answer() -> None:
@@ -268,14 +331,13 @@ def test_the_key_is_sent_and_shown_nowhere_even_where_the_server_sends_it_back(
         Answer({"choices": [{"message": {"content": None, "refusal": f"no, {SECRET}"}}]}),
         Answer({"error": {"code": "content_filter", "message": SECRET}}, status=400),
         Answer({"choices": [{"message": {"content": [{"text": SECRET[:9]}, {"text": SECRET[9:]}]}}]}),
-        *[Answer({"choices": [], SECRET: SECRET})] * 3,
         Answer({"error": {"message": f"bad key {SECRET}"}}, status=401, headers={"X-Key": SECRET}),
     ]
     shown = [repr(key), str(key), repr(Server("http://127.0.0.1/v1", key))]
     with serving(lambda number, _: echoed[number]) as (address, log):
         model = _model(address, key=key)
-        predictions = model.predict(questions(6, "grade"))
-        for prediction in [next(predictions) for _ in range(5)]:
+        predictions = model.predict(questions(5, "grade"))
+        for prediction in [next(predictions) for _ in range(4)]:
             shown += [repr(prediction), make_record("k", "m", prediction, (), Arrays(tmp_path)).to_json()]
         with pytest.raises(ModelStopped, match=r"bad key \[key\]; the key in key_env is not accepted") as caught:
             next(predictions)

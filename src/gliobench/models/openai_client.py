@@ -22,7 +22,7 @@ from gliobench.models.openai_server import FILTERED, Connection, GaveUpError, Se
 from gliobench.models.png import png_url
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.views.view import View
-from gliobench.tasks.answer import Answer, Missing, Refused
+from gliobench.tasks.answer import Answer, Missing, Refused, Truncated
 from gliobench.tasks.reading import READING_VERSION
 from gliobench.tasks.registry import TASKS, Prompt
 
@@ -184,17 +184,20 @@ class OpenAIModel:
     async def _reply(self, connection: Connection, question: Question, body: bytes) -> Reply | GaveUpError:
         """The reply, or why there is none where that is this question's fault.
 
-        It is where the server replies without an answer in it, or answers about a black slice what it does not answer
-        about this one. The server can have come back between the two, so the question is asked again before it is
-        blamed.
+        It is where the server answers about a black slice what it does not answer about this one. The server can have
+        come back between the two, so the question is asked again before it is blamed. Raises ModelError where the
+        server says itself that it failed: that is never the model's answer.
         """
         for _ in range(2):
             try:
                 return await connection.ask(body)
             except GaveUpError as error:
                 gave_up = error
-            if gave_up.replied:
-                break
+            if gave_up.failed:
+                raise ModelError(
+                    f"{self.server.base_url} fails: {gave_up}. What is answered is kept, and nothing of this; start "
+                    "the same command again when the server is mended"
+                ) from None
             await self._check_that_it_answers(connection, question, gave_up)
         return gave_up
 
@@ -211,6 +214,12 @@ class OpenAIModel:
     def _prediction(self, question: Question, reply: Reply) -> Prediction:
         def read(text: str) -> Answer:
             return read_answer(question, unwrapped(self._guided, text), reply.finish == "length", self._view)
+
+        if reply.reasoning and not reply.text.strip():
+            cut = reply.finish == "length"
+            reason = "the server set the whole text aside as reasoning (reasoning_content); nothing of it is an answer"
+            answer: Answer = Truncated(reason) if cut else Missing(reason)
+            return Prediction(question, answer, text=reply.text, tokens=reply.answer_tokens, finish=reply.finish)
 
         refused = reply.refusal or (reply.finish == FILTERED and not reply.text)
         reason = reply.refusal or "the server's content filter took the answer away"

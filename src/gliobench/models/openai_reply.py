@@ -16,10 +16,11 @@ ANOTHER = {"0": "1", "1": "2", "2": "0"}
 MOST_TOKENS = 10**9
 LEAST_LOGPROB = -1e5
 LONGEST_FINISH = 40  # characters
+REASONING = ("reasoning_content", "reasoning")  # of a message: what a server's reasoning parser set aside
 
 
 class NoChoiceError(GliobenchError, ValueError):
-    """A whole reply without an answer in it; the message says what is missing."""
+    """A whole reply that is the server's failure and no answer of its model; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ class TokenChance:
 
 @dataclass(frozen=True)
 class Reply:
-    """A server's answer. `finish` is the server's own word; `refusal` and the counts are None where it gives none."""
+    """A server's answer. `finish` is the server's own word; `refusal` and the counts are None where it gives none.
+
+    `reasoning`: whether the server set text aside as the model's reasoning, which is no answer.
+    """
 
     text: str
     finish: str
@@ -40,28 +44,47 @@ class Reply:
     answer_tokens: int | None
     prompt_tokens: int | None
     chances: tuple[TokenChance, ...]
+    reasoning: bool = False
 
 
 def read_reply(content: Mapping[str, Any]) -> Reply:
-    """The first choice of a chat completion. Raises NoChoiceError."""
+    """The first choice of a chat completion. Raises NoChoiceError, also for a choice that is an error or holds nothing:
+    servers and gateways report an upstream failure so, with status 200."""
     choices = content.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise NoChoiceError("the reply has no choices")
     choice = choices[0]
+    if choice.get("error") or choice.get("finish_reason") == "error":
+        raise NoChoiceError(f"the reply's choice is an error{said_in(choice)}")
     message = choice.get("message")
     if not isinstance(message, dict):
         raise NoChoiceError("the reply's choice has no message")
     usage = content.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     finish, refusal = choice.get("finish_reason"), message.get("refusal")
+    text = _writable(_text(message.get("content")))
+    reasoning = any(message.get(name) for name in REASONING)
+    filtered = refusal or finish == "content_filter"
+    if not (text or reasoning or filtered) and _count(usage.get("completion_tokens")) == 0:
+        raise NoChoiceError("the reply is empty, of 0 tokens")
     return Reply(
-        text=_writable(_text(message.get("content"))),
+        text=text,
         finish=_writable(finish)[:LONGEST_FINISH] if isinstance(finish, str) else "stop",
         refusal=_writable(refusal) if isinstance(refusal, str) and refusal else None,
         answer_tokens=_count(usage.get("completion_tokens")),
         prompt_tokens=_count(usage.get("prompt_tokens")),
         chances=_chances(choice.get("logprobs")),
+        reasoning=reasoning,
     )
+
+
+def said_in(content: Any) -> str:
+    """What the server said, in one short line to hang behind a status; empty where it said nothing."""
+    error = content.get("error", content.get("detail", content)) if isinstance(content, dict) else content
+    parts = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
+    words = " ".join(str(part) for part in parts if part).split()
+    text = "".join(letter for letter in " ".join(words) if letter.isprintable())  # it is shown in a terminal
+    return f": {text if len(text) <= 300 else text[:299] + '…'}" if text else ""
 
 
 def grade_score(reply: Reply, read: Callable[[str], Answer]) -> float | None:

@@ -5,6 +5,7 @@ import json
 import random
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,7 +19,7 @@ import aiohttp
 from gliobench.errors import GliobenchError
 from gliobench.models.errors import ModelError
 from gliobench.models.openai_key import Key
-from gliobench.models.openai_reply import NoChoiceError, Reply, read_reply
+from gliobench.models.openai_reply import NoChoiceError, Reply, read_reply, said_in
 
 FIRST_WAIT_S, LONGEST_BACKOFF_S = 0.5, 60.0
 LONGEST_RETRY_AFTER_S = 600.0  # a server that wants more is left for another day
@@ -26,24 +27,28 @@ MOST_BYTES = 16 * 2**20  # of a reply; the longest answer in a task's format is 
 PASSING = {408, 425, 429}  # and 500 and above: the same request can succeed later
 NO_MONEY = "insufficient_quota"  # a 429 that no waiting mends
 USERINFO = re.compile(r"//\S*@")  # of an address: the name and password before its host
+NO_IMAGES = re.compile(  # llama.cpp (status 500), vLLM and SGLang, in their own words
+    r"image input is not supported|not a multimodal model|does not support (?:image|multimodal)|at most 0 image|mmproj",
+    re.IGNORECASE,
+)
 FILTERED = "content_filter"  # a 400 that is about this question alone, not about how all are asked
 
 
 class GaveUpError(GliobenchError):
-    """A question got no answer in all its attempts. `replied`: the server did reply in each, but without an answer in
-    it; `finish`: the reason of the last in two words, for the record."""
+    """A question got no answer in all its attempts. `failed`: the server said in each with status 200 that it failed,
+    or sent no answer with it; `finish`: the reason of the last attempt in two words, for the record."""
 
-    def __init__(self, reason: str, finish: str, replied: bool) -> None:
+    def __init__(self, reason: str, finish: str, failed: bool) -> None:
         super().__init__(reason)
-        self.finish, self.replied = finish, replied
+        self.finish, self.failed = finish, failed
 
 
 class _FaultError(Exception):
     """One attempt went wrong in a way that can pass."""
 
-    def __init__(self, reason: str, finish: str, *, retry_after_s: float = 0.0, replied: bool = False) -> None:
+    def __init__(self, reason: str, finish: str, *, retry_after_s: float = 0.0, failed: bool = False) -> None:
         super().__init__(reason)
-        self.finish, self.retry_after_s, self.replied = finish, retry_after_s, replied
+        self.finish, self.retry_after_s, self.failed = finish, retry_after_s, failed
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ class Connection:
         reason = f"{faults[-1]} (attempt {attempt} of {self.server.attempts})"
         if all(fault.finish == "HTTP 429" for fault in faults):
             raise ModelError(f"{self.server.base_url}: {reason}; ask again later, or lower in_flight")
-        raise GaveUpError(reason, faults[-1].finish, all(fault.replied for fault in faults)) from None
+        raise GaveUpError(reason, faults[-1].finish, all(fault.failed for fault in faults)) from None
 
     async def _wait(self, fault: _FaultError, attempt: int) -> None:
         """Back off with full jitter (Brooker 2015); a server that says when is left alone by all till then."""
@@ -205,8 +210,8 @@ class Connection:
         except (aiohttp.ClientError, OSError) as error:
             raise _FaultError(f"connection lost: {self._words(error) or type(error).__name__}", "hang-up") from None
         content = self._content(raw)
-        if status == 400 and FILTERED in _said(content):
-            return Reply("", FILTERED, f"the server's content filter{_said(content)}", None, None, ())
+        if status == 400 and FILTERED in said_in(content):
+            return Reply("", FILTERED, f"the server's content filter{said_in(content)}", None, None, ())
         if not 200 <= status < 300:
             raise self._refused(status, content, retry_after_s)
         reply = _reply(content)
@@ -221,7 +226,12 @@ class Connection:
 
     def _refused(self, status: int, content: Any, retry_after_s: float) -> Exception:
         """What a status other than success means: a fault that can pass, or a person's mistake."""
-        said = _said(content)
+        said = said_in(content)
+        if NO_IMAGES.search(said):
+            return ModelError(
+                f"{self.server.base_url}: this server takes no images: HTTP {status}{said}; serve a model that does, "
+                "with its image part (llama.cpp: --mmproj)"
+            )
         if (status in PASSING or status >= 500) and NO_MONEY not in said:
             return _FaultError(f"HTTP {status}{said}", f"HTTP {status}", retry_after_s=retry_after_s)
         hint = {
@@ -272,19 +282,15 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _reply(content: Any) -> Reply:
     if not isinstance(content, dict):
-        raise _FaultError(f"the reply is no JSON object{_said(content)}", "broken JSON")
-    if content.get("error") and not content.get("choices"):
-        raise _FaultError(f"the reply is an error{_said(content)}", "error")
+        raise _FaultError(f"the reply is no JSON object{said_in(content)}", "broken JSON")
+    if content.get("error"):
+        raise _FaultError(f"the reply is an error{said_in(content)}", "error", failed=True)
     try:
         return read_reply(content)
     except NoChoiceError as error:
-        raise _FaultError(str(error), "no choices", replied=True) from None
+        raise _FaultError(f"{error}{_elsewhere(content)}", "no choices", failed=True) from None
 
 
-def _said(content: Any) -> str:
-    """What the server said, in one short line to hang behind a status; empty where it said nothing."""
-    error = content.get("error", content.get("detail", content)) if isinstance(content, dict) else content
-    parts = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
-    words = " ".join(str(part) for part in parts if part).split()
-    text = "".join(letter for letter in " ".join(words) if letter.isprintable())  # it is shown in a terminal
-    return f": {text if len(text) <= 300 else text[:299] + '…'}" if text else ""
+def _elsewhere(content: Mapping[str, Any]) -> str:
+    """What a reply without choices says in the fields where some servers put their errors."""
+    return said_in(content.get("detail") or content.get("message") or "")
