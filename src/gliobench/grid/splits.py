@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from gliobench.cohort import reference_study
+from gliobench.cohort.patients import patient_of, several_scans
 from gliobench.errors import GliobenchError
 
 Ids = tuple[str, ...]
@@ -95,10 +96,14 @@ class Split:
 
 
 def _no_overlap(parts: Mapping[str, Ids]) -> None:
+    """Raise SplitError where a patient stands in two places, or twice in one; or has scans in two places."""
     places: dict[str, list[str]] = {}
     for name, ids in parts.items():
         for id in ids:
             places.setdefault(id, []).append(name)
+    for patient, scans in several_scans(places).items():
+        if len(found := dict.fromkeys(name for scan in scans for name in places[scan])) > 1:
+            places[patient] = list(found)
     shared = [f"{id} ({' and '.join(names)})" for id, names in sorted(places.items()) if len(names) > 1]
     if shared:
         raise SplitError(f"{len(shared)} patients stand in more than one place of the split: {_shown(shared)}")
@@ -107,6 +112,8 @@ def _no_overlap(parts: Mapping[str, Ids]) -> None:
 def make_split(grades: Mapping[str, int | None], *, test_share: float, folds: int, seed: int) -> Split:
     """A test share and k folds, each with the grades in the cohort's proportion as nearly as whole patients allow.
 
+    Patients are counted, not scans: all scans of one patient stay together.
+
     Patients without a grade are a stratum of their own. The test set is `test_share` of the patients, rounded, at least
     one; its strata are rounded by largest remainder. Folds differ by one patient at most, in all and in each stratum.
     Depends on ids, grades and seed, not on the order of `grades`.
@@ -114,6 +121,7 @@ def make_split(grades: Mapping[str, int | None], *, test_share: float, folds: in
     """
     if not 0 < test_share < 1:
         raise SplitError(f"test_share must lie between 0 and 1, got {test_share}")
+    scans, grades = _by_patient(grades)
     tested = max(1, math.floor(len(grades) * test_share + 0.5))
     if len(grades) - tested < folds:
         raise SplitError(
@@ -121,7 +129,7 @@ def make_split(grades: Mapping[str, int | None], *, test_share: float, folds: in
             "every fold needs one; use fewer folds, a smaller test share or more patients"
         )
     test, rest = _drawn(grades, tested, np.random.default_rng(seed))
-    return Split(tuple(sorted(test)), _dealt(rest, folds), seed, "stratified by grade")
+    return Split(scans.of(test), tuple(map(scans.of, _dealt(rest, folds))), seed, "stratified by grade")
 
 
 def make_cross_validation(grades: Mapping[str, int | None], *, folds: int, validation_share: float, seed: int) -> Split:
@@ -132,6 +140,7 @@ def make_cross_validation(grades: Mapping[str, int | None], *, folds: int, valid
     """
     if not 0 < validation_share < 1:
         raise SplitError(f"validation_share must lie between 0 and 1, got {validation_share}")
+    scans, grades = _by_patient(grades)
     if len(grades) < max(folds, 3):
         raise SplitError(f"{len(grades)} patients for {folds} folds: use fewer folds or more patients")
     random = np.random.default_rng(seed)
@@ -141,7 +150,31 @@ def make_cross_validation(grades: Mapping[str, int | None], *, folds: int, valid
         others = {id: grade for id, grade in grades.items() if id not in fold}
         deciding = min(max(1, math.floor(len(others) * validation_share + 0.5)), len(others) - 1)
         validation.append(tuple(sorted(_drawn(others, deciding, random)[0])))
-    return Split((), dealt, seed, "cross-validation, stratified by grade", tuple(validation))
+    parts, deciding_scans = tuple(map(scans.of, dealt)), tuple(map(scans.of, validation))
+    return Split((), parts, seed, "cross-validation, stratified by grade", deciding_scans)
+
+
+@dataclass(frozen=True)
+class _Scans:
+    """The scans of every patient."""
+
+    by_patient: Mapping[str, Sequence[str]]
+
+    def of(self, patients: Sequence[str]) -> Ids:
+        """All scans of some patients, sorted."""
+        return tuple(sorted(scan for patient in patients for scan in self.by_patient[patient]))
+
+
+def _by_patient(grades: Mapping[str, int | None]) -> tuple[_Scans, dict[str, int | None]]:
+    """The scans of every patient, and each patient's grade: the highest of its scans."""
+    scans: dict[str, list[str]] = {}
+    for scan in grades:
+        scans.setdefault(patient_of(scan), []).append(scan)
+    highest = {
+        patient: max((grade for scan in own if (grade := grades[scan]) is not None), default=None)
+        for patient, own in scans.items()
+    }
+    return _Scans(scans), highest
 
 
 def _drawn(grades: Mapping[str, int | None], count: int, random: np.random.Generator) -> tuple[list[str], list[str]]:

@@ -1,12 +1,14 @@
 """From the figures of every patient to the tables: means over patients with their intervals."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from gliobench.cohort.patients import patient_of, several_scans
 from gliobench.scoring.calibration import calibration_figures, has_probabilities
+from gliobench.scoring.errors import ScoringError
 from gliobench.scoring.grades import GradedPatient, grade_figures
 from gliobench.scoring.intervals import Bootstrap, Figure
 from gliobench.scoring.score import VOLUME, SubjectRow, SubjectScores, VoteRow
@@ -40,12 +42,15 @@ class Scores:
 def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = None) -> Scores:
     """The tables over all patients; `bootstrap` gives the intervals (10,000 resamples, seed 0, where None).
 
-    The order of patients makes no difference. Patients of unknown grade stand among the votes and are not scored.
+    The order of patients makes no difference. Patients of unknown grade stand among the votes and are not scored. A
+    patient with several scans counts once, with the mean over them, and stands under the patient's name. Raises
+    ScoringError where such a patient has a grade, for what several scans say together is not defined.
     """
     bootstrap = bootstrap or Bootstrap()
     ordered = list(scores)
-    rows = sorted((row for one in ordered for row in one.rows), key=lambda row: row.subject)
+    rows = sorted(_per_patient(row for one in ordered for row in one.rows), key=lambda row: row.subject)
     votes = sorted((vote for one in ordered for vote in one.votes), key=lambda vote: vote.subject)
+    _check_one_scan(votes)
     graded = [row for vote in votes for row in _grade_rows(vote)]
     groups = _grouped([*rows, *graded])
     figures = {**_means(groups, bootstrap), **_grades(votes, bootstrap)}
@@ -54,6 +59,39 @@ def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = Non
         summary=_table(_summary(groups, figures), SUMMARY),
         votes=_table((_vote(vote) for vote in votes), VOTES),
     )
+
+
+def _per_patient(rows: Iterable[SubjectRow]) -> Iterable[SubjectRow]:
+    """The rows of every patient with one scan as they are, and one row for the several of others."""
+    groups: dict[tuple[str, ...], list[SubjectRow]] = {}
+    for row in rows:
+        groups.setdefault((row.model, row.task, row.source, row.plane, row.metric, patient_of(row.subject)), []).append(
+            row
+        )
+    for (*_, patient), own in groups.items():
+        scans = {row.subject for row in own}
+        yield (
+            own[0]
+            if len(scans) == 1
+            else replace(
+                own[0],
+                subject=patient,
+                grade=None,
+                value=float(np.mean([row.value for row in sorted(own, key=lambda row: row.subject)])),
+                n_asked=sum(row.n_asked for row in own),
+                n_answered=sum(row.n_answered for row in own),
+            )
+        )
+
+
+def _check_one_scan(votes: Sequence[VoteRow]) -> None:
+    graded = {vote.subject for vote in votes if vote.grade is not None}
+    if several := several_scans(sorted(graded)):
+        patient, scans = next(iter(several.items()))
+        raise ScoringError(
+            f"{len(several)} patients with a grade have several scans ({patient}: {', '.join(scans)}), and a grade is "
+            "one of a patient: score one scan of each"
+        )
 
 
 def _patient(vote: VoteRow) -> GradedPatient | None:

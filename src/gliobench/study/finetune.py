@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gliobench.cohort.patients import scans_of
 from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, remove, write_json
 from gliobench.models.finetuned import DESCRIPTION, learnt_from
@@ -132,13 +133,13 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     from gliobench.training.finetune.fit import finetune as fit
 
     settings, before = finetune_settings(part), learnt_from(part.checkpoint)
-    if seen := sorted(before & set(fold.test)):
+    if seen := scans_of(fold.test, before):
         raise StageError(
             f"{part.name}: {part.checkpoint} has learnt from {len(seen)} of the patients to be tested "
             f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
             "start from another checkpoint, or split as it was split"
         )
-    if known := before & set(fold.validation):
+    if known := scans_of(fold.validation, before):
         context.voice.say(
             f"{part.name}: {part.checkpoint} has learnt from, or was chosen on, {len(known)} of the "
             f"{len(fold.validation)} validation patients: the step kept may suit these better than the tested patients"

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gliobench.cohort.patients import patient_of
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.integrity import DamagedError, left_in, read_stamp
 from gliobench.models.networks import NETWORKS
@@ -115,12 +116,12 @@ def _strata(context: Context, scores: "Scores") -> tuple["pd.DataFrame | None", 
 
     dice = nearest(scores.per_subject, "mask", "dice")
     dice = dice[dice["plane"] == "volume"]
-    subjects = {id: context.subjects[id] for id in dict.fromkeys(dice["subject"])}
+    subjects = {id: context.subjects[id] for id in dict.fromkeys(dice["subject"]) if id in context.subjects}
     shapes = {id: shape_of(one.tumour, one.spacing_mm) for id, one in subjects.items() if one.tumour.any()}
     dice = dice[dice["subject"].isin(list(shapes))]
     if not shapes:
         return None, None
-    tested = {number: round.test for round in context.rounds for number in round.folds}
+    tested = {n: [*one.test, *map(patient_of, one.test)] for one in context.rounds for n in one.folds}
     return by_shape(dice, shapes), by_fold(dice, tested) if len(context.rounds) > 1 else None
 
 
@@ -135,7 +136,7 @@ def _parts(context: Context) -> Iterator["Part"]:
     }
     for name, ids in {**parts, "test": context.tested}.items():
         grades = [context.subjects[id].grade for id in ids]
-        yield Part(name, len(ids), grades.count(LGG), grades.count(HGG))
+        yield Part(name, len({patient_of(id) for id in ids}), grades.count(LGG), grades.count(HGG))
 
 
 def _cannot_know_anything(part: AnyModel) -> bool:

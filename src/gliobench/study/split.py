@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from gliobench.cohort.patients import patient_of, scans_of, several_scans
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.splits import (
@@ -37,17 +38,23 @@ def split(context: Context) -> None:
     part = context.study.split
     grades = {subject.id: subject.grade for subject in context.subjects.values()}
     elsewhere = {subject.id for cohort in part.exclude for subject in find_cohort(cohort).subjects}
-    if left_out := sorted(grades.keys() & elsewhere):
+    if left_out := scans_of(grades, elsewhere):
         context.voice.say(
             f"{len(left_out)} of {len(grades)} patients are kept for other cohorts ({part.exclude[0]}, …)"
         )
-    grades = {id: grade for id, grade in grades.items() if id not in elsewhere}
+    grades = {id: grade for id, grade in grades.items() if id not in left_out}
     source = file_digest(part.file) if part.file else None
     inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=source)
     with context.stage("split", inputs, lambda: [context.folder.split]) as to_do:
         if not to_do:
             return
         made = split_patients(part, grades)
+        if several := several_scans(grades):
+            context.voice.say(
+                f"{len(grades)} scans of {len({patient_of(id) for id in grades})} patients: {len(several)} have "
+                "several, which stay in one part and count as one patient"
+            )
+            refuse_graded_scans(several, grades, context.study.tasks)
         if "grade" in context.study.tasks:
             refuse_missing_class(made, part.numbers(made), grades)
         write_split(made, context.folder.split)
@@ -61,7 +68,9 @@ def split(context: Context) -> None:
 def class_lines(split: Split, numbers: Sequence[int], grades: Mapping[str, int | None]) -> Iterator[str]:
     """A line per part of the split in use: how many patients, and of which grades; and who is in no part."""
     for name, ids in _parts(split, numbers):
-        yield f"{name}: {len(ids)} patient{'s' * (len(ids) != 1)} ({_classes(ids, grades)})"
+        patients = len({patient_of(id) for id in ids})
+        scans = f", {len(ids)} scans" if len(ids) != patients else ""
+        yield f"{name}: {patients} patient{'s' * (patients != 1)}{scans} ({_classes(ids, grades)})"
     named = {id for part in (split.test, *split.folds) for id in part}
     if left := sorted(grades.keys() - named):
         yield f"in no part of the split: {len(left)} patients ({', '.join(left[:5])}{', …' if len(left) > 5 else ''})"
@@ -96,6 +105,18 @@ def refuse_missing_class(split: Split, numbers: Sequence[int], grades: Mapping[s
                 f"({_classes(train, grades)}), {everybody.count(lost[0])} of the split are: no model could learn it; "
                 "use another split, or leave `grade` out of the tasks"
             )
+
+
+def refuse_graded_scans(
+    several: Mapping[str, Sequence[str]], grades: Mapping[str, int | None], tasks: Sequence[str]
+) -> None:
+    """Raise SplitError where a grade is asked of patients with several scans: what they say together is not defined."""
+    graded = [patient for patient, scans in several.items() if any(grades[scan] is not None for scan in scans)]
+    if "grade" in tasks and graded:
+        raise SplitError(
+            f"{len(graded)} patients with a grade have several scans ({graded[0]}: {', '.join(several[graded[0]])}), "
+            "and a grade is one of a patient: keep one scan of each, or leave `grade` out of the tasks"
+        )
 
 
 def _parts(split: Split, numbers: Sequence[int]) -> Iterator[tuple[str, Sequence[str]]]:

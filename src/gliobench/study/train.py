@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gliobench.cohort.patients import scans_of
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.integrity import file_digest, write_json
@@ -157,7 +158,7 @@ def start_fault(part: NetworkModel, fold: Fold) -> str | None:
             f"start {part.start} is a {found['network']} for {found['regions']}, "
             f"and {part.network} for {part.regions} is to be trained"
         )
-    if seen := sorted(set(found["learnt_from"]) & set(fold.test)):
+    if seen := scans_of(fold.test, found["learnt_from"]):
         return (
             f"start {part.start} has learnt from {len(seen)} of the patients to be tested "
             f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
@@ -169,7 +170,7 @@ def start_fault(part: NetworkModel, fold: Fold) -> str | None:
 def known_validation(part: NetworkModel, fold: Fold) -> str | None:
     """What has to be said where `start` knows patients who decide; None where it knows none."""
     learnt = set() if part.start is None else set(read_description(part.start)["learnt_from"])
-    known = learnt & set(fold.validation)
+    known = scans_of(fold.validation, learnt)
     if not known:
         return None
     return (

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gliobench.cohort.patients import scans_of, several_scans
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import HGG, LGG, Cohort, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
@@ -16,7 +17,13 @@ from gliobench.study.context import Context, Round, StageError, read_stage, roun
 from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
 from gliobench.study.plan.amounts import Basis, Missing
 from gliobench.study.questions import asked_slices, can_be_asked
-from gliobench.study.split import class_lines, class_warnings, refuse_missing_class, split_patients
+from gliobench.study.split import (
+    class_lines,
+    class_warnings,
+    refuse_graded_scans,
+    refuse_missing_class,
+    split_patients,
+)
 from gliobench.study.vision_parts import SegmenterModel
 
 NO_COHORT = Path()  # stands where neither the study nor the command names one
@@ -155,7 +162,11 @@ def _rounds(
     grades = {patient.id: patient.grade for patient in patients.values()}
     try:
         elsewhere = {subject.id for other in part.exclude for subject in find_cohort(other).subjects}
-        grades = {id: grade for id, grade in grades.items() if id not in elsewhere}
+        left_out = scans_of(grades, elsewhere)
+        grades = {id: grade for id, grade in grades.items() if id not in left_out}
+        if several := several_scans(grades):
+            said.append(f"{len(several)} patients have several scans, which stay in one part and count as one.")
+            refuse_graded_scans(several, grades, context.study.tasks)
         split, numbers = _made(part, grades)
         said.extend(class_lines(split, numbers, grades))
         said.extend(f"warning: {warning}" for warning in class_warnings(split, numbers, grades))

@@ -1,0 +1,143 @@
+"""Several scans of one patient: on one side of every split, one patient in every figure."""
+
+import random
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from gliobench.cohort.patients import patient_of, scans_of
+from gliobench.grid.splits import Split, SplitError, make_cross_validation, make_split
+from gliobench.models.errors import ModelError
+from gliobench.models.learnt import refuse_learnt
+from gliobench.models.prediction import Question
+from gliobench.scoring.errors import ScoringError
+from gliobench.scoring.grades import Votes
+from gliobench.scoring.score import SubjectRow, SubjectScores, VoteRow
+from gliobench.scoring.summary import summarise
+from gliobench.study.config import read_study
+from gliobench.study.context import make_context
+from gliobench.study.prepare import prepare
+from gliobench.study.run import run_stages
+from gliobench.study.score import read_scores
+
+ENDINGS = {"flair": "-t2f", "t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w", "seg": "-seg"}
+STUDY = """
+name: twice
+grid: {shape: [24, 32, 32]}
+split: {test_share: 0.4, folds: 2}
+tasks: [centre, mask]
+models:
+  - {kind: baseline, name: image-centre}
+  - {kind: baseline, name: flair-blob}
+"""
+
+
+@pytest.mark.parametrize(
+    ("scan", "patient"),
+    [
+        ("BraTS-GLI-00005-001", "BraTS-GLI-00005"),
+        ("BraTS-PED-00005-000", "BraTS-PED-00005"),
+        ("UPENN-GBM-00012_21", "UPENN-GBM-00012"),
+        ("UCSF-PDGM-0429_FU003d_nifti", "UCSF-PDGM-0429"),
+        ("UCSF-PDGM-0429_nifti", "UCSF-PDGM-0429"),
+        ("sub-017_ses-02", "sub-017"),
+        ("BraTS20_Training_001", "BraTS20_Training_001"),
+        ("patient_002", "patient_002"),
+    ],
+)
+def test_the_patient_of_a_scan(scan: str, patient: str) -> None:
+    assert patient_of(scan) == patient
+
+
+def scans(patients: int) -> dict[str, int | None]:
+    return {f"BraTS-GLI-{n:05d}-{time:03d}": n % 2 for n in range(patients) for time in range(1 + n % 3)}
+
+
+def test_all_scans_of_a_patient_lie_in_one_part() -> None:
+    grades = scans(30)
+    for seed in range(20):
+        made = make_split(grades, test_share=0.3, folds=3, seed=seed)
+        parts = [{patient_of(id) for id in part} for part in (made.test, *made.folds)]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 30
+        assert len(parts[0]) == 9  # 0.3 of 30 patients, not of 60 scans
+        crossed = make_cross_validation(grades, folds=5, validation_share=0.2, seed=seed)
+        for number in range(5):
+            fold = crossed.fold(number)
+            own = [{patient_of(id) for id in part} for part in (fold.train, fold.validation, fold.test)]
+            assert sum(map(len, own)) == len(set.union(*own)) == 30
+
+
+def test_a_split_that_parts_a_patients_scans_is_refused_by_name() -> None:
+    with pytest.raises(SplitError, match=r"BraTS-GLI-00001 \(test and fold 0\)"):
+        Split(("BraTS-GLI-00001-000",), (("BraTS-GLI-00001-001",), ("BraTS-GLI-00002-000",)), None, "made")
+
+
+def test_what_learnt_from_one_scan_is_not_asked_about_another(phantom_cohort: Path, tmp_path: Path) -> None:
+    assert scans_of(["sub-1_ses-2", "sub-2_ses-1"], {"sub-1_ses-1"}) == ["sub-1_ses-2"]
+    (tmp_path / "study.yaml").write_text(STUDY)
+    context = make_context(read_study(tmp_path / "study.yaml"), cohort=twice(phantom_cohort, tmp_path), out=tmp_path)
+    prepare(context)
+    subject = next(iter(context.subjects.values()))
+    other = f"{patient_of(subject.id)}-009"
+    with pytest.raises(ModelError, match="has learnt from 1"):
+        refuse_learnt("m", {other}, [Question(subject, "mask", None)])
+
+
+def twice(phantoms: Path, folder: Path) -> Path:
+    """The phantoms as two scans of half as many patients, in the layout of BraTS 2023."""
+    root = folder / "scans"
+    for number, source in enumerate(sorted(path for path in phantoms.iterdir() if path.is_dir())):
+        id = f"BraTS-GLI-{number // 2:05d}-{number % 2:03d}"
+        (root / id).mkdir(parents=True)
+        for name, ending in ENDINGS.items():
+            image = nib.load(source / f"{source.name}_{name}.nii.gz")
+            voxels = np.asarray(image.dataobj)
+            if name == "seg":
+                voxels = np.where(voxels == 4, 3, voxels).astype(np.uint8)
+            nib.save(nib.Nifti1Image(voxels, image.affine), root / id / f"{id}{ending}.nii.gz")
+    return root
+
+
+def test_a_run_counts_patients_and_means_over_their_scans(phantom_cohort: Path, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY)
+    context = make_context(
+        read_study(tmp_path / "study.yaml"), cohort=twice(phantom_cohort, tmp_path), out=tmp_path / "run"
+    )
+    run_stages(context)
+    tested = {patient_of(id) for id in context.tested}
+    assert len(context.tested) == 2 * len(tested)
+    scores = read_scores(context)
+    assert set(scores.summary["n_subjects"]) == {len(tested)}
+    assert set(scores.per_subject["subject"]) == tested
+
+
+def row(subject: str, value: float, model: str = "m") -> SubjectRow:
+    return SubjectRow(model, "mask", "mask", "volume", subject, None, "dice", value, 1, 1)
+
+
+def test_a_patient_with_several_scans_weighs_as_much_as_one_with_one() -> None:
+    rows = [row("sub-1_ses-1", 0.2), row("sub-1_ses-2", 0.4), row("sub-2_ses-1", 0.9), row("other", 0.6)]
+    scores = summarise([SubjectScores((one,), ()) for one in rows])
+    (figure,) = scores.summary.to_dict("records")
+    assert figure["value"] == pytest.approx((0.3 + 0.9 + 0.6) / 3)
+    assert (figure["n_subjects"], figure["n_asked"]) == (3, 4)
+    alone = [row("a", 0.3), row("b", 0.9), row("c", 0.6)]
+    same = summarise([SubjectScores((one,), ()) for one in alone]).summary.to_dict("records")[0]
+    assert (figure["low"], figure["high"]) == (same["low"], same["high"])  # as three patients, not four
+
+
+def test_patients_with_one_scan_each_have_the_figures_that_they_had_under_other_names() -> None:
+    draw = random.Random(0)
+    values = [draw.random() for _ in range(12)]
+    plain = summarise([SubjectScores((row(f"p{n:02d}", value),), ()) for n, value in enumerate(values)]).summary
+    named = [SubjectScores((row(f"BraTS-GLI-{n:05d}-000", value),), ()) for n, value in enumerate(values)]
+    pd.testing.assert_frame_equal(plain, summarise(named).summary)
+
+
+def test_a_grade_of_a_patient_with_several_scans_is_refused() -> None:
+    votes = [VoteRow("m", "axial", f"sub-1_ses-{n}", 1, Votes(0, 3, 0, 0), 1) for n in (1, 2)]
+    with pytest.raises(ScoringError, match="sub-1: sub-1_ses-1, sub-1_ses-2"):
+        summarise([SubjectScores((), (vote,)) for vote in votes])
