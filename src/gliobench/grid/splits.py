@@ -204,16 +204,19 @@ def _numbered(folds: Sequence[Ids]) -> list[tuple[str, Ids]]:
     return [(f"fold {number}", ids) for number, ids in enumerate(folds)]
 
 
-def read_split(path: Path, subject_ids: Sequence[str]) -> Split:
+def read_split(path: Path, subject_ids: Sequence[str], *, checksum: bool = False) -> Split:
     """Read a split and hold it against the patients that there are.
 
     JSON as `write_split` leaves it, or the same written by a person without `checksum`, `seed` and `source`; a CSV with
     the columns `id` and `part` (test, fold-0, fold-1, …); or the reference study's NPZ of positions, in its own order.
-    Raises SplitError: not such a file, its checksum does not fit, overlap, ids that are not among `subject_ids`.
-    Patients that the split does not name are in no part of it.
+    `checksum`: whether JSON must have one, as a run's own has.
+    Raises SplitError: not such a file, its checksum does not fit, overlap, nobody to test, ids that are not among
+    `subject_ids`. Patients that the split does not name are in no part of it.
     """
     readers = {".npz": _study_split, ".csv": _csv_split}
-    split = readers.get(path.suffix, _json_split)(path)
+    split = readers[path.suffix](path) if path.suffix in readers else _json_split(path, checksum)
+    if not (split.test or split.crossed):
+        raise SplitError(f"{path}: the split has no test patients; name them: `test` in JSON, the part test in CSV")
     known = set(subject_ids)
     if strangers := sorted({id for part in (split.test, *split.folds) for id in part} - known):
         raise SplitError(
@@ -223,7 +226,7 @@ def read_split(path: Path, subject_ids: Sequence[str]) -> Split:
     return split
 
 
-def _json_split(path: Path) -> Split:
+def _json_split(path: Path, needs_checksum: bool) -> Split:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         split = Split(
@@ -233,7 +236,7 @@ def _json_split(path: Path) -> Split:
             source=content.get("source", path.name),
             validation=tuple(tuple(map(str, fold)) for fold in content.get("validation", ())),
         )
-        checksum = content.get("checksum", split.checksum)
+        checksum = content["checksum"] if needs_checksum else content.get("checksum", split.checksum)
     except FileNotFoundError as error:
         raise SplitError(f"{path}: no such split file; `gliobench split` makes one") from error
     except SplitError as error:
