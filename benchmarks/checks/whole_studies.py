@@ -2,9 +2,9 @@
 
     python benchmarks/checks/whole_studies.py ../shared/cohort_2mm --out runs/whole-studies
 
-What stays: the split, models, tasks, planes, prompts, views, ways of answering and of fine-tuning. What is cut: the grid,
-slices, epochs, steps and repeats; language models become the tiny Mllama, not quantised. The figures say that a file
-can be run, nothing about models. Ends in one line of JSON.
+What stays: the split, models, tasks, planes, prompts, views, ways of answering and of fine-tuning. What is cut: the
+grid, slices, epochs, steps and repeats; language models become the tiny Mllama, not quantised. The figures say that a
+file can be run, nothing about models. Ends in one line of JSON.
 """
 
 import argparse

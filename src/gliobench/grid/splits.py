@@ -310,18 +310,21 @@ def _study_split(path: Path, modalities: int = 4) -> Split:
     return Split(tuple(sorted(reference_study.tested_patients())), named, None, path.name)
 
 
-def balanced_order(ids: Sequence[str], grades: Mapping[str, int | None], random: np.random.Generator) -> list[str]:
-    """As many draws as there are `ids`, each grade as often as the other (the odd draw to either).
+def balanced_order(
+    ids: Sequence[str], grades: Mapping[str, int | None], random: np.random.Generator, draws: int | None = None
+) -> list[str]:
+    """As many draws as there are `ids`, or `draws`, each grade as often as the other (the odd draw to either).
 
     A patient of the rarer grade comes again only after all of that grade have come; where only one grade occurs, or
     none, this is a permutation. Patients without a grade are a stratum of their own, drawn as often as they are.
     """
+    count = len(ids) if draws is None else draws
     strata: dict[int | None, list[str]] = {}
     for id in ids:
         strata.setdefault(grades[id], []).append(id)
     ungraded = strata.pop(None, [])
-    shares = [(len(ids) - len(ungraded)) // max(len(strata), 1)] * len(strata)
-    for place in random.permutation(len(shares))[: len(ids) - len(ungraded) - sum(shares)]:
+    shares = [(count - len(ungraded)) // max(len(strata), 1)] * len(strata)
+    for place in random.permutation(len(shares))[: count - len(ungraded) - sum(shares)]:
         shares[place] += 1
     drawn = list(ungraded)
     for members, share in zip(strata.values(), shares, strict=True):
