@@ -237,16 +237,19 @@ def _numbered(folds: Sequence[Ids]) -> list[tuple[str, Ids]]:
     return [(f"fold {number}", ids) for number, ids in enumerate(folds)]
 
 
-def read_split(path: Path, subject_ids: Sequence[str]) -> Split:
+def read_split(path: Path, subject_ids: Sequence[str], *, checksum: bool = False) -> Split:
     """Read a split and hold it against the patients that there are.
 
     JSON as `write_split` leaves it, or the same written by a person without `checksum`, `seed` and `source`; a CSV with
     the columns `id` and `part` (test, fold-0, fold-1, …); or the reference study's NPZ of positions, in its own order.
-    Raises SplitError: not such a file, its checksum does not fit, overlap, ids that are not among `subject_ids`.
-    Patients that the split does not name are in no part of it.
+    `checksum`: whether JSON must have one, as a run's own has.
+    Raises SplitError: not such a file, its checksum does not fit, overlap, nobody to test, ids that are not among
+    `subject_ids`. Patients that the split does not name are in no part of it.
     """
     readers = {".npz": _study_split, ".csv": _csv_split}
-    split = readers.get(path.suffix, _json_split)(path)
+    split = readers[path.suffix](path) if path.suffix in readers else _json_split(path, checksum)
+    if not (split.test or split.crossed):
+        raise SplitError(f"{path}: the split has no test patients; name them: `test` in JSON, the part test in CSV")
     known = set(subject_ids)
     if strangers := sorted({id for part in (split.test, *split.folds) for id in part} - known):
         raise SplitError(
@@ -256,7 +259,7 @@ def read_split(path: Path, subject_ids: Sequence[str]) -> Split:
     return split
 
 
-def _json_split(path: Path) -> Split:
+def _json_split(path: Path, needs_checksum: bool) -> Split:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         split = Split(
@@ -266,7 +269,7 @@ def _json_split(path: Path) -> Split:
             source=content.get("source", path.name),
             validation=tuple(tuple(map(str, fold)) for fold in content.get("validation", ())),
         )
-        checksum = content.get("checksum", split.checksum)
+        checksum = content["checksum"] if needs_checksum else content.get("checksum", split.checksum)
     except FileNotFoundError as error:
         raise SplitError(f"{path}: no such split file; `gliobench split` makes one") from error
     except SplitError as error:
@@ -340,18 +343,21 @@ def _study_split(path: Path, modalities: int = 4) -> Split:
     return Split(tuple(sorted(reference_study.tested_patients())), named, None, path.name)
 
 
-def balanced_order(ids: Sequence[str], grades: Mapping[str, int | None], random: np.random.Generator) -> list[str]:
-    """As many draws as there are `ids`, each grade as often as the other (the odd draw to either).
+def balanced_order(
+    ids: Sequence[str], grades: Mapping[str, int | None], random: np.random.Generator, draws: int | None = None
+) -> list[str]:
+    """As many draws as there are `ids`, or `draws`, each grade as often as the other (the odd draw to either).
 
     A patient of the rarer grade comes again only after all of that grade have come; where only one grade occurs, or
     none, this is a permutation. Patients without a grade are a stratum of their own, drawn as often as they are.
     """
+    count = len(ids) if draws is None else draws
     strata: dict[int | None, list[str]] = {}
     for id in ids:
         strata.setdefault(grades[id], []).append(id)
     ungraded = strata.pop(None, [])
-    shares = [(len(ids) - len(ungraded)) // max(len(strata), 1)] * len(strata)
-    for place in random.permutation(len(shares))[: len(ids) - len(ungraded) - sum(shares)]:
+    shares = [(count - len(ungraded)) // max(len(strata), 1)] * len(strata)
+    for place in random.permutation(len(shares))[: count - len(ungraded) - sum(shares)]:
         shares[place] += 1
     drawn = list(ungraded)
     for members, share in zip(strata.values(), shares, strict=True):

@@ -86,7 +86,7 @@ class Context:
         """Who is tested, and in which folds the others learn. Raises StageError before `split`."""
         if not self.folder.split.exists():
             raise StageError(f"{self.folder.split} is missing: run `gliobench split` first")
-        return read_split(self.folder.split, list(self.subjects))
+        return read_split(self.folder.split, list(self.subjects), checksum=True)
 
     @cached_property
     def folds(self) -> Mapping[int, Fold]:

@@ -30,7 +30,9 @@ class TrainPart(Part):
     ema: Real | None = Field(default=None, ge=0, lt=1)
     loss: Literal["dice", "dice-bce"] | None = None
     augment: bool | None = None
-    balance_grades: bool | None = None
+    mirror: bool | None = None
+    balance_grades: bool | Literal["copies"] | None = None
+    keep: Literal["best", "last"] | None = None
     patch: tuple[SizeVoxels, SizeVoxels, SizeVoxels] | None = None
     validate_every: Count | None = None
     precision: Literal["auto", "float32", "bfloat16"] | None = None

@@ -43,26 +43,40 @@ def split(context: Context) -> None:
             f"{len(left_out)} of {len(grades)} patients are kept for other cohorts ({part.exclude[0]}, …)"
         )
     grades = {id: grade for id, grade in grades.items() if id not in left_out}
-    source = file_digest(part.file) if part.file else None
-    inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=source)
+    inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=_source(part))
     with context.stage("split", inputs, lambda: [context.folder.split]) as to_do:
-        if not to_do:
-            return
-        made = split_patients(part, grades)
-        if several := several_scans(grades):
-            context.voice.say(
-                f"{len(grades)} scans of {len({patient_of(id) for id in grades})} patients: {len(several)} have "
-                "several, which stay in one part and count as one patient"
-            )
-            refuse_graded_scans(several, grades, context.study.tasks)
-        if "grade" in context.study.tasks:
-            refuse_missing_class(made, part.numbers(made), grades)
-        write_split(made, context.folder.split)
-        for line in class_lines(made, part.numbers(made), grades):
-            context.voice.say(line)
-        for warning in class_warnings(made, part.numbers(made), grades):
-            context.voice.say(f"warning: {warning}")
-        context.voice.say(f"checksum of the split: {made.checksum[:12]}")
+        if to_do:
+            made = split_patients(part, grades)
+            _hold_against(context, made, grades)
+            write_split(made, context.folder.split)
+    if not to_do:  # folds in use and tasks, which are no inputs of the split, can be others than then
+        made = read_split(context.folder.split, list(context.subjects), checksum=True)
+        _hold_against(context, made, grades)
+
+
+def _hold_against(context: Context, made: Split, grades: Mapping[str, int | None]) -> None:
+    """Say every part's grades and what is odd about them. Raises SplitError where no model could learn a grade."""
+    numbers = context.study.split.numbers(made)
+    if several := several_scans(grades):
+        context.voice.say(
+            f"{len(grades)} scans of {len({patient_of(id) for id in grades})} patients: {len(several)} have several, "
+            "which stay in one part and count as one patient"
+        )
+        refuse_graded_scans(several, grades, context.study.tasks)
+    if "grade" in context.study.tasks:
+        refuse_missing_class(made, numbers, grades)
+    for line in class_lines(made, numbers, grades):
+        context.voice.say(line)
+    for warning in class_warnings(made, numbers, grades):
+        context.voice.say(f"warning: {warning}")
+    context.voice.say(f"the split is {made.source}, checksum {made.checksum[:12]}")
+
+
+def _source(part: SplitPart) -> str | None:
+    """What a split file says and how it is read: positions once lay on sorted ids, and now on the study's own order."""
+    if part.file is None:
+        return None
+    return f"{'in the study order: ' if part.file.suffix == '.npz' else ''}{file_digest(part.file)}"
 
 
 def class_lines(split: Split, numbers: Sequence[int], grades: Mapping[str, int | None]) -> Iterator[str]:

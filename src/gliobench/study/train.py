@@ -64,12 +64,14 @@ def training_inputs(context: Context, part: NetworkModel, fold: Fold) -> str:
 
 
 def _inputs(context: Context, part: NetworkModel, fold: Fold, settings: Sequence["TrainSettings"]) -> str:
+    from gliobench.training.settings import recorded
+
     learn, validate = _patients(context, part, fold)
     return fingerprint(
         network=part.network,
         regions=part.regions,
         start=None if part.start is None else file_digest(part.start / DESCRIPTION),
-        train=[vars(one) for one in settings],
+        train=[recorded(one) for one in settings],
         learn=[subject.content for subject in learn],
         validate=[subject.content for subject in validate],
         grades=[subject.grade for subject in (*learn, *validate)],

@@ -24,7 +24,8 @@ def batches(job: Job, epoch: int, rank: int = 0, processes: int = 1) -> Iterator
     by_id = {subject.id: subject for subject in job.train}
     ids = list(by_id)
     if settings.balance_grades:
-        ids = balanced_order(ids, {id: subject.grade for id, subject in by_id.items()}, random)
+        grades = {id: subject.grade for id, subject in by_id.items()}
+        ids = balanced_order(ids, grades, random, draws_an_epoch(job))
     else:
         ids = [ids[place] for place in random.permutation(len(ids))]
     size = settings.batch_size * processes
@@ -38,16 +39,25 @@ def batches(job: Job, epoch: int, rank: int = 0, processes: int = 1) -> Iterator
 
 def steps_an_epoch(job: Job, processes: int) -> int:
     """How many batches `batches` gives."""
-    return -(-len(job.train) // (job.settings.batch_size * processes))
+    return -(-draws_an_epoch(job) // (job.settings.batch_size * processes))
+
+
+def draws_an_epoch(job: Job) -> int:
+    """How many patients are drawn, those who come again counted again."""
+    grades = [subject.grade for subject in job.train]
+    counts = [grades.count(grade) for grade in {*grades} - {None}]
+    if job.settings.balance_grades != "copies" or not counts:
+        return len(grades)
+    return max(counts) * len(counts) + grades.count(None)
 
 
 def _example(job: Job, subject: PreparedSubject, seed: int) -> tuple[Tensor, Tensor]:
-    """A patient as this step sees it, decided by `seed`: augmented or at least mirrored, and cut to the patch."""
+    """A patient as this step sees it, decided by `seed`: augmented, or mirrored, or as it is, and cut to the patch."""
     image, target = as_input(subject.image), job.goal.target(subject)
     mask = target if target.ndim > 1 else None
     if job.settings.augment:
         image, mask = augmented(image, mask, seed)
-    elif seed % 2:
+    elif job.settings.mirror and seed % 2:
         image, mask = image.flip(-1), None if mask is None else mask.flip(-1)
     if job.settings.patch and mask is not None:
         image, mask = cut_patch(image, mask, job.settings.patch, seed)

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -43,7 +43,7 @@ from gliobench.training.examples import batches, steps_an_epoch
 from gliobench.training.goals import make_goal
 from gliobench.training.job import Job, Learner
 from gliobench.training.schedule import learning_rate
-from gliobench.training.settings import EpochReport, TrainSettings
+from gliobench.training.settings import EpochReport, TrainSettings, recorded
 
 __all__ = ["EpochReport", "TrainSettings", "fit_network"]
 
@@ -102,7 +102,7 @@ class _Asked:
         """Digest of everything that decides the result."""
         patients = [[subject.content for subject in part] for part in (self.train, self.validation)]
         start = None if self.start is None else file_digest(self.start / WEIGHTS)
-        content = [self.name, self.regions, asdict(self.settings), patients, start]
+        content = [self.name, self.regions, recorded(self.settings), patients, start]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -210,7 +210,7 @@ def _epoch(job: Job, learner: Learner, state: Progress) -> Progress:
         number, settings.epochs, float(np.mean(losses)), validation_loss, metric, rate, perf_counter() - start
     )
     # A mask's Dice is finite even where all probabilities are NaN; its loss is not.
-    better = due and math.isfinite(validation_loss) and metric > state.best_metric
+    better = due and math.isfinite(validation_loss) and (settings.keep == "last" or metric > state.best_metric)
     state = replace(state, history=(*state.history, report))
     if better:
         state = replace(state, best_epoch=number)

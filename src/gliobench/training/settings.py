@@ -1,8 +1,8 @@
 """How a network learns, and what it says after each epoch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 Shape = tuple[int, int, int]
 
@@ -16,9 +16,12 @@ class TrainSettings:
     `clip_norm`: gradients longer than this are shortened to it; 0 leaves them. `ema`: the share of the old value that
     the averaged weights keep at each step; the averaged weights are judged and kept; 0 averages nothing.
     `loss`: of masks only. `augment`: turned, scaled, mirrored, brighter, noisier (`gliobench.training.augment`).
-    `balance_grades`: each grade is drawn as often as the other. `patch`: masks are learnt from cubes of this shape
-    (D, H, W) and answered by a sliding window; None takes the whole grid. `validate_every`: epochs between judgements;
-    the last epoch is always judged.
+    `mirror`: where not augmented, half of the patients are mirrored left to right.
+    `balance_grades`: each grade is drawn as often as the other, in as many draws as there are patients; `copies`: in
+    twice as many as the commoner grade has, so that the rarer is drawn again and nobody is left out.
+    `keep`: the weights of the epoch that validates best, or of the last, where `patience` ends nothing early.
+    `patch`: masks are learnt from cubes of this shape (D, H, W) and answered by a sliding window; None takes the whole
+    grid. `validate_every`: epochs between judgements; the last epoch is always judged.
     `precision` "auto": bfloat16 where the hardware multiplies it. `device` "auto" takes a GPU where there is one;
     `devices`: how many, one process each, patients dealt out among them.
     """
@@ -34,13 +37,24 @@ class TrainSettings:
     ema: float = 0.995
     loss: Literal["dice", "dice-bce"] = "dice-bce"
     augment: bool = True
-    balance_grades: bool = False
+    mirror: bool = True
+    balance_grades: bool | Literal["copies"] = False
+    keep: Literal["best", "last"] = "best"
     patch: Shape | None = None
     validate_every: int = 1
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
     device: str = "auto"
     devices: int = 1
+
+
+LATER = ("mirror", "keep")  # keys that came later: at their default they mean what was meant before
+
+
+def recorded(settings: TrainSettings) -> dict[str, Any]:
+    """The settings as fingerprints take them: earlier trainings stay valid where nothing was set otherwise."""
+    default = TrainSettings()
+    return {key: value for key, value in asdict(settings).items() if key not in LATER or value != getattr(default, key)}
 
 
 # As the reference study trained: Adam at one rate, soft Dice, nothing averaged, nothing turned but left and right.
