@@ -23,19 +23,31 @@ NOT_DENIED = (
     r"(?:(?<=is\s)not|(?<=was\s)not|cannot|unlikely|excluded|ruled\s+out|less\s+likely|improbable|absent)\b)"
 )
 NO_LIST = r"(?![\d.,]*\d)(?!\s{0,3}(?:,|/|\||or|and|to|-|–)\s{0,3}(?:or\s)?[012])"
-NAME = rf"(?:{'|'.join(f'(?P<name{value}>{names})' for value, names in NAMES.items())}){NO_MENU}{NOT_DENIED}"
+# Not a name whose probability follows, nor one that only describes something else.
+NO_SCORE = (
+    r"(?!\s{1,3}(?:probability|likelihood|score|chance|confidence|features?|characteristics|appearance|signs?|"
+    r"components?)\b)(?!\s{0,2}[:=]?\s{0,2}(?:\d{0,3}[.,]\d|\d{1,3}\s?%))"
+)
+NAME = rf"(?:{'|'.join(f'(?P<name{value}>{names})' for value, names in NAMES.items())}){NO_MENU}{NOT_DENIED}{NO_SCORE}"
 # Not the first of 0 for a low grade glioma, 1 for a high grade glioma, ….
 NO_LEGEND = (
     r"(?![^.\n]{0,40}[,;]\s{0,3}(?:or\s|and\s)?[012]\W{0,3}(?:for\s)?(?:an?\s)?(?:low|high|no)[\s-](?:grade|glioma))"
 )
-DIGIT = rf"(?<![-−+])(?P<digit>[012]){NO_LIST}{NO_LEGEND}"
+NO_AMOUNT = r"(?!\s{0,2}(?:%|x\s?\d|(?:percent|[cm]m|ml|lesions?|mass(?:es)?|tumou?rs?|foci|areas?|regions?)\b))"
+DIGIT = rf"(?<![-−+])(?P<digit>[012]){NO_LIST}{NO_LEGEND}{NO_AMOUNT}"
 ALSO = r"(?:[^\w]{0,4}\((?P<also>[012])\))?"
-KEYWORD = r"(?:choice|classification|class|answer|prediction|diagnosis|label|category|classified\s+as)"
+KEYWORD = (
+    r"(?:choice|classification|class|answer|prediction|diagnosis|label|category|classified\s+as"
+    r"|antwort|klasse|réponse|reponse|choix|respuesta|elección|risposta|scelta|resposta|escolha|ответ|答案|回答|选择)"
+)
 FILLER = r"(?:(?:an?|the|choice|option|class|likely|probably)\b[^\w]{0,6}){0,3}"
 LEAD = rf"[^\w]{{0,12}}(?:is\b|would\s+be\b|=)?[^\w]{{0,12}}{FILLER}"
 NO_DENIAL = r"(?<!not\s)(?<!unlikely\sto\s)(?<!not\slikely\sto\s)"
 VERB = NO_DENIAL + r"\b(?:is|are|be|suggests?|suggestive\s+of|indicates?|indicative\s+of|consistent\s+with|shows?)"
 LABELLED = re.compile(rf"\b{KEYWORD}{LEAD}(?:{DIGIT}|{NAME}){ALSO}", re.IGNORECASE)
+BOXED = re.compile(rf"\\boxed\s{{0,3}}\{{\s{{0,3}}(?:\\text\s{{0,3}}\{{\s{{0,3}})?(?:{DIGIT}|{NAME})", re.IGNORECASE)
+GRADED = re.compile(rf"(?<!low.)(?<!high.)\bgrade\b{LEAD}{NAME}{ALSO}", re.IGNORECASE)
+CLAUSE = re.compile(rf"(?:^|[.;\n])\s{{0,3}}{NAME}{ALSO}\s{{0,3}}(?=$|[.;\n])", re.IGNORECASE)
 STATED = re.compile(rf"{VERB}\s+(?:(?:an?|likely|most|probably|there)\s+){{0,3}}{NAME}{ALSO}", re.IGNORECASE)
 OPENING = re.compile(rf"\W*{NAME}\b{ALSO}", re.IGNORECASE)
 BARE = re.compile(rf"[^\w-]*{DIGIT}[^\w]*(?:$|\n|reasoning\b|[-–:(]\s*{NAME}\b)", re.IGNORECASE)
@@ -54,9 +66,10 @@ def write(value: Value) -> str:
 
 
 def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
-    """The grade that a text claims: `Choice: 1`, `Classification: High Grade Glioma (1)`, `HGG`, a bare `1`.
+    """The grade that a text claims: `Choice: 1`, `Classification: High Grade Glioma (1)`, boxed, `HGG`, a bare `1`.
 
-    A grade that is only mentioned (the prompt's menu, a feature "of high grade gliomas") is no claim. A text that
+    A grade that is only mentioned (the prompt's menu, a feature "of high grade gliomas", a grade's probability) is no
+    claim, and neither is an amount such as 1 cm, nor a number behind `grade`, which may be the WHO's. A text that
     claims two grades is Malformed. `frame` is not used: a grade has no place.
     """
     return judge(text, cut_off, _find, "a choice such as Choice: 1")
@@ -74,9 +87,11 @@ def _find(text: str) -> Answer | None:
 
 def _claims(text: str) -> Iterator[list[re.Match[str]]]:
     """What the text claims, from the plainest way of claiming to the least plain."""
-    yield [match for match in LABELLED.finditer(text) if not _numbers_a_list(text, match)]
+    yield [*BOXED.finditer(text), *(match for match in LABELLED.finditer(text) if not _numbers_a_list(text, match))]
+    yield list(GRADED.finditer(text))
     yield [match for match in (BARE.match(text), OPENING.match(text)) if match]
     yield list(STATED.finditer(text))
+    yield list(CLAUSE.finditer(text))
 
 
 def _numbers_a_list(text: str, match: re.Match[str]) -> bool:

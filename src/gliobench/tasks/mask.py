@@ -7,7 +7,7 @@ import numpy as np
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer, Answered, Malformed, Truncated
 from gliobench.tasks.geometry import Mask, Value
-from gliobench.tasks.reading import NOTHING, judge
+from gliobench.tasks.reading import judge, says_nothing
 
 RUN = r"\d{1,9}(?:\s{0,2}(?:-|–|to)\s{0,2}\d{1,9})?"
 LINE = re.compile(
@@ -47,7 +47,7 @@ def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
     """
 
     def find(text: str) -> Answer | None:
-        if NOTHING.fullmatch(text):
+        if says_nothing(text):
             return Answered(empty(frame))
         return _find(text, frame, cut_off)
 

@@ -10,14 +10,29 @@ from gliobench.tasks.geometry import Value
 from gliobench.tasks.points import LIST_CHARACTERS, Found, Place
 from gliobench.tasks.thoughts import without_thoughts
 
-READING_VERSION = "2"  # goes up with every change after which a text is read as another answer
+READING_VERSION = "3"  # goes up with every change after which a text is read as another answer
 MAX_CHARACTERS = 200_000  # longer than any answer in a task's format, and read in well under a second
 LAST_NUMBER = re.compile(r"[-+−]?\d[\d.]*$")
+_NAMED = (  # what an answer is called before it
+    r"(?:final )?(?:answer|output|result|response|coordinates|antwort|réponse|respuesta|risposta|resposta|ответ|答案)"
+    r"|(?:bounding )?box|bbox(?:_2d)?|cent(?:re|er)(?: point)?|point(?:_2d)?|polygon|mask"
+)
+_LABEL = rf"(?:[\"'*]{{0,3}}(?:{_NAMED})[\"'*]{{0,3}}\s{{0,3}}[:=：]\W{{0,6}})?"
+_NOBODY = r"none|nothing|n/a|null|empty|keine?r?|aucune?|ningun[oa]|nessun[oa]|nenhuma?|нет|无|没有"
+_TARGET = (
+    r"(?:visible |evident |obvious |apparent |detectable )?(?:brain )?"
+    r"(?:tumou?rs?|gliomas?|lesions?|mass(?:es)?|abnormalit(?:y|ies))"
+)
+_SEEN = r"(?:visible|present|seen|detected|found|identified|observed|evident|apparent)"
+_PLACE = r"(?: (?:here|anywhere|(?:in|on|within) (?:this|the)(?: \w{1,12}){0,2} (?:slice|image|scan|picture)))?"
+_WHERE = r"there (?:is|are)|I (?:can )?(?:see|detect|find)|(?:the|this) (?:slice|image|scan) (?:shows|contains|has)"
 NOTHING = re.compile(
-    r"\W*(?:none|nothing|n/a|(?:there (?:is|are) )?no(?:ne)? (?:visible )?(?:tumou?rs?|gliomas?|lesions?)"
-    r"(?: (?:is |are )?(?:visible|present|seen|detected|found))?)\W*",
+    rf"\W*{_LABEL}(?:{_NOBODY}"
+    rf"|(?:(?:{_WHERE}) )?no(?:ne)? {_TARGET}(?: (?:(?:is|are|was|were|can be) )?{_SEEN})?{_PLACE}"
+    rf"|(?:(?:the|a) )?(?:tumou?r|glioma|lesion) (?:is |was )?not {_SEEN}{_PLACE})\W*",
     re.IGNORECASE,
 )
+EMPTY_LIST = re.compile(rf"[^\w\[(]*{_LABEL}\W{{0,8}}(?:\[\s*\]|\(\s*\))\W*", re.IGNORECASE)
 DENIAL = re.compile(
     r"(?<!\bif )\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE
 )
@@ -77,11 +92,12 @@ def read_places(
 
     Where a text says several different values, those it calls its answer count; where they still differ it is
     Malformed. A list that breaks off is Truncated unless it only repeats one that was finished. A point outside the
-    frame is Malformed. `none` and (-1, -1) say that there is no tumour, which is Answered with None.
+    frame is Malformed. `none`, an empty list, a plain denial and (-1, -1) say that there is no tumour: Answered
+    with None.
     """
 
     def answer(text: str) -> Answer | None:
-        if NOTHING.fullmatch(text):
+        if says_nothing(text):
             return Answered(None)
         found = find(text, cut_off)
         whole_ones = [one for one in found if one.finished]
@@ -98,6 +114,11 @@ def read_places(
         return _within(said[0], frame, build) if said else None
 
     return judge(text, cut_off, answer, wanted)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether a text says that there is nothing to find, and says no more."""
+    return bool(NOTHING.fullmatch(text) or EMPTY_LIST.fullmatch(text))
 
 
 def whole(coordinate: float) -> str:

@@ -1,0 +1,79 @@
+"""Grades that a text gives or only mentions, and the many ways to say that nothing is there."""
+
+import pytest
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.tasks.answer import Answered, Malformed
+from gliobench.tasks.geometry import Grade, Point
+from gliobench.tasks.registry import TASKS
+
+FRAME = SliceFrame("axial", 0, (128, 128), (1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "grade"),
+    [
+        ("Low-grade features are absent; high-grade glioma.", 1),
+        (r"\boxed{1}", 1),
+        (r"The answer is $\boxed{\text{LGG}}$.", 0),
+        ('{"grade": "HGG"}', 1),
+        ("Grade: low-grade glioma", 0),
+        ("Antwort: 1", 1),
+        ("Réponse : 0", 0),
+        ("Respuesta: **1**", 1),
+        ("答案：1", 1),
+        ("Ответ: 0", 0),
+        ("Choice: 1 (90% confidence)", 1),
+        ("No tumor is visible in this slice.", 2),
+    ],
+)
+def test_grades_that_are_given(text: str, grade: int) -> None:
+    assert TASKS["grade"].parse(text, FRAME, False) == Answered(Grade(grade))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HGG probability: 0.1",
+        "LGG likelihood 90%",
+        "HGG: 0.2, LGG: 0.8",
+        "High-grade glioma: 10 %, low-grade glioma: 90 %",
+        "answer: 1 cm lesion, low grade",
+        "Answer: 2 lesions seen",
+        "Class 1 mm",
+        "grade: 1",
+        "WHO grade 1",
+        "answer: 0.1",
+    ],
+)
+def test_grades_that_are_mentioned_or_amounts_are_none(text: str) -> None:
+    assert isinstance(TASKS["grade"].parse(text, FRAME, False), Malformed)
+
+
+@pytest.mark.parametrize("task", ["centre", "box", "polygon"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "[[]]",
+        "()",
+        "null",
+        "Answer: none",
+        '{"bbox_2d": []}',
+        '{"box": null}',
+        "No tumor is visible in this slice.",
+        "There is no lesion visible.",
+        "The slice shows no tumour.",
+        "I see no glioma here.",
+        "The tumor is not visible in this image.",
+        "Antwort: keine",
+    ],
+)
+def test_that_nothing_is_there_may_be_said_in_other_words(text: str, task: str) -> None:
+    assert TASKS[task].parse(text, FRAME, False) == Answered(None)
+
+
+def test_nothing_in_one_place_is_not_nothing() -> None:
+    assert TASKS["centre"].parse("no tumour in the left half; (12, 30)", FRAME, False) == Answered(Point(FRAME, 12, 30))
+    for text in ("no tumor boundary", "None of the tumor is bright", "No tumour in the left half.", "{}"):
+        assert isinstance(TASKS["box"].parse(text, FRAME, False), Malformed)
