@@ -29,6 +29,14 @@ def test_oracle_goes_from_the_first_tumour_slice_to_the_last(prepared: PreparedS
     assert select_slices(prepared, "axial", "oracle", min_area_px=10) == []
 
 
+def test_trim_leaves_out_the_ends_of_the_range(prepared: PreparedSubject) -> None:
+    """The reference study: begin+20 to end-20, nothing of 40 slices or fewer. Here of 6 to 10."""
+    assert select_slices(prepared, "axial", "oracle", min_area_px=2, trim=1) == [7, 8, 9]
+    assert select_slices(prepared, "axial", "oracle", min_area_px=2, trim=1, every=2) == [7, 9]
+    assert select_slices(prepared, "axial", "oracle", min_area_px=2, trim=2) == [8]
+    assert select_slices(prepared, "axial", "oracle", min_area_px=2, trim=3) == []
+
+
 def test_brain_takes_slices_of_which_a_hundredth_is_brain(prepared: PreparedSubject) -> None:
     assert select_slices(prepared, "axial", "brain") == list(range(2, 18))
     assert select_slices(prepared, "sagittal", "brain", every=3) == [2, 5, 8]

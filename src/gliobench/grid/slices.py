@@ -20,9 +20,11 @@ def select_slices(
     *,
     every: int = 1,
     min_area_px: int = 1,
+    trim: int = 0,
     predicted: NDArray[np.bool_] | None = None,
 ) -> list[int]:
-    """Indices of a plane's slices, every `every`-th of those from the first selected slice to the last.
+    """Indices of a plane's slices, every `every`-th of those from the first selected slice to the last,
+    without `trim` slices at either end (none are left of a range of twice as many).
 
     `oracle`: slices with `min_area_px` pixels of the true whole tumour or more (it uses the truth); `predicted`: the
     same of another run's mask (D, H, W); `brain`: slices of which a hundredth or more is brain. Empty where none is.
@@ -32,7 +34,7 @@ def select_slices(
     mask = _mask(prepared, select, predicted)
     least = BRAIN_SHARE * (mask.size // mask.shape[INDEX_AXIS[plane]]) if select == "brain" else min_area_px
     found = np.flatnonzero(np.count_nonzero(mask, axis=across) >= least)
-    return list(range(int(found[0]), int(found[-1]) + 1, every)) if len(found) else []
+    return list(range(int(found[0]) + trim, int(found[-1]) + 1 - trim, every)) if len(found) else []
 
 
 def _mask(prepared: PreparedSubject, select: Select, predicted: NDArray[np.bool_] | None) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.patients import scans_of
 from gliobench.grid.splits import Fold
@@ -83,12 +83,20 @@ def finetuning_inputs(context: Context, part: LanguageModel, fold: Fold) -> str:
     """Fingerprint of everything that decides what a model learns."""
     subjects = {name: [context.subjects[id] for id in ids] for name, ids in vars(fold).items()}
     return fingerprint(
-        model=part.model_dump(exclude={"name", "aggregate", *LanguageModel.OPERATION, *BY_CONTENT}),
+        model=_decisive(part),
         outside=contents(part),
         planes=context.study.slices.planes,
         tasks=_tasks(context, part),
         patients={name: [[one.content, one.grade] for one in part] for name, part in subjects.items()},
     )
+
+
+def _decisive(part: LanguageModel) -> dict[str, Any]:
+    """What of an entry decides what is learnt. `trim` came later: unset it is left out, so that earlier runs hold."""
+    model = part.model_dump(exclude={"name", "aggregate", *LanguageModel.OPERATION, *BY_CONTENT})
+    if model["finetune"] and model["finetune"]["trim"] is None:
+        del model["finetune"]["trim"]
+    return model
 
 
 def finetune_settings(part: LanguageModel) -> "FinetuneSettings":
@@ -203,7 +211,12 @@ def _examples(
     subjects = [context.subjects[id] for id in ids]
     planes = settings.planes or context.study.slices.planes
     return slice_examples(
-        subjects, _tasks(context, part), planes, every=settings.every, min_area_px=settings.min_area_px
+        subjects,
+        _tasks(context, part),
+        planes,
+        every=settings.every,
+        min_area_px=settings.min_area_px,
+        trim=settings.trim,
     )
 
 

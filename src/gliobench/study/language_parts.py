@@ -56,6 +56,7 @@ class FinetunePart(Part):
     precision: Literal["auto", "float32", "bfloat16"] | None = None
     every: Annotated[Whole, Field(ge=1, le=1024)] | None = None
     min_area_px: Count | None = None
+    trim: Annotated[Whole, Field(ge=0, le=1024)] | None = None
     tasks: Tasks | None = None
     planes: Planes | None = None
     evaluate_every: Count | None = None

@@ -11,6 +11,7 @@ from gliobench.grid.splits import balanced_order
 from gliobench.models.networks.input import as_input
 from gliobench.training.augment import augmented, cut_patch
 from gliobench.training.job import Job
+from gliobench.training.settings import draws
 
 
 def batches(job: Job, epoch: int, rank: int = 0, processes: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
@@ -44,11 +45,7 @@ def steps_an_epoch(job: Job, processes: int) -> int:
 
 def draws_an_epoch(job: Job) -> int:
     """How many patients are drawn, those who come again counted again."""
-    grades = [subject.grade for subject in job.train]
-    counts = [grades.count(grade) for grade in {*grades} - {None}]
-    if job.settings.balance_grades != "copies" or not counts:
-        return len(grades)
-    return max(counts) * len(counts) + grades.count(None)
+    return draws([subject.grade for subject in job.train], job.settings)
 
 
 def _example(job: Job, subject: PreparedSubject, seed: int) -> tuple[Tensor, Tensor]:

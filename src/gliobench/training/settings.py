@@ -1,6 +1,6 @@
 """How a network learns, and what it says after each epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -46,6 +46,14 @@ class TrainSettings:
     seed: int = 0
     device: str = "auto"
     devices: int = 1
+
+
+def draws(grades: Sequence[int | None], settings: TrainSettings) -> int:
+    """How many patients an epoch draws, of training patients by their grades."""
+    counts = [grades.count(grade) for grade in {*grades} - {None}]
+    if settings.balance_grades != "copies" or not counts:
+        return len(grades)
+    return max(counts) * len(counts) + grades.count(None)
 
 
 LATER = ("mirror", "keep")  # keys that came later: at their default they mean what was meant before

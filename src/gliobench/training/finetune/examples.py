@@ -31,8 +31,9 @@ def slice_examples(
     *,
     every: int = 1,
     min_area_px: int = 1,
+    trim: int = 0,
 ) -> list[Example]:
-    """Every task about every `every`-th slice from a patient's first tumour slice to the last, plane by plane.
+    """Every task about every `every`-th slice from a patient's first tumour slice to the last, less `trim` at each end.
 
     Patients without a mask are left out, those without a grade are not asked for one.
     """
@@ -41,7 +42,7 @@ def slice_examples(
         if subject.labels is None:
             continue
         for plane in planes:
-            indices = select_slices(subject, plane, "oracle", every=every, min_area_px=min_area_px)
+            indices = select_slices(subject, plane, "oracle", every=every, min_area_px=min_area_px, trim=trim)
             examples += [
                 Example(Question(subject, task, subject.frame(plane, index)), _truth(subject, task, plane, index))
                 for index in indices

@@ -246,7 +246,8 @@ def _inputs(
         [example.question.subject.content, example.question.task, str(example.question.frame)]
         for example in (*train, *watched)
     ]
-    content = [dict(model.settings), asdict(settings), asked]
+    decisive = {key: value for key, value in asdict(settings).items() if key != "trim"}  # `asked` has what it leaves
+    content = [dict(model.settings), decisive, asked]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

@@ -25,8 +25,9 @@ class FinetuneSettings:
     `learning_rate`: rises over the first `warmup` share of the steps, then follows `schedule`. `steps`: of the
     optimiser; None: as many as `epochs` take. A step learns from `batch_size` x `accumulation` slices.
     `optimiser` "auto": 8-bit AdamW where bitsandbytes computes, else AdamW. `precision` "auto": bfloat16 where the GPU
-    multiplies it. `every`, `min_area_px`: which slices are learnt from, as in a study's `slices`. `tasks`,
-    `planes`: what is learnt; None: all that the study asks.
+    multiplies it. `every`, `min_area_px`: which slices are learnt from, as in a study's `slices`. `trim`: how many of
+    a patient's slices are left out at either end of the tumour. `tasks`, `planes`: what is learnt; None: all that the
+    study asks.
     `evaluate_every`: steps between judgements on `validation_slices` slices of each task; after `patience` of them
     without a better one it stops. `metric`: what is better: less validation `loss`, or a higher `score` of the model's
     own answers. The best weights are kept.
@@ -52,6 +53,7 @@ class FinetuneSettings:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     every: int = 1
     min_area_px: int = 1
+    trim: int = 0
     tasks: tuple[str, ...] | None = None
     planes: tuple[Plane, ...] | None = None
     evaluate_every: int = 50

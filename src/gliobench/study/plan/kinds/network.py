@@ -53,6 +53,8 @@ def _outputs(part: NetworkModel) -> int:
 
 
 def _learning(ground: Ground, part: NetworkModel) -> Iterator[Step]:
+    from gliobench.training.settings import draws
+
     if part.weights is not None:
         return
     counts, whole, task = ground.counts, _size(ground, part), NETWORKS[part.network].task
@@ -63,7 +65,10 @@ def _learning(ground: Ground, part: NetworkModel) -> Iterator[Step]:
             learn = sum(counts.patients[id].teaches(task) for id in fold.train)
             check = sum(counts.patients[id].teaches(task) for id in fold.validation)
             learners = max(learners, learn)
-            each = learn * LEARN * seen.operations + check * whole.operations / settings.validate_every
+            drawn = draws(
+                [counts.patients[id].grade for id in fold.train if counts.patients[id].teaches(task)], settings
+            )
+            each = drawn * LEARN * seen.operations + check * whole.operations / settings.validate_every
             operations += settings.epochs * each
         memory = max(memory, _training_bytes(seen, settings.batch_size))
     yield Step(
