@@ -1,6 +1,8 @@
 """Several scans of one patient: on one side of every split, one patient in every figure."""
 
+import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -10,6 +12,7 @@ import pytest
 
 from gliobench.cohort.patients import patient_of, scans_of
 from gliobench.grid.splits import Split, SplitError, make_cross_validation, make_split
+from gliobench.integrity import Stamp, listed, write_stamp
 from gliobench.models.errors import ModelError
 from gliobench.models.learnt import refuse_learnt
 from gliobench.models.prediction import Question
@@ -19,9 +22,11 @@ from gliobench.scoring.score import SubjectRow, SubjectScores, VoteRow
 from gliobench.scoring.summary import summarise
 from gliobench.study.config import read_study
 from gliobench.study.context import make_context
+from gliobench.study.folder import fingerprint
 from gliobench.study.prepare import prepare
 from gliobench.study.run import run_stages
 from gliobench.study.score import read_scores
+from gliobench.study.split import split as split_stage
 
 ENDINGS = {"flair": "-t2f", "t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w", "seg": "-seg"}
 STUDY = """
@@ -141,3 +146,37 @@ def test_a_grade_of_a_patient_with_several_scans_is_refused() -> None:
     votes = [VoteRow("m", "axial", f"sub-1_ses-{n}", 1, Votes(0, 3, 0, 0), 1) for n in (1, 2)]
     with pytest.raises(ScoringError, match="sub-1: sub-1_ses-1, sub-1_ses-2"):
         summarise([SubjectScores((), (vote,)) for vote in votes])
+
+
+def test_a_figure_of_one_scan_alone_stands_under_the_patients_name_too() -> None:
+    rows = [row("sub-1_ses-1", 0.2), row("sub-1_ses-2", 0.4), row("sub-1_ses-2", 0.5, "other")]
+    graded = [replace(one, grade=grade) for one, grade in zip(rows, (0, 1, 1), strict=True)]
+    table = summarise([SubjectScores((one,), ()) for one in graded]).per_subject
+    assert dict(zip(table["model"], table["subject"], strict=True)) == {"m": "sub-1", "other": "sub-1"}
+    assert list(table["grade"]) == [1, 1]
+
+
+def test_one_scan_each_is_split_as_by_an_earlier_version_whatever_the_ids() -> None:
+    """Ids of patients sort otherwise than those of their scans: sub-10_ses-1 stands before sub-1_ses-1."""
+    ids = [f"sub-{n}_ses-1" for n in range(1, 21)]
+    places = {f"{place:02d}": id for place, id in enumerate(sorted(ids))}  # ids that name no time, in the same order
+    split, plain = (
+        make_split(dict.fromkeys(names, 1), test_share=0.2, folds=2, seed=0) for names in (ids, list(places))
+    )
+    assert split.test == tuple(places[place] for place in plain.test)
+
+
+def test_a_split_by_scan_of_an_earlier_version_is_made_again(phantom_cohort: Path, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY)
+    study, out = read_study(tmp_path / "study.yaml"), tmp_path / "run"
+    context = make_context(study, cohort=twice(phantom_cohort, tmp_path), out=out)
+    prepare(context)
+    grades = {subject.id: subject.grade for subject in context.subjects.values()}
+    first, *others = sorted(grades)
+    content = {"test": [first], "folds": [others[::2], others[1::2]], "seed": 0, "source": "by scan", "checksum": ""}
+    context.folder.split.write_text(json.dumps(content))
+    before = fingerprint(grades=grades, split=study.split.model_dump(exclude={"fold"}), source=None)
+    write_stamp(context.folder.stamp("split"), Stamp(before, 0.0, listed([context.folder.split], out)))
+    split_stage(context)
+    parts = [{patient_of(id) for id in part} for part in (context.split.test, *context.split.folds)]
+    assert sum(map(len, parts)) == len(set.union(*parts))

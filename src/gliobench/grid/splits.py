@@ -166,10 +166,14 @@ class _Scans:
 
 
 def _by_patient(grades: Mapping[str, int | None]) -> tuple[_Scans, dict[str, int | None]]:
-    """The scans of every patient, and each patient's grade: the highest of its scans."""
+    """The scans of every patient, and each patient's grade: the highest of its scans.
+
+    A patient goes by the first scan's id, so that cohorts of one scan each are drawn as they always were.
+    """
+    first: dict[str, str] = {}
     scans: dict[str, list[str]] = {}
-    for scan in grades:
-        scans.setdefault(patient_of(scan), []).append(scan)
+    for scan in sorted(grades):
+        scans.setdefault(first.setdefault(patient_of(scan), scan), []).append(scan)
     highest = {
         patient: max((grade for scan in own if (grade := grades[scan]) is not None), default=None)
         for patient, own in scans.items()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gliobench.cohort.patients import patient_of
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson
@@ -180,7 +181,7 @@ def _over_inputs(
             continue
         figure = have[0][1]
         if len(have) > 1 and group[0].drawn:
-            figure = _mean([(one.subject, own.value) for one, own in have], bootstrap)
+            figure = _mean([(patient_of(one.subject), own.value) for one, own in have], bootstrap)
         elif len(have) > 1:
             figure = replace(figure, value=float(np.mean([own.value for _, own in have])))
         yield _row([one for one, _ in have], name, figure)

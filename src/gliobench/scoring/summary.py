@@ -48,7 +48,7 @@ def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = Non
     """
     bootstrap = bootstrap or Bootstrap()
     ordered = list(scores)
-    rows = sorted(_per_patient(row for one in ordered for row in one.rows), key=lambda row: row.subject)
+    rows = sorted(_per_patient([row for one in ordered for row in one.rows]), key=lambda row: row.subject)
     votes = sorted((vote for one in ordered for vote in one.votes), key=lambda vote: vote.subject)
     _check_one_scan(votes)
     graded = [row for vote in votes for row in _grade_rows(vote)]
@@ -61,27 +61,28 @@ def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = Non
     )
 
 
-def _per_patient(rows: Iterable[SubjectRow]) -> Iterable[SubjectRow]:
-    """The rows of every patient with one scan as they are, and one row for the several of others."""
+def _per_patient(rows: Sequence[SubjectRow]) -> list[SubjectRow]:
+    """The rows of patients with one scan as they are; of the others one row a figure, under the patient's name, even
+    where only one of the scans has it: so that every model's stand under one name."""
+    several = several_scans(sorted({row.subject for row in rows}))
     groups: dict[tuple[str, ...], list[SubjectRow]] = {}
     for row in rows:
-        groups.setdefault((row.model, row.task, row.source, row.plane, row.metric, patient_of(row.subject)), []).append(
-            row
-        )
-    for (*_, patient), own in groups.items():
-        scans = {row.subject for row in own}
-        yield (
-            own[0]
-            if len(scans) == 1
-            else replace(
-                own[0],
-                subject=patient,
-                grade=None,
-                value=float(np.mean([row.value for row in sorted(own, key=lambda row: row.subject)])),
-                n_asked=sum(row.n_asked for row in own),
-                n_answered=sum(row.n_answered for row in own),
-            )
-        )
+        if (patient := patient_of(row.subject)) in several:
+            groups.setdefault((row.model, row.task, row.source, row.plane, row.metric, patient), []).append(row)
+    one = [row for row in rows if patient_of(row.subject) not in several]
+    return one + [_merged(patient, own) for (*_, patient), own in groups.items()]
+
+
+def _merged(patient: str, rows: Sequence[SubjectRow]) -> SubjectRow:
+    """A figure of a patient's scans: their mean, the highest grade, and all questions."""
+    return replace(
+        rows[0],
+        subject=patient,
+        grade=max((row.grade for row in rows if row.grade is not None), default=None),
+        value=float(np.mean([row.value for row in sorted(rows, key=lambda row: row.subject)])),
+        n_asked=sum(row.n_asked for row in rows),
+        n_answered=sum(row.n_answered for row in rows),
+    )
 
 
 def _check_one_scan(votes: Sequence[VoteRow]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gliobench.cohort.patients import several_scans
 from gliobench.grid.frame import Plane
 from gliobench.integrity import write_whole
 from gliobench.records.record import Record
@@ -46,7 +47,10 @@ def scores_inputs(context: Context) -> str:
         raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
     for name in names:
         _check_tested(context, name)
+    several = several_scans(sorted(context.tested))
+    whose = {"patients": several} if several else {}  # what earlier versions counted scan by scan is scored again
     return fingerprint(
+        **whose,
         arithmetic=ARITHMETIC,
         answers={name: answers_digest(context, name) for name in names},
         test=[context.subjects[id].content for id in context.tested],

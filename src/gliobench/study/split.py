@@ -43,7 +43,9 @@ def split(context: Context) -> None:
             f"{len(left_out)} of {len(grades)} patients are kept for other cohorts ({part.exclude[0]}, …)"
         )
     grades = {id: grade for id, grade in grades.items() if id not in left_out}
-    inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=_source(part))
+    several = several_scans(sorted(grades))
+    whose = {"patients": several} if several else {}  # what earlier versions split scan by scan is split again
+    inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=_source(part), **whose)
     with context.stage("split", inputs, lambda: [context.folder.split]) as to_do:
         if to_do:
             made = split_patients(part, grades)
