@@ -4,7 +4,7 @@ import pytest
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answered, Malformed
-from gliobench.tasks.geometry import Grade, Point
+from gliobench.tasks.geometry import Box, Grade, Point, Polygon
 from gliobench.tasks.registry import TASKS
 
 FRAME = SliceFrame("axial", 0, (128, 128), (1.0, 1.0))
@@ -77,3 +77,29 @@ def test_nothing_in_one_place_is_not_nothing() -> None:
     assert TASKS["centre"].parse("no tumour in the left half; (12, 30)", FRAME, False) == Answered(Point(FRAME, 12, 30))
     for text in ("no tumor boundary", "None of the tumor is bright", "No tumour in the left half.", "{}"):
         assert isinstance(TASKS["box"].parse(text, FRAME, False), Malformed)
+
+
+def test_an_order_that_the_text_states_is_heeded() -> None:
+    for text in ("(x, y) = (51, 35)", "The centre (x, y) is (51, 35).", "(row, col) = (35, 51)", "x=51, y=35"):
+        assert TASKS["centre"].parse(text, FRAME, False) == Answered(Point(FRAME, 35, 51))
+    box = Answered(Box(FRAME, 20, 10, 60, 40))
+    assert TASKS["box"].parse("[x1, y1, x2, y2] = [10, 20, 40, 60]", FRAME, False) == box
+    assert TASKS["box"].parse("[ymin, xmin, ymax, xmax] = [20, 10, 60, 40]", FRAME, False) == box
+    outline = Answered(Polygon(FRAME, ((20, 10), (60, 40), (70, 12))))
+    assert TASKS["polygon"].parse("(x, y): [(10, 20), (40, 60), (12, 70)]", FRAME, False) == outline
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        ("centre", "(0.4, 0.27)"),
+        ("box", "[0.1, 0.2, 0.4, 0.6]"),
+        ("polygon", "[(0.1, 0.2), (0.3, 0.4), (0.5, 0.1)]"),
+        ("centre", '{"point_2d": [51, 35]}'),
+        ("box", '{"bbox_2d": [10, 20, 40, 60], "label": "tumor"}'),
+        ("box", "<loc0100><loc0200><loc0400><loc0600> tumor"),
+        ("box", "<|box_start|>(10,20),(40,60)<|box_end|>"),
+    ],
+)
+def test_fractions_and_numbers_in_a_models_own_frame_are_not_taken_for_pixels(task: str, text: str) -> None:
+    assert isinstance(TASKS[task].parse(text, FRAME, False), Malformed)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
@@ -36,6 +37,11 @@ EMPTY_LIST = re.compile(rf"[^\w\[(]*{_LABEL}\W{{0,8}}(?:\[\s*\]|\(\s*\))\W*", re
 DENIAL = re.compile(
     r"(?<!\bif )\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE
 )
+# Coordinates that a text itself says to be (x, y), and marks of models that count in a frame of their own: 0 to 1000,
+# or the pixels of the image as they were shown it resized (Qwen-VL, InternVL, PaliGemma).
+XY_ORDER = re.compile(r"[(\[]\s{0,3}x(?:_?(?:0|1|min))?\s{0,3},\s{0,3}y(?:_?(?:0|1|min))?\b", re.IGNORECASE)
+XY_NAMED = re.compile(r"\bx(?:_?\w{1,4})?[\"'*]{0,3}\s{0,3}[:=]\s{0,3}\d", re.IGNORECASE)
+OWN_FRAME = re.compile(r"\b(?:bbox|point)_2d\b|<\|box_start\|>|<(?:box|ref)>|<loc\d{4}>", re.IGNORECASE)
 REFUSAL = re.compile(
     r"\bI(?:['’]m| am)(?: \w+){0,2} (?:unable|not able)\b|\bI(?:['’]m| am) (?:very |so )?sorry\b"
     r"|\bI (?:can ?not|can['’]?t|could ?n[o'’]t|won['’]?t|will not|must decline|do(?:n['’]?t| not) (?:see|have|feel))\b"
@@ -92,14 +98,17 @@ def read_places(
 
     Where a text says several different values, those it calls its answer count; where they still differ it is
     Malformed. A list that breaks off is Truncated unless it only repeats one that was finished. A point outside the
-    frame is Malformed. `none`, an empty list, a plain denial and (-1, -1) say that there is no tumour: Answered
+    frame is Malformed, as are fractions of the image and numbers in a model's own frame; an order (x, y) that the text
+    states is heeded. `none`, an empty list, a plain denial and (-1, -1) say that there is no tumour, which is Answered
     with None.
     """
 
     def answer(text: str) -> Answer | None:
         if says_nothing(text):
             return Answered(None)
-        found = find(text, cut_off)
+        found = _in_rows(text, find(text, cut_off))
+        if found and (marker := OWN_FRAME.search(text)):
+            return Malformed(f"numbers in a model's own frame ({marker[0]}), whose scale the text does not say")
         whole_ones = [one for one in found if one.finished]
         for broken in (one for one in found if not one.finished):
             if not any(broken.repeats(one) for one in whole_ones):
@@ -136,15 +145,28 @@ def _distinct(found: Sequence[Found]) -> list[tuple[Place, ...]]:
     return list(dict.fromkeys(one.points for one in found))
 
 
+def _in_rows(text: str, found: list[Found]) -> list[Found]:
+    """Numbers as (row, column) where the text says that it writes x before y, and does not name each number."""
+    if not XY_ORDER.search(text) or XY_NAMED.search(text):
+        return found
+    return [replace(one, points=tuple((row, column) for column, row in one.points)) for one in found]
+
+
 def _within(points: tuple[Place, ...], frame: SliceFrame, build: Callable[[tuple[Place, ...]], Value]) -> Answer:
     if all(place == (-1, -1) for place in points):
         return Answered(None)
+    if all(0 <= number <= 1 for place in points for number in place) and any(map(_is_fraction, points)):
+        return Malformed(f"{_show(points)} are fractions of the image; expected whole pixels")
     rows, columns = frame.shape
     for row, column in points:
         if not (0 <= row <= rows - 1 and 0 <= column <= columns - 1):
             expected = f"rows 0 to {rows - 1} and columns 0 to {columns - 1}"
             return Malformed(f"({row:g}, {column:g}) is outside the image; expected {expected}")
     return Answered(build(points))
+
+
+def _is_fraction(place: Place) -> bool:
+    return not all(number.is_integer() for number in place)
 
 
 def _show(points: tuple[Place, ...]) -> str:
