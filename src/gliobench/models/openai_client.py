@@ -18,11 +18,11 @@ from gliobench.models.errors import ModelError
 from gliobench.models.guided import FIELDS, PATTERNS, PROBE, Dialect, follows, unwrapped
 from gliobench.models.in_order import Ask, in_order
 from gliobench.models.openai_reply import Reply, grade_score
-from gliobench.models.openai_server import FILTERED, Connection, GaveUpError, Server, Usage
+from gliobench.models.openai_server import Connection, GaveUpError, Server, Usage
 from gliobench.models.png import png_url
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.views.view import View
-from gliobench.tasks.answer import Answer, Missing, Refused, Truncated
+from gliobench.tasks.answer import Answer, Malformed, Missing, Refused, Truncated
 from gliobench.tasks.reading import READING_VERSION
 from gliobench.tasks.registry import TASKS, Prompt
 
@@ -185,19 +185,13 @@ class OpenAIModel:
         """The reply, or why there is none where that is this question's fault.
 
         It is where the server answers about a black slice what it does not answer about this one. The server can have
-        come back between the two, so the question is asked again before it is blamed. Raises ModelError where the
-        server says itself that it failed: that is never the model's answer.
+        come back between the two, so the question is asked again before it is blamed.
         """
         for _ in range(2):
             try:
                 return await connection.ask(body)
             except GaveUpError as error:
                 gave_up = error
-            if gave_up.failed:
-                raise ModelError(
-                    f"{self.server.base_url} fails: {gave_up}. What is answered is kept, and nothing of this; start "
-                    "the same command again when the server is mended"
-                ) from None
             await self._check_that_it_answers(connection, question, gave_up)
         return gave_up
 
@@ -207,25 +201,17 @@ class OpenAIModel:
             await connection.ask(self._question_body(question, black=True))
         except GaveUpError:
             raise ModelError(
-                f"{self.server.base_url} is down: {error}, nor does it answer about a black slice. What is "
-                "answered is kept; start the same command again when the server is back"
+                f"{self.server.base_url} gives no answers: {error}, nor does it answer about a black slice. What is "
+                "answered is kept; start the same command again when the server is mended"
             ) from None
 
     def _prediction(self, question: Question, reply: Reply) -> Prediction:
         def read(text: str) -> Answer:
-            return read_answer(question, unwrapped(self._guided, text), reply.finish == "length", self._view)
+            return read_answer(question, unwrapped(self._guided, text), reply.cut or reply.filtered, self._view)
 
-        if reply.reasoning and not reply.text.strip():
-            cut = reply.finish == "length"
-            reason = "the server set the whole text aside as reasoning (reasoning_content); nothing of it is an answer"
-            answer: Answer = Truncated(reason) if cut else Missing(reason)
-            return Prediction(question, answer, text=reply.text, tokens=reply.answer_tokens, finish=reply.finish)
-
-        refused = reply.refusal or (reply.finish == FILTERED and not reply.text)
-        reason = reply.refusal or "the server's content filter took the answer away"
         return Prediction(
             question=question,
-            answer=Refused(reason) if refused else read(reply.text),
+            answer=_without_text(reply) or read(reply.text),
             score=grade_score(reply, read) if self._scored(question) else None,
             text=reply.text,
             tokens=reply.answer_tokens,
@@ -273,6 +259,19 @@ class OpenAIModel:
     def _limit(self, task: str) -> int:
         limit = self.decoding.max_new_tokens or self._prompts[task].max_new_tokens
         return limit + JSON_TOKENS if self._guided == "json_schema" else limit
+
+
+def _without_text(reply: Reply) -> Answer | None:
+    """What a reply comes to that has no text to read; None where it has one."""
+    if reply.refusal:
+        return Refused(reply.refusal)
+    if reply.filtered and not reply.text:
+        return Refused("the server's content filter took the answer away")
+    if reply.thoughts and reply.cut:
+        return Truncated(f"the token limit ended it within its thoughts ({reply.thoughts}): raise max_new_tokens")
+    if reply.thoughts:
+        return Malformed(f"all that was written stands in `{reply.thoughts}`, nothing in the answer itself (`content`)")
+    return None
 
 
 def _place(question: Question) -> str:
