@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import WeightRenaming
 
 from gliobench.models.errors import ModelError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PREFIX = "base_model.model."  # of every weight that PEFT saves
 
 
 def adapter_folder(source: str | Path) -> Path:
@@ -74,6 +79,7 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
         raise ModelError(f"{folder} is an adapter for another base than {base}: {error}") from error
     own = get_peft_model_state_dict(adapted, save_embedding_layers=False)  # "auto" asks the hub about the base
     expected = {name: tuple(tensor.shape) for name, tensor in own.items()}
+    weights = _with_names_of_today(weights, expected, adapted.get_base_model())
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
@@ -83,3 +89,28 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
         )
     set_peft_model_state_dict(adapted, weights)
     return adapted.get_base_model()
+
+
+def _with_names_of_today(
+    weights: dict[str, Tensor], expected: Mapping[str, tuple[int, ...]], model: Any
+) -> dict[str, Tensor]:
+    """The weights under the names that the model's modules have now.
+
+    transformers 4.52 moved the modules of vision-language models, and PEFT names an adapter's weights by their modules.
+    The same table that renames a checkpoint's weights is asked for each name that the model does not know. Weights that
+    two old names would both give stay under theirs, and are refused.
+    """
+    table = [step for step in get_model_conversion_mapping(model) if isinstance(step, WeightRenaming)]
+
+    def today(name: str) -> str:
+        if name in expected or not name.startswith(PREFIX):
+            return name
+        renamed = name.removeprefix(PREFIX)
+        for step in table:
+            renamed, _ = step.rename_source_key(renamed)
+        return PREFIX + renamed if PREFIX + renamed in expected else name
+
+    names = {name: today(name) for name in weights}
+    if len(set(names.values())) < len(names):
+        return weights
+    return {names[name]: tensor for name, tensor in weights.items()}
