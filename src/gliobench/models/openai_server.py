@@ -35,6 +35,7 @@ TAKES_NO_IMAGE = re.compile(
     r"|image_url is only supported by|unknown variant `image_url`|model is not multimodal|not a vision model",
     re.IGNORECASE,
 )
+UNKNOWN_FIELD = re.compile(r"\btop_k\b|\bmin_p\b")
 FILTERED = "content_filter"  # a 400 that is about this question alone, not about how all are asked
 
 
@@ -239,6 +240,11 @@ class Connection:
             return self._takes_no_image(f"HTTP {status}{words}")
         if (status in PASSING or status >= 500) and NO_MONEY not in words:
             return _FaultError(f"HTTP {status}{words}", f"HTTP {status}", retry_after_s=retry_after_s)
+        if field := UNKNOWN_FIELD.search(words):
+            return ModelError(
+                f"{self.server.base_url}: the server does not take `{field[0]}`: HTTP {status}{words}; leave it "
+                "out, or serve the model with vLLM, SGLang or llama.cpp"
+            )
         hint = {
             401: "; the key in key_env is not accepted" if self.server.key else "; name the key's variable in key_env",
             404: "; check base_url and model",
