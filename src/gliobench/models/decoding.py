@@ -19,8 +19,8 @@ from gliobench.models.prediction import Question, Settings
 
 @dataclass(frozen=True)
 class Decoding:
-    """Greedy where `temperature` is 0, else sampling; `top_k` (0: all tokens), `top_p` and `min_p` then narrow the choice,
-    in this order.
+    """Greedy where `temperature` is 0, else sampling; `top_k` (0: all tokens), `top_p` and `min_p` then narrow the
+    choice, in this order.
 
     `max_new_tokens` None: the limit that belongs to each task's prompt. Raises ValueError out of range.
     """
