@@ -42,7 +42,7 @@ ESCAPE = "\x1b[2J\x1b]0;owned\x07\x9b31m\r\u202e"
 STUDY = """\
 name: servers
 grid: {{shape: [16, 24, 24]}}
-split: {{test_share: 0.5, folds: 2, seed: 1}}
+split: {{test_share: 0.4, folds: 2, seed: 1}}
 slices: {{every: 4}}
 tasks: [grade]
 models:
@@ -225,7 +225,7 @@ def campaign(seed: int, every: int = 1) -> list[tuple[Case, Found]]:
     server, results = Server(), []
     with tempfile.TemporaryDirectory() as name, patch.dict(os.environ, {"GLIOBENCH_CAMPAIGN_KEY": KEY}):
         folder = Path(name)
-        write_phantom(folder / "cohort", subjects=4, seed=seed, spacing_mm=6)
+        write_phantom(folder / "cohort", subjects=10, seed=3, spacing_mm=6)
         study = folder / "study.yaml"
         study.write_text(STUDY.format(address=server.address, timeout_s=60))
         for stage in ("prepare", "split"):
