@@ -167,6 +167,24 @@ def test_an_adapter_of_qwen_with_the_older_names_has_those_of_today(tmp_path: Pa
         assert torch.equal(loaded[f"{module}.lora_{matrix.replace('.weight', '.default.weight')}"], tensor)
 
 
+def test_embeddings_saved_beside_an_adapter_have_to_be_the_bases_own(mllama: tuple[Path, Path], tmp_path: Path) -> None:
+    base, adapter = mllama
+    expected = _write_adapter(base, tmp_path / "again")
+    beside = Path(shutil.copytree(adapter, tmp_path / "beside"))
+    weights = load_file(beside / "adapter_model.safetensors")
+    network = VisionLanguageModel(base)._checkpoint.model
+    tables = {"lm_head": network.lm_head, "model.language_model.embed_tokens": network.get_input_embeddings()}
+    own = {f"base_model.model.{name}.weight": module.weight.detach().clone() for name, module in tables.items()}
+    save_file({**weights, **own}, beside / "adapter_model.safetensors")
+    model = VisionLanguageModel(base, adapter=beside, decoding=SHORT)
+    assert [prediction.text for prediction in model.predict(QUESTIONS)] == expected
+    own["base_model.model.lm_head.weight"][3, 5] += 1
+    other = Path(shutil.copytree(adapter, tmp_path / "other"))
+    save_file({**weights, **own}, other / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=r"holds embeddings \(lm_head\) that are not the checkpoint's"):
+        VisionLanguageModel(base, adapter=other)
+
+
 def _lora_weights(model: VisionLanguageModel) -> dict[str, torch.Tensor]:
     """The LoRA weights of a model, by the names that PEFT saves without its prefix."""
     state = model._checkpoint.model.state_dict()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
@@ -80,6 +81,7 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
     own = get_peft_model_state_dict(adapted, save_embedding_layers=False)  # "auto" asks the hub about the base
     expected = {name: tuple(tensor.shape) for name, tensor in own.items()}
     weights = _with_names_of_today(weights, expected, adapted.get_base_model())
+    weights = _without_the_bases_own(weights, expected, adapted.get_base_model(), folder)
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
@@ -89,6 +91,28 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
         )
     set_peft_model_state_dict(adapted, weights)
     return adapted.get_base_model()
+
+
+def _without_the_bases_own(
+    weights: dict[str, Tensor], expected: Mapping[str, tuple[int, ...]], model: Any, folder: Path
+) -> dict[str, Tensor]:
+    """The weights without copies of the base's own embeddings, which PEFT saves beside an adapter when asked to.
+
+    Raises ModelError for embeddings that differ from the base's: the adapter learnt with others.
+    """
+    tables = [model.get_input_embeddings(), model.get_output_embeddings()]
+    kept = dict(weights)
+    for name, module in model.named_modules():
+        saved = f"{PREFIX}{name}.weight"
+        if saved in expected or saved not in kept or not any(module is table for table in tables):
+            continue
+        found = kept.pop(saved)
+        if not torch.equal(found, module.weight.detach().cpu().to(found.dtype)):
+            raise ModelError(
+                f"{folder} holds embeddings ({name}) that are not the checkpoint's: it was trained with other tokens "
+                "or another base; only an adapter beside the checkpoint's own embeddings can be used"
+            )
+    return kept
 
 
 def _with_names_of_today(
