@@ -22,7 +22,7 @@ from gliobench.models.openai_server import Connection, GaveUpError, Server, Usag
 from gliobench.models.png import png_url
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.views.view import View
-from gliobench.tasks.answer import Answer, Malformed, Missing, Refused, Truncated
+from gliobench.tasks.answer import Answer, Missing, Refused, Truncated
 from gliobench.tasks.reading import READING_VERSION
 from gliobench.tasks.registry import TASKS, Prompt
 
@@ -212,13 +212,19 @@ class OpenAIModel:
         """The reply, or why there is none where that is this question's fault.
 
         It is where the server answers about a black slice what it does not answer about this one. The server can have
-        come back between the two, so the question is asked again before it is blamed.
+        come back between the two, so the question is asked again before it is blamed. Raises ModelError where the
+        server says itself that it failed: that is never the model's answer.
         """
         for _ in range(2):
             try:
                 return await connection.ask(body)
             except GaveUpError as error:
                 gave_up = error
+            if gave_up.failed:
+                raise ModelError(
+                    f"{self.server.base_url} fails: {gave_up}. What is answered is kept, and nothing of this; start "
+                    "the same command again when the server is mended"
+                ) from None
             await self._check_that_it_answers(connection, question, gave_up)
         return gave_up
 
@@ -228,8 +234,8 @@ class OpenAIModel:
             await connection.ask(self._question_body(question, black=True))
         except GaveUpError:
             raise ModelError(
-                f"{self.server.base_url} gives no answers: {error}, nor does it answer about a black slice. What is "
-                "answered is kept; start the same command again when the server is mended"
+                f"{self.server.base_url} is down: {error}, nor does it answer about a black slice. What is "
+                "answered is kept; start the same command again when the server is back"
             ) from None
 
     def _prediction(self, question: Question, reply: Reply) -> Prediction:
@@ -304,7 +310,7 @@ def _without_text(reply: Reply) -> Answer | None:
     if reply.thoughts and reply.cut:
         return Truncated(f"the token limit ended it within its thoughts ({reply.thoughts}): raise max_new_tokens")
     if reply.thoughts:
-        return Malformed(f"all that was written stands in `{reply.thoughts}`, nothing in the answer itself (`content`)")
+        return Missing(f"all that was written stands in `{reply.thoughts}`, nothing in the answer itself (`content`)")
     return None
 
 

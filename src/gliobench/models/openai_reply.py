@@ -16,7 +16,6 @@ ANOTHER = {"0": "1", "1": "2", "2": "0"}
 MOST_TOKENS = 10**9
 LEAST_LOGPROB = -1e5
 LONGEST_FINISH = 40  # characters
-REASONING = ("reasoning_content", "reasoning")  # of a message: what a server's reasoning parser set aside
 
 
 # Servers' other words for OpenAI's `length` and `content_filter`, and for a generation that broke off.
@@ -79,8 +78,6 @@ def read_reply(content: Mapping[str, Any]) -> Reply:
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise NoAnswerError(f"the reply has no choices{said(content)}")
     choice = choices[0]
-    if choice.get("error") or choice.get("finish_reason") == "error":
-        raise NoChoiceError(f"the reply's choice is an error{said_in(choice)}")
     message = choice.get("message")
     if choice.get("error"):
         raise NoAnswerError(f"the reply's choice is an error{said(choice)}")
@@ -90,7 +87,7 @@ def read_reply(content: Mapping[str, Any]) -> Reply:
         raise NoAnswerError(f"the reply's message is an error{said(message)}")
     finish, refusal = choice.get("finish_reason"), message.get("refusal")
     if isinstance(finish, str) and finish.lower() in BROKEN:
-        raise NoAnswerError(f"the generation broke off (finish_reason {finish}){said(message.get('content'))}")
+        raise NoAnswerError(f"the reply's choice is an error (finish_reason {finish}){said(message.get('content'))}")
     usage = content.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     text = _writable(_text(message.get("content")))
@@ -105,7 +102,7 @@ def read_reply(content: Mapping[str, Any]) -> Reply:
     )
     said_otherwise = text.strip() or reply.refusal or reply.thoughts or reply.filtered or message.get("tool_calls")
     if not said_otherwise and not reply.answer_tokens:
-        raise NoAnswerError(f"the reply is empty: {reply.answer_tokens or 'no'} tokens were written")
+        raise NoAnswerError("the reply is empty, of 0 tokens" if reply.answer_tokens == 0 else "the reply is empty")
     return reply
 
 
@@ -114,15 +111,6 @@ def said(content: Any) -> str:
     error = content if not isinstance(content, dict) else content.get("error") or content.get("detail") or content
     parts = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
     text = printable(" ".join(" ".join(str(part) for part in parts if part).split()))
-    return f": {text if len(text) <= 300 else text[:299] + '…'}" if text else ""
-
-
-def said_in(content: Any) -> str:
-    """What the server said, in one short line to hang behind a status; empty where it said nothing."""
-    error = content.get("error", content.get("detail", content)) if isinstance(content, dict) else content
-    parts = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
-    words = " ".join(str(part) for part in parts if part).split()
-    text = "".join(letter for letter in " ".join(words) if letter.isprintable())  # it is shown in a terminal
     return f": {text if len(text) <= 300 else text[:299] + '…'}" if text else ""
 
 

@@ -5,7 +5,6 @@ import json
 import random
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -40,19 +39,20 @@ FILTERED = "content_filter"  # a 400 that is about this question alone, not abou
 
 
 class GaveUpError(GliobenchError):
-    """A question got no answer in all its attempts. `finish`: the reason of the last in two words, for the record."""
+    """A question got no answer in all its attempts. `failed`: the server said in each with status 200 that it failed,
+    or sent no answer with it; `finish`: the reason of the last attempt in two words, for the record."""
 
-    def __init__(self, reason: str, finish: str) -> None:
+    def __init__(self, reason: str, finish: str, failed: bool) -> None:
         super().__init__(reason)
-        self.finish = finish
+        self.finish, self.failed = finish, failed
 
 
 class _FaultError(Exception):
     """One attempt went wrong in a way that can pass."""
 
-    def __init__(self, reason: str, finish: str, *, retry_after_s: float = 0.0) -> None:
+    def __init__(self, reason: str, finish: str, *, retry_after_s: float = 0.0, failed: bool = False) -> None:
         super().__init__(reason)
-        self.finish, self.retry_after_s = finish, retry_after_s
+        self.finish, self.retry_after_s, self.failed = finish, retry_after_s, failed
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class Connection:
         reason = f"{faults[-1]} (attempt {attempt} of {self.server.attempts})"
         if all(fault.finish == "HTTP 429" for fault in faults):
             raise ModelError(f"{self.server.base_url}: {reason}; ask again later, or lower in_flight")
-        raise GaveUpError(reason, faults[-1].finish) from None
+        raise GaveUpError(reason, faults[-1].finish, all(fault.failed for fault in faults)) from None
 
     async def _wait(self, fault: _FaultError, attempt: int) -> None:
         """Back off with full jitter (Brooker 2015); a server that says when is left alone by all till then."""
@@ -254,7 +254,7 @@ class Connection:
 
     def _takes_no_image(self, words: str) -> ModelError:
         return ModelError(
-            f"{self.server.base_url}: the model that it serves takes no images: {words}. Serve one that does; "
+            f"{self.server.base_url}: this server takes no images: {words}. Serve one that does; "
             "llama.cpp needs its projector too (--mmproj)"
         )
 
@@ -303,4 +303,4 @@ def _reply(content: Any) -> Reply:
     try:
         return read_reply(content)
     except NoAnswerError as error:
-        raise _FaultError(str(error), "error") from None
+        raise _FaultError(str(error), "error", failed=True) from None
