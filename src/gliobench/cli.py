@@ -522,14 +522,14 @@ def main() -> None:
     """Entry point: a person's mistake ends in one message and exit status 2, a bug in a traceback."""
     # Read by OpenMP when torch is first imported: waiting threads sleep, or two busy processes stall each other.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from gliobench.errors import GliobenchError
+    from gliobench.errors import GliobenchError, printable
 
     try:
         app()
     except GliobenchError as error:
-        typer.echo(f"gliobench: {error}", err=True)
+        typer.echo(printable(f"gliobench: {error}"), err=True)
         sys.exit(2)
     except OSError as error:  # a full disk, a folder that cannot be written: nothing that the program did wrong
         named = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
-        typer.echo(f"gliobench: {named + ': ' if named else ''}{error.strerror or error}", err=True)
+        typer.echo(printable(f"gliobench: {named + ': ' if named else ''}{error.strerror or error}"), err=True)
         sys.exit(2)

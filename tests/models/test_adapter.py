@@ -2,14 +2,18 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
+from tests.models.families import write_gemma3, write_llava
 from tests.models.vlms import FAMILIES, question
+from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+from gliobench.models.adapter import with_adapter
 from gliobench.models.errors import ModelError
 from gliobench.models.tiny import write_tiny_idefics3, write_tiny_mllama
 from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
@@ -101,3 +105,87 @@ def test_what_is_no_adapter(mllama: tuple[Path, Path], tmp_path: Path) -> None:
     (damaged / "adapter_model.safetensors").write_bytes(b"damaged")
     with pytest.raises(ModelError, match=r"the adapter .*damaged cannot be read"):
         VisionLanguageModel(base, adapter=damaged)
+
+
+def _older(name: str, family: str) -> str:
+    """A weight's name as transformers before 4.52 had it (its modelling code of 4.51)."""
+    name = name.removeprefix("base_model.model.model.")
+    for new, old in {
+        "mllama": [("language_model.", "language_model.model.")],
+        "llava": [("language_model.", "language_model.model."), ("vision_tower.", "vision_tower.vision_model.")],
+        "gemma3": [("language_model.", "language_model.model."), ("vision_tower.", "vision_tower.vision_model.")],
+        "qwen": [("language_model.", "model."), ("visual.", "visual.")],
+    }[family]:
+        if name.startswith(new):
+            name = old + name.removeprefix(new)
+            break
+    return f"base_model.model.{name}"
+
+
+@pytest.mark.parametrize(
+    ("family", "write"),
+    [
+        ("mllama", write_tiny_mllama),
+        ("llava", write_llava),
+        ("gemma3", write_gemma3),
+    ],
+)
+def test_an_adapter_with_the_names_of_transformers_before_4_52_answers_alike(
+    family: str, write: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    base = write(tmp_path / "base")
+    expected = _write_adapter(base, tmp_path / "adapter")
+    older = Path(shutil.copytree(tmp_path / "adapter", tmp_path / "older"))
+    weights = load_file(older / "adapter_model.safetensors")
+    renamed = {_older(name, family): tensor for name, tensor in weights.items()}
+    assert not set(renamed) & {name for name in weights if "language_model" in name}
+    save_file(renamed, older / "adapter_model.safetensors")
+    model = VisionLanguageModel(base, adapter=older, decoding=SHORT)
+    assert [prediction.text for prediction in model.predict(QUESTIONS)] == expected
+    loaded = _lora_weights(model)
+    assert loaded.keys() == {name.removeprefix("base_model.model.") for name in weights}
+    assert all(torch.equal(loaded[name.removeprefix("base_model.model.")], weights[name]) for name in weights)
+
+
+def test_an_adapter_of_qwen_with_the_older_names_has_those_of_today(tmp_path: Path) -> None:
+    """Without its processor, which needs torchvision."""
+    vision = {"hidden_size": 64, "intermediate_size": 64, "num_heads": 4, "depth": 1, "patch_size": 8}
+    text = {"hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2}
+    text |= {"num_hidden_layers": 2, "vocab_size": 100, "bos_token_id": 1, "eos_token_id": 2}
+    text["rope_parameters"] = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e4}
+    config = Qwen2_5_VLConfig(vision_config={**vision, "out_hidden_size": 64}, text_config=text)
+    network = Qwen2_5_VLForConditionalGeneration(config)
+    lora = LoraConfig(r=4, target_modules=["q_proj", "qkv"], init_lora_weights=False)
+    get_peft_model(network, lora).save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "adapter_model.safetensors")
+    save_file(
+        {_older(name, "qwen"): tensor for name, tensor in weights.items()}, tmp_path / "adapter_model.safetensors"
+    )
+    loaded = with_adapter(Qwen2_5_VLForConditionalGeneration(config), tmp_path, "base").state_dict()
+    for name, tensor in weights.items():
+        module, _, matrix = name.removeprefix("base_model.model.").rpartition(".lora_")
+        assert torch.equal(loaded[f"{module}.lora_{matrix.replace('.weight', '.default.weight')}"], tensor)
+
+
+def test_embeddings_saved_beside_an_adapter_have_to_be_the_bases_own(mllama: tuple[Path, Path], tmp_path: Path) -> None:
+    base, adapter = mllama
+    expected = _write_adapter(base, tmp_path / "again")
+    beside = Path(shutil.copytree(adapter, tmp_path / "beside"))
+    weights = load_file(beside / "adapter_model.safetensors")
+    network = VisionLanguageModel(base)._checkpoint.model
+    tables = {"lm_head": network.lm_head, "model.language_model.embed_tokens": network.get_input_embeddings()}
+    own = {f"base_model.model.{name}.weight": module.weight.detach().clone() for name, module in tables.items()}
+    save_file({**weights, **own}, beside / "adapter_model.safetensors")
+    model = VisionLanguageModel(base, adapter=beside, decoding=SHORT)
+    assert [prediction.text for prediction in model.predict(QUESTIONS)] == expected
+    own["base_model.model.lm_head.weight"][3, 5] += 1
+    other = Path(shutil.copytree(adapter, tmp_path / "other"))
+    save_file({**weights, **own}, other / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=r"holds embeddings \(lm_head\) that are not the checkpoint's"):
+        VisionLanguageModel(base, adapter=other)
+
+
+def _lora_weights(model: VisionLanguageModel) -> dict[str, torch.Tensor]:
+    """The LoRA weights of a model, by the names that PEFT saves without its prefix."""
+    state = model._checkpoint.model.state_dict()
+    return {name.replace(".default", ""): tensor for name, tensor in state.items() if ".lora_" in name}

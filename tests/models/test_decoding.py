@@ -34,6 +34,7 @@ def _question(subject: str = "A", task: str = "grade", index: int = 3, repeat: i
         ({"temperature": float("nan")}, "temperature"),
         ({"top_p": 0.0}, "top_p"),
         ({"min_p": 1.5}, "min_p"),
+        ({"top_k": -1}, "top_k"),
         ({"max_new_tokens": 0}, "max_new_tokens"),
     ],
 )
@@ -45,6 +46,9 @@ def test_options_out_of_range_are_refused(options: dict[str, float], message: st
 def test_settings_of_greedy_decoding_do_not_know_what_cannot_change_an_answer() -> None:
     assert Decoding(seed=1, top_p=0.5).settings == Decoding(seed=2, min_p=0.1).settings
     assert Decoding(temperature=1, seed=1).settings != Decoding(temperature=1, seed=2).settings
+    assert Decoding(top_k=5).settings == Decoding().settings
+    assert Decoding(temperature=1, top_k=5).settings != Decoding(temperature=1).settings
+    assert "top_k" not in Decoding(temperature=1).settings  # the keys of before it was there
     assert Decoding(max_new_tokens=5).settings != Decoding().settings
 
 
@@ -97,4 +101,7 @@ def test_top_p_and_min_p_leave_only_the_likely_tokens() -> None:
 
     assert torch.isfinite(left(temperature=1, top_p=0.8)).tolist() == [[True, True, False, False]]  # 0.6 + 0.25 >= 0.8
     assert torch.isfinite(left(temperature=1, min_p=0.15)).tolist() == [[True, True, True, False]]  # >= 0.15 * 0.6
+    assert torch.isfinite(left(temperature=1, top_k=3)).tolist() == [[True, True, True, False]]
+    # first the 3, of which 0.6 of 0.95 are less than 0.65 and 0.85 of 0.95 more
+    assert torch.isfinite(left(temperature=1, top_k=3, top_p=0.65)).tolist() == [[True, True, False, False]]
     assert torch.allclose(left(temperature=2), scores / 2)

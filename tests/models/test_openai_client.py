@@ -27,6 +27,7 @@ from gliobench.tasks.answer import Answered, Refused, Truncated
 from gliobench.tasks.geometry import Grade
 
 SHORT = Decoding(max_new_tokens=12)
+SAMPLED_MIN_P = Decoding(temperature=1.5, min_p=0.1)
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -283,12 +284,48 @@ def test_a_host_that_can_be_none_is_no_server_that_is_down(address: str) -> None
         list(OpenAIModel(Server(address, first_wait_s=0.01), "m").predict(questions(1, "grade")))
 
 
+def test_top_k_and_min_p_are_sent_where_they_are_set_and_count_in_the_key() -> None:
+    def asked(decoding: Decoding) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        with serving(lambda *_: Answer(completion("Choice: 1"))) as (address, log):
+            model = OpenAIModel(Server(address), "m", in_flight=1, decoding=decoding)
+            (prediction,) = model.predict(questions(1, "grade"))
+        assert prediction.answer == Answered(Grade(1))
+        settings = dict(model.settings)
+        del settings["server"]
+        return log.bodies, settings
+
+    study, key = asked(Decoding(temperature=1.5, min_p=0.1))  # the reference study's
+    assert [(body["temperature"], body.get("min_p")) for body in study] == [(2.0, 1.0)] * 3 + [(1.5, 0.1)]
+    assert "top_k" not in study[-1]
+    both, other_key = asked(Decoding(temperature=1.0, top_k=40, min_p=0.1))
+    assert (both[-1]["top_k"], both[-1]["min_p"], len(both)) == (40, 0.1, 7)
+    assert key["min_p"] == other_key["min_p"] == 0.1
+    assert other_key["top_k"] == 40
+    greedy, _ = asked(Decoding(top_k=40, min_p=0.1))
+    assert len(greedy) == 1
+    assert not {"top_k", "min_p"} & greedy[0].keys()
+
+
+def test_a_server_that_passes_over_top_k_or_refuses_it_is_named() -> None:
+    for decoding, field in ((Decoding(temperature=1, top_k=5), "top_k"), (SAMPLED_MIN_P, "min_p")):
+        with serving(lambda number, _: Answer(completion(f"words {number}"))) as (address, log):
+            model = OpenAIModel(Server(address), "m", in_flight=1, decoding=decoding)
+            with pytest.raises(ModelError, match=f"passes over `{field}`"):
+                list(model.predict(questions(1, "grade")))
+        assert len(log.bodies) == 3
+        refusal = Answer({"error": {"message": f"Unrecognized request argument supplied: {field}"}}, status=400)
+        with serving(lambda *_, said=refusal: said) as (address, log):
+            model = OpenAIModel(Server(address), "m", in_flight=1, decoding=decoding)
+            with pytest.raises(ModelError, match=f"does not take `{field}`: HTTP 400"):
+                list(model.predict(questions(1, "grade")))
+        assert len(log.bodies) == 1
+
+
 def test_wrong_options() -> None:
     server = Server("http://127.0.0.1:1/v1")
     for options, message in [
         ({"tasks": ("volume",)}, "unknown task volume"),
         ({"in_flight": 0}, "in_flight must be 1 or more"),
-        ({"decoding": Decoding(temperature=1, min_p=0.1)}, "min_p is not in"),
     ]:
         with pytest.raises(ModelError, match=message):
             OpenAIModel(server, "m", **options)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import signal
 import time
 import traceback
@@ -58,6 +59,19 @@ def _model(address: str, *, in_flight: int = 1, **server: Any) -> OpenAIModel:
         Answer({"choices": []}),
         Answer({"choices": [{"finish_reason": "stop"}]}),
         Answer({"error": {"message": "upstream failed", "code": 502}}),
+        Answer(completion("Choice: 0") | {"error": {"message": "upstream failed"}}),
+        Answer({"object": "error", "message": "The model `m` does not exist.", "code": 404}),
+        Answer({"object": "error", "choices": None, "message": "image too large", "code": 400}),
+        Answer(completion("Choice: 0", error={"code": 502, "message": "Provider returned error"})),
+        Answer(completion("Choice: 0", "error")),
+        Answer(completion("Choice: 0", "abort")),
+        Answer(completion(None) | {"usage": {"prompt_tokens": 0, "completion_tokens": 0}}),
+        Answer(completion(" ") | {"usage": {"prompt_tokens": 0, "completion_tokens": 0}}),
+        Answer(completion(None) | {"usage": None}),
+        Answer(
+            {"choices": [{"finish_reason": "stop", "message": {"content": "Choice: 0", "error": {"message": "x"}}}]}
+        ),
+        Answer(b'data: {"error": {"message": "overloaded"}}\n\ndata: [DONE]\n\n'),
         Answer(json.dumps(completion("Choice: 0")).encode() + b" " * 2**24),
     ],
     ids=str,
@@ -297,12 +311,62 @@ def test_answers_behind_the_question_that_stops_are_handed_over() -> None:
         (Answer({}, status=308, headers={"Location": "http://127.0.0.1:1/"}), "HTTP 308; give the final address"),
         (Answer({"error": {"code": "insufficient_quota", "message": "pay"}}, status=429), "insufficient_quota pay"),
         (Answer({"message": "unknown field regex"}, status=422), "HTTP 422: .*unknown field regex"),
+        *(
+            (Answer({"error": {"message": said}}, status=status), "takes no images: .*" + re.escape(said[:12]))
+            for status, said in [
+                (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+                (400, "some-text-model is not a multimodal model"),
+                (400, "At most 0 image(s) may be provided in one prompt."),
+                (404, "No endpoints found that support image input"),
+                (422, "messages[0]: unknown variant `image_url`, expected `text`"),
+                (200, "Model does not support images"),
+            ]
+        ),
     ],
 )
 def test_what_no_second_attempt_mends_is_said_at_once(fault: Answer, message: str) -> None:
     with serving(lambda *_: fault) as (address, log), pytest.raises(ModelStopped, match=message):
         list(_model(address).predict(questions(1, "grade")))
     assert len(log.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (
+            Answer({"object": "error", "message": "The model `m` does not exist.", "code": 404}),
+            "404 The model `m` does",
+        ),
+        (Answer(completion("Choice: 0", error={"code": 502, "message": "Provider failed"})), "502 Provider failed"),
+        (Answer(completion(None) | {"usage": {"completion_tokens": 0}}), "the reply is empty"),
+        (Answer(completion("Generation failed", "error")), "finish_reason error.: Generation failed"),
+    ],
+)
+def test_errors_in_http_200_stop_the_run_with_the_servers_words_and_are_no_answers(fault: Answer, words: str) -> None:
+    with serving(lambda *_: fault) as (address, _), pytest.raises(ModelStopped, match=words) as caught:
+        list(_model(address).predict(questions(2, "grade")))
+    assert caught.value.answered == ()
+
+
+def test_an_answer_within_thoughts_alone_is_named_and_not_read() -> None:
+    said = [
+        completion(None, message={"content": None, "reasoning_content": "Choice: 1"}),
+        completion("", message={"content": "", "reasoning": "Choice: 1"}),
+        completion(None, "length", message={"content": None, "reasoning_content": "The choice is 1, but"}),
+        completion(None, message={"content": "Choice: 0", "reasoning_content": "Choice: 1"}),
+        completion("The lesion shows a rim that", "max_tokens"),
+        completion("", "stop"),  # 4 tokens were written: the model's own silence
+    ]
+    with serving(lambda number, _: Answer(said[number])) as (address, _):
+        first, second, cut, whole, limit, silent = _model(address).predict(questions(6, "grade"))
+    for prediction, field in ((first, "reasoning_content"), (second, "reasoning")):
+        assert isinstance(prediction.answer, Missing)
+        assert f"`{field}`" in prediction.answer.reason
+        assert prediction.score is None
+    assert isinstance(cut.answer, Truncated)
+    assert whole.answer == Answered(Grade(0))
+    assert isinstance(limit.answer, Truncated)
+    assert isinstance(silent.answer, Missing)
 
 
 def test_a_rate_limit_that_never_ends_is_not_the_questions_fault() -> None:

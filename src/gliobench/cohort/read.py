@@ -26,10 +26,9 @@ from gliobench.cohort.subject import (
     RawSubject,
     Subject,
     named,
-    printable,
 )
 from gliobench.cohort.twins import twin_faults, voxel_digests
-from gliobench.errors import GliobenchError
+from gliobench.errors import GliobenchError, printable
 
 DEEPEST, MOST_FOLDERS = 4, 100  # how far a cohort is looked for inside the folder that is named
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.errors import GliobenchError
+from gliobench.errors import GliobenchError, printable
 
 LGG, HGG = 0, 1
 GRADE_NAMES = ("LGG", "HGG")
@@ -105,11 +105,6 @@ class CohortError(GliobenchError, ValueError):
     def __init__(self, message: str, faults: tuple[Fault, ...] = ()) -> None:
         super().__init__(printable(message))
         self.faults = faults
-
-
-def printable(text: str) -> str:
-    """Text for a terminal: what a name holds of control characters, or of bytes that are no text, is escaped."""
-    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in text)
 
 
 def named(ids: Sequence[str], most: int = 3) -> str:

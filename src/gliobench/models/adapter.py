@@ -2,18 +2,24 @@
 
 import hashlib
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import WeightRenaming
 
 from gliobench.models.errors import ModelError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+PREFIX = "base_model.model."  # of every weight that PEFT saves
 
 
 def adapter_folder(source: str | Path) -> Path:
@@ -74,6 +80,8 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
         raise ModelError(f"{folder} is an adapter for another base than {base}: {error}") from error
     own = get_peft_model_state_dict(adapted, save_embedding_layers=False)  # "auto" asks the hub about the base
     expected = {name: tuple(tensor.shape) for name, tensor in own.items()}
+    weights = _with_names_of_today(weights, expected, adapted.get_base_model())
+    weights = _without_the_bases_own(weights, expected, adapted.get_base_model(), folder)
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
@@ -83,3 +91,50 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
         )
     set_peft_model_state_dict(adapted, weights)
     return adapted.get_base_model()
+
+
+def _without_the_bases_own(
+    weights: dict[str, Tensor], expected: Mapping[str, tuple[int, ...]], model: Any, folder: Path
+) -> dict[str, Tensor]:
+    """The weights without copies of the base's own embeddings, which PEFT saves beside an adapter when asked to.
+
+    Raises ModelError for embeddings that differ from the base's: the adapter learnt with others.
+    """
+    tables = [model.get_input_embeddings(), model.get_output_embeddings()]
+    kept = dict(weights)
+    for name, module in model.named_modules():
+        saved = f"{PREFIX}{name}.weight"
+        if saved in expected or saved not in kept or not any(module is table for table in tables):
+            continue
+        found = kept.pop(saved)
+        if not torch.equal(found, module.weight.detach().cpu().to(found.dtype)):
+            raise ModelError(
+                f"{folder} holds embeddings ({name}) that are not the checkpoint's: it was trained with other tokens "
+                "or another base; only an adapter beside the checkpoint's own embeddings can be used"
+            )
+    return kept
+
+
+def _with_names_of_today(
+    weights: dict[str, Tensor], expected: Mapping[str, tuple[int, ...]], model: Any
+) -> dict[str, Tensor]:
+    """The weights under the names that the model's modules have now.
+
+    transformers 4.52 moved the modules of vision-language models, and PEFT names an adapter's weights by their modules.
+    The same table that renames a checkpoint's weights is asked for each name that the model does not know. Weights that
+    two old names would both give stay under theirs, and are refused.
+    """
+    table = [step for step in get_model_conversion_mapping(model) if isinstance(step, WeightRenaming)]
+
+    def today(name: str) -> str:
+        if name in expected or not name.startswith(PREFIX):
+            return name
+        renamed = name.removeprefix(PREFIX)
+        for step in table:
+            renamed, _ = step.rename_source_key(renamed)
+        return PREFIX + renamed if PREFIX + renamed in expected else name
+
+    names = {name: today(name) for name in weights}
+    if len(set(names.values())) < len(names):
+        return weights
+    return {names[name]: tensor for name, tensor in weights.items()}

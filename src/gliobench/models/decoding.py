@@ -6,14 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import LogitsProcessorList, MinPLogitsWarper, TemperatureLogitsWarper, TopPLogitsWarper
+from transformers import (
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from gliobench.models.prediction import Question, Settings
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """Greedy where `temperature` is 0, else sampling; `top_p` and `min_p` then narrow the choice.
+    """Greedy where `temperature` is 0, else sampling; `top_k` (0: all tokens), `top_p` and `min_p` then narrow the
+    choice, in this order.
 
     `max_new_tokens` None: the limit that belongs to each task's prompt. Raises ValueError out of range.
     """
@@ -23,6 +30,7 @@ class Decoding:
     min_p: float = 0.0
     seed: int = 0
     max_new_tokens: int | None = None
+    top_k: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
@@ -31,14 +39,20 @@ class Decoding:
             raise ValueError(f"top_p must lie above 0 and at most at 1, got {self.top_p}")
         if not 0 <= self.min_p <= 1:
             raise ValueError(f"min_p must lie between 0 and 1, got {self.min_p}")
+        if self.top_k < 0:
+            raise ValueError(f"top_k must be 0 (all tokens) or more, got {self.top_k}")
         if self.max_new_tokens is not None and self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens must be 1 or more, got {self.max_new_tokens}")
 
     @property
     def settings(self) -> Settings:
-        """What of it can change an answer: a greedy answer knows neither seed nor top_p nor min_p."""
+        """What of it can change an answer: a greedy answer knows neither seed nor top_k, top_p or min_p."""
         sampled = self.temperature > 0
+        narrowed = (
+            {"top_k": self.top_k} if sampled and self.top_k else {}
+        )  # absent from the keys of before it was there
         return {
+            **narrowed,
             "temperature": float(self.temperature),
             "top_p": float(self.top_p) if sampled else None,
             "min_p": float(self.min_p) if sampled else None,
@@ -78,11 +92,13 @@ def logits_processors(
     decoding: Decoding, questions: Sequence[Question], mask: Callable[..., torch.Tensor] | None = None
 ) -> LogitsProcessorList:
     """What is done to a batch's logits before the largest is taken. `mask` comes first: what it forbids is neither
-    counted by `top_p` and `min_p` nor drawn."""
+    counted by `top_k`, `top_p` and `min_p` nor drawn."""
     steps = LogitsProcessorList([mask] if mask else [])
     if decoding.temperature == 0:
         return steps
     steps.append(TemperatureLogitsWarper(float(decoding.temperature)))
+    if decoding.top_k > 0:
+        steps.append(TopKLogitsWarper(decoding.top_k))
     if decoding.top_p < 1:
         steps.append(TopPLogitsWarper(decoding.top_p))
     if decoding.min_p > 0:

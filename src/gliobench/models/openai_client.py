@@ -18,7 +18,7 @@ from gliobench.models.errors import ModelError
 from gliobench.models.guided import FIELDS, PATTERNS, PROBE, Dialect, follows, unwrapped
 from gliobench.models.in_order import Ask, in_order
 from gliobench.models.openai_reply import Reply, grade_score
-from gliobench.models.openai_server import FILTERED, Connection, GaveUpError, Server, Usage
+from gliobench.models.openai_server import Connection, GaveUpError, Server, Usage
 from gliobench.models.png import png_url
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.views.view import View
@@ -32,6 +32,8 @@ LimitField = Literal["max_tokens", "max_completion_tokens"]
 TOP_LOGPROBS = 20  # as many as OpenAI and vLLM give at most
 JSON_TOKENS = 16  # what `{"answer": ""}` takes around an answer, with room for other spacing
 PROBE_TOKENS = 32  # as JSON too
+NARROWEST = {"top_k": 1, "min_p": 1.0}  # with either, only the most probable token is left, whatever the temperature
+RANDOM_WORDS, HOTTEST, DRAWS = "Write random words, as many as you can.", 2.0, 3
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class OpenAIModel:
     the server's times and attempts it changes no answer. `guided`: the server's dialect for holding answers to
     their task's format. `logprobs`: score grades by the probabilities of the three choices; only then are they asked
     for. Both are tried out before the first question, because many servers pass silently over what they do not know.
-    `limit_field`: what the server calls the longest answer. `decoding` must have `min_p` 0: it is not in the API.
+    `limit_field`: what the server calls the longest answer. `top_k` and `min_p` of `decoding` are not in OpenAI's own
+    interface: they are sent where they are set, as vLLM, SGLang and llama.cpp take them.
     Raises ModelError for any bad argument; nothing is sent before the first prediction is asked for.
     """
 
@@ -88,8 +91,6 @@ class OpenAIModel:
         self._shot_messages = {task: self._shown_before(task) for task in TASKS}
         self._guided: Dialect | None = guided
         self._logprobs, self._limit_field, self._prices = logprobs, limit_field, prices
-        if self.decoding.min_p > 0:
-            raise ModelError(f"{self.name}: min_p is not in the chat completions API; leave it out")
 
     @property
     def settings(self) -> Settings:
@@ -128,7 +129,7 @@ class OpenAIModel:
         A question whose attempts all fail, twice, while the server answers the same question about a black slice, is
         Missing, with the reason in `finish`. Raises ModelError before anything is asked (a task that is not this
         model's, a question about a whole volume); ModelStopped, with what else is answered, where the server is down,
-        takes no such request, or does not do what `guided` or `logprobs` ask of it.
+        takes no such request, or does not do what `guided`, `logprobs`, `top_k` or `min_p` ask of it.
         """
         for question in questions:
             check_task(self.name, self.tasks, question)
@@ -151,7 +152,9 @@ class OpenAIModel:
             yield partial(self._ask, connection)
 
     async def _try_out(self, connection: Connection, question: Question) -> None:
-        """Raise ModelError where the server passes over `guided` or `logprobs`, seen from an answer that shows it."""
+        """Raise ModelError where the server passes over what it was told, seen from answers that show it."""
+        for name in self._narrowed:
+            await self._try_narrowing(connection, question, name)
         scored = self._scored(question)
         if self._guided is None and not scored:
             return
@@ -169,6 +172,30 @@ class OpenAIModel:
             )
         if scored and not any(chance.top for chance in reply.chances):
             raise ModelError(f"{self.name}: the server gives no log-probabilities; leave `logprobs` out")
+
+    async def _try_narrowing(self, connection: Connection, question: Question, name: str) -> None:
+        """Random words, with only the most probable token left: three that differ show that the others were too."""
+        image = self._message(question_turn(question, self._prompts[question.task], self._view), black=True)
+        words = [
+            part if part["type"] != "text" else {"type": "text", "text": RANDOM_WORDS} for part in image["content"]
+        ]
+        request = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": words}],
+            "temperature": HOTTEST,
+            self._limit_field: PROBE_TOKENS,
+            name: NARROWEST[name],
+        }
+        try:
+            said = {(await connection.ask(json.dumps(request | {"seed": seed}).encode())).text for seed in range(DRAWS)}
+        except GaveUpError as error:
+            raise ModelError(f"{self.name}: {self.server.base_url} does not answer: {error}") from None
+        if len(said) == DRAWS:
+            raise ModelError(
+                f"{self.name}: the server passes over `{name}`: with {name} {NARROWEST[name]:g} it wrote {DRAWS} "
+                f"different texts, where one is possible. Leave `{name}` out, or serve the model with vLLM, SGLang or "
+                "llama.cpp"
+            )
 
     async def _ask(self, connection: Connection, question: Question, slots: asyncio.Semaphore) -> Prediction:
         try:
@@ -213,19 +240,11 @@ class OpenAIModel:
 
     def _prediction(self, question: Question, reply: Reply) -> Prediction:
         def read(text: str) -> Answer:
-            return read_answer(question, unwrapped(self._guided, text), reply.finish == "length", self._view)
+            return read_answer(question, unwrapped(self._guided, text), reply.cut or reply.filtered, self._view)
 
-        if reply.reasoning and not reply.text.strip():
-            cut = reply.finish == "length"
-            reason = "the server set the whole text aside as reasoning (reasoning_content); nothing of it is an answer"
-            answer: Answer = Truncated(reason) if cut else Missing(reason)
-            return Prediction(question, answer, text=reply.text, tokens=reply.answer_tokens, finish=reply.finish)
-
-        refused = reply.refusal or (reply.finish == FILTERED and not reply.text)
-        reason = reply.refusal or "the server's content filter took the answer away"
         return Prediction(
             question=question,
-            answer=Refused(reason) if refused else read(reply.text),
+            answer=_without_text(reply) or read(reply.text),
             score=grade_score(reply, read) if self._scored(question) else None,
             text=reply.text,
             tokens=reply.answer_tokens,
@@ -247,10 +266,17 @@ class OpenAIModel:
         }
         if self.decoding.temperature > 0:
             request["top_p"] = self.decoding.top_p
+            request |= self._narrowed
             request["seed"] = question_seed(self.decoding.seed, question) % 2**31  # some servers keep 32 bits, signed
         if self._scored(question):
             request |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         return json.dumps(request).encode()
+
+    @property
+    def _narrowed(self) -> Mapping[str, float]:
+        """What of `decoding` OpenAI's own interface does not know."""
+        set_ = {"top_k": self.decoding.top_k, "min_p": self.decoding.min_p} if self.decoding.temperature > 0 else {}
+        return {name: value for name, value in set_.items() if value > 0}
 
     def _shown_before(self, task: str) -> list[Turn]:
         return [self._message(turn) for turn in shot_turns(self._shots[task], self._prompts[task], self._view)]
@@ -273,6 +299,19 @@ class OpenAIModel:
     def _limit(self, task: str) -> int:
         limit = self.decoding.max_new_tokens or self._prompts[task].max_new_tokens
         return limit + JSON_TOKENS if self._guided == "json_schema" else limit
+
+
+def _without_text(reply: Reply) -> Answer | None:
+    """What a reply comes to that has no text to read; None where it has one."""
+    if reply.refusal:
+        return Refused(reply.refusal)
+    if reply.filtered and not reply.text:
+        return Refused("the server's content filter took the answer away")
+    if reply.thoughts and reply.cut:
+        return Truncated(f"the token limit ended it within its thoughts ({reply.thoughts}): raise max_new_tokens")
+    if reply.thoughts:
+        return Missing(f"all that was written stands in `{reply.thoughts}`, nothing in the answer itself (`content`)")
+    return None
 
 
 def _place(question: Question) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gliobench.cohort.subject import HGG, LGG
-from gliobench.errors import GliobenchError
+from gliobench.errors import GliobenchError, printable
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import NO_GLIOMA
 
@@ -16,11 +16,20 @@ ANOTHER = {"0": "1", "1": "2", "2": "0"}
 MOST_TOKENS = 10**9
 LEAST_LOGPROB = -1e5
 LONGEST_FINISH = 40  # characters
-REASONING = ("reasoning_content", "reasoning")  # of a message: what a server's reasoning parser set aside
 
 
-class NoChoiceError(GliobenchError, ValueError):
-    """A whole reply that is the server's failure and no answer of its model; the message says why."""
+# Servers' other words for OpenAI's `length` and `content_filter`, and for a generation that broke off.
+CUT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
+FILTERED = frozenset({"content_filter", "safety", "sensitive"})
+BROKEN = frozenset(
+    {"abort", "aborted", "cancelled", "canceled", "engine_overloaded", "error", "failed"}
+    | {"insufficient_system_resource", "network_error", "server_error", "timeout"}
+)
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # vLLM, SGLang and llama.cpp; OpenRouter, newer vLLM; Ollama
+
+
+class NoAnswerError(GliobenchError, ValueError):
+    """A reply that is a fault of the server, whatever its HTTP status; the message says what was found."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class TokenChance:
 class Reply:
     """A server's answer. `finish` is the server's own word; `refusal` and the counts are None where it gives none.
 
-    `reasoning`: whether the server set text aside as the model's reasoning, which is no answer.
+    `thoughts`: the field that holds all that was written where the answer itself is empty, else None.
     """
 
     text: str
@@ -44,46 +53,64 @@ class Reply:
     answer_tokens: int | None
     prompt_tokens: int | None
     chances: tuple[TokenChance, ...]
-    reasoning: bool = False
+    thoughts: str | None = None
+
+    @property
+    def cut(self) -> bool:
+        """Whether the longest answer allowed ended it."""
+        return self.finish.lower() in CUT
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a content filter ended it."""
+        return self.finish.lower() in FILTERED
 
 
 def read_reply(content: Mapping[str, Any]) -> Reply:
-    """The first choice of a chat completion. Raises NoChoiceError, also for a choice that is an error or holds nothing:
-    servers and gateways report an upstream failure so, with status 200."""
+    """The first choice of a chat completion.
+
+    Raises NoAnswerError where the server says that it failed, anywhere in the reply, or where nothing was written: an
+    empty text of 0 tokens, or of none counted. A model that ends at once has written 1, the end.
+    """
     choices = content.get("choices")
+    if content.get("error") or content.get("object") == "error":
+        raise NoAnswerError(f"the reply is an error{said(content)}")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise NoChoiceError("the reply has no choices")
+        raise NoAnswerError(f"the reply has no choices{said(content)}")
     choice = choices[0]
-    if choice.get("error") or choice.get("finish_reason") == "error":
-        raise NoChoiceError(f"the reply's choice is an error{said_in(choice)}")
     message = choice.get("message")
+    if choice.get("error"):
+        raise NoAnswerError(f"the reply's choice is an error{said(choice)}")
     if not isinstance(message, dict):
-        raise NoChoiceError("the reply's choice has no message")
+        raise NoAnswerError("the reply's choice has no message")
+    if message.get("error"):
+        raise NoAnswerError(f"the reply's message is an error{said(message)}")
+    finish, refusal = choice.get("finish_reason"), message.get("refusal")
+    if isinstance(finish, str) and finish.lower() in BROKEN:
+        raise NoAnswerError(f"the reply's choice is an error (finish_reason {finish}){said(message.get('content'))}")
     usage = content.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    finish, refusal = choice.get("finish_reason"), message.get("refusal")
     text = _writable(_text(message.get("content")))
-    reasoning = any(message.get(name) for name in REASONING)
-    filtered = refusal or finish == "content_filter"
-    if not (text or reasoning or filtered) and _count(usage.get("completion_tokens")) == 0:
-        raise NoChoiceError("the reply is empty, of 0 tokens")
-    return Reply(
+    reply = Reply(
         text=text,
         finish=_writable(finish)[:LONGEST_FINISH] if isinstance(finish, str) else "stop",
         refusal=_writable(refusal) if isinstance(refusal, str) and refusal else None,
         answer_tokens=_count(usage.get("completion_tokens")),
         prompt_tokens=_count(usage.get("prompt_tokens")),
         chances=_chances(choice.get("logprobs")),
-        reasoning=reasoning,
+        thoughts=None if text.strip() else next((name for name in THOUGHTS if message.get(name)), None),
     )
+    said_otherwise = text.strip() or reply.refusal or reply.thoughts or reply.filtered or message.get("tool_calls")
+    if not said_otherwise and not reply.answer_tokens:
+        raise NoAnswerError("the reply is empty, of 0 tokens" if reply.answer_tokens == 0 else "the reply is empty")
+    return reply
 
 
-def said_in(content: Any) -> str:
+def said(content: Any) -> str:
     """What the server said, in one short line to hang behind a status; empty where it said nothing."""
-    error = content.get("error", content.get("detail", content)) if isinstance(content, dict) else content
+    error = content if not isinstance(content, dict) else content.get("error") or content.get("detail") or content
     parts = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
-    words = " ".join(str(part) for part in parts if part).split()
-    text = "".join(letter for letter in " ".join(words) if letter.isprintable())  # it is shown in a terminal
+    text = printable(" ".join(" ".join(str(part) for part in parts if part).split()))
     return f": {text if len(text) <= 300 else text[:299] + '…'}" if text else ""
 
 

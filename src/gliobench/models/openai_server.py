@@ -5,7 +5,6 @@ import json
 import random
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,7 +18,7 @@ import aiohttp
 from gliobench.errors import GliobenchError
 from gliobench.models.errors import ModelError
 from gliobench.models.openai_key import Key
-from gliobench.models.openai_reply import NoChoiceError, Reply, read_reply, said_in
+from gliobench.models.openai_reply import NoAnswerError, Reply, read_reply, said
 
 FIRST_WAIT_S, LONGEST_BACKOFF_S = 0.5, 60.0
 LONGEST_RETRY_AFTER_S = 600.0  # a server that wants more is left for another day
@@ -27,10 +26,15 @@ MOST_BYTES = 16 * 2**20  # of a reply; the longest answer in a task's format is 
 PASSING = {408, 425, 429}  # and 500 and above: the same request can succeed later
 NO_MONEY = "insufficient_quota"  # a 429 that no waiting mends
 USERINFO = re.compile(r"//\S*@")  # of an address: the name and password before its host
-NO_IMAGES = re.compile(  # llama.cpp (status 500), vLLM and SGLang, in their own words
-    r"image input is not supported|not a multimodal model|does not support (?:image|multimodal)|at most 0 image|mmproj",
+# llama.cpp ("image input is not supported - hint: … mmproj"), vLLM ("… is not a multimodal model", "At most 0 image(s)
+# may be provided"), LM Studio, OpenRouter, Ollama, OpenAI, APIs whose messages know text alone.
+TAKES_NO_IMAGE = re.compile(
+    r"image input is not supported|not a multimodal model|at most 0 image|(does not|doesn't|not) support (image|vision)"
+    r"|no endpoints found that support image|missing data required for image input|mmproj|not compiled for multimodal"
+    r"|image_url is only supported by|unknown variant `image_url`|model is not multimodal|not a vision model",
     re.IGNORECASE,
 )
+UNKNOWN_FIELD = re.compile(r"\btop_k\b|\bmin_p\b")
 FILTERED = "content_filter"  # a 400 that is about this question alone, not about how all are asked
 
 
@@ -210,11 +214,16 @@ class Connection:
         except (aiohttp.ClientError, OSError) as error:
             raise _FaultError(f"connection lost: {self._words(error) or type(error).__name__}", "hang-up") from None
         content = self._content(raw)
-        if status == 400 and FILTERED in said_in(content):
-            return Reply("", FILTERED, f"the server's content filter{said_in(content)}", None, None, ())
+        if status == 400 and FILTERED in said(content):
+            return Reply("", FILTERED, f"the server's content filter{said(content)}", None, None, ())
         if not 200 <= status < 300:
             raise self._refused(status, content, retry_after_s)
-        reply = _reply(content)
+        try:
+            reply = _reply(content)
+        except _FaultError as fault:
+            if TAKES_NO_IMAGE.search(str(fault)):
+                raise self._takes_no_image(str(fault)) from None
+            raise
         return replace(reply, text=self._hidden(reply.text))  # again: its parts are joined now
 
     def _refused_by_proxy(self, status: int) -> Exception:
@@ -226,20 +235,28 @@ class Connection:
 
     def _refused(self, status: int, content: Any, retry_after_s: float) -> Exception:
         """What a status other than success means: a fault that can pass, or a person's mistake."""
-        said = said_in(content)
-        if NO_IMAGES.search(said):
+        words = said(content)
+        if TAKES_NO_IMAGE.search(words):
+            return self._takes_no_image(f"HTTP {status}{words}")
+        if (status in PASSING or status >= 500) and NO_MONEY not in words:
+            return _FaultError(f"HTTP {status}{words}", f"HTTP {status}", retry_after_s=retry_after_s)
+        if field := UNKNOWN_FIELD.search(words):
             return ModelError(
-                f"{self.server.base_url}: this server takes no images: HTTP {status}{said}; serve a model that does, "
-                "with its image part (llama.cpp: --mmproj)"
+                f"{self.server.base_url}: the server does not take `{field[0]}`: HTTP {status}{words}; leave it "
+                "out, or serve the model with vLLM, SGLang or llama.cpp"
             )
-        if (status in PASSING or status >= 500) and NO_MONEY not in said:
-            return _FaultError(f"HTTP {status}{said}", f"HTTP {status}", retry_after_s=retry_after_s)
         hint = {
             401: "; the key in key_env is not accepted" if self.server.key else "; name the key's variable in key_env",
             404: "; check base_url and model",
             407: "; the proxy wants a name and a password in its address",
         }.get(status, "; see what the server's log says" if status >= 400 else "; give the final address as base_url")
-        return ModelError(f"{self.server.base_url}: the server does not take the request: HTTP {status}{said}{hint}")
+        return ModelError(f"{self.server.base_url}: the server does not take the request: HTTP {status}{words}{hint}")
+
+    def _takes_no_image(self, words: str) -> ModelError:
+        return ModelError(
+            f"{self.server.base_url}: this server takes no images: {words}. Serve one that does; "
+            "llama.cpp needs its projector too (--mmproj)"
+        )
 
     def _content(self, raw: bytes) -> Any:
         """Plain JSON, or the text itself where it is none, without the key."""
@@ -282,15 +299,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _reply(content: Any) -> Reply:
     if not isinstance(content, dict):
-        raise _FaultError(f"the reply is no JSON object{said_in(content)}", "broken JSON")
-    if content.get("error"):
-        raise _FaultError(f"the reply is an error{said_in(content)}", "error", failed=True)
+        raise _FaultError(f"the reply is no JSON object{said(content)}", "broken JSON")
     try:
         return read_reply(content)
-    except NoChoiceError as error:
-        raise _FaultError(f"{error}{_elsewhere(content)}", "no choices", failed=True) from None
-
-
-def _elsewhere(content: Mapping[str, Any]) -> str:
-    """What a reply without choices says in the fields where some servers put their errors."""
-    return said_in(content.get("detail") or content.get("message") or "")
+    except NoAnswerError as error:
+        raise _FaultError(str(error), "error", failed=True) from None

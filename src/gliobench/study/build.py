@@ -27,6 +27,7 @@ from gliobench.study.vision_parts import UNTRAINED_VISION, EncoderModel, Segment
 
 if TYPE_CHECKING:
     from gliobench.models.conversation import Shot
+    from gliobench.models.decoding import Decoding
     from gliobench.models.transformers_vlm import VisionLanguageModel
     from gliobench.models.unsloth import Engine
 
@@ -118,7 +119,7 @@ def language_model(
     to_train: bool = False,
 ) -> "VisionLanguageModel":
     """The model of an entry; `checkpoint`, `adapter`: what it has learnt, instead of its own or beside it."""
-    from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
+    from gliobench.models.transformers_vlm import VisionLanguageModel
 
     return VisionLanguageModel(
         name=part.name,
@@ -136,12 +137,18 @@ def language_model(
         to_train=to_train,
         engine=_engine(part) if to_train else "transformers",
         revision=None if checkpoint else part.revision,
-        decoding=Decoding(part.temperature, part.top_p, part.min_p, part.seed, part.max_new_tokens),
+        decoding=_decoding(part),
     )
 
 
+def _decoding(part: LanguageModel | ServerModel) -> "Decoding":
+    from gliobench.models.decoding import Decoding
+
+    return Decoding(part.temperature, part.top_p, part.min_p, part.seed, part.max_new_tokens, part.top_k)
+
+
 def _server_model(context: Context, part: ServerModel, round: Round, plane: Plane) -> Model:
-    from gliobench.models.openai_client import Decoding, OpenAIModel, Prices, Server
+    from gliobench.models.openai_client import OpenAIModel, Prices, Server
     from gliobench.models.openai_key import read_key
 
     return OpenAIModel(
@@ -152,7 +159,7 @@ def _server_model(context: Context, part: ServerModel, round: Round, plane: Plan
         prompts=own_prompts(part.prompts, part.tasks),
         view=part.view.to_view(),
         shots=reference_shots(context, part, round, plane),
-        decoding=Decoding(part.temperature, part.top_p, 0.0, part.seed, part.max_new_tokens),
+        decoding=_decoding(part),
         in_flight=part.in_flight,
         guided=part.guided,
         logprobs=part.logprobs,

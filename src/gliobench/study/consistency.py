@@ -37,8 +37,8 @@ def _words(model: LanguageModel | ServerModel | ReplayModel, task: str) -> str:
         return "the most probable choice"
     if not samples(model, task):
         return "greedy (temperature 0)"
-    least = getattr(model, "min_p", 0.0)
-    return f"temperature {model.temperature:g}, top_p {model.top_p:g}, min_p {least:g}, seed {model.seed}"
+    most = f"top_k {model.top_k}, " if model.top_k else ""
+    return f"temperature {model.temperature:g}, {most}top_p {model.top_p:g}, min_p {model.min_p:g}, seed {model.seed}"
 
 
 def _models(context: Context) -> Iterator[LanguageModel | ServerModel | ReplayModel]:

@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from zipfile import is_zipfile
 
+from gliobench.models.checkpoint_files import checkpoint_fault
 from gliobench.models.errors import ModelError
 from gliobench.models.trained import DESCRIPTION
 from gliobench.replay.errors import ReplayError
 from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.config import PATH_KEYS, AnyModel, Study, StudyError
+from gliobench.study.language_parts import LanguageModel
 from gliobench.study.outside import own_prompts
 from gliobench.study.part import is_folder_name
 from gliobench.study.paths import REPLICATION, unset
@@ -134,6 +136,8 @@ def _fault(part: AnyModel, key: str, path: Path) -> str | None:
     try:
         if key == "prompts":
             own_prompts(path, getattr(part, "tasks", ()))
+        elif key == "checkpoint":
+            return checkpoint_fault(path, answers=isinstance(part, LanguageModel))
         elif isinstance(part, ReplayModel):
             held_digest(part)
     except (PromptError, ReplayError, ModelError) as error:

@@ -136,6 +136,7 @@ class LanguageModel(Part):
     prompts: Outside | None = None
     temperature: Temperature = 0.0
     top_p: Real = Field(default=1.0, gt=0, le=1)
+    top_k: Whole = Field(default=0, ge=0, le=1_000_000)
     min_p: Real = Field(default=0.0, ge=0, le=1)
     max_new_tokens: Tokens | None = None
     seed: Seed = 0
@@ -220,6 +221,8 @@ class ServerModel(Part):
     prompts: Outside | None = None
     temperature: Temperature = 0.0
     top_p: Real = Field(default=1.0, gt=0, le=1)
+    top_k: Whole = Field(default=0, ge=0, le=1_000_000)
+    min_p: Real = Field(default=0.0, ge=0, le=1)
     max_new_tokens: Tokens | None = None
     seed: Seed = 0
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"

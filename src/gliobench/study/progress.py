@@ -7,6 +7,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gliobench.errors import printable
+
 Advance = Callable[[int, str], None]  # how many of the total are done now, and a note to show behind the bar
 
 
@@ -40,7 +42,7 @@ class Terminal:
         self.console = console
 
     def say(self, text: str) -> None:
-        self.console.print(text, highlight=False, markup=False)
+        self.console.print(printable(text), highlight=False, markup=False)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Advance]:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments import LightningEnvironment
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -42,6 +43,7 @@ from gliobench.training.errors import DivergedError
 from gliobench.training.examples import batches, steps_an_epoch
 from gliobench.training.goals import make_goal
 from gliobench.training.job import Job, Learner
+from gliobench.training.launched import on_this_machine
 from gliobench.training.schedule import learning_rate
 from gliobench.training.settings import EpochReport, TrainSettings, recorded
 
@@ -76,10 +78,11 @@ def fit_network(
     asked = _Asked(name, train, validation, out, settings, regions, start)
     if is_described(out, asked.inputs):
         return out
-    if settings.devices == 1:
-        _train(_fabric(asked), asked, progress)
-    else:
-        _train_together(asked, progress)
+    with on_this_machine():
+        if settings.devices == 1:
+            _train(_fabric(asked), asked, progress)
+        else:
+            _train_together(asked, progress)
     if not (out / DESCRIPTION).exists():
         raise DivergedError(f"{out}: no judgement gave a finite figure: lower learning_rate; see {out / CURVES}")
     return out
@@ -158,7 +161,13 @@ def _fabric(asked: _Asked) -> Fabric:
     settings = asked.settings
     accelerator = "auto" if settings.device == "auto" else settings.device
     strategy = "auto" if settings.devices == 1 else "ddp_spawn"
-    return Fabric(accelerator=accelerator, devices=settings.devices, strategy=strategy, precision=_precision(asked))
+    return Fabric(
+        accelerator=accelerator,
+        devices=settings.devices,
+        strategy=strategy,
+        precision=_precision(asked),
+        plugins=LightningEnvironment(),  # else Lightning asks for `srun` wherever that is installed
+    )
 
 
 def _set_up(job: Job, fabric: Fabric) -> Learner:

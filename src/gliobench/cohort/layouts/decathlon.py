@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gliobench.cohort.layouts.layout import SUFFIXES, Found, Layout, sort_out, wrong_id
-from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject, printable
+from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject
+from gliobench.errors import printable
 
 DESCRIPTION = "dataset.json"
 NAMES = {"FLAIR": "flair", "T1W": "t1", "T1GD": "t1ce", "T2W": "t2"}

@@ -12,7 +12,8 @@ import numpy as np
 from gliobench.cohort.align import same_place
 from gliobench.cohort.label_schemes import SCHEMES, scheme_of
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
-from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject, named, printable
+from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject, named
+from gliobench.errors import printable
 
 SUFFIXES = (".nii.gz", ".nii")
 NOT_PATIENTS = "__macosx"  # what macOS puts beside a folder that it packs

@@ -164,7 +164,7 @@ def prompt_tokens(folder: Path, text: str, shape: tuple[int, int]) -> tuple[int,
     try:
         processor = AutoProcessor.from_pretrained(str(folder), backend="pil", local_files_only=True)
         inputs = processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=True, return_dict=True)
-    except (OSError, ValueError, ImportError, AttributeError):
+    except (OSError, ValueError, ImportError, AttributeError, TypeError, KeyError):
         return None
     ids = np.asarray(inputs["input_ids"]).ravel()
     images = int(np.count_nonzero(ids == getattr(processor, "image_token_id", -1)))

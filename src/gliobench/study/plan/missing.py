@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from gliobench.models.checkpoint_files import checkpoint_fault
 from gliobench.study.context import Context
 from gliobench.study.lacking import Lack
 from gliobench.study.language_parts import LanguageModel, ServerModel
@@ -67,8 +68,8 @@ def checkpoint_missing(part: LanguageModel | VisionModel, folder: Path | None) -
     if folder is None:
         why = _on_the_hub(part.checkpoint, part.revision)
         yield Missing(part.name, f"checkpoint: {part.checkpoint} is not on this machine; {why}")
-    elif not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
-        yield Missing(part.name, f"checkpoint: {folder} has no config.json or no *.safetensors")
+    elif fault := checkpoint_fault(folder, answers=isinstance(part, LanguageModel)):
+        yield Missing(part.name, f"checkpoint: {fault}")
 
 
 def _on_the_hub(checkpoint: str, revision: str | None) -> str:

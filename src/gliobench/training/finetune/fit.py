@@ -25,6 +25,7 @@ from gliobench.training.finetune.curves import write_curves
 from gliobench.training.finetune.examples import BalancedSampler, Example, spread_out, weights
 from gliobench.training.finetune.settings import STEPS, FinetuneSettings
 from gliobench.training.finetune.towers import check_learns, free_towers, trainable_by_tower, with_lora
+from gliobench.training.launched import on_this_machine
 
 FIGURES = ("eval_loss", "eval_score", "eval_task_")
 CURVES, INPUTS = "curves.csv", "inputs.txt"
@@ -64,7 +65,7 @@ def finetune(
     _check_patients(train, validation, tested)
     watched = spread_out(validation, settings.validation_slices)
     before = fixed_logits(model, watched[0])
-    with _calm():
+    with _calm(), on_this_machine():
         trainer = _trainer(model, train, watched, out, settings, score, progress)
         counts = trainable_by_tower(trainer.model)
         trainer.go_on(_resume(out / STEPS, _inputs(model, train, watched, settings)))
