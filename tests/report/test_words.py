@@ -139,3 +139,9 @@ def test_a_model_that_always_says_the_same_is_called_constant(contents: ReportCo
     )
     found = words.findings(replace(study(contents, table), votes=votes))
     assert "It calls every patient LGG: a constant answer would do the same (specificity 3 of 3" in found[0].text
+
+
+def test_intervals_over_few_patients_are_not_sold_as_95_per_cent() -> None:
+    few, enough = (pd.DataFrame({"n_subjects": [40, n]}) for n in (12, 30))
+    assert "89 %" in words.few_patients(few)
+    assert words.few_patients(enough) == ""

@@ -50,6 +50,7 @@ def render_page(contents: ReportContents) -> str:
     answering = gallery_models(contents.gallery, models)
     return _template().render(
         contents=contents,
+        few=words.few_patients(contents.summary),
         style=Markup(_beside("style.css")),
         question=words.question(contents),
         verdict=words.verdict(contents),
