@@ -80,7 +80,13 @@ def test_nothing_in_one_place_is_not_nothing() -> None:
 
 
 def test_an_order_that_the_text_states_is_heeded() -> None:
-    for text in ("(x, y) = (51, 35)", "The centre (x, y) is (51, 35).", "(row, col) = (35, 51)", "x=51, y=35"):
+    for text in (
+        "(x, y) = (51, 35)",
+        "The centre (x, y) is (51, 35).",
+        "(row, col) = (35, 51)",
+        "x=51, y=35",
+        "(column, row): (51, 35)",
+    ):
         assert TASKS["centre"].parse(text, FRAME, False) == Answered(Point(FRAME, 35, 51))
     box = Answered(Box(FRAME, 20, 10, 60, 40))
     assert TASKS["box"].parse("[x1, y1, x2, y2] = [10, 20, 40, 60]", FRAME, False) == box
@@ -98,6 +104,7 @@ def test_an_order_that_the_text_states_is_heeded() -> None:
         ("centre", '{"point_2d": [51, 35]}'),
         ("box", '{"bbox_2d": [10, 20, 40, 60], "label": "tumor"}'),
         ("box", "<loc0100><loc0200><loc0400><loc0600> tumor"),
+        ("centre", '<point x="40.0" y="27.5" alt="tumor">tumor</point>'),
         ("box", "<|box_start|>(10,20),(40,60)<|box_end|>"),
     ],
 )

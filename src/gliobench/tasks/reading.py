@@ -38,10 +38,13 @@ DENIAL = re.compile(
     r"(?<!\bif )\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE
 )
 # Coordinates that a text itself says to be (x, y), and marks of models that count in a frame of their own: 0 to 1000,
-# or the pixels of the image as they were shown it resized (Qwen-VL, InternVL, PaliGemma).
-XY_ORDER = re.compile(r"[(\[]\s{0,3}x(?:_?(?:0|1|min))?\s{0,3},\s{0,3}y(?:_?(?:0|1|min))?\b", re.IGNORECASE)
+# or the pixels of the image as they were shown it resized (Qwen-VL, InternVL, PaliGemma), or hundredths (Molmo).
+XY_ORDER = re.compile(
+    r"[(\[]\s{0,3}(?:x(?:_?(?:0|1|min))?\s{0,3},\s{0,3}y(?:_?(?:0|1|min))?|col(?:umn)?(?:_?(?:0|1|min))?\s{0,3},\s{0,3}row)\b",
+    re.IGNORECASE,
+)
 XY_NAMED = re.compile(r"\bx(?:_?\w{1,4})?[\"'*]{0,3}\s{0,3}[:=]\s{0,3}\d", re.IGNORECASE)
-OWN_FRAME = re.compile(r"\b(?:bbox|point)_2d\b|<\|box_start\|>|<(?:box|ref)>|<loc\d{4}>", re.IGNORECASE)
+OWN_FRAME = re.compile(r"\b(?:bbox|point)_2d\b|<\|box_start\|>|<(?:box|ref)>|<points?\s|<loc\d{4}>", re.IGNORECASE)
 REFUSAL = re.compile(
     r"\bI(?:['’]m| am)(?: \w+){0,2} (?:unable|not able)\b|\bI(?:['’]m| am) (?:very |so )?sorry\b"
     r"|\bI (?:can ?not|can['’]?t|could ?n[o'’]t|won['’]?t|will not|must decline|do(?:n['’]?t| not) (?:see|have|feel))\b"
