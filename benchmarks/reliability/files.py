@@ -34,7 +34,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
+if __name__ == "__main__":  # read when torch is imported; a test that imports this leaves its processes as they are
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import nibabel as nib
 import numpy as np

@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any, Literal
 from unittest.mock import patch
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
+if __name__ == "__main__":  # read when torch is imported; a test that imports this leaves its processes as they are
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from rich.console import Console
 from rich.table import Table

@@ -122,7 +122,7 @@ def test_scores_by_hand() -> None:
         (["HGG", ",", " with", " ", "2", " foci"], None),
         (["Choice", ":", " Low", " Grade", ".", " Lesion", " ", "1", " is", " dim"], None),
         (["Choice", ":", " 1", "\n", *[" T", "2", " and", " ", "1", " ring"] * 900], 0.9),
-        (["T", "2", " is", " bright", ".", " HGG", " (", "1", ")"], None),  # nothing that the parser takes for a claim
+        (["T", "2", " is", " bright", ".", " HGG", " (", "1", ")"], 0.9),  # a clause that is a grade and nothing else
         (["HGG", " (", "1", ")", "\n", "T", "2", " is", " bright"], 0.9),
         (["The", " answer", " is", " ", "1", ",", " bright", " on", " T", "2"], 0.9),
         (["Choice", ":", " **", "1", "**", "<|eot_id|>"], 0.9),
