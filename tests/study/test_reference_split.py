@@ -57,7 +57,7 @@ def test_plan_of_the_very_file_tells_every_parts_grades(whole_cohort: Path, tmp_
     assert "warning" not in words
 
 
-def test_the_very_file_is_split_and_learnt_by_its_own_patients(whole_cohort: Path, tmp_path: Path) -> None:
+def test_the_very_file_is_split_into_the_studys_own_patients(whole_cohort: Path, tmp_path: Path) -> None:
     """Only the grid is smaller than the file's, for made-up patients have no more than 16 voxels a side."""
     study = read_study(STUDY)
     study = study.model_copy(update={"grid": study.grid.model_copy(update={"shape": (8, 12, 12)})})

@@ -11,10 +11,10 @@ Shape = tuple[int, int, int]
 
 
 class GradeClassifier(nn.Module):
-    """The reference study's classifier: three convolutions (4-8-16 channels in), two dense layers, one logit.
+    """The reference study's classifier: two convolutions, two dense layers, one logit.
 
     In: (N, 4, D, H, W) float32. Out: (N, 1) logits of HGG. Convolutions k3 p1, 4 -> 8 -> 16 filters, each with ReLU and
-    max-pooling by 2; then 128 hidden units.
+    max-pooling by 2; then 128 hidden units with ReLU, as its report says; its code has none there.
     """
 
     def __init__(self, shape: Shape) -> None:
