@@ -24,6 +24,7 @@ from gliobench.study.config import read_study
 from gliobench.study.context import make_context
 from gliobench.study.folder import fingerprint
 from gliobench.study.prepare import prepare
+from gliobench.study.report import _strata
 from gliobench.study.run import run_stages
 from gliobench.study.score import read_scores
 from gliobench.study.split import split as split_stage
@@ -117,6 +118,9 @@ def test_a_run_counts_patients_and_means_over_their_scans(phantom_cohort: Path, 
     scores = read_scores(context)
     assert set(scores.summary["n_subjects"]) == {len(tested)}
     assert set(scores.per_subject["subject"]) == tested
+    hard, _ = _strata(context, scores)
+    assert hard is not None
+    assert set(hard.loc[hard["group"] == "all", "n"]) == {len(tested)}
 
 
 def row(subject: str, value: float, model: str = "m") -> SubjectRow:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from gliobench.cohort.patients import patient_of
 from gliobench.cohort.read import find_cohort, patient_notes
 from gliobench.cohort.subject import Cohort
 from gliobench.grid.recipe import Recipe
@@ -27,7 +28,7 @@ def prepare(context: Context) -> None:
     with context.stage("prepare", inputs, lambda: [context.folder.prepared], sound=_stored(context)) as to_do:
         if not to_do:
             return
-        context.voice.say(f"{cohort.root}: {len(cohort.subjects)} patients, recognised as {cohort.layout}")
+        context.voice.say(f"{cohort.root}: {patients_and_scans(cohort)}, recognised as {cohort.layout}")
         with context.voice.bar("prepare", len(cohort.subjects)) as advance:
             subjects, left_out = prepare_cohort(
                 cohort,
@@ -80,3 +81,9 @@ def _files(cohort: Cohort) -> list[tuple[str, int, int]]:
     stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(paths)]
     faults = [(str(fault), 0, 0) for fault in (*cohort.faults, *cohort.notes)]
     return grades + relabelled + stats + faults
+
+
+def patients_and_scans(cohort: Cohort) -> str:
+    """How many patients a cohort has, and how many scans where these are more."""
+    scans, patients = len(cohort.subjects), len({patient_of(subject.id) for subject in cohort.subjects})
+    return f"{patients} patients" + (f" ({scans} scans)" if scans != patients else "")

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gliobench.cohort.patients import patient_of
+from gliobench.cohort.patients import patient_of, scans_of
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.integrity import DamagedError, left_in, read_stamp
 from gliobench.models.networks import NETWORKS
@@ -110,14 +110,18 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
 
 def _strata(context: Context, scores: "Scores") -> tuple["pd.DataFrame | None", "pd.DataFrame | None"]:
     """Dice of masks among hard patients, and fold by fold where several folds are tested; of each model the nearest
-    task that it answered."""
+    task that it answered. A patient with several scans has the shape of its largest tumour."""
     from gliobench.report.metrics import nearest
-    from gliobench.scoring.strata import by_fold, by_shape, shape_of
+    from gliobench.scoring.strata import Shape, by_fold, by_shape, shape_of
 
     dice = nearest(scores.per_subject, "mask", "dice")
     dice = dice[dice["plane"] == "volume"]
-    subjects = {id: context.subjects[id] for id in dict.fromkeys(dice["subject"]) if id in context.subjects}
-    shapes = {id: shape_of(one.tumour, one.spacing_mm) for id, one in subjects.items() if one.tumour.any()}
+    shapes: dict[str, Shape] = {}
+    for name in dict.fromkeys(dice["subject"]):  # a scan, or a patient with several
+        scans = [context.subjects[id] for id in scans_of(context.tested, [name])]
+        found = [shape_of(scan.tumour, scan.spacing_mm) for scan in scans if scan.tumour.any()]
+        if found:
+            shapes[name] = max(found, key=lambda shape: shape.volume_ml)
     dice = dice[dice["subject"].isin(list(shapes))]
     if not shapes:
         return None, None
