@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gliobench.study.paths import REPLICATION
+from gliobench.tasks.coordinates import FAMILIES, named_convention
 
 if TYPE_CHECKING:
     from gliobench.study.context import Context
@@ -93,6 +94,14 @@ class PlaneOption(StrEnum):
     axial = "axial"
     coronal = "coronal"
     sagittal = "sagittal"
+
+
+def _convention(text: str) -> str:
+    try:
+        named_convention(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
 
 
 class HardwareOption(StrEnum):
@@ -415,6 +424,12 @@ def replay(
     ] = ProtocolOption.standard,
     plane: Annotated[PlaneOption, typer.Option("--plane", help="Where the files do not say it.")] = PlaneOption.axial,
     name: Annotated[str | None, typer.Option("--name", help="The model's name. Default: the folder's.")] = None,
+    coordinates: Annotated[
+        str,
+        typer.Option(
+            "--coordinates", help=f"How the model counts: {', '.join(FAMILIES)}, or ORDER,SCALE.", callback=_convention
+        ),
+    ] = "as-asked",
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write the standard tables here, for `gliobench compare`.")
     ] = None,
@@ -432,7 +447,7 @@ def replay(
     from gliobench.replay.printing import json_text, lines
     from gliobench.replay.tables import write_tables
 
-    outcome = score_held(answers, task.value, protocol.value, plane.value, name)
+    outcome = score_held(answers, task.value, protocol.value, plane.value, name, named_convention(coordinates))
     if out:
         write_tables(outcome, out)
     if as_json:

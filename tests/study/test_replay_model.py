@@ -1,6 +1,7 @@
 """Answers from files stand beside models that are asked: the loop closes, and what does not fit is refused early."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,6 +156,27 @@ def test_answers_asked_once_and_replayed_score_the_same(
     report = (held.folder.report / "report.md").read_text()
     assert f"held: held answers from {path.name}, given elsewhere, drawn elsewhere" in report
     assert "held answers" in (held.folder.report / "report.html").read_text()
+
+
+def test_the_same_places_in_a_models_own_convention_score_the_same(
+    tmp_path: Path, phantom_cohort: Path, asked: Context, table: pd.DataFrame
+) -> None:
+    def in_thousandths(text: str) -> str:
+        return json.dumps([{"box_2d": [int(number) * 1000 / 64 for number in re.findall(r"\d+", text)]}])
+
+    boxes = table[(table["task"] == "box") & (table["repeat"] == 0)]
+    places = boxes["answer"].where(~boxes["answer"].str.contains(r"\d"), boxes["answer"].map(in_thousandths))
+    path = tmp_path / "answers.csv"
+    boxes.assign(answer=places).to_csv(path, index=False)
+    study = (
+        f"  - {{kind: replay, name: held, answers: {path}, tasks: [box], view: {{scale: 2, coordinates: gemini}}}}\n"
+    )
+    held = sharing(asked, study_of(tmp_path, study, cohort=phantom_cohort))
+    run_stages(held)
+    before = of_model(read_scores(asked).per_subject, "asked-untrained").query("source == 'box'")
+    after = of_model(read_scores(held).per_subject, "held").query("source == 'box'")
+    assert len(before) > 0
+    pd.testing.assert_frame_equal(before.reset_index(drop=True), after.reset_index(drop=True))
 
 
 def rewritten(tmp_path: Path, table: pd.DataFrame) -> Path:

@@ -18,6 +18,7 @@ from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
 from gliobench.study.shots import reference_shots
 from gliobench.study.split import split
+from gliobench.tasks.coordinates import Coordinates
 from gliobench.tasks.geometry import Box, Grade
 
 STUDY = """\
@@ -151,11 +152,24 @@ def test_a_view_in_a_study_file(tmp_path: Path) -> None:
     assert (view.name, view.scale, view.window, view.ticks) == ("mosaic", 4, (20.0, 200.0), True)
     assert part("rgb").view.to_view().name == "rgb"
     assert part("{modalities: [t2]}").view.to_view().identity == {"modality": "t2"}
+    # Part of every record's key where it is declared; where not, keys and fingerprints are those of earlier runs.
+    gemini = part("{coordinates: gemini}")
+    assert gemini.view.to_view().identity == {"modality": "flair", "coordinates": "row first, thousandths"}
+    own = part("{coordinates: {order: x-first, scale: [140, 150]}}").view.to_view().coordinates
+    assert own == Coordinates("x-first", (140, 150))
+    assert gemini.model_dump()["view"].keys() - part("grey").model_dump()["view"].keys() == {"coordinates"}
     for text, message in [
         ("collage", r"study.yaml:6: models.0.view.name: Input should be .* \(found 'collage'\)"),
         ("{name: rgb, modalities: [t2]}", "study.yaml:6: models.0.view: view rgb shows 3 modalities, got 1"),
         ("{scale: 0}", "study.yaml:6: models.0.view.scale: "),
         ("{modality: t2}", "study.yaml:6: models.0.view.modality: unknown key"),
+        ("{coordinates: qwen}", "study.yaml:6: models.0.view.coordinates: expected one of as-asked, gemini, "),
+        ("{coordinates: {scale: [0, 9]}}", r"study.yaml:6: models.0.view.coordinates.scale: .* 1 px or more"),
+        ("{coordinates: gemini, ticks: true}", "study.yaml:6: models.0.view: view: coordinates are those of a model"),
+        ("{coordinates: gemini, name: mosaic}", "study.yaml:6: models.0.view: view: coordinates are those of a model"),
+        ("{coordinates: gemini}\n    shots: 1", "study.yaml:3: models.0: view.coordinates: shots has answers in whole"),
+        ("{coordinates: gemini}\n    answer: {box: constrained}", "view.coordinates: answer: box: constrained has"),
+        ("{coordinates: gemini}\n    finetune: {steps: 1}", "view.coordinates: finetune has answers in whole pixels"),
     ]:
         with pytest.raises(StudyError, match=message):
             part(text)

@@ -43,7 +43,7 @@ def answer_text(question: Question, value: Value | None, view: View) -> str:
 def read_answer(question: Question, text: str, cut_off: bool, view: View) -> Answer:
     """The typed answer of a text written in the pixels that the view counts, in the slice's own pixels."""
     frame = asked_frame(question)
-    answer = TASKS[question.task].parse(text, view.shown_frame(frame), cut_off)
+    answer = TASKS[question.task].parse(text, view.shown_frame(frame), cut_off, view.coordinates)
     if not isinstance(answer, Answered) or answer.value is None:
         return answer
     return Answered(view.to_frame(answer.value, frame))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.replay.errors import ReplayError
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Value
 
 
@@ -54,6 +55,7 @@ class Held:
     """All answers to one task. `silent`: patients with a file that holds no answer; nobody knows their truth from it.
 
     `gaps`: numbers that are missing among the patients' numbers. `tallies`: by patient, where the files count votes.
+    `coordinates`: how the model counts places.
     """
 
     task: str
@@ -63,6 +65,7 @@ class Held:
     silent: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
     tallies: Mapping[str, Tally] = field(default_factory=dict)
+    coordinates: Coordinates = AS_ASKED
 
     @cached_property
     def by_subject(self) -> dict[str, list[HeldAnswer]]:

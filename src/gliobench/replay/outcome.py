@@ -1,6 +1,6 @@
 """Answers that somebody holds, scored: under the standard protocol, the published one, or both."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,7 +12,9 @@ from gliobench.replay.read import read_held
 from gliobench.replay.repeated import measure_held
 from gliobench.replay.standard import StandardScores, score_standard
 from gliobench.scoring.consistency import Consistency
+from gliobench.scoring.conventions import Said, suspicion
 from gliobench.scoring.intervals import Figure
+from gliobench.tasks.coordinates import AS_ASKED, PLACES, Coordinates
 
 ProtocolName = Literal["standard", "published", "both"]
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
@@ -22,7 +24,8 @@ PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 class Outcome:
     """One set of answers to one task and what they are worth; a protocol that was not asked for is None.
 
-    `consistency`: how alike the answers to one input are; None where nothing was answered more than once.
+    `consistency`: how alike the answers to one input are; None where nothing was answered more than once. `suspicion`:
+    a warning where the model seems to count in another way than its answers are read.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Outcome:
     standard: StandardScores | None
     published: PublishedScores | None
     consistency: Consistency | None
+    suspicion: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,16 @@ class Side:
         return self.n_answered / self.n_asked if self.n_asked else 0.0
 
 
-def replay(source: Path, task: str, protocol: ProtocolName, plane: Plane = "axial", name: str | None = None) -> Outcome:
+def replay(
+    source: Path,
+    task: str,
+    protocol: ProtocolName,
+    plane: Plane = "axial",
+    name: str | None = None,
+    coordinates: Coordinates = AS_ASKED,
+) -> Outcome:
     """Read and score the answers in `source`. `name`: of the model, else the folder's. Raises ReplayError."""
-    held = read_held(source, task, plane)
+    held = read_held(source, task, plane, coordinates)
     called = name or (source.name if source.is_dir() else source.stem)
     return Outcome(
         called,
@@ -58,7 +69,15 @@ def replay(source: Path, task: str, protocol: ProtocolName, plane: Plane = "axia
         score_standard(held, called) if protocol != "published" else None,
         score_published(held) if protocol != "standard" else None,
         measure_held(held, called),
+        suspicion(called, list(_said(held)), coordinates),
     )
+
+
+def _said(held: Held) -> Iterator[Said]:
+    """The first text about every slice with tumour, where the task is a place."""
+    for answer in held.answers if held.task in PLACES else ():
+        if answer.text and answer.truth is not None and answer.repeat == 0:
+            yield Said(held.task, answer.text, answer.frame, answer.truth)
 
 
 def published_side(outcome: Outcome) -> Side:

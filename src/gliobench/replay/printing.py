@@ -20,6 +20,8 @@ def json_text(outcome: Outcome) -> str:
 def lines(outcome: Outcome) -> Iterator[str]:
     """The table of one protocol, or of both with what changed and why, and how alike repeated answers are."""
     yield from _scores(outcome)
+    if outcome.suspicion:
+        yield outcome.suspicion
     if outcome.consistency is not None:
         counts, figures = overall(outcome.consistency)
         yield f"the same again: {counts['n_asked']} answers to {counts['n_inputs']} inputs, the first ones scored above"

@@ -1,6 +1,7 @@
 """A folder or a file of answers, whatever its form, checked before anything is scored."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gliobench.cohort.subject import GRADE_NAMES
@@ -8,14 +9,16 @@ from gliobench.grid.frame import Plane
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.held import Held, HeldAnswer
 from gliobench.replay.layouts import LAYOUTS
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Box, Grade, Polygon
 
 HEAD_BYTES = 4096
 ENDINGS = (".txt", ".jsonl", ".csv", ".parquet")
 
 
-def read_held(source: Path, task: str, plane: Plane = "axial") -> Held:
-    """The answers to `task` in a folder or a file; `plane` where the files do not say it.
+def read_held(source: Path, task: str, plane: Plane = "axial", coordinates: Coordinates = AS_ASKED) -> Held:
+    """The answers to `task` in a folder or a file; `plane` where the files do not say it,
+    `coordinates` as the model counts.
 
     Raises ReplayError, naming file and line: nothing recognisable, two forms in one folder, a patient twice, a truth
     that contradicts itself, a line too long, text that is not UTF-8.
@@ -41,7 +44,7 @@ def read_held(source: Path, task: str, plane: Plane = "axial") -> Held:
     if not held.answers:
         raise ReplayError(f"{source}: {len(own)} files and not one answer in them")
     _check(held.answers)
-    return held
+    return replace(held, coordinates=coordinates)
 
 
 def _files(source: Path) -> list[Path]:

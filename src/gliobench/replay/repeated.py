@@ -13,15 +13,15 @@ def measure_held(held: Held, name: str) -> Consistency | None:
     inputs: dict[tuple[str, Plane, int], list[HeldAnswer]] = {}
     for answer in held.answers:
         inputs.setdefault((answer.subject, answer.frame.plane, answer.frame.index), []).append(answer)
-    repeated = [_repeated(held.task, name, answers) for answers in inputs.values() if len(answers) > 1]
+    repeated = [_repeated(held, name, answers) for answers in inputs.values() if len(answers) > 1]
     return measure(repeated) if repeated else None
 
 
-def _repeated(task: str, name: str, answers: list[HeldAnswer]) -> Repeated:
+def _repeated(held: Held, name: str, answers: list[HeldAnswer]) -> Repeated:
     first = answers[0]
     grade = first.truth.value if isinstance(first.truth, Grade) else None
-    said = tuple(read_answer(task, answer) for answer in answers)
-    return Repeated(name, task, first.subject, grade, first.frame, said, drawn=True)
+    said = tuple(read_answer(held, answer) for answer in answers)
+    return Repeated(name, held.task, first.subject, grade, first.frame, said, drawn=True)
 
 
 def overall(consistency: Consistency) -> tuple[dict[str, int], dict[str, Figure]]:

@@ -45,7 +45,7 @@ def score_standard(held: Held, name: str) -> StandardScores:
             f"{first.frame.plane}: score each plane by itself, from a file or folder of its own"
         )
     read: list[tuple[HeldAnswer, Answer]] = [
-        (answer, read_answer(held.task, answer)) for answer in held.answers if answer.repeat == 0
+        (answer, read_answer(held, answer)) for answer in held.answers if answer.repeat == 0
     ]
     kinds = Counter(type(answer).__name__.lower() for _, answer in read if not isinstance(answer, Answered))
     return StandardScores(_scores(held.task, name, read), dict(sorted(kinds.items())))
@@ -64,11 +64,11 @@ def _scores(task: str, name: str, read: Sequence[tuple[HeldAnswer, Answer]]) -> 
     return summarise([_score_subject(task, name, id, answers) for id, answers in parsed.items()])
 
 
-def read_answer(task: str, answer: HeldAnswer) -> Answer:
+def read_answer(held: Held, answer: HeldAnswer) -> Answer:
     """The typed answer that a text gives."""
     if answer.text is None:
         return Missing("nothing came back")
-    return TASKS[task].parse(answer.text, answer.frame, False)
+    return TASKS[held.task].parse(answer.text, answer.frame, False, held.coordinates)
 
 
 def _score_subject(task: str, name: str, id: str, answers: Sequence[tuple[HeldAnswer, Answer]]) -> SubjectScores:

@@ -55,7 +55,9 @@ def write_held_figures(study: Replication, subject: str, models: Collection[str]
         names = ", ".join(part.name for part in parts)
         raise StudyError(f"no model named {', '.join(unknown)} was asked for a place; these were: {names}")
     wanted: list[ReplayPart] = [part for part in parts if not models or part.name in models]
-    held = {part.name: read_held(part.answers, part.task, part.plane) for part in wanted}
+    held = {
+        part.name: read_held(part.answers, part.task, part.plane, part.coordinates.to_coordinates()) for part in wanted
+    }
     own = {name: answers for name, answers in held.items() if subject in answers.firsts}
     if not own:
         known = sorted({id for answers in held.values() for id in answers.firsts})
@@ -75,7 +77,7 @@ def _item(name: str, held: "Held", subject: str) -> "OutlineItem":
     plane = about[0].frame.plane
     depth, height, width = stand_in(held.task, subject, about).spacing_mm
     affine = np.array([[0, 0, width, 0], [0, height, 0, 0], [depth, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
-    read = [read_answer(held.task, answer) for answer in about]
+    read = [read_answer(held, answer) for answer in about]
     step = -(-len(about) // MOST_SLICES)
     truths = [answer.truth for answer in about[::step]]
     answers = [answer.value for answer in read[::step] if isinstance(answer, Answered)]

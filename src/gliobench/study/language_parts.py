@@ -1,6 +1,6 @@
 """Entries of a study file for language models, in this process or on a server."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -12,6 +12,8 @@ from gliobench.models.unsloth import Engine
 from gliobench.models.views.view import View
 from gliobench.study.part import (
     Batch,
+    Convention,
+    CoordinatesPart,
     Count,
     Name,
     Outside,
@@ -28,6 +30,7 @@ from gliobench.study.part import (
     Tokens,
     Whole,
 )
+from gliobench.tasks.coordinates import FAMILIES, PLACES, known_family
 
 Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
@@ -91,6 +94,7 @@ class ViewPart(Part):
     window: tuple[Real, Real] | None = None
     percentiles: tuple[Real, Real] | None = None
     ticks: bool = False
+    coordinates: Convention = CoordinatesPart()
 
     @model_validator(mode="before")
     @classmethod
@@ -104,7 +108,7 @@ class ViewPart(Part):
 
     def to_view(self) -> View:
         """The view itself. Raises ModelError, which is a ValueError, for options that do not go together."""
-        return View(**self.model_dump())
+        return View(**self.model_dump() | {"coordinates": self.coordinates.to_coordinates()})
 
 
 class LanguageModel(Part):
@@ -136,7 +140,7 @@ class LanguageModel(Part):
     prompts: Outside | None = None
     temperature: Temperature = 0.0
     top_p: Real = Field(default=1.0, gt=0, le=1)
-    top_k: Whole = Field(default=0, ge=0, le=1_000_000)
+    top_k: Whole = Field(default=0, ge=0, le=1_000_000, exclude_if=lambda k: k == 0)  # newer than many runs
     min_p: Real = Field(default=0.0, ge=0, le=1)
     max_new_tokens: Tokens | None = None
     seed: Seed = 0
@@ -183,6 +187,14 @@ class LanguageModel(Part):
         return self
 
     @model_validator(mode="after")
+    def _counts_as_it_is_shown(self) -> Self:
+        written = ["shots"] if self.shots else []
+        written += ["finetune"] if self.finetune else []
+        written += [f"answer: {task}: constrained" for task, mode in self.answer.items() if mode == "constrained"]
+        _check_convention(self.view, written)
+        return self
+
+    @model_validator(mode="after")
     def _untrained_is_called_so(self) -> Self:
         if self.checkpoint == UNTRAINED_CHECKPOINT and self.finetune is None and "untrained" not in self.name:
             raise ValueError(f"name {self.name!r}: random weights must have 'untrained' in their name")
@@ -221,7 +233,7 @@ class ServerModel(Part):
     prompts: Outside | None = None
     temperature: Temperature = 0.0
     top_p: Real = Field(default=1.0, gt=0, le=1)
-    top_k: Whole = Field(default=0, ge=0, le=1_000_000)
+    top_k: Whole = Field(default=0, ge=0, le=1_000_000, exclude_if=lambda k: k == 0)  # newer than many runs
     min_p: Real = Field(default=0.0, ge=0, le=1)
     max_new_tokens: Tokens | None = None
     seed: Seed = 0
@@ -244,10 +256,37 @@ class ServerModel(Part):
         return url
 
     @model_validator(mode="after")
+    def _counts_as_it_is_shown(self) -> Self:
+        written = ["shots"] if self.shots else []
+        _check_convention(self.view, [*written, "guided"] if self.guided else written)
+        return self
+
+    @model_validator(mode="after")
     def _probabilities_for_their_mean(self) -> Self:
         if self.aggregate == "mean-probability" and not self.logprobs:
             raise ValueError("aggregate: mean-probability needs a probability with each slice: add `logprobs: true`")
         return self
+
+
+def habit(part: LanguageModel | ServerModel) -> tuple[str, ...]:
+    """What to look out for where a model's family counts in a way of its own and the study file does not say so."""
+    family = known_family(part.model if isinstance(part, ServerModel) else part.checkpoint)
+    learns = isinstance(part, LanguageModel) and part.finetune is not None
+    if family is None or learns or not part.view.coordinates.as_asked or not set(part.tasks) & {*PLACES}:
+        return ()
+    return (
+        f"{part.name}: {family} was trained to count places in its own way ({FAMILIES[family].words}), and its answers "
+        "are read as the prompts ask, in whole pixels, row first. If its answers are in its own, declare "
+        f"`view: {{coordinates: {family}}}`.",
+    )
+
+
+def _check_convention(view: ViewPart, written: Sequence[str]) -> None:
+    """Raise ValueError where a model that counts in its own way is shown or held to answers in pixels, row first."""
+    if written and not view.coordinates.as_asked:
+        raise ValueError(
+            f"view.coordinates: {', '.join(written)} has answers in whole pixels, row first: leave out one of the two"
+        )
 
 
 def learns_aggregate(part: Part) -> bool:

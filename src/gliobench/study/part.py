@@ -1,12 +1,23 @@
 """What every part of a study file is made of, and how far its numbers go: what no study means is a slip of the pen."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 from gliobench.grid.frame import Plane
+from gliobench.tasks.coordinates import FAMILIES, Coordinates, Order, Scale
 from gliobench.tasks.prompt import MOST_TOKENS
 from gliobench.yaml_file import Location
 
@@ -92,6 +103,41 @@ class Part(BaseModel):
     """A part of a study file; an unknown key is an error, and so is a number that is none or has no end."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=MOST_TEXT)
+
+
+class CoordinatesPart(Part):
+    """How a model counts; see `gliobench.tasks.coordinates.Coordinates`. A name alone is that of a family."""
+
+    order: Order = "row-first"
+    scale: Scale = "pixels"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_family(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value not in FAMILIES:
+            raise ValueError(f"expected one of {', '.join(FAMILIES)}, or `order` and `scale`, found {value!r}")
+        return asdict(FAMILIES[value])
+
+    @field_validator("scale")
+    @classmethod
+    def _has_a_size(cls, scale: Scale) -> Scale:
+        if not isinstance(scale, str) and min(scale) < 1:
+            raise ValueError(f"rows and columns of the resized picture must be 1 px or more, found {scale}")
+        return scale
+
+    def to_coordinates(self) -> Coordinates:
+        """The convention itself."""
+        return Coordinates(self.order, self.scale)
+
+    @property
+    def as_asked(self) -> bool:
+        """Whether it is what the prompts ask for; it is left out of fingerprints then, as in earlier runs."""
+        return self.to_coordinates().as_asked
+
+
+Convention = Annotated[CoordinatesPart, Field(exclude_if=lambda value: value.as_asked)]
 
 
 class WholeFile(Part):

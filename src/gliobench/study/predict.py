@@ -17,7 +17,7 @@ from gliobench.study.config import AnyModel, shown_the_truth
 from gliobench.study.context import Context, Outputs, Round, StageError
 from gliobench.study.finetune import finetuned_files, finetuned_folds, finetuning_inputs
 from gliobench.study.folder import fingerprint
-from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
+from gliobench.study.language_parts import LanguageModel, ServerModel, habit, learns_aggregate
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, mask_model
 from gliobench.study.nnunet import nnunet_files, nnunet_inputs
 from gliobench.study.outside import BY_CONTENT, contents
@@ -61,6 +61,9 @@ def _ask(context: Context, part: AnyModel) -> None:
         remove(context.folder.asked(part.name))
         if isinstance(part, ReplayModel):
             for sentence in _fits(context, part):
+                context.voice.say(sentence)
+        if isinstance(part, LanguageModel | ServerModel):
+            for sentence in habit(part):
                 context.voice.say(sentence)
         asked: list[str] = []
         repeated: list[str] = []

@@ -77,7 +77,7 @@ def _processes() -> BaseContext:
 def _replayed(part: ReplayPart) -> "Outcome":
     from gliobench.replay.outcome import replay
 
-    return replay(part.answers, part.task, "both", part.plane, part.name)
+    return replay(part.answers, part.task, "both", part.plane, part.name, part.coordinates.to_coordinates())
 
 
 def _together(tables: Sequence["Scores"]) -> "Scores":
@@ -198,6 +198,7 @@ def _faults(outcomes: Sequence["Outcome"]) -> Iterator[Fault]:
 
 def _notes(outcomes: Sequence["Outcome"]) -> Iterator[str]:
     yield "There are no images here: a pixel is taken as 1 mm wide, and neighbouring slices as 1 mm apart."
+    yield from (outcome.suspicion for outcome in outcomes if outcome.suspicion)
     for outcome in outcomes:
         if outcome.standard and outcome.standard.unanswered:
             kinds = ", ".join(f"{count} {kind}" for kind, count in outcome.standard.unanswered.items())

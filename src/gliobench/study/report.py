@@ -20,10 +20,11 @@ from gliobench.study.build import is_finetuned
 from gliobench.study.config import AnyModel, BaselineModel, shown_the_truth
 from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, StageError, read_prepared, read_stage
+from gliobench.study.conventions import suspicions
 from gliobench.study.finetune import CHECKS
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
-from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
+from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel, habit
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, mask_model
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_truth
@@ -225,6 +226,7 @@ def _notes(context: Context) -> Iterator[str]:
     for part in context.study.models:
         if by := mask_model(part):
             yield f"{part.name} looks where {by} found the tumour, in everybody by a model that did not learn from him."
+    yield from suspicions(context)
     yield from context.cohort_notes
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
@@ -238,9 +240,11 @@ def _notes(context: Context) -> Iterator[str]:
         source = part.checkpoint if isinstance(part, LanguageModel) else f"{part.model} at {part.base_url}"
         view = part.view.to_view().identity
         shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
+        shown += f", coordinates {view['coordinates']}" if "coordinates" in view else ""
         shots = f", each after {part.shots} slices of training patients with their true answers" if part.shots else ""
         modes = [f"; {task}: {mode}" for task, mode in getattr(part, "answer", {}).items() if mode != "free"]
         yield f"{part.name}: {source}{shown}{shots}, decoding {how}{''.join(modes)}"
+        yield from habit(part)
     yield from aggregation_notes(context)
     yield (
         "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "

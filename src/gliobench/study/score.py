@@ -12,6 +12,7 @@ from gliobench.study.aggregate import aggregations
 from gliobench.study.answers import answered_items, answers_digest, current_answers, read_list
 from gliobench.study.consistency import score_consistency
 from gliobench.study.context import Context, StageError
+from gliobench.study.conventions import suspicions
 from gliobench.study.folder import fingerprint
 from gliobench.study.questions import asked_slices
 
@@ -37,6 +38,8 @@ def score(context: Context) -> None:
         if consistency is not None:
             tables |= {file: getattr(consistency, name) for name, file in CONSISTENCY.items()}
         _write(context, tables)
+        for warning in suspicions(context):
+            context.voice.say(warning)
 
 
 def scores_inputs(context: Context) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Box, Mask, Value
 from gliobench.tasks.points import Found, Place, find_edges, find_lists, find_quads
 from gliobench.tasks.reading import read_places, whole
@@ -25,7 +26,7 @@ def write(value: Value) -> str:
     return f"({', '.join(whole(edge) for edge in edges)})"
 
 
-def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
+def parse(text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
     """The box that a text says: the smallest that holds all the corners said, whatever their order.
 
     Read are `[r0, c0, r1, c1]`; four corners, also where they are not quite square; two opposite corners, listed
@@ -36,7 +37,7 @@ def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
         rows, columns = zip(*points, strict=True)
         return Box(frame, min(rows), min(columns), max(rows), max(columns))
 
-    return read_places(text, frame, cut_off, _find, box, "a box such as (12, 30, 58, 71)")
+    return read_places(text, frame, cut_off, _find, box, "a box such as (12, 30, 58, 71)", coordinates)
 
 
 def _find(text: str, cut_off: bool) -> list[Found]:

@@ -3,6 +3,7 @@
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks import box
 from gliobench.tasks.answer import Answer
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Box, Mask, Point, Value
 from gliobench.tasks.points import Found, Place, find_bare_pair, find_lists
 from gliobench.tasks.reading import read_places, whole
@@ -26,7 +27,7 @@ def write(value: Value) -> str:
     return f"({whole(value.row)}, {whole(value.column)})"
 
 
-def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
+def parse(text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
     """The point that a text says: `(row, col)` in any brackets or none, `row 12, col 40`, `x=40, y=12`.
 
     Said again and again it is the same point.
@@ -36,7 +37,7 @@ def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
         ((row, column),) = points
         return Point(frame, row, column)
 
-    return read_places(text, frame, cut_off, _find, point, "a point such as (35, 51)")
+    return read_places(text, frame, cut_off, _find, point, "a point such as (35, 51)", coordinates)
 
 
 def _find(text: str, cut_off: bool) -> list[Found]:

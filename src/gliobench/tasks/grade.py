@@ -7,6 +7,7 @@ from typing import NoReturn
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer, Answered, Malformed
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import NO_GLIOMA, Grade, Mask, Value
 from gliobench.tasks.reading import judge
 
@@ -65,12 +66,12 @@ def write(value: Value) -> str:
     return f"Choice: {value.value}"
 
 
-def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
+def parse(text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
     """The grade that a text claims: `Choice: 1`, `Classification: High Grade Glioma (1)`, boxed, `HGG`, a bare `1`.
 
     A grade that is only mentioned (the prompt's menu, a feature "of high grade gliomas", a grade's probability) is no
     claim, and neither is an amount such as 1 cm, nor a number behind `grade`, which may be the WHO's. A text that
-    claims two grades is Malformed. `frame` is not used: a grade has no place.
+    claims two grades is Malformed. `frame` and `coordinates` are not used: a grade has no place.
     """
     return judge(text, cut_off, _find, "a choice such as Choice: 1")
 

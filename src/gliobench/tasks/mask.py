@@ -6,6 +6,7 @@ import numpy as np
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer, Answered, Malformed, Truncated
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Mask, Value
 from gliobench.tasks.reading import judge, says_nothing
 
@@ -39,11 +40,12 @@ def write(value: Value) -> str:
     return "\n".join(lines) or "none"
 
 
-def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
+def parse(text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
     """The mask that a text says, in lines such as `12: 30-45, 50-52`; other lines are passed over.
 
     `none` is an empty mask. A row or column outside the frame, or a run that ends before it starts, is Malformed; a
-    mask that the token limit ended, or whose last line breaks off, is Truncated.
+    mask that the token limit ended, or whose last line breaks off, is Truncated. `coordinates` is not used:
+    no model has a form of its own for rows of runs.
     """
 
     def find(text: str) -> Answer | None:

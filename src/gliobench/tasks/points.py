@@ -4,7 +4,7 @@ Every pattern looks a bounded number of characters around what it has found, so 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 Place = tuple[float, float]
@@ -23,12 +23,15 @@ QUAD = (
     rf"{OPEN}{DECORATION}{{0,6}}({NUMBER}){BETWEEN}({NUMBER}){BETWEEN}({NUMBER}){BETWEEN}({NUMBER})"
     rf"{DECORATION}{{0,6}}{CLOSE}"
 )
-EDGES = {
-    "top": r"row[\s_-]?(?:min|start)|min(?:imum)?[\s_-]?row|[ry]_?min|top",
-    "left": r"col(?:umn)?[\s_-]?(?:min|start)|min(?:imum)?[\s_-]?col(?:umn)?|[cx]_?min|left",
-    "bottom": r"row[\s_-]?(?:max|end)|max(?:imum)?[\s_-]?row|[ry]_?max|bottom",
-    "right": r"col(?:umn)?[\s_-]?(?:max|end)|max(?:imum)?[\s_-]?col(?:umn)?|[cx]_?max|right",
-}
+# Top, left, bottom and right: by name, and as corners counted from 1 or from 0 (`"x1": 30, "y1": 12, …`).
+EDGES = (
+    r"row[\s_-]?(?:min|start)|min(?:imum)?[\s_-]?row|[ry]_?min|top",
+    r"col(?:umn)?[\s_-]?(?:min|start)|min(?:imum)?[\s_-]?col(?:umn)?|[cx]_?min|left",
+    r"row[\s_-]?(?:max|end)|max(?:imum)?[\s_-]?row|[ry]_?max|bottom",
+    r"col(?:umn)?[\s_-]?(?:max|end)|max(?:imum)?[\s_-]?col(?:umn)?|[cx]_?max|right",
+)
+CORNERS_FROM_1 = (r"[ry]_?1", r"[cx]_?1", r"[ry]_?2", r"[cx]_?2")
+CORNERS_FROM_0 = (r"[ry]_?0", r"[cx]_?0", r"[ry]_?1", r"[cx]_?1")
 RANGE = rf"s?[\s\"'*:=]{{0,4}}(?:from\s)?({NUMBER})\s{{0,2}}(?:to|through|-|–)\s{{0,2}}({NUMBER})"
 # Words that may stand between two points of one list.
 LINKS = r"and|the|is|at|located|point|vertex|corner|top|bottom|upper|lower|left|right|row\d*|col\d*|p|v"
@@ -47,13 +50,19 @@ class Found:
     """Points that a text says together.
 
     `claimed`: it calls them its answer. `finished`: they do not stop midway. `begun`: the numbers of a point that the
-    text ends in.
+    text ends in. `named`: every number is called a row or a column.
     """
 
     points: tuple[Place, ...]
     claimed: bool
     finished: bool
     begun: tuple[float, ...] = ()
+    named: bool = False
+
+    @property
+    def turned(self) -> "Found":
+        """The same with the first number of each point second."""
+        return replace(self, points=tuple((row, column) for column, row in self.points))
 
     def repeats(self, earlier: "Found") -> bool:
         """True where these points, as far as they go, are the first of `earlier`; the very last number may be cut."""
@@ -66,7 +75,8 @@ class PointList:
     """A list of points in a text.
 
     `bracketed`: brackets stand around the whole list. `opposite_corners`: it is two points, called top left and bottom
-    right. `unfinished`: the text ends before the list does. `claimed`: the text calls it its answer.
+    right. `unfinished`: the text ends before the list does. `claimed`: the text calls it its answer. `named`: its rows
+    and columns are called so.
     """
 
     points: tuple[Place, ...]
@@ -75,6 +85,7 @@ class PointList:
     unfinished: bool
     claimed: bool
     begun: tuple[float, ...]
+    named: bool
 
     @property
     def without_closing_point(self) -> tuple[Place, ...]:
@@ -83,7 +94,7 @@ class PointList:
         return self.points[:-1] if closes else self.points
 
     def found(self, points: tuple[Place, ...], *, finished: bool) -> Found:
-        return Found(points, self.claimed, finished, self.begun)
+        return Found(points, self.claimed, finished, self.begun, self.named)
 
 
 @dataclass(frozen=True)
@@ -140,17 +151,18 @@ def find_bare_pair(text: str, cut_off: bool) -> list[Found]:
 
 def find_edges(text: str) -> list[Found]:
     """The box of edges given by name (`row_min: 12, …`, `top = 12, …`), or of `rows 12 to 58, columns 30 to 71`."""
-    named = {
-        edge: re.findall(rf"\b(?:{names})[\"'*]{{0,3}}\s{{0,3}}(?:[:=]|\bis\b)[\s\"'*]{{0,4}}({NUMBER})", text, re.I)
-        for edge, names in EDGES.items()
-    }
-    if all(len(set(values)) == 1 for values in named.values()):
-        top, left, bottom, right = (values[0] for values in named.values())
-        return [Found((_place(top, left), _place(bottom, right)), True, True)]
+    for edges in (EDGES, CORNERS_FROM_1, CORNERS_FROM_0):
+        named = [
+            re.findall(rf"\b(?:{names})[\"'*]{{0,3}}\s{{0,3}}(?:[:=]|\bis\b)[\s\"'*]{{0,4}}({NUMBER})", text, re.I)
+            for names in edges
+        ]
+        if all(len(set(values)) == 1 for values in named):
+            top, left, bottom, right = (values[0] for values in named)
+            return [Found((_place(top, left), _place(bottom, right)), True, True, named=True)]
     rows = re.findall(rf"\brow{RANGE}", text, re.IGNORECASE)
     columns = re.findall(rf"\bcol(?:umn)?{RANGE}", text, re.IGNORECASE)
     if len(rows) == len(columns) == 1:
-        return [Found((_place(rows[0][0], columns[0][0]), _place(rows[0][1], columns[0][1])), True, True)]
+        return [Found((_place(rows[0][0], columns[0][0]), _place(rows[0][1], columns[0][1])), True, True, named=True)]
     return []
 
 
@@ -214,6 +226,7 @@ def _list(text: str, group: list[_Atom], cut_off: bool) -> PointList:
         unfinished=after is not None and not closed and _breaks_off(after, opened or cut_off),
         claimed=_claimed(text, start),
         begun=tuple(map(float, re.findall(r"\d+", after or ""))),
+        named=group[0].named,
     )
 
 

@@ -2,6 +2,7 @@
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Mask, Polygon, Value
 from gliobench.tasks.outline import trace_outline
 from gliobench.tasks.points import Found, Place, find_lists
@@ -24,7 +25,7 @@ def write(value: Value) -> str:
     return f"({', '.join(f'({whole(row)}, {whole(column)})' for row, column in value.points)})"
 
 
-def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
+def parse(text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
     """The outline that a text says: a list of 3 points or more, in the order given.
 
     More or fewer points than the 10 to 15 asked for are still an outline. One that stops in the middle is not, nor is
@@ -34,7 +35,9 @@ def parse(text: str, frame: SliceFrame, cut_off: bool) -> Answer:
     def polygon(points: tuple[Place, ...]) -> Polygon:
         return Polygon(frame, points)
 
-    return read_places(text, frame, cut_off, _find, polygon, "a polygon such as ((12, 40), (15, 52), (30, 47), …)")
+    return read_places(
+        text, frame, cut_off, _find, polygon, "a polygon such as ((12, 40), (15, 52), (30, 47), …)", coordinates
+    )
 
 
 def _find(text: str, cut_off: bool) -> list[Found]:

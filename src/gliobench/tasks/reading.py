@@ -3,15 +3,15 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates, without_marks
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.points import LIST_CHARACTERS, Found, Place
 from gliobench.tasks.thoughts import without_thoughts
 
-READING_VERSION = "3"  # goes up with every change after which a text is read as another answer
+READING_VERSION = "4"  # goes up with every change after which a text is read as another answer
 MAX_CHARACTERS = 200_000  # longer than any answer in a task's format, and read in well under a second
 LAST_NUMBER = re.compile(r"[-+−]?\d[\d.]*$")
 _NAMED = (  # what an answer is called before it
@@ -37,14 +37,17 @@ EMPTY_LIST = re.compile(rf"[^\w\[(]*{_LABEL}\W{{0,8}}(?:\[\s*\]|\(\s*\))\W*", re
 DENIAL = re.compile(
     r"(?<!\bif )\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE
 )
-# Coordinates that a text itself says to be (x, y), and marks of models that count in a frame of their own: 0 to 1000,
-# or the pixels of the image as they were shown it resized (Qwen-VL, InternVL, PaliGemma), or hundredths (Molmo).
+# An order that a text itself states, and marks of models that count in a frame of their own: 0 to 1000, or the pixels
+# of the image as they were shown it resized (Qwen-VL, InternVL, PaliGemma, Gemini), or hundredths (Molmo).
 XY_ORDER = re.compile(
     r"[(\[]\s{0,3}(?:x(?:_?(?:0|1|min))?\s{0,3},\s{0,3}y(?:_?(?:0|1|min))?|col(?:umn)?(?:_?(?:0|1|min))?\s{0,3},\s{0,3}row)\b",
     re.IGNORECASE,
 )
-XY_NAMED = re.compile(r"\bx(?:_?\w{1,4})?[\"'*]{0,3}\s{0,3}[:=]\s{0,3}\d", re.IGNORECASE)
-OWN_FRAME = re.compile(r"\b(?:bbox|point)_2d\b|<\|box_start\|>|<(?:box|ref)>|<points?\s|<loc\d{4}>", re.IGNORECASE)
+ROW_ORDER = re.compile(
+    r"[(\[]\s{0,3}(?:y(?:_?(?:0|1|min))?\s{0,3},\s{0,3}x(?:_?(?:0|1|min))?|row(?:_?(?:0|1|min))?\s{0,3},\s{0,3}col)",
+    re.IGNORECASE,
+)
+OWN_FRAME = re.compile(r"\b(?:bbox|box|point)_2d\b|<\|box_start\|>|<(?:box|ref)>|<points?\s|<loc\d{4}>", re.IGNORECASE)
 REFUSAL = re.compile(
     r"\bI(?:['’]m| am)(?: \w+){0,2} (?:unable|not able)\b|\bI(?:['’]m| am) (?:very |so )?sorry\b"
     r"|\bI (?:can ?not|can['’]?t|could ?n[o'’]t|won['’]?t|will not|must decline|do(?:n['’]?t| not) (?:see|have|feel))\b"
@@ -96,22 +99,23 @@ def read_places(
     find: Callable[[str, bool], list[Found]],
     build: Callable[[tuple[Place, ...]], Value],
     wanted: str,
+    coordinates: Coordinates = AS_ASKED,
 ) -> Answer:
     """The answer of a text that says points of the frame; `build` makes the value of the points that `find` finds.
 
     Where a text says several different values, those it calls its answer count; where they still differ it is
     Malformed. A list that breaks off is Truncated unless it only repeats one that was finished. A point outside the
-    frame is Malformed, as are fractions of the image and numbers in a model's own frame; an order (x, y) that the text
-    states is heeded. `none`, an empty list, a plain denial and (-1, -1) say that there is no tumour, which is Answered
-    with None.
+    frame is Malformed, as are fractions of the image and numbers in a model's own frame, unless `coordinates` says how
+    the model counts; an order that the text states goes before. `none`, an empty list, a plain denial and (-1, -1) say
+    that there is no tumour, which is Answered with None.
     """
 
     def answer(text: str) -> Answer | None:
         if says_nothing(text):
             return Answered(None)
-        found = _in_rows(text, find(text, cut_off))
-        if found and (marker := OWN_FRAME.search(text)):
-            return Malformed(f"numbers in a model's own frame ({marker[0]}), whose scale the text does not say")
+        found = _in_rows(text, find(text if coordinates.as_asked else without_marks(text), cut_off), coordinates)
+        if found and coordinates.as_asked and (marker := OWN_FRAME.search(text)):
+            return Malformed(f"numbers in a model's own frame ({marker[0]}): `coordinates:` says which")
         whole_ones = [one for one in found if one.finished]
         for broken in (one for one in found if not one.finished):
             if not any(broken.repeats(one) for one in whole_ones):
@@ -123,7 +127,7 @@ def read_places(
             return Malformed(f"{len(said)} different answers in one text: {_show(said[0])} and {_show(said[1])}, …")
         if DENIAL.search(text) and len({place for points in said for place in points}) <= 1:
             return Answered(None)
-        return _within(said[0], frame, build) if said else None
+        return _within(said[0], frame, build, coordinates) if said else None
 
     return judge(text, cut_off, answer, wanted)
 
@@ -148,24 +152,29 @@ def _distinct(found: Sequence[Found]) -> list[tuple[Place, ...]]:
     return list(dict.fromkeys(one.points for one in found))
 
 
-def _in_rows(text: str, found: list[Found]) -> list[Found]:
-    """Numbers as (row, column) where the text says that it writes x before y, and does not name each number."""
-    if not XY_ORDER.search(text) or XY_NAMED.search(text):
-        return found
-    return [replace(one, points=tuple((row, column) for column, row in one.points)) for one in found]
+def _in_rows(text: str, found: list[Found], coordinates: Coordinates) -> list[Found]:
+    """Numbers as (row, column): those without a name stand in the order that the text states, or else the model's."""
+    x_first = bool(XY_ORDER.search(text)) or (coordinates.order == "x-first" and not ROW_ORDER.search(text))
+    return [one.turned if x_first and not one.named else one for one in found]
 
 
-def _within(points: tuple[Place, ...], frame: SliceFrame, build: Callable[[tuple[Place, ...]], Value]) -> Answer:
+def _within(
+    points: tuple[Place, ...],
+    frame: SliceFrame,
+    build: Callable[[tuple[Place, ...]], Value],
+    coordinates: Coordinates,
+) -> Answer:
     if all(place == (-1, -1) for place in points):
         return Answered(None)
-    if all(0 <= number <= 1 for place in points for number in place) and any(map(_is_fraction, points)):
+    in_pixels = coordinates.scale == "pixels"
+    if in_pixels and all(0 <= number <= 1 for place in points for number in place) and any(map(_is_fraction, points)):
         return Malformed(f"{_show(points)} are fractions of the image; expected whole pixels")
-    rows, columns = frame.shape
+    last_row, last_column = coordinates.ends(frame.shape)
     for row, column in points:
-        if not (0 <= row <= rows - 1 and 0 <= column <= columns - 1):
-            expected = f"rows 0 to {rows - 1} and columns 0 to {columns - 1}"
+        if not (0 <= row <= last_row and 0 <= column <= last_column):
+            expected = f"rows 0 to {last_row:g} and columns 0 to {last_column:g}"
             return Malformed(f"({row:g}, {column:g}) is outside the image; expected {expected}")
-    return Answered(build(points))
+    return Answered(build(tuple(coordinates.to_pixels(row, column, frame.shape) for row, column in points)))
 
 
 def _is_fraction(place: Place) -> bool:

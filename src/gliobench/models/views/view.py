@@ -22,6 +22,7 @@ from gliobench.models.views.layout import Grid, Layout, Panel
 from gliobench.models.views.registry import LAYOUTS
 from gliobench.models.views.ticks import with_ticks
 from gliobench.models.views.window import windowed
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Value
 
 GAP_PX, GAP_GREY = 4, 128  # between panels
@@ -40,7 +41,8 @@ class View:
     and `step`: how far apart those lie. `scale`: every pixel of the slice is shown as scale x scale equal ones
     (nearest neighbour). `window`: greys (1 to 255) that become the darkest and the brightest; `percentiles`: the same,
     as percentiles of the modality's greys in the brain of the whole volume. `ticks`: rows and columns are counted
-    along the edges of each panel, in a margin. Raises ModelError for anything that cannot be.
+    along the edges of each panel, in a margin. `coordinates`: how the model counts in what it is shown, which has to be
+    one plain picture where that is not as asked. Raises ModelError for anything that cannot be.
     """
 
     name: str = "grey"
@@ -51,6 +53,7 @@ class View:
     window: tuple[float, float] | None = None
     percentiles: tuple[float, float] | None = None
     ticks: bool = False
+    coordinates: Coordinates = AS_ASKED
 
     def __post_init__(self) -> None:
         check_names("view", {self.name}, LAYOUTS)
@@ -67,6 +70,11 @@ class View:
             raise ModelError(f"view: scale and step must be 1 or more, got {self.scale} and {self.step}")
         if self.window and self.percentiles:
             raise ModelError("view: give window or percentiles, not both")
+        if not self.coordinates.as_asked and (self.ticks or len(self._grid) > 1 or len(self._grid[0]) > 1):
+            raise ModelError(
+                "view: coordinates are those of a model that counts over all of its picture: show it one slice, "
+                "without ticks or other panels"
+            )
         for key, most in (("window", 255), ("percentiles", 100)):
             low, high = getattr(self, key) or (0, most)
             if not 0 <= low < high <= most:
@@ -85,7 +93,7 @@ class View:
             "ticks": "yes" if self.ticks else None,
         }
         said = [f"{key} {value}" for key, value in options.items() if value]
-        shown = {"modality": " ".join(self._modalities)}
+        shown = {"modality": " ".join(self._modalities), **self.coordinates.identity}
         if self.name == "grey" and not said:
             return shown
         return shown | {"view": " ".join([self.name, self._layout.version, *said])}

@@ -6,7 +6,7 @@ from gliobench.cohort.patients import scans_of
 from gliobench.models.finetuned import learnt_from
 from gliobench.models.unsloth import unsloth_fault
 from gliobench.study.build import is_left_to_unsloth
-from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.language_parts import LanguageModel, ServerModel, habit
 from gliobench.study.plan.amounts import Files, Missing, ModelPlan, Step
 from gliobench.study.plan.counts import first_folds
 from gliobench.study.plan.families import weights_of
@@ -25,7 +25,7 @@ CURE = "a smaller batch_size, quantisation: 4bit or device_map: auto"
 def plan_server(ground: Ground, part: ServerModel) -> ModelPlan:
     """What a language model on a server takes."""
     step = ask_step(ground.context, part, ground.counts, ground.here, ground.there)
-    return ModelPlan((step,), missing=tuple(server_missing(part)))
+    return ModelPlan((step,), missing=tuple(server_missing(part)), said=habit(part))
 
 
 def plan_language(ground: Ground, part: LanguageModel) -> ModelPlan:
@@ -33,7 +33,8 @@ def plan_language(ground: Ground, part: LanguageModel) -> ModelPlan:
     frame = (ground.context, part, ground.counts, ground.here, ground.there)
     learning = (finetune_step(*frame),) if part.finetune is not None else ()
     asking = ask_step(*frame)
-    return ModelPlan((*learning, asking), tuple(_files(ground, part)), tuple(_missing(ground, part, asking)))
+    missing = tuple(_missing(ground, part, asking))
+    return ModelPlan((*learning, asking), tuple(_files(ground, part)), missing, said=habit(part))
 
 
 def _missing(ground: Ground, part: LanguageModel, asking: Step) -> Iterator[Missing]:

@@ -1,0 +1,98 @@
+"""Whether a model seems to count places in another way than its answers are read: a warning, never a figure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from gliobench.grid.frame import SliceFrame
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.chain import coarsen
+from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates
+from gliobench.tasks.geometry import Box, Point, Value
+from gliobench.tasks.registry import TASKS
+
+CANDIDATES = tuple(
+    dict.fromkeys([AS_ASKED, *FAMILIES.values(), *(Coordinates("x-first", scale) for scale in ("pixels", "fractions"))])
+    | {Coordinates("row-first", scale): None for scale in ("fractions", "percent", "multiples-of-28")}
+)
+MOST = 200  # answers looked at, evenly spread
+P, GAIN = 0.001, 0.1  # of a sign test over answers, and of what is gained on average
+
+
+@dataclass(frozen=True)
+class Said:
+    """A text about a place, and what is true there, in pixels of the slice as it was shown."""
+
+    task: str
+    text: str
+    frame: SliceFrame
+    truth: Value
+
+
+def suspicion(name: str, said: Sequence[Said], declared: Coordinates) -> str | None:
+    """A sentence where answers come much nearer to the truth read by another convention; None where none does.
+
+    Nearness is the overlap (intersection over union) of boxes, or the share of the slice's diagonal that lies between
+    two points. The other convention has to be nearer by 0.1 on average, and in more answers than chance explains (sign
+    test, p < 0.001). The truth of test patients is used, so that it is for a person to judge, and no figure changes.
+    """
+    looked_at = said[:: math.ceil(len(said) / MOST)] if said else []
+    as_read = _nearness(looked_at, declared)
+    best, gain = None, GAIN
+    for other in CANDIDATES:
+        found = _nearness(looked_at, other)
+        wins, losses = int((found > as_read).sum()), int((found < as_read).sum())
+        if wins <= losses or binomtest(wins, wins + losses).pvalue >= P:
+            continue
+        if (more := float((found - as_read).mean())) > gain:
+            best, gain = other, more
+    if best is None:
+        return None
+    task, called = looked_at[0].task, next((family for family, one in FAMILIES.items() if one == best), _written(best))
+    what = "the distance to the centre shrinks by" if task == "centre" else "the overlap with the true box grows by"
+    much = f"{gain:.0%} of the slice's diagonal" if task == "centre" else f"{gain:.2f}"
+    return (
+        f"warning: {name}: {task}: read as {called} instead of {declared.words}, {what} {much} on average over "
+        f"{len(looked_at)} answers: if this model counts so, declare `coordinates: {called}`"
+    )
+
+
+def _written(coordinates: Coordinates) -> str:
+    return f"{{order: {coordinates.order}, scale: {coordinates.scale}}}"
+
+
+def _nearness(said: Sequence[Said], coordinates: Coordinates) -> NDArray[np.float64]:
+    return np.array([_near(one, coordinates) for one in said])
+
+
+def _near(one: Said, coordinates: Coordinates) -> float:
+    """From 1 (the same) down: to 0 for boxes apart, to -1 for the farthest point. Unread is as far as can be."""
+    answer = TASKS[one.task].parse(one.text, one.frame, False, coordinates)
+    value = answer.value if isinstance(answer, Answered) else None
+    if one.task == "centre":
+        return 1 - _apart(value, coarsen(one.truth, "centre")) / math.hypot(*one.frame.shape)
+    return 0.0 if value is None else _overlap(coarsen(value, "box"), coarsen(one.truth, "box"))
+
+
+def _apart(value: Value | None, truth: Value | None) -> float:
+    assert isinstance(truth, Point)
+    if not isinstance(value, Point):
+        return math.hypot(*truth.frame.shape)
+    return math.hypot(value.row - truth.row, value.column - truth.column)
+
+
+def _overlap(one: Value | None, two: Value | None) -> float:
+    assert isinstance(one, Box)
+    assert isinstance(two, Box)
+    rows = min(one.row_max, two.row_max) - max(one.row_min, two.row_min) + 1
+    columns = min(one.column_max, two.column_max) - max(one.column_min, two.column_min) + 1
+    both = max(rows, 0) * max(columns, 0)
+    return both / (_area(one) + _area(two) - both)
+
+
+def _area(box: Box) -> float:
+    return (box.row_max - box.row_min + 1) * (box.column_max - box.column_min + 1)
