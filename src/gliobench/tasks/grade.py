@@ -51,6 +51,9 @@ GRADED = re.compile(rf"(?<!low.)(?<!high.)\bgrade\b{LEAD}{NAME}{ALSO}", re.IGNOR
 CLAUSE = re.compile(rf"(?:^|[.;\n])\s{{0,3}}{NAME}{ALSO}\s{{0,3}}(?=$|[.;\n])", re.IGNORECASE)
 STATED = re.compile(rf"{VERB}\s+(?:(?:an?|likely|most|probably|there)\s+){{0,3}}{NAME}{ALSO}", re.IGNORECASE)
 OPENING = re.compile(rf"\W*{NAME}\b{ALSO}", re.IGNORECASE)
+ALONE = re.compile(
+    rf":[^\w\n]{{0,12}}\n[^\w]{{0,12}}{DIGIT}[^\w\n]{{0,12}}(?=$|\n)", re.IGNORECASE
+)  # on the line below a colon
 BARE = re.compile(rf"[^\w-]*{DIGIT}[^\w]*(?:$|\n|reasoning\b|[-–:(]\s*{NAME}\b)", re.IGNORECASE)
 
 
@@ -90,7 +93,7 @@ def _claims(text: str) -> Iterator[list[re.Match[str]]]:
     """What the text claims, from the plainest way of claiming to the least plain."""
     yield [*BOXED.finditer(text), *(match for match in LABELLED.finditer(text) if not _numbers_a_list(text, match))]
     yield list(GRADED.finditer(text))
-    yield [match for match in (BARE.match(text), OPENING.match(text)) if match]
+    yield [match for match in (BARE.match(text), ALONE.search(text), OPENING.match(text)) if match]
     yield list(STATED.finditer(text))
     yield list(CLAUSE.finditer(text))
 
@@ -98,7 +101,9 @@ def _claims(text: str) -> Iterator[list[re.Match[str]]]:
 def _numbers_a_list(text: str, match: re.Match[str]) -> bool:
     """True for the `1.` that begins a list on a line of its own below the word `Answer`."""
     return (
-        "\n" in match[0] and match["digit"] is not None and re.match(r"[.)]\s*\w", text[match.end() :][:9]) is not None
+        "\n" in match[0]
+        and match["digit"] is not None
+        and re.match(r"[.)][ \t]*\w", text[match.end() :][:9]) is not None
     )
 
 

@@ -8,13 +8,14 @@ from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer, Answered, Malformed, Truncated
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Mask, Value
-from gliobench.tasks.reading import judge, says_nothing
+from gliobench.tasks.reading import excerpt, judge, says_nothing
 
 RUN = r"\d{1,9}(?:\s{0,2}(?:-|–|to)\s{0,2}\d{1,9})?"
 LINE = re.compile(
     rf"[\s*`-]*(?:row\s{{0,2}})?(\d{{1,9}})\s{{0,2}}[:=]\s{{0,2}}[\[(]?({RUN}(?:\s{{0,2}}[,;]\s{{0,2}}{RUN})*+)[\])]?[\s*`.;,]*",
     re.I,
 )
+ROW = re.compile(r"\d\s{0,2}[:=]\s{0,2}[\[(]?\d{1,9}\s{0,2}(?:-|–|to)\s{0,2}\d")  # somewhere in a line
 BROKEN = re.compile(r"[\s*`-]*(?:row\s{0,2})?\d{1,9}\s{0,2}[:=][\s\d,;–to-]*", re.IGNORECASE)
 
 
@@ -41,9 +42,10 @@ def write(value: Value) -> str:
 
 
 def parse(text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
-    """The mask that a text says, in lines such as `12: 30-45, 50-52`; other lines are passed over.
+    """The mask that a text says, in lines such as `12: 30-45, 50-52`; lines without a row are passed over.
 
-    `none` is an empty mask. A row or column outside the frame, or a run that ends before it starts, is Malformed; a
+    `none` is an empty mask. A row or column outside the frame, or a run that ends before it starts, is Malformed, and
+    so is a row behind a later one, unless it only repeats what was said; a
     mask that the token limit ended, or whose last line breaks off, is Truncated. `coordinates` is not used:
     no model has a form of its own for rows of runs.
     """
@@ -63,8 +65,15 @@ def _find(text: str, frame: SliceFrame, cut_off: bool) -> Answer | None:
         return None
     if cut_off or (BROKEN.fullmatch(lines[-1]) and lines[-1].rstrip()[-1] in "-–:=,;"):
         return Truncated(f"the text ends within the mask, after {len(matches)} rows")
+    said: dict[int, str] = {}
+    if broken := next((line for line in lines if ROW.search(line) and not LINE.fullmatch(line)), None):
+        return Malformed(f"a row that cannot be read: {excerpt(broken)}")
     for match in matches:
         row = int(match[1])
+        last = next(reversed(said), row)
+        if row < last and said.get(row) != match[2]:
+            return Malformed(f"row {row} comes after row {last}: two masks in one text, or rows that are not in order")
+        said.setdefault(row, match[2])
         for run in re.findall(RUN, match[2], re.IGNORECASE):
             first, *end = (int(column) for column in re.findall(r"\d+", run))
             last = end[0] if end else first

@@ -120,7 +120,7 @@ def find_lists(text: str, cut_off: bool) -> list[PointList]:
         if last and atom.start < last.end:
             continue
         gap = text[last.end : atom.start][: LINK_LENGTH + 1] if last else ""
-        brackets_between = re.search(rf"{CLOSE}[^A-Za-z]*{OPEN}", gap) is not None
+        brackets_between = _brackets_between(gap)
         linked = last and last.named == atom.named and len(gap) <= LINK_LENGTH and LINK.fullmatch(gap)
         if linked and (len(groups[-1]) == 1 or nested or not brackets_between):
             nested = brackets_between if len(groups[-1]) == 1 else nested
@@ -215,19 +215,39 @@ def _near(gap: str) -> bool:
 
 def _list(text: str, group: list[_Atom], cut_off: bool) -> PointList:
     start, end = group[0].start, group[-1].end
-    opened = re.search(rf"{OPEN}{DECORATION}{{0,6}}$", text[max(start - 7, 0) : start]) is not None
-    closed = re.match(rf"(?:{DECORATION}|[,;.]){{0,6}}{CLOSE}", text[end : end + 7]) is not None
+    bracketed = _opened(text, start) and _closes(text, end)
+    if len(group) > 1 and _brackets_between(text[group[0].end : group[1].start]):  # the nearest are the points' own
+        start, end = start - 1, end + (_closing(text, end) or 0)
+    opened, closed = _opened(text, start), _closes(text, end)
     gap = text[group[0].end : group[1].start] if len(group) == 2 else ""
     after = text[end:] if len(text) - end <= LINK_LENGTH and LINK.fullmatch(text[end:]) else None
     return PointList(
         points=tuple(atom.place for atom in group),
-        bracketed=opened and closed and not re.search("[A-Za-z]", gap),
+        bracketed=bracketed and not re.search("[A-Za-z]", gap),
         opposite_corners=bool(TOP_LEFT.search(text[max(start - 40, 0) : start]) and BOTTOM_RIGHT.search(gap)),
         unfinished=after is not None and not closed and _breaks_off(after, opened or cut_off),
         claimed=_claimed(text, start),
         begun=tuple(map(float, re.findall(r"\d+", after or ""))),
         named=group[0].named,
     )
+
+
+def _brackets_between(gap: str) -> bool:
+    return re.search(rf"{CLOSE}[^A-Za-z]*{OPEN}", gap) is not None
+
+
+def _opened(text: str, start: int) -> bool:
+    return re.search(rf"{OPEN}{DECORATION}{{0,6}}$", text[max(start - 7, 0) : start]) is not None
+
+
+def _closes(text: str, end: int) -> bool:
+    return _closing(text, end) is not None
+
+
+def _closing(text: str, end: int) -> int | None:
+    """How many characters behind `end` the next closing bracket ends, where it is the next thing."""
+    match = re.match(rf"(?:{DECORATION}|[,;.]){{0,6}}{CLOSE}", text[end : end + 7])
+    return match.end() if match else None
 
 
 def _breaks_off(after: str, needs_bracket: bool) -> bool:
@@ -237,14 +257,19 @@ def _breaks_off(after: str, needs_bracket: bool) -> bool:
 
 
 def _bare_numbers(text: str) -> tuple[str, ...]:
-    """Numbers set apart by commas, semicolons or spaces: the whole text, or all that follows `:`, `is` or `at`."""
-    last = text.strip().rstrip("'\"`*_$\\ .").splitlines()[-1:]
+    """Numbers set apart by commas, semicolons or spaces: all numbers of the text, on a line of their own, or all that
+    follows `:`, `is` or `at` on its last line."""
+    lines = text.strip().splitlines()
+    with_numbers = [line for line in lines if re.search(r"\d", line)]
+    alone = len(with_numbers) == 1
+    last = (with_numbers if alone else lines[-1:])[:1]
     if not last or len(last[0]) > 200:
         return ()
-    lead = r".*(?:[:=]|\bis|\bat|\bare)[\s*]*" if re.search("[A-Za-z]", last[0]) else r"[\s*$'\"`]*"
-    if len(text.strip().splitlines()) > 1 and lead[0] != ".":
+    line = last[0].rstrip("'\"`*_$\\ .")
+    lead = r".*(?:[:=]|\bis|\bat|\bare)[\s*$'\"`>]*" if re.search("[A-Za-z]", line) else r"[\s*$'\"`>]*"
+    if not alone and lead[0] != ".":
         return ()
-    match = re.fullmatch(rf"{lead}({NUMBER}(?:\s{{0,2}}[,;\s]\s{{0,2}}{NUMBER}){{1,3}})", last[0], re.IGNORECASE)
+    match = re.fullmatch(rf"{lead}({NUMBER}(?:\s{{0,2}}[,;\s]\s{{0,2}}{NUMBER}){{1,3}})", line, re.IGNORECASE)
     return tuple(re.findall(NUMBER, match[1], re.IGNORECASE)) if match else ()
 
 

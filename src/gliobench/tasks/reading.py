@@ -13,6 +13,7 @@ from gliobench.tasks.thoughts import without_thoughts
 
 READING_VERSION = "4"  # goes up with every change after which a text is read as another answer
 MAX_CHARACTERS = 200_000  # longer than any answer in a task's format, and read in well under a second
+UNSEEN = dict.fromkeys((0x200B, 0x200E, 0x2060, 0xFEFF))  # marks of no width
 LAST_NUMBER = re.compile(r"[-+−]?\d[\d.]*$")
 _NAMED = (  # what an answer is called before it
     r"(?:final )?(?:answer|output|result|response|coordinates|antwort|réponse|respuesta|risposta|resposta|ответ|答案)"
@@ -75,7 +76,7 @@ def judge(text: str, cut_off: bool, find: Callable[[str], Answer | None], wanted
         return Truncated("the token limit ended the answer before its first word: raise max_new_tokens")
     if not text.strip():
         return Missing("the text is empty")
-    text = text.replace("\\left", "").replace("\\right", "")
+    text = text.translate(UNSEEN).replace("\\left", "").replace("\\right", "")
     found = find(text)
     if cut_off and isinstance(found, Answered) and (last := LAST_NUMBER.search(text[-50:])):
         whole_part = text[: len(text) - len(last[0])]
@@ -103,11 +104,11 @@ def read_places(
 ) -> Answer:
     """The answer of a text that says points of the frame; `build` makes the value of the points that `find` finds.
 
-    Where a text says several different values, those it calls its answer count; where they still differ it is
-    Malformed. A list that breaks off is Truncated unless it only repeats one that was finished. A point outside the
-    frame is Malformed, as are fractions of the image and numbers in a model's own frame, unless `coordinates` says how
-    the model counts; an order that the text states goes before. `none`, an empty list, a plain denial and (-1, -1) say
-    that there is no tumour, which is Answered with None.
+    Where a text says several different values, those it calls its answer count; where they still differ, or the text
+    states an order, which may be that of one of them alone, it is Malformed. A list that breaks off is Truncated unless
+    it only repeats one that was finished. A point outside the frame is Malformed, as are fractions of the image and
+    numbers in a model's own frame, unless `coordinates` says how the model counts; an order that the text states goes
+    before. `none`, an empty list, a plain denial and (-1, -1) say that there is no tumour, which is Answered with None.
     """
 
     def answer(text: str) -> Answer | None:
@@ -121,7 +122,7 @@ def read_places(
             if not any(broken.repeats(one) for one in whole_ones):
                 return Truncated(f"the text ends within a list of points, after {len(broken.points)}")
         said = _distinct(whole_ones)
-        if len(said) > 1:
+        if len(said) > 1 and not XY_ORDER.search(text):  # else whose order is it
             said = _distinct([one for one in whole_ones if one.claimed]) or said
         if len(said) > 1:
             return Malformed(f"{len(said)} different answers in one text: {_show(said[0])} and {_show(said[1])}, …")
