@@ -42,8 +42,11 @@ def test_the_reference_study_is_asked_as_it_asked() -> None:
     language = [part for part in study.models if isinstance(part, LanguageModel)]
     assert {(part.temperature, part.min_p, part.quantisation) for part in language} == {(1.5, 0.1, "4bit")}
     trained = {part.network: part.train for part in study.models if isinstance(part, NetworkModel)}
-    assert (trained["grade-classifier"].learning_rate, trained["grade-classifier"].epochs) == (4e-7, 200)
-    assert (trained["mask-segmenter"].learning_rate, trained["mask-segmenter"].epochs) == (5e-5, 100)
+    assert (trained["grade-classifier-as-coded"].learning_rate, trained["grade-classifier-as-coded"].epochs) == (
+        4e-7,
+        200,
+    )
+    assert (trained["mask-segmenter-as-coded"].learning_rate, trained["mask-segmenter-as-coded"].epochs) == (5e-5, 100)
 
 
 @pytest.mark.realdata

@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from gliobench.grid.frame import Plane
 from gliobench.tasks.prompt import MOST_TOKENS
@@ -89,9 +98,21 @@ Source = Annotated[Text, AfterValidator(_can_be_a_path), AfterValidator(_is_a_fo
 
 
 class Part(BaseModel):
-    """A part of a study file; an unknown key is an error, and so is a number that is none or has no end."""
+    """A part of a study file; an unknown key is an error, and so is a number that is none or has no end.
+
+    `LATER`: keys that came later. Left at their default they are not written out, so that fingerprints of runs from
+    before they existed stay as they were.
+    """
+
+    LATER: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=MOST_TEXT)
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        keep = {key for key in fields if key not in self.LATER or getattr(self, key) != fields[key].default}
+        return {key: value for key, value in written(self).items() if key in keep}
 
 
 class WholeFile(Part):
