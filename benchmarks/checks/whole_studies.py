@@ -64,7 +64,7 @@ def small(study: Study, checkpoint: Path) -> Study:
     """The same study in minutes."""
     content = study.model_dump()
     content["grid"]["shape"] = (48, 64, 64)
-    content["slices"] |= {"every": 8}
+    content["slices"] |= {"every": 8, "trim": 0}
     if study.split.scheme == "cross-validation":
         content["split"]["folds"] = 2
     if study.consistency is not None:

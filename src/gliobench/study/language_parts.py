@@ -83,6 +83,8 @@ class FinetunePart(Part):
 class ViewPart(Part):
     """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
 
+    LATER: ClassVar = frozenset({"stretch"})
+
     name: Literal["grey", "rgb", "mosaic", "montage"] = "grey"
     modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
     slices: Whole | None = None
@@ -90,6 +92,7 @@ class ViewPart(Part):
     scale: Annotated[Whole, Field(ge=1, le=1000)] = 1
     window: tuple[Real, Real] | None = None
     percentiles: tuple[Real, Real] | None = None
+    stretch: bool = False
     ticks: bool = False
 
     @model_validator(mode="before")

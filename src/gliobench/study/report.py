@@ -26,7 +26,7 @@ from gliobench.study.gallery import gallery
 from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, mask_model
 from gliobench.study.outlines import outlines
-from gliobench.study.questions import without_truth
+from gliobench.study.questions import without_slices, without_truth
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
 from gliobench.study.vision_parts import TRUTH, UNTRAINED_VISION, EncoderModel, SegmenterModel
@@ -226,6 +226,7 @@ def _notes(context: Context) -> Iterator[str]:
         if by := mask_model(part):
             yield f"{part.name} looks where {by} found the tumour, in everybody by a model that did not learn from him."
     yield from context.cohort_notes
+    yield from without_slices(context)
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
         if isinstance(part, SegmenterModel | EncoderModel):

@@ -192,8 +192,8 @@ def finetune_step(context: Context, part: LanguageModel, counts: Counts, here: H
     settings = finetune_settings(part)
     planes = settings.planes or context.study.slices.planes
     tasks = taught_tasks(context, part)
-    whole = [assumed_slices(context.study, context.study.grid.preset, plane, every=1) for plane in planes]
-    slices = sum(max(found - 2 * settings.trim, 0) / settings.every for found in whole)
+    preset = context.study.grid.preset
+    slices = sum(assumed_slices(context.study, preset, plane, settings.every, settings.trim) for plane in planes)
     taught = [[counts.patients[id].teaches_about_slices(tasks) for id in fold.train] for fold in first_folds(counts)]
     learners = max((sum(number > 0 for number in fold) for fold in taught), default=0)
     a_step = settings.batch_size * settings.accumulation
