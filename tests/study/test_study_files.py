@@ -44,6 +44,12 @@ def test_the_reference_study_is_asked_as_it_asked() -> None:
     assert {(part.temperature, part.min_p, part.quantisation) for part in language} == {(1.5, 0.1, "4bit")}
     assert {part.view.to_view() for part in language} == {View(stretch=True)}
     assert study.slices.trim == 20
+    tuned = {part.name: part.finetune for part in language if part.finetune}
+    assert {one.patients for one in tuned.values()} == {"all"}
+    assert [(one.balance_grades, one.trim) for one in tuned.values()] == [
+        *[("copies", 20)] * 2,
+        *((False, None), (False, 20), (False, None)),  # centre, box and polygon
+    ]
     trained = {part.network: part.train for part in study.models if isinstance(part, NetworkModel)}
     assert (trained["grade-classifier-as-coded"].learning_rate, trained["grade-classifier-as-coded"].epochs) == (
         4e-7,

@@ -36,6 +36,8 @@ UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 class FinetunePart(Part):
     """How a language model is fine-tuned; see `gliobench.training.finetune.settings.FinetuneSettings`."""
 
+    LATER: ClassVar = frozenset({"patients", "balance_grades"})
+
     engine: Engine | None = None
     method: Literal["lora", "full"] | None = None
     rank: Batch | None = None
@@ -57,6 +59,8 @@ class FinetunePart(Part):
     every: Annotated[Whole, Field(ge=1, le=1024)] | None = None
     min_area_px: Count | None = None
     trim: Annotated[Whole, Field(ge=0, le=1024)] | None = None
+    patients: Literal["training", "all"] | None = None
+    balance_grades: bool | Literal["copies"] | None = None
     tasks: Tasks | None = None
     planes: Planes | None = None
     evaluate_every: Count | None = None
@@ -69,6 +73,13 @@ class FinetunePart(Part):
     def _either_steps_or_epochs(self) -> Self:
         if self.steps is not None and self.epochs is not None:
             raise ValueError("give steps or epochs, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _nobody_validates_where_all_are_learnt_from(self) -> Self:
+        unused = [key for key in ("validation_slices", "patience", "metric") if getattr(self, key) is not None]
+        if self.patients == "all" and unused:
+            raise ValueError(f"patients: all leaves nobody to validate on: leave out {' and '.join(unused)}")
         return self
 
     @model_validator(mode="after")

@@ -33,7 +33,13 @@ def plan_language(ground: Ground, part: LanguageModel) -> ModelPlan:
     frame = (ground.context, part, ground.counts, ground.here, ground.there)
     learning = (finetune_step(*frame),) if part.finetune is not None else ()
     asking = ask_step(*frame)
-    return ModelPlan((*learning, asking), tuple(_files(ground, part)), tuple(_missing(ground, part, asking)))
+    missing = tuple(_missing(ground, part, asking))
+    return ModelPlan((*learning, asking), tuple(_files(ground, part)), missing, said=tuple(_said(part)))
+
+
+def _said(part: LanguageModel) -> Iterator[str]:
+    if part.finetune is not None and part.finetune.patients == "all":
+        yield f"{part.name}: learns from training and validation patients alike (`patients: all`): nobody validates it."
 
 
 def _missing(ground: Ground, part: LanguageModel, asking: Step) -> Iterator[Missing]:
