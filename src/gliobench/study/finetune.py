@@ -17,7 +17,7 @@ from gliobench.models.unsloth import start_unsloth
 from gliobench.study.build import is_finetuned, is_left_to_unsloth, language_model
 from gliobench.study.context import Context, StageError, read_prepared
 from gliobench.study.folder import fingerprint
-from gliobench.study.language_parts import LanguageModel
+from gliobench.study.language_parts import LanguageModel, unvalidated
 from gliobench.study.outside import BY_CONTENT, contents
 
 if TYPE_CHECKING:
@@ -153,11 +153,8 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
             "start from another checkpoint, or split as it was split"
         )
     ids, validated = taught_patients(settings, fold)
-    if not validated:
-        context.voice.say(
-            f"{part.name}: learns from training and validation patients alike (`patients: all`): nobody validates it, "
-            "and its last step is kept"
-        )
+    if sentence := unvalidated(part):
+        context.voice.say(sentence)
     if known := scans_of(validated, before):
         context.voice.say(
             f"{part.name}: {part.checkpoint} has learnt from, or was chosen on, {len(known)} of the "

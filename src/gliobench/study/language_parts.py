@@ -267,3 +267,13 @@ class ServerModel(Part):
 def learns_aggregate(part: Part) -> bool:
     """Whether validation patients teach how a model's slices become a grade, so that they are asked about too."""
     return isinstance(part, LanguageModel | ServerModel) and part.aggregate == "learned" and "grade" in part.tasks
+
+
+def unvalidated(part: Part) -> str | None:
+    """A sentence about a language model that learns from the validation patients too; None for any other."""
+    if not isinstance(part, LanguageModel) or part.finetune is None or part.finetune.patients != "all":
+        return None
+    return (
+        f"{part.name}: learns from training and validation patients alike (`patients: all`): nobody validates it, and "
+        "its last step is kept."
+    )

@@ -23,7 +23,7 @@ from gliobench.study.context import Context, StageError, read_prepared, read_sta
 from gliobench.study.finetune import CHECKS
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
-from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel
+from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel, unvalidated
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, mask_model
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_slices, without_truth
@@ -220,6 +220,7 @@ def _notes(context: Context) -> Iterator[str]:
     elif len(context.folds) > 1:
         count = len(context.folds)
         yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
+    yield from filter(None, map(unvalidated, context.study.models))
     if _lacks_classical(context):
         yield "Grade networks stand here without the classical baseline that is hard to beat: add `kind: classical`."
     for part in context.study.models:
