@@ -30,7 +30,7 @@ from gliobench.models.tiny import write_tiny_idefics3, write_tiny_mllama
 from gliobench.models.transformers_vlm import VisionLanguageModel
 from gliobench.training.finetune import fit
 from gliobench.training.finetune.collator import IGNORED, AnswerCollator
-from gliobench.training.finetune.examples import BalancedSampler, Example, slice_examples, weights
+from gliobench.training.finetune.examples import EpochSampler, Example, kinds, slice_examples
 from gliobench.training.finetune.settings import FinetuneSettings
 from gliobench.training.finetune.towers import lora_config
 
@@ -83,7 +83,7 @@ def plain(model: VisionLanguageModel, examples: Sequence[Example], settings: Fin
     """TRL's trainer on ready images and messages, in our order."""
     clock, answers = Clock(), AnswerCollator(model, examples)
     rows = []
-    for place in BalancedSampler(weights(examples), settings.seed):
+    for place in EpochSampler(kinds(examples), settings):
         example = examples[place]
         (asked,) = model.turns(example.question)
         image, prompt = asked["content"]

@@ -64,7 +64,7 @@ def small(study: Study, checkpoint: Path) -> Study:
     """The same study in minutes."""
     content = study.model_dump()
     content["grid"]["shape"] = (48, 64, 64)
-    content["slices"] |= {"every": 8}
+    content["slices"] |= {"every": 8, "trim": 0}
     if study.split.scheme == "cross-validation":
         content["split"]["folds"] = 2
     if study.consistency is not None:
@@ -81,7 +81,8 @@ def _small(part: Any, checkpoint: Path) -> dict[str, Any]:
         content |= {"checkpoint": str(checkpoint), "quantisation": None}
         if part.finetune is not None:
             own = {"steps": 4, "epochs": None, "batch_size": 2, "accumulation": 2, "optimiser": "auto", "every": 8}
-            content["finetune"] |= own | {"validation_slices": 2, "trim": None}
+            watched = {} if part.finetune.patients == "all" else {"validation_slices": 2}
+            content["finetune"] |= own | watched | {"trim": None}
     return content
 
 

@@ -59,10 +59,26 @@ def test_parameters_counted_by_hand() -> None:
     # k3 convolutions: in * out * 27 + out; transposed k2: in * out * 8 + out; the last one k1.
     segmenter = (4 * 16 * 27 + 16) + (16 * 32 * 27 + 32) + (32 * 64 * 27 + 64) + (64 * 32 * 8 + 32) + (32 * 16 * 8 + 16)
     assert count(MaskSegmenter()) == segmenter + 16 + 1
+    # The study's code has k3 there too.
+    assert count(NETWORKS["mask-segmenter-as-coded"].build((95, 128, 128), 1)) == segmenter + 16 * 27 + 1 == 91_921
     # 95 x 128 x 128 halved twice is 23 x 32 x 32; 48.2 million in all, as the study's classifier has.
     classifier = (4 * 8 * 27 + 8) + (8 * 16 * 27 + 16) + (16 * 23 * 32 * 32 * 128 + 128) + 129
     assert count(GradeClassifier((95, 128, 128))) == classifier
     assert round(classifier / 1e6, 1) == 48.2
+
+
+def test_the_classifier_as_coded_is_linear_behind_its_convolutions_and_the_reports_is_not() -> None:
+    features = torch.randn(2, 16 * 2 * 3 * 4, generator=torch.Generator().manual_seed(0))
+    for name, linear in (("grade-classifier-as-coded", True), ("grade-classifier", False)):
+        network = NETWORKS[name].build((8, 12, 16), 1)
+        assert isinstance(network, GradeClassifier)
+        head = network.head.double()
+        with torch.inference_mode():
+            # Of a linear function f and its offset f(0): f(a) + f(b) = f(a + b) + f(0).
+            one, other, both, none = (
+                head(x.double()) for x in (*features[:, None], features.sum(0)[None], features[:1] * 0)
+            )
+        assert torch.allclose(one + other, both + none, atol=1e-9) == linear
 
 
 def test_the_input_is_standardised_over_the_brain_alone() -> None:
@@ -74,3 +90,12 @@ def test_the_input_is_standardised_over_the_brain_alone() -> None:
     assert voxels[0, 0].flatten().tolist() == pytest.approx(expected.tolist(), rel=1e-5)
     assert not voxels[0, 1].any()
     assert not voxels[1:].any()
+
+
+def test_prepared_intensities_are_the_greys_from_0_to_1() -> None:
+    image = np.zeros((4, 1, 1, 3), np.uint8)
+    image[2] = [0, 51, 255]
+    voxels = as_input(image, "prepared")
+    assert voxels.dtype == torch.float32
+    assert voxels[2].flatten().tolist() == pytest.approx([0, 0.2, 1])
+    assert not voxels[[0, 1, 3]].any()

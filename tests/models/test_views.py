@@ -1,5 +1,6 @@
 """What a model sees: pixels by hand on tiny arrays, the words that go with them, and what cannot be shown."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,22 @@ def test_a_scaled_slice_shows_each_pixel_as_a_block() -> None:
     shown = _grey(View(scale=2).render(_question()))
     assert shown[:2].tolist() == [[7, 7, 8, 8, 9, 9]] * 2
     assert shown[2:].tolist() == [[10, 10, 11, 11, 12, 12]] * 2
+
+
+def test_a_stretched_slice_goes_from_its_own_darkest_to_its_own_brightest() -> None:
+    """255 (grey - 7) / (12 - 7), fractions cut off: 0, 51, 102, 153, 204, 255."""
+    shown = _grey(View(stretch=True).render(_question()))
+    assert shown.tolist() == [[0, 51, 102], [153, 204, 255]]
+    whole = _question()
+    image = whole.subject.image.copy()
+    image[0, 1] = [[0, 10, 40], [40, 20, 30]]
+    of_40 = _grey(View(stretch=True).render(replace(whole, subject=replace(whole.subject, image=image))))
+    assert of_40.tolist() == [[0, 63, 255], [255, 127, 191]]  # 63.75, 127.5, 191.25
+    image[0, 1] = 9
+    assert not View(stretch=True).render(replace(whole, subject=replace(whole.subject, image=image))).any()
+    assert "stretch yes" in View(stretch=True).identity["view"]
+    with pytest.raises(ModelError, match="give one of window, percentiles and stretch"):
+        View(stretch=True, window=(1, 200))
 
 
 def test_three_modalities_are_red_green_and_blue() -> None:
@@ -189,7 +206,7 @@ def test_identity_tells_views_apart_and_not_the_ways_of_writing_them() -> None:
         ({"scale": 0}, "must be 1 or more, got 0"),
         ({"window": (30, 10)}, "window must be two numbers from 0 to 255, the lower first, got 30 and 10"),
         ({"percentiles": (1, 101)}, "percentiles must be two numbers from 0 to 100"),
-        ({"window": (1, 2), "percentiles": (1, 2)}, "window or percentiles, not both"),
+        ({"window": (1, 2), "percentiles": (1, 2)}, "one of window, percentiles and stretch"),
     ],
 )
 def test_what_cannot_be_shown(options: dict[str, Any], message: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 
 from gliobench.cohort.phantom import write_phantom
 from gliobench.models.errors import ModelError
@@ -20,6 +21,7 @@ from gliobench.study.language_parts import LanguageModel
 from gliobench.study.plan.make import make_plan
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
+from gliobench.study.progress import Terminal
 from gliobench.study.run import run_stages
 from gliobench.study.split import split
 
@@ -142,6 +144,32 @@ def test_an_adapter_on_top_is_asked_with_its_base_and_never_about_whom_either_le
     split(other)
     with pytest.raises(StageError, match=r"has learnt from \d+ of the patients to be tested"):
         finetune(other)
+
+
+def test_who_learns_from_all_knows_the_validation_patients_and_is_validated_by_nobody(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = STUDY.split("  - ")[0] + LORA.format(checkpoint=folder / "tiny")
+    text = text.replace("{{", "{").replace("}}", "}").replace("tasks: [centre]", "tasks: [grade]")
+    text = text.replace("steps: 2", "steps: 1, patients: all, balance_grades: copies")
+    text = text.replace("validation_slices: 2, ", "")
+    context = replace(context_of(folder, "all", text), voice=Terminal(Console()))
+    prepare(context)
+    split(context)
+    finetune(context)
+    out, fold = context.folder.network("adapted", 0), context.split.fold(0)
+    left = json.loads((out / "finetune.json").read_text())
+    assert left["learnt_from"] == sorted({*fold.train, *fold.validation})
+    assert "nobody validates it, and its last step is kept" in " ".join(capsys.readouterr().out.split())
+    card = (out / "README.md").read_text()
+    assert "training and validation 96; test (not seen) 24" in card
+    assert "grades balanced by copies" in card
+    assert "Nobody was left to validate on" in card
+    (part,) = [one for one in context.study.models if isinstance(one, LanguageModel)]
+    usual = part.model_copy(update={"finetune": part.finetune and part.finetune.model_copy(update={"patients": None})})
+    assert finetuning_inputs(context, part, fold) != finetuning_inputs(context, usual, fold)
+    assert usual.finetune is not None
+    assert "patients" not in usual.finetune.model_dump()
 
 
 def test_a_kill_at_the_end_costs_no_step_and_the_card_counts_whom_it_learnt_from(

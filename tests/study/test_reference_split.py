@@ -55,6 +55,11 @@ def test_plan_of_the_very_file_tells_every_parts_grades(whole_cohort: Path, tmp_
     assert "fold 0, training: 248 patients (196 HGG, 52 LGG)" in words
     assert "in no part of the split: 4 patients" in words
     assert "warning" not in words
+    # All 310 are fine-tuned on. Of 245 HGG (44 of 55 tested and 49 of 62 in each fold) and the copies of LGG, with 62.7
+    # slices of tumour less 40: 2 x 245 x 22.7.
+    assert "finetune llama-grade-one-epoch 310 ~11,123" in words
+    assert "learns from training and validation patients alike (`patients: all`): nobody validates it" in words
+    assert "axial 22.7, coronal 34.2, sagittal 34.2" in words  # asked, less 40 of each
 
 
 def test_the_very_file_is_split_into_the_studys_own_patients(whole_cohort: Path, tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gliobench.models.views.view import View
 from gliobench.study.config import read_study
 from gliobench.study.language_parts import LanguageModel
 from gliobench.study.network_parts import NetworkModel
 from gliobench.study.replay_parts import is_replication, read_replication
-from gliobench.tasks.prompt import read_prompt_file
+from gliobench.tasks.prompt import packaged_prompts, read_prompt_file
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 
@@ -41,16 +42,52 @@ def test_the_reference_study_is_asked_as_it_asked() -> None:
     assert (study.consistency.repeats, study.consistency.task) == (95, "grade")
     language = [part for part in study.models if isinstance(part, LanguageModel)]
     assert {(part.temperature, part.min_p, part.quantisation) for part in language} == {(1.5, 0.1, "4bit")}
+    assert {part.view.to_view() for part in language} == {View(stretch=True)}
+    assert study.slices.trim == 20
+    tuned = {part.name: part.finetune for part in language if part.finetune}
+    assert {one.patients for one in tuned.values()} == {"all"}
+    assert [(one.balance_grades, one.trim) for one in tuned.values()] == [
+        *[("copies", 20)] * 2,
+        *((False, None), (False, 20), (False, None)),  # centre, box and polygon
+    ]
     trained = {part.network: part.train for part in study.models if isinstance(part, NetworkModel)}
-    assert (trained["grade-classifier"].learning_rate, trained["grade-classifier"].epochs) == (4e-7, 200)
-    assert (trained["mask-segmenter"].learning_rate, trained["mask-segmenter"].epochs) == (5e-5, 100)
+    assert (trained["grade-classifier-as-coded"].learning_rate, trained["grade-classifier-as-coded"].epochs) == (
+        4e-7,
+        200,
+    )
+    assert (trained["mask-segmenter-as-coded"].learning_rate, trained["mask-segmenter-as-coded"].epochs) == (5e-5, 100)
+
+
+def test_a_copy_elsewhere_asks_in_the_very_words_of_the_studys_notebooks(tmp_path: Path) -> None:
+    copy = tmp_path / "mine.yaml"
+    copy.write_text((STUDIES / "brats2020.yaml").read_text())
+    prompts = {
+        (part.name, task): read_prompt_file(part.prompts, task)
+        for part in read_study(copy).models
+        if isinstance(part, LanguageModel) and part.prompts
+        for task in part.tasks
+    }
+    assert {prompt.name.partition("#")[0] for (name, _), prompt in prompts.items() if "grade" not in name} == {
+        "reference-study-notebooks"
+    }
+    # What tells the notebooks' words from the report's.
+    assert "must be formatted strictly as:(row, col) where" in prompts["llama-general", "centre"].text
+    box = prompts["llama-general", "box"].text.splitlines()
+    assert (
+        box[2] == "The tumor region is the brightest, high-intensity abnormality distinct from normal brain structures."
+    )
+    polygon = prompts["llama-general", "polygon"]
+    assert polygon.text.splitlines()[4] == "    For the other provided image, the query image, what is the output?"
+    assert [prompts["llama-general", task].max_new_tokens for task in ("grade", "centre", "box", "polygon")] == [
+        *(20, 40, 40, 140)
+    ]
 
 
 @pytest.mark.realdata
 def test_the_prompts_are_the_reference_studys_to_the_letter(shared: Path) -> None:
     given = yaml.safe_load((shared / "replication" / "prompts.yaml").read_text())
     for task in ("grade", "centre", "box", "polygon"):
-        prompt = read_prompt_file(STUDIES / "prompts" / "reference-study.yaml", task)
+        prompt = read_prompt_file(packaged_prompts()["reference-study"], task)
         assert (prompt.text, prompt.max_new_tokens) == (given[task]["text"], given[task]["max_new_tokens"])
-    tuned = read_prompt_file(STUDIES / "prompts" / "reference-study-finetuned.yaml", "grade")
+    tuned = read_prompt_file(packaged_prompts()["reference-study-finetuned"], "grade")
     assert tuned.text == given["grade_finetuned"]["text"]

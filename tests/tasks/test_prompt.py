@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gliobench.grid.frame import SliceFrame
-from gliobench.tasks.prompt import Prompt, PromptError, read_prompt_file
+from gliobench.tasks.prompt import Prompt, PromptError, named_prompts, packaged_prompts, read_prompt_file
 from gliobench.tasks.registry import TASKS
 
 FRAME = SliceFrame("axial", 3, (95, 128), (1.0, 1.0))
@@ -32,6 +32,15 @@ def test_no_prompt_of_ours_holds_an_answer() -> None:
 def test_other_braces_are_left_alone() -> None:
     prompt = Prompt("own", "1", 'Answer {"row": r} in {rows}x{columns} {0} {}', 8)
     assert prompt.about(FRAME) == 'Answer {"row": r} in 95x128 {0} {}'
+
+
+def test_sets_of_the_package_are_chosen_by_name() -> None:
+    assert list(packaged_prompts()) == ["reference-study", "reference-study-finetuned", "reference-study-notebooks"]
+    named = named_prompts(Path("reference-study#grade"))
+    assert named is not None
+    assert read_prompt_file(named, "centre").name == "reference-study#grade"
+    assert named_prompts(Path("mine.yaml")) is None
+    assert named_prompts(Path("prompts/reference-study")) is None
 
 
 def test_a_plain_text_file(tmp_path: Path) -> None:

@@ -9,11 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import balanced_order
+from gliobench.models.decision import Decision
+from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
-from gliobench.models.trained import read_description
+from gliobench.models.prediction import Question
+from gliobench.models.trained import load_network, read_description
+from gliobench.study.config import read_study
+from gliobench.study.network_parts import NetworkModel, TrainPart
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.geometry import VolumeMask
 from gliobench.training import fit
 from gliobench.training.examples import batches, draws_an_epoch, steps_an_epoch
 from gliobench.training.fit import fit_network
@@ -21,6 +29,7 @@ from gliobench.training.goals import make_goal
 from gliobench.training.job import Job
 from gliobench.training.settings import TrainSettings, recipe, recorded
 
+STUDY = Path(__file__).parents[2] / "studies" / "brats2020.yaml"
 SHAPE = (2, 3, 4)
 CLASSIFIER = recipe("grade-classifier")
 
@@ -86,10 +95,80 @@ def test_the_last_epoch_is_kept_where_that_is_asked(
 
 
 def test_trainings_of_before_stay_valid_and_others_do_not() -> None:
-    before = {key: value for key, value in asdict(CLASSIFIER).items() if key not in ("mirror", "keep")}
+    later = ("mirror", "keep", "intensities", "threshold")
+    before = {key: value for key, value in asdict(CLASSIFIER).items() if key not in later}
     assert recorded(CLASSIFIER) == before
     digests = {
         hashlib.sha256(json.dumps(recorded(replace(CLASSIFIER, **other))).encode()).hexdigest()
-        for other in ({}, {"mirror": False}, {"keep": "last"}, {"balance_grades": "copies"})
+        for other in (
+            {},
+            {"mirror": False},
+            {"keep": "last"},
+            {"balance_grades": "copies"},
+            {"intensities": "prepared"},
+            {"threshold": 0.5},
+            {"threshold": 0.6},
+        )
     }
-    assert len(digests) == 4
+    assert len(digests) == 7
+    unset = NetworkModel(kind="network", name="n", network="grade-classifier").model_dump()
+    assert not {"intensities", "threshold"} & set(unset["train"])
+
+
+def test_the_studys_threshold_is_of_a_sigmoid_taken_twice() -> None:
+    """Its code asks sigmoid(sigmoid(x)) > 0.7, so sigmoid(x) > logit(0.7) = ln(7 / 3), which a study file gives."""
+    (part,) = [
+        one for one in read_study(STUDY).models if isinstance(one, NetworkModel) and one.name == "study-segmenter"
+    ]
+    assert part.train.threshold == pytest.approx(np.log(7 / 3), abs=1e-6) == pytest.approx(0.847298, abs=1e-6)
+    # logit(0.847298) = ln(0.847298 / 0.152702) = 1.71358
+    x = torch.tensor([1.7134, 1.7137], dtype=torch.float64)
+    assert (torch.sigmoid(torch.sigmoid(x)) > 0.7).tolist() == [False, True]
+    assert (torch.sigmoid(x) >= part.train.threshold).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("network", ["mask-segmenter", "grade-classifier"])
+def test_a_given_threshold_is_kept_and_nothing_is_chosen_on_validation_patients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str
+) -> None:
+    def asked(*arguments: object) -> None:
+        raise AssertionError("validation patients were asked")
+
+    monkeypatch.setattr(fit, "decide_region", asked)
+    monkeypatch.setattr(fit, "decide_grades", asked)
+    patients = [patient(f"P{n}", n % 2, n, (16, 16, 16)) for n in range(4)]
+    settings = replace(recipe(network), epochs=1, batch_size=2, threshold=0.847298, intensities="prepared")
+    out = fit_network(network, patients[:2], patients[2:], tmp_path, settings)
+    description = read_description(out)
+    assert [Decision(**one) for one in description["decisions"]] == [Decision(threshold=0.847298)]
+    loaded = load_network([out], "n")
+    (member,) = loaded.members
+    assert (member.intensities, loaded.threshold) == ("prepared", 0.847298)
+    with torch.inference_mode():
+        logits = member.module(
+            torch.from_numpy(patients[2].image / np.float32(255))[None].to(next(member.module.parameters()).device)
+        )
+    question = Question(replace(patients[2], id="new"), NETWORKS[network].task, None)
+    (found,) = loaded.predict([question])
+    if network == "grade-classifier":
+        assert found.score == pytest.approx(torch.sigmoid(logits).item(), abs=1e-5)
+    else:
+        assert isinstance(found.answer, Answered)
+        assert isinstance(found.answer.value, VolumeMask)
+        assert np.array_equal(found.answer.value.voxels, torch.sigmoid(logits)[0, 0].cpu().numpy() >= 0.847298)
+
+
+def test_dice_of_an_epoch_is_at_the_given_threshold() -> None:
+    """Probabilities 0.9, 0.6, 0.4, 0.2, of which the first two are tumour: from 0.7 on Dice 2 x 1 / (1 + 2)."""
+    target = torch.tensor([1.0, 1.0, 0.0, 0.0]).reshape(1, 1, 2, 2)
+    logits = torch.logit(torch.tensor([0.9, 0.6, 0.4, 0.2])).reshape(1, 1, 2, 2)
+    judged = [
+        make_goal("mask", ("whole",), replace(recipe("mask-segmenter"), threshold=threshold)).judge([logits], [target])
+        for threshold in (0.7, None)
+    ]
+    assert judged == pytest.approx([2 / 3, 1.0])
+
+
+def test_augmentation_and_prepared_intensities_do_not_go_together() -> None:
+    with pytest.raises(ValidationError, match="give `augment: false`, or leave out `intensities`"):
+        NetworkModel(kind="network", name="n", network="dynunet", train=TrainPart(intensities="prepared"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
@@ -18,7 +18,7 @@ from gliobench.models.decision import Decision, calibrated
 from gliobench.models.errors import ModelError
 from gliobench.models.inference import decide, nested, probabilities
 from gliobench.models.learnt import refuse_learnt
-from gliobench.models.networks import NETWORKS
+from gliobench.models.networks import NETWORKS, Intensities
 from gliobench.models.networks.input import as_input
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.weights import restore
@@ -39,6 +39,7 @@ class Member:
     """
 
     module: nn.Module
+    intensities: Intensities
     mirror: bool
     window: tuple[int, int, int] | None
     decisions: tuple[Decision, ...]
@@ -75,17 +76,12 @@ class TrainedNetwork:
             yield Prediction(question, Answered(value), score=score, seconds=perf_counter() - start)
 
     def _grade(self, subject: PreparedSubject) -> tuple[Value, float]:
-        image = as_input(subject.image)
-        given = [
-            calibrated(probabilities(one.module, image, mirror=one.mirror, window=None).item(), one.decisions[0])
-            for one in self.members
-        ]
+        given = [calibrated(_probabilities(one, subject, window=None).item(), one.decisions[0]) for one in self.members]
         score = float(np.mean(given))
         return Grade(HGG if score >= self.threshold else LGG), score
 
     def _mask(self, subject: PreparedSubject) -> tuple[Value, None]:
-        image = as_input(subject.image)
-        given = [probabilities(one.module, image, mirror=one.mirror, window=one.window) for one in self.members]
+        given = [_probabilities(one, subject, one.window) for one in self.members]
         mean = torch.stack(given).mean(dim=0).cpu().numpy()
         voxel_mm3 = float(np.prod(subject.spacing_mm))
         masks = [
@@ -93,6 +89,11 @@ class TrainedNetwork:
             for place, region in enumerate(mean)
         ]
         return VolumeMask(*nested(masks)), None
+
+
+def _probabilities(member: Member, subject: PreparedSubject, window: tuple[int, int, int] | None) -> Tensor:
+    image = as_input(subject.image, member.intensities)
+    return probabilities(member.module, image, mirror=member.mirror, window=window)
 
 
 def _together(decisions: Sequence[Decision]) -> Decision:
@@ -144,6 +145,7 @@ def _load_member(folder: Path, description: dict[str, Any], device: str) -> Memb
     laid_out = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return Member(
         module=laid_out.to(device).eval(),
+        intensities=description.get("intensities", "z-score"),  # earlier versions knew no other
         mirror=description["mirror"],
         window=tuple(description["window"]) if description["window"] else None,
         decisions=tuple(Decision(**one) for one in description["decisions"]),

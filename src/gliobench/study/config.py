@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -29,6 +29,7 @@ from gliobench.study.part import (
 )
 from gliobench.study.paths import resolved
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
+from gliobench.tasks.prompt import named_prompts
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
 
 SHOWN = 80  # characters of what was found, in a message
@@ -85,12 +86,16 @@ class SplitPart(Part):
 
 class SlicesPart(Part):
     """Which slices a slice-by-slice model is asked about. `oracle` uses the truth: from the first tumour slice to the
-    last; `brain`: every slice with brain; `predicted`: every slice of the tumour that the model `by` found."""
+    last; `brain`: every slice with brain; `predicted`: every slice of the tumour that the model `by` found. `trim`: how
+    many slices are left out at either end of these."""
+
+    LATER: ClassVar = frozenset({"trim"})
 
     planes: Planes = ("axial",)
     select: Literal["oracle", "brain", "predicted"] = "oracle"
     every: Annotated[Whole, Field(ge=1, le=1024)] = 1
     min_area_px: Count = 1
+    trim: Annotated[Whole, Field(ge=0, le=1024)] = 0
     by: Name | None = None
 
     @model_validator(mode="after")
@@ -282,8 +287,10 @@ def _short(text: str) -> str:
 def _resolve_paths(study: Study, folder: Path) -> Study:
     models = []
     for model in study.models:
-        paths = {key: getattr(model, key, None) for key in PATH_KEYS}
-        models.append(model.model_copy(update={key: resolved(folder, path) for key, path in paths.items() if path}))
+        paths = {key: resolved(folder, path) for key in PATH_KEYS if (path := getattr(model, key, None))}
+        if named := named_prompts(getattr(model, "prompts", None) or Path()):
+            paths["prompts"] = named
+        models.append(model.model_copy(update=paths))
     split = study.split
     split = split.model_copy(
         update={

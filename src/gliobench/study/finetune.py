@@ -17,7 +17,7 @@ from gliobench.models.unsloth import start_unsloth
 from gliobench.study.build import is_finetuned, is_left_to_unsloth, language_model
 from gliobench.study.context import Context, StageError, read_prepared
 from gliobench.study.folder import fingerprint
-from gliobench.study.language_parts import LanguageModel
+from gliobench.study.language_parts import LanguageModel, unvalidated
 from gliobench.study.outside import BY_CONTENT, contents
 
 if TYPE_CHECKING:
@@ -136,6 +136,11 @@ def _has_learnt(out: Path, inputs: str) -> bool:
     return found.get("inputs") == inputs and not Stamp(inputs, 0.0, found["files"]).faults(out)
 
 
+def taught_patients(settings: "FinetuneSettings", fold: Fold) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who of a fold is learnt from, and who validates."""
+    return (fold.train, fold.validation) if settings.patients == "training" else (fold.train + fold.validation, ())
+
+
 def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Path, inputs: str) -> None:
     from gliobench.training.finetune.card import Card, write_card
     from gliobench.training.finetune.fit import finetune as fit
@@ -147,12 +152,15 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
             f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
             "start from another checkpoint, or split as it was split"
         )
-    if known := scans_of(fold.validation, before):
+    ids, validated = taught_patients(settings, fold)
+    if sentence := unvalidated(part):
+        context.voice.say(sentence)
+    if known := scans_of(validated, before):
         context.voice.say(
             f"{part.name}: {part.checkpoint} has learnt from, or was chosen on, {len(known)} of the "
-            f"{len(fold.validation)} validation patients: the step kept may suit these better than the tested patients"
+            f"{len(validated)} validation patients: the step kept may suit these better than the tested patients"
         )
-    train, validation = (_examples(context, part, settings, ids) for ids in (fold.train, fold.validation))
+    train, validation = (_examples(context, part, settings, some) for some in (ids, validated))
     model = language_model(context, part, to_train=True)
     bar = context.voice.bar(f"finetune {part.name}-fold-{number}", settings.steps or 0)
     out.mkdir(parents=True, exist_ok=True)
@@ -189,7 +197,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
         "fold": number,
         "learnt_from": sorted(learnt),
     }
-    parts = {"training": train, "validation": validation}
+    parts = {"training": train, "validation": validation} if validation else {"training and validation": train}
     patients = {name: len({one.question.subject.id for one in part}) for name, part in parts.items()}
     patients["test (not seen)"] = len(fold.test)
     left = read_prepared(context.folder)

@@ -20,7 +20,7 @@ from gliobench.study.part import is_folder_name
 from gliobench.study.paths import REPLICATION, unset
 from gliobench.study.replay_parts import Replication
 from gliobench.study.replayed import held_digest
-from gliobench.tasks.prompt import PromptError
+from gliobench.tasks.prompt import PromptError, packaged_prompts
 
 BRATS = "BraTS's own page has them after registration: https://www.med.upenn.edu/cbica/brats2020/data.html"
 RAW_ANSWERS = "clone https://github.com/liufeli2/Healthcare-LLM-Thesis and give --replication FOLDER"
@@ -40,7 +40,7 @@ KINDS = {
     "cohort": Kind("the patients' scans", None, BRATS),
     "split.file": Kind("who is tested and who is learnt from", True, "`gliobench split` writes such a file"),
     "split.exclude": Kind("patients kept for another cohort", None, BRATS),
-    "prompts": Kind("the prompts", True, "the project's own lie in studies/prompts"),
+    "prompts": Kind("the prompts", True, f"those that come with the package are {', '.join(packaged_prompts())}"),
     "weights": Kind("a trained network", False, ANOTHER_RUN),
     "start": Kind("a trained network to learn on from", False, ANOTHER_RUN),
     "python": Kind("an interpreter that has nnU-Net", True, "docs/nnunet.md says how to make one"),

@@ -12,7 +12,6 @@ from gliobench.models.unsloth import Engine
 from gliobench.models.views.view import View
 from gliobench.study.part import (
     Batch,
-    Convention,
     CoordinatesPart,
     Count,
     Name,
@@ -39,6 +38,8 @@ UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 class FinetunePart(Part):
     """How a language model is fine-tuned; see `gliobench.training.finetune.settings.FinetuneSettings`."""
 
+    LATER: ClassVar = frozenset({"patients", "balance_grades"})
+
     engine: Engine | None = None
     method: Literal["lora", "full"] | None = None
     rank: Batch | None = None
@@ -60,6 +61,8 @@ class FinetunePart(Part):
     every: Annotated[Whole, Field(ge=1, le=1024)] | None = None
     min_area_px: Count | None = None
     trim: Annotated[Whole, Field(ge=0, le=1024)] | None = None
+    patients: Literal["training", "all"] | None = None
+    balance_grades: bool | Literal["copies"] | None = None
     tasks: Tasks | None = None
     planes: Planes | None = None
     evaluate_every: Count | None = None
@@ -75,6 +78,13 @@ class FinetunePart(Part):
         return self
 
     @model_validator(mode="after")
+    def _nobody_validates_where_all_are_learnt_from(self) -> Self:
+        unused = [key for key in ("validation_slices", "patience", "metric") if getattr(self, key) is not None]
+        if self.patients == "all" and unused:
+            raise ValueError(f"patients: all leaves nobody to validate on: leave out {' and '.join(unused)}")
+        return self
+
+    @model_validator(mode="after")
     def _unsloth_can_do_it(self) -> Self:
         if self.engine == "unsloth" and self.method == "full":
             raise ValueError("engine unsloth learns adapters here: use method lora, or engine transformers")
@@ -86,6 +96,8 @@ class FinetunePart(Part):
 class ViewPart(Part):
     """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
 
+    LATER: ClassVar = frozenset({"stretch", "coordinates"})
+
     name: Literal["grey", "rgb", "mosaic", "montage"] = "grey"
     modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
     slices: Whole | None = None
@@ -93,8 +105,9 @@ class ViewPart(Part):
     scale: Annotated[Whole, Field(ge=1, le=1000)] = 1
     window: tuple[Real, Real] | None = None
     percentiles: tuple[Real, Real] | None = None
+    stretch: bool = False
     ticks: bool = False
-    coordinates: Convention = CoordinatesPart()
+    coordinates: CoordinatesPart = CoordinatesPart()
 
     @model_validator(mode="before")
     @classmethod
@@ -122,6 +135,7 @@ class LanguageModel(Part):
     """
 
     OPERATION: ClassVar = frozenset({"batch_size", "device_map"})
+    LATER: ClassVar = frozenset({"top_k"})
 
     kind: Literal["vlm"]
     name: Name
@@ -140,7 +154,7 @@ class LanguageModel(Part):
     prompts: Outside | None = None
     temperature: Temperature = 0.0
     top_p: Real = Field(default=1.0, gt=0, le=1)
-    top_k: Whole = Field(default=0, ge=0, le=1_000_000, exclude_if=lambda k: k == 0)  # newer than many runs
+    top_k: Whole = Field(default=0, ge=0, le=1_000_000)
     min_p: Real = Field(default=0.0, ge=0, le=1)
     max_new_tokens: Tokens | None = None
     seed: Seed = 0
@@ -218,6 +232,7 @@ class ServerModel(Part):
     """
 
     OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})
+    LATER: ClassVar = frozenset({"top_k", "min_p"})
 
     kind: Literal["openai"]
     name: Name
@@ -233,7 +248,7 @@ class ServerModel(Part):
     prompts: Outside | None = None
     temperature: Temperature = 0.0
     top_p: Real = Field(default=1.0, gt=0, le=1)
-    top_k: Whole = Field(default=0, ge=0, le=1_000_000, exclude_if=lambda k: k == 0)  # newer than many runs
+    top_k: Whole = Field(default=0, ge=0, le=1_000_000)
     min_p: Real = Field(default=0.0, ge=0, le=1)
     max_new_tokens: Tokens | None = None
     seed: Seed = 0
@@ -292,3 +307,13 @@ def _check_convention(view: ViewPart, written: Sequence[str]) -> None:
 def learns_aggregate(part: Part) -> bool:
     """Whether validation patients teach how a model's slices become a grade, so that they are asked about too."""
     return isinstance(part, LanguageModel | ServerModel) and part.aggregate == "learned" and "grade" in part.tasks
+
+
+def unvalidated(part: Part) -> str | None:
+    """A sentence about a language model that learns from the validation patients too; None for any other."""
+    if not isinstance(part, LanguageModel) or part.finetune is None or part.finetune.patients != "all":
+        return None
+    return (
+        f"{part.name}: learns from training and validation patients alike (`patients: all`): nobody validates it, and "
+        "its last step is kept."
+    )

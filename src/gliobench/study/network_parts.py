@@ -1,11 +1,13 @@
 """Entries of a study file for models that learn from whole patients: 3D networks and the classical baseline."""
 
-from typing import Annotated, Literal, Self
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gliobench.models.networks import NETWORKS
-from gliobench.study.part import Batch, Count, Name, Names, Outside, Part, Rate, Real, Seed, SizeVoxels, Whole
+from gliobench.models.networks import NETWORKS, Intensities
+from gliobench.study.part import Batch, Count, Name, Names, Outside, Part, Rate, Real, Seed, Share, SizeVoxels, Whole
+from gliobench.training.settings import TrainSettings, recipe
 
 ClassName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 
@@ -18,6 +20,8 @@ def check_by(key: str, choice: str, by: str | None) -> None:
 
 class TrainPart(Part):
     """How a network learns, where it departs from its recipe; see `gliobench.training.settings.TrainSettings`."""
+
+    LATER: ClassVar = frozenset({"intensities", "threshold"})
 
     epochs: Count | None = None
     learning_rate: Rate | None = None
@@ -33,6 +37,8 @@ class TrainPart(Part):
     mirror: bool | None = None
     balance_grades: bool | Literal["copies"] | None = None
     keep: Literal["best", "last"] | None = None
+    intensities: Intensities | None = None
+    threshold: Share | None = None
     patch: tuple[SizeVoxels, SizeVoxels, SizeVoxels] | None = None
     validate_every: Count | None = None
     precision: Literal["auto", "float32", "bfloat16"] | None = None
@@ -84,6 +90,22 @@ class NetworkModel(Part):
         if self.crop is not None and task != "grade":
             raise ValueError(f"crop: {self.network} answers the task {task} about whole patients")
         return self
+
+    @model_validator(mode="after")
+    def _augmentation_is_of_z_scores(self) -> Self:
+        for one in train_settings(self):
+            if one.augment and one.intensities != "z-score":
+                raise ValueError(
+                    "train: augment changes brightness in standard deviations, which prepared `intensities` are not: "
+                    "give `augment: false`, or leave out `intensities`"
+                )
+        return self
+
+
+def train_settings(part: NetworkModel) -> list[TrainSettings]:
+    """The network's recipe with what the study file says otherwise; several where it sweeps."""
+    settings = replace(recipe(part.network), **part.train.model_dump(exclude_none=True))
+    return [replace(settings, **choice.model_dump(exclude_none=True)) for choice in part.sweep] or [settings]
 
 
 class NnUNetModel(Part):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -12,7 +12,9 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    SerializerFunctionWrapHandler,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -100,9 +102,21 @@ Source = Annotated[Text, AfterValidator(_can_be_a_path), AfterValidator(_is_a_fo
 
 
 class Part(BaseModel):
-    """A part of a study file; an unknown key is an error, and so is a number that is none or has no end."""
+    """A part of a study file; an unknown key is an error, and so is a number that is none or has no end.
+
+    `LATER`: keys that came later. Left at their default they are not written out, so that fingerprints of runs from
+    before they existed stay as they were.
+    """
+
+    LATER: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=MOST_TEXT)
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        keep = {key for key in fields if key not in self.LATER or getattr(self, key) != fields[key].default}
+        return {key: value for key, value in written(self).items() if key in keep}
 
 
 class CoordinatesPart(Part):
@@ -133,11 +147,8 @@ class CoordinatesPart(Part):
 
     @property
     def as_asked(self) -> bool:
-        """Whether it is what the prompts ask for; it is left out of fingerprints then, as in earlier runs."""
+        """Whether it is what the prompts ask for."""
         return self.to_coordinates().as_asked
-
-
-Convention = Annotated[CoordinatesPart, Field(exclude_if=lambda value: value.as_asked)]
 
 
 class WholeFile(Part):

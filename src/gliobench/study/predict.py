@@ -21,7 +21,13 @@ from gliobench.study.language_parts import LanguageModel, ServerModel, habit, le
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, mask_model
 from gliobench.study.nnunet import nnunet_files, nnunet_inputs
 from gliobench.study.outside import BY_CONTENT, contents
-from gliobench.study.questions import patient_questions, repeated_questions, slice_questions, without_truth
+from gliobench.study.questions import (
+    patient_questions,
+    repeated_questions,
+    slice_questions,
+    without_slices,
+    without_truth,
+)
 from gliobench.study.replayed import check_held, held_digest, replayed_model
 from gliobench.study.train import trained_files, training_inputs
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
@@ -38,6 +44,9 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
         raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
     for sentence in without_truth([context.subjects[id] for id in context.tested], context.study.tasks):
         context.voice.say(sentence)
+    if context.study.slices.by is None:  # else they are known once another model has chosen them
+        for sentence in without_slices(context):
+            context.voice.say(sentence)
     # Whose masks say where others look goes first, and of these who chooses slices; who is prompted with another's
     # answers goes last.
     by, looked_at = context.study.slices.by, {mask_model(part) for part in parts}

@@ -30,6 +30,20 @@ def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> 
             yield f"{task}: {count} have not {needed} and are not asked ({shown})"
 
 
+def without_slices(context: Context) -> Iterator[str]:
+    """A sentence for each plane in which `trim` leaves some test patients no slice to be asked about."""
+    part = context.study.slices
+    for plane in part.planes if part.trim else ():
+        slices = asked_slices(context, plane)
+        none = [id for id, indices in slices.items() if not indices]
+        if none:
+            shown = ", ".join(none[:5]) + (", …" if len(none) > 5 else "")
+            yield (
+                f"{plane}: {len(none)} of {len(slices)} test patients have no slice left after `trim: {part.trim}`, "
+                f"and stand in no figure of slices ({shown})"
+            )
+
+
 def asked_slices(context: Context, plane: Plane, ids: Sequence[str] | None = None) -> dict[str, list[int]]:
     """Slice indices by patient, as the study selects them; of the test patients where no `ids` are given."""
     part = context.study.slices
@@ -47,6 +61,7 @@ def asked_slices(context: Context, plane: Plane, ids: Sequence[str] | None = Non
             part.select,
             every=part.every,
             min_area_px=part.min_area_px,
+            trim=part.trim,
             predicted=found[id].voxels if id in found else None,
         )
     return slices

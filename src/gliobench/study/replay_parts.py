@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from gliobench.grid.frame import Plane
 from gliobench.study.config import read_file, read_whole
-from gliobench.study.part import Convention, CoordinatesPart, Name, Outside, Part, Real, WholeFile
+from gliobench.study.part import CoordinatesPart, Name, Outside, Part, Real, WholeFile
 from gliobench.study.paths import resolved
 
 
@@ -21,7 +21,7 @@ class ReplayPart(Part):
     answers: Outside
     task: Literal["grade", "centre", "box", "polygon"]
     plane: Plane = "axial"
-    coordinates: Convention = CoordinatesPart()
+    coordinates: CoordinatesPart = CoordinatesPart()
     sampling: str = ""
     optional: bool = False
 

@@ -24,10 +24,10 @@ from gliobench.study.conventions import suspicions
 from gliobench.study.finetune import CHECKS
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
-from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel, habit
+from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel, habit, unvalidated
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, mask_model
 from gliobench.study.outlines import outlines
-from gliobench.study.questions import without_truth
+from gliobench.study.questions import without_slices, without_truth
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
 from gliobench.study.vision_parts import TRUTH, UNTRAINED_VISION, EncoderModel, SegmenterModel
@@ -221,6 +221,7 @@ def _notes(context: Context) -> Iterator[str]:
     elif len(context.folds) > 1:
         count = len(context.folds)
         yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
+    yield from filter(None, map(unvalidated, context.study.models))
     if _lacks_classical(context):
         yield "Grade networks stand here without the classical baseline that is hard to beat: add `kind: classical`."
     for part in context.study.models:
@@ -228,6 +229,7 @@ def _notes(context: Context) -> Iterator[str]:
             yield f"{part.name} looks where {by} found the tumour, in everybody by a model that did not learn from him."
     yield from suspicions(context)
     yield from context.cohort_notes
+    yield from without_slices(context)
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
         if isinstance(part, SegmenterModel | EncoderModel):

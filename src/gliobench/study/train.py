@@ -3,9 +3,7 @@
 import math
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gliobench.cohort.patients import scans_of
 from gliobench.grid.prepared import PreparedSubject
@@ -15,13 +13,11 @@ from gliobench.models.networks import NETWORKS
 from gliobench.models.trained import DESCRIPTION, WEIGHTS, read_description
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
-from gliobench.study.network_parts import NetworkModel, NnUNetModel
+from gliobench.study.network_parts import NetworkModel, NnUNetModel, train_settings
 from gliobench.study.nnunet import train_nnunet
 from gliobench.study.questions import can_be_asked
 from gliobench.study.shown import shown
-
-if TYPE_CHECKING:
-    from gliobench.training.settings import TrainSettings
+from gliobench.training.settings import TrainSettings, recorded
 
 SWEEP, CURVES = "sweep.json", "curves.csv"
 
@@ -50,22 +46,12 @@ def trained_files(out: Path) -> list[Path]:
     return [out / WEIGHTS, out / DESCRIPTION, out / CURVES]
 
 
-def train_settings(part: NetworkModel) -> list["TrainSettings"]:
-    """The network's recipe with what the study file says otherwise; several where it sweeps."""
-    from gliobench.training.settings import recipe
-
-    settings = replace(recipe(part.network), **part.train.model_dump(exclude_none=True))
-    return [replace(settings, **choice.model_dump(exclude_none=True)) for choice in part.sweep] or [settings]
-
-
 def training_inputs(context: Context, part: NetworkModel, fold: Fold) -> str:
     """Fingerprint of everything that decides a network's weights."""
     return _inputs(context, part, fold, train_settings(part))
 
 
-def _inputs(context: Context, part: NetworkModel, fold: Fold, settings: Sequence["TrainSettings"]) -> str:
-    from gliobench.training.settings import recorded
-
+def _inputs(context: Context, part: NetworkModel, fold: Fold, settings: Sequence[TrainSettings]) -> str:
     learn, validate = _patients(context, part, fold)
     return fingerprint(
         network=part.network,
@@ -105,9 +91,7 @@ def _train(context: Context, part: NetworkModel, number: int, fold: Fold) -> Non
         context.voice.say(f"{name}: choice {best} of {len(settings)} is the best on the validation patients")
 
 
-def _choice(
-    context: Context, part: NetworkModel, fold: Fold, settings: "TrainSettings", stage: str, out: Path
-) -> float:
+def _choice(context: Context, part: NetworkModel, fold: Fold, settings: TrainSettings, stage: str, out: Path) -> float:
     """Train one choice of a sweep; its validation metric, minus infinity where it diverges."""
     from gliobench.training.errors import DivergedError
 
@@ -119,7 +103,7 @@ def _choice(
     return float(read_description(out)["validation_metric"])
 
 
-def _fit(context: Context, part: NetworkModel, fold: Fold, settings: "TrainSettings", stage: str, out: Path) -> None:
+def _fit(context: Context, part: NetworkModel, fold: Fold, settings: TrainSettings, stage: str, out: Path) -> None:
     from gliobench.training.fit import EpochReport, fit_network
     from gliobench.training.logs import close_logs, log_epoch, open_logs
 

@@ -1,4 +1,5 @@
-"""The words a task is asked in: the project's own, one text file a task, or a reader's own file."""
+"""The words a task is asked in: the project's own, one text file a task; a set that comes with the package under a
+name; or a reader's own file."""
 
 import hashlib
 from collections.abc import Mapping
@@ -40,6 +41,20 @@ def own_prompt(task: str) -> Prompt:
     head, _, text = files("gliobench.tasks").joinpath("prompts", f"{task}.txt").read_text("utf-8").partition("\n")
     _, version, _, max_new_tokens = head.split()
     return Prompt(task, version, text.strip(), int(max_new_tokens))
+
+
+def packaged_prompts() -> dict[str, Path]:
+    """The files of prompts that come with the package, by name."""
+    found = Path(str(files("gliobench.tasks"))).joinpath("prompts").glob("*.yaml")
+    return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
+
+
+def named_prompts(path: Path) -> Path | None:
+    """The packaged file that `path` names, such as `reference-study` or `reference-study#grade`; None where it names
+    none. The name comes before a file of one's own that is called so."""
+    name, _, key = str(path).partition("#")
+    found = packaged_prompts().get(name)
+    return found and found.with_name(f"{found.name}#{key}" if key else found.name)
 
 
 def read_prompt_file(path: Path | str, task: str, key: str | None = None) -> Prompt:

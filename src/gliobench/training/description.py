@@ -20,6 +20,7 @@ def describe(job: Job, state: Progress, decisions: Sequence[Decision]) -> None:
         "regions": job.regions,
         "shape": job.train[0].shape,
         "mirror": job.settings.augment,
+        "intensities": job.settings.intensities,
         "window": job.window,
         "decisions": [asdict(decision) for decision in decisions],
         "best_epoch": state.best_epoch,

@@ -174,8 +174,7 @@ def _set_up(job: Job, fabric: Fabric) -> Learner:
     """The network in channels-last order, some 1.9 times faster on a CPU, with its average and its optimiser."""
     settings = job.settings
     fabric.seed_everything(settings.seed, verbose=False)
-    outputs = len(REGION_SETS[job.regions]) if NETWORKS[job.network].task == "mask" else 1
-    module = NETWORKS[job.network].build(job.train[0].shape, outputs)
+    module = NETWORKS[job.network].build(job.train[0].shape, _outputs(job))
     if job.start is not None:
         restore(module, load_file(job.start / WEIGHTS))
     module = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
@@ -185,6 +184,10 @@ def _set_up(job: Job, fabric: Fabric) -> Learner:
     module, optimiser = fabric.setup(module, optimiser)
     averaged = AveragedModel(module.module, avg_fn=_average(settings.ema), use_buffers=True)
     return Learner(fabric, module, averaged, optimiser)
+
+
+def _outputs(job: Job) -> int:
+    return len(REGION_SETS[job.regions]) if NETWORKS[job.network].task == "mask" else 1
 
 
 def _precision(asked: _Asked) -> Any:
@@ -262,7 +265,7 @@ def _validate(job: Job, learner: Learner) -> tuple[float, float]:
     targets = [fabric.to_device(job.goal.target(subject)) for subject in job.validation]
     logits = []
     for subject in job.validation:
-        image = as_input(subject.image)[None].contiguous(memory_format=torch.channels_last_3d)
+        image = as_input(subject.image, job.settings.intensities)[None].contiguous(memory_format=torch.channels_last_3d)
         with fabric.autocast():
             logits.append(raw_logits(module, fabric.to_device(image), job.window)[0].float())
     losses = [job.goal.loss(one[None], target[None]).item() for one, target in zip(logits, targets, strict=True)]
@@ -270,20 +273,23 @@ def _validate(job: Job, learner: Learner) -> tuple[float, float]:
 
 
 def _decide(job: Job, learner: Learner) -> list[Decision]:
-    """Threshold, smallest part and calibration for each output, by the best weights on the validation patients."""
+    """Threshold, smallest part and calibration for each output: by the weights that are kept on the validation
+    patients, unless the settings say the threshold."""
+    outputs = _outputs(job)
+    if job.settings.threshold is not None:
+        return [Decision(job.settings.threshold)] * outputs
     module = learner.averaged.module
     restore(module, load_tensors(job.out / WEIGHTS)[0])
     module.eval()
+    images = (as_input(subject.image, job.settings.intensities) for subject in job.validation)
     given = [
-        probabilities(module, as_input(subject.image), mirror=job.settings.augment, window=job.window).cpu().numpy()
-        for subject in job.validation
+        probabilities(module, image, mirror=job.settings.augment, window=job.window).cpu().numpy() for image in images
     ]
     truth = [job.goal.target(subject).numpy() > 0 for subject in job.validation]
     if NETWORKS[job.network].task == "grade":
         return [decide_grades(np.concatenate(given).astype(np.float64), np.concatenate(truth))]
     voxel_mm3 = [float(np.prod(subject.spacing_mm)) for subject in job.validation]
-    places = range(len(REGION_SETS[job.regions]))
-    return [decide_region([one[p] for one in given], [one[p] for one in truth], voxel_mm3) for p in places]
+    return [decide_region([one[p] for one in given], [one[p] for one in truth], voxel_mm3) for p in range(outputs)]
 
 
 def _last_judgement(state: Progress) -> tuple[float, float]:

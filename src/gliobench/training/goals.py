@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from monai.losses import DiceLoss
@@ -40,7 +41,10 @@ def make_goal(task: str, regions: Sequence[RegionName], settings: TrainSettings)
         assert subject.labels is not None
         return torch.stack([torch.from_numpy(region_mask(subject.labels, region)).float() for region in regions])
 
-    return Goal(target, lambda logits, targets: _over_heads(loss, logits, targets), _judge_masks)
+    thresholds = THRESHOLDS if settings.threshold is None else (settings.threshold,)
+    return Goal(
+        target, lambda logits, targets: _over_heads(loss, logits, targets), partial(_judge_masks, thresholds=thresholds)
+    )
 
 
 def _grade(subject: PreparedSubject) -> Tensor:
@@ -73,20 +77,20 @@ def _judge_grades(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
     return -functional.binary_cross_entropy_with_logits(torch.stack(list(logits)), torch.stack(list(targets))).item()
 
 
-def _judge_masks(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
+def _judge_masks(logits: Sequence[Tensor], targets: Sequence[Tensor], thresholds: Sequence[float]) -> float:
     """Dice, the mean over patients and regions, at the threshold where it is best."""
     regions = zip(torch.cat(list(logits)), torch.cat(list(targets)), strict=True)
-    return float(torch.tensor([dice_by_threshold(*region) for region in regions]).mean(dim=0).max())
+    return float(torch.tensor([dice_by_threshold(*region, thresholds) for region in regions]).mean(dim=0).max())
 
 
-def dice_by_threshold(logits: Tensor, target: Tensor) -> list[float]:
-    """Dice at each of `THRESHOLDS`, from one histogram of the probabilities instead of a pass for each.
+def dice_by_threshold(logits: Tensor, target: Tensor, thresholds: Sequence[float] = THRESHOLDS) -> list[float]:
+    """Dice at each of the ascending thresholds, from one histogram of the probabilities instead of a pass for each.
 
     Both of one shape. Where truth and answer are empty: 1.
     """
-    edges = torch.tensor(THRESHOLDS, device=logits.device)
+    edges = torch.tensor(thresholds, device=logits.device)
     bins = torch.bucketize(torch.sigmoid(logits).flatten(), edges, right=True)
-    count = len(THRESHOLDS) + 1
+    count = len(thresholds) + 1
     marked = torch.bincount(bins, minlength=count).double().flip(0).cumsum(0).flip(0)[1:]
     hits = torch.bincount(bins[target.flatten() > 0], minlength=count).double().flip(0).cumsum(0).flip(0)[1:]
     total = marked + target.sum().double()

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from gliobench.models.networks import Intensities
+
 Shape = tuple[int, int, int]
 
 
@@ -20,6 +22,9 @@ class TrainSettings:
     `balance_grades`: each grade is drawn as often as the other, in as many draws as there are patients; `copies`: in
     twice as many as the commoner grade has, so that the rarer is drawn again and nobody is left out.
     `keep`: the weights of the epoch that validates best, or of the last, where `patience` ends nothing early.
+    `intensities`: what is seen of a patient (`gliobench.models.networks.input.as_input`).
+    `threshold`: a voxel or a patient is positive from this probability on, which is then not calibrated, and no part of
+    a mask is dropped; None: validation patients choose all of this.
     `patch`: masks are learnt from cubes of this shape (D, H, W) and answered by a sliding window; None takes the whole
     grid. `validate_every`: epochs between judgements; the last epoch is always judged.
     `precision` "auto": bfloat16 where the hardware multiplies it. `device` "auto" takes a GPU where there is one;
@@ -40,6 +45,8 @@ class TrainSettings:
     mirror: bool = True
     balance_grades: bool | Literal["copies"] = False
     keep: Literal["best", "last"] = "best"
+    intensities: Intensities = "z-score"
+    threshold: float | None = None
     patch: Shape | None = None
     validate_every: int = 1
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -56,7 +63,12 @@ def draws(grades: Sequence[int | None], settings: TrainSettings) -> int:
     return max(counts) * len(counts) + grades.count(None)
 
 
-LATER = ("mirror", "keep")  # keys that came later: at their default they mean what was meant before
+LATER = (
+    "mirror",
+    "keep",
+    "intensities",
+    "threshold",
+)  # keys that came later: at their default they mean what was meant before
 
 
 def recorded(settings: TrainSettings) -> dict[str, Any]:
@@ -79,10 +91,13 @@ _STUDY = TrainSettings(
     augment=False,
     precision="float32",  # bfloat16 makes these narrow networks slower
 )
+_STUDY_GRADES = replace(_STUDY, learning_rate=1e-4, batch_size=4, balance_grades=True)
 
 RECIPES: Mapping[str, TrainSettings] = {
     "mask-segmenter": _STUDY,
-    "grade-classifier": replace(_STUDY, learning_rate=1e-4, batch_size=4, balance_grades=True),
+    "mask-segmenter-as-coded": _STUDY,
+    "grade-classifier": _STUDY_GRADES,
+    "grade-classifier-as-coded": _STUDY_GRADES,
     "grade-resnet": TrainSettings(epochs=60, learning_rate=5e-4, batch_size=8, patience=20, balance_grades=True),
     "grade-densenet": TrainSettings(epochs=60, learning_rate=5e-4, batch_size=8, patience=20, balance_grades=True),
 }

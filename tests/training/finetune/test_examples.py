@@ -3,12 +3,12 @@
 from collections import Counter
 
 import numpy as np
-import pytest
-import torch
 from tests.training.finetune.made import patient
 
 from gliobench.tasks.geometry import Grade, Point
-from gliobench.training.finetune.examples import BalancedSampler, Example, slice_examples, spread_out, weights
+from gliobench.training.finetune.examples import EpochSampler, Example, kinds, slice_examples, spread_out
+from gliobench.training.finetune.fit import total_steps
+from gliobench.training.finetune.settings import FinetuneSettings, draws, recorded
 
 
 def test_answers_are_the_truth_of_the_slice_and_none_between_two_lesions(examples: list[Example]) -> None:
@@ -25,28 +25,62 @@ def test_answers_are_the_truth_of_the_slice_and_none_between_two_lesions(example
 
 
 def test_both_grades_and_all_tasks_are_drawn_alike_whatever_their_number() -> None:
-    three_to_one = slice_examples([patient(n) for n in (1, 3, 5, 2)], ("grade", "centre"), ("axial",))
-    of_kind = weights(three_to_one)
-    for grade in (0, 1):
-        shares = [
-            w for w, one in zip(of_kind.tolist(), three_to_one, strict=True) if one.question.subject.grade == grade
-        ]
-        assert sum(shares) == pytest.approx(2)  # of each task 1
-    sampler = BalancedSampler(of_kind.repeat(50), seed=3)
-    drawn = Counter(three_to_one[place % len(three_to_one)].question.subject.grade for place in sampler)
-    assert len(sampler) == 50 * len(three_to_one) == sum(drawn.values())
-    assert abs(drawn[0] / len(sampler) - 0.5) < 0.04
+    three_to_one = kinds(slice_examples([patient(n) for n in (1, 3, 5, 2)], ("grade", "centre"), ("axial",))) * 50
+    sampler = EpochSampler(three_to_one, FinetuneSettings(seed=3))
+    drawn = Counter(three_to_one[place] for place in sampler)
+    assert len(sampler) == 50 * 4 * 4 * 2 == sum(drawn.values())  # four slices of four patients, two tasks
+    assert all(abs(drawn[task, grade] / len(sampler) - 0.25) < 0.04 for task in ("grade", "centre") for grade in (0, 1))
+
+
+def test_copies_make_the_rarer_grade_as_frequent_and_leave_no_slice_out() -> None:
+    """Five HGG slices and two LGG: ten draws, each HGG slice once, one LGG slice twice and one three times."""
+    of_seven: list[tuple[str, int | None]] = [("grade", 1)] * 5 + [("grade", 0)] * 2
+    sampler = EpochSampler(of_seven, FinetuneSettings(balance_grades="copies"))
+    assert len(sampler) == 10
+    orders = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        orders.append(list(sampler))
+        counts = Counter(orders[-1])
+        assert [counts[place] for place in range(5)] == [1] * 5
+        assert sorted((counts[5], counts[6])) == [2, 3]
+    assert len(set(map(tuple, orders))) == 3
+    assert orders[0] != sorted(orders[0])
+
+
+def test_unbalanced_each_question_comes_once() -> None:
+    of_seven: list[tuple[str, int | None]] = [("grade", 1)] * 5 + [("grade", 0)] * 2
+    order = list(EpochSampler(of_seven, FinetuneSettings(balance_grades=False)))
+    assert sorted(order) == list(range(7)) != order
+
+
+def test_the_studys_epoch_is_178_steps() -> None:
+    """Its notebook counts 1114 + 315 LGG and 4564 + 1125 HGG slices of its 310 patients, `trim: 20`; LGG are copied up
+    to the 5689 of HGG, and a step takes 4 x 16: 2 x 5689 / 64 = 177.8."""
+    settings = FinetuneSettings(patients="all", balance_grades="copies", trim=20, batch_size=16, accumulation=4)
+    of_epoch = draws([1114 + 315, 4564 + 1125], settings)
+    assert of_epoch == 11378
+    assert total_steps(settings, int(of_epoch)) == 178
+    # By weights an epoch has as many draws as there are slices: 7118 / 64 = 111.2.
+    assert total_steps(settings, int(draws([1429, 5689], FinetuneSettings()))) == 112
 
 
 def test_an_epochs_order_follows_from_seed_and_number_alone() -> None:
-    sampler = BalancedSampler(torch.ones(40), seed=1)
+    alike: list[tuple[str, int | None]] = [("grade", 1)] * 40
+    sampler = EpochSampler(alike, FinetuneSettings(seed=1))
     first = list(sampler)
     sampler.set_epoch(1)
     second = list(sampler)
     assert second != first
-    later = BalancedSampler(torch.ones(40), seed=1)
+    later = EpochSampler(alike, FinetuneSettings(seed=1))
     later.set_epoch(1)
     assert list(later) == second
+
+
+def test_what_earlier_trainings_go_on_from_is_known_by_the_settings_that_they_had() -> None:
+    assert not {"patients", "balance_grades", "trim"} & set(recorded(FinetuneSettings()))
+    assert recorded(FinetuneSettings(patients="all"))["patients"] == "all"
+    assert recorded(FinetuneSettings(balance_grades=False))["balance_grades"] is False
 
 
 def test_a_few_validation_slices_are_of_all_patients_and_tasks(examples: list[Example]) -> None:

@@ -1,5 +1,6 @@
 """A fine-tuning leaves what it learnt, says what was checked, and ends the same after an interruption."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +135,54 @@ def test_one_that_was_over_takes_no_step_more(
     again = fit(checkpoints["idefics3"], here, examples, settings, stop_at=first.steps + 1)
     assert (again.steps, again.best, again.figures) == (first.steps, first.best, first.figures)
     assert (here / "adapter_model.safetensors").read_bytes() == left
+
+
+def test_with_nobody_to_validate_the_last_step_is_kept_and_an_interruption_changes_nothing(
+    checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path
+) -> None:
+    folder = checkpoints["idefics3"]
+    settings = replace(SETTINGS, patients="all", balance_grades="copies", steps=5)  # the last is no multiple of two
+
+    def learn(out: Path, stop_at: int = 0) -> Finetuned:
+        def progress(step: int, steps: int) -> None:
+            if step == stop_at:
+                raise InterruptedError
+
+        return finetune(asked(folder), examples, [], out, settings, score=score, progress=progress)
+
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    found = learn(whole)
+    assert (found.steps, found.best, dict(found.figures)) == (5, 5, {})
+    assert [str(verdict)[:4] for verdict in found.verdicts] == ["PASS"] * 4, found.verdicts
+    assert "6 training, 0 validation" in found.verdicts[-1].found
+    curves = pd.read_csv(whole / "curves.csv")
+    assert curves["step"].tolist() == [2, 4]
+    assert curves["train_loss"].iloc[1] < curves["train_loss"].iloc[0]
+    assert curves["seconds"].is_monotonic_increasing
+    assert curves[["validation_loss", "validation_metric"]].isna().all(axis=None)
+    with pytest.raises(InterruptedError):
+        learn(again, stop_at=3)
+    learn(again)
+    assert same_weights(whole, again)
+    shutil.rmtree(whole / "steps" / "checkpoint-2", ignore_errors=True)
+    for left in ("adapter_model.safetensors", "curves.csv"):
+        (whole / left).unlink()
+    learn(whole)  # killed behind the last step: its state is all that is left
+    assert same_weights(whole, again)
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    first, second = (load_file(out / "adapter_model.safetensors") for out in (one, other))
+    return all(torch.equal(first[name], second[name]) for name in first | second)
+
+
+def test_a_training_of_all_that_diverges_leaves_no_adapter(
+    checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, patients="all", learning_rate=1e30, steps=3)
+    with pytest.raises(DivergedError, match="lower learning_rate"):
+        finetune(asked(checkpoints["idefics3"]), examples, [], tmp_path, settings, score=score)
+    assert not list(tmp_path.glob("adapter*"))
 
 
 def test_other_settings_do_not_go_on_from_these(

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import nn
 
 Shape = tuple[int, int, int]
+Intensities = Literal["z-score", "prepared"]  # what a network is shown of a patient: see `networks.input`
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,18 @@ def _study_segmenter(shape: Shape, outputs: int) -> "nn.Module":
     return MaskSegmenter(outputs)
 
 
+def _study_classifier_as_coded(shape: Shape, outputs: int) -> "nn.Module":
+    from gliobench.models.networks.reference_study import GradeClassifier
+
+    return GradeClassifier(shape, hidden_relu=False)
+
+
+def _study_segmenter_as_coded(shape: Shape, outputs: int) -> "nn.Module":
+    from gliobench.models.networks.reference_study import MaskSegmenter
+
+    return MaskSegmenter(outputs, last_kernel=3)
+
+
 def _monai(function: str) -> Callable[[Shape, int], "nn.Module"]:
     """A function of `networks.monai`, imported when it is wanted: MONAI takes seconds."""
 
@@ -47,7 +60,9 @@ def _monai(function: str) -> Callable[[Shape, int], "nn.Module"]:
 
 NETWORKS = {
     "grade-classifier": Network("grade", _study_classifier),
+    "grade-classifier-as-coded": Network("grade", _study_classifier_as_coded),
     "mask-segmenter": Network("mask", _study_segmenter),
+    "mask-segmenter-as-coded": Network("mask", _study_segmenter_as_coded),
     "segresnet": Network("mask", _monai("segresnet")),
     "dynunet": Network("mask", _monai("dynunet")),
     "grade-resnet": Network("grade", _monai("grade_resnet")),

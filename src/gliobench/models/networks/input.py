@@ -5,12 +5,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gliobench.models.networks import Intensities
+
 GREYS = 256
 SMALLEST_DEVIATION = 1e-6
 
 
-def as_input(image: NDArray[np.uint8]) -> Tensor:
-    """(4, D, H, W) uint8 to float32 with, in each modality, mean 0 and deviation 1 over the brain, 0 outside it."""
+def as_input(image: NDArray[np.uint8], intensities: Intensities = "z-score") -> Tensor:
+    """A patient (4, D, H, W) uint8 as float32, 0 outside the brain.
+
+    `z-score`: in each modality mean 0 and deviation 1 over the brain. `prepared`: the greys as they were prepared,
+    divided by 255: with the grid's preset `study`, which equalises, the values that the reference study's networks saw.
+    """
+    if intensities == "prepared":
+        return torch.from_numpy(np.asarray(image).astype(np.float32) / (GREYS - 1))
     voxels = np.empty(image.shape, np.float32)
     for standardised, modality in zip(voxels, np.asarray(image), strict=True):
         np.take(_by_grey(np.bincount(modality.ravel(), minlength=GREYS)), modality, out=standardised, mode="clip")

@@ -14,10 +14,10 @@ class GradeClassifier(nn.Module):
     """The reference study's classifier: two convolutions, two dense layers, one logit.
 
     In: (N, 4, D, H, W) float32. Out: (N, 1) logits of HGG. Convolutions k3 p1, 4 -> 8 -> 16 filters, each with ReLU and
-    max-pooling by 2; then 128 hidden units with ReLU, as its report says; its code has none there.
+    max-pooling by 2; then 128 hidden units with ReLU, as its report says, or without, as its code has them.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, *, hidden_relu: bool = True) -> None:
         super().__init__()
         widths = (len(MODALITIES), 8, 16)
         layers: list[nn.Module] = []
@@ -25,8 +25,9 @@ class GradeClassifier(nn.Module):
             layers += [nn.Conv3d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool3d(2)]
         self.features = nn.Sequential(*layers)
         depth, height, width = (size // 4 for size in shape)
+        between = nn.ReLU() if hidden_relu else nn.Identity()
         self.head = nn.Sequential(
-            nn.Flatten(), nn.Linear(widths[-1] * depth * height * width, 128), nn.ReLU(), nn.Linear(128, 1)
+            nn.Flatten(), nn.Linear(widths[-1] * depth * height * width, 128), between, nn.Linear(128, 1)
         )
 
     def forward(self, image: Tensor) -> Tensor:
@@ -37,17 +38,18 @@ class GradeClassifier(nn.Module):
 class MaskSegmenter(nn.Module):
     """The reference study's segmenter: two convolutions, a bottleneck, two transposed convolutions.
 
-    In: (N, 4, D, H, W) float32. Out: (N, regions, D, H, W) logits, of exactly the input's shape.
+    In: (N, 4, D, H, W) float32. Out: (N, regions, D, H, W) logits, of exactly the input's shape. `last_kernel`: of
+    the last convolution, in voxels a side; its code has 3 (91,921 weights with one region).
     """
 
-    def __init__(self, regions: int = 1) -> None:
+    def __init__(self, regions: int = 1, *, last_kernel: int = 1) -> None:
         super().__init__()
         self.down1 = nn.Conv3d(len(MODALITIES), 16, 3, padding=1)
         self.down2 = nn.Conv3d(16, 32, 3, padding=1)
         self.bottleneck = nn.Conv3d(32, 64, 3, padding=1)
         self.up1 = nn.ConvTranspose3d(64, 32, 2, stride=2)
         self.up2 = nn.ConvTranspose3d(32, 16, 2, stride=2)
-        self.out = nn.Conv3d(16, regions, 1)
+        self.out = nn.Conv3d(16, regions, last_kernel, padding=last_kernel // 2)
         self.pool = nn.MaxPool3d(2)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from gliobench.models.views.coordinates import enlarge, enlarged_frame, reduce
 from gliobench.models.views.layout import Grid, Layout, Panel
 from gliobench.models.views.registry import LAYOUTS
 from gliobench.models.views.ticks import with_ticks
-from gliobench.models.views.window import windowed
+from gliobench.models.views.window import stretched, windowed
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Value
 
@@ -40,9 +40,11 @@ class View:
     `name`: one of `LAYOUTS`. `modalities`: instead of the layout's own, as many as it has. `slices`: of a montage,
     and `step`: how far apart those lie. `scale`: every pixel of the slice is shown as scale x scale equal ones
     (nearest neighbour). `window`: greys (1 to 255) that become the darkest and the brightest; `percentiles`: the same,
-    as percentiles of the modality's greys in the brain of the whole volume. `ticks`: rows and columns are counted
-    along the edges of each panel, in a margin. `coordinates`: how the model counts in what it is shown, which has to be
-    one plain picture where that is not as asked. Raises ModelError for anything that cannot be.
+    as percentiles of the modality's greys in the brain of the whole volume. `stretch`: each slice by itself from its
+    darkest pixel, which becomes 0, to its brightest, 255, so that slices of a patient are not to one scale. `ticks`:
+    rows and columns are counted along the edges of each panel, in a margin. `coordinates`: how the model counts in what
+    it is shown, which has to be one plain picture where that is not as asked. Raises ModelError for anything that
+    cannot be.
     """
 
     name: str = "grey"
@@ -52,6 +54,7 @@ class View:
     scale: int = 1
     window: tuple[float, float] | None = None
     percentiles: tuple[float, float] | None = None
+    stretch: bool = False
     ticks: bool = False
     coordinates: Coordinates = AS_ASKED
 
@@ -68,13 +71,13 @@ class View:
             raise ModelError(f"view {self.name} shows no neighbouring slices: leave out step")
         if self.step < 1 or self.scale < 1:
             raise ModelError(f"view: scale and step must be 1 or more, got {self.scale} and {self.step}")
-        if self.window and self.percentiles:
-            raise ModelError("view: give window or percentiles, not both")
         if not self.coordinates.as_asked and (self.ticks or len(self._grid) > 1 or len(self._grid[0]) > 1):
             raise ModelError(
                 "view: coordinates are those of a model that counts over all of its picture: show it one slice, "
                 "without ticks or other panels"
             )
+        if sum(map(bool, (self.window, self.percentiles, self.stretch))) > 1:
+            raise ModelError("view: give one of window, percentiles and stretch")
         for key, most in (("window", 255), ("percentiles", 100)):
             low, high = getattr(self, key) or (0, most)
             if not 0 <= low < high <= most:
@@ -90,6 +93,7 @@ class View:
             "scale": self.scale if self.scale > 1 else None,
             "window": self.window and "{:g}-{:g}".format(*self.window),
             "percentiles": self.percentiles and "{:g}-{:g}".format(*self.percentiles),
+            "stretch": "yes" if self.stretch else None,
             "ticks": "yes" if self.ticks else None,
         }
         said = [f"{key} {value}" for key, value in options.items() if value]
@@ -169,6 +173,8 @@ class View:
         if not 0 <= index < subject.shape[INDEX_AXIS[frame.plane]]:
             return np.zeros(frame.shape, dtype=np.uint8)
         image = grey_slice(subject, modality, frame.plane, index)
+        if self.stretch:
+            return stretched(image)
         return windowed(image, subject.image[MODALITIES.index(modality)], self.window, self.percentiles)
 
 

@@ -25,8 +25,16 @@ def windowed(
     share = (np.arange(256) - low) / max(high - low, 1)
     table: NDArray[np.uint8] = (1.5 + 254 * np.clip(share, 0, 1)).astype(np.uint8)
     table[0] = 0
-    stretched: NDArray[np.uint8] = table[image]
-    return stretched
+    shown: NDArray[np.uint8] = table[image]
+    return shown
+
+
+def stretched(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A slice's greys from its own least to its own greatest, as 0 to 255, fractions cut off as the reference study's
+    code cuts them; 0 where all are equal."""
+    least, greatest = int(image.min()), int(image.max())
+    grey = 255 * (image.astype(np.int32) - least) // max(greatest - least, 1)
+    return grey.astype(np.uint8)
 
 
 def _percentile(counts: NDArray[np.intp], share: float) -> float:

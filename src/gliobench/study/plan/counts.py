@@ -200,16 +200,18 @@ def _slices(
         exact = {plane: asked_slices(context, plane, ids) for plane in part.planes}
         return {plane: {id: float(len(one)) for id, one in found.items()} for plane, found in exact.items()}, "counted"
     preset = "all brain" if part.select == "brain" else context.study.grid.preset
-    numbers = {plane: assumed_slices(context.study, preset, plane, part.every) for plane in part.planes}
+    numbers = {plane: assumed_slices(context.study, preset, plane, part.every, part.trim) for plane in part.planes}
     if any(isinstance(model, LanguageModel | ServerModel | SegmenterModel) for model in context.study.models):
         shown = ", ".join(f"{plane} {number:.1f}" for plane, number in numbers.items())
         said.append(f"Slices a patient, as of real BraTS patients on the grid `{context.study.grid.preset}`: {shown}.")
     return {plane: dict.fromkeys(ids, number) for plane, number in numbers.items()}, "estimate"
 
 
-def assumed_slices(study: Study, preset: str, plane: Plane, every: int) -> float:
-    """How many slices of a plane hold tumour in a patient on a grid of that preset, on average."""
-    return study.grid.shape[INDEX_AXIS[plane]] * TUMOUR_SHARE.get(preset, {}).get(plane, CROP_SHARE) / every
+def assumed_slices(study: Study, preset: str, plane: Plane, every: int, trim: int) -> float:
+    """How many slices of a plane hold tumour in a patient on a grid of that preset, on average: every `every`-th,
+    without `trim` at either end."""
+    whole = study.grid.shape[INDEX_AXIS[plane]] * TUMOUR_SHARE.get(preset, {}).get(plane, CROP_SHARE)
+    return max(whole - 2 * trim, 0) / every
 
 
 def first_folds(counts: Counts) -> list[Fold]:

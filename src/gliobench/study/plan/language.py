@@ -1,5 +1,6 @@
 """What it takes to ask a language model: tokens, memory, time and money."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -187,17 +188,25 @@ def _in_process(
 
 def finetune_step(context: Context, part: LanguageModel, counts: Counts, here: Hardware, there: Hardware) -> Step:
     """The stage `finetune` of one language model, an adapter or all weights, over all folds that it learns from."""
-    from gliobench.study.finetune import finetune_settings
+    from gliobench.study.finetune import finetune_settings, taught_patients
+    from gliobench.training.finetune.settings import draws
 
     settings = finetune_settings(part)
     planes = settings.planes or context.study.slices.planes
     tasks = taught_tasks(context, part)
-    whole = [assumed_slices(context.study, context.study.grid.preset, plane, every=1) for plane in planes]
-    slices = sum(max(found - 2 * settings.trim, 0) / settings.every for found in whole)
-    taught = [[counts.patients[id].teaches_about_slices(tasks) for id in fold.train] for fold in first_folds(counts)]
-    learners = max((sum(number > 0 for number in fold) for fold in taught), default=0)
+    preset = context.study.grid.preset
+    slices = sum(assumed_slices(context.study, preset, plane, settings.every, settings.trim) for plane in planes)
+    taught = [
+        [counts.patients[id] for id in taught_patients(settings, fold)[0] if counts.patients[id].mask]
+        for fold in first_folds(counts)
+    ]
+    learners = max((sum(one.teaches_about_slices(tasks) > 0 for one in fold) for fold in taught), default=0)
     a_step = settings.batch_size * settings.accumulation
-    seen = [settings.steps * a_step if settings.steps else settings.epochs * sum(fold) * slices for fold in taught]
+    of_kind = [Counter((task, one.grade) for one in fold for task in tasks if one.teaches(task)) for fold in taught]
+    seen = [
+        settings.steps * a_step if settings.steps else settings.epochs * draws(fold.values(), settings) * slices
+        for fold in of_kind
+    ]
     step = Step("finetune", part.name, Amount(learners, counts.basis), questions=Amount(sum(seen), "estimate"))
     folder = checkpoint_files(context, part)
     weights = weights_of(part.checkpoint, folder)

@@ -7,6 +7,8 @@ from pathlib import Path
 from gliobench.training.finetune.fit import Finetuned
 from gliobench.training.finetune.settings import FinetuneSettings
 
+_BALANCE = {True: "grades balanced by sampling", "copies": "grades balanced by copies", False: "grades as they come"}
+
 
 @dataclass(frozen=True)
 class Card:
@@ -40,17 +42,9 @@ def write_card(path: Path, card: Card) -> None:
         "",
         f"- {card.data}",
         f"- patients: {patients}; {card.examples} questions about single slices with their true answers",
-        "- slices were chosen by the true tumour's extent; grades balanced by sampling",
+        f"- slices were chosen by the true tumour's extent; {_BALANCE[settings.balance_grades]}",
         "",
-        "## Figures on validation slices",
-        "",
-        f"Best of {found.steps} steps: step {found.best}, after {found.seconds:.0f} s in all.",
-        "",
-        "| figure | value |",
-        "|---|---|",
-        *(f"| {name.removeprefix('task_')} | {value:.4g} |" for name, value in found.figures.items()),
-        "",
-        "These slices chose the step: they say little about other patients.",
+        *_figures(found, settings),
         "",
         "## Checks",
         "",
@@ -62,6 +56,23 @@ def write_card(path: Path, card: Card) -> None:
         "",
     ]
     path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _figures(found: Finetuned, settings: FinetuneSettings) -> list[str]:
+    if settings.patients == "all":
+        last = f"The last of {found.steps} steps, after {found.seconds:.0f} s in all. Nobody was left to validate on."
+        return ["## Figures", "", last]
+    return [
+        "## Figures on validation slices",
+        "",
+        f"Best of {found.steps} steps: step {found.best}, after {found.seconds:.0f} s in all.",
+        "",
+        "| figure | value |",
+        "|---|---|",
+        *(f"| {name.removeprefix('task_')} | {value:.4g} |" for name, value in found.figures.items()),
+        "",
+        "These slices chose the step: they say little about other patients.",
+    ]
 
 
 def _text(value: object) -> str:

@@ -19,12 +19,12 @@ def write_curves(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
     """Write the trainer's history as CSV, whole or not at all.
 
     `step`, `train_loss` (the mean since the line before), `validation_loss`, `validation_metric` (the score of the
-    model's own answers), `learning_rate`, `seconds`, and each task's own figure.
+    model's own answers), `learning_rate`, `seconds`, and each task's own figure; empty where nobody validates.
     """
     by_step: dict[int, dict[str, Any]] = {}
     for entry in history:
         by_step.setdefault(entry["step"], {}).update(entry)
-    judged = {step: entry for step, entry in by_step.items() if "eval_loss" in entry}
+    judged = {step: entry for step, entry in by_step.items() if "eval_seconds" in entry}
     figures = sorted({key for entry in judged.values() for key in entry if key.startswith("eval_task_")})
     lines = [",".join(["step", *NAMES.values(), *(key.removeprefix("eval_task_") for key in figures)])]
     for step, entry in judged.items():

@@ -14,6 +14,9 @@ from gliobench.grid.slices import select_slices
 from gliobench.models.prediction import Question
 from gliobench.tasks.geometry import Grade, Mask, Value
 from gliobench.tasks.registry import TASKS
+from gliobench.training.finetune.settings import FinetuneSettings, draws
+
+Kind = tuple[str, int | None]  # task and grade
 
 
 @dataclass(frozen=True)
@@ -69,29 +72,54 @@ def spread_out(examples: Sequence[Example], most: int) -> list[Example]:
     return chosen
 
 
-def weights(examples: Sequence[Example]) -> Tensor:
-    """How often each example is drawn, float64, relative to the others: both grades and all tasks count alike."""
-    kinds = [(example.question.task, example.question.subject.grade) for example in examples]
-    counts = Counter(kinds)
-    return torch.tensor([1 / counts[kind] for kind in kinds], dtype=torch.float64)
+def kinds(examples: Sequence[Example]) -> list[Kind]:
+    """Task and grade of each example."""
+    return [(example.question.task, example.question.subject.grade) for example in examples]
 
 
-class BalancedSampler(torch.utils.data.Sampler[int]):
-    """As many draws an epoch as there are weights; the seed and the epoch's number alone decide them.
+class EpochSampler(torch.utils.data.Sampler[int]):
+    """Which examples an epoch learns from, in which order; the seed and the epoch's number alone decide.
 
-    With replacement: an example of the rarer grade comes more often, and no copy of it is made.
+    `kinds` of the examples, which `settings.balance_grades` draws alike: with replacement, so that no copy is made, or
+    with `copies` each example at least once; or not at all.
     """
 
-    def __init__(self, weights: Tensor, seed: int) -> None:
-        self.weights, self.seed, self.epoch = weights, seed, 0
+    def __init__(self, kinds: Sequence[Kind], settings: FinetuneSettings) -> None:
+        self.kinds, self.settings, self.epoch = kinds, settings, 0
+        self.draws = int(draws(Counter(kinds).values(), settings))
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer when an epoch begins."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return iter(torch.multinomial(self.weights, len(self), replacement=True, generator=generator).tolist())
+        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.epoch)
+        if self.settings.balance_grades == "copies":
+            return iter(_copied(self.kinds, generator).tolist())
+        if self.settings.balance_grades:
+            drawn = torch.multinomial(_weights(self.kinds), self.draws, replacement=True, generator=generator)
+            return iter(drawn.tolist())
+        return iter(torch.randperm(self.draws, generator=generator).tolist())
 
     def __len__(self) -> int:
-        return len(self.weights)
+        return self.draws
+
+
+def _weights(kinds: Sequence[Kind]) -> Tensor:
+    """How often each example is drawn, float64, relative to the others: each kind as often as any other."""
+    counts = Counter(kinds)
+    return torch.tensor([1 / counts[kind] for kind in kinds], dtype=torch.float64)
+
+
+def _copied(kinds: Sequence[Kind], generator: torch.Generator) -> Tensor:
+    """All places in a random order, those of rarer kinds again until each kind is as frequent as the most frequent."""
+    places: dict[Kind, list[int]] = {}
+    for place, kind in enumerate(kinds):
+        places.setdefault(kind, []).append(place)
+    most = max(len(own) for own in places.values())
+    drawn = []
+    for own in places.values():
+        rounds = [torch.randperm(len(own), generator=generator) for _ in range(-(-most // len(own)))]
+        drawn.append(torch.tensor(own)[torch.cat(rounds)[:most]])
+    together = torch.cat(drawn)
+    return together[torch.randperm(len(together), generator=generator)]

@@ -7,7 +7,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from gliobench.training.errors import DivergedError
 from gliobench.training.finetune.checks import Verdict, apart, check, fixed_logits
 from gliobench.training.finetune.collator import AnswerCollator
 from gliobench.training.finetune.curves import write_curves
-from gliobench.training.finetune.examples import BalancedSampler, Example, spread_out, weights
-from gliobench.training.finetune.settings import STEPS, FinetuneSettings
+from gliobench.training.finetune.examples import EpochSampler, Example, kinds, spread_out
+from gliobench.training.finetune.settings import STEPS, FinetuneSettings, recorded
 from gliobench.training.finetune.towers import check_learns, free_towers, trainable_by_tower, with_lora
 from gliobench.training.launched import on_this_machine
 
@@ -54,36 +54,43 @@ def finetune(
     tested: frozenset[str] = frozenset(),
     progress: Callable[[int, int], None] = lambda step, steps: None,
 ) -> Finetuned:
-    """Train `model` in place and leave the best adapter (or all weights) and its curves in `out`.
+    """Train `model` in place and leave the best adapter (or all weights) and its curves in `out`; with `patients: all`
+    nobody is left for `validation`, and the last is left.
 
     `score`: figures of answers about validation slices, `score` among them, larger is better. `tested`: the patients
     who will be tested. Called again after an interruption it goes on from the last judgement, with the same result;
     what it would go on from stays in the folder `STEPS`, for the caller to remove when all is written down.
     Raises ModelError: nobody to learn from or to validate on, a patient in two parts, nothing that would learn;
-    DivergedError where no judgement gave a finite figure.
+    DivergedError where no judgement gave a finite figure, or without one an answer has none.
     """
-    _check_patients(train, validation, tested)
+    _check_patients(train, validation, tested, settings)
     watched = spread_out(validation, settings.validation_slices)
-    before = fixed_logits(model, watched[0])
+    fixed = (watched or train)[0]
+    before = fixed_logits(model, fixed)
     with _calm(), on_this_machine():
         trainer = _trainer(model, train, watched, out, settings, score, progress)
         counts = trainable_by_tower(trainer.model)
         trainer.go_on(_resume(out / STEPS, _inputs(model, train, watched, settings)))
     state = trainer.state
     judged = {one["step"]: one for one in state.log_history if "eval_loss" in one}
-    best = judged.get(state.best_global_step, {"eval_loss": math.nan})
-    if not math.isfinite(best["eval_loss"]):  # a score is finite even where no logit is
+    if watched:
+        best_step, best = state.best_global_step, judged.get(state.best_global_step, {"eval_loss": math.nan})
+        finite = math.isfinite(best["eval_loss"])  # a score is finite even where no logit is
+    else:
+        best_step, best = state.global_step, {}
+        finite = bool(fixed_logits(model, fixed).isfinite().all())  # transformers smooths a loss that is not
+    if not finite:
         shutil.rmtree(out / STEPS)
         raise DivergedError(f"{out}: no judgement gave a finite figure: lower learning_rate; see {out / CURVES}")
     network = trainer.model.eval()
     _save(model, network, out, settings)
     verdicts = [
-        *check(model, network, settings, counts, before, watched[0]),
+        *check(model, network, settings, counts, before, fixed),
         apart(_patients(train), _patients(validation), tested),
     ]
     figures = {key.removeprefix("eval_"): value for key, value in best.items() if key.startswith(FIGURES)}
     seconds = max(entry.get("eval_seconds", 0.0) for entry in state.log_history)
-    return Finetuned(state.global_step, state.best_global_step, figures, seconds, verdicts)
+    return Finetuned(state.global_step, best_step, figures, seconds, verdicts)
 
 
 @contextmanager
@@ -98,8 +105,10 @@ def _patients(examples: Sequence[Example]) -> frozenset[str]:
     return frozenset(example.question.subject.id for example in examples)
 
 
-def _check_patients(train: Sequence[Example], validation: Sequence[Example], tested: frozenset[str]) -> None:
-    if not train or not validation:
+def _check_patients(
+    train: Sequence[Example], validation: Sequence[Example], tested: frozenset[str], settings: FinetuneSettings
+) -> None:
+    if not train or (bool(validation) != (settings.patients == "training")):
         raise ModelError(
             f"{len(train)} slices to learn from and {len(validation)} to validate on: both need at least one, of "
             "patients with a mask and, to learn grades, a grade"
@@ -137,34 +146,38 @@ def _trainer(
     questions = [example.question for example in watched]
     examples = [*train, *watched]
     # TRL knows by a column of this name that these are images; the collator makes them from the numbers.
-    numbers = [
+    learnt, judged = (
         Dataset.from_dict({"images": list(part)}) for part in (range(len(train)), range(len(train), len(examples)))
-    ]
+    )
+    sampler = EpochSampler(kinds(train), settings)
+    stopping = [EarlyStoppingCallback(settings.patience)] if watched else []
     trainer = Tuner(
         model=network,
-        args=_arguments(model, out, settings, len(train)),
-        train_dataset=numbers[0],
-        eval_dataset=numbers[1],
+        args=_arguments(model, out, settings, len(sampler), validated=bool(watched)),
+        train_dataset=learnt,
+        eval_dataset=judged if watched else None,
         processing_class=model.checkpoint.processor,
         data_collator=AnswerCollator(model, examples),
         peft_config=adapter,
         callbacks=[
-            EarlyStoppingCallback(settings.patience),
+            *stopping,
             Teller(progress, lambda history: write_curves(out / CURVES, history)),
             Marker(),
         ],
         judge=lambda: score(list(model.predict(questions))),
-        sampler=BalancedSampler(weights(train), settings.seed),
+        sampler=sampler,
     )
     trainer.remove_callback(PrinterCallback)
     model.checkpoint.processor.tokenizer.padding_side = "left"  # Unsloth's trainer turns it
     return trainer
 
 
-def _arguments(model: VisionLanguageModel, out: Path, settings: FinetuneSettings, examples: int) -> Any:
+def _arguments(
+    model: VisionLanguageModel, out: Path, settings: FinetuneSettings, draws: int, *, validated: bool
+) -> Any:
     from trl import SFTConfig
 
-    judged = min(settings.evaluate_every, total_steps(settings, examples))
+    judged = min(settings.evaluate_every, total_steps(settings, draws))
     network = model.checkpoint.model
     on_cpu = network.device.type == "cpu"
     return SFTConfig(
@@ -187,12 +200,12 @@ def _arguments(model: VisionLanguageModel, out: Path, settings: FinetuneSettings
         dataloader_pin_memory=not on_cpu,
         seed=settings.seed,
         logging_steps=judged,
-        eval_strategy="steps",
+        eval_strategy="steps" if validated else "no",
         eval_steps=judged,
         save_strategy="steps",
         save_steps=judged,
         save_total_limit=2,
-        load_best_model_at_end=True,
+        load_best_model_at_end=validated,
         metric_for_best_model=f"eval_{settings.metric}",
         greater_is_better=settings.metric == "score",
         restore_callback_states_from_checkpoint=True,
@@ -201,9 +214,9 @@ def _arguments(model: VisionLanguageModel, out: Path, settings: FinetuneSettings
     )
 
 
-def total_steps(settings: FinetuneSettings, examples: int) -> int:
-    """How many steps of the optimiser a training takes, as transformers counts them."""
-    an_epoch = math.ceil(math.ceil(examples / settings.batch_size) / settings.accumulation)
+def total_steps(settings: FinetuneSettings, draws: int) -> int:
+    """How many steps of the optimiser a training takes, as transformers counts them. `draws`: questions an epoch."""
+    an_epoch = math.ceil(math.ceil(draws / settings.batch_size) / settings.accumulation)
     return settings.steps or math.ceil(settings.epochs * an_epoch)
 
 
@@ -247,8 +260,7 @@ def _inputs(
         [example.question.subject.content, example.question.task, str(example.question.frame)]
         for example in (*train, *watched)
     ]
-    decisive = {key: value for key, value in asdict(settings).items() if key != "trim"}  # `asked` has what it leaves
-    content = [dict(model.settings), decisive, asked]
+    content = [dict(model.settings), recorded(settings), asked]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 

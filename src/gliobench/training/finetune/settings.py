@@ -1,7 +1,8 @@
 """How a vision-language model is fine-tuned."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from gliobench.grid.frame import Plane
 from gliobench.models.unsloth import Engine
@@ -27,7 +28,10 @@ class FinetuneSettings:
     `optimiser` "auto": 8-bit AdamW where bitsandbytes computes, else AdamW. `precision` "auto": bfloat16 where the GPU
     multiplies it. `every`, `min_area_px`: which slices are learnt from, as in a study's `slices`. `trim`: how many of
     a patient's slices are left out at either end of the tumour. `tasks`, `planes`: what is learnt; None: all that the
-    study asks.
+    study asks. `patients`: whom is learnt from; `all`: validation patients too, so that none is left to validate on:
+    the last step is kept, and `evaluate_every` says how often the state is saved. `balance_grades`: both grades and all
+    tasks are drawn alike, in as many draws an epoch as there are questions; `copies`: in as many as make each as
+    frequent as the most frequent is, nobody left out; False: each question once.
     `evaluate_every`: steps between judgements on `validation_slices` slices of each task; after `patience` of them
     without a better one it stops. `metric`: what is better: less validation `loss`, or a higher `score` of the model's
     own answers. The best weights are kept.
@@ -54,6 +58,8 @@ class FinetuneSettings:
     every: int = 1
     min_area_px: int = 1
     trim: int = 0
+    patients: Literal["training", "all"] = "training"
+    balance_grades: bool | Literal["copies"] = True
     tasks: tuple[str, ...] | None = None
     planes: tuple[Plane, ...] | None = None
     evaluate_every: int = 50
@@ -61,3 +67,19 @@ class FinetuneSettings:
     patience: int = 5
     metric: Literal["loss", "score"] = "loss"
     seed: int = 0
+
+
+LATER = ("patients", "balance_grades")  # keys that came later: at their default they mean what was meant before
+
+
+def recorded(settings: FinetuneSettings) -> Mapping[str, Any]:
+    """The settings as a training to go on with knows them: of one from before `LATER` it stays the same."""
+    default = FinetuneSettings()
+    content = asdict(settings)
+    del content["trim"]  # the questions that go with the settings have what it leaves
+    return {key: value for key, value in content.items() if key not in LATER or value != getattr(default, key)}
+
+
+def draws(counts: Collection[float], settings: FinetuneSettings) -> float:
+    """How many questions an epoch draws. `counts`: how many there are of each task and grade."""
+    return max(counts) * len(counts) if settings.balance_grades == "copies" and counts else sum(counts)

@@ -16,7 +16,7 @@ from trl import SFTTrainer
 
 from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, write_json
 from gliobench.training.checkpoint import optimiser_tensors, restore_optimiser, save_tensors
-from gliobench.training.finetune.examples import BalancedSampler
+from gliobench.training.finetune.examples import EpochSampler
 
 OPTIMISER, RANDOM, SCHEDULE, WHOLE = "optimiser.safetensors", "random.safetensors", "schedule.json", "whole"
 FILES = "files"
@@ -29,34 +29,48 @@ Judge = Callable[[], Mapping[str, float]]
 class Tuner(SFTTrainer):  # type: ignore[misc]
     """`judge`: what the model's own answers are worth now; `score` among it. `sampler`: who is learnt from when."""
 
-    def __init__(self, *arguments: Any, judge: Judge, sampler: BalancedSampler, **options: Any) -> None:
+    def __init__(self, *arguments: Any, judge: Judge, sampler: EpochSampler, **options: Any) -> None:
         self.judge, self.sampler = judge, sampler
         self.clock = perf_counter()
         super().__init__(*arguments, **options)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> BalancedSampler:
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return self.sampler
+
+    def log(self, logs: dict[str, float], *arguments: Any, **options: Any) -> None:
+        """What transformers logs, and where nobody validates the `seconds` since the training began with it."""
+        if self.eval_dataset is None and "loss" in logs:
+            logs["eval_seconds"] = self._seconds()
+        super().log(logs, *arguments, **options)
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
         """The validation loss, and beside it the model's own answers; `seconds` since the training began."""
         output = super().evaluation_loop(*arguments, **options)
         output.metrics.update({f"eval_{name}": value for name, value in self.judge().items()})
+        output.metrics["eval_seconds"] = self._seconds()
+        return output
+
+    def _seconds(self) -> float:
+        """How long has been learnt, by the last entry that says it and the clock since then."""
         before = [entry["eval_seconds"] for entry in self.state.log_history if "eval_seconds" in entry]
         now = perf_counter()
-        output.metrics["eval_seconds"] = (before[-1] if before else 0.0) + now - self.clock
+        seconds = float(before[-1] if before else 0.0) + now - self.clock
         self.clock = now
-        return output
+        return seconds
 
     def go_on(self, checkpoint: Path | None) -> None:
         """Train from a checkpoint to the end, or from the beginning.
 
-        One that was left when the training was over gives its best weights: transformers would take one step more.
+        One that was left when the training was over gives its best weights, or where nobody validates its own:
+        transformers would take one step more.
         """
         state = None if checkpoint is None else TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
         if checkpoint is None or state is None or not state.stateful_callbacks["TrainerControl"]["args"][STOP]:
             self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
             return
         self.state = state
+        if self.eval_dataset is None:
+            state.best_model_checkpoint = str(checkpoint)
         if state.best_model_checkpoint is not None:
             state.best_model_checkpoint = str(checkpoint.with_name(Path(state.best_model_checkpoint).name))
             self._load_best_model()
@@ -100,7 +114,7 @@ class Marker(TrainerCallback):  # type: ignore[misc]
 
 
 class Teller(TrainerCallback):  # type: ignore[misc]
-    """Tells somebody how far a training has come, and leaves its curves after each judgement."""
+    """Tells somebody how far a training has come, and leaves its curves whenever its state is saved."""
 
     def __init__(self, step: Callable[[int, int], None], judged: Callable[[list[dict[str, Any]]], None]) -> None:
         self.step, self.judged = step, judged
@@ -109,8 +123,8 @@ class Teller(TrainerCallback):  # type: ignore[misc]
         """Called after each step of the optimiser."""
         self.step(state.global_step, state.max_steps)
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Called after each judgement, which stands in the history by then."""
+    def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Called behind loss and judgement, where there is one, which stand in the history by then."""
         self.judged(state.log_history)
 
 

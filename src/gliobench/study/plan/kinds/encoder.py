@@ -45,7 +45,7 @@ def _slices(ground: Ground, part: EncoderModel, ids: Iterable[str]) -> dict[str,
     study = ground.context.study
     if not ground.counts.prepared:
         preset = "all brain" if part.select == "brain" else study.grid.preset
-        return dict.fromkeys(ids, assumed_slices(study, preset, part.plane, part.every))
+        return dict.fromkeys(ids, assumed_slices(study, preset, part.plane, part.every, trim=0))
     subjects = [ground.context.subjects[id] for id in ids]
     return {
         one.id: 0.0

@@ -6,7 +6,7 @@ from gliobench.cohort.patients import scans_of
 from gliobench.models.finetuned import learnt_from
 from gliobench.models.unsloth import unsloth_fault
 from gliobench.study.build import is_left_to_unsloth
-from gliobench.study.language_parts import LanguageModel, ServerModel, habit
+from gliobench.study.language_parts import LanguageModel, ServerModel, habit, unvalidated
 from gliobench.study.plan.amounts import Files, Missing, ModelPlan, Step
 from gliobench.study.plan.counts import first_folds
 from gliobench.study.plan.families import weights_of
@@ -34,7 +34,8 @@ def plan_language(ground: Ground, part: LanguageModel) -> ModelPlan:
     learning = (finetune_step(*frame),) if part.finetune is not None else ()
     asking = ask_step(*frame)
     missing = tuple(_missing(ground, part, asking))
-    return ModelPlan((*learning, asking), tuple(_files(ground, part)), missing, said=habit(part))
+    said = tuple(sentence for sentence in (*habit(part), unvalidated(part)) if sentence)
+    return ModelPlan((*learning, asking), tuple(_files(ground, part)), missing, said=said)
 
 
 def _missing(ground: Ground, part: LanguageModel, asking: Step) -> Iterator[Missing]:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from gliobench.models.errors import ModelError
 from gliobench.models.networks import NETWORKS
-from gliobench.study.network_parts import NetworkModel
+from gliobench.study.network_parts import NetworkModel, train_settings
 from gliobench.study.plan.amounts import Amount, Files, Missing, ModelPlan, Step
 from gliobench.study.plan.ground import Ground, gib, hours
 from gliobench.study.plan.kinds.trivial import voxels
 from gliobench.study.plan.missing import network_missing
 from gliobench.study.plan.networks import NetworkSize, network_size
-from gliobench.study.train import known_validation, start_fault, train_settings
+from gliobench.study.train import known_validation, start_fault
 
 LEARN = 3  # a training step: once forward, twice as much backward
 
