@@ -6,20 +6,23 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from gliobench.cohort.patients import patient_of, several_scans
+from gliobench.cohort.patients import several_scans
 from gliobench.scoring.calibration import calibration_figures, has_probabilities
 from gliobench.scoring.errors import ScoringError
 from gliobench.scoring.grades import GradedPatient, grade_figures
 from gliobench.scoring.intervals import Bootstrap, Figure
 from gliobench.scoring.score import VOLUME, SubjectRow, SubjectScores, VoteRow
 
-PER_SUBJECT = ("model", "task", "source", "plane", "subject", "grade", "metric", "value", "n_asked", "n_answered")
+PER_SUBJECT = (
+    *("model", "task", "source", "plane", "subject", "patient", "grade", "metric", "value"),
+    *("n_asked", "n_answered"),
+)
 SUMMARY = (
     *("model", "task", "source", "plane", "metric", "unit", "value", "low", "high", "interval"),
     *("n_subjects", "n_asked", "n_answered", "coverage"),
 )
 VOTES = (
-    *("model", "plane", "subject", "grade", "lgg", "hgg", "no_glioma", "unanswered"),
+    *("model", "plane", "subject", "patient", "grade", "lgg", "hgg", "no_glioma", "unanswered"),
     *("gldr", "predicted", "score", "aggregate"),
 )
 Group = tuple[str, str, str, str, str]
@@ -64,20 +67,19 @@ def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = Non
 def _per_patient(rows: Sequence[SubjectRow]) -> list[SubjectRow]:
     """The rows of patients with one scan as they are; of the others one row a figure, under the patient's name, even
     where only one of the scans has it: so that every model's stand under one name."""
-    several = several_scans(sorted({row.subject for row in rows}))
+    several = several_scans({row.subject: row.patient for row in rows})
     groups: dict[tuple[str, ...], list[SubjectRow]] = {}
     for row in rows:
-        if (patient := patient_of(row.subject)) in several:
-            groups.setdefault((row.model, row.task, row.source, row.plane, row.metric, patient), []).append(row)
-    one = [row for row in rows if patient_of(row.subject) not in several]
-    return one + [_merged(patient, own) for (*_, patient), own in groups.items()]
+        if row.patient in several:
+            groups.setdefault((row.model, row.task, row.source, row.plane, row.metric, row.patient), []).append(row)
+    return [row for row in rows if row.patient not in several] + list(map(_merged, groups.values()))
 
 
-def _merged(patient: str, rows: Sequence[SubjectRow]) -> SubjectRow:
+def _merged(rows: Sequence[SubjectRow]) -> SubjectRow:
     """A figure of a patient's scans: their mean, the highest grade, and all questions."""
     return replace(
         rows[0],
-        subject=patient,
+        subject=rows[0].patient,
         grade=max((row.grade for row in rows if row.grade is not None), default=None),
         value=float(np.mean([row.value for row in sorted(rows, key=lambda row: row.subject)])),
         n_asked=sum(row.n_asked for row in rows),
@@ -86,8 +88,7 @@ def _merged(patient: str, rows: Sequence[SubjectRow]) -> SubjectRow:
 
 
 def _check_one_scan(votes: Sequence[VoteRow]) -> None:
-    graded = {vote.subject for vote in votes if vote.grade is not None}
-    if several := several_scans(sorted(graded)):
+    if several := several_scans({vote.subject: vote.patient for vote in votes if vote.grade is not None}):
         patient, scans = next(iter(several.items()))
         raise ScoringError(
             f"{len(several)} patients with a grade have several scans ({patient}: {', '.join(scans)}), and a grade is "
@@ -109,7 +110,9 @@ def _grade_rows(vote: VoteRow) -> list[SubjectRow]:
     answered = vote.votes.asked - vote.votes.unanswered
     return [
         SubjectRow(
-            vote.model, "grade", "grade", vote.plane, vote.subject, vote.grade, name, value, vote.votes.asked, answered
+            *(vote.model, "grade", "grade", vote.plane, vote.subject, vote.patient, vote.grade, name, value),
+            n_asked=vote.votes.asked,
+            n_answered=answered,
         )
         for name, value in values.items()
     ]
@@ -184,6 +187,7 @@ def _vote(vote: VoteRow) -> dict[str, object]:
         "model": vote.model,
         "plane": vote.plane,
         "subject": vote.subject,
+        "patient": vote.patient,
         "grade": vote.grade,
         "lgg": votes.lgg,
         "hgg": votes.hgg,
