@@ -15,11 +15,11 @@ TIME = (
     r"(?:baseline|pre[-_]?op|post[-_]?op|pre|post|follow[-_]?up[-_]?\d{0,2}|t\d{1,2}"
     r"|(?:time[-_]?point|time|tp|week|month|day|visit|session|ses|fu)[-_]?\d{1,4}(?:-\d{1,2})?)"
 )
-# BraTS 2023 and later: BraTS-GLI-<patient>-<time>, BraTS-MEN-RT-<patient>-<time>; UPENN-GBM: <patient>_11 at first, _21
-# later; UCSF-PDGM: follow-ups _FU<days>d; BIDS: sub-<patient>_ses-<time>.
+# BraTS 2023 and later: BraTS-GLI-<patient>-<time>, BraTS-MEN-RT-<patient>-<time>, and our phantoms as they are;
+# UPENN-GBM: <patient>_11 at first, _21 later; UCSF-PDGM: follow-ups _FU<days>d; BIDS: sub-<patient>_ses-<time>.
 SCANS = re.compile(
     r"(?P<brats>BraTS(?:-[A-Z]+)+-\d+)-\d{3}|(?P<radiotherapy>BraTS-[A-Z]+-RT-\d{4,})-\d{1,3}"
-    r"|(?P<upenn>UPENN-GBM-\d+)_\d{2}"
+    r"|(?P<phantom>Phantom_\d+)-\d{3}|(?P<upenn>UPENN-GBM-\d+)_\d{2}"
     r"|(?P<ucsf>UCSF-PDGM-\d+)(?:_FU\d+d)?(?:_nifti)?"
     r"|(?P<bids>sub-[A-Za-z0-9]+)[_/]ses-[A-Za-z0-9]+.*"
     rf"|(?P<word>.*?\d)(?i:[-_]{TIME})+"
