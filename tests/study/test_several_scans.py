@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 
 from gliobench.cohort.patients import names_of, patient_of, scans_of
+from gliobench.cohort.phantom import write_phantom
 from gliobench.grid.splits import Split, SplitError, make_cross_validation, make_split
 from gliobench.integrity import Stamp, listed, write_stamp
 from gliobench.models.errors import ModelError
 from gliobench.models.learnt import refuse_learnt
 from gliobench.models.prediction import Question
-from gliobench.scoring.errors import ScoringError
-from gliobench.scoring.grades import Votes
-from gliobench.scoring.score import SubjectRow, SubjectScores, VoteRow
+from gliobench.scoring.compare import compare_runs
+from gliobench.scoring.score import SubjectRow, SubjectScores
 from gliobench.scoring.summary import summarise
 from gliobench.study.config import read_study
 from gliobench.study.context import make_context
@@ -135,12 +135,6 @@ def test_patients_with_one_scan_each_have_the_figures_that_they_had_under_other_
     pd.testing.assert_frame_equal(plain, summarise(named).summary)
 
 
-def test_a_grade_of_a_patient_with_several_scans_is_refused() -> None:
-    votes = [VoteRow("m", "axial", f"sub-1_ses-{n}", "sub-1", 1, Votes(0, 3, 0, 0), 1) for n in (1, 2)]
-    with pytest.raises(ScoringError, match="sub-1: sub-1_ses-1, sub-1_ses-2"):
-        summarise([SubjectScores((), (vote,)) for vote in votes])
-
-
 def test_a_figure_of_one_scan_alone_stands_under_the_patients_name_too() -> None:
     rows = [row("sub-1_ses-1", 0.2), row("sub-1_ses-2", 0.4), row("sub-1_ses-2", 0.5, "other")]
     graded = [replace(one, grade=grade) for one, grade in zip(rows, (0, 1, 1), strict=True)]
@@ -214,3 +208,35 @@ def test_a_run_prepared_by_an_earlier_version_goes_by_the_ids(phantom_cohort: Pa
     left.pop("checksum", None)
     context.folder.prepared.write_text(json.dumps(left))
     assert make_context(study, out=out).patients == whose(context.subjects)
+
+
+GRADED = """
+name: graded
+grid: {shape: [16, 24, 24]}
+split: {test_share: 0.5, folds: 2}
+tasks: [grade, mask]
+models:
+  - {kind: baseline, name: majority-grade}
+  - {kind: baseline, name: flair-blob}
+  - {kind: classical, name: shapes}
+"""
+
+
+def test_phantoms_with_time_points_are_graded_by_patient_and_compared_with_one_scan_each(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(GRADED)
+    runs = []
+    for timepoints in (1, 2):
+        cohort = tmp_path / f"phantoms-{timepoints}"
+        write_phantom(cohort, subjects=16, seed=0, spacing_mm=4, timepoints=timepoints)
+        context = make_context(read_study(tmp_path / "study.yaml"), cohort=cohort, out=tmp_path / f"run-{timepoints}")
+        run_stages(context)
+        runs.append(context)
+    one, two = runs
+    assert set(two.tested) == {f"{id}-{time:03d}" for id in one.tested for time in (0, 1)}  # the same patients
+    grades = read_scores(two).summary.query("task == 'grade'")
+    assert set(grades["n_subjects"]) == {8}
+    assert "Wilson" not in set(grades["interval"])
+    table = compare_runs([run.folder.root for run in runs])
+    assert set(table["n_subjects"]) == {8}
+    assert set(table["left_out"]) == {""}
+    assert table["words"].str.contains("8 of 8 patients").all()

@@ -38,14 +38,18 @@ def has_probabilities(patients: Sequence[GradedPatient]) -> bool:
     return any(patient.votes.probability is not None for patient in patients)
 
 
-def calibration_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap) -> dict[str, Figure]:
+def calibration_figures(
+    patients: Sequence[GradedPatient], bootstrap: Bootstrap, whose: Sequence[str] = ()
+) -> dict[str, Figure]:
     """brier, calibration_error, calibration_slope and calibration_intercept, each with its bootstrap interval.
 
     Brier (1950): the mean squared difference of probability and truth. Calibration error (Naeini 2015, positive class):
     over `BINS` bins, the mean of |mean probability - share of HGG|, weighted by patients. Slope b: of the logistic
     regression of the truth on the logit of the probability (Cox 1958); 1 is right, below it is too sure of itself.
-    Intercept: the same with the slope held at 1; 0 is right, below it HGG is called too probable.
+    Intercept: the same with the slope held at 1; 0 is right, below it HGG is called too probable. `whose`: as of
+    `gliobench.scoring.grades.grade_figures`.
     """
+    whose = whose or list(map(str, range(len(patients))))
     truth = np.array([patient.truth for patient in patients]) == HGG
     probability = np.array([patient.score for patient in patients], dtype=np.float64)
     logit = _logit(probability)
@@ -59,7 +63,7 @@ def calibration_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap)
         )
         return np.stack(columns, axis=1)
 
-    brier, error, slope, intercept = bootstrap.figures(statistic, len(patients))
+    brier, error, slope, intercept = bootstrap.figures_of_scans(statistic, whose)
     everybody = np.ones((1, len(patients)), dtype=bool)
     one_grade = "no LGG patient" if truth.all() else "" if truth.any() else "no HGG patient"
     equal = "all probabilities are equal" if np.ptp(probability) == 0 else ""

@@ -52,6 +52,7 @@ class SubjectRow:
     value: float
     n_asked: int
     n_answered: int
+    n_scans: int = 1
 
 
 @dataclass(frozen=True)

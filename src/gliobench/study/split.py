@@ -67,7 +67,6 @@ def _hold_against(context: Context, made: Split, grades: Mapping[str, int | None
             f"{len(grades)} scans of {len(set(whose.values()))} patients: {len(several)} have several, "
             "which stay in one part and count as one patient"
         )
-        refuse_graded_scans(several, grades, context.study.tasks)
     if "grade" in context.study.tasks:
         refuse_missing_class(made, numbers, grades)
     for line in class_lines(made, numbers, grades):
@@ -124,18 +123,6 @@ def refuse_missing_class(split: Split, numbers: Sequence[int], grades: Mapping[s
                 f"({_classes(train, grades)}), {everybody.count(lost[0])} of the split are: no model could learn it; "
                 "use another split, or leave `grade` out of the tasks"
             )
-
-
-def refuse_graded_scans(
-    several: Mapping[str, Sequence[str]], grades: Mapping[str, int | None], tasks: Sequence[str]
-) -> None:
-    """Raise SplitError where a grade is asked of patients with several scans: what they say together is not defined."""
-    graded = [patient for patient, scans in several.items() if any(grades[scan] is not None for scan in scans)]
-    if "grade" in tasks and graded:
-        raise SplitError(
-            f"{len(graded)} patients with a grade have several scans ({graded[0]}: {', '.join(several[graded[0]])}), "
-            "and a grade is one of a patient: keep one scan of each, or leave `grade` out of the tasks"
-        )
 
 
 def _parts(split: Split, numbers: Sequence[int]) -> Iterator[tuple[str, Sequence[str]]]:

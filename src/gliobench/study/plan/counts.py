@@ -20,7 +20,6 @@ from gliobench.study.questions import asked_slices, can_be_asked
 from gliobench.study.split import (
     class_lines,
     class_warnings,
-    refuse_graded_scans,
     refuse_missing_class,
     split_patients,
 )
@@ -176,7 +175,6 @@ def _rounds(
         grades = {id: grade for id, grade in grades.items() if id not in left_out}
         if several := several_scans({id: whose[id] for id in grades}):
             said.append(f"{len(several)} patients have several scans, which stay in one part and count as one.")
-            refuse_graded_scans(several, grades, context.study.tasks)
         split, numbers = _made(part, grades, whose)
         said.extend(class_lines(split, numbers, grades))
         said.extend(f"warning: {warning}" for warning in class_warnings(split, numbers, grades))
