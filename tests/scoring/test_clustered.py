@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gliobench.scoring.calibration import calibration_figures
+from gliobench.scoring.calibration import calibration_figures, reliability
 from gliobench.scoring.clustered import OBUCHOWSKI, ScanCalls, auc_difference_error, scan_differences
 from gliobench.scoring.compare import compare
 from gliobench.scoring.grades import GradedPatient, Votes, grade_figures
@@ -222,3 +222,13 @@ def test_tables_of_an_earlier_version_go_by_the_ids() -> None:
     sides = (Scores(table, pd.DataFrame(), nobody) for table in (old.drop(columns=["patient", "n_scans"]), new))
     (row,) = compare(*sides, QUICK).to_dict("records")
     assert (row["n_subjects"], row["difference"], row["left_out"]) == (4, pytest.approx(0.15), "")
+
+
+def test_the_reliability_diagram_weighs_patients_and_draws_no_interval_of_scans() -> None:
+    """One bin: A is HGG with three scans, B is LGG with one."""
+    truth, said = np.array([True, True, True, False]), np.array([0.81, 0.82, 0.83, 0.86])
+    (one,) = reliability(truth, said, list("AAAB"))
+    assert (one.n, one.mean, one.share.value) == (4, pytest.approx((0.82 + 0.86) / 2), pytest.approx(0.5))
+    assert np.isnan(one.share.low)
+    (same,) = reliability(truth, said, list("ABCD"))
+    assert (same.share.value, same.share.interval) == (0.75, WILSON)

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.subject import HGG
 from gliobench.scoring.grades import GradedPatient
-from gliobench.scoring.intervals import Bootstrap, Figure, wilson
+from gliobench.scoring.intervals import Bootstrap, Figure, Scans, wilson
 
 BINS = 10  # of equal width; a probability on an edge belongs to the upper bin, 1 to the last
 CLIP = 1e-6  # so that the logit of 0 and of 1 is finite
 STEPS = 50  # of Newton's method and of bisection; both have converged long before
 HALVINGS, TOLERANCE = 30, 1e-9  # a step's; of the likelihood too, below which it is rounding
+
+SEVERAL = "none: patients have several scans"
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
@@ -26,7 +28,7 @@ Truth = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The patients of one bin: how many, their mean probability, and the share of HGG among them."""
+    """The scans of one bin: how many, their mean probability, and the share of HGG among them."""
 
     n: int
     mean: float
@@ -76,14 +78,21 @@ def calibration_figures(
     }
 
 
-def reliability(truth: Truth, probability: Floats) -> list[ReliabilityBin]:
-    """The bins that hold patients, from the lowest probability to the highest; intervals of shares are Wilson's."""
+def reliability(truth: Truth, probability: Floats, whose: Sequence[str] = ()) -> list[ReliabilityBin]:
+    """The bins that hold scans, from the lowest probability to the highest; intervals of shares are Wilson's.
+
+    `whose`: the patient of each scan; where one has several, every patient weighs the same and shares have no interval.
+    """
+    several = len(set(whose)) < len(whose)
+    weights = Scans.of(whose).share if several else np.ones(len(truth))
     bins = _bins(probability)
     found = []
     for number in np.unique(bins):
         inside = bins == number
         n, high = int(inside.sum()), int(truth[inside].sum())
-        found.append(ReliabilityBin(n, float(probability[inside].mean()), wilson(high, n, len(truth), "")))
+        mean, share = (float(np.average(one[inside], weights=weights[inside])) for one in (probability, truth))
+        figure = Figure(share, np.nan, np.nan, SEVERAL) if several else wilson(high, n, len(truth), "")
+        found.append(ReliabilityBin(n, mean, figure))
     return found
 
 

@@ -138,8 +138,11 @@ def _parts(context: Context) -> Iterator["Part"]:
         for name, ids in (("training", fold.train), ("validation", fold.validation))
     }
     for name, ids in {**parts, "test": context.tested}.items():
-        grades = [context.subjects[id].grade for id in ids]
-        yield Part(name, len({context.patients[id] for id in ids}), grades.count(LGG), grades.count(HGG))
+        highest: dict[str, int] = {}
+        for patient, grade in ((context.patients[id], context.subjects[id].grade) for id in ids):
+            highest[patient] = max(highest.get(patient, -1), -1 if grade is None else grade)
+        grades = list(highest.values())
+        yield Part(name, len(grades), grades.count(LGG), grades.count(HGG))
 
 
 def _cannot_know_anything(part: AnyModel) -> bool:
