@@ -79,7 +79,7 @@ def out_of_fold(subjects: Sequence[PreparedSubject], region: Region, folds: int,
 
 def whole_folds(grades: dict[str, int | None], folds: int, seed: int) -> list[tuple[str, ...]]:
     """Folds that hold every patient: the one that a split must keep for its test goes to the first."""
-    split: Split = make_split(grades, test_share=0.5 / len(grades), folds=folds, seed=seed)
+    split: Split = make_split(grades, {}, test_share=0.5 / len(grades), folds=folds, seed=seed)
     return [tuple(sorted((*split.folds[0], *split.test))), *split.folds[1:]]
 
 

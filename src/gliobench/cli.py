@@ -138,6 +138,10 @@ def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to write (BraTS 2020 layout).", show_default=False)],
     subjects: Annotated[int, typer.Option("--subjects", min=1, help="How many made patients.")] = 16,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same bytes.")] = 0,
+    timepoints: Annotated[
+        int,
+        typer.Option("--timepoints", min=1, max=9, help="Scans per patient, the tumour grown from each to the next."),
+    ] = 1,
 ) -> None:
     """Make a cohort of phantom patients: brains and gliomas that were never anybody's.
 
@@ -147,8 +151,9 @@ def phantom(
 
     voice = _terminal()
     with voice.bar("phantom", subjects) as advance:
-        write_phantom(out, subjects, seed, lambda done, total: advance(done, "patients"))
-    voice.say(f"{subjects} phantom patients: {out}")
+        write_phantom(out, subjects, seed, lambda done, total: advance(done, "patients"), timepoints=timepoints)
+    scans = f" with {timepoints} scans each" if timepoints > 1 else ""
+    voice.say(f"{subjects} phantom patients{scans}: {out}")
 
 
 @app.command(rich_help_panel=SETUP)

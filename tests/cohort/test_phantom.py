@@ -1,13 +1,15 @@
 """Phantoms are always the same, look like patients to every reader, and differ by grade as real gliomas do."""
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
 from gliobench.cohort.phantom import write_phantom
-from gliobench.cohort.read import load_subject, read_cohort
+from gliobench.cohort.read import find_cohort, load_subject, read_cohort
 from gliobench.cohort.subject import HGG, LGG, Cohort, CohortError
 
 
@@ -105,3 +107,22 @@ def test_coarse_phantoms_are_the_same_kind_of_patient(tmp_path: Path) -> None:
         assert raw.labels is not None
         assert 5 < (raw.labels > 0).sum() * 27 / 1000 < 250
         assert raw.images[0][raw.labels == 2].mean() > 1.2 * np.median(raw.images[0][brain & (raw.labels == 0)])
+
+
+def test_timepoints_are_one_patients_and_the_tumour_grows_where_it_was(tmp_path: Path) -> None:
+    write_phantom(tmp_path / "once", subjects=2, seed=0, spacing_mm=3)
+    write_phantom(tmp_path / "thrice", subjects=2, seed=0, spacing_mm=3, timepoints=3)
+    cohort = find_cohort(tmp_path / "thrice")
+    patients = {subject.id: subject.patient for subject in cohort.subjects}
+    assert patients == {f"Phantom_{n:03d}-{t:03d}": f"Phantom_{n:03d}" for n in (1, 2) for t in range(3)}
+    for number in ("001", "002"):
+        own = [subject for subject in cohort.subjects if subject.patient == f"Phantom_{number}"]
+        assert len({subject.grade for subject in own}) == 1
+        masks = [np.asarray(nib.load(subject.mask).dataobj) > 0 for subject in own]
+        for before, after in pairwise(masks):
+            assert 1.05 < after.sum() / before.sum() < 1.5
+            assert (before & after).sum() > 0.95 * before.sum()
+        flair = [np.asarray(nib.load(subject.images["flair"].path).dataobj) for subject in own]
+        assert not np.array_equal(flair[0], flair[1])
+        once = tmp_path / "once" / f"Phantom_{number}" / f"Phantom_{number}_flair.nii.gz"
+        assert once.read_bytes() == own[0].images["flair"].path.read_bytes()  # the first scan is that of one alone

@@ -27,6 +27,11 @@ cohorts = st.dictionaries(
 )
 
 
+def own(ids: list[str]) -> dict[str, str]:
+    """One scan of each patient."""
+    return {id: id for id in ids}
+
+
 def cohort(lgg: int, hgg: int) -> dict[str, int | None]:
     return {f"L{n:02d}": 0 for n in range(lgg)} | {f"H{n:02d}": 1 for n in range(hgg)}
 
@@ -35,7 +40,7 @@ def cohort(lgg: int, hgg: int) -> dict[str, int | None]:
 def test_every_patient_stands_in_one_place_and_grades_in_proportion(
     grades: dict[str, int | None], share: float, folds: int, seed: int
 ) -> None:
-    split = make_split(grades, test_share=share, folds=folds, seed=seed)
+    split = make_split(grades, {}, test_share=share, folds=folds, seed=seed)
     parts = [split.test, *split.folds]
     assert sorted(id for part in parts for id in part) == sorted(grades)
     assert abs(len(split.test) - share * len(grades)) <= 0.5 + 1e-9 or len(split.test) == 1
@@ -46,21 +51,21 @@ def test_every_patient_stands_in_one_place_and_grades_in_proportion(
         assert abs(counts[0] - total * len(split.test) / len(grades)) < 1
         assert max(counts[1:]) - min(counts[1:]) <= 1
     shuffled = dict(sorted(grades.items(), reverse=True))
-    assert make_split(shuffled, test_share=share, folds=folds, seed=seed) == split
+    assert make_split(shuffled, {}, test_share=share, folds=folds, seed=seed) == split
 
 
 def test_the_two_real_cohorts_sizes() -> None:
-    eight = make_split(cohort(4, 4), test_share=0.25, folds=3, seed=0)
+    eight = make_split(cohort(4, 4), {}, test_share=0.25, folds=3, seed=0)
     assert Counter(id[0] for id in eight.test) == {"L": 1, "H": 1}
     assert [Counter(id[0] for id in fold) for fold in eight.folds] == [{"L": 1, "H": 1}] * 3
-    thirty = make_split(cohort(6, 24), test_share=0.3, folds=5, seed=0)
+    thirty = make_split(cohort(6, 24), {}, test_share=0.3, folds=5, seed=0)
     assert Counter(id[0] for id in thirty.test) == {"L": 2, "H": 7}  # 1.8 and 7.2
     assert sorted(Counter(id[0] for id in fold)["L"] for fold in thirty.folds) == [0, 1, 1, 1, 1]
-    assert make_split(cohort(6, 24), test_share=0.3, folds=5, seed=1) != thirty
+    assert make_split(cohort(6, 24), {}, test_share=0.3, folds=5, seed=1) != thirty
 
 
 def test_a_fold_validates_and_the_others_train() -> None:
-    split = make_split(cohort(4, 8), test_share=0.25, folds=3, seed=2)
+    split = make_split(cohort(4, 8), {}, test_share=0.25, folds=3, seed=2)
     for number in range(3):
         fold = split.fold(number)
         assert fold.validation == split.folds[number]
@@ -81,16 +86,16 @@ def test_overlap_is_an_error_wherever_a_split_is_built() -> None:
 
 def test_too_few_patients_is_an_error() -> None:
     with pytest.raises(SplitError, match=r"6 patients, 2 of them for the test, leave 4 for 5 folds"):
-        make_split(cohort(3, 3), test_share=0.3, folds=5, seed=0)
+        make_split(cohort(3, 3), {}, test_share=0.3, folds=5, seed=0)
     with pytest.raises(SplitError, match="fold 1 of 2 without a patient"):
         Split(("a",), (("b",), ()), None, "by hand")
 
 
 def test_a_written_split_reads_back_the_same(tmp_path: Path) -> None:
     grades = cohort(6, 24)
-    split = make_split(grades, test_share=0.3, folds=5, seed=3)
+    split = make_split(grades, {}, test_share=0.3, folds=5, seed=3)
     write_split(split, tmp_path / "new" / "split.json")
-    read = read_split(tmp_path / "new" / "split.json", list(grades))
+    read = read_split(tmp_path / "new" / "split.json", own(list(grades)))
     assert read == split
     assert read.checksum == split.checksum
     assert list(tmp_path.glob("new/*")) == [tmp_path / "new" / "split.json"]
@@ -99,12 +104,12 @@ def test_a_written_split_reads_back_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["test", "seed", "source", "checksum"])
 def test_a_split_that_was_changed_is_not_used(tmp_path: Path, key: str) -> None:
     grades, path = cohort(4, 8), tmp_path / "split.json"
-    write_split(make_split(grades, test_share=0.25, folds=3, seed=3), path)
+    write_split(make_split(grades, {}, test_share=0.25, folds=3, seed=3), path)
     content = json.loads(path.read_text())
     content[key] = {"test": content["test"][1:], "seed": 4, "source": "me", "checksum": "0" * 64}[key]
     path.write_text(json.dumps(content))
     with pytest.raises(SplitError, match=r"split\.json: the checksum does not fit"):
-        read_split(path, list(grades))
+        read_split(path, own(list(grades)))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"test": 3}', "\x00\xff", '{"test": [], "folds": [[1], 2]}'])
@@ -112,15 +117,15 @@ def test_a_file_that_is_no_split_is_an_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "split.json"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(SplitError, match=r"split\.json"):
-        read_split(path, ["a"])
+        read_split(path, own(["a"]))
 
 
 def test_patients_that_are_not_there_are_named(tmp_path: Path) -> None:
     write_split(Split(("a",), (("b",), ("c",)), None, "by hand"), tmp_path / "split.json")
     with pytest.raises(SplitError, match=r"2 patients of the split are not in the cohort \(1 patients\): a, c"):
-        read_split(tmp_path / "split.json", ["b"])
+        read_split(tmp_path / "split.json", own(["b"]))
     with pytest.raises(SplitError, match="no such split file"):
-        read_split(tmp_path / "none.json", ["b"])
+        read_split(tmp_path / "none.json", own(["b"]))
 
 
 def study_file(path: Path, folds: list[list[int]]) -> Path:
@@ -136,20 +141,20 @@ def study_file(path: Path, folds: list[list[int]]) -> Path:
 def test_positions_in_a_list_that_nobody_has_are_refused(tmp_path: Path) -> None:
     path = study_file(tmp_path / "INDICES.npz", [[0, 3], [1, 2]])
     with pytest.raises(SplitError, match=r"INDICES\.npz: positions in a list"):
-        read_split(path, ["e", "d", "c", "b", "a", "f"])
+        read_split(path, own(["e", "d", "c", "b", "a", "f"]))
 
 
 def test_study_folds_that_overlap_are_an_error(tmp_path: Path) -> None:
     twice = study_file(tmp_path / "twice.npz", [[0, 1], [1, 2]])
     with pytest.raises(SplitError, match="do not hold every patient from 0 on exactly once"):
-        read_split(twice, ["a", "b", "c", "d"])
+        read_split(twice, own(["a", "b", "c", "d"]))
     inside = tmp_path / "inside.npz"
     np.savez(inside, num_folds=1, val_inds_0=np.arange(4), train_inds_0=np.arange(8))
     with pytest.raises(SplitError, match="overlap or leave images out"):
-        read_split(inside, ["a"])
+        read_split(inside, own(["a"]))
     (tmp_path / "no.npz").write_bytes(b"PK no zip")
     with pytest.raises(SplitError, match="not a file of fold indices"):
-        read_split(tmp_path / "no.npz", ["a"])
+        read_split(tmp_path / "no.npz", own(["a"]))
 
 
 @pytest.mark.realdata
@@ -165,11 +170,11 @@ def test_the_packaged_patients_are_those_that_were_rebuilt_from_the_studys_noteb
 @pytest.mark.realdata
 def test_the_studys_own_positions_are_read_in_its_own_order(shared: Path) -> None:
     path = shared / "replication" / "targets" / "INDICES.npz"
-    split = read_split(path, BRATS2020)
+    split = read_split(path, own(BRATS2020))
     assert [set(fold) for fold in split.folds] == [set(fold) for fold in reference_study.validation_folds()]
     assert set(split.test) == set(reference_study.tested_patients())
     with pytest.raises(SplitError, match="365 patients of the split are not in the cohort"):
-        read_split(path, [f"{number:03d}" for number in range(365)])
+        read_split(path, own([f"{number:03d}" for number in range(365)]))
 
 
 # BraTS 2020's ids are sorted by grade: 1 to 259 and 336 to 369 are HGG, the 76 between are LGG.
@@ -178,7 +183,7 @@ GRADES = {id: int(not 260 <= number <= 335) for number, id in enumerate(BRATS202
 
 
 def test_the_reference_studys_split_has_its_sizes_and_its_grades() -> None:
-    split = reference_split(BRATS2020)
+    split = reference_split(own(BRATS2020))
     assert len(split.test) == 55
     assert sum(GRADES[id] for id in split.test) == 44  # HGG; its report and its files of answers say so
     assert [len(fold) for fold in split.folds] == [62] * 5
@@ -188,25 +193,25 @@ def test_the_reference_studys_split_has_its_sizes_and_its_grades() -> None:
 
 def test_the_reference_studys_split_of_a_part_of_its_patients_is_what_is_there_of_each_part() -> None:
     some = [fold[0] for fold in reference_study.validation_folds()] + [reference_study.tested_patients()[0], "stranger"]
-    split = reference_split(some)
+    split = reference_split(own(some))
     assert [len(fold) for fold in (split.test, *split.folds)] == [1] * 6
     assert "6 of 365" in split.source
     with pytest.raises(SplitError, match=r"nobody in test"):
-        reference_split(some[:5])
+        reference_split(own(some[:5]))
 
 
 def test_a_split_may_be_a_plain_table_or_plain_lists_of_ids(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,part\nx,test\na,fold-0\nb,fold-1\nc,fold-1\n")
     (tmp_path / "a.json").write_text('{"test": ["x"], "folds": [["a"], ["b", "c"]]}')
     for name in ("a.csv", "a.json"):
-        split = read_split(tmp_path / name, ["a", "b", "c", "x", "y"])
+        split = read_split(tmp_path / name, own(["a", "b", "c", "x", "y"]))
         assert (split.test, split.folds) == (("x",), (("a",), ("b", "c")))
     (tmp_path / "a.csv").write_text("id,part\nx,test\na,fold0\n")
     with pytest.raises(SplitError, match=r"a.csv:3: "):
-        read_split(tmp_path / "a.csv", ["a", "x"])
+        read_split(tmp_path / "a.csv", own(["a", "x"]))
     (tmp_path / "a.csv").write_text("id,part\nx,test\nx,fold-0\ny,fold-1\n")
     with pytest.raises(SplitError, match=r"x \(test and fold 0\)"):
-        read_split(tmp_path / "a.csv", ["x", "y"])
+        read_split(tmp_path / "a.csv", own(["x", "y"]))
 
 
 def test_each_grade_is_drawn_as_often_as_the_other() -> None:
@@ -226,19 +231,19 @@ def test_each_grade_is_drawn_as_often_as_the_other() -> None:
 
 def test_cross_validation_tests_everybody_once_and_lets_others_decide() -> None:
     grades = {f"H{number}": 1 for number in range(24)} | {f"L{number}": 0 for number in range(6)}
-    split = make_cross_validation(grades, folds=3, validation_share=0.15, seed=0)
+    split = make_cross_validation(grades, {}, folds=3, validation_share=0.15, seed=0)
     folds = [split.fold(number) for number in range(3)]
     assert sorted(id for fold in folds for id in fold.test) == sorted(grades)
     for fold in folds:  # 30 in 3: 8 HGG and 2 LGG tested; 15 % of the other 20 are 3, one of them LGG
         assert Counter(grades[id] for id in fold.test) == {1: 8, 0: 2}
         assert Counter(grades[id] for id in fold.validation) == {1: 2, 0: 1}
         assert sorted((*fold.train, *fold.validation, *fold.test)) == sorted(grades)
-    assert make_cross_validation(dict(reversed(grades.items())), folds=3, validation_share=0.15, seed=0) == split
+    assert make_cross_validation(dict(reversed(grades.items())), {}, folds=3, validation_share=0.15, seed=0) == split
     with pytest.raises(SplitError, match="use fewer folds or more patients"):
-        make_cross_validation({"a": 0, "b": 1}, folds=2, validation_share=0.15, seed=0)
+        make_cross_validation({"a": 0, "b": 1}, {}, folds=2, validation_share=0.15, seed=0)
 
 
 def test_a_cross_validation_reads_back_the_same(tmp_path: Path) -> None:
-    split = make_cross_validation({f"P{n}": n % 2 for n in range(9)}, folds=3, validation_share=0.2, seed=1)
+    split = make_cross_validation({f"P{n}": n % 2 for n in range(9)}, {}, folds=3, validation_share=0.2, seed=1)
     write_split(split, tmp_path / "split.json")
-    assert read_split(tmp_path / "split.json", [f"P{n}" for n in range(9)]) == split
+    assert read_split(tmp_path / "split.json", own([f"P{n}" for n in range(9)])) == split

@@ -25,7 +25,7 @@ def repeated(contents: ReportContents) -> ReportContents:
     answers |= {("greedy", "BraTS_001"): [HGG], ("greedy", "BraTS_002"): [NONE]}
     grades = {"BraTS_001": 1, "BraTS_002": 0}
     inputs = [
-        Repeated(model, "grade", subject, grades[subject], FRAME, tuple(said), model != "greedy")
+        Repeated(model, "grade", subject, grades[subject], FRAME, tuple(said), model != "greedy", subject)
         for (model, subject), said in answers.items()
     ]
     sampling = {"general": "temperature 1.5, top_p 1, min_p 0.1, seed 0", "greedy": "greedy (temperature 0)"}
@@ -63,7 +63,7 @@ def test_nothing_is_shown_where_nothing_was_asked_twice(contents: ReportContents
 
 def test_places_are_drawn_with_their_distances(contents: ReportContents) -> None:
     points = tuple(Answered(Point(FRAME, row, 9)) for row in (1, 1, 4))
-    measured = measure([Repeated("pointer", "centre", "a<b", 0, FRAME, (*points, NONE), True)])
+    measured = measure([Repeated("pointer", "centre", "a<b", 0, FRAME, (*points, NONE), True, "a<b")])
     page = render_page(replace(contents, consistency=measured))
     assert "to the medoid (mm)" in page
     assert "a<b" not in page

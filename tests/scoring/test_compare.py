@@ -19,11 +19,11 @@ REACH = "these patients could have shown 0.12 or more"
 
 
 def dice(model: str, values: dict[str, float], *, source: str = "mask", plane: str = "volume", asked: int = 1) -> list:
-    return [(model, "mask", source, plane, id, 1, "dice", value, asked, asked) for id, value in values.items()]
+    return [(model, "mask", source, plane, id, id, 1, "dice", value, asked, asked, 1) for id, value in values.items()]
 
 
 def vote(model: str, plane: str, id: str, grade: int | None, predicted: int | None, score: float) -> tuple:
-    return (model, plane, id, grade, 0, 0, 0, 0, score, predicted, score, "majority")
+    return (model, plane, id, id, grade, 0, 0, 0, 0, score, predicted, score, "majority")
 
 
 def scores(rows: list, votes: list | None = None) -> Scores:
@@ -116,7 +116,7 @@ def test_many_comparisons_get_more_permutations() -> None:
     """By 500 resamples p cannot fall below 1 in 501, which corrected for 300 comparisons is nothing."""
     random = np.random.default_rng(0)
     rows = [
-        (name, "mask", "mask", "volume", f"P{i}", 1, f"m{metric}", shift + random.normal(0, 0.01), 1, 1)
+        (name, "mask", "mask", "volume", f"P{i}", f"P{i}", 1, f"m{metric}", shift + random.normal(0, 0.01), 1, 1, 1)
         for name, shift in (("a", 0.0), ("b", 1.0)) for i in range(16) for metric in range(300)
     ]  # fmt: skip
     table = compare_models(scores(rows), bootstrap=QUICK)
@@ -171,7 +171,7 @@ def test_contradictions_are_named() -> None:
         compare(a, b, QUICK)
     with pytest.raises(CompareError, match="both sides have a model called net"):
         compare(a, a, QUICK)
-    with pytest.raises(CompareError, match=r"one patient twice \(.*subject P1"):
+    with pytest.raises(CompareError, match=r"one patient twice \(.*patient P1"):
         compare(scores(dice("cnn", A) + dice("cnn", {"P1": 0.3})), b, QUICK)
 
 

@@ -32,7 +32,7 @@ def grades(lgg: int, hgg: int, unanswered: int = 0) -> tuple[Answer, ...]:
 
 
 def repeated(subject: str, answers: tuple[Answer, ...], task: str = "grade", drawn: bool = True) -> Repeated:
-    return Repeated("model", task, subject, 0, FRAME, answers, drawn)
+    return Repeated("model", task, subject, 0, FRAME, answers, drawn, subject)
 
 
 def values(table, subject: str | None) -> dict[str, float]:  # type: ignore[no-untyped-def]
@@ -177,11 +177,11 @@ def test_the_table_of_answers_has_the_commonest_first() -> None:
 
 def test_inputs_of_one_patient_are_drawn_together() -> None:
     same, split = grades(lgg=0, hgg=4), grades(lgg=2, hgg=2)
-    first = Repeated("m", "grade", "a", 1, FRAME, same, True)
-    second = Repeated("m", "grade", "a", 1, replace(FRAME, index=9), split, True)
+    first = Repeated("m", "grade", "a", 1, FRAME, same, True, "a")
+    second = Repeated("m", "grade", "a", 1, replace(FRAME, index=9), split, True, "a")
     alone = row(measure([first, second]).figures, None, "flip_rate")
     assert (alone["value"], alone["interval"], alone["n_inputs"]) == (0.25, "none: n=1", 2)
-    other = Repeated("m", "grade", "b", 1, FRAME, split, True)
+    other = Repeated("m", "grade", "b", 1, FRAME, split, True, "b")
     both = row(measure([first, second, other]).figures, None, "flip_rate")
     # Patients drawn: a twice 0.25, b twice 0.5, each once the mean over the three inputs.
     assert both["value"] == pytest.approx(1 / 3)

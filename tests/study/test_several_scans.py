@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gliobench.cohort.patients import patient_of, scans_of
+from gliobench.cohort.patients import names_of, patient_of, scans_of
+from gliobench.cohort.phantom import write_phantom
 from gliobench.grid.splits import Split, SplitError, make_cross_validation, make_split
 from gliobench.integrity import Stamp, listed, write_stamp
 from gliobench.models.errors import ModelError
 from gliobench.models.learnt import refuse_learnt
 from gliobench.models.prediction import Question
-from gliobench.scoring.errors import ScoringError
-from gliobench.scoring.grades import Votes
-from gliobench.scoring.score import SubjectRow, SubjectScores, VoteRow
+from gliobench.scoring.compare import compare_runs
+from gliobench.scoring.score import SubjectRow, SubjectScores
 from gliobench.scoring.summary import summarise
 from gliobench.study.config import read_study
 from gliobench.study.context import make_context
@@ -41,21 +42,8 @@ models:
 """
 
 
-@pytest.mark.parametrize(
-    ("scan", "patient"),
-    [
-        ("BraTS-GLI-00005-001", "BraTS-GLI-00005"),
-        ("BraTS-PED-00005-000", "BraTS-PED-00005"),
-        ("UPENN-GBM-00012_21", "UPENN-GBM-00012"),
-        ("UCSF-PDGM-0429_FU003d_nifti", "UCSF-PDGM-0429"),
-        ("UCSF-PDGM-0429_nifti", "UCSF-PDGM-0429"),
-        ("sub-017_ses-02", "sub-017"),
-        ("BraTS20_Training_001", "BraTS20_Training_001"),
-        ("patient_002", "patient_002"),
-    ],
-)
-def test_the_patient_of_a_scan(scan: str, patient: str) -> None:
-    assert patient_of(scan) == patient
+def whose(scans: Iterable[str]) -> dict[str, str]:
+    return {scan: patient_of(scan) for scan in scans}
 
 
 def scans(patients: int) -> dict[str, int | None]:
@@ -65,11 +53,11 @@ def scans(patients: int) -> dict[str, int | None]:
 def test_all_scans_of_a_patient_lie_in_one_part() -> None:
     grades = scans(30)
     for seed in range(20):
-        made = make_split(grades, test_share=0.3, folds=3, seed=seed)
+        made = make_split(grades, whose(grades), test_share=0.3, folds=3, seed=seed)
         parts = [{patient_of(id) for id in part} for part in (made.test, *made.folds)]
         assert sum(map(len, parts)) == len(set.union(*parts)) == 30
         assert len(parts[0]) == 9  # 0.3 of 30 patients, not of 60 scans
-        crossed = make_cross_validation(grades, folds=5, validation_share=0.2, seed=seed)
+        crossed = make_cross_validation(grades, whose(grades), folds=5, validation_share=0.2, seed=seed)
         for number in range(5):
             fold = crossed.fold(number)
             own = [{patient_of(id) for id in part} for part in (fold.train, fold.validation, fold.test)]
@@ -77,12 +65,13 @@ def test_all_scans_of_a_patient_lie_in_one_part() -> None:
 
 
 def test_a_split_that_parts_a_patients_scans_is_refused_by_name() -> None:
+    parts = (("BraTS-GLI-00001-001",), ("BraTS-GLI-00002-000",))
     with pytest.raises(SplitError, match=r"BraTS-GLI-00001 \(test and fold 0\)"):
-        Split(("BraTS-GLI-00001-000",), (("BraTS-GLI-00001-001",), ("BraTS-GLI-00002-000",)), None, "made")
+        Split(("BraTS-GLI-00001-000",), parts, None, "made", (), whose(["BraTS-GLI-00001-000", *parts[0]]))
 
 
 def test_what_learnt_from_one_scan_is_not_asked_about_another(phantom_cohort: Path, tmp_path: Path) -> None:
-    assert scans_of(["sub-1_ses-2", "sub-2_ses-1"], {"sub-1_ses-1"}) == ["sub-1_ses-2"]
+    assert scans_of(whose(["sub-1_ses-2", "sub-2_ses-1"]), {"sub-1_ses-1"}) == ["sub-1_ses-2"]
     (tmp_path / "study.yaml").write_text(STUDY)
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=twice(phantom_cohort, tmp_path), out=tmp_path)
     prepare(context)
@@ -124,7 +113,7 @@ def test_a_run_counts_patients_and_means_over_their_scans(phantom_cohort: Path, 
 
 
 def row(subject: str, value: float, model: str = "m") -> SubjectRow:
-    return SubjectRow(model, "mask", "mask", "volume", subject, None, "dice", value, 1, 1)
+    return SubjectRow(model, "mask", "mask", "volume", subject, patient_of(subject), None, "dice", value, 1, 1)
 
 
 def test_a_patient_with_several_scans_weighs_as_much_as_one_with_one() -> None:
@@ -146,12 +135,6 @@ def test_patients_with_one_scan_each_have_the_figures_that_they_had_under_other_
     pd.testing.assert_frame_equal(plain, summarise(named).summary)
 
 
-def test_a_grade_of_a_patient_with_several_scans_is_refused() -> None:
-    votes = [VoteRow("m", "axial", f"sub-1_ses-{n}", 1, Votes(0, 3, 0, 0), 1) for n in (1, 2)]
-    with pytest.raises(ScoringError, match="sub-1: sub-1_ses-1, sub-1_ses-2"):
-        summarise([SubjectScores((), (vote,)) for vote in votes])
-
-
 def test_a_figure_of_one_scan_alone_stands_under_the_patients_name_too() -> None:
     rows = [row("sub-1_ses-1", 0.2), row("sub-1_ses-2", 0.4), row("sub-1_ses-2", 0.5, "other")]
     graded = [replace(one, grade=grade) for one, grade in zip(rows, (0, 1, 1), strict=True)]
@@ -165,7 +148,8 @@ def test_one_scan_each_is_split_as_by_an_earlier_version_whatever_the_ids() -> N
     ids = [f"sub-{n}_ses-1" for n in range(1, 21)]
     places = {f"{place:02d}": id for place, id in enumerate(sorted(ids))}  # ids that name no time, in the same order
     split, plain = (
-        make_split(dict.fromkeys(names, 1), test_share=0.2, folds=2, seed=0) for names in (ids, list(places))
+        make_split(dict.fromkeys(names, 1), whose(names), test_share=0.2, folds=2, seed=0)
+        for names in (ids, list(places))
     )
     assert split.test == tuple(places[place] for place in plain.test)
 
@@ -184,3 +168,75 @@ def test_a_split_by_scan_of_an_earlier_version_is_made_again(phantom_cohort: Pat
     split_stage(context)
     parts = [{patient_of(id) for id in part} for part in (context.split.test, *context.split.folds)]
     assert sum(map(len, parts)) == len(set.union(*parts))
+
+
+def test_the_column_patient_of_a_table_reaches_split_figures_and_what_was_learnt(
+    phantom_cohort: Path, tmp_path: Path
+) -> None:
+    """Ids that say nothing: only the table knows that scan-0 and scan-1 are one person's, and so on."""
+    sources = sorted(path for path in phantom_cohort.iterdir() if path.is_dir())
+    lines = ["id,patient,flair,t1,t1ce,t2,mask"]
+    for number, source in enumerate(sources):
+        names = [f"{source}/{source.name}_{name}.nii.gz" for name in ("flair", "t1", "t1ce", "t2", "seg")]
+        lines.append(",".join([f"scan-{number}", f"person {number // 2}", *names]))
+    (tmp_path / "scans.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "study.yaml").write_text(STUDY)
+    context = make_context(read_study(tmp_path / "study.yaml"), cohort=tmp_path / "scans.csv", out=tmp_path / "run")
+    run_stages(context)
+    assert context.patients == {f"scan-{number}": f"person {number // 2}" for number in range(len(sources))}
+    fold = context.split.fold(0)
+    parts = [set(fold.whose(ids).values()) for ids in (fold.train, fold.validation, fold.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == len(sources) // 2
+    scores = read_scores(context)
+    assert set(scores.summary["n_subjects"]) == {len(parts[2])}
+    assert set(scores.per_subject["patient"]) == parts[2]
+    seen, other = sorted(id for id in context.patients if context.patients[id] == context.patients[fold.test[0]])
+    learnt = names_of([context.subjects[other]])
+    assert learnt == {other, context.patients[other]}
+    with pytest.raises(ModelError, match="has learnt from 1"):
+        refuse_learnt("m", learnt, [Question(context.subjects[seen], "mask", None)])
+
+
+def test_a_run_prepared_by_an_earlier_version_goes_by_the_ids(phantom_cohort: Path, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY)
+    study, out = read_study(tmp_path / "study.yaml"), tmp_path / "run"
+    context = make_context(study, cohort=twice(phantom_cohort, tmp_path), out=out)
+    prepare(context)
+    left = json.loads(context.folder.prepared.read_text())
+    for entry in left["subjects"]:
+        assert entry.pop("patient") == patient_of(entry["id"]) != entry["id"]
+    left.pop("checksum", None)
+    context.folder.prepared.write_text(json.dumps(left))
+    assert make_context(study, out=out).patients == whose(context.subjects)
+
+
+GRADED = """
+name: graded
+grid: {shape: [16, 24, 24]}
+split: {test_share: 0.5, folds: 2}
+tasks: [grade, mask]
+models:
+  - {kind: baseline, name: majority-grade}
+  - {kind: baseline, name: flair-blob}
+  - {kind: classical, name: shapes}
+"""
+
+
+def test_phantoms_with_time_points_are_graded_by_patient_and_compared_with_one_scan_each(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(GRADED)
+    runs = []
+    for timepoints in (1, 2):
+        cohort = tmp_path / f"phantoms-{timepoints}"
+        write_phantom(cohort, subjects=16, seed=0, spacing_mm=4, timepoints=timepoints)
+        context = make_context(read_study(tmp_path / "study.yaml"), cohort=cohort, out=tmp_path / f"run-{timepoints}")
+        run_stages(context)
+        runs.append(context)
+    one, two = runs
+    assert set(two.tested) == {f"{id}-{time:03d}" for id in one.tested for time in (0, 1)}  # the same patients
+    grades = read_scores(two).summary.query("task == 'grade'")
+    assert set(grades["n_subjects"]) == {8}
+    assert "Wilson" not in set(grades["interval"])
+    table = compare_runs([run.folder.root for run in runs])
+    assert set(table["n_subjects"]) == {8}
+    assert set(table["left_out"]) == {""}
+    assert table["words"].str.contains("8 of 8 patients").all()

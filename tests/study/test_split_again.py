@@ -17,6 +17,8 @@ STUDY = (
     "name: own\ngrid: {shape: [8, 12, 12]}\nsplit: {file: SPLIT, fold: 0}\nmodels: [{kind: baseline, name: empty}]\n"
 )
 
+ABC = {"a": "a", "b": "b", "c": "c"}  # scans of as many patients
+
 
 def context(folder: Path, cohort: Path, split_file: str, fold: str = "0") -> Context:
     (folder / "study.yaml").write_text(STUDY.replace("SPLIT", split_file))
@@ -63,9 +65,9 @@ def test_a_runs_own_split_must_keep_its_checksum(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     del content["checksum"]
     path.write_text(json.dumps(content | {"test": ["c"], "folds": [["b"], ["a"]]}))
-    assert read_split(path, ["a", "b", "c"]).test == ("c",)  # as a person's own file
+    assert read_split(path, ABC).test == ("c",)  # as a person's own file
     with pytest.raises(SplitError, match="checksum"):
-        read_split(path, ["a", "b", "c"], checksum=True)
+        read_split(path, ABC, checksum=True)
 
 
 @pytest.mark.parametrize(
@@ -74,4 +76,4 @@ def test_a_runs_own_split_must_keep_its_checksum(tmp_path: Path) -> None:
 def test_a_file_that_tests_nobody_is_refused(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(SplitError, match="no test patients"):
-        read_split(tmp_path / name, ["a", "b"])
+        read_split(tmp_path / name, ABC)

@@ -17,6 +17,7 @@ from gliobench.cohort.layouts import LAYOUTS
 from gliobench.cohort.layouts.layout import Layout, subfolders, without_mask
 from gliobench.cohort.layouts.table import ENDINGS, TABLE
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
+from gliobench.cohort.patients import patient_faults, patients_of, suspected
 from gliobench.cohort.subject import (
     MODALITIES,
     Cohort,
@@ -66,8 +67,21 @@ def _find(root: Path) -> Cohort:
     once = sorted((subject for subject in subjects if counts[subject.id] == 1), key=lambda subject: subject.id)
     if not subjects and not faults:
         raise CohortError(f"{inner}: looks like {layout.name}, but holds no patient; expected {layout.expects}")
-    notes = (*notes, *scheme_notes(once), *without_mask(once), *_without_grade(inner, layout, once))
-    return Cohort(inner.stem, inner, layout.name, layout.labels, tuple(once), (*faults, *twice), notes)
+    wrong = [Fault(id, problem) for id, problem in patient_faults(patients_of(once))]
+    good = [subject for subject in once if subject.id not in {fault.subject_id for fault in wrong}]
+    notes = (*notes, *scheme_notes(good), *without_mask(good), *_without_grade(inner, layout, good), *_whose(good))
+    return Cohort(inner.stem, inner, layout.name, layout.labels, tuple(good), (*faults, *twice, *wrong), notes)
+
+
+def _whose(subjects: Sequence[Subject]) -> Iterator[str]:
+    """A note where scans that count as different patients look like several of one."""
+    if found := suspected(patients_of(subjects)):
+        first = printable(", ".join(next(iter(found.values()))[:3]))
+        yield (
+            f"warning: {sum(map(len, found.values()))} scans ({first}, …) may be {len(found)} patients, and count as "
+            "different ones, so that one person can stand in training and in test: if they are, say whose each scan is "
+            "(a table with the column `patient`: docs/data.md)"
+        )
 
 
 def _without_grade(root: Path, layout: Layout, subjects: Sequence[Subject]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.patients import patient_of
 from gliobench.errors import GliobenchError, printable
 
 LGG, HGG = 0, 1
@@ -24,10 +25,11 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Subject:
-    """One patient: `grade` is LGG (0), HGG (1) or None; `images` maps each of `MODALITIES` to its file.
+    """One scan of a patient: `grade` is LGG (0), HGG (1) or None; `images` maps each of `MODALITIES` to its file.
 
     `relabel`: where the mask's labels do not mean what they do in most of BraTS, every label that it may hold and
-    BraTS's for it (0: not tumour); see `gliobench.cohort.label_schemes`.
+    BraTS's for it (0: not tumour); see `gliobench.cohort.label_schemes`. `patient`: whose scan it is; by the form of
+    the id where nothing else is said, and the id itself where that names no time.
     """
 
     id: str
@@ -35,6 +37,11 @@ class Subject:
     images: Mapping[str, ImageFile]
     mask: Path | None
     relabel: Mapping[int, int] = field(default_factory=dict)
+    patient: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.patient:
+            object.__setattr__(self, "patient", patient_of(self.id))
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Cohort:
-    """The patients found under `root`, sorted by id, each id once.
+    """The patients' scans found under `root`, sorted by id, each id once.
 
     `labels` are the non-zero values that masks of this layout may hold on disk (together they are the whole tumour).
     `faults` are the patients that were found and cannot be used; they are not among `subjects`. `notes`: sentences on

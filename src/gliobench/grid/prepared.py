@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.patients import patient_of
 from gliobench.cohort.subject import Findings
 from gliobench.grid.frame import Plane, SliceFrame, slice_frame
 
 
 @dataclass(frozen=True)
 class PreparedSubject:
-    """One patient resampled to the grid; the arrays are read-only memory maps.
+    """One scan of a patient resampled to the grid; the arrays are read-only memory maps.
 
     `image`: (4, D, H, W) uint8 in the order of `MODALITIES`, 0 outside the brain.
     `labels`: (D, H, W) uint8 with the source's own labels, or None where there is no mask.
@@ -20,6 +21,7 @@ class PreparedSubject:
     `oracle`: True where the truth was used to place the grid.
     `content`: hexadecimal digest of source voxels and recipe; two equal digests are equal arrays.
     `findings`: what the source's voxels told.
+    `patient`: whose scan it is, as the cohort says; by the form of the id where nothing is said.
     """
 
     id: str
@@ -32,6 +34,11 @@ class PreparedSubject:
     oracle: bool
     content: str
     findings: Findings = field(default_factory=Findings)
+    patient: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.patient:
+            object.__setattr__(self, "patient", patient_of(self.id))
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -13,17 +13,18 @@ import os
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gliobench.cohort import reference_study
-from gliobench.cohort.patients import patient_of, several_scans
+from gliobench.cohort.patients import several_scans
 from gliobench.errors import GliobenchError
 
 Ids = tuple[str, ...]
+Patients = Mapping[str, str]  # each scan with its patient; a scan that is not there is a patient of its own
 
 
 class SplitError(GliobenchError, ValueError):
@@ -32,22 +33,27 @@ class SplitError(GliobenchError, ValueError):
 
 @dataclass(frozen=True)
 class Fold:
-    """The patients of one fold. Raises SplitError where one stands in two places."""
+    """The scans of one fold. Raises SplitError where a patient stands in two places."""
 
     train: Ids
     validation: Ids
     test: Ids
+    patients: Patients = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _no_overlap({"training": self.train, "validation": self.validation, "test": self.test})
+        _no_overlap({"training": self.train, "validation": self.validation, "test": self.test}, self.patients)
+
+    def whose(self, ids: Ids) -> dict[str, str]:
+        """Some of its scans with their patients."""
+        return {id: self.patients.get(id, id) for id in ids}
 
 
 @dataclass(frozen=True)
 class Split:
-    """Test patients and k folds of the others; `source` says where it comes from.
+    """Test patients and k folds of the others, by the ids of their scans; `source` says where it comes from.
 
     `validation`: empty for a hold-out split. In cross-validation, where `test` is empty, for each fold the patients
-    who decide while it is tested.
+    who decide while it is tested. `patients` come from the cohort, and are no part of what a split file says.
     Raises SplitError where a patient stands in two places, or twice in one, or a fold is empty.
     """
 
@@ -56,6 +62,7 @@ class Split:
     seed: int | None
     source: str
     validation: tuple[Ids, ...] = ()
+    patients: Patients = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.folds) < 2:
@@ -63,7 +70,7 @@ class Split:
         named = {f"fold {number}": fold for number, fold in enumerate(self.folds)}
         if empty := [name for name, fold in named.items() if not fold]:
             raise SplitError(f"{', '.join(empty)} of {len(self.folds)} without a patient: use fewer folds")
-        _no_overlap({"test": self.test, **named})
+        _no_overlap({"test": self.test, **named}, self.patients)
         if self.validation and (self.test or len(self.validation) != len(self.folds)):
             raise SplitError("cross-validation has no test patients beside its folds, and a validation for each fold")
 
@@ -86,22 +93,22 @@ class Split:
             )
         others = sorted(id for other, fold in enumerate(self.folds) if other != number for id in fold)
         if not self.crossed:
-            return Fold(tuple(others), self.folds[number], self.test)
+            return Fold(tuple(others), self.folds[number], self.test, self.patients)
         train = tuple(id for id in others if id not in self.validation[number])
-        return Fold(train, self.validation[number], self.folds[number])
+        return Fold(train, self.validation[number], self.folds[number], self.patients)
 
     def _content(self) -> dict[str, Any]:
         content: dict[str, Any] = {"source": self.source, "seed": self.seed, "test": self.test, "folds": self.folds}
         return content | ({"validation": self.validation} if self.crossed else {})
 
 
-def _no_overlap(parts: Mapping[str, Ids]) -> None:
+def _no_overlap(parts: Mapping[str, Ids], patients: Patients) -> None:
     """Raise SplitError where a patient stands in two places, or twice in one; or has scans in two places."""
     places: dict[str, list[str]] = {}
     for name, ids in parts.items():
         for id in ids:
             places.setdefault(id, []).append(name)
-    for patient, scans in several_scans(places).items():
+    for patient, scans in several_scans({id: patients.get(id, id) for id in places}).items():
         if len(found := dict.fromkeys(name for scan in scans for name in places[scan])) > 1:
             places[patient] = list(found)
     shared = [f"{id} ({' and '.join(names)})" for id, names in sorted(places.items()) if len(names) > 1]
@@ -109,10 +116,12 @@ def _no_overlap(parts: Mapping[str, Ids]) -> None:
         raise SplitError(f"{len(shared)} patients stand in more than one place of the split: {_shown(shared)}")
 
 
-def make_split(grades: Mapping[str, int | None], *, test_share: float, folds: int, seed: int) -> Split:
+def make_split(
+    grades: Mapping[str, int | None], patients: Patients, *, test_share: float, folds: int, seed: int
+) -> Split:
     """A test share and k folds, each with the grades in the cohort's proportion as nearly as whole patients allow.
 
-    Patients are counted, not scans: all scans of one patient stay together.
+    Patients are counted, not scans: all scans (the keys of `grades`) of one of `patients` stay together.
 
     Patients without a grade are a stratum of their own. The test set is `test_share` of the patients, rounded, at least
     one; its strata are rounded by largest remainder. Folds differ by one patient at most, in all and in each stratum.
@@ -121,7 +130,7 @@ def make_split(grades: Mapping[str, int | None], *, test_share: float, folds: in
     """
     if not 0 < test_share < 1:
         raise SplitError(f"test_share must lie between 0 and 1, got {test_share}")
-    scans, grades = _by_patient(grades)
+    scans, grades = _by_patient(grades, patients)
     tested = max(1, math.floor(len(grades) * test_share + 0.5))
     if len(grades) - tested < folds:
         raise SplitError(
@@ -129,10 +138,12 @@ def make_split(grades: Mapping[str, int | None], *, test_share: float, folds: in
             "every fold needs one; use fewer folds, a smaller test share or more patients"
         )
     test, rest = _drawn(grades, tested, np.random.default_rng(seed))
-    return Split(scans.of(test), tuple(map(scans.of, _dealt(rest, folds))), seed, "stratified by grade")
+    return Split(scans.of(test), tuple(map(scans.of, _dealt(rest, folds))), seed, "stratified by grade", (), patients)
 
 
-def make_cross_validation(grades: Mapping[str, int | None], *, folds: int, validation_share: float, seed: int) -> Split:
+def make_cross_validation(
+    grades: Mapping[str, int | None], patients: Patients, *, folds: int, validation_share: float, seed: int
+) -> Split:
     """k folds of all patients, each tested in its turn; `validation_share` of the others, at least one, decides.
 
     Stratified as `make_split` is. Raises SplitError where there are fewer patients than folds, or none is left to
@@ -140,7 +151,7 @@ def make_cross_validation(grades: Mapping[str, int | None], *, folds: int, valid
     """
     if not 0 < validation_share < 1:
         raise SplitError(f"validation_share must lie between 0 and 1, got {validation_share}")
-    scans, grades = _by_patient(grades)
+    scans, grades = _by_patient(grades, patients)
     if len(grades) < max(folds, 3):
         raise SplitError(f"{len(grades)} patients for {folds} folds: use fewer folds or more patients")
     random = np.random.default_rng(seed)
@@ -151,7 +162,7 @@ def make_cross_validation(grades: Mapping[str, int | None], *, folds: int, valid
         deciding = min(max(1, math.floor(len(others) * validation_share + 0.5)), len(others) - 1)
         validation.append(tuple(sorted(_drawn(others, deciding, random)[0])))
     parts, deciding_scans = tuple(map(scans.of, dealt)), tuple(map(scans.of, validation))
-    return Split((), parts, seed, "cross-validation, stratified by grade", deciding_scans)
+    return Split((), parts, seed, "cross-validation, stratified by grade", deciding_scans, patients)
 
 
 @dataclass(frozen=True)
@@ -165,7 +176,7 @@ class _Scans:
         return tuple(sorted(scan for patient in patients for scan in self.by_patient[patient]))
 
 
-def _by_patient(grades: Mapping[str, int | None]) -> tuple[_Scans, dict[str, int | None]]:
+def _by_patient(grades: Mapping[str, int | None], patients: Patients) -> tuple[_Scans, dict[str, int | None]]:
     """The scans of every patient, and each patient's grade: the highest of its scans.
 
     A patient goes by the first scan's id, so that cohorts of one scan each are drawn as they always were.
@@ -173,7 +184,7 @@ def _by_patient(grades: Mapping[str, int | None]) -> tuple[_Scans, dict[str, int
     first: dict[str, str] = {}
     scans: dict[str, list[str]] = {}
     for scan in sorted(grades):
-        scans.setdefault(first.setdefault(patient_of(scan), scan), []).append(scan)
+        scans.setdefault(first.setdefault(patients.get(scan, scan), scan), []).append(scan)
     highest = {
         patient: max((grade for scan in own if (grade := grades[scan]) is not None), default=None)
         for patient, own in scans.items()
@@ -216,12 +227,13 @@ def write_split(split: Split, path: Path) -> None:
     part.replace(path)
 
 
-def reference_split(subject_ids: Sequence[str]) -> Split:
+def reference_split(patients: Patients) -> Split:
     """The reference study's own split, as far as its patients are there: 55 tested, five folds of 62 that validate.
 
-    Patients whom the study did not take are in no part of it. Raises SplitError where a part has nobody.
+    `patients`: the cohort's scans with their patients; those whom the study did not take are in no part of it. Raises
+    SplitError where a part has nobody, and where two of the study's patients are one in the cohort.
     """
-    known = set(subject_ids)
+    known = set(patients)
     test = _those_of(reference_study.tested_patients(), known)
     folds = tuple(_those_of(fold, known) for fold in reference_study.validation_folds())
     found = len(test) + sum(map(len, folds))
@@ -230,7 +242,7 @@ def reference_split(subject_ids: Sequence[str]) -> Split:
             f"the reference study's split: {found} of its 365 patients are in this cohort ({len(known)} patients), "
             f"nobody in {', '.join(empty)}: it is made for BraTS 2020's training set; `scheme: holdout` takes any"
         )
-    return Split(test, folds, None, f"the reference study's own patients, {found} of 365")
+    return Split(test, folds, None, f"the reference study's own patients, {found} of 365", (), patients)
 
 
 def _those_of(ids: Sequence[str], known: set[str]) -> Ids:
@@ -241,26 +253,29 @@ def _numbered(folds: Sequence[Ids]) -> list[tuple[str, Ids]]:
     return [(f"fold {number}", ids) for number, ids in enumerate(folds)]
 
 
-def read_split(path: Path, subject_ids: Sequence[str], *, checksum: bool = False) -> Split:
-    """Read a split and hold it against the patients that there are.
+def read_split(path: Path, patients: Patients, *, checksum: bool = False) -> Split:
+    """Read a split and hold it against the `patients` that there are: the cohort's scans with their patients.
 
     JSON as `write_split` leaves it, or the same written by a person without `checksum`, `seed` and `source`; a CSV with
     the columns `id` and `part` (test, fold-0, fold-1, …); or the reference study's NPZ of positions, in its own order.
     `checksum`: whether JSON must have one, as a run's own has.
     Raises SplitError: not such a file, its checksum does not fit, overlap, nobody to test, ids that are not among
-    `subject_ids`. Patients that the split does not name are in no part of it.
+    the scans. Patients that the split does not name are in no part of it.
     """
     readers = {".npz": _study_split, ".csv": _csv_split}
     split = readers[path.suffix](path) if path.suffix in readers else _json_split(path, checksum)
     if not (split.test or split.crossed):
         raise SplitError(f"{path}: the split has no test patients; name them: `test` in JSON, the part test in CSV")
-    known = set(subject_ids)
+    known = set(patients)
     if strangers := sorted({id for part in (split.test, *split.folds) for id in part} - known):
         raise SplitError(
             f"{path}: {len(strangers)} patients of the split are not in the cohort ({len(known)} patients): "
             f"{_shown(strangers)}; take the cohort that it was made for, or make a new split"
         )
-    return split
+    try:
+        return replace(split, patients=patients)
+    except SplitError as error:
+        raise SplitError(f"{path}: {error}") from error
 
 
 def _json_split(path: Path, needs_checksum: bool) -> Split:

@@ -4,6 +4,7 @@
     <store>/<key>/labels.npy  (D, H, W) uint8, where there is a mask
     <store>/<key>/meta.json   the rest, shape, size and CRC-32 of each array's file, and a checksum of all this
 
+Whose scan it is stands in each run's `prepared.json`, for two cohorts may say it otherwise of the same files.
 The key hashes the bytes of the source files, so a patient that is there already is recognised without decompressing.
 A folder is written beside its place and moved there when all of it is on disk: any number of processes may prepare
 the same patient, and one that dies leaves nothing that could be taken for a patient.
@@ -19,7 +20,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def _subject(subject: Subject, labels: frozenset[int], recipe: Recipe, store: Pa
             made = prepare_subject(load_subject(subject, labels), recipe)
             folder = store / made.content
             _write(made, folder)
-        return _Outcome(open_subject(folder))
+        return _Outcome(replace(open_subject(folder), patient=subject.patient))
     except NiftiError as error:
         return _Outcome(faults=(Fault(subject.id, f"a file {error}"),))
     except SubjectError as error:

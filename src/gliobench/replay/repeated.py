@@ -1,5 +1,6 @@
 """Held answers to one and the same input: how alike they are."""
 
+from gliobench.cohort.patients import patient_of
 from gliobench.grid.frame import Plane
 from gliobench.replay.held import Held, HeldAnswer
 from gliobench.replay.standard import read_answer
@@ -21,7 +22,9 @@ def _repeated(held: Held, name: str, answers: list[HeldAnswer]) -> Repeated:
     first = answers[0]
     grade = first.truth.value if isinstance(first.truth, Grade) else None
     said = tuple(read_answer(held, answer) for answer in answers)
-    return Repeated(name, held.task, first.subject, grade, first.frame, said, drawn=True)
+    return Repeated(
+        name, held.task, first.subject, grade, first.frame, said, drawn=True, patient=patient_of(first.subject)
+    )
 
 
 def overall(consistency: Consistency) -> tuple[dict[str, int], dict[str, Figure]]:

@@ -99,8 +99,8 @@ class ReportContents:
 
     `summary`: model, task (scored as), source (task the model answered), plane, metric, unit, value, low, high,
         interval (its method, or why there is none), n_subjects, n_asked, n_answered, coverage.
-    `per_subject`: model, task, source, plane, subject, grade, metric, value, n_asked, n_answered.
-    `votes`: model, plane, subject, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score, aggregate.
+    `per_subject`: model, task, source, plane, subject, patient, grade, metric, value, n_asked, n_answered, n_scans.
+    `votes`: model, plane, subject, patient, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score, aggregate.
     `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
     `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric. `checks`: by fine-tuned model,

@@ -31,7 +31,8 @@ def draw_reliability(contents: ReportContents, models: list[str]) -> list[tuple[
 
 def _paint(rows: pd.DataFrame, colour: str, figure: Figure) -> None:
     truth = (rows["grade"] == HGG).to_numpy(dtype=np.bool_)
-    bins = reliability(truth, rows["score"].to_numpy(dtype=np.float64))
+    whose = tuple(map(str, rows["patient"])) if "patient" in rows else ()  # an earlier version's tables lack it
+    bins = reliability(truth, rows["score"].to_numpy(dtype=np.float64), whose)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=drawing.INK, linewidth=0.9, linestyle=(0, (5, 3)), zorder=1)
     for one in bins:

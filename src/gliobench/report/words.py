@@ -194,6 +194,8 @@ def _minority_sentence(contents: ReportContents, best: Any) -> str:
     if len(counts) < 2:
         return ""
     rare = LGG if counts[LGG] <= counts[HGG] else HGG
+    if "patient" in votes and votes["patient"].duplicated().any():
+        return _minority_of_scans(contents, best, rare)
     total = int(counts[rare])
     hits = int((votes.loc[votes["grade"] == rare, "predicted"] == rare).sum())
     low, high = proportion_confint(hits, total, method="wilson")
@@ -210,6 +212,15 @@ def _minority_sentence(contents: ReportContents, best: Any) -> str:
         f" Its {rate} is {hits} of {total} ({numbers.percent(low)} to {numbers.percent(high)}): "
         f"{told} always answering {GRADE_NAMES[1 - rare]}."
     )
+
+
+def _minority_of_scans(contents: ReportContents, best: Any, rare: int) -> str:
+    """The same of patients with several scans, who are no counts: the figure of the table."""
+    rate, table = "specificity" if rare == LGG else "recall", contents.summary
+    rows = table[(table["model"] == best["model"]) & (table["plane"] == best["plane"]) & (table["metric"] == rate)]
+    figure = rows.iloc[0]
+    ends = f"{numbers.percent(figure['low'])} to {numbers.percent(figure['high'])}"
+    return f" Its {rate} is {numbers.percent(figure['value'])} ({ends}), by patient; always answering otherwise has 0."
 
 
 def few_patients(table: pd.DataFrame) -> str:

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.subject import HGG
 from gliobench.scoring.grades import GradedPatient
-from gliobench.scoring.intervals import Bootstrap, Figure, wilson
+from gliobench.scoring.intervals import Bootstrap, Figure, Scans, wilson
 
 BINS = 10  # of equal width; a probability on an edge belongs to the upper bin, 1 to the last
 CLIP = 1e-6  # so that the logit of 0 and of 1 is finite
 STEPS = 50  # of Newton's method and of bisection; both have converged long before
 HALVINGS, TOLERANCE = 30, 1e-9  # a step's; of the likelihood too, below which it is rounding
+
+SEVERAL = "none: patients have several scans"
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
@@ -26,7 +28,7 @@ Truth = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The patients of one bin: how many, their mean probability, and the share of HGG among them."""
+    """The scans of one bin: how many, their mean probability, and the share of HGG among them."""
 
     n: int
     mean: float
@@ -38,14 +40,18 @@ def has_probabilities(patients: Sequence[GradedPatient]) -> bool:
     return any(patient.votes.probability is not None for patient in patients)
 
 
-def calibration_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap) -> dict[str, Figure]:
+def calibration_figures(
+    patients: Sequence[GradedPatient], bootstrap: Bootstrap, whose: Sequence[str] = ()
+) -> dict[str, Figure]:
     """brier, calibration_error, calibration_slope and calibration_intercept, each with its bootstrap interval.
 
     Brier (1950): the mean squared difference of probability and truth. Calibration error (Naeini 2015, positive class):
     over `BINS` bins, the mean of |mean probability - share of HGG|, weighted by patients. Slope b: of the logistic
     regression of the truth on the logit of the probability (Cox 1958); 1 is right, below it is too sure of itself.
-    Intercept: the same with the slope held at 1; 0 is right, below it HGG is called too probable.
+    Intercept: the same with the slope held at 1; 0 is right, below it HGG is called too probable. `whose`: as of
+    `gliobench.scoring.grades.grade_figures`.
     """
+    whose = whose or list(map(str, range(len(patients))))
     truth = np.array([patient.truth for patient in patients]) == HGG
     probability = np.array([patient.score for patient in patients], dtype=np.float64)
     logit = _logit(probability)
@@ -59,7 +65,7 @@ def calibration_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap)
         )
         return np.stack(columns, axis=1)
 
-    brier, error, slope, intercept = bootstrap.figures(statistic, len(patients))
+    brier, error, slope, intercept = bootstrap.figures_of_scans(statistic, whose)
     everybody = np.ones((1, len(patients)), dtype=bool)
     one_grade = "no LGG patient" if truth.all() else "" if truth.any() else "no HGG patient"
     equal = "all probabilities are equal" if np.ptp(probability) == 0 else ""
@@ -72,14 +78,21 @@ def calibration_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap)
     }
 
 
-def reliability(truth: Truth, probability: Floats) -> list[ReliabilityBin]:
-    """The bins that hold patients, from the lowest probability to the highest; intervals of shares are Wilson's."""
+def reliability(truth: Truth, probability: Floats, whose: Sequence[str] = ()) -> list[ReliabilityBin]:
+    """The bins that hold scans, from the lowest probability to the highest; intervals of shares are Wilson's.
+
+    `whose`: the patient of each scan; where one has several, every patient weighs the same and shares have no interval.
+    """
+    several = len(set(whose)) < len(whose)
+    weights = Scans.of(whose).share if several else np.ones(len(truth))
     bins = _bins(probability)
     found = []
     for number in np.unique(bins):
         inside = bins == number
         n, high = int(inside.sum()), int(truth[inside].sum())
-        found.append(ReliabilityBin(n, float(probability[inside].mean()), wilson(high, n, len(truth), "")))
+        mean, share = (float(np.average(one[inside], weights=weights[inside])) for one in (probability, truth))
+        figure = Figure(share, np.nan, np.nan, SEVERAL) if several else wilson(high, n, len(truth), "")
+        found.append(ReliabilityBin(n, mean, figure))
     return found
 
 

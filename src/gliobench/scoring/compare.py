@@ -11,9 +11,10 @@ from pyarrow import ArrowException
 from statsmodels.stats.multitest import multipletests
 
 from gliobench.integrity import DamagedError, check_file
+from gliobench.scoring.clustered import scan_differences
 from gliobench.scoring.errors import CompareError
 from gliobench.scoring.intervals import Bootstrap
-from gliobench.scoring.matching import Matched, ModelScores, Tables, match, read_models
+from gliobench.scoring.matching import SINCE_SCANS, Matched, ModelScores, Tables, match, read_models
 from gliobench.scoring.paired import GRADE_METRICS, Difference, grade_differences, mean_differences
 from gliobench.scoring.power import ALPHA
 from gliobench.scoring.sentences import sentence
@@ -133,7 +134,7 @@ def _read(folder: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
         raise CompareError(f"{error}: score the run again") from error
     except (ArrowException, OSError, ValueError) as error:
         raise CompareError(f"{path} cannot be read ({error}): score the run again") from error
-    if absent := [column for column in columns if column not in table.columns]:
+    if absent := [column for column in columns if column not in table.columns and column not in SINCE_SCANS]:
         raise CompareError(f"{path} has no column {', '.join(absent)}: score the run again with this version")
     return table
 
@@ -185,6 +186,8 @@ def _enough(bootstrap: Bootstrap, comparisons: int) -> int:
 def _differences(matched: Matched, bootstrap: Bootstrap, permutations: int) -> list[tuple[str, Difference]]:
     if matched.calls is not None:
         return list(grade_differences(*matched.calls, bootstrap, permutations).items())
+    if matched.scans is not None:
+        return list(scan_differences(*matched.scans, bootstrap, permutations).items())
     assert matched.means is not None
     return list(zip(matched.metrics, mean_differences(*matched.means, bootstrap, permutations), strict=True))
 

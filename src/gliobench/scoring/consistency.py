@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gliobench.cohort.patients import patient_of
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson
@@ -30,7 +29,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Repeated:
-    """All answers of a model to one input: the same question about the same slice (`frame`) of one patient.
+    """All answers of a model to one input: the same question about the same slice (`frame`) of one scan of a `patient`.
 
     `drawn` False: greedy decoding, which was asked once because it cannot answer in two ways.
     """
@@ -42,6 +41,7 @@ class Repeated:
     frame: SliceFrame
     answers: tuple[Answer, ...]
     drawn: bool
+    patient: str
 
     @property
     def counts(self) -> Counter[str]:
@@ -181,7 +181,7 @@ def _over_inputs(
             continue
         figure = have[0][1]
         if len(have) > 1 and group[0].drawn:
-            figure = _mean([(patient_of(one.subject), own.value) for one, own in have], bootstrap)
+            figure = _mean([(one.patient, own.value) for one, own in have], bootstrap)
         elif len(have) > 1:
             figure = replace(figure, value=float(np.mean([own.value for _, own in have])))
         yield _row([one for one, _ in have], name, figure)

@@ -5,7 +5,3 @@ from gliobench.errors import GliobenchError
 
 class CompareError(GliobenchError, ValueError):
     """Two runs, or some of their models or patients, cannot be compared; the message says why."""
-
-
-class ScoringError(GliobenchError, ValueError):
-    """Answers that cannot be scored as they are; the message says whose, and why."""

@@ -37,7 +37,7 @@ class Votes:
 
 @dataclass(frozen=True)
 class GradedPatient:
-    """One patient's votes beside the truth; `predicted` is None where neither grade won."""
+    """The votes about one scan of a patient beside the truth; `predicted` is None where neither grade won."""
 
     truth: int
     predicted: int | None
@@ -82,18 +82,21 @@ def most_votes(votes: Votes) -> int | None:
     return winner if winner in (LGG, HGG) else None
 
 
-def grade_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap) -> dict[str, Figure]:
+def grade_figures(
+    patients: Sequence[GradedPatient], bootstrap: Bootstrap, whose: Sequence[str] = ()
+) -> dict[str, Figure]:
     """accuracy, balanced_accuracy, precision, recall, specificity, f1 and auc over patients; positive is HGG.
 
-    Shares of patients have Wilson intervals, the others a bootstrap over patients.
+    `whose`: where these are scans, the patient of each, so that every patient weighs the same and is drawn whole;
+    empty: each is another's. Shares of patients have Wilson intervals where each has one scan, all else a bootstrap
+    over patients.
     """
+    whose = whose or list(map(str, range(len(patients))))
     truth = np.array([patient.truth for patient in patients]) == HGG
     called = np.array([patient.called for patient in patients]) == HGG
     score = np.array([patient.score for patient in patients])
-    n, positives, negatives = len(patients), int(truth.sum()), int((~truth).sum())
-    hits, passes = int((called & truth).sum()), int((~called & ~truth).sum())
-    no_hgg = "no HGG patient" if positives == 0 else ""
-    no_lgg = "no LGG patient" if negatives == 0 else ""
+    no_hgg = "no HGG patient" if not truth.any() else ""
+    no_lgg = "no LGG patient" if truth.all() else ""
 
     def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         columns = (
@@ -103,17 +106,40 @@ def grade_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap) -> di
         )
         return np.stack(columns, axis=1)
 
-    balanced, f1, auc = bootstrap.figures(statistic, n)
-    no_call = "no HGG patient and none called HGG" if positives == 0 and not called.any() else ""
+    balanced, f1, auc = bootstrap.figures_of_scans(statistic, whose)
+    shares = _shares(truth, called, bootstrap, whose)
     return {
-        "accuracy": wilson(hits + passes, n, n, ""),
+        "accuracy": shares["accuracy"],
         "balanced_accuracy": balanced.unless(no_hgg or no_lgg),
-        "precision": wilson(hits, int(called.sum()), n, "" if called.any() else "no patient called HGG"),
-        "recall": wilson(hits, positives, n, no_hgg),
-        "specificity": wilson(passes, negatives, n, no_lgg),
-        "f1": f1.unless(no_call),
+        "precision": shares["precision"],
+        "recall": shares["recall"],
+        "specificity": shares["specificity"],
+        "f1": f1.unless("no HGG patient and none called HGG" if no_hgg and not called.any() else ""),
         "auc": auc.unless(no_hgg or no_lgg),
     }
+
+
+def _shares(
+    truth: NDArray[np.bool_], called: NDArray[np.bool_], bootstrap: Bootstrap, whose: Sequence[str]
+) -> dict[str, Figure]:
+    """The figures that are shares of patients of one kind, or of their scans."""
+    right = called == truth
+    parts = {  # which are right, of which, and why where there are none
+        "accuracy": (right, np.ones_like(truth), ""),
+        "precision": (right & called, called, "no patient called HGG"),
+        "recall": (right & truth, truth, "no HGG patient"),
+        "specificity": (right & ~truth, ~truth, "no LGG patient"),
+    }
+    reasons = {name: "" if whole.any() else reason for name, (_, whole, reason) in parts.items()}
+    if len(set(whose)) == len(whose):
+        counts = {name: (int(part.sum()), int(whole.sum())) for name, (part, whole, _) in parts.items()}
+        return {name: wilson(*counts[name], len(truth), reason) for name, reason in reasons.items()}
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.stack([_share(weights @ part, weights @ whole) for part, whole, _ in parts.values()], axis=1)
+
+    figures = bootstrap.figures_of_scans(statistic, whose)
+    return {name: figure.unless(reasons[name]) for name, figure in zip(parts, figures, strict=True)}
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """95 % intervals of figures over patients: Wilson for shares, a bootstrap that draws whole patients for the rest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import fsum
@@ -63,6 +63,31 @@ def wilson(count: int, total: int, n: int, reason: str) -> Figure:
     return Figure(count / total, round(float(low), 12), round(float(high), 12), WILSON)
 
 
+@dataclass(frozen=True, eq=False)
+class Scans:
+    """Whose each of some scans is. `place`: (scans,) int, its patient's number from 0; `share`: (scans,) float, its
+    part of the patient's weight."""
+
+    place: NDArray[np.intp]
+    share: NDArray[np.float64]
+
+    @staticmethod
+    def of(whose: Sequence[str]) -> "Scans":
+        """Patients numbered as they come first."""
+        numbers = {patient: number for number, patient in enumerate(dict.fromkeys(whose))}
+        place = np.array([numbers[patient] for patient in whose], dtype=np.intp)
+        return Scans(place, 1 / np.bincount(place)[place])
+
+    @property
+    def patients(self) -> int:
+        return int(self.place.max(initial=-1)) + 1
+
+    def weights(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The weight of every scan (resamples, scans), from how often each patient was drawn (resamples, patients)."""
+        weights: NDArray[np.float64] = drawn[:, self.place] * self.share
+        return weights
+
+
 @dataclass(frozen=True)
 class Bootstrap:
     """A bootstrap over patients: how many resamples, and the seed they are drawn with.
@@ -80,6 +105,12 @@ class Bootstrap:
         return [
             replace(figure, value=fsum(column) / len(values)) for figure, column in zip(figures, values.T, strict=True)
         ]
+
+    def figures_of_scans(self, statistic: Statistic, whose: Sequence[str]) -> list[Figure]:
+        """As `figures`, where `statistic` takes weights (resamples, scans) of the scans of the patients `whose`: whole
+        patients are drawn, and each weighs as much as any other, shared evenly among the own scans."""
+        scans = Scans.of(whose)
+        return self.figures(lambda weights: statistic(scans.weights(weights)), scans.patients)
 
     def figures(self, statistic: Statistic, n: int) -> list[Figure]:
         """The figures of `n` patients that `statistic` gives.

@@ -1,6 +1,6 @@
 """What one model's tables hold, patient by patient, and which of it can be set against another model's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gliobench.cohort.patients import patient_of
 from gliobench.cohort.subject import GRADE_NAMES, HGG
+from gliobench.scoring.clustered import ScanCalls
 from gliobench.scoring.errors import CompareError
 from gliobench.scoring.paired import GRADE_METRICS, Calls
 from gliobench.tasks.chain import CHAIN
 
 VOLUME = "volume"
 GRADE = "grade"
+SINCE_SCANS = ("patient", "n_scans")  # columns that tables of earlier versions lack
 
 
 class Tables(Protocol):
@@ -29,16 +32,19 @@ class Tables(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One task of one model in one plane: `values` (subjects, metrics) and the questions `asked` of each subject."""
+    """One task of one model in one plane: `values` (patients, metrics), the questions `asked` of each patient, and
+    what they rest on: a scan, or how many (`scans`)."""
 
     source: str
     values: pd.DataFrame
     asked: pd.Series
+    scans: pd.Series
 
 
 @dataclass(frozen=True, eq=False)
 class ModelScores:
-    """One model: its blocks by (task, plane), and by plane its votes (subject: truth, called, score) on the grade."""
+    """One model: the patients' `grades`, its blocks by (task, plane), and by plane its votes on the grade of each scan
+    (patient: subject, truth, called, score)."""
 
     name: str
     grades: pd.Series
@@ -50,7 +56,8 @@ class ModelScores:
 class Matched:
     """Figures of two models over the same patients, of metrics that lack the same patients.
 
-    `means`: (metrics, two (patients, metrics) arrays), or `calls`: (truth, of a, of b). `left_out` names the patients
+    `means`: two (patients, metrics) arrays, or `calls`: (truth, of a, of b), or `scans` of a and of b where patients
+    have several or other ones. `left_out` names the patients
     that only one side has; `notes` are what else a reader has to know.
     """
 
@@ -60,14 +67,15 @@ class Matched:
     metrics: tuple[str, ...]
     means: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     calls: tuple[NDArray[np.bool_], Calls, Calls] | None
+    scans: tuple[ScanCalls, ScanCalls] | None
     left_out: str
     notes: tuple[str, ...]
 
 
 def read_models(tables: Tables) -> dict[str, ModelScores]:
     """Every model of the tables. Raises CompareError where a patient stands twice in one place."""
-    rows, votes = tables.per_subject, tables.votes
-    _once(rows, ["model", "task", "source", "plane", "metric", "subject"])
+    rows, votes = (_with_patients(table) for table in (tables.per_subject, tables.votes))
+    _once(rows, ["model", "task", "source", "plane", "metric", "patient"])
     _once(votes, ["model", "plane", "subject"])
     names = list(dict.fromkeys([*rows["model"], *votes["model"]]))
     return {name: _model(name, rows[rows["model"] == name], votes[votes["model"] == name]) for name in names}
@@ -85,6 +93,13 @@ def match(a: ModelScores, b: ModelScores) -> list[Matched]:
     return matched
 
 
+def _with_patients(table: pd.DataFrame) -> pd.DataFrame:
+    """The table; of a version that did not write down whose each scan is, by the ids."""
+    if "patient" in table.columns:
+        return table
+    return table.assign(patient=[patient_of(id) for id in table["subject"]], n_scans=1)
+
+
 def _once(table: pd.DataFrame, key: list[str]) -> None:
     twice = table[table.duplicated(key)]
     if len(twice):
@@ -93,16 +108,18 @@ def _once(table: pd.DataFrame, key: list[str]) -> None:
 
 
 def _model(name: str, rows: pd.DataFrame, votes: pd.DataFrame) -> ModelScores:
-    known = pd.concat([rows[["subject", "grade"]], votes[["subject", "grade"]]]).dropna().drop_duplicates("subject")
-    grades = known.set_index("subject")["grade"].astype(int)
+    known = pd.concat([rows[["patient", "grade"]], votes[["patient", "grade"]]]).dropna()
+    grades = known.astype({"grade": int}).groupby("patient")["grade"].max()
     by_plane = {str(plane): _votes(group) for plane, group in votes.dropna(subset=["grade"]).groupby("plane")}
     rows = rows[~((rows["task"] == GRADE) & (rows["metric"] == "accuracy"))]  # the votes give it, with all of its kind
     blocks: dict[tuple[str, str], Block] = {}
     for (task, plane), group in rows.groupby(["task", "plane"], sort=False):
         source = _nearest([str(source) for source in dict.fromkeys(group["source"])], str(task))
         group = group[group["source"] == source]
-        values = group.pivot(index="subject", columns="metric", values="value")[list(dict.fromkeys(group["metric"]))]
-        blocks[str(task), str(plane)] = Block(source, values, group.groupby("subject")["n_asked"].first())
+        values = group.pivot(index="patient", columns="metric", values="value")[list(dict.fromkeys(group["metric"]))]
+        first = group.groupby("patient")[["n_asked", "subject", "n_scans"]].first()
+        scans = first["subject"].astype(str) + " " + first["n_scans"].astype(str)
+        blocks[str(task), str(plane)] = Block(source, values, first["n_asked"], scans)
     return ModelScores(name, grades, blocks, by_plane)
 
 
@@ -110,7 +127,7 @@ def _votes(votes: pd.DataFrame) -> pd.DataFrame:
     truth = votes["grade"].astype(int)
     called = votes["predicted"].astype("Int64").fillna(1 - truth)  # a patient without a grade counts as wrong
     table = {"truth": truth == HGG, "called": called.astype(int) == HGG, "score": votes["score"].astype(float)}
-    return pd.DataFrame(table).set_axis(votes["subject"])
+    return pd.DataFrame({"subject": votes["subject"], **table}).set_axis(votes["patient"])
 
 
 def _nearest(sources: list[str], task: str) -> str:
@@ -141,13 +158,45 @@ def _same_truth(a: ModelScores, b: ModelScores) -> None:
 
 
 def _match_votes(names: tuple[str, str], planes: tuple[str, str], a: pd.DataFrame, b: pd.DataFrame) -> Matched:
-    both = sorted(a.index.intersection(b.index))
+    both = sorted({*a.index} & {*b.index})
     left_out, notes = _left_out(names, set(a.index), set(b.index))
-    a, b = a.loc[both], b.loc[both]
-    calls = [Calls(side["called"].to_numpy(dtype=bool), side["score"].to_numpy(dtype=float)) for side in (a, b)]
     plane = planes[0] if planes[0] == planes[1] else " / ".join(planes)
-    truth = a["truth"].to_numpy(dtype=bool)
-    return Matched(GRADE, (GRADE, GRADE), plane, GRADE_METRICS, None, (truth, calls[0], calls[1]), left_out, notes)
+    sides = [side.loc[both].sort_values(["patient", "subject"]) for side in (a, b)]
+    scans = [_scans(side) for side in sides]
+    if all(len(side) == len(both) for side in sides):
+        truth = sides[0]["truth"].to_numpy(dtype=bool)
+        calls = [Calls(side["called"].to_numpy(dtype=bool), side["score"].to_numpy(dtype=float)) for side in sides]
+        own = (truth, calls[0], calls[1])
+        notes = (*notes, *_other_scans(names, *scans))
+        return Matched(GRADE, (GRADE, GRADE), plane, GRADE_METRICS, None, own, None, left_out, notes)
+    of_a, of_b = (_scan_calls(side, both) for side in sides)
+    several = [one for one in both if max(len(side[one]) for side in scans) > 1]
+    notes = (*notes, *_other_scans(names, *scans), f"{len(several)} patients have several scans and weigh as one each")
+    return Matched(GRADE, (GRADE, GRADE), plane, GRADE_METRICS, None, None, (of_a, of_b), left_out, notes)
+
+
+def _scans(side: pd.DataFrame) -> dict[str, set[str]]:
+    """The scans of each patient."""
+    return {str(patient): set(map(str, own)) for patient, own in side.groupby("patient")["subject"]}
+
+
+def _scan_calls(side: pd.DataFrame, patients: Sequence[str]) -> ScanCalls:
+    return ScanCalls(
+        whose=tuple(side.index),
+        patients=tuple(patients),
+        truth=side["truth"].to_numpy(dtype=bool),
+        called=side["called"].to_numpy(dtype=bool),
+        score=side["score"].to_numpy(dtype=float),
+    )
+
+
+def _other_scans(names: tuple[str, str], a: Mapping[str, set[str]], b: Mapping[str, set[str]]) -> Iterator[str]:
+    """A note where patients who are in both have other scans in one than in the other."""
+    if others := [patient for patient in a if a[patient] != b[patient]]:
+        yield (
+            f"{len(others)} of {len(a)} patients ({_named(others)}) do not have the same scans in {names[0]} and "
+            f"{names[1]}: each stands for the mean over its own"
+        )
 
 
 def _match_blocks(names: tuple[str, str], task: str, plane: str, a: Block, b: Block) -> Iterator[Matched]:
@@ -165,11 +214,15 @@ def _match_blocks(names: tuple[str, str], task: str, plane: str, a: Block, b: Bl
         left_out, notes = _left_out(
             names, {union[one] for one in np.flatnonzero(in_a)}, {union[one] for one in np.flatnonzero(in_b)}
         )
+        notes = (
+            *notes,
+            *_other_scans(names, {one: {a.scans[one]} for one in both}, {one: {b.scans[one]} for one in both}),
+        )
         if plane != VOLUME and (a.asked[both] != b.asked[both]).any():
             notes = (*notes, "the two were not asked about the same number of slices")
         means = (wide_a[in_a & in_b][:, places], wide_b[in_a & in_b][:, places])
         found = tuple(metrics[place] for place in places)
-        yield Matched(task, (a.source, b.source), plane, found, means, None, left_out, notes)
+        yield Matched(task, (a.source, b.source), plane, found, means, None, None, left_out, notes)
 
 
 def _left_out(names: tuple[str, str], a: set[Any], b: set[Any]) -> tuple[str, tuple[str, ...]]:

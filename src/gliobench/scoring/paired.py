@@ -63,7 +63,7 @@ def mean_differences(a: Floats, b: Floats, bootstrap: Bootstrap, permutations: i
         return [no_difference_defined(0, "no patient in common") for _ in a.T]
     difference = a - b
     figures = bootstrap.means(difference)
-    p, test = _permuted((difference.T,), lambda flipped, axis: flipped.mean(axis=axis), bootstrap.seed, permutations)
+    p, test = permuted((difference.T,), lambda flipped, axis: flipped.mean(axis=axis), bootstrap.seed, permutations)
     return [
         Difference(
             n=n,
@@ -134,7 +134,7 @@ def _others(truth: Bools, a: Calls, b: Calls, bootstrap: Bootstrap, permutations
         if np.isnan(value_a + value_b):
             found[name] = no_difference_defined(n, "no patient called HGG by one of the two")
             continue
-        p, test = _permuted((a.called, b.called), _call_statistic(truth, place), bootstrap.seed, permutations)
+        p, test = permuted((a.called, b.called), _call_statistic(truth, place), bootstrap.seed, permutations)
         smallest = smallest_normal((figures[place].high - figures[place].low) / (2 * float(ndtri((1 + LEVEL) / 2))))
         found[name] = Difference(n, value_a, value_b, figures[place], float(p), test, smallest)
     found["auc"] = _auc_difference(truth, a.score, b.score, figures[-1], bootstrap.seed, permutations)
@@ -153,7 +153,7 @@ def _auc_difference(truth: Bools, a: Floats, b: Floats, figure: Figure, seed: in
         p, test = 1.0, DELONG
     elif error == 0:
         ranks = (stats.rankdata(a), stats.rankdata(b))
-        found, test = _permuted(ranks, _area_statistic(truth), seed, permutations)
+        found, test = permuted(ranks, _area_statistic(truth), seed, permutations)
         p = float(found)
     else:
         p, test = float("nan"), "none: too few patients for DeLong"
@@ -169,26 +169,26 @@ def _placements(truth: Bools, score: Floats) -> tuple[Floats, Floats]:
 
 def _weighted(weights: Floats, truth: Bools, calls: Calls) -> tuple[Floats, Floats, Floats]:
     called = calls.called
-    return _call_figures(weights @ (called & truth), weights @ called, weights @ truth, weights @ ~truth)
+    return call_figures(weights @ (called & truth), weights @ called, weights @ truth, weights @ ~truth)
 
 
-def _call_figures(hits: Floats, called: Floats, positives: Floats, negatives: Floats) -> tuple[Floats, Floats, Floats]:
+def call_figures(hits: Floats, called: Floats, positives: Floats, negatives: Floats) -> tuple[Floats, Floats, Floats]:
     """balanced accuracy, precision and F1 from counts; NaN where one has no denominator."""
-    specificity = 1 - _ratio(called - hits, negatives)
+    specificity = 1 - ratio(called - hits, negatives)
     return (
-        (_ratio(hits, positives) + specificity) / 2,
-        _ratio(hits, called),
-        _ratio(2 * hits, positives + called),
+        (ratio(hits, positives) + specificity) / 2,
+        ratio(hits, called),
+        ratio(2 * hits, positives + called),
     )
 
 
 def _call_statistic(truth: Bools, place: int) -> Callable[..., Floats]:
-    """The difference of one of `_call_figures`, for SciPy."""
+    """The difference of one of `call_figures`, for SciPy."""
     positives, negatives = np.asarray(float(truth.sum())), np.asarray(float((~truth).sum()))
 
     def statistic(a: Bools, b: Bools, axis: int) -> Floats:
         counts = [((side & truth).sum(axis=axis), side.sum(axis=axis)) for side in (a, b)]
-        values = [_call_figures(hits, called, positives, negatives)[place] for hits, called in counts]
+        values = [call_figures(hits, called, positives, negatives)[place] for hits, called in counts]
         return values[0] - values[1]
 
     return statistic
@@ -205,7 +205,7 @@ def _area_statistic(truth: Bools) -> Callable[..., Floats]:
     return statistic
 
 
-def _permuted(
+def permuted(
     data: Sequence[NDArray[np.generic]], difference: Callable[..., Floats], seed: int, permutations: int
 ) -> tuple[Floats, str]:
     """Two-sided p when the two models' values are swapped within patients (last axis), and the test's name.
@@ -228,7 +228,7 @@ def _permuted(
     return np.asarray(found.pvalue), f"{PERMUTATION} ({how})"
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def ratio(part: Floats, whole: Floats) -> Floats:
     """part / whole, NaN where there is no whole."""
     part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):

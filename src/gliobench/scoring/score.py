@@ -39,27 +39,30 @@ class Item:
 
 @dataclass(frozen=True)
 class SubjectRow:
-    """One figure of one patient; the fields are the columns of the table `per_subject`."""
+    """One figure of one scan, or of a patient's scans; the fields are the columns of the table `per_subject`."""
 
     model: str
     task: str
     source: str
     plane: str
     subject: str
+    patient: str
     grade: int | None
     metric: str
     value: float
     n_asked: int
     n_answered: int
+    n_scans: int = 1
 
 
 @dataclass(frozen=True)
 class VoteRow:
-    """The votes about one patient; `predicted` is None where neither grade won. `aggregate`: what decided."""
+    """The votes about one scan of a patient; `predicted` is None where neither grade won. `aggregate`: what decided."""
 
     model: str
     plane: str
     subject: str
+    patient: str
     grade: int | None
     votes: Votes
     predicted: int | None
@@ -158,10 +161,11 @@ def _vote(
 ) -> VoteRow:
     votes = count_votes([item.answer for item in items], items[0].score if plane == VOLUME else None)
     if how.name == "majority":
-        return VoteRow(model, plane, subject.id, subject.grade, votes, protocol.decide(votes))
+        return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, protocol.decide(votes))
     probability = how.probability(slices_together(items, how), subject.grade)
     votes = replace(votes, probability=probability)
-    return VoteRow(model, plane, subject.id, subject.grade, votes, how.call(probability), how.name)
+    call = how.call(probability)
+    return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, call, how.name)
 
 
 def slices_together(items: Sequence[Item], how: Aggregation) -> Slices:
@@ -271,6 +275,7 @@ def _rows(truth: SubjectTruth, asked: _Asked, task: str, figures: Mapping[str, f
             source=asked.source,
             plane=asked.plane,
             subject=subject.id,
+            patient=subject.patient,
             grade=subject.grade,
             metric=metric,
             value=value,

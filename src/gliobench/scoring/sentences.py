@@ -2,6 +2,7 @@
 
 import math
 
+from gliobench.scoring.clustered import OBUCHOWSKI
 from gliobench.scoring.intervals import reason_of
 from gliobench.scoring.paired import DELONG, MCNEMAR, Difference
 from gliobench.scoring.power import ALPHA
@@ -44,7 +45,7 @@ def _said(names: tuple[str, str], metric: str, difference: Difference, p_holm: f
     if clear and difference.p < ALPHA:
         # No reach here: it is that of a single comparison, and less than what was seen.
         text += f", p={difference.p:.2g} alone but {_p(p_holm, comparisons)}"
-        if difference.test != DELONG and _smallest_p(difference.n) * comparisons > ALPHA:
+        if difference.test not in (DELONG, OBUCHOWSKI) and _smallest_p(difference.n) * comparisons > ALPHA:
             text += "; so few patients cannot show anything among so many comparisons: name a reference to make fewer"
         return text
     if clear or p_holm < ALPHA:

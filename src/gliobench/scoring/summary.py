@@ -6,20 +6,22 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import pandas as pd
 
-from gliobench.cohort.patients import patient_of, several_scans
+from gliobench.cohort.patients import several_scans
 from gliobench.scoring.calibration import calibration_figures, has_probabilities
-from gliobench.scoring.errors import ScoringError
 from gliobench.scoring.grades import GradedPatient, grade_figures
 from gliobench.scoring.intervals import Bootstrap, Figure
 from gliobench.scoring.score import VOLUME, SubjectRow, SubjectScores, VoteRow
 
-PER_SUBJECT = ("model", "task", "source", "plane", "subject", "grade", "metric", "value", "n_asked", "n_answered")
+PER_SUBJECT = (
+    *("model", "task", "source", "plane", "subject", "patient", "grade", "metric", "value"),
+    *("n_asked", "n_answered", "n_scans"),
+)
 SUMMARY = (
     *("model", "task", "source", "plane", "metric", "unit", "value", "low", "high", "interval"),
     *("n_subjects", "n_asked", "n_answered", "coverage"),
 )
 VOTES = (
-    *("model", "plane", "subject", "grade", "lgg", "hgg", "no_glioma", "unanswered"),
+    *("model", "plane", "subject", "patient", "grade", "lgg", "hgg", "no_glioma", "unanswered"),
     *("gldr", "predicted", "score", "aggregate"),
 )
 Group = tuple[str, str, str, str, str]
@@ -43,15 +45,16 @@ def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = Non
     """The tables over all patients; `bootstrap` gives the intervals (10,000 resamples, seed 0, where None).
 
     The order of patients makes no difference. Patients of unknown grade stand among the votes and are not scored. A
-    patient with several scans counts once, with the mean over them, and stands under the patient's name. Raises
-    ScoringError where such a patient has a grade, for what several scans say together is not defined.
+    patient with several scans counts once, with the mean over them, and stands under the patient's name; among the
+    votes stand the scans.
     """
     bootstrap = bootstrap or Bootstrap()
     ordered = list(scores)
-    rows = sorted(_per_patient([row for one in ordered for row in one.rows]), key=lambda row: row.subject)
+    rows = [row for one in ordered for row in one.rows]
     votes = sorted((vote for one in ordered for vote in one.votes), key=lambda vote: vote.subject)
-    _check_one_scan(votes)
     graded = [row for vote in votes for row in _grade_rows(vote)]
+    several = several_scans({row.subject: row.patient for row in (*rows, *graded)})
+    rows, graded = (sorted(_per_patient(part, several), key=lambda row: row.subject) for part in (rows, graded))
     groups = _grouped([*rows, *graded])
     figures = {**_means(groups, bootstrap), **_grades(votes, bootstrap)}
     return Scores(
@@ -61,38 +64,27 @@ def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = Non
     )
 
 
-def _per_patient(rows: Sequence[SubjectRow]) -> list[SubjectRow]:
-    """The rows of patients with one scan as they are; of the others one row a figure, under the patient's name, even
-    where only one of the scans has it: so that every model's stand under one name."""
-    several = several_scans(sorted({row.subject for row in rows}))
+def _per_patient(rows: Sequence[SubjectRow], several: Collection[str]) -> list[SubjectRow]:
+    """The rows of patients with one scan as they are; of those with `several` one row a figure, under the patient's
+    name, even where only one of the scans has it: so that every model's stand under one name."""
     groups: dict[tuple[str, ...], list[SubjectRow]] = {}
     for row in rows:
-        if (patient := patient_of(row.subject)) in several:
-            groups.setdefault((row.model, row.task, row.source, row.plane, row.metric, patient), []).append(row)
-    one = [row for row in rows if patient_of(row.subject) not in several]
-    return one + [_merged(patient, own) for (*_, patient), own in groups.items()]
+        if row.patient in several:
+            groups.setdefault((row.model, row.task, row.source, row.plane, row.metric, row.patient), []).append(row)
+    return [row for row in rows if row.patient not in several] + list(map(_merged, groups.values()))
 
 
-def _merged(patient: str, rows: Sequence[SubjectRow]) -> SubjectRow:
+def _merged(rows: Sequence[SubjectRow]) -> SubjectRow:
     """A figure of a patient's scans: their mean, the highest grade, and all questions."""
     return replace(
         rows[0],
-        subject=patient,
+        subject=rows[0].patient,
         grade=max((row.grade for row in rows if row.grade is not None), default=None),
         value=float(np.mean([row.value for row in sorted(rows, key=lambda row: row.subject)])),
         n_asked=sum(row.n_asked for row in rows),
         n_answered=sum(row.n_answered for row in rows),
+        n_scans=len(rows),
     )
-
-
-def _check_one_scan(votes: Sequence[VoteRow]) -> None:
-    graded = {vote.subject for vote in votes if vote.grade is not None}
-    if several := several_scans(sorted(graded)):
-        patient, scans = next(iter(several.items()))
-        raise ScoringError(
-            f"{len(several)} patients with a grade have several scans ({patient}: {', '.join(scans)}), and a grade is "
-            "one of a patient: score one scan of each"
-        )
 
 
 def _patient(vote: VoteRow) -> GradedPatient | None:
@@ -109,7 +101,9 @@ def _grade_rows(vote: VoteRow) -> list[SubjectRow]:
     answered = vote.votes.asked - vote.votes.unanswered
     return [
         SubjectRow(
-            vote.model, "grade", "grade", vote.plane, vote.subject, vote.grade, name, value, vote.votes.asked, answered
+            *(vote.model, "grade", "grade", vote.plane, vote.subject, vote.patient, vote.grade, name, value),
+            n_asked=vote.votes.asked,
+            n_answered=answered,
         )
         for name, value in values.items()
     ]
@@ -135,21 +129,22 @@ def _means(groups: Mapping[Group, Sequence[SubjectRow]], bootstrap: Bootstrap) -
 
 
 def _grades(votes: Sequence[VoteRow], bootstrap: Bootstrap) -> dict[Group, Figure]:
-    patients: dict[tuple[str, str], list[GradedPatient]] = {}
+    groups: dict[tuple[str, str], list[VoteRow]] = {}
     for vote in votes:
-        if (patient := _patient(vote)) is not None:
-            patients.setdefault((vote.model, vote.plane), []).append(patient)
+        if vote.grade is not None:
+            groups.setdefault((vote.model, vote.plane), []).append(vote)
     return {
         (model, "grade", "grade", plane, metric): figure
-        for (model, plane), group in patients.items()
+        for (model, plane), group in groups.items()
         for metric, figure in _patient_figures(group, bootstrap).items()
     }
 
 
-def _patient_figures(patients: Sequence[GradedPatient], bootstrap: Bootstrap) -> dict[str, Figure]:
+def _patient_figures(votes: Sequence[VoteRow], bootstrap: Bootstrap) -> dict[str, Figure]:
     """What the grades are worth and, of a model that gives probabilities, what these are worth."""
-    graded = grade_figures(patients, bootstrap)
-    return graded | calibration_figures(patients, bootstrap) if has_probabilities(patients) else graded
+    scans, whose = [scan for vote in votes if (scan := _patient(vote))], [vote.patient for vote in votes]
+    graded = grade_figures(scans, bootstrap, whose)
+    return graded | calibration_figures(scans, bootstrap, whose) if has_probabilities(scans) else graded
 
 
 def _summary(
@@ -184,6 +179,7 @@ def _vote(vote: VoteRow) -> dict[str, object]:
         "model": vote.model,
         "plane": vote.plane,
         "subject": vote.subject,
+        "patient": vote.patient,
         "grade": vote.grade,
         "lgg": votes.lgg,
         "hgg": votes.hgg,

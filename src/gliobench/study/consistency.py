@@ -63,5 +63,5 @@ def _inputs(context: Context, part: ConsistencyPart) -> Iterator["Repeated"]:
         for id, own in records.items():
             subject = context.subjects[id]
             answers = tuple(record_answer(record, subject, Arrays(context.folder.masks)) for record in own)
-            frame = subject.frame(plane, places[id])
-            yield Repeated(model.name, part.task, id, subject.grade, frame, answers, samples(model, part.task))
+            frame, drawn = subject.frame(plane, places[id]), samples(model, part.task)
+            yield Repeated(model.name, part.task, id, subject.grade, frame, answers, drawn, subject.patient)

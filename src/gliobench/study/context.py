@@ -4,11 +4,12 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gliobench.cohort.patients import patients_of
 from gliobench.cohort.subject import Fault
 from gliobench.errors import GliobenchError
 from gliobench.grid.prepared import PreparedSubject
@@ -67,9 +68,16 @@ class Context:
 
     @cached_property
     def subjects(self) -> dict[str, PreparedSubject]:
-        """The prepared patients by id, in the cohort's order. Raises StageError before `prepare`."""
-        left = read_prepared(self.folder)
-        return {entry["id"]: open_subject(self.store / entry["content"]) for entry in left["subjects"]}
+        """The prepared scans by id, in the cohort's order. Raises StageError before `prepare`."""
+        return {
+            entry["id"]: replace(open_subject(self.store / entry["content"]), patient=entry.get("patient", ""))
+            for entry in read_prepared(self.folder)["subjects"]  # an earlier version's name no patients: by the ids
+        }
+
+    @cached_property
+    def patients(self) -> dict[str, str]:
+        """Each prepared scan with its patient."""
+        return patients_of(self.subjects.values())
 
     @cached_property
     def left_out(self) -> tuple[Fault, ...]:
@@ -86,7 +94,7 @@ class Context:
         """Who is tested, and in which folds the others learn. Raises StageError before `split`."""
         if not self.folder.split.exists():
             raise StageError(f"{self.folder.split} is missing: run `gliobench split` first")
-        return read_split(self.folder.split, list(self.subjects), checksum=True)
+        return read_split(self.folder.split, self.patients, checksum=True)
 
     @cached_property
     def folds(self) -> Mapping[int, Fold]:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gliobench.cohort.patients import scans_of
+from gliobench.cohort.patients import names_of, scans_of
 from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, remove, write_json
 from gliobench.models.finetuned import DESCRIPTION, learnt_from
@@ -146,7 +146,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     from gliobench.training.finetune.fit import finetune as fit
 
     settings, before = finetune_settings(part), learnt_from(part.checkpoint)
-    if seen := scans_of(fold.test, before):
+    if seen := scans_of(fold.whose(fold.test), before):
         raise StageError(
             f"{part.name}: {part.checkpoint} has learnt from {len(seen)} of the patients to be tested "
             f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
@@ -155,7 +155,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     ids, validated = taught_patients(settings, fold)
     if sentence := unvalidated(part):
         context.voice.say(sentence)
-    if known := scans_of(validated, before):
+    if known := scans_of(fold.whose(validated), before):
         context.voice.say(
             f"{part.name}: {part.checkpoint} has learnt from, or was chosen on, {len(known)} of the "
             f"{len(validated)} validation patients: the step kept may suit these better than the tested patients"
@@ -173,14 +173,14 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
             out,
             settings,
             score=answers_worth,
-            tested=frozenset(fold.test),
+            tested=frozenset(fold.whose(fold.test).values()),
             progress=lambda step, steps: advance(step, f"of {steps} steps"),
         )
     for verdict in found.verdicts:
         context.voice.say(f"{part.name}-fold-{number}: {verdict}")
     weights = listed((path for path in left_in(out) if path.name not in NOT_WEIGHTS), out)
     write_json(out / CHECKS, {"checks": [asdict(verdict) for verdict in found.verdicts]})
-    learnt = {example.question.subject.id for example in (*train, *validation)} | before
+    learnt = names_of(example.question.subject for example in (*train, *validation)) | before
     libraries = (*LIBRARIES, "unsloth") if settings.engine == "unsloth" else LIBRARIES
     description = {
         "inputs": inputs,
@@ -198,8 +198,8 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
         "learnt_from": sorted(learnt),
     }
     parts = {"training": train, "validation": validation} if validation else {"training and validation": train}
-    patients = {name: len({one.question.subject.id for one in part}) for name, part in parts.items()}
-    patients["test (not seen)"] = len(fold.test)
+    patients = {name: len({one.question.subject.patient for one in part}) for name, part in parts.items()}
+    patients["test (not seen)"] = len(set(fold.whose(fold.test).values()))
     left = read_prepared(context.folder)
     data = f"{left['layout']}, fold {number} of the split with checksum {context.split.checksum}"
     write_card(out / CARD, Card(model.checkpoint.id, data, patients, len(train), settings, found))

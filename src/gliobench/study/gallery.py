@@ -25,14 +25,16 @@ PATIENTS = 6
 
 
 def gallery(context: Context) -> list["GalleryItem"]:
-    """One item a patient, LGG and HGG in turn: of the slices that were asked, the one with most tumour."""
+    """One item a patient, LGG and HGG in turn: of the slices of the first scan that were asked, the one with most
+    tumour."""
     plane = context.study.slices.planes[0]
     slices = {
         id: indices
         for id, indices in asked_slices(context, plane).items()
         if indices and context.subjects[id].labels is not None
     }
-    shown = in_turn([context.subjects[id] for id in slices])[:PATIENTS]
+    first = {context.patients[id]: context.subjects[id] for id in reversed(list(slices))}
+    shown = in_turn(list(first.values())[::-1])[:PATIENTS]
     places = {subject.id: largest_slice(subject, plane, slices[subject.id]) for subject in shown}
     answers: dict[str, dict[str, Value | None]] = {
         part.name: _answers(context, part.name, plane, places) for part in context.study.models

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 
-from gliobench.cohort.patients import patient_of
 from gliobench.cohort.read import find_cohort, patient_notes
 from gliobench.cohort.subject import Cohort
 from gliobench.grid.recipe import Recipe
@@ -42,7 +41,7 @@ def prepare(context: Context) -> None:
             "cohort": cohort.name,
             "layout": cohort.layout,
             "root": str(cohort.root.resolve()),
-            "subjects": [{"id": subject.id, "content": subject.content} for subject in subjects],
+            "subjects": [{"id": one.id, "content": one.content, "patient": one.patient} for one in subjects],
             "left_out": [asdict(fault) for fault in left_out],
             "notes": (notes := [*cohort.notes, *patient_notes({one.id: one.findings for one in subjects})]),
         }
@@ -72,18 +71,19 @@ def recipe(study: Study) -> Recipe:
 
 
 def _files(cohort: Cohort) -> list[tuple[str, int, int]]:
-    """Path, size and modification time of every file of the cohort, its grades, how its masks are relabelled, and what
-    is noted of it: cheap, and enough to see a change."""
+    """Path, size and modification time of every file of the cohort, its grades, how its masks are relabelled, whose its
+    scans are, and what is noted of it: cheap, and enough to see a change."""
     paths = {image.path for subject in cohort.subjects for image in subject.images.values()}
     paths |= {subject.mask for subject in cohort.subjects if subject.mask is not None}
     grades = [(subject.id, -1 if subject.grade is None else subject.grade, 0) for subject in cohort.subjects]
     relabelled = [(subject.id, old, new) for subject in cohort.subjects for old, new in sorted(subject.relabel.items())]
     stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(paths)]
     faults = [(str(fault), 0, 0) for fault in (*cohort.faults, *cohort.notes)]
-    return grades + relabelled + stats + faults
+    whose = [(f"{one.id} of {one.patient}", 0, 0) for one in cohort.subjects if one.patient != one.id]
+    return grades + relabelled + stats + faults + whose
 
 
 def patients_and_scans(cohort: Cohort) -> str:
     """How many patients a cohort has, and how many scans where these are more."""
-    scans, patients = len(cohort.subjects), len({patient_of(subject.id) for subject in cohort.subjects})
+    scans, patients = len(cohort.subjects), len({subject.patient for subject in cohort.subjects})
     return f"{patients} patients" + (f" ({scans} scans)" if scans != patients else "")

@@ -9,7 +9,6 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gliobench.cohort.patients import patient_of, scans_of
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.integrity import DamagedError, left_in, read_stamp
 from gliobench.models.networks import NETWORKS
@@ -119,14 +118,14 @@ def _strata(context: Context, scores: "Scores") -> tuple["pd.DataFrame | None", 
     dice = dice[dice["plane"] == "volume"]
     shapes: dict[str, Shape] = {}
     for name in dict.fromkeys(dice["subject"]):  # a scan, or a patient with several
-        scans = [context.subjects[id] for id in scans_of(context.tested, [name])]
+        scans = [context.subjects[id] for id in context.tested if name in (id, context.patients[id])]
         found = [shape_of(scan.tumour, scan.spacing_mm) for scan in scans if scan.tumour.any()]
         if found:
             shapes[name] = max(found, key=lambda shape: shape.volume_ml)
     dice = dice[dice["subject"].isin(list(shapes))]
     if not shapes:
         return None, None
-    tested = {n: [*one.test, *map(patient_of, one.test)] for one in context.rounds for n in one.folds}
+    tested = {n: [*one.test, *(context.patients[id] for id in one.test)] for one in context.rounds for n in one.folds}
     return by_shape(dice, shapes), by_fold(dice, tested) if len(context.rounds) > 1 else None
 
 
@@ -140,8 +139,11 @@ def _parts(context: Context) -> Iterator["Part"]:
         for name, ids in (("training", fold.train), ("validation", fold.validation))
     }
     for name, ids in {**parts, "test": context.tested}.items():
-        grades = [context.subjects[id].grade for id in ids]
-        yield Part(name, len({patient_of(id) for id in ids}), grades.count(LGG), grades.count(HGG))
+        highest: dict[str, int] = {}
+        for patient, grade in ((context.patients[id], context.subjects[id].grade) for id in ids):
+            highest[patient] = max(highest.get(patient, -1), -1 if grade is None else grade)
+        grades = list(highest.values())
+        yield Part(name, len(grades), grades.count(LGG), grades.count(HGG))
 
 
 def _cannot_know_anything(part: AnyModel) -> bool:

@@ -50,7 +50,7 @@ def scores_inputs(context: Context) -> str:
         raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
     for name in names:
         _check_tested(context, name)
-    several = several_scans(sorted(context.tested))
+    several = several_scans({id: context.patients[id] for id in sorted(context.tested)})
     whose = {"patients": several} if several else {}  # what earlier versions counted scan by scan is scored again
     return fingerprint(
         **whose,

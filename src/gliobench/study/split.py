@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gliobench.cohort.patients import patient_of, scans_of, several_scans
+from gliobench.cohort.patients import names_of, scans_of, several_scans
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.splits import (
+    Patients,
     Split,
     SplitError,
     make_cross_validation,
@@ -22,49 +23,50 @@ from gliobench.study.folder import fingerprint
 ODD = 0.001  # below this chance a part's grades are said to be in another proportion
 
 
-def split_patients(part: SplitPart, grades: Mapping[str, int | None]) -> Split:
-    """The split that a study file asks for, of patients by id. Raises SplitError."""
+def split_patients(part: SplitPart, grades: Mapping[str, int | None], patients: Patients) -> Split:
+    """The split that a study file asks for, of the scans of `grades`, each one of `patients`. Raises SplitError."""
     if part.file:
-        return read_split(part.file, list(grades))
+        return read_split(part.file, {id: patients[id] for id in grades})
     if part.scheme == "reference-study":
-        return reference_split(list(grades))
+        return reference_split({id: patients[id] for id in grades})
     if part.scheme == "cross-validation":
-        return make_cross_validation(grades, folds=part.folds, validation_share=part.validation_share, seed=part.seed)
-    return make_split(grades, test_share=part.test_share, folds=part.folds, seed=part.seed)
+        share = part.validation_share
+        return make_cross_validation(grades, patients, folds=part.folds, validation_share=share, seed=part.seed)
+    return make_split(grades, patients, test_share=part.test_share, folds=part.folds, seed=part.seed)
 
 
 def split(context: Context) -> None:
     """Split the prepared patients as the study says, or load the split that it names."""
     part = context.study.split
     grades = {subject.id: subject.grade for subject in context.subjects.values()}
-    elsewhere = {subject.id for cohort in part.exclude for subject in find_cohort(cohort).subjects}
-    if left_out := scans_of(grades, elsewhere):
+    elsewhere = names_of(one for cohort in part.exclude for one in find_cohort(cohort).subjects)
+    if left_out := scans_of(context.patients, elsewhere):
         context.voice.say(
             f"{len(left_out)} of {len(grades)} patients are kept for other cohorts ({part.exclude[0]}, …)"
         )
     grades = {id: grade for id, grade in grades.items() if id not in left_out}
-    several = several_scans(sorted(grades))
+    several = several_scans({id: context.patients[id] for id in sorted(grades)})
     whose = {"patients": several} if several else {}  # what earlier versions split scan by scan is split again
     inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=_source(part), **whose)
     with context.stage("split", inputs, lambda: [context.folder.split]) as to_do:
         if to_do:
-            made = split_patients(part, grades)
+            made = split_patients(part, grades, context.patients)
             _hold_against(context, made, grades)
             write_split(made, context.folder.split)
     if not to_do:  # folds in use and tasks, which are no inputs of the split, can be others than then
-        made = read_split(context.folder.split, list(context.subjects), checksum=True)
+        made = read_split(context.folder.split, context.patients, checksum=True)
         _hold_against(context, made, grades)
 
 
 def _hold_against(context: Context, made: Split, grades: Mapping[str, int | None]) -> None:
     """Say every part's grades and what is odd about them. Raises SplitError where no model could learn a grade."""
     numbers = context.study.split.numbers(made)
-    if several := several_scans(grades):
+    whose = {id: context.patients[id] for id in grades}
+    if several := several_scans(whose):
         context.voice.say(
-            f"{len(grades)} scans of {len({patient_of(id) for id in grades})} patients: {len(several)} have several, "
+            f"{len(grades)} scans of {len(set(whose.values()))} patients: {len(several)} have several, "
             "which stay in one part and count as one patient"
         )
-        refuse_graded_scans(several, grades, context.study.tasks)
     if "grade" in context.study.tasks:
         refuse_missing_class(made, numbers, grades)
     for line in class_lines(made, numbers, grades):
@@ -84,7 +86,7 @@ def _source(part: SplitPart) -> str | None:
 def class_lines(split: Split, numbers: Sequence[int], grades: Mapping[str, int | None]) -> Iterator[str]:
     """A line per part of the split in use: how many patients, and of which grades; and who is in no part."""
     for name, ids in _parts(split, numbers):
-        patients = len({patient_of(id) for id in ids})
+        patients = len({split.patients.get(id, id) for id in ids})
         scans = f", {len(ids)} scans" if len(ids) != patients else ""
         yield f"{name}: {patients} patient{'s' * (patients != 1)}{scans} ({_classes(ids, grades)})"
     named = {id for part in (split.test, *split.folds) for id in part}
@@ -121,18 +123,6 @@ def refuse_missing_class(split: Split, numbers: Sequence[int], grades: Mapping[s
                 f"({_classes(train, grades)}), {everybody.count(lost[0])} of the split are: no model could learn it; "
                 "use another split, or leave `grade` out of the tasks"
             )
-
-
-def refuse_graded_scans(
-    several: Mapping[str, Sequence[str]], grades: Mapping[str, int | None], tasks: Sequence[str]
-) -> None:
-    """Raise SplitError where a grade is asked of patients with several scans: what they say together is not defined."""
-    graded = [patient for patient, scans in several.items() if any(grades[scan] is not None for scan in scans)]
-    if "grade" in tasks and graded:
-        raise SplitError(
-            f"{len(graded)} patients with a grade have several scans ({graded[0]}: {', '.join(several[graded[0]])}), "
-            "and a grade is one of a patient: keep one scan of each, or leave `grade` out of the tasks"
-        )
 
 
 def _parts(split: Split, numbers: Sequence[int]) -> Iterator[tuple[str, Sequence[str]]]:

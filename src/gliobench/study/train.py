@@ -144,7 +144,7 @@ def start_fault(part: NetworkModel, fold: Fold) -> str | None:
             f"start {part.start} is a {found['network']} for {found['regions']}, "
             f"and {part.network} for {part.regions} is to be trained"
         )
-    if seen := scans_of(fold.test, found["learnt_from"]):
+    if seen := scans_of(fold.whose(fold.test), found["learnt_from"]):
         return (
             f"start {part.start} has learnt from {len(seen)} of the patients to be tested "
             f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
@@ -156,7 +156,7 @@ def start_fault(part: NetworkModel, fold: Fold) -> str | None:
 def known_validation(part: NetworkModel, fold: Fold) -> str | None:
     """What has to be said where `start` knows patients who decide; None where it knows none."""
     learnt = set() if part.start is None else set(read_description(part.start)["learnt_from"])
-    known = scans_of(fold.validation, learnt)
+    known = scans_of(fold.whose(fold.validation), learnt)
     if not known:
         return None
     return (

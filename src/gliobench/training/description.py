@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from gliobench.cohort.patients import names_of
 from gliobench.integrity import DamagedError, file_digest, read_json, write_json, write_whole
 from gliobench.models.decision import Decision
 from gliobench.models.trained import DESCRIPTION, DIGEST, WEIGHTS, read_description
@@ -29,7 +30,7 @@ def describe(job: Job, state: Progress, decisions: Sequence[Decision]) -> None:
         "seconds": sum(report.seconds for report in state.history),
         "settings": asdict(job.settings),
         "start": None if job.start is None else str(job.start),
-        "learnt_from": sorted({subject.id for subject in (*job.train, *job.validation)} | _learnt_before(job)),
+        "learnt_from": sorted(names_of((*job.train, *job.validation)) | _learnt_before(job)),
     }
     write_json(job.out / DESCRIPTION, description)
 

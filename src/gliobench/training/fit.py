@@ -312,5 +312,5 @@ def _finished(state: Progress, settings: TrainSettings) -> bool:
 def _check(train: Sequence[PreparedSubject], validation: Sequence[PreparedSubject]) -> None:
     if not train or not validation:
         raise ValueError(f"{len(train)} patients to train and {len(validation)} to validate on: both need at least one")
-    if both := {subject.id for subject in train} & {subject.id for subject in validation}:
+    if both := {subject.patient for subject in train} & {subject.patient for subject in validation}:
         raise ValueError(f"{', '.join(sorted(both))}: in training and in validation")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.patients import names_of
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import file_digest, write_json
@@ -76,7 +77,7 @@ def fit_nnunet(
         "settings": asdict(settings),
         "validation_metric": done["validation_dice"],
         "checkpoint": file_digest(out / done["model"] / f"fold_{FOLD}" / FINAL),
-        "learnt_from": sorted(subject.id for subject in (*train, *validation)),
+        "learnt_from": sorted(names_of((*train, *validation))),
     }
     write_json(out / DESCRIPTION, description)
     return out

@@ -1,14 +1,15 @@
 """Medical Segmentation Decathlon, Task01: `dataset.json`, one 4D image a patient, no grades.
 
 Its masks number the parts otherwise than BraTS (oedema is 1): `dataset.json` says which number is what, and they become
-BraTS 2023's. Antonelli 2022, doi:10.1038/s41467-022-30695-9.
+BraTS 2023's. An entry of `training` may name its `patient`, where several are of one.
+Antonelli 2022, doi:10.1038/s41467-022-30695-9.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from gliobench.cohort.layouts.layout import SUFFIXES, Found, Layout, sort_out, wrong_id
+from gliobench.cohort.layouts.layout import SUFFIXES, Found, Layout, named_patient, sort_out, wrong_id, wrong_patient
 from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject
 from gliobench.errors import printable
 
@@ -103,7 +104,13 @@ def _subject(
     absent = [path for path in (image, mask) if not path.is_file()]
     if absent:
         return Fault(id, f"listed in {DESCRIPTION}, but the file is missing", absent[0])
-    return Subject(id, None, {name: ImageFile(image, channel) for name, channel in channels.items()}, mask, relabel)
+    patient = entry.get("patient", "") if isinstance(entry, dict) else ""
+    if not isinstance(patient, str | int):
+        return Fault(id, f"patient: expected a name, found {_short(patient)}", root / DESCRIPTION)
+    if wrong := wrong_patient(str(patient)):
+        return Fault(id, wrong, root / DESCRIPTION)
+    images = {name: ImageFile(image, channel) for name, channel in channels.items()}
+    return Subject(id, None, images, mask, relabel, named_patient(str(patient)))
 
 
 def _short(value: object) -> str:

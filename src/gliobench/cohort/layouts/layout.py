@@ -10,6 +10,7 @@ from typing import NamedTuple, TextIO
 import numpy as np
 
 from gliobench.cohort.align import same_place
+from gliobench.cohort.grades import NOTHING
 from gliobench.cohort.label_schemes import SCHEMES, scheme_of
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
 from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject, named
@@ -150,6 +151,17 @@ def wrong_id(id: str) -> str | None:
     if id.startswith(".") or not id.isprintable() or set(id) & set("/\\"):
         return f"the id {id!r} cannot be a file's name, and masks are written under it"
     return None
+
+
+def named_patient(said: str) -> str:
+    """The patient that a table or description names; "" where it names none."""
+    name = said.strip()
+    return "" if name.upper() in NOTHING else name
+
+
+def wrong_patient(said: str) -> str | None:
+    """Why a patient cannot be called so; None where they can."""
+    return None if said.isprintable() else f"the patient {said!r} has characters that cannot be shown"
 
 
 def sort_out(results: Iterable[Subject | Fault], notes: tuple[str, ...] = ()) -> Found:

@@ -1,4 +1,8 @@
-"""Any data set described by a table: id, grade, one column a modality, mask; paths relative to the table."""
+"""Any data set described by a table: id, patient, grade, one column a modality, mask; paths relative to the table.
+
+A row is a scan. Its patient is told by the column `patient`, or by `subject` and `session` as BIDS has them, of which
+the id is made where there is no `id`; else by the form of the id.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,11 +10,23 @@ from pathlib import Path
 
 from gliobench.cohort.grades import NOTHING, WHO_RULE, GradeError, read_grades
 from gliobench.cohort.label_schemes import COLUMN, SCHEMES, scheme_of
-from gliobench.cohort.layouts.layout import Found, Layout, csv_names, read_csv, sort_out, subject_of, wrong_id
+from gliobench.cohort.layouts.layout import (
+    Found,
+    Layout,
+    csv_names,
+    named_patient,
+    read_csv,
+    sort_out,
+    subject_of,
+    wrong_id,
+    wrong_patient,
+)
 from gliobench.cohort.subject import MODALITIES, CohortError, Fault, Subject
 
 ENDINGS = (".csv", ".parquet")
-SYNONYMS = {"t2f": "flair", "t1n": "t1", "t1c": "t1ce", "t2w": "t2", "seg": "mask", "label": "mask", "subject": "id"}
+SYNONYMS = {"t2f": "flair", "t1n": "t1", "t1c": "t1ce", "t2w": "t2", "seg": "mask", "label": "mask"}
+BIDS = {"participant_id": "subject", "session_id": "session"}
+OF_ID = ("id", "patient", "subject", "session")
 WHO_COLUMNS = ("who_grade", "who grade", "who")  # read where there is no column grade
 
 
@@ -43,7 +59,7 @@ def _parquet_columns(table: Path) -> list[str]:
 
 def _column(name: object) -> str:
     plain = str(name).strip().lower()
-    return SYNONYMS.get(plain, plain)
+    return (SYNONYMS | BIDS).get(plain, plain)
 
 
 def _recognises(root: Path) -> bool:
@@ -56,14 +72,15 @@ def _find(root: Path) -> Found:
         names = ", ".join(path.name for path in (table, *others))
         raise CohortError(f"{root}: {names} all have columns for the modalities: name the one that is meant")
     sources, rows = _read(table)
-    columns = [_column(name) for name in sources]
+    columns = _with_id([_column(name) for name in sources])
     grade = _grade_column(columns)
-    if missing := [name for name in ("id", *MODALITIES) if name not in columns]:
+    made = {"id"} if {"subject", "session"} <= set(columns) else set()
+    if missing := [name for name in ("id", *MODALITIES) if name not in {*columns, *made}]:
         raise CohortError(
-            f"{table}: no column {', '.join(missing)}; expected id, {', '.join(MODALITIES)}, and grade and mask "
-            f"where they are known; found {', '.join(columns)}"
+            f"{table}: no column {', '.join(missing)}; expected id, {', '.join(MODALITIES)}, and grade, mask "
+            f"and patient where they are known; found {', '.join(columns)}"
         )
-    for name in ("id", grade, *MODALITIES, "mask", COLUMN):
+    for name in (*OF_ID, grade, *MODALITIES, "mask", COLUMN):
         if len(same := [source for source, column in zip(sources, columns, strict=True) if column == name]) > 1:
             raise CohortError(f"{table}: the columns {' and '.join(same)} both mean {name}: rename or remove one")
     cells = [dict(zip(columns, map(str.strip, row), strict=True)) for row in rows]
@@ -97,10 +114,10 @@ def _read(table: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def _subject(row: Mapping[str, str], grade: int | GradeError | None, table: Path, number: int) -> Subject | Fault:
-    id = row["id"]
+    id, patient = _id_and_patient(row)
     if not id:
         return Fault(f"row {number}", "no id", table)
-    if wrong := wrong_id(id):
+    if wrong := wrong_id(id) or wrong_patient(patient):
         return Fault(f"row {number}", wrong, table)
     found = {name: _file(row[name], table) for name in MODALITIES}
     mask = _file(row.get("mask", ""), table)
@@ -115,7 +132,19 @@ def _subject(row: Mapping[str, str], grade: int | GradeError | None, table: Path
         return Fault(id, f"{table.name} names a file that is missing", absent[0])
     if isinstance(grade, GradeError):
         return Fault(id, str(grade), table)
-    return replace(subject, grade=grade)
+    return replace(subject, grade=grade, patient=patient or subject.patient)
+
+
+def _with_id(columns: Sequence[str]) -> list[str]:
+    """The columns; `subject` means the id where no session is told."""
+    return ["id" if name == "subject" and "session" not in columns else name for name in columns]
+
+
+def _id_and_patient(row: Mapping[str, str]) -> tuple[str, str]:
+    """A row's id, and its patient as far as the table says; either "" where it does not."""
+    subject, session = row.get("subject", ""), row.get("session", "")
+    patient = named_patient(row.get("patient", "")) or named_patient(subject)
+    return row.get("id", "_".join(filter(None, (subject, session)))), patient
 
 
 def _is_file(path: Path) -> bool:

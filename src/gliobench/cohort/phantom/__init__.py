@@ -4,8 +4,9 @@ They prove that the way works. They prove nothing about patients.
 """
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from pathlib import Path
 
 import nibabel as nib
@@ -22,6 +23,7 @@ from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG, CohortError
 SHAPE_MM = (240, 240, 155)
 FIELD_MM = (164, 204, 155)  # the part of the volume in which there is anything
 CORNER_MM = (38, 18, 0)
+GROWTH = 1.08  # of the radius from one scan to the next: a quarter of the volume
 
 
 def write_phantom(
@@ -31,23 +33,27 @@ def write_phantom(
     progress: Callable[[int, int], None] | None = None,
     workers: int = 2,
     spacing_mm: float = 1.0,
+    timepoints: int = 1,
 ) -> None:
     """Write `subjects` patients, `Phantom_001` and so on, and `name_mapping.csv` with their grades.
 
     `spacing_mm`: a voxel's side; at 3 mm a patient takes a thirtieth of the time. A patient depends on `seed`, its
-    number and the spacing alone: the same bytes whatever the count, the workers and the machine.
+    number and the spacing alone: the same bytes whatever the count, the workers and the machine. `timepoints`: how many
+    scans of each; with more than one they are `Phantom_001-000`, `Phantom_001-001` and so on, the tumour grown from
+    each to the next.
     Raises CohortError where `out` holds anything that these phantoms would not replace.
     """
     numbers = range(1, subjects + 1)
-    _check_replaceable(out, {_id(number) for number in numbers})
+    ids = {number: _ids(number, timepoints) for number in numbers}
+    _check_replaceable(out, {id for own in ids.values() for id in own})
     out.mkdir(parents=True, exist_ok=True)
     with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["Grade", ID_COLUMN])
-        table.writerows([GRADE_NAMES[_grade(number)], _id(number)] for number in numbers)
+        table.writerows([GRADE_NAMES[_grade(number)], id] for number in numbers for id in ids[number])
     with ThreadPoolExecutor(workers) as pool:
         for done, _ in enumerate(
-            pool.map(lambda number: _write_subject(out, number, seed, spacing_mm), numbers), start=1
+            pool.map(lambda number: _write_patient(out, number, ids[number], seed, spacing_mm), numbers), start=1
         ):
             if progress:
                 progress(done, subjects)
@@ -69,8 +75,10 @@ def _check_replaceable(out: Path, phantoms: set[str]) -> None:
         )
 
 
-def _id(number: int) -> str:
-    return f"Phantom_{number:03d}"
+def _ids(number: int, timepoints: int) -> list[str]:
+    """The ids of a patient's scans, as BraTS 2023 has them where there are several."""
+    patient = f"Phantom_{number:03d}"
+    return [patient] if timepoints == 1 else [f"{patient}-{time:03d}" for time in range(timepoints)]
 
 
 def _grade(number: int) -> int:
@@ -78,17 +86,20 @@ def _grade(number: int) -> int:
     return LGG if number % 5 in (2, 4) else HGG
 
 
-def _write_subject(out: Path, number: int, seed: int, spacing_mm: float) -> None:
+def _write_patient(out: Path, number: int, ids: Sequence[str], seed: int, spacing_mm: float) -> None:
     random = np.random.default_rng([seed, number])
     grade = _grade(number)
     anatomy = make_anatomy(random, _voxels(FIELD_MM, spacing_mm), spacing_mm)
     habit = draw_habit(random, grade)
-    labels = grow_tumour(random, anatomy, habit)
-    folder = out / _id(number)
-    folder.mkdir(exist_ok=True)
-    for name, image in scan(random, anatomy, labels, habit, grade).items():
-        _write(folder / f"{folder.name}_{name}.nii.gz", image, spacing_mm)
-    _write(folder / f"{folder.name}_seg.nii.gz", labels, spacing_mm)
+    for time, id in enumerate(ids):
+        now = deepcopy(random)  # every scan begins with the same chance: the tumour grows where it was
+        labels = grow_tumour(now, anatomy, habit, GROWTH**time)
+        noise = now if time == 0 else np.random.default_rng([seed, number, time])
+        folder = out / id
+        folder.mkdir(exist_ok=True)
+        for name, image in scan(noise, anatomy, labels, habit, grade).items():
+            _write(folder / f"{id}_{name}.nii.gz", image, spacing_mm)
+        _write(folder / f"{id}_seg.nii.gz", labels, spacing_mm)
 
 
 def _write(path: Path, volume: NDArray[np.int16] | NDArray[np.uint8], spacing_mm: float) -> None:

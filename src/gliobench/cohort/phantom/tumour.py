@@ -47,8 +47,11 @@ def draw_habit(random: np.random.Generator, grade: int) -> Habit:
     return Habit(radius_mm, core, ring, random.uniform(0.16, 0.32), enhancement, brightness, lesions)
 
 
-def grow_tumour(random: np.random.Generator, anatomy: Anatomy, habit: Habit) -> NDArray[np.uint8]:
-    """(X, Y, Z) uint8 of BraTS labels 0, 1, 2, 4. The glioma spreads in white matter, less in grey, not into fluid."""
+def grow_tumour(random: np.random.Generator, anatomy: Anatomy, habit: Habit, growth: float = 1.0) -> NDArray[np.uint8]:
+    """(X, Y, Z) uint8 of BraTS labels 0, 1, 2, 4. The glioma spreads in white matter, less in grey, not into fluid.
+
+    `growth`: its radius by that of the habit; where it lies does not depend on it.
+    """
     labels = np.zeros(anatomy.tissue.shape, np.uint8)
     ragged = smooth_noise(random, anatomy.tissue.shape, 9, anatomy.spacing_mm) + 0.5 * smooth_noise(
         random, anatomy.tissue.shape, 4, anatomy.spacing_mm
@@ -58,7 +61,7 @@ def grow_tumour(random: np.random.Generator, anatomy: Anatomy, habit: Habit) -> 
         radius_mm = habit.radius_mm if number == 0 else habit.radius_mm * random.uniform(0.3, 0.5)
         if number > 0:
             middle = _seed(random, anatomy, least_depth_mm=10)
-        lesion = _lesion(random, anatomy, habit, middle, radius_mm, ragged)
+        lesion = _lesion(random, anatomy, habit, middle, radius_mm * growth, ragged)
         labels = np.where(lesion > 0, lesion, labels)
     return labels
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.classical.calibration import Calibration, calibrate, least_count
+from gliobench.models.classical.calibration import Calibration, calibrate, least_count, patient_folds
 from gliobench.models.classical.features import FEATURES_VERSION, MASKED, Region, find_features, region_mask
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
@@ -109,7 +109,10 @@ def fit_grader(
     held_out = np.empty(0)
     if validation:
         held_out = _hgg(voters, np.array([describe(one, region) for one in validation]))
-    calibration, source = calibrate(held_out, _grades(validation), lambda: _out_of_fold(rows, grades), grades)
+    patients = [subject.patient for subject in train]
+    calibration, source = calibrate(
+        held_out, _grades(validation), lambda: _out_of_fold(rows, grades, patients), grades, patients
+    )
     settings = {
         "region": region,
         "features": FEATURES_VERSION,
@@ -137,9 +140,9 @@ def _voters(patients: int) -> Pipeline:
     return make_pipeline(imputer, VotingClassifier(votes, voting="soft"))
 
 
-def _out_of_fold(rows: Rows, grades: NDArray[np.int_]) -> Rows:
-    """Each training patient's uncalibrated probability of HGG by models that did not see it; (patients,)."""
-    folds = StratifiedKFold(min(FOLDS, least_count(grades)), shuffle=True, random_state=0)
+def _out_of_fold(rows: Rows, grades: NDArray[np.int_], patients: Sequence[str]) -> Rows:
+    """Each training scan's uncalibrated probability of HGG by models that did not see its patient; (scans,)."""
+    folds = patient_folds(grades, patients, FOLDS)
     probability: Rows = cross_val_predict(_voters(len(rows)), rows, grades, cv=folds, method="predict_proba")[:, 1]
     return probability
 

@@ -10,13 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.classical.calibration import Calibration, Scores, calibrate, least_count
+from gliobench.models.classical.calibration import (
+    Calibration,
+    Scores,
+    calibrate,
+    least_count,
+    patient_folds,
+    patient_grades,
+)
 from gliobench.models.classical.grade import learnt_digest
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
@@ -75,15 +82,16 @@ def fit_probe(
     learn, rows = _with_rows(train, pool, embed)
     decide, held_out = _with_rows(validation, pool, embed)
     grades, truth = _grades(learn), _grades(decide)
-    if least_count(grades) < 2:
+    patients = [subject.patient for subject in learn]
+    if least_count(patient_grades(grades, patients)) < 2:
         raise ModelError(
             f"{name}: needs two training patients of each grade with a slice to see; found "
             f"{np.count_nonzero(grades == LGG)} LGG and {np.count_nonzero(grades == HGG)} HGG"
         )
-    by_strength = {strength: _out_of_fold(rows, grades, strength) for strength in STRENGTHS}
+    by_strength = {strength: _out_of_fold(rows, grades, patients, strength) for strength in STRENGTHS}
     strength = min(by_strength, key=lambda one: float(log_loss(grades, by_strength[one])))
     regression = _regression(strength).fit(np.concatenate(rows), _repeated(grades, rows))
-    calibration, source = calibrate(_hgg(regression, held_out), truth, lambda: by_strength[strength], grades)
+    calibration, source = calibrate(_hgg(regression, held_out), truth, lambda: by_strength[strength], grades, patients)
     settings: Settings = {
         **seen,
         "pool": pool,
@@ -114,13 +122,14 @@ def _regression(strength: float) -> Pipeline:
     return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
 
 
-def _out_of_fold(rows: Sequence[NDArray[np.float32]], grades: NDArray[np.int_], strength: float) -> Scores:
-    """Each training patient's probability of HGG by a regression that did not see it; (patients,)."""
+def _out_of_fold(
+    rows: Sequence[NDArray[np.float32]], grades: NDArray[np.int_], patients: Sequence[str], strength: float
+) -> Scores:
+    """Each training scan's probability of HGG by a regression that did not see its patient; (scans,)."""
     owner = _repeated(np.arange(len(rows)), rows)
-    folds = StratifiedKFold(min(FOLDS, least_count(grades)), shuffle=True, random_state=0)
     splits = [
         (np.flatnonzero(np.isin(owner, learn)), np.flatnonzero(np.isin(owner, left)))
-        for learn, left in folds.split(grades, grades)
+        for learn, left in patient_folds(grades, patients, FOLDS)
     ]
     probability = cross_val_predict(
         _regression(strength), np.concatenate(rows), grades[owner], cv=splits, method="predict_proba"

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gliobench.cohort.patients import scans_of, several_scans
+from gliobench.cohort.patients import names_of, patients_of, scans_of, several_scans
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import HGG, LGG, Cohort, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
-from gliobench.grid.splits import Fold, Split, SplitError
+from gliobench.grid.splits import Fold, Patients, Split, SplitError
 from gliobench.grid.store import StoreError
 from gliobench.study.answer_parts import ReplayModel, samples
 from gliobench.study.config import SplitPart, Study
@@ -20,7 +20,6 @@ from gliobench.study.questions import asked_slices, can_be_asked
 from gliobench.study.split import (
     class_lines,
     class_warnings,
-    refuse_graded_scans,
     refuse_missing_class,
     split_patients,
 )
@@ -41,9 +40,11 @@ CROP_SHARE = 0.8  # of a crop around the tumour; assumed
 
 @dataclass(frozen=True)
 class Patient:
-    """Whom a study may ask about. `mask`: whether there is one. `asked`: the study's tasks that have a truth."""
+    """Whom a study may ask about: `patient`, by a scan. `mask`: whether there is one. `asked`: the study's tasks that
+    have a truth."""
 
     id: str
+    patient: str
     grade: int | None
     mask: bool
     asked: frozenset[str]
@@ -74,6 +75,10 @@ class Counts:
     @property
     def tested(self) -> tuple[str, ...]:
         return tuple(id for round in self.rounds for id in round.test)
+
+    def whose(self, ids: Sequence[str]) -> dict[str, str]:
+        """Some scans with their patients."""
+        return patients_of(self.patients[id] for id in ids)
 
 
 def count(context: Context, assumed: int | None) -> Counts:
@@ -129,7 +134,9 @@ def _patients(
         for fault in context.left_out:
             missing.append(Missing("cohort", f"left out when prepared: {fault}"))
         return {
-            s.id: Patient(s.id, s.grade, s.labels is not None, frozenset(t for t in tasks if can_be_asked(s, t)))
+            s.id: Patient(
+                s.id, s.patient, s.grade, s.labels is not None, frozenset(t for t in tasks if can_be_asked(s, t))
+            )
             for s in context.subjects.values()
         }, "counted"
     if cohort is None:
@@ -137,7 +144,7 @@ def _patients(
         said.append(f"No cohort was found: {number} patients are assumed (--patients), {ASSUMED_HGG:.0%} of them HGG.")
         ids = [f"Patient{place:05d}" for place in range(number)]
         grades = {id: HGG if place < round(number * ASSUMED_HGG) else LGG for place, id in enumerate(ids)}
-        return {id: Patient(id, grades[id], True, frozenset(tasks)) for id in ids}, "estimate"
+        return {id: Patient(id, id, grades[id], True, frozenset(tasks)) for id in ids}, "estimate"
     said.extend(cohort.notes)
     if cohort.faults:
         at_fault = len({fault.subject_id for fault in cohort.faults})
@@ -146,6 +153,7 @@ def _patients(
     return {
         s.id: Patient(
             s.id,
+            s.patient,
             s.grade,
             s.mask is not None,
             frozenset(t for t in tasks if (s.grade if t == "grade" else s.mask) is not None),
@@ -160,14 +168,14 @@ def _rounds(
     """Of the split as it would be made now: an earlier one in the folder can be of other patients or settings."""
     part = context.study.split
     grades = {patient.id: patient.grade for patient in patients.values()}
+    whose = patients_of(patients.values())
     try:
-        elsewhere = {subject.id for other in part.exclude for subject in find_cohort(other).subjects}
-        left_out = scans_of(grades, elsewhere)
+        elsewhere = names_of(one for other in part.exclude for one in find_cohort(other).subjects)
+        left_out = scans_of(whose, elsewhere)
         grades = {id: grade for id, grade in grades.items() if id not in left_out}
-        if several := several_scans(grades):
+        if several := several_scans({id: whose[id] for id in grades}):
             said.append(f"{len(several)} patients have several scans, which stay in one part and count as one.")
-            refuse_graded_scans(several, grades, context.study.tasks)
-        split, numbers = _made(part, grades)
+        split, numbers = _made(part, grades, whose)
         said.extend(class_lines(split, numbers, grades))
         said.extend(f"warning: {warning}" for warning in class_warnings(split, numbers, grades))
         if "grade" in context.study.tasks:
@@ -177,14 +185,14 @@ def _rounds(
         if all(path.exists() for path in (part.file, *part.exclude) if path):  # else it is said with its line
             missing.append(Missing("split", str(error).split("\n")[0]))
     try:
-        return _folds(*_made(part.model_copy(update={"scheme": "holdout", "file": None, "fold": None}), grades))
+        return _folds(*_made(part.model_copy(update={"scheme": "holdout", "file": None, "fold": None}), grades, whose))
     except SplitError:
         return ()
 
 
-def _made(part: SplitPart, grades: Mapping[str, int | None]) -> tuple[Split, tuple[int, ...]]:
+def _made(part: SplitPart, grades: Mapping[str, int | None], whose: Patients) -> tuple[Split, tuple[int, ...]]:
     """The split, and the folds of it that are in use."""
-    split = split_patients(part, grades)
+    split = split_patients(part, grades, whose)
     return split, part.numbers(split)
 
 

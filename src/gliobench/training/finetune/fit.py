@@ -102,7 +102,7 @@ def _calm() -> Iterator[None]:
 
 
 def _patients(examples: Sequence[Example]) -> frozenset[str]:
-    return frozenset(example.question.subject.id for example in examples)
+    return frozenset(example.question.subject.patient for example in examples)
 
 
 def _check_patients(

@@ -44,7 +44,7 @@ def _missing(ground: Ground, part: LanguageModel, asking: Step) -> Iterator[Miss
     if part.finetune is not None:
         tasks = taught_tasks(ground.context, part)
         yield from ground.untaught(part.name, first_folds(ground.counts), lambda one: one.teaches_about_slices(tasks))
-        if seen := scans_of(ground.counts.tested, learnt_from(part.checkpoint)):
+        if seen := scans_of(ground.counts.whose(ground.counts.tested), learnt_from(part.checkpoint)):
             yield Missing(part.name, f"finetune: {part.checkpoint} has learnt from {len(seen)} patients to be tested")
     yield from gpu_missing(part.name, asking.gpu_memory_gib, ground.here, CURE)
     if is_left_to_unsloth(ground.context, part) and (fault := unsloth_fault()):
