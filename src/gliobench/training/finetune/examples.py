@@ -11,9 +11,11 @@ from torch import Tensor
 from gliobench.grid.frame import Plane, take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import select_slices
+from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Question
 from gliobench.tasks.geometry import Grade, Mask, Value
 from gliobench.tasks.registry import TASKS
+from gliobench.training.finetune.settings import FinetuneSettings, steps_an_epoch, total_steps
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,27 @@ def spread_out(examples: Sequence[Example], most: int) -> list[Example]:
     return chosen
 
 
+def patients(examples: Sequence[Example]) -> frozenset[str]:
+    """The ids of those whom the examples are about."""
+    return frozenset(example.question.subject.id for example in examples)
+
+
+def check_patients(train: Sequence[Example], validation: Sequence[Example], tested: frozenset[str]) -> None:
+    """Raise ModelError where there is nothing to learn from or to validate on, and where a patient is in two parts."""
+    if not train or not validation:
+        raise ModelError(
+            f"{len(train)} slices to learn from and {len(validation)} to validate on: both need at least one, of "
+            "patients with a mask and, to learn grades, a grade"
+        )
+    for name, both in (
+        ("training and validation", patients(train) & patients(validation)),
+        ("training and test", patients(train) & tested),
+        ("validation and test", patients(validation) & tested),
+    ):
+        if both:
+            raise ModelError(f"{', '.join(sorted(both)[:5])}: in {name}")
+
+
 def weights(examples: Sequence[Example]) -> Tensor:
     """How often each example is drawn, float64, relative to the others: both grades and all tasks count alike."""
     kinds = [(example.question.task, example.question.subject.grade) for example in examples]
@@ -95,3 +118,14 @@ class BalancedSampler(torch.utils.data.Sampler[int]):
 
     def __len__(self) -> int:
         return len(self.weights)
+
+
+def drawn(examples: Sequence[Example], settings: FinetuneSettings) -> list[int]:
+    """The examples' numbers in the order in which a whole training draws them, where no judgement ends it early."""
+    sampler, an_epoch = BalancedSampler(weights(examples), settings.seed), steps_an_epoch(settings, len(examples))
+    numbers: list[int] = []
+    for epoch, first in enumerate(range(0, steps := total_steps(settings, len(examples)), an_epoch)):
+        sampler.set_epoch(epoch)
+        slices = min(steps - first, an_epoch) * settings.batch_size * settings.accumulation
+        numbers += list(sampler)[:slices]
+    return numbers

@@ -22,8 +22,15 @@ from gliobench.training.errors import DivergedError
 from gliobench.training.finetune.checks import Verdict, apart, check, fixed_logits
 from gliobench.training.finetune.collator import AnswerCollator
 from gliobench.training.finetune.curves import write_curves
-from gliobench.training.finetune.examples import BalancedSampler, Example, spread_out, weights
-from gliobench.training.finetune.settings import STEPS, FinetuneSettings
+from gliobench.training.finetune.examples import (
+    BalancedSampler,
+    Example,
+    check_patients,
+    patients,
+    spread_out,
+    weights,
+)
+from gliobench.training.finetune.settings import STEPS, FinetuneSettings, total_steps
 from gliobench.training.finetune.towers import check_learns, free_towers, trainable_by_tower, with_lora
 from gliobench.training.launched import on_this_machine
 
@@ -62,7 +69,7 @@ def finetune(
     Raises ModelError: nobody to learn from or to validate on, a patient in two parts, nothing that would learn;
     DivergedError where no judgement gave a finite figure.
     """
-    _check_patients(train, validation, tested)
+    check_patients(train, validation, tested)
     watched = spread_out(validation, settings.validation_slices)
     before = fixed_logits(model, watched[0])
     with _calm(), on_this_machine():
@@ -79,7 +86,7 @@ def finetune(
     _save(model, network, out, settings)
     verdicts = [
         *check(model, network, settings, counts, before, watched[0]),
-        apart(_patients(train), _patients(validation), tested),
+        apart(patients(train), patients(validation), tested),
     ]
     figures = {key.removeprefix("eval_"): value for key, value in best.items() if key.startswith(FIGURES)}
     seconds = max(entry.get("eval_seconds", 0.0) for entry in state.log_history)
@@ -92,25 +99,6 @@ def _calm() -> Iterator[None]:
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield
-
-
-def _patients(examples: Sequence[Example]) -> frozenset[str]:
-    return frozenset(example.question.subject.id for example in examples)
-
-
-def _check_patients(train: Sequence[Example], validation: Sequence[Example], tested: frozenset[str]) -> None:
-    if not train or not validation:
-        raise ModelError(
-            f"{len(train)} slices to learn from and {len(validation)} to validate on: both need at least one, of "
-            "patients with a mask and, to learn grades, a grade"
-        )
-    for name, both in (
-        ("training and validation", _patients(train) & _patients(validation)),
-        ("training and test", _patients(train) & tested),
-        ("validation and test", _patients(validation) & tested),
-    ):
-        if both:
-            raise ModelError(f"{', '.join(sorted(both)[:5])}: in {name}")
 
 
 def _trainer(
@@ -199,12 +187,6 @@ def _arguments(model: VisionLanguageModel, out: Path, settings: FinetuneSettings
         report_to="none",
         disable_tqdm=True,
     )
-
-
-def total_steps(settings: FinetuneSettings, examples: int) -> int:
-    """How many steps of the optimiser a training takes, as transformers counts them."""
-    an_epoch = math.ceil(math.ceil(examples / settings.batch_size) / settings.accumulation)
-    return settings.steps or math.ceil(settings.epochs * an_epoch)
 
 
 def _with_warmup(schedule: str) -> str:

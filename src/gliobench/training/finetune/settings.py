@@ -1,5 +1,6 @@
 """How a vision-language model is fine-tuned."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,3 +62,13 @@ class FinetuneSettings:
     patience: int = 5
     metric: Literal["loss", "score"] = "loss"
     seed: int = 0
+
+
+def steps_an_epoch(settings: FinetuneSettings, examples: int) -> int:
+    """How many steps of the optimiser one epoch takes; the last can be of fewer slices."""
+    return math.ceil(math.ceil(examples / settings.batch_size) / settings.accumulation)
+
+
+def total_steps(settings: FinetuneSettings, examples: int) -> int:
+    """How many steps of the optimiser a training takes, as transformers counts them."""
+    return settings.steps or math.ceil(settings.epochs * steps_an_epoch(settings, examples))
