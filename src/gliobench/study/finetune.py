@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from gliobench.training.finetune.examples import Example
     from gliobench.training.finetune.settings import FinetuneSettings
 
-CHECKS, CARD, CURVES = "checks.json", "README.md", "curves.csv"
-NOT_WEIGHTS = (DESCRIPTION, CHECKS, CARD, CURVES)
+CHECKS, CARD, CURVES, LOSSES = "checks.json", "README.md", "curves.csv", "losses.csv"
+NOT_WEIGHTS = (DESCRIPTION, CHECKS, CARD, CURVES, LOSSES)
 LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 

@@ -21,7 +21,7 @@ from gliobench.models.transformers_vlm import VisionLanguageModel
 from gliobench.training.errors import DivergedError
 from gliobench.training.finetune.checks import Verdict, apart, check, fixed_logits
 from gliobench.training.finetune.collator import AnswerCollator
-from gliobench.training.finetune.curves import write_curves
+from gliobench.training.finetune.curves import write_curves, write_losses
 from gliobench.training.finetune.examples import (
     BalancedSampler,
     Example,
@@ -35,7 +35,7 @@ from gliobench.training.finetune.towers import check_learns, free_towers, traina
 from gliobench.training.launched import on_this_machine
 
 FIGURES = ("eval_loss", "eval_score", "eval_task_")
-CURVES, INPUTS = "curves.csv", "inputs.txt"
+CURVES, LOSSES, INPUTS = "curves.csv", "losses.csv", "inputs.txt"
 Score = Callable[[Sequence[Prediction]], Mapping[str, float]]
 
 
@@ -138,7 +138,11 @@ def _trainer(
         peft_config=adapter,
         callbacks=[
             EarlyStoppingCallback(settings.patience),
-            Teller(progress, lambda history: write_curves(out / CURVES, history)),
+            Teller(
+                progress,
+                logged=lambda history: write_losses(out / LOSSES, history),
+                judged=lambda history: write_curves(out / CURVES, history),
+            ),
             Marker(),
         ],
         judge=lambda: score(list(model.predict(questions))),
@@ -174,7 +178,8 @@ def _arguments(model: VisionLanguageModel, out: Path, settings: FinetuneSettings
         use_cpu=on_cpu,
         dataloader_pin_memory=not on_cpu,
         seed=settings.seed,
-        logging_steps=judged,
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # else a loss that is not finite passes for the mean of others
         eval_strategy="steps",
         eval_steps=judged,
         save_strategy="steps",

@@ -16,6 +16,7 @@ from trl import SFTTrainer
 
 from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, write_json
 from gliobench.training.checkpoint import optimiser_tensors, restore_optimiser, save_tensors
+from gliobench.training.finetune.curves import STEP_LOSS
 from gliobench.training.finetune.examples import BalancedSampler
 
 OPTIMISER, RANDOM, SCHEDULE, WHOLE = "optimiser.safetensors", "random.safetensors", "schedule.json", "whole"
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 STOP = "should_training_stop"
 Judge = Callable[[], Mapping[str, float]]
+Written = Callable[[list[dict[str, Any]]], None]  # what to do with the trainer's history
 
 
 class Tuner(SFTTrainer):  # type: ignore[misc]
@@ -36,6 +38,10 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> BalancedSampler:
         return self.sampler
+
+    def log(self, logs: dict[str, float], *rest: Any) -> None:
+        """As it is, and the loss of the step under a name that no earlier version's means stand under."""
+        super().log({**logs, STEP_LOSS: logs["loss"]} if "loss" in logs else logs, *rest)
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
         """The validation loss, and beside it the model's own answers; `seconds` since the training began."""
@@ -100,14 +106,19 @@ class Marker(TrainerCallback):  # type: ignore[misc]
 
 
 class Teller(TrainerCallback):  # type: ignore[misc]
-    """Tells somebody how far a training has come, and leaves its curves after each judgement."""
+    """Tells somebody how far a training has come, and leaves the losses of its steps and, after each judgement, its
+    curves."""
 
-    def __init__(self, step: Callable[[int, int], None], judged: Callable[[list[dict[str, Any]]], None]) -> None:
-        self.step, self.judged = step, judged
+    def __init__(self, step: Callable[[int, int], None], logged: Written, judged: Written) -> None:
+        self.step, self.logged, self.judged = step, logged, judged
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Called after each step of the optimiser."""
         self.step(state.global_step, state.max_steps)
+
+    def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Called after each step, whose loss stands in the history by then."""
+        self.logged(state.log_history)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Called after each judgement, which stands in the history by then."""
