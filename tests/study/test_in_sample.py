@@ -42,6 +42,12 @@ def test_grades_by_hand() -> None:
     assert alone["balanced_accuracy"] == {"value": None, "n": 1}  # nobody with LGG
 
 
+def test_four_patients_of_whom_one_has_the_rarer_grade() -> None:
+    for order in range(4):  # whichever patients two resamples leave out
+        given = [answer(f"p{place}", int(place != order), Grade(1), "grade") for place in range(4)]
+        assert grade_values(given)["balanced_accuracy"] == {"value": 0.5, "n": 4}
+
+
 def test_dice_by_hand_counts_a_patient_with_two_scans_once() -> None:
     given = [
         ("BraTS-GLI-00001-000", mask(1, 1, 0, 0)),  # 1
