@@ -88,6 +88,14 @@ class ProtocolOption(StrEnum):
     both = "both"
 
 
+class FormatOption(StrEnum):
+    """Whose fine-tuning takes the conversations."""
+
+    trl = "trl"
+    llamafactory = "llamafactory"
+    unsloth = "unsloth"
+
+
 class PlaneOption(StrEnum):
     """The plane of the slices."""
 
@@ -319,6 +327,34 @@ def questions(
 
     written = write_questions(_ready(_context(study, cohort, out, store, fold=fold)), model, to)
     typer.echo(f"{written} questions: {to / 'questions.jsonl'}")
+
+
+@app.command(rich_help_panel=STAGES)
+def conversations(
+    study: StudyFile,
+    model: Annotated[
+        str, typer.Option("--model", help="The model of the study that has `finetune:`.", show_default=False)
+    ],
+    to: Annotated[Path, typer.Option("--to", help="Empty or new folder.", show_default=False)],
+    form: Annotated[
+        FormatOption, typer.Option("--format", help="Who fine-tunes: TRL, LLaMA-Factory or Unsloth.")
+    ] = FormatOption.trl,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    fold: FoldOption = None,
+) -> None:
+    """Write the conversations that a model is fine-tuned on, with their slices (PNG), to fine-tune it elsewhere.
+
+    No test patient is among them. The images are patients' data: mind where they go.
+
+    Example: `gliobench conversations studies/brats2020.yaml --out runs/study --model llama-grade-100-steps --to grade`
+    """
+    from gliobench.study.conversations import TRAIN, VALIDATION, write_conversations
+
+    context = _ready(_context(study, cohort, out, store, fold=fold))
+    learnt, validated = write_conversations(context, model, to, form.value)
+    typer.echo(f"{learnt} conversations to learn from, {validated} to validate on: {to / TRAIN}, {to / VALIDATION}")
 
 
 @app.command(rich_help_panel=STAGES)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
@@ -94,3 +95,12 @@ def test_what_the_interval_column_says() -> None:
     few_lgg = grade_figures(patients(1, 8, 2), Bootstrap(resamples=300))
     assert few_lgg["auc"].interval == PERCENTILE_OF_DEFINED
     assert few_lgg["specificity"].interval == "Wilson"
+
+
+def test_a_figure_that_no_resample_has_keeps_its_value_and_gets_no_interval() -> None:
+    def only_of_everybody(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where((weights == 1).all(axis=1, keepdims=True), 0.75, np.nan)
+
+    (figure,) = Bootstrap(resamples=2).figures(only_of_everybody, 5)
+    assert (figure.value, figure.interval) == (0.75, "none: no resample has a value")
+    assert np.isnan([figure.low, figure.high]).all()

@@ -155,7 +155,9 @@ def test_answers_that_are_gone_are_not_asked_again_unasked(run: Run) -> None:
     run.check_tables()
 
 
-@pytest.mark.parametrize(("name", "learns"), [("network.safetensors", True), ("curves.csv", False)])
+@pytest.mark.parametrize(
+    ("name", "learns"), [("network.safetensors", True), ("curves.csv", False), ("figures.json", False)]
+)
 def test_hours_of_training_are_not_spent_unasked(run: Run, name: str, learns: bool) -> None:
     out = run.out / "networks/segmenter/fold-0"
     description = read_json(out / "network.json")

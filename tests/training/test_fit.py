@@ -12,11 +12,12 @@ from safetensors.torch import load_file
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.errors import ModelError
 from gliobench.models.inference import drop_small
+from gliobench.models.networks.input import as_input
 from gliobench.models.prediction import Question
 from gliobench.models.trained import WEIGHTS, load_network, read_description
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
-from gliobench.training import fit
+from gliobench.training import fit, goals
 from gliobench.training.augment import augmented, cut_patch
 from gliobench.training.decisions import LARGEST_ALONE, decide_grades, decide_region
 from gliobench.training.errors import DivergedError
@@ -185,11 +186,43 @@ def test_judgements_are_compared_whenever_they_come(
     trained: int,
 ) -> None:
     said = iter(judged)
-    monkeypatch.setattr(fit, "_validate", lambda job, learner: (0.5, next(said)))
+    monkeypatch.setattr(fit, "_validate", lambda job, learner: fit._Judgement(0.5, next(said), 0.5))
     settings = replace(PLAIN, epochs=8, validate_every=2, patience=patience)
     found = read_description(fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, settings))
     assert (found["best_epoch"], found["epochs_trained"]) == (best, trained)
     assert found["validation_metric"] == judged[best // 2]
+
+
+def test_accuracy_and_dice_of_hand_made_logits() -> None:
+    called = torch.tensor([[2.0], [-1.0], [0.5], [-3.0]])
+    assert goals.accuracy(called, torch.tensor([[1.0], [1.0], [0.0], [0.0]])) == 0.5
+    logits = torch.full((2, 1, 1, 2, 2), -1.0)
+    logits[0, 0, 0, 0] = 1.0  # two voxels, one of them right: 2 x 1 / (2 + 1)
+    truth = torch.zeros(2, 1, 1, 2, 2)
+    truth[0, 0, 0, 0, 0] = 1.0
+    assert goals.dice(logits, truth) == pytest.approx((2 / 3 + 1) / 2)  # the second patient: nothing there, none found
+    heads = torch.stack([logits, -logits], dim=1)  # deep supervision: the first head is the finest
+    assert goals.dice(heads, truth) == pytest.approx((2 / 3 + 1) / 2)
+
+
+@pytest.mark.parametrize(("network", "score"), [("mask-segmenter", "dice"), ("grade-classifier", "accuracy")])
+def test_curves_have_the_figure_of_both_parts_as_the_weights_of_that_epoch_give_it(
+    tmp_path: Path, network: str, score: str
+) -> None:
+    settings = replace(recipe(network), epochs=3, learning_rate=3e-3, ema=0.0, keep="last")
+    out = fit_network(network, TRAIN, VALIDATION, tmp_path, settings)
+    table = pd.read_csv(out / "curves.csv")
+    assert table[[f"train_{score}", f"validation_{score}"]].stack().between(0, 1).all()
+    (member,) = load_network([out], "it").members
+    found = []
+    for subject in VALIDATION:
+        probability = torch.sigmoid(member.module(as_input(subject.image)[None]))[0].detach().numpy()
+        if score == "accuracy":
+            found.append(float((probability[0] >= 0.5) == subject.grade))
+        else:
+            marked = probability[0] >= 0.5
+            found.append(2 * (marked & subject.tumour).sum() / (marked.sum() + subject.tumour.sum()))
+    assert table[f"validation_{score}"].iloc[-1] == pytest.approx(np.mean(found), abs=1e-6)
 
 
 def test_the_last_epoch_is_judged_and_an_ended_training_is_left_alone(tmp_path: Path) -> None:

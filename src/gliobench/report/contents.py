@@ -93,6 +93,17 @@ class OutlineItem:
     axes: tuple[str, str, str] | None = None
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A network's final figures on patients that it knows. `figures`: by part, "training" or "validation", then by
+    metric: value (NaN: not defined) and number of patients."""
+
+    model: str
+    fold: int
+    task: str
+    figures: Mapping[str, Mapping[str, tuple[float, int]]]
+
+
 @dataclass(frozen=True, eq=False)
 class ReportContents:
     """Everything on the page.
@@ -103,8 +114,10 @@ class ReportContents:
     `votes`: model, plane, subject, patient, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score, aggregate.
     `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
-    `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric. `checks`: by fine-tuned model,
-        the verdicts after its training, in words.
+    `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric, and of networks train_accuracy
+        and validation_accuracy, or train_dice and validation_dice; earlier versions' have none. `losses`: by fine-tuned
+        model: step, train_loss of every step. `fitted`: networks' figures on patients that they know.
+    `checks`: by fine-tuned model, the verdicts after its training, in words.
     `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
     name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
     `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
@@ -122,6 +135,8 @@ class ReportContents:
     votes: pd.DataFrame
     baselines: frozenset[str]
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    losses: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    fitted: Sequence[Fitted] = ()
     checks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gallery: Sequence[GalleryItem] = ()
     outlines: Sequence[OutlineItem] = ()

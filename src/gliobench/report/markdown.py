@@ -6,6 +6,7 @@ import re
 from gliobench.report import metrics, numbers, tables, words
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
+from gliobench.report.fitted import WORDS, fitted_rows
 from gliobench.report.pairs import pair_rows
 
 
@@ -18,6 +19,7 @@ def write_markdown(contents: ReportContents) -> str:
             *_pairs(contents),
             *_details(contents),
             *_consistency(contents),
+            *_fitted(contents),
             *_patients(contents),
             *_checks(contents),
             *_list("Caveats", [*words.CAVEATS, *contents.notes]),
@@ -72,6 +74,16 @@ def _consistency(contents: ReportContents) -> list[str]:
             lines.append(_line([row.model, row.sampling, row.where, str(row.asked), *cells, row.answers]))
         lines.append("")
     return lines
+
+
+def _fitted(contents: ReportContents) -> list[str]:
+    rows = fitted_rows(contents)
+    if not rows:
+        return []
+    heads = ["model", "fold", "figure", "training (in-sample)", "validation", "test (95 % interval)"]
+    lines = ["## Training, validation and test", "", WORDS, "", _line(heads), _line(["---"] * len(heads))]
+    lines += [_line([r.model, r.fold, r.metric, r.training, r.validation, r.test]) for r in rows]
+    return [*lines, ""]
 
 
 def _grid(table: tables.Table, *, with_origin: bool) -> list[str]:

@@ -11,6 +11,7 @@ from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.curves import draw_curves
 from gliobench.report.distributions import draw_distributions
+from gliobench.report.fitted import WORDS, fitted_rows
 from gliobench.report.gallery import draw_gallery, gallery_models
 from gliobench.report.markdown import write_markdown
 from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
@@ -65,7 +66,9 @@ def render_page(contents: ReportContents) -> str:
         reliability=draw_reliability(contents, models),
         distributions=draw_distributions(contents, models),
         strata=strata_tables(contents, models),
-        curves=draw_curves(contents.curves),
+        curves=draw_curves(contents.curves, contents.losses),
+        fitted=fitted_rows(contents),
+        fitted_words=WORDS,
         gallery=draw_gallery(contents.gallery, answering),
         answering=answering,
         outlines=draw_outlines(contents.outlines),

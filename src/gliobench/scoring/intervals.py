@@ -143,6 +143,8 @@ def _figure(value: float, drawn: NDArray[np.float64], left_out: NDArray[np.float
     if np.isnan(value):
         return undefined("no value for these patients")
     defined = np.sort(drawn[~np.isnan(drawn)])
+    if not len(defined):  # a few resamples, as where no interval is wanted, can all lack a grade
+        return Figure(float(value), float("nan"), float("nan"), "none: no resample has a value")
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     method = PERCENTILE if len(defined) == len(drawn) else PERCENTILE_OF_DEFINED
     if defined[0] == defined[-1]:

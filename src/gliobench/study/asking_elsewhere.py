@@ -7,16 +7,16 @@ from typing import Any
 
 from gliobench.models.asking import asked_frame
 from gliobench.models.conversation import question_text
-from gliobench.models.png import write_png
 from gliobench.models.prediction import Question
 from gliobench.study.answer_parts import ReplayModel, samples
 from gliobench.study.context import Context, StageError
 from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.outside import own_prompts
 from gliobench.study.questions import repeated_questions, slice_questions
+from gliobench.study.slice_images import write_slices
 from gliobench.tasks.registry import TASKS
 
-QUESTIONS, IMAGES = "questions.jsonl", "images"
+QUESTIONS = "questions.jsonl"
 Asked = LanguageModel | ServerModel | ReplayModel
 
 
@@ -28,14 +28,9 @@ def write_questions(context: Context, name: str, out: Path) -> int:
     """
     part = _asked(context, name)
     view, prompts = part.view.to_view(), own_prompts(getattr(part, "prompts", None), part.tasks) or {}
-    (out / IMAGES).mkdir(parents=True, exist_ok=True)
-    lines, shown = [], set[str]()
-    for question in _questions(context, part):
+    lines, questions = [], list(_questions(context, part))
+    for question, image in zip(questions, write_slices(questions, view, out), strict=True):
         frame = asked_frame(question)
-        image = f"{IMAGES}/{question.subject.id}-{frame.plane}-{frame.index:03d}.png"
-        if image not in shown:
-            (out / image).write_bytes(write_png(view.render(question)))
-            shown.add(image)
         rows, columns = view.shown_frame(frame).shape
         prompt = prompts.get(question.task, TASKS[question.task].prompt)
         line: dict[str, Any] = {

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from gliobench.training.finetune.examples import Example
     from gliobench.training.finetune.settings import FinetuneSettings
 
-CHECKS, CARD, CURVES = "checks.json", "README.md", "curves.csv"
-NOT_WEIGHTS = (DESCRIPTION, CHECKS, CARD, CURVES)
+CHECKS, CARD, CURVES, LOSSES = "checks.json", "README.md", "curves.csv", "losses.csv"
+NOT_WEIGHTS = (DESCRIPTION, CHECKS, CARD, CURVES, LOSSES)
 LIBRARIES = ("torch", "transformers", "trl", "peft")
 
 
@@ -145,13 +145,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     from gliobench.training.finetune.card import Card, write_card
     from gliobench.training.finetune.fit import finetune as fit
 
-    settings, before = finetune_settings(part), learnt_from(part.checkpoint)
-    if seen := scans_of(fold.whose(fold.test), before):
-        raise StageError(
-            f"{part.name}: {part.checkpoint} has learnt from {len(seen)} of the patients to be tested "
-            f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
-            "start from another checkpoint, or split as it was split"
-        )
+    settings, before = finetune_settings(part), base_learnt_from(part, fold)
     ids, validated = taught_patients(settings, fold)
     if sentence := unvalidated(part):
         context.voice.say(sentence)
@@ -160,7 +154,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
             f"{part.name}: {part.checkpoint} has learnt from, or was chosen on, {len(known)} of the "
             f"{len(validated)} validation patients: the step kept may suit these better than the tested patients"
         )
-    train, validation = (_examples(context, part, settings, some) for some in (ids, validated))
+    train, validation = (examples_of(context, part, settings, some) for some in (ids, validated))
     model = language_model(context, part, to_train=True)
     bar = context.voice.bar(f"finetune {part.name}-fold-{number}", settings.steps or 0)
     out.mkdir(parents=True, exist_ok=True)
@@ -206,14 +200,28 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     write_json(out / DESCRIPTION, description)  # last: with it the folder holds a fine-tuned model
 
 
+def base_learnt_from(part: LanguageModel, fold: Fold) -> frozenset[str]:
+    """Whom the checkpoint that learns has learnt from before. Raises StageError where patients to be tested are among
+    them."""
+    before = learnt_from(part.checkpoint)
+    if seen := scans_of(fold.whose(fold.test), before):
+        raise StageError(
+            f"{part.name}: {part.checkpoint} has learnt from {len(seen)} of the patients to be tested "
+            f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
+            "start from another checkpoint, or split as it was split"
+        )
+    return before
+
+
 def _tasks(context: Context, part: LanguageModel) -> list[str]:
     """What is learnt: tasks of the study that the model is asked, all of them unless the entry chooses."""
     return [task for task in context.study.tasks if task in (finetune_settings(part).tasks or part.tasks)]
 
 
-def _examples(
+def examples_of(
     context: Context, part: LanguageModel, settings: "FinetuneSettings", ids: Sequence[str]
 ) -> list["Example"]:
+    """What a model learns from, or is validated on, of these patients."""
     from gliobench.training.finetune.examples import slice_examples
 
     subjects = [context.subjects[id] for id in ids]

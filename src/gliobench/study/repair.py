@@ -15,7 +15,7 @@ from gliobench.study.folder import StudyFolder
 from gliobench.study.lock import locked
 
 # What a training leaves to be looked at: where it is lost, the report goes without it, and nothing is learnt again.
-TO_LOOK_AT = ("curves.csv", "README.md", "checks.json", "sweep.json")
+TO_LOOK_AT = ("curves.csv", "losses.csv", "figures.json", "README.md", "checks.json", "sweep.json")
 
 
 def repair(root: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Stage `report`: tables, curves, pictures and provenance into one page."""
 
+import math
 import os
 import platform
 from collections.abc import Iterator, Mapping
@@ -20,9 +21,10 @@ from gliobench.study.config import AnyModel, BaselineModel, shown_the_truth
 from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, StageError, read_prepared, read_stage
 from gliobench.study.conventions import suspicions
-from gliobench.study.finetune import CHECKS
+from gliobench.study.finetune import CHECKS, LOSSES
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
+from gliobench.study.in_sample import FIGURES
 from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel, habit, unvalidated
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, mask_model
 from gliobench.study.outlines import outlines
@@ -34,7 +36,7 @@ from gliobench.study.vision_parts import TRUTH, UNTRAINED_VISION, EncoderModel, 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gliobench.report.contents import Part
+    from gliobench.report.contents import Fitted, Part
     from gliobench.scoring.summary import Scores
 
 PACKAGES = ("gliobench", "torch", "transformers", "monai", "lightning", "numpy", "scipy", "scikit-image")
@@ -73,6 +75,8 @@ def report(context: Context) -> Path:
             votes=scores.votes,
             baselines=frozenset(part.name for part in context.study.models if isinstance(part, BaselineModel)),
             curves=_curves(context),
+            losses=_losses(context),
+            fitted=list(_fitted(context)),
             checks=_checks(context),
             consistency=read_consistency(context),
             sampling=sampling(context),
@@ -165,6 +169,36 @@ def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
                 checked = context.check(path, f"{verb}-{part.name}-fold-{number}", verb)
                 curves[f"{part.name}, fold {number}"] = _read_curves(checked)
     return curves
+
+
+def _losses(context: Context) -> Mapping[str, "pd.DataFrame"]:
+    """The loss of every step of fine-tunings, by model and fold; an earlier version's left none."""
+    losses = {}
+    for part, number in product(filter(is_finetuned, context.study.models), context.folds):
+        path = context.folder.network(part.name, number) / LOSSES
+        if path.is_file():
+            checked = context.check(path, f"finetune-{part.name}-fold-{number}", "finetune")
+            losses[f"{part.name}, fold {number}"] = _read_curves(checked)
+    return losses
+
+
+def _fitted(context: Context) -> Iterator["Fitted"]:
+    """What networks that were trained here are worth on patients that they know; an earlier version's left none."""
+    from gliobench.report.contents import Fitted
+
+    for part, number in product(context.study.models, context.folds):
+        path = context.folder.network(part.name, number) / FIGURES
+        if isinstance(part, NetworkModel) and part.weights is None and path.is_file():
+            left = read_stage(path, "train", "task", "figures")
+            figures = {
+                name: {metric: (_number(one["value"]), one["n"]) for metric, one in found.items()}
+                for name, found in left["figures"].items()
+            }
+            yield Fitted(part.name, number, left["task"], figures)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _read_curves(path: Path) -> "pd.DataFrame":

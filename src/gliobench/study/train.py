@@ -13,6 +13,7 @@ from gliobench.models.networks import NETWORKS
 from gliobench.models.trained import DESCRIPTION, WEIGHTS, read_description
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
+from gliobench.study.in_sample import FIGURES, write_figures
 from gliobench.study.network_parts import NetworkModel, NnUNetModel, train_settings
 from gliobench.study.nnunet import train_nnunet
 from gliobench.study.questions import can_be_asked
@@ -42,8 +43,9 @@ def train(context: Context, names: Collection[str] | None = None) -> None:
 
 
 def trained_files(out: Path) -> list[Path]:
-    """What a training leaves in its folder."""
-    return [out / WEIGHTS, out / DESCRIPTION, out / CURVES]
+    """What a training leaves in its folder; an earlier version's left no figures."""
+    figures = [out / FIGURES] if (out / FIGURES).exists() else []
+    return [out / WEIGHTS, out / DESCRIPTION, out / CURVES, *figures]
 
 
 def training_inputs(context: Context, part: NetworkModel, fold: Fold) -> str:
@@ -132,6 +134,7 @@ def _fit(context: Context, part: NetworkModel, fold: Fold, settings: TrainSettin
 
             fit_network(part.network, learn, validate, out, settings, show, part.regions, part.start)
             close_logs(loggers)
+        write_figures(out, part.name, NETWORKS[part.network].task, {"training": learn, "validation": validate})
 
 
 def start_fault(part: NetworkModel, fold: Fold) -> str | None:

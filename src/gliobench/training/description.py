@@ -49,11 +49,13 @@ def _learnt_before(job: Job) -> set[str]:
     return set() if job.start is None else set(read_description(job.start)["learnt_from"])
 
 
-def write_curves(path: Path, state: Progress) -> None:
-    """One line an epoch as CSV, whole or not at all."""
-    lines = ["epoch,train_loss,validation_loss,validation_metric,learning_rate"]
+def write_curves(path: Path, state: Progress, score_name: str) -> None:
+    """One line per epoch as CSV, whole or not at all; `score_name` is the goal's."""
+    scores = f"train_{score_name},validation_{score_name}"
+    lines = [f"epoch,train_loss,validation_loss,validation_metric,learning_rate,{scores}"]
     lines += [
-        f"{r.epoch},{r.train_loss!r},{r.validation_loss!r},{r.validation_metric!r},{r.learning_rate!r}"
+        f"{r.epoch},{r.train_loss!r},{r.validation_loss!r},{r.validation_metric!r},{r.learning_rate!r},"
+        f"{r.train_score!r},{r.validation_score!r}"
         for r in state.history
     ]
     write_whole(path, ("\n".join(lines) + "\n").encode())

@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -215,14 +215,21 @@ def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
 def _epoch(job: Job, learner: Learner, state: Progress) -> Progress:
     """One epoch, its judgement, and the files that make it count."""
     start, number, settings = perf_counter(), len(state.history), job.settings
-    losses, rate = _learn(job, learner, number)
-    due = _judged(number, settings)
-    validation_loss, metric = _validate(job, learner) if due else _last_judgement(state)
+    learnt, due = _learn(job, learner, number), _judged(number, settings)
+    found = _validate(job, learner) if due else _last_judgement(state)
     report = EpochReport(
-        number, settings.epochs, float(np.mean(losses)), validation_loss, metric, rate, perf_counter() - start
+        epoch=number,
+        epochs=settings.epochs,
+        train_loss=learnt.loss,
+        validation_loss=found.loss,
+        validation_metric=found.metric,
+        learning_rate=learnt.rate,
+        seconds=perf_counter() - start,
+        train_score=learnt.score,
+        validation_score=found.score,
     )
     # A mask's Dice is finite even where all probabilities are NaN; its loss is not.
-    better = due and math.isfinite(validation_loss) and (settings.keep == "last" or metric > state.best_metric)
+    better = due and math.isfinite(found.loss) and (settings.keep == "last" or found.metric > state.best_metric)
     state = replace(state, history=(*state.history, report))
     if better:
         state = replace(state, best_epoch=number)
@@ -230,37 +237,58 @@ def _epoch(job: Job, learner: Learner, state: Progress) -> Progress:
         if better:
             save_tensors(own_tensors(learner.averaged.module), job.out / WEIGHTS)
         save_progress(job.out / LAST, learner.parts, learner.optimiser, state)
-        write_curves(job.out / CURVES, state)
+        write_curves(job.out / CURVES, state, job.goal.score_name)
     learner.fabric.barrier()
     return state
 
 
-def _learn(job: Job, learner: Learner, epoch: int) -> tuple[list[float], float]:
-    """The losses of an epoch's steps, and the learning rate of the last."""
+class _Learnt(NamedTuple):
+    """An epoch's mean loss and score over its steps, and the learning rate of the last."""
+
+    loss: float
+    score: float
+    rate: float
+
+
+class _Judgement(NamedTuple):
+    """Mean loss over the validation patients, the metric that chooses, and the score to look at."""
+
+    loss: float
+    metric: float
+    score: float
+
+
+def _learn(job: Job, learner: Learner, epoch: int) -> _Learnt:
     settings, fabric = job.settings, learner.fabric
     learner.module.train()
     steps = steps_an_epoch(job, fabric.world_size)
-    losses, rate = [], 0.0
+    losses, scores, rate = [], [], 0.0
     for step, (images, targets) in enumerate(batches(job, epoch, fabric.global_rank, fabric.world_size)):
         rate = learning_rate(settings, epoch * steps + step, steps)
         for group in learner.optimiser.param_groups:
             group["lr"] = rate
         with fabric.autocast():
-            logits = learner.module(fabric.to_device(images))
-        loss = job.goal.loss(logits.float(), fabric.to_device(targets))
+            logits = learner.module(fabric.to_device(images)).float()
+        truth = fabric.to_device(targets)
+        loss = job.goal.loss(logits, truth)
         learner.optimiser.zero_grad(set_to_none=True)
         fabric.backward(loss)
         if settings.clip_norm:
             fabric.clip_gradients(learner.module, learner.optimiser, max_norm=settings.clip_norm)
         learner.optimiser.step()
         learner.averaged.update_parameters(learner.module.module)
-        losses.append(fabric.all_reduce(loss.detach()).item() if fabric.world_size > 1 else loss.item())
-    return losses, rate
+        losses.append(_over_processes(fabric, loss.item()))
+        scores.append(_over_processes(fabric, job.goal.score(logits.detach(), truth)))
+    return _Learnt(float(np.mean(losses)), float(np.mean(scores)), rate)
+
+
+def _over_processes(fabric: Fabric, value: float) -> float:
+    """The mean over all processes."""
+    return float(fabric.all_reduce(value)) if fabric.world_size > 1 else value
 
 
 @torch.inference_mode()
-def _validate(job: Job, learner: Learner) -> tuple[float, float]:
-    """Mean loss over the validation patients, and the metric."""
+def _validate(job: Job, learner: Learner) -> _Judgement:
     fabric, module = learner.fabric, learner.averaged.module.eval()
     targets = [fabric.to_device(job.goal.target(subject)) for subject in job.validation]
     logits = []
@@ -269,7 +297,8 @@ def _validate(job: Job, learner: Learner) -> tuple[float, float]:
         with fabric.autocast():
             logits.append(raw_logits(module, fabric.to_device(image), job.window)[0].float())
     losses = [job.goal.loss(one[None], target[None]).item() for one, target in zip(logits, targets, strict=True)]
-    return float(np.mean(losses)), job.goal.judge(logits, targets)
+    scores = [job.goal.score(one[None], target[None]) for one, target in zip(logits, targets, strict=True)]
+    return _Judgement(float(np.mean(losses)), job.goal.judge(logits, targets), float(np.mean(scores)))
 
 
 def _decide(job: Job, learner: Learner) -> list[Decision]:
@@ -292,11 +321,12 @@ def _decide(job: Job, learner: Learner) -> list[Decision]:
     return [decide_region([one[p] for one in given], [one[p] for one in truth], voxel_mm3) for p in range(outputs)]
 
 
-def _last_judgement(state: Progress) -> tuple[float, float]:
+def _last_judgement(state: Progress) -> _Judgement:
     """Of an epoch that is not judged: what the last judgement said."""
     if not state.history:
-        return float("nan"), float("nan")
-    return state.history[-1].validation_loss, state.history[-1].validation_metric
+        return _Judgement(math.nan, math.nan, math.nan)
+    last = state.history[-1]
+    return _Judgement(last.validation_loss, last.validation_metric, last.validation_score)
 
 
 def _judged(epoch: int, settings: TrainSettings) -> bool:

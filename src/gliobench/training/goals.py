@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from monai.losses import DiceLoss
@@ -22,18 +23,21 @@ class Goal:
     """`target(subject)`: what the network should say, float32: (1,) or (R, D, H, W).
 
     `loss(logits, targets)`: a scalar, over a batch. `judge(logits, targets)`: from all validation patients, each
-    without the batch axis, to a metric; larger is better.
+    without the batch axis, to a metric; larger is better. `score(logits, targets)`: what a person reads in a curve, the
+    mean over a batch's patients (and regions) at probability 0.5; `score_name` says which figure it is.
     """
 
     target: Callable[[PreparedSubject], Tensor]
     loss: Callable[[Tensor, Tensor], Tensor]
     judge: Callable[[Sequence[Tensor], Sequence[Tensor]], float]
+    score: Callable[[Tensor, Tensor], float]
+    score_name: Literal["accuracy", "dice"]
 
 
 def make_goal(task: str, regions: Sequence[RegionName], settings: TrainSettings) -> Goal:
     """The goal of a network that answers `task`; `regions` are the parts of a mask."""
     if task == "grade":
-        return Goal(_grade, functional.binary_cross_entropy_with_logits, _judge_grades)
+        return Goal(_grade, functional.binary_cross_entropy_with_logits, _judge_grades, accuracy, "accuracy")
     loss = {"dice": _soft_dice, "dice-bce": _soft_dice_and_cross_entropy}[settings.loss]
 
     def target(subject: PreparedSubject) -> Tensor:
@@ -42,9 +46,8 @@ def make_goal(task: str, regions: Sequence[RegionName], settings: TrainSettings)
         return torch.stack([torch.from_numpy(region_mask(subject.labels, region)).float() for region in regions])
 
     thresholds = THRESHOLDS if settings.threshold is None else (settings.threshold,)
-    return Goal(
-        target, lambda logits, targets: _over_heads(loss, logits, targets), partial(_judge_masks, thresholds=thresholds)
-    )
+    judge = partial(_judge_masks, thresholds=thresholds)
+    return Goal(target, lambda logits, targets: _over_heads(loss, logits, targets), judge, dice, "dice")
 
 
 def _grade(subject: PreparedSubject) -> Tensor:
@@ -70,6 +73,23 @@ def _over_heads(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, target
     weights = [HEAD_WEIGHT**place for place in range(len(heads))]
     losses = torch.stack([weight * loss(head, targets) for weight, head in zip(weights, heads, strict=True)])
     return losses.sum() / sum(weights)
+
+
+def accuracy(logits: Tensor, targets: Tensor) -> float:
+    """The proportion of right grades at probability 0.5; both (N, 1)."""
+    return ((logits >= 0) == (targets > 0)).float().mean().item()
+
+
+def dice(logits: Tensor, targets: Tensor) -> float:
+    """Mean Dice at probability 0.5 over patients and regions, 1 where truth and answer are empty.
+
+    `targets` (N, R, D, H, W); `logits` the same, or with an axis of heads after N, of which the first, finest counts.
+    """
+    finest = logits if logits.ndim == targets.ndim else logits[:, 0]
+    found, truth = finest >= 0, targets > 0
+    hits = (found & truth).sum(dim=(2, 3, 4)).double()
+    total = found.sum(dim=(2, 3, 4)).double() + truth.sum(dim=(2, 3, 4)).double()
+    return torch.where(total > 0, 2 * hits / total.clamp_min(1), 1.0).mean().item()
 
 
 def _judge_grades(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> float:

@@ -25,6 +25,8 @@ def log_epoch(loggers: Sequence[Any], report: EpochReport) -> None:
         "train_loss": report.train_loss,
         "validation_loss": report.validation_loss,
         "validation_metric": report.validation_metric,
+        "train_score": report.train_score,
+        "validation_score": report.validation_score,
         "learning_rate": report.learning_rate,
         "seconds": report.seconds,
     }

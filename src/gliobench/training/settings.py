@@ -1,5 +1,6 @@
 """How a network learns, and what it says after each epoch."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -112,7 +113,9 @@ def recipe(network: str) -> TrainSettings:
 @dataclass(frozen=True)
 class EpochReport:
     """One finished epoch, counted from 0. `validation_metric`: larger is better; of the last judgement, where this
-    epoch had none. `learning_rate`: at its last step."""
+    epoch had none. `learning_rate`: at its last step. `train_score`, `validation_score`: accuracy of a grade, Dice of a
+    mask, at probability 0.5: of the epoch's draws as they were learnt from, and of the validation patients at its last
+    judgement; NaN in the history of earlier versions."""
 
     epoch: int
     epochs: int
@@ -121,3 +124,5 @@ class EpochReport:
     validation_metric: float
     learning_rate: float
     seconds: float
+    train_score: float = math.nan
+    validation_score: float = math.nan

@@ -17,7 +17,9 @@ from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction
 from gliobench.models.transformers_vlm import VisionLanguageModel
 from gliobench.training.errors import DivergedError
-from gliobench.training.finetune.examples import Example
+from gliobench.training.finetune.collator import AnswerCollator
+from gliobench.training.finetune.curves import write_curves, write_losses
+from gliobench.training.finetune.examples import Example, drawn
 from gliobench.training.finetune.fit import Finetuned, finetune
 from gliobench.training.finetune.settings import FinetuneSettings
 from gliobench.training.finetune.trainer import Marker, last_whole
@@ -83,6 +85,41 @@ def test_curves_have_a_line_for_each_judgement(lora: Path) -> None:
     assert table["validation_loss"].iloc[-1] < table["validation_loss"].iloc[0]
 
 
+def test_the_loss_of_every_step_is_kept_and_the_curves_have_their_means(lora: Path) -> None:
+    losses, curves = pd.read_csv(lora / "losses.csv"), pd.read_csv(lora / "curves.csv")
+    assert list(losses["step"]) == [1, 2, 3, 4, 5, 6]
+    means = losses["train_loss"].to_numpy().reshape(3, 2).mean(axis=1)
+    assert curves["train_loss"].to_numpy() == pytest.approx(means, rel=1e-12)
+    assert list(losses["learning_rate"])[1::2] == list(curves["learning_rate"])
+
+
+def test_the_first_steps_loss_is_that_of_the_slices_drawn_first(
+    checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, steps=1, dropout=0.0)
+    first = drawn(examples[:32], settings)[:8]
+    model = asked(checkpoints["idefics3"])
+    batch = AnswerCollator(model, examples)([{"images": number} for number in first])
+    with torch.no_grad():
+        expected = model.checkpoint.model(**batch).loss.item()
+    fit(checkpoints["idefics3"], tmp_path, examples, settings)
+    (found,) = pd.read_csv(tmp_path / "losses.csv")["train_loss"]
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_means_that_an_earlier_version_logged_are_no_losses_of_steps(tmp_path: Path) -> None:
+    earlier = {"step": 2, "loss": 4.0, "learning_rate": 0.1}
+    history = [earlier, {"step": 2, "eval_loss": 3.0}]
+    history += [
+        {"step": step, "loss": loss, "step_loss": loss, "learning_rate": 0.1} for step, loss in ((3, 2), (4, 1))
+    ]
+    history += [{"step": 4, "eval_loss": 2.0}]
+    write_losses(tmp_path / "losses.csv", history)
+    write_curves(tmp_path / "curves.csv", history)
+    assert (tmp_path / "losses.csv").read_text() == "step,train_loss,learning_rate\n3,2,0.1\n4,1,0.1\n"
+    assert list(pd.read_csv(tmp_path / "curves.csv")["train_loss"]) == [4.0, 1.5]
+
+
 def test_interrupted_twice_it_ends_the_same(
     lora: Path, checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path
 ) -> None:
@@ -106,7 +143,11 @@ def test_interrupted_twice_it_ends_the_same(
     assert expected.keys() == found.keys()
     for name, tensor in expected.items():
         assert torch.allclose(found[name], tensor, atol=1e-5, rtol=0), name
-    assert list(pd.read_csv(tmp_path / "curves.csv")["step"]) == [2, 4, 6]
+    for name in ("curves.csv", "losses.csv"):
+        expected_table, table = (
+            pd.read_csv(one / name).drop(columns="seconds", errors="ignore") for one in (lora, tmp_path)
+        )
+        pd.testing.assert_frame_equal(table, expected_table, atol=1e-5)
 
 
 def test_it_goes_on_from_the_last_checkpoint_that_is_whole(tmp_path: Path) -> None:
@@ -224,7 +265,7 @@ def test_one_that_diverges_says_so_and_leaves_nothing_to_go_on_from(
     settings = replace(SETTINGS, learning_rate=1e30, metric=metric, schedule="constant", warmup=0.0)
     with pytest.raises(DivergedError, match=r"no judgement gave a finite figure: lower learning_rate; see .*curves"):
         fit(checkpoints["idefics3"], tmp_path, examples, settings)
-    assert [path.name for path in tmp_path.iterdir()] == ["curves.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.csv", "losses.csv"]
 
 
 def test_what_cannot_be_trained(checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from torch import Tensor
 from gliobench.grid.frame import Plane, take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import select_slices
+from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Question
 from gliobench.tasks.geometry import Grade, Mask, Value
 from gliobench.tasks.registry import TASKS
-from gliobench.training.finetune.settings import FinetuneSettings, draws
+from gliobench.training.finetune.settings import FinetuneSettings, draws, steps_an_epoch, total_steps
 
 Kind = tuple[str, int | None]  # task and grade
 
@@ -77,6 +78,29 @@ def kinds(examples: Sequence[Example]) -> list[Kind]:
     return [(example.question.task, example.question.subject.grade) for example in examples]
 
 
+def patients(examples: Sequence[Example]) -> frozenset[str]:
+    """Those whom the examples are about: patients, who can have several scans."""
+    return frozenset(example.question.subject.patient for example in examples)
+
+
+def check_patients(
+    train: Sequence[Example], validation: Sequence[Example], tested: frozenset[str], settings: FinetuneSettings
+) -> None:
+    """Raise ModelError where there is nothing to learn from or to validate on, and where a patient is in two parts."""
+    if not train or bool(validation) != (settings.patients == "training"):
+        raise ModelError(
+            f"{len(train)} slices to learn from and {len(validation)} to validate on: both need at least one, of "
+            "patients with a mask and, to learn grades, a grade"
+        )
+    for name, both in (
+        ("training and validation", patients(train) & patients(validation)),
+        ("training and test", patients(train) & tested),
+        ("validation and test", patients(validation) & tested),
+    ):
+        if both:
+            raise ModelError(f"{', '.join(sorted(both)[:5])}: in {name}")
+
+
 class EpochSampler(torch.utils.data.Sampler[int]):
     """Which examples an epoch learns from, in which order; the seed and the epoch's number alone decide.
 
@@ -123,3 +147,15 @@ def _copied(kinds: Sequence[Kind], generator: torch.Generator) -> Tensor:
         drawn.append(torch.tensor(own)[torch.cat(rounds)[:most]])
     together = torch.cat(drawn)
     return together[torch.randperm(len(together), generator=generator)]
+
+
+def drawn(examples: Sequence[Example], settings: FinetuneSettings) -> list[int]:
+    """The examples' numbers in the order in which a whole training draws them, where no judgement ends it early."""
+    sampler = EpochSampler(kinds(examples), settings)
+    an_epoch, steps = (count(settings, len(sampler)) for count in (steps_an_epoch, total_steps))
+    numbers: list[int] = []
+    for epoch, first in enumerate(range(0, steps, an_epoch)):
+        sampler.set_epoch(epoch)
+        slices = min(steps - first, an_epoch) * settings.batch_size * settings.accumulation
+        numbers += list(sampler)[:slices]
+    return numbers

@@ -21,14 +21,14 @@ from gliobench.models.transformers_vlm import VisionLanguageModel
 from gliobench.training.errors import DivergedError
 from gliobench.training.finetune.checks import Verdict, apart, check, fixed_logits
 from gliobench.training.finetune.collator import AnswerCollator
-from gliobench.training.finetune.curves import write_curves
-from gliobench.training.finetune.examples import EpochSampler, Example, kinds, spread_out
-from gliobench.training.finetune.settings import STEPS, FinetuneSettings, recorded
+from gliobench.training.finetune.curves import write_curves, write_losses
+from gliobench.training.finetune.examples import EpochSampler, Example, check_patients, kinds, patients, spread_out
+from gliobench.training.finetune.settings import STEPS, FinetuneSettings, recorded, total_steps
 from gliobench.training.finetune.towers import check_learns, free_towers, trainable_by_tower, with_lora
 from gliobench.training.launched import on_this_machine
 
 FIGURES = ("eval_loss", "eval_score", "eval_task_")
-CURVES, INPUTS = "curves.csv", "inputs.txt"
+CURVES, LOSSES, INPUTS = "curves.csv", "losses.csv", "inputs.txt"
 Score = Callable[[Sequence[Prediction]], Mapping[str, float]]
 
 
@@ -63,7 +63,7 @@ def finetune(
     Raises ModelError: nobody to learn from or to validate on, a patient in two parts, nothing that would learn;
     DivergedError where no judgement gave a finite figure, or without one an answer has none.
     """
-    _check_patients(train, validation, tested, settings)
+    check_patients(train, validation, tested, settings)
     watched = spread_out(validation, settings.validation_slices)
     fixed = (watched or train)[0]
     before = fixed_logits(model, fixed)
@@ -86,7 +86,7 @@ def finetune(
     _save(model, network, out, settings)
     verdicts = [
         *check(model, network, settings, counts, before, fixed),
-        apart(_patients(train), _patients(validation), tested),
+        apart(patients(train), patients(validation), tested),
     ]
     figures = {key.removeprefix("eval_"): value for key, value in best.items() if key.startswith(FIGURES)}
     seconds = max(entry.get("eval_seconds", 0.0) for entry in state.log_history)
@@ -99,27 +99,6 @@ def _calm() -> Iterator[None]:
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield
-
-
-def _patients(examples: Sequence[Example]) -> frozenset[str]:
-    return frozenset(example.question.subject.patient for example in examples)
-
-
-def _check_patients(
-    train: Sequence[Example], validation: Sequence[Example], tested: frozenset[str], settings: FinetuneSettings
-) -> None:
-    if not train or (bool(validation) != (settings.patients == "training")):
-        raise ModelError(
-            f"{len(train)} slices to learn from and {len(validation)} to validate on: both need at least one, of "
-            "patients with a mask and, to learn grades, a grade"
-        )
-    for name, both in (
-        ("training and validation", _patients(train) & _patients(validation)),
-        ("training and test", _patients(train) & tested),
-        ("validation and test", _patients(validation) & tested),
-    ):
-        if both:
-            raise ModelError(f"{', '.join(sorted(both)[:5])}: in {name}")
 
 
 def _trainer(
@@ -161,7 +140,11 @@ def _trainer(
         peft_config=adapter,
         callbacks=[
             *stopping,
-            Teller(progress, lambda history: write_curves(out / CURVES, history)),
+            Teller(
+                progress,
+                logged=lambda history: write_losses(out / LOSSES, history),
+                judged=lambda history: write_curves(out / CURVES, history),
+            ),
             Marker(),
         ],
         judge=lambda: score(list(model.predict(questions))),
@@ -199,7 +182,8 @@ def _arguments(
         use_cpu=on_cpu,
         dataloader_pin_memory=not on_cpu,
         seed=settings.seed,
-        logging_steps=judged,
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # else a loss that is not finite passes for the mean of others
         eval_strategy="steps" if validated else "no",
         eval_steps=judged,
         save_strategy="steps",
@@ -212,12 +196,6 @@ def _arguments(
         report_to="none",
         disable_tqdm=True,
     )
-
-
-def total_steps(settings: FinetuneSettings, draws: int) -> int:
-    """How many steps of the optimiser a training takes, as transformers counts them. `draws`: questions an epoch."""
-    an_epoch = math.ceil(math.ceil(draws / settings.batch_size) / settings.accumulation)
-    return settings.steps or math.ceil(settings.epochs * an_epoch)
 
 
 def _with_warmup(schedule: str) -> str:

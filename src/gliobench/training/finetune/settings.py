@@ -1,5 +1,6 @@
 """How a vision-language model is fine-tuned."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -83,3 +84,13 @@ def recorded(settings: FinetuneSettings) -> Mapping[str, Any]:
 def draws(counts: Collection[float], settings: FinetuneSettings) -> float:
     """How many questions an epoch draws. `counts`: how many there are of each task and grade."""
     return max(counts) * len(counts) if settings.balance_grades == "copies" and counts else sum(counts)
+
+
+def steps_an_epoch(settings: FinetuneSettings, draws: int) -> int:
+    """How many steps of the optimiser an epoch of so many draws takes; the last can be of fewer slices."""
+    return math.ceil(math.ceil(draws / settings.batch_size) / settings.accumulation)
+
+
+def total_steps(settings: FinetuneSettings, draws: int) -> int:
+    """How many steps of the optimiser a training takes, as transformers counts them. `draws`: questions an epoch."""
+    return settings.steps or math.ceil(settings.epochs * steps_an_epoch(settings, draws))

@@ -16,6 +16,7 @@ from trl import SFTTrainer
 
 from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, write_json
 from gliobench.training.checkpoint import optimiser_tensors, restore_optimiser, save_tensors
+from gliobench.training.finetune.curves import STEP_LOSS
 from gliobench.training.finetune.examples import EpochSampler
 
 OPTIMISER, RANDOM, SCHEDULE, WHOLE = "optimiser.safetensors", "random.safetensors", "schedule.json", "whole"
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 STOP = "should_training_stop"
 Judge = Callable[[], Mapping[str, float]]
+Written = Callable[[list[dict[str, Any]]], None]  # what to do with the trainer's history
 
 
 class Tuner(SFTTrainer):  # type: ignore[misc]
@@ -37,11 +39,18 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochSampler:
         return self.sampler
 
-    def log(self, logs: dict[str, float], *arguments: Any, **options: Any) -> None:
-        """What transformers logs, and where nobody validates the `seconds` since the training began with it."""
-        if self.eval_dataset is None and "loss" in logs:
-            logs["eval_seconds"] = self._seconds()
-        super().log(logs, *arguments, **options)
+    def log(self, logs: dict[str, float], *rest: Any) -> None:
+        """As it is, and the loss of the step under a name that no earlier version's means stand under; where nobody
+        validates, the `seconds` since the training began with the loss of a step that is saved."""
+        if "loss" in logs:
+            logs = {**logs, STEP_LOSS: logs["loss"]}
+            if self.eval_dataset is None and self._is_saved():
+                logs["eval_seconds"] = self._seconds()
+        super().log(logs, *rest)
+
+    def _is_saved(self) -> bool:
+        step = self.state.global_step
+        return bool(step % self.args.save_steps == 0 or step >= self.state.max_steps)
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
         """The validation loss, and beside it the model's own answers; `seconds` since the training began."""
@@ -114,14 +123,19 @@ class Marker(TrainerCallback):  # type: ignore[misc]
 
 
 class Teller(TrainerCallback):  # type: ignore[misc]
-    """Tells somebody how far a training has come, and leaves its curves whenever its state is saved."""
+    """Tells somebody how far a training has come, and leaves the losses of its steps, and its curves whenever its state
+    is saved."""
 
-    def __init__(self, step: Callable[[int, int], None], judged: Callable[[list[dict[str, Any]]], None]) -> None:
-        self.step, self.judged = step, judged
+    def __init__(self, step: Callable[[int, int], None], logged: Written, judged: Written) -> None:
+        self.step, self.logged, self.judged = step, logged, judged
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Called after each step of the optimiser."""
         self.step(state.global_step, state.max_steps)
+
+    def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Called after each step, whose loss stands in the history by then."""
+        self.logged(state.log_history)
 
     def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Called behind loss and judgement, where there is one, which stand in the history by then."""
