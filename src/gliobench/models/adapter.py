@@ -16,9 +16,10 @@ from torch import Tensor
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
 
+from gliobench.models.checkpoint_files import ADAPTER, adapter_fault
 from gliobench.models.errors import ModelError
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+CONFIG, WEIGHTS = ADAPTER
 PREFIX = "base_model.model."  # of every weight that PEFT saves
 
 
@@ -35,12 +36,8 @@ def adapter_folder(source: str | Path) -> Path:
                 f"the adapter {source} is no folder here and cannot be had from the hub: check its spelling, your "
                 f"access to it and the network ({str(error).splitlines()[0]})"
             ) from error
-    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
-    if missing:
-        raise ModelError(
-            f"the adapter {source} has no {' and no '.join(missing)}: expected what PEFT's save_pretrained writes "
-            "(pickled weights, adapter_model.bin, are never read)"
-        )
+    if fault := adapter_fault(folder):
+        raise ModelError(fault)
     return folder
 
 
