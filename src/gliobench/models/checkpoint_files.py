@@ -57,6 +57,8 @@ def _fault(folder: Path, use: Use, files: tuple[tuple[Path, int, int], ...]) -> 
         for name in OBJECTS:
             if (folder / name).is_file():
                 _json(folder / name)
+        if answers:
+            _check_ends(folder / "generation_config.json")
         from gliobench.models.checkpoint_trial import try_checkpoint
 
         try_checkpoint(folder, use)
@@ -143,6 +145,14 @@ def _json(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ModelError(f"{file} is damaged: expected an object")
     return found
+
+
+def _check_ends(file: Path) -> None:
+    """Raise ModelError where the tokens that end an answer are no whole numbers."""
+    ends = _json(file).get("eos_token_id") if file.is_file() else None
+    for end in ends if isinstance(ends, list) else [] if ends is None else [ends]:
+        if not isinstance(end, int) or isinstance(end, bool):
+            raise ModelError(f"{file} is damaged: eos_token_id holds {end!r}; expected whole numbers")
 
 
 def _weight_files(folder: Path) -> Iterator[Path]:

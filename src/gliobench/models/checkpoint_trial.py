@@ -45,8 +45,19 @@ def _try_language(folder: Path) -> Any:
         if "Grade?" not in told:
             raise ModelError(f"{template} leaves out what is asked: take the checkpoint's own")
     with _blamed(f"{template}, or its processor,"):
-        processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=True, return_dict=True)
+        told = processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=True, return_dict=True)
+        _check_image_token(folder, config, told["input_ids"])
     return AutoModelForImageTextToText.from_pretrained
+
+
+def _check_image_token(folder: Path, config: Any, ids: Any) -> None:
+    """Raise ModelError where nothing in a tokenised question marks the image's place for the model."""
+    sought = getattr(config, "image_token_id", None)
+    if sought is not None and sought not in np.asarray(ids).ravel():
+        raise ModelError(
+            f"{folder}: config.json and the tokenizer's files or the chat template do not belong together: the token "
+            f"of an image, {sought}, is not in a question about one; take all from one checkpoint"
+        )
 
 
 def _try_vision(folder: Path, use: Use) -> Any:
@@ -58,7 +69,10 @@ def _try_vision(folder: Path, use: Use) -> Any:
         config = read_config(str(folder), OPTIONS)
     load = checked_family(str(folder), config, families, what)
     with _blamed(f"the image processor's file in {folder} (preprocessor_config.json or processor_config.json)"):
-        load_image_processor(str(folder), config.model_type, OPTIONS)(images=_image())
+        image_processor = load_image_processor(str(folder), config.model_type, OPTIONS)
+        image_processor(images=_image())
+        if use == "encoder":
+            features.shown_side(str(folder), image_processor)
     return load
 
 
