@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,12 +26,13 @@ QUESTIONS = [question(task, 2) for task in ("grade", "box")]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def _write_adapter(base: Path, out: Path) -> list[str | None]:
-    """A random LoRA adapter of all attention, as PEFT itself saves it; gives the answers of PEFT's own model."""
+def _write_adapter(base: Path, out: Path, **settings: Any) -> list[str | None]:
+    """A random LoRA adapter, of all attention where `settings` say nothing, as PEFT itself saves it; gives the answers
+    of PEFT's own model."""
     model = VisionLanguageModel(base, decoding=SHORT)
     network = model._checkpoint.model
     torch.manual_seed(0)
-    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    config = LoraConfig(**{"r": 4, "target_modules": ["q_proj", "v_proj"], "init_lora_weights": False} | settings)
     adapted = get_peft_model(network, config).eval()
     adapted.save_pretrained(out)
     return [prediction.text for prediction in model.predict(QUESTIONS)]  # PEFT adapts the network in place
@@ -103,7 +105,7 @@ def test_what_is_no_adapter(mllama: tuple[Path, Path], tmp_path: Path) -> None:
         VisionLanguageModel(base, adapter=pickled)
     damaged = Path(shutil.copytree(adapter, tmp_path / "damaged"))
     (damaged / "adapter_model.safetensors").write_bytes(b"damaged")
-    with pytest.raises(ModelError, match=r"the adapter .*damaged cannot be read"):
+    with pytest.raises(ModelError, match=r"adapter_model.safetensors is damaged, or no safetensors file"):
         VisionLanguageModel(base, adapter=damaged)
 
 
@@ -145,6 +147,50 @@ def test_an_adapter_with_the_names_of_transformers_before_4_52_answers_alike(
     loaded = _lora_weights(model)
     assert loaded.keys() == {name.removeprefix("base_model.model.") for name in weights}
     assert all(torch.equal(loaded[name.removeprefix("base_model.model.")], weights[name]) for name in weights)
+
+
+LANGUAGE = r"model\.language_model\.layers\.\d+\.self_attn\.(q_proj|v_proj)"
+OLDER_LANGUAGE = r"language_model\.model\.layers\.\d+\.self_attn\.(q_proj|v_proj)"
+FIRST, OLDER_FIRST = "model.language_model.layers.0.self_attn.q_proj", "language_model.model.layers.0.self_attn.q_proj"
+
+
+@pytest.mark.parametrize(
+    ("family", "write", "today", "older"),
+    [
+        ("mllama", write_tiny_mllama, {"target_modules": LANGUAGE}, {"target_modules": OLDER_LANGUAGE}),
+        ("llava", write_llava, {"target_modules": LANGUAGE}, {"target_modules": OLDER_LANGUAGE}),
+        ("gemma3", write_gemma3, {"target_modules": LANGUAGE}, {"target_modules": OLDER_LANGUAGE}),
+        ("llava", write_llava, {"target_modules": [FIRST]}, {"target_modules": [OLDER_FIRST]}),
+        (
+            *("llava", write_llava, {"exclude_modules": r"model\.vision_tower\..*"}),
+            {"exclude_modules": r"vision_tower\..*"},
+        ),
+        (
+            *("mllama", write_tiny_mllama, {"alpha_pattern": {FIRST: 64}, "rank_pattern": {FIRST: 2}}),
+            {"alpha_pattern": {OLDER_FIRST: 64}, "rank_pattern": {OLDER_FIRST: 2}},
+        ),
+        ("mllama", write_tiny_mllama, {"alpha_pattern": {FIRST: 64}}, {"alpha_pattern": {OLDER_FIRST: 64}}),
+    ],
+)
+def test_an_adapter_whose_settings_have_the_older_names_answers_alike(
+    family: str, write: Callable[[Path], Path], today: dict[str, Any], older: dict[str, Any], tmp_path: Path
+) -> None:
+    """A pattern finds what it found then; an alpha that is not found would weaken the adapter in silence."""
+    base = write(tmp_path / "base")
+    expected = _write_adapter(base, tmp_path / "adapter", **today)
+    weights = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
+    save_file(
+        {_older(name, family): tensor for name, tensor in weights.items()},
+        tmp_path / "adapter" / "adapter_model.safetensors",
+    )
+    settings = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(settings | older))
+    model = VisionLanguageModel(base, adapter=tmp_path / "adapter", decoding=SHORT)
+    assert [prediction.text for prediction in model.predict(QUESTIONS)] == expected
+    assert _lora_weights(model).keys() == {name.removeprefix("base_model.model.") for name in weights}
+    scaling = dict(model._checkpoint.model.named_modules())[FIRST].scaling["default"]
+    alpha, rank = today.get("alpha_pattern", {}).get(FIRST, 8), today.get("rank_pattern", {}).get(FIRST, 4)
+    assert scaling == alpha / rank
 
 
 def test_an_adapter_of_qwen_with_the_older_names_has_those_of_today(tmp_path: Path) -> None:

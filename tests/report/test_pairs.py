@@ -11,11 +11,13 @@ from gliobench.report.words import findings
 from gliobench.scoring.compare import COMPARED
 
 
-def compared(words: str, difference: float) -> pd.DataFrame:
+def compared(words: str, difference: float, shown: bool = False) -> pd.DataFrame:
     row = {"model_a": "cnn", "model_b": "flair-blob", "task": "mask", "source_a": "mask", "source_b": "mask"}
     row |= {"plane": "volume", "metric": "dice", "n_subjects": 11, "value_a": 0.7, "value_b": 0.6}
     row |= {"difference": difference, "low": -0.05, "high": 0.25, "p": 0.2, "p_holm": 0.4, "test": "permutation"}
-    return pd.DataFrame([row | {"smallest_detectable": 0.2, "words": words, "left_out": ""}])[list(COMPARED)]
+    return pd.DataFrame([row | {"smallest_detectable": 0.2, "shown": shown, "words": words, "left_out": ""}])[
+        list(COMPARED)
+    ]
 
 
 def test_a_row_says_which_way_and_how_sure() -> None:
@@ -38,12 +40,12 @@ def test_the_pairs_decide_the_verdict(contents: ReportContents) -> None:
     summary = contents.summary[(contents.summary["task"] == "mask") & (contents.summary["metric"] == "dice")]
     trivial = summary["model"].isin(contents.baselines)
     names = [part.sort_values("value").iloc[-1]["model"] for part in (summary[~trivial], summary[trivial])]
-    for words, difference, verdict in (
-        ("difference shown: higher", 0.1, "better"),
-        ("difference shown: lower", -0.1, "worse"),
-        ("no difference shown: so", 0.1, "open"),
+    for words, difference, shown, verdict in (
+        ("as sure as one can be", 0.1, True, "better"),
+        ("as sure as one can be", -0.1, True, "worse"),
+        ("difference shown to be nothing", 0.1, False, "open"),
     ):
-        table = compared(words, difference).assign(model_a=names[0], model_b=names[1])
+        table = compared(words, difference, shown).assign(model_a=names[0], model_b=names[1])
         found = findings(replace(contents, comparisons=table))
         decided = next(finding for finding in found if finding.task == "mask")
         assert decided.verdict == verdict

@@ -98,13 +98,13 @@ def test_of_several_planes_the_comparison_in_the_best_ones_plane_decides(content
     rows = [("net", 0.60, 0.5, 0.7), ("net", 0.64, 0.5, 0.7), ("box", 0.59, 0.5, 0.7), ("box", 0.55, 0.4, 0.6)]
     table = summary(*((name, "box", "dice", *figures) for name, *figures in rows))
     table["plane"] = ["axial", "coronal"] * 2
-    found = [("axial", 0.01, "no difference shown: so far"), ("coronal", 0.09, "difference shown: net is higher")]
-    pairs = pd.DataFrame(found, columns=["plane", "difference", "words"])
+    found = [("axial", 0.01, False, "nothing yet"), ("coronal", 0.09, True, "net is higher")]
+    pairs = pd.DataFrame(found, columns=["plane", "difference", "shown", "words"])
     pairs = pairs.assign(task="box", metric="dice", model_a="net", model_b="box")
     contents = replace(study(contents, table), comparisons=pairs, baselines=frozenset({"box"}))
     (finding,) = words.findings(contents)
     assert finding.verdict == "better"
-    assert "box at 0.55 (0.40 to 0.60), patient by patient: difference shown: net is higher" in finding.text
+    assert "box at 0.55 (0.40 to 0.60), patient by patient: net is higher" in finding.text
     assert words.verdict(contents) == "The best model is clear of the best trivial baseline on box."
 
 

@@ -11,7 +11,7 @@ from gliobench.scoring.compare import COMPARED, compare, compare_models, compare
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined
 from gliobench.scoring.matching import CompareError
 from gliobench.scoring.paired import Difference
-from gliobench.scoring.sentences import amount, sentence
+from gliobench.scoring.sentences import amount, is_shown, sentence
 from gliobench.scoring.summary import PER_SUBJECT, VOTES, Scores
 
 QUICK = Bootstrap(resamples=500)
@@ -176,21 +176,24 @@ def test_contradictions_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "p", "p_holm", "words"),
+    ("low", "high", "p", "p_holm", "shown", "words"),
     [
-        (-0.10, 0.05, 0.4, 1.0, f"no difference shown: -0.03 (-0.10 to 0.05), n=12; {REACH}"),
-        (-0.10, -0.004, 0.001, 0.01, "difference shown: vlm is higher than cnn by 0.03 (0.004 to 0.10), n=12, p=0.01 "
+        (-0.10, 0.05, 0.4, 1.0, False, f"no difference shown: -0.03 (-0.10 to 0.05), n=12; {REACH}"),
+        (-0.10, -0.004, 0.001, 0.01, True, "difference shown: vlm is higher than cnn by 0.03 (0.004 to 0.10), n=12, "
+         "p=0.01 corrected for 9 comparisons"),
+        (-0.10, -0.01, 0.01, 0.09, False, "no difference shown: -0.03 (-0.10 to -0.01), n=12, p=0.01 alone but p=0.09 "
          "corrected for 9 comparisons"),
-        (-0.10, -0.01, 0.01, 0.09, "no difference shown: -0.03 (-0.10 to -0.01), n=12, p=0.01 alone but p=0.09 "
-         "corrected for 9 comparisons"),
-        (-0.10, 0.01, 0.001, 0.009, "no difference shown: -0.03 (-0.10 to 0.01), n=12, interval and test do not agree "
-         f"(p=0.001 before correction); {REACH}"),
-        (*[np.nan] * 4, "no difference shown: -0.03, n=12, too few patients for an interval and a test"),
+        (-0.10, 0.01, 0.001, 0.009, False, "no difference shown: -0.03 (-0.10 to 0.01), n=12, interval and test do not "
+         f"agree (p=0.001 before correction); {REACH}"),
+        (*[np.nan] * 4, False, "no difference shown: -0.03, n=12, too few patients for an interval and a test"),
     ],
 )  # fmt: skip
-def test_words_claim_no_more_than_interval_and_p(low: float, high: float, p: float, p_holm: float, words: str) -> None:
-    figure = Figure(-0.03, low, high, "")
-    assert sentence(("cnn", "vlm"), "dice", Difference(12, 0.7, 0.73, figure, p, "", 0.12), p_holm, 9, ()) == words
+def test_words_claim_no_more_than_interval_and_p(
+    low: float, high: float, p: float, p_holm: float, shown: bool, words: str
+) -> None:
+    difference = Difference(12, 0.7, 0.73, Figure(-0.03, low, high, ""), p, "", 0.12)
+    assert sentence(("cnn", "vlm"), "dice", difference, p_holm, 9, ()) == words
+    assert is_shown(difference, p_holm) is shown
 
 
 def test_words_say_where_so_few_patients_could_never_show_anything() -> None:

@@ -11,8 +11,14 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
 from gliobench.cli import app
-from gliobench.models.checkpoint_files import checkpoint_fault
-from gliobench.models.tiny import write_tiny_clip, write_tiny_idefics3, write_tiny_mllama, write_tiny_sam
+from gliobench.models.checkpoint_files import Use, checkpoint_fault
+from gliobench.models.tiny import (
+    write_tiny_clip,
+    write_tiny_idefics3,
+    write_tiny_mllama,
+    write_tiny_sam,
+    write_tiny_sam2,
+)
 from gliobench.study.config import StudyError
 
 STUDY = """\
@@ -98,11 +104,16 @@ def test_a_folder_that_cannot_be_used(
     ids=lambda f: f.__name__,
 )
 def test_whole_folders_of_language_models(write: Callable[[Path], Path], tmp_path: Path) -> None:
-    assert checkpoint_fault(write(tmp_path / "whole"), answers=True) is None
+    assert checkpoint_fault(write(tmp_path / "whole"), "language") is None
 
 
-@pytest.mark.parametrize("write", [write_tiny_sam, write_tiny_clip], ids=lambda f: f.__name__)
-def test_whole_folders_of_vision_models(write: Callable[[Path], Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("write", "use"),
+    [(write_tiny_sam, "segmenter"), (write_tiny_sam2, "segmenter"), (write_tiny_clip, "encoder")],
+)
+def test_whole_folders_of_vision_models(write: Callable[[Path], Path], use: Use, tmp_path: Path) -> None:
     folder = write(tmp_path / "whole")
-    assert checkpoint_fault(folder, answers=False) is None
-    assert "does not read images and answer in text" in str(checkpoint_fault(folder, answers=True))
+    assert checkpoint_fault(folder, use) is None
+    other: Use = "encoder" if use == "segmenter" else "segmenter"
+    assert "model; expected a" in str(checkpoint_fault(folder, other))
+    assert "does not read images and answer in text" in str(checkpoint_fault(folder, "language"))

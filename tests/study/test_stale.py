@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from gliobench.cohort.phantom import write_phantom
 from gliobench.integrity import read_json, write_json
@@ -100,12 +102,12 @@ def test_adapters_and_prompts_count_by_what_is_in_them(tmp_path: Path, monkeypat
     monkeypatch.setenv("HOME", str(tmp_path))
     adapter, prompts = tmp_path / "adapter", tmp_path / "prompts.yaml"
     adapter.mkdir()
-    (adapter / "adapter_model.safetensors").write_bytes(b"weights")
+    save_file({"weight": torch.zeros(2)}, adapter / "adapter_model.safetensors")
     text = HEAD + ASKED.replace("CHECKPOINT", "some/base, adapter: ~/adapter, prompts: prompts.yaml#mine")
     (tmp_path / "study.yaml").write_text(text)
 
     def seen(lora_alpha: int, words: str) -> object:
-        (adapter / "adapter_config.json").write_text(json.dumps({"lora_alpha": lora_alpha}))
+        (adapter / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "lora_alpha": lora_alpha}))
         prompts.write_text(json.dumps({"mine": {"text": words}, "other": {"text": f"{lora_alpha} {words}"}}))
         return contents(read_study(tmp_path / "study.yaml").models[1])
 

@@ -13,13 +13,12 @@ from peft import PeftConfig, PeftModel, get_peft_model_state_dict, set_peft_mode
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers.conversion_mapping import get_model_conversion_mapping
-from transformers.core_model_loading import WeightRenaming
 
+from gliobench.models.adapter_names import PREFIX, config_of_today, weights_of_today
+from gliobench.models.checkpoint_files import ADAPTER, adapter_fault
 from gliobench.models.errors import ModelError
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-PREFIX = "base_model.model."  # of every weight that PEFT saves
+CONFIG, WEIGHTS = ADAPTER
 
 
 def adapter_folder(source: str | Path) -> Path:
@@ -35,12 +34,8 @@ def adapter_folder(source: str | Path) -> Path:
                 f"the adapter {source} is no folder here and cannot be had from the hub: check its spelling, your "
                 f"access to it and the network ({str(error).splitlines()[0]})"
             ) from error
-    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
-    if missing:
-        raise ModelError(
-            f"the adapter {source} has no {' and no '.join(missing)}: expected what PEFT's save_pretrained writes "
-            "(pickled weights, adapter_model.bin, are never read)"
-        )
+    if fault := adapter_fault(folder):
+        raise ModelError(fault)
     return folder
 
 
@@ -72,6 +67,7 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
     if config.is_prompt_learning:
         raise ModelError(f"{folder} holds learnt prompts ({config.peft_type}); expected an adapter of weights: LoRA")
     config.inference_mode = True
+    config = config_of_today(config, weights, model)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # PEFT asks transformers by an older name
@@ -80,7 +76,7 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
         raise ModelError(f"{folder} is an adapter for another base than {base}: {error}") from error
     own = get_peft_model_state_dict(adapted, save_embedding_layers=False)  # "auto" asks the hub about the base
     expected = {name: tuple(tensor.shape) for name, tensor in own.items()}
-    weights = _with_names_of_today(weights, expected, adapted.get_base_model())
+    weights = weights_of_today(weights, expected, adapted.get_base_model())
     weights = _without_the_bases_own(weights, expected, adapted.get_base_model(), folder)
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
@@ -113,28 +109,3 @@ def _without_the_bases_own(
                 "or another base; only an adapter beside the checkpoint's own embeddings can be used"
             )
     return kept
-
-
-def _with_names_of_today(
-    weights: dict[str, Tensor], expected: Mapping[str, tuple[int, ...]], model: Any
-) -> dict[str, Tensor]:
-    """The weights under the names that the model's modules have now.
-
-    transformers 4.52 moved the modules of vision-language models, and PEFT names an adapter's weights by their modules.
-    The same table that renames a checkpoint's weights is asked for each name that the model does not know. Weights that
-    two old names would both give stay under theirs, and are refused.
-    """
-    table = [step for step in get_model_conversion_mapping(model) if isinstance(step, WeightRenaming)]
-
-    def today(name: str) -> str:
-        if name in expected or not name.startswith(PREFIX):
-            return name
-        renamed = name.removeprefix(PREFIX)
-        for step in table:
-            renamed, _ = step.rename_source_key(renamed)
-        return PREFIX + renamed if PREFIX + renamed in expected else name
-
-    names = {name: today(name) for name in weights}
-    if len(set(names.values())) < len(names):
-        return weights
-    return {names[name]: tensor for name, tensor in weights.items()}

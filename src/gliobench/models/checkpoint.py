@@ -18,9 +18,9 @@ from transformers import (
 from transformers.utils import logging
 
 from gliobench.models.adapter import adapter_folder, adapter_identity, with_adapter
-from gliobench.models.errors import ModelError
+from gliobench.models.errors import ModelError, first_line
 from gliobench.models.quantised import quantisation_config
-from gliobench.models.source import device_name, first_line, folder_digest, load_weights, read_config, source_folder
+from gliobench.models.source import device_name, folder_digest, load_weights, read_config, source_folder
 from gliobench.models.unsloth import Engine, load_by_unsloth
 
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -104,10 +104,10 @@ def load_checkpoint(
     placed = _placement(device, spread, quantisation)
     added = adapter_folder(adapter) if adapter else None
     with quiet():
-        config = _checked_config(where, options)
+        config = checked_config(where, options)
         commit = getattr(config, "_commit_hash", None)
         options["revision"] = commit or revision  # configuration, processor and weights of one and the same commit
-        processor = _load_processor(where, config.model_type, options)
+        processor = load_processor(where, config.model_type, options)
         load: Callable[..., Any] = AutoModelForImageTextToText.from_pretrained
         if engine == "unsloth":
             load = partial(load_by_unsloth, device=device_name(device))
@@ -139,7 +139,8 @@ def _placement(device: str, spread: bool, quantisation: str | None) -> dict[str,
     return {"quantization_config": config, "device_map": "auto" if spread else {"": device_name(device)}}
 
 
-def _checked_config(where: str, options: dict[str, Any]) -> Any:
+def checked_config(where: str, options: dict[str, Any]) -> Any:
+    """The configuration of an image-text-to-text checkpoint. Raises ModelError for another."""
     config = read_config(where, options)
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise ModelError(
@@ -149,7 +150,9 @@ def _checked_config(where: str, options: dict[str, Any]) -> Any:
     return config
 
 
-def _load_processor(where: str, family: str, options: dict[str, Any]) -> Any:
+def load_processor(where: str, family: str, options: dict[str, Any]) -> Any:
+    """Tokenizer, image processor and chat template of a checkpoint. Raises ModelError where one is not there, or cannot
+    be loaded here."""
     try:
         processor = AutoProcessor.from_pretrained(where, **options)
         # The Pil backend everywhere: torchvision's resizes a little differently, and answers would depend on it. Asked
@@ -157,8 +160,9 @@ def _load_processor(where: str, family: str, options: dict[str, Any]) -> Any:
         processor.image_processor = AutoImageProcessor.from_pretrained(where, backend="pil", **options)
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(
-            f"{where} has no processor that can be loaded here, so images cannot be given to it. "
-            f"Some need torchvision, others a file that is missing. ({first_line(error)})"
+            f"{where} has no processor that can be loaded here, so images cannot be given to it: its tokenizer's "
+            "files, preprocessor_config.json or processor_config.json are missing or damaged, or need torchvision. "
+            f"({first_line(error)})"
         ) from error
     missing = [part for part in ("image_processor", "tokenizer") if getattr(processor, part, None) is None]
     if missing:

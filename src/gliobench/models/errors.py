@@ -20,3 +20,8 @@ class ModelStopped(ModelError):
     def __init__(self, message: str, answered: "Sequence[Prediction]") -> None:
         super().__init__(message)
         self.answered = tuple(answered)
+
+
+def first_line(error: Exception) -> str:
+    """What a library says in the first line of its error."""
+    return str(error).strip().split("\n")[0]

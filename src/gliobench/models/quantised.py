@@ -2,9 +2,10 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
-from gliobench.models.errors import ModelError
+from gliobench.models.errors import ModelError, first_line
 
 Quantisation = Literal["4bit", "8bit"]
 
@@ -21,6 +22,22 @@ def quantisation_fault() -> str | None:
         import_module("bitsandbytes")
     except (ImportError, OSError, RuntimeError) as error:
         return f"bitsandbytes does not import: {error}"
+    return None
+
+
+def quantised_fault(folder: Path, method: str) -> str | None:
+    """Why a checkpoint that was quantised before cannot be used here, None where it can. `method`: what with."""
+    if method == "bitsandbytes":
+        return quantisation_fault()
+    from transformers import AutoConfig
+    from transformers.quantizers import AutoHfQuantizer
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        quantizer = AutoHfQuantizer.from_config(config.quantization_config, pre_quantized=True)
+        quantizer.validate_environment(device_map=None)
+    except Exception as error:  # each method looks for its own packages and devices, and says so in its own way
+        return first_line(error)
     return None
 
 

@@ -29,6 +29,7 @@ FAMILIES: dict[str, Callable[..., Any]] = {
     "sam2": Sam2Model.from_pretrained,
     "sam2_video": Sam2Model.from_pretrained,  # what the published checkpoints of SAM 2 call themselves
 }
+WHAT = "a promptable segmenter"
 Place = Box | Point
 
 
@@ -71,7 +72,7 @@ class PromptableSegmenter:
             raise ModelError(f"batch_size must be 1 or more, got {batch_size}")
         self.name = name
         self._prompts, self._modality, self._batch_size = prompts, modality, batch_size
-        self._checkpoint = load_vision(checkpoint, FAMILIES, "a promptable segmenter", revision=revision, device=device)
+        self._checkpoint = load_vision(checkpoint, FAMILIES, WHAT, revision=revision, device=device)
         self._processor = _processor(self._checkpoint)
         self.settings: Settings = {
             **self._checkpoint.settings,

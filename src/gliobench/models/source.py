@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig
 
-from gliobench.models.errors import ModelError
+from gliobench.models.errors import ModelError, first_line
 
 HASHED = (".safetensors", ".json", ".jinja", ".model", ".txt")  # weights, configurations, templates, vocabularies
 
@@ -40,7 +41,9 @@ def read_config(where: str, options: Mapping[str, Any]) -> Any:
     """The configuration of the checkpoint in a folder or on the hub. Raises ModelError where there is none."""
     try:
         return AutoConfig.from_pretrained(where, **options)
-    except (OSError, ValueError) as error:
+    except StrictDataclassError as error:  # an entry of another type than transformers expects
+        raise ModelError(f"the config.json of {where} is damaged: {' '.join(str(error).split())}") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(
             f"No configuration of a checkpoint could be read from {where}. If it is a folder, it needs a config.json; "
             f"if it is a hub id, check its spelling, your access to it and the network. ({first_line(error)})"
@@ -65,23 +68,28 @@ def _digest(files: tuple[tuple[Path, int, int], ...]) -> str:
     return total.hexdigest()
 
 
-def first_line(error: Exception) -> str:
-    """What a library says in the first line of its error."""
-    return str(error).strip().split("\n")[0]
-
-
 def load_weights(where: str, load: Callable[..., Any], dtype: Any, options: Mapping[str, Any]) -> Any:
     """A transformers model by `load`, from safetensors alone.
 
     Raises ModelError for weights that are damaged, pickled or incomplete.
     """
     try:
-        model, found = load(where, dtype=dtype, use_safetensors=True, output_loading_info=True, **options)
+        model, found = load(
+            where, dtype=dtype, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+    except ImportError as error:  # of a quantised checkpoint
+        raise ModelError(f"the weights of {where} need a package that is not installed: {first_line(error)}") from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(
             f"The weights of {where} cannot be loaded: expected undamaged *.safetensors that fit its config.json "
             f"(pickled weights are never read). ({first_line(error)})"
         ) from error
+    if found["mismatched_keys"]:
+        name, stored, expected = min(found["mismatched_keys"])
+        raise ModelError(
+            f"{where}: its weights are not those of its config.json: {len(found['mismatched_keys'])} have another "
+            f"shape ({name}: stored {tuple(stored)}, expected {tuple(expected)}); take both from one checkpoint"
+        )
     if found["missing_keys"]:
         names = sorted(found["missing_keys"])
         raise ModelError(

@@ -57,10 +57,17 @@ def start_unsloth() -> None:
 
 
 def load_by_unsloth(
-    where: str, *, device: str, dtype: Any, output_loading_info: bool, quantization_config: Any = None, **options: Any
+    where: str,
+    *,
+    device: str,
+    dtype: Any,
+    output_loading_info: bool,
+    ignore_mismatched_sizes: bool,
+    quantization_config: Any = None,
+    **options: Any,
 ) -> Any:
     """What transformers' `from_pretrained` gives with `output_loading_info`: a model, with Unsloth's code in it, and
-    which weights were missing.
+    which weights were missing or of another shape.
 
     It writes as transformers' own models do. `options`: the revision and what else says which files are read.
     """
@@ -87,7 +94,11 @@ def load_by_unsloth(
     # Unsloth 2026.10.9 leaves missing weights random and says nothing, so they are looked for, in no memory. Before,
     # transformers would have got hold of its own classes, and Unsloth's code would not be in the model.
     _, found = AutoModelForImageTextToText.from_pretrained(
-        where, device_map={"": "meta"}, output_loading_info=True, **options
+        where,
+        device_map={"": "meta"},
+        output_loading_info=True,
+        ignore_mismatched_sizes=ignore_mismatched_sizes,
+        **options,
     )
     model.generate = model._old_generate
     return model, found

@@ -10,8 +10,8 @@ from transformers import AutoImageProcessor
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from gliobench.models.checkpoint import quiet
-from gliobench.models.errors import ModelError
-from gliobench.models.source import device_name, first_line, folder_digest, load_weights, read_config, source_folder
+from gliobench.models.errors import ModelError, first_line
+from gliobench.models.source import device_name, folder_digest, load_weights, read_config, source_folder
 
 # Their own image processors exist for torchvision alone. They resize to a square and normalise, as ViT's does, with the
 # checkpoint's own size, mean and deviation.
@@ -61,10 +61,11 @@ def load_vision(
     where = str(folder or source)
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     with quiet():
-        config = _config(where, families, what, options)
+        config = read_config(where, options)
+        load = checked_family(where, config, families, what)
         options["revision"] = getattr(config, "_commit_hash", None) or revision
         image_processor = load_image_processor(where, config.model_type, options)
-        model = load_weights(where, families[config.model_type], torch.float32, options)
+        model = load_weights(where, load, torch.float32, options)
     try:
         model = model.to(device_name(device)).eval().requires_grad_(False)
     except RuntimeError as error:
@@ -79,11 +80,13 @@ def load_vision(
     )
 
 
-def _config(where: str, families: Mapping[str, Callable[..., Any]], what: str, options: dict[str, Any]) -> Any:
-    config = read_config(where, options)
+def checked_family(
+    where: str, config: Any, families: Mapping[str, Callable[..., Any]], what: str
+) -> Callable[..., Any]:
+    """What loads the weights of a checkpoint's family. Raises ModelError for one that is none of `families`."""
     if config.model_type not in families:
         raise ModelError(f"{where} is a {config.model_type!r} model; expected {what}: {', '.join(families)}")
-    return config
+    return families[config.model_type]
 
 
 def load_image_processor(where: str, family: str, options: dict[str, Any]) -> Any:

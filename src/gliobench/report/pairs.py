@@ -46,7 +46,7 @@ def _row(row: pd.Series) -> PairRow:
         interval="" if pd.isna(row["low"]) else f"{_signed(row['low'], unit)} to {_signed(row['high'], unit)}",
         p="–" if pd.isna(row["p_holm"]) else f"{row['p_holm']:.2g}",
         n=int(row["n_subjects"]),
-        shown=row["words"].startswith("difference shown"),
+        shown=bool(row["shown"]),
         words=row["words"],
     )
 

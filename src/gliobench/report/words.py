@@ -172,7 +172,7 @@ def _compare(best: Any, baseline: Any | None, metric: str, paired: Any | None) -
     name += f" ({ends})"
     if paired is not None:
         verdict = "open"
-        if paired["words"].startswith("difference shown"):
+        if paired["shown"]:
             verdict = "better" if (paired["difference"] < 0) == metrics.lower_is_better(metric) else "worse"
         return f"against {name}, patient by patient: {paired['words']}", verdict
     if any(entry["low"] == entry["high"] for entry in (best, baseline)):

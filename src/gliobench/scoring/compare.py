@@ -17,12 +17,12 @@ from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.matching import SINCE_SCANS, Matched, ModelScores, Tables, match, read_models
 from gliobench.scoring.paired import GRADE_METRICS, Difference, grade_differences, mean_differences
 from gliobench.scoring.power import ALPHA
-from gliobench.scoring.sentences import sentence
+from gliobench.scoring.sentences import is_shown, sentence
 from gliobench.scoring.summary import PER_SUBJECT, VOTES
 
 COMPARED = (
     *("model_a", "model_b", "task", "source_a", "source_b", "plane", "metric", "n_subjects", "value_a", "value_b"),
-    *("difference", "low", "high", "p", "p_holm", "test", "smallest_detectable", "words", "left_out"),
+    *("difference", "low", "high", "p", "p_holm", "test", "smallest_detectable", "shown", "words", "left_out"),
 )
 Pair = tuple[ModelScores, ModelScores]
 
@@ -205,6 +205,7 @@ def _table(rows: Sequence[tuple[str, str, str, Matched]], differences: Sequence[
         filled.append((
             *(a, b, matched.task, *matched.sources, matched.plane, metric, difference.n),
             *(difference.value_a, difference.value_b, figure.value, figure.low, figure.high),
-            *(difference.p, p_holm, difference.test, difference.smallest_detectable, words, matched.left_out),
+            *(difference.p, p_holm, difference.test, difference.smallest_detectable),
+            *(is_shown(difference, float(p_holm)), words, matched.left_out),
         ))  # fmt: skip
     return pd.DataFrame(filled, columns=list(COMPARED))

@@ -16,6 +16,12 @@ def sentence(
     return "; ".join((said, *notes))
 
 
+def is_shown(difference: Difference, p_holm: float) -> bool:
+    """Whether a difference is shown: its interval leaves out 0, and p, corrected for all tests, is below 0.05."""
+    figure = difference.figure
+    return (figure.low > 0 or figure.high < 0) and p_holm < ALPHA
+
+
 def amount(value: float, metric: str) -> str:
     """A value with its unit: one decimal of a millimetre, two of a share, more rather than a 0 that it is not."""
     text = f"{value:.1f}" if metric.endswith("_mm") else f"{value:.2f}"
@@ -31,14 +37,13 @@ def _said(names: tuple[str, str], metric: str, difference: Difference, p_holm: f
     if math.isnan(figure.low) or math.isnan(difference.p):
         return f"no difference shown: {amount(figure.value, metric)}, {n}, too few patients for an interval and a test"
     ends = f"({amount(figure.low, metric)} to {amount(figure.high, metric)})"
-    clear = figure.low > 0 or figure.high < 0
-    if clear and p_holm < ALPHA:
+    if is_shown(difference, p_holm):
         higher, lower = names if figure.value > 0 else names[::-1]
         low, high = sorted((abs(figure.low), abs(figure.high)))
         by = f"{amount(abs(figure.value), metric)} ({amount(low, metric)} to {amount(high, metric)})"
         word = "farther off" if metric.endswith("_mm") else "higher"
         return f"difference shown: {higher} is {word} than {lower} by {by}, {n}, {_p(p_holm, comparisons)}"
-    reach = _reach(difference, metric)
+    clear, reach = figure.low > 0 or figure.high < 0, _reach(difference, metric)
     if figure.low == figure.high == 0:
         return f"no difference shown: {amount(figure.value, metric)} in every resample, {n}; {reach}"
     text = f"no difference shown: {amount(figure.value, metric)} {ends}, {n}"

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from gliobench.cohort.patients import patient_of
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import write_json
@@ -32,7 +31,7 @@ def write_figures(folder: Path, name: str, task: str, parts: Mapping[str, Sequen
 
 
 def grade_values(predictions: Sequence[Prediction]) -> Figures:
-    """accuracy and balanced accuracy of graded patients."""
+    """accuracy and balanced accuracy of graded patients; one with several scans weighs as the others."""
     from gliobench.scoring.grades import GradedPatient, Votes, grade_figures
     from gliobench.scoring.intervals import Bootstrap
 
@@ -43,8 +42,9 @@ def grade_values(predictions: Sequence[Prediction]) -> Figures:
         assert truth is not None
         votes = Votes(int(called.value == LGG), int(called.value == HGG), 0, 0, one.score)
         graded.append(GradedPatient(truth, called.value, votes))
-    figures = grade_figures(graded, Bootstrap(resamples=2))
-    return {metric: _figure(figures[metric].value, len(graded)) for metric in ("balanced_accuracy", "accuracy")}
+    whose = [one.question.subject.patient for one in predictions]
+    figures = grade_figures(graded, Bootstrap(resamples=2), whose)
+    return {metric: _figure(figures[metric].value, len(set(whose))) for metric in ("balanced_accuracy", "accuracy")}
 
 
 def dice_value(predictions: Sequence[Prediction]) -> Figures:
@@ -56,7 +56,7 @@ def dice_value(predictions: Sequence[Prediction]) -> Figures:
         mask, subject = _value(one), one.question.subject
         assert isinstance(mask, VolumeMask)
         dice = overlap(Area(mask.voxels), Area(subject.tumour))["dice"]
-        by_patient.setdefault(patient_of(subject.id), []).append(dice)
+        by_patient.setdefault(subject.patient, []).append(dice)
     means = [float(np.mean(scans)) for scans in by_patient.values()]
     return {"dice": _figure(float(np.mean(means)), len(means))}
 

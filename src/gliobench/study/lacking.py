@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from zipfile import is_zipfile
 
-from gliobench.models.checkpoint_files import checkpoint_fault
+from gliobench.models.checkpoint_files import Use, adapter_fault, checkpoint_fault
 from gliobench.models.errors import ModelError
 from gliobench.models.trained import DESCRIPTION
 from gliobench.replay.errors import ReplayError
@@ -20,6 +20,7 @@ from gliobench.study.part import is_folder_name
 from gliobench.study.paths import REPLICATION, unset
 from gliobench.study.replay_parts import Replication
 from gliobench.study.replayed import held_digest
+from gliobench.study.vision_parts import SegmenterModel
 from gliobench.tasks.prompt import PromptError, packaged_prompts
 
 BRATS = "BraTS's own page has them after registration: https://www.med.upenn.edu/cbica/brats2020/data.html"
@@ -131,13 +132,22 @@ def _of_model(study: Study, number: int, part: AnyModel) -> Iterator[Lack]:
             yield Lack(place, fault, absent=False)
 
 
+def checkpoint_use(part: object) -> Use:
+    """What the checkpoint of an entry has to do."""
+    if isinstance(part, LanguageModel):
+        return "language"
+    return "segmenter" if isinstance(part, SegmenterModel) else "encoder"
+
+
 def _fault(part: AnyModel, key: str, path: Path) -> str | None:
     """Why what lies there cannot be used; None where it can, as far as a look tells."""
     try:
         if key == "prompts":
             own_prompts(path, getattr(part, "tasks", ()))
         elif key == "checkpoint":
-            return checkpoint_fault(path, answers=isinstance(part, LanguageModel))
+            return checkpoint_fault(path, checkpoint_use(part))
+        elif key == "adapter":
+            return adapter_fault(path)
         elif isinstance(part, ReplayModel):
             held_digest(part)
     except (PromptError, ReplayError, ModelError) as error:

@@ -107,7 +107,6 @@ def _inputs(context: Context, part: AnyModel) -> str:
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
         validation=_validation(context) if _avoids_validation(part) or learns_aggregate(part) else None,
         test=[context.subjects[id].content for id in context.tested],
-        grades=[subject.grade for subject in context.subjects.values()],
     )
 
 

@@ -7,7 +7,7 @@ from gliobench.study.context import Context
 from gliobench.study.finetune import check_engines, finetune
 from gliobench.study.lacking import lacking, refuse
 from gliobench.study.network_parts import NetworkModel, NnUNetModel, mask_model
-from gliobench.study.plan.missing import not_on_this_machine
+from gliobench.study.plan.missing import not_on_this_machine, quantisation_lacking
 from gliobench.study.predict import predict, refuse_unfit
 from gliobench.study.prepare import prepare
 from gliobench.study.report import report
@@ -44,7 +44,7 @@ STAGES: dict[str, Callable[[Context], object]] = {
 def run_stages(context: Context) -> Path:
     """Do every stage that is not done yet; returns the path of the report."""
     check_engines(context)
-    refuse([*lacking(context.study, context.cohort), *not_on_this_machine(context)])
+    refuse([*lacking(context.study, context.cohort), *not_on_this_machine(context), *quantisation_lacking(context)])
     for name, stage in STAGES.items():
         stage(context)
         if name == "split":

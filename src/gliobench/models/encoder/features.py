@@ -37,6 +37,7 @@ FAMILIES: dict[str, Callable[..., Any]] = {
     "dinov2_with_registers": AutoModel.from_pretrained,
     "dinov3_vit": AutoModel.from_pretrained,
 }
+WHAT = "a model with a vision tower that gives features"
 Rows = NDArray[np.float32]
 
 
@@ -73,9 +74,7 @@ class VisionEncoder:
         check_names("modality", set(look.channels), MODALITIES)
         self.look = look
         self._batch_size = batch_size
-        self._checkpoint = load_vision(
-            checkpoint, FAMILIES, "a model with a vision tower that gives features", revision=revision, device=device
-        )
+        self._checkpoint = load_vision(checkpoint, FAMILIES, WHAT, revision=revision, device=device)
         if getattr(self._checkpoint.model.config, "vision_use_head", True) is False:
             raise ModelError(f"{checkpoint}: its vision tower has no pooled output; take a checkpoint with a head")
         self._side = shown_side(self._checkpoint.id, self._checkpoint.image_processor)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gliobench.models.checkpoint_files import checkpoint_fault
 from gliobench.study.context import Context
 from gliobench.study.language_parts import UNTRAINED_CHECKPOINT
 from gliobench.study.part import is_folder_name
@@ -153,6 +154,8 @@ def is_hub_id(checkpoint: str) -> bool:
 def prompt_tokens(folder: Path, text: str, shape: tuple[int, int]) -> tuple[int, int] | None:
     """(text tokens, image tokens among them) of one question, by the checkpoint's own processor; None where it has none
     that loads here."""
+    if checkpoint_fault(folder, "language"):
+        return None  # said under what is missing
     import numpy as np
     from PIL import Image
     from transformers import AutoProcessor

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gliobench.models.checkpoint_files import checkpoint_fault
+from gliobench.models.checkpoint_files import checkpoint_fault, quantised_by
+from gliobench.models.quantised import quantisation_fault, quantised_fault
 from gliobench.study.context import Context
-from gliobench.study.lacking import Lack
+from gliobench.study.lacking import Lack, checkpoint_use
 from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.network_parts import NetworkModel
 from gliobench.study.plan.amounts import Amount, Missing
@@ -61,6 +62,19 @@ def not_on_this_machine(context: Context) -> Iterator[Lack]:
             yield Lack(place, f"{part.checkpoint} (a model) is not on this machine; {known[source]}", absent=True)
 
 
+def quantisation_lacking(context: Context) -> Iterator[Lack]:
+    """What 4 and 8 bits need, of models that are still to be asked."""
+    for number, part in enumerate(context.study.models):
+        if not isinstance(part, LanguageModel) or all(
+            path.exists() for path in context.folder.question_lists(part.name)
+        ):
+            continue
+        folder = checkpoint_here(context, part.checkpoint, part.revision)
+        key = "quantisation" if part.quantisation else "checkpoint"
+        if fault := _quantisation_fault(part, folder):
+            yield Lack(context.study.place("models", number, key), fault, absent=True)
+
+
 def checkpoint_missing(part: LanguageModel | VisionModel, folder: Path | None) -> Iterator[Missing]:
     """A checkpoint that lies in no `folder` here, or lies there in part."""
     if is_made_here(part.checkpoint) or (folder is None and not is_hub_id(part.checkpoint)):
@@ -68,7 +82,7 @@ def checkpoint_missing(part: LanguageModel | VisionModel, folder: Path | None) -
     if folder is None:
         why = _on_the_hub(part.checkpoint, part.revision)
         yield Missing(part.name, f"checkpoint: {part.checkpoint} is not on this machine; {why}")
-    elif fault := checkpoint_fault(folder, answers=isinstance(part, LanguageModel)):
+    elif fault := checkpoint_fault(folder, checkpoint_use(part)):
         yield Missing(part.name, f"checkpoint: {fault}")
 
 
@@ -89,13 +103,19 @@ def _on_the_hub(checkpoint: str, revision: str | None) -> str:
         return f"and the hub cannot be reached ({getattr(error, 'reason', error)})"
 
 
-def quantisation_missing(part: LanguageModel, here: Hardware) -> Iterator[Missing]:
-    """What 4 and 8 bits need."""
-    if part.quantisation:
-        if find_spec("bitsandbytes") is None:
-            yield Missing(part.name, "quantisation: bitsandbytes is not installed (pip install 'gliobench[quantised]')")
-        if here.memory_gib == 0:
-            yield Missing(part.name, f"quantisation: {part.quantisation} needs a CUDA device")
+def quantisation_missing(part: LanguageModel, folder: Path | None) -> Iterator[Missing]:
+    """What 4 and 8 bits need: those that the study asks for, and those of a checkpoint that was quantised before."""
+    if fault := _quantisation_fault(part, folder):
+        yield Missing(part.name, f"quantisation: {fault}")
+
+
+def _quantisation_fault(part: LanguageModel, folder: Path | None) -> str | None:
+    if part.quantisation is not None:
+        return f"{part.quantisation} cannot be used here: {fault}" if (fault := quantisation_fault()) else None
+    if folder is None or checkpoint_fault(folder, "language") or (method := quantised_by(folder)) is None:
+        return None
+    fault = quantised_fault(folder, method)
+    return f"{folder} was quantised with {method}, which cannot be used here: {fault}" if fault else None
 
 
 def gpu_missing(name: str, needed: Amount | None, here: Hardware, cure: str) -> Iterator[Missing]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gliobench.models.checkpoint_files import checkpoint_fault
 from gliobench.study.plan.amounts import Amount, Files, Missing, Step
 from gliobench.study.plan.families import checkpoint_here, is_made_here
 from gliobench.study.plan.ground import Ground, gib, hours
@@ -61,6 +62,8 @@ def vision_size(ground: Ground, part: VisionModel, batch: int, prompt: Prompt) -
     """Of a model that is given `batch` images at once; `prompt`: of a segmenter. None where neither its files nor its
     name say what it is."""
     folder = checkpoint_here(ground.context, part.checkpoint, part.revision)
+    if folder is not None and checkpoint_fault(folder, "encoder" if prompt is None else "segmenter"):
+        return None  # said under what is missing
     config = _config(part.checkpoint, folder)
     if config is None:
         return None

@@ -40,7 +40,7 @@ def plan_language(ground: Ground, part: LanguageModel) -> ModelPlan:
 
 def _missing(ground: Ground, part: LanguageModel, asking: Step) -> Iterator[Missing]:
     yield from checkpoint_missing(part, checkpoint_files(ground.context, part))
-    yield from quantisation_missing(part, ground.here)
+    yield from quantisation_missing(part, checkpoint_files(ground.context, part))
     if part.finetune is not None:
         tasks = taught_tasks(ground.context, part)
         yield from ground.untaught(part.name, first_folds(ground.counts), lambda one: one.teaches_about_slices(tasks))
