@@ -4,8 +4,15 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import gliobench
+from gliobench.study.config import BUILT_IN
+from gliobench.study.kind import ModelPart
+from gliobench.study.language_parts import SpeakingModel
+from gliobench.study.vision_parts import VisionModel
 
 SOURCE = Path(gliobench.__file__).parent
 ROOMS = ("cohort", "grid", "tasks", "models", "training", "records", "scoring", "replay", "report", "study", "cli")
@@ -56,3 +63,30 @@ def test_all_errors_have_one_base() -> None:
                 if bases & builtin and "GliobenchError" not in bases:
                     wrong.append(f"{path.relative_to(SOURCE)}: {node.name}")
     assert not wrong
+
+
+def test_stages_do_not_ask_which_kind_a_model_is() -> None:
+    """What a kind is stands in its class: a stage that asks for a class is one more place to edit for a new kind."""
+    kinds = {kind.__name__ for kind in (*BUILT_IN, SpeakingModel, VisionModel)}
+    asked = []
+    for path in (SOURCE / "study").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+                named = {name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name)}
+                if named & kinds and path.parent.name != "kinds":
+                    asked.append(f"{path.relative_to(SOURCE)}:{node.lineno}")
+    assert not asked
+
+
+def test_a_kind_says_what_of_the_truth_it_sees() -> None:
+    class Forgetful(ModelPart):
+        """Built and planned, and silent about the truth."""
+
+        def build(self, context: Any, round: Any, plane: Any) -> Any:
+            raise NotImplementedError
+
+        def plan(self, ground: Any) -> Any:
+            raise NotImplementedError
+
+    with pytest.raises(TypeError, match="oracles"):
+        Forgetful(kind="forgetful", name="x")  # type: ignore[abstract]

@@ -10,7 +10,6 @@ from tests.models.servers import Answer, completion, serving
 
 from gliobench.grid.frame import take_slice
 from gliobench.records.store import RecordStore
-from gliobench.study.build import BUILDERS
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.language_parts import LanguageModel
@@ -98,8 +97,8 @@ def test_a_model_is_shown_patients_who_neither_decide_nor_are_tested(
 def test_shots_by_hand(tmp_path: Path, phantom_cohort: Path, store: Path) -> None:
     context = _context(tmp_path, phantom_cohort, store)
     (part,) = context.study.models
-    assert BUILDERS["openai"].learns(part)
-    assert not BUILDERS["openai"].learns(part.model_copy(update={"shots": 0}))
+    assert part.built_each_round
+    assert not part.model_copy(update={"shots": 0}).built_each_round
     round = context.rounds[0]
     shots = reference_shots(context, part, round, "coronal")  # type: ignore[arg-type]
     again = reference_shots(_context(tmp_path, phantom_cohort, store), part, round, "coronal")  # type: ignore[arg-type]

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from gliobench.cohort.subject import HGG
 from gliobench.grid.frame import Plane
 from gliobench.scoring.aggregate import MAJORITY, Aggregation
-from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.answers import answered_items, current_answers, deciding_answers
 from gliobench.study.context import Context, Round, StageError
-from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.kind import ModelPart
 
 if TYPE_CHECKING:
     from gliobench.models.decision import Decision
@@ -42,18 +41,16 @@ def aggregation_notes(context: Context) -> Iterator[str]:
 def _choose(context: Context, round: Round) -> Mapping[tuple[str, str], Chosen]:
     chosen: dict[tuple[str, str], Chosen] = {}
     for part in context.study.models:
-        if not isinstance(part, LanguageModel | ServerModel | ReplayModel) or part.aggregate == "majority":
-            continue
-        if "grade" in part.tasks:
+        if part.aggregation != "majority" and "grade" in part.spoken_tasks:
             for plane in context.study.slices.planes:
                 chosen[part.name, str(plane)] = _of(context, part, round, plane)
     return chosen
 
 
-def _of(context: Context, part: LanguageModel | ServerModel | ReplayModel, round: Round, plane: Plane) -> Chosen:
+def _of(context: Context, part: ModelPart, round: Round, plane: Plane) -> Chosen:
     asked = [record for record in current_answers(context, part.name) if record.task == "grade"]
     scored = any(record.score is not None for record in asked)
-    if part.aggregate == "learned":
+    if part.aggregation == "learned":
         return _learn(context, deciding_answers(context, part.name), round, plane, by_scores=scored)
     if asked and not scored:
         raise StageError(

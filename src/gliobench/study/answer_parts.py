@@ -1,15 +1,27 @@
 """Entries of a study file for answers that were given elsewhere, beside models that are asked here."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
-from gliobench.study.language_parts import LanguageModel, ServerModel, ViewPart
-from gliobench.study.part import Name, Outside, Part, Tasks
+from gliobench.study.kind import Aggregate, ModelPart
+from gliobench.study.language_parts import ViewPart
+from gliobench.study.part import Outside, Tasks
+from gliobench.tasks.reading import READING_VERSION
+
+if TYPE_CHECKING:
+    from gliobench.grid.frame import Plane
+    from gliobench.models.prediction import Model, Question
+    from gliobench.models.views.view import View
+    from gliobench.study.config import Study
+    from gliobench.study.context import Context, Round
+    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.ground import Ground
 
 
-class ReplayModel(Part):
+class ReplayModel(ModelPart):
     """Answers that somebody holds, to the questions of this study.
 
     Either `answers`: a table, one row an answer, or the answers of another run (`gliobench.replay.answers`); or
@@ -18,8 +30,9 @@ class ReplayModel(Part):
     `consistency` looks at their repeats.
     """
 
+    mark = "held answers"
+
     kind: Literal["replay"]
-    name: Name
     answers: Outside | None = None
     masks: Outside | None = None
     tasks: Tasks = ("grade", "centre", "box", "polygon")
@@ -49,11 +62,64 @@ class ReplayModel(Part):
         assert found is not None
         return found
 
+    def oracles(self, study: "Study") -> Mapping[str, str]:
+        return {}
 
-def samples(part: Part, task: str) -> bool:
-    """Whether a model draws its answers to a task, so that the same question can be answered in two ways."""
-    if isinstance(part, ReplayModel):
-        return bool(part.sampling)
-    if isinstance(part, LanguageModel) and part.answer.get(task) == "choice":
-        return False  # the most probable choice, whatever the temperature
-    return isinstance(part, LanguageModel | ServerModel) and part.temperature > 0
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        from gliobench.study.replayed import replayed_model
+
+        return replayed_model(self)
+
+    @property
+    def built_each_round(self) -> bool:
+        return False
+
+    def content(self, context: "Context") -> Mapping[str, Any]:
+        from gliobench.study.replayed import held_digest
+
+        return {"reading": READING_VERSION, "held": held_digest(self)}
+
+    @property
+    def held(self) -> bool:
+        return True
+
+    def read_held(self) -> None:
+        from gliobench.study.replayed import held_digest
+
+        held_digest(self)
+
+    def fit(self, context: "Context", questions: Sequence["Question"]) -> Iterator[str]:
+        from gliobench.study.replayed import check_held, replayed_model
+
+        return check_held(self, replayed_model(self), questions)
+
+    @property
+    def spoken_tasks(self) -> tuple[str, ...]:
+        return () if self.masks else self.tasks
+
+    @property
+    def picture(self) -> "View":
+        return self.view.to_view()
+
+    def samples(self, task: str) -> bool:
+        return bool(self.sampling)
+
+    def sampling_words(self, task: str) -> str:
+        return self.sampling or "held answers, one to each question"
+
+    @property
+    def aggregation(self) -> Aggregate:
+        return self.aggregate
+
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.kinds.replay import plan_replay
+
+        return plan_replay(ground, self)
+
+    def notes(self) -> Iterator[str]:
+        if self.masks is not None:
+            yield f"{self.name}: held masks from {self.masks.name}, made elsewhere; nobody was asked in this study"
+            return
+        drawn = f", {self.sampling}" if self.sampling else ""
+        source = self.source.name
+        yield f"{self.name}: held answers from {source}, given elsewhere{drawn}; nobody was asked in this study"

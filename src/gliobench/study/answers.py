@@ -48,6 +48,11 @@ def answers_digest(context: Context, model: str) -> str:
     return fingerprint(answers=[(one.key, one.kind, one.value, one.score, one.text) for one in records])
 
 
+def known_digest(context: Context, model: str) -> str | None:
+    """The digest of a model's answers; None before it has answered."""
+    return answers_digest(context, model) if context.folder.asked(model).exists() else None
+
+
 def current_answers(context: Context, model: str) -> list[Record]:
     """The records of a model that answer the study as it stands, in the order asked. Raises StageError before
     `predict` has finished with this model."""

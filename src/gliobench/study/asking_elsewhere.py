@@ -8,16 +8,13 @@ from typing import Any
 from gliobench.models.asking import asked_frame
 from gliobench.models.conversation import question_text
 from gliobench.models.prediction import Question
-from gliobench.study.answer_parts import ReplayModel, samples
 from gliobench.study.context import Context, StageError
-from gliobench.study.language_parts import LanguageModel, ServerModel
-from gliobench.study.outside import own_prompts
+from gliobench.study.kind import ModelPart
 from gliobench.study.questions import repeated_questions, slice_questions
 from gliobench.study.slice_images import write_slices
 from gliobench.tasks.registry import TASKS
 
 QUESTIONS = "questions.jsonl"
-Asked = LanguageModel | ServerModel | ReplayModel
 
 
 def write_questions(context: Context, name: str, out: Path) -> int:
@@ -27,7 +24,8 @@ def write_questions(context: Context, name: str, out: Path) -> int:
     beside them. Raises StageError for a model that is shown no slices, or more than the slice that it is asked about.
     """
     part = _asked(context, name)
-    view, prompts = part.view.to_view(), own_prompts(getattr(part, "prompts", None), part.tasks) or {}
+    view, prompts = part.picture, part.own_prompts
+    assert view is not None
     lines, questions = [], list(_questions(context, part))
     for question, image in zip(questions, write_slices(questions, view, out), strict=True):
         frame = asked_frame(question)
@@ -50,19 +48,19 @@ def write_questions(context: Context, name: str, out: Path) -> int:
     return len(lines)
 
 
-def _asked(context: Context, name: str) -> Asked:
+def _asked(context: Context, name: str) -> ModelPart:
     part = next((part for part in context.study.models if part.name == name), None)
-    if not isinstance(part, Asked) or (isinstance(part, ReplayModel) and part.masks):
-        spoken = [one.name for one in context.study.models if isinstance(one, Asked)]
+    if part is None or not part.spoken_tasks:
+        spoken = [one.name for one in context.study.models if one.spoken_tasks]
         raise StageError(f"{name} is no model that is asked in words; the study has {', '.join(spoken) or 'none'}")
-    if getattr(part, "shots", 0):
-        raise StageError(f"{name}: `shots` shows slices of other patients, which no file of questions holds")
+    if fault := part.asked_elsewhere_fault:
+        raise StageError(f"{name}: {fault}")
     return part
 
 
-def _questions(context: Context, part: Asked) -> Iterator[Question]:
-    tasks = [task for task in context.study.tasks if task in part.tasks]
+def _questions(context: Context, part: ModelPart) -> Iterator[Question]:
+    tasks = [task for task in context.study.tasks if task in part.spoken_tasks]
     for plane in context.study.slices.planes:
         yield from slice_questions(context, context.tested, tasks, plane)
-    if (again := context.study.consistency) and again.task in tasks and samples(part, again.task):
+    if (again := context.study.consistency) and again.task in tasks and part.samples(again.task):
         yield from repeated_questions(context, again)

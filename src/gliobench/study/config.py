@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, Union
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -11,8 +11,9 @@ from gliobench.errors import GliobenchError
 from gliobench.grid.splits import Split
 from gliobench.models.baselines import BASELINES
 from gliobench.study.answer_parts import ReplayModel
-from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
-from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, check_by, mask_model
+from gliobench.study.kind import ModelPart
+from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, check_by
 from gliobench.study.part import (
     Count,
     Name,
@@ -28,9 +29,16 @@ from gliobench.study.part import (
     WholeFile,
 )
 from gliobench.study.paths import resolved
-from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
+from gliobench.study.vision_parts import EncoderModel, SegmenterModel
 from gliobench.tasks.prompt import named_prompts
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
+
+if TYPE_CHECKING:
+    from gliobench.grid.frame import Plane
+    from gliobench.models.prediction import Model
+    from gliobench.study.context import Context, Round
+    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.ground import Ground
 
 SHOWN = 80  # characters of what was found, in a message
 PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "masks")  # of models: taken from the file's folder
@@ -112,11 +120,12 @@ class ConsistencyPart(Part):
     task: TaskName = "grade"
 
 
-class BaselineModel(Part):
+class BaselineModel(ModelPart):
     """A trivial baseline of `gliobench.models.baselines`; its name is its entry there."""
 
+    trivial = True
+
     kind: Literal["baseline"]
-    name: Name
 
     @model_validator(mode="after")
     def _the_baseline_is_known(self) -> Self:
@@ -124,20 +133,34 @@ class BaselineModel(Part):
             raise ValueError(f"no baseline is named {self.name!r}; there are {', '.join(BASELINES)}")
         return self
 
+    def oracles(self, study: "Study") -> Mapping[str, str]:
+        return {}
 
-AnyModel = Annotated[
-    BaselineModel
-    | ClassicalModel
-    | NetworkModel
-    | NnUNetModel
-    | TogetherModel
-    | LanguageModel
-    | ServerModel
-    | SegmenterModel
-    | EncoderModel
-    | ReplayModel,
-    Field(discriminator="kind"),
-]
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        return BASELINES[self.name]([context.subjects[id] for id in round.learn], plane)
+
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.kinds.trivial import plan_baseline
+
+        return plan_baseline(ground, self)
+
+
+BUILT_IN: tuple[type[ModelPart], ...] = (
+    BaselineModel,
+    ClassicalModel,
+    NetworkModel,
+    NnUNetModel,
+    TogetherModel,
+    LanguageModel,
+    ServerModel,
+    SegmenterModel,
+    EncoderModel,
+    ReplayModel,
+)
+if TYPE_CHECKING:
+    AnyModel = ModelPart
+else:
+    AnyModel = Annotated[Union[BUILT_IN], Field(discriminator="kind")]  # noqa: UP007, made from a tuple
 
 
 class Study(WholeFile):
@@ -159,59 +182,23 @@ class Study(WholeFile):
             raise ValueError(f"models: {', '.join(twice)} stands there twice; every model needs a name of its own")
         if alike := sorted({name for name in names if [one.lower() for one in names].count(name.lower()) > 1}):
             raise ValueError(f"models: {' and '.join(alike)} differ in capitals only, which not every disk tells apart")
-        named = {"slices.by": self.slices.by} | {f"{part.name}: by": mask_model(part) for part in self.models}
-        together = [part for part in self.models if isinstance(part, TogetherModel)]
-        named |= {f"{part.name}: of {one}": one for part in together for one in part.of}
+        named = {"slices.by": self.slices.by} | {f"{part.name}: by": part.masks_by for part in self.models}
         for place, name in named.items():
             if name is not None and name not in names:
                 raise ValueError(f"{place}: no model is named {name!r}; there are {', '.join(names)}")
-        if nested := {part.name for part in together} & {one for part in together for one in part.of}:
-            raise ValueError(f"{', '.join(sorted(nested))}: models that answer together cannot be members of others")
-        learning = [model.name for model in self.models if learns_aggregate(model)]
+        learning = [model.name for model in self.models if model.learns_aggregate]
         if learning and self.slices.select == "predicted":
             raise ValueError(
                 f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, and "
                 "`select: predicted` finds slices of test patients only; select oracle or brain"
             )
-        for part in self.models:
-            taught = part.finetune.tasks or part.tasks if isinstance(part, LanguageModel) and part.finetune else ()
-            if taught and not set(taught) & set(self.tasks):
-                raise ValueError(f"{part.name}: finetune learns {', '.join(taught)}, none of which is in `tasks`")
         if self.consistency is not None and self.consistency.task not in self.tasks:
             raise ValueError(
                 f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
             )
+        for part in self.models:
+            part.check(self)
         return self
-
-    @model_validator(mode="after")
-    def _prompts_have_a_source(self) -> Self:
-        models = {model.name: model for model in self.models}
-        for part in (model for model in self.models if isinstance(model, SegmenterModel)):
-            if part.source == TRUTH:
-                continue
-            if part.source not in models:
-                raise ValueError(
-                    f"{part.name}: from: no model is named {part.source!r}; there are {', '.join(models)}, and {TRUTH}"
-                )
-            source = models[part.source]
-            if isinstance(source, SegmenterModel | ClassicalModel | EncoderModel):
-                raise ValueError(f"{part.name}: from: {source.name} is a {source.kind}, whose answers are no prompts")
-            asked = set(self.tasks) & set(getattr(source, "tasks", self.tasks))
-            if not asked & set(part.usable_tasks):
-                raise ValueError(
-                    f"{part.name}: from: {source.name} is not asked for {' or '.join(part.usable_tasks)}, from which "
-                    f"a {part.prompt} follows; add one to `tasks`"
-                )
-        return self
-
-
-def shown_the_truth(study: Study, part: Part) -> bool:
-    """Whether the truth says where a model looks: an oracle."""
-    if isinstance(part, TogetherModel):
-        return any(shown_the_truth(study, one) for one in study.models if one.name in part.of)
-    if isinstance(part, NetworkModel):
-        return part.crop is not None and part.crop.around == "truth"
-    return isinstance(part, ClassicalModel) and part.region == "truth"
 
 
 class StudyError(GliobenchError, ValueError):

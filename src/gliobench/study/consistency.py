@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
-from gliobench.study.answer_parts import ReplayModel, samples
 from gliobench.study.answers import current_answers, repeated_answers
 from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
-from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.kind import ModelPart
 from gliobench.study.questions import repeated_places
 
 if TYPE_CHECKING:
@@ -27,27 +26,12 @@ def score_consistency(context: Context) -> "Consistency | None":
 def sampling(context: Context) -> dict[str, str]:
     """By language model that is asked about the task of `consistency`, how its answers are drawn, in words."""
     part = context.study.consistency
-    return {} if part is None else {model.name: _words(model, part.task) for model in _models(context)}
+    return {} if part is None else {model.name: model.sampling_words(part.task) for model in _models(context)}
 
 
-def _words(model: LanguageModel | ServerModel | ReplayModel, task: str) -> str:
-    if isinstance(model, ReplayModel):
-        return model.sampling or "held answers, one to each question"
-    if isinstance(model, LanguageModel) and model.answer.get(task) == "choice":
-        return "the most probable choice"
-    if not samples(model, task):
-        return "greedy (temperature 0)"
-    most = f"top_k {model.top_k}, " if model.top_k else ""
-    return f"temperature {model.temperature:g}, {most}top_p {model.top_p:g}, min_p {model.min_p:g}, seed {model.seed}"
-
-
-def _models(context: Context) -> Iterator[LanguageModel | ServerModel | ReplayModel]:
+def _models(context: Context) -> Iterator[ModelPart]:
     part = context.study.consistency
-    for model in context.study.models:
-        if part is None or not isinstance(model, LanguageModel | ServerModel | ReplayModel):
-            continue
-        if part.task in model.tasks and not (isinstance(model, ReplayModel) and model.masks):
-            yield model
+    return (model for model in context.study.models if part is not None and part.task in model.spoken_tasks)
 
 
 def _inputs(context: Context, part: ConsistencyPart) -> Iterator["Repeated"]:
@@ -63,5 +47,5 @@ def _inputs(context: Context, part: ConsistencyPart) -> Iterator["Repeated"]:
         for id, own in records.items():
             subject = context.subjects[id]
             answers = tuple(record_answer(record, subject, Arrays(context.folder.masks)) for record in own)
-            frame, drawn = subject.frame(plane, places[id]), samples(model, part.task)
+            frame, drawn = subject.frame(plane, places[id]), model.samples(part.task)
             yield Repeated(model.name, part.task, id, subject.grade, frame, answers, drawn, subject.patient)

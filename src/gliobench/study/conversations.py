@@ -12,11 +12,9 @@ from gliobench.grid.splits import Fold
 from gliobench.integrity import write_json
 from gliobench.models.conversation import answer_text, question_text
 from gliobench.models.finetuned import DESCRIPTION
-from gliobench.study.build import is_finetuned
 from gliobench.study.context import Context, StageError, check_apart, check_writable
 from gliobench.study.finetune import base_learnt_from, examples_of, finetune_settings, finetuned_folds, taught_patients
 from gliobench.study.language_parts import LanguageModel
-from gliobench.study.outside import own_prompts
 from gliobench.study.slice_images import write_slices
 from gliobench.tasks.registry import TASKS
 
@@ -71,7 +69,7 @@ def write_conversations(context: Context, name: str, out: Path, form: "Format") 
 
 
 def _finetuned(context: Context, name: str) -> LanguageModel:
-    known = {part.name: part for part in context.study.models if is_finetuned(part)}
+    known = {part.name: part.finetuned for part in context.study.models if part.finetuned is not None}
     if name not in known:
         raise StageError(f"{name} is no model with `finetune:`; the study has {', '.join(known) or 'none'}")
     return known[name]
@@ -88,7 +86,7 @@ def _lines(part: LanguageModel, examples: "Sequence[Example]", out: Path, form: 
     """Each example as a line, its image written."""
     from gliobench.training.finetune.formats import FORMATS
 
-    view, prompts = part.view.to_view(), own_prompts(part.prompts, part.tasks) or {}
+    view, prompts = part.picture, part.own_prompts
     questions = [example.question for example in examples]
     lines = []
     for image, question, truth in zip(

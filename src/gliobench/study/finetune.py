@@ -4,6 +4,7 @@ import math
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,11 @@ from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json,
 from gliobench.models.finetuned import DESCRIPTION, learnt_from
 from gliobench.models.prediction import Prediction
 from gliobench.models.unsloth import start_unsloth
-from gliobench.study.build import is_finetuned, is_left_to_unsloth, language_model
+from gliobench.study.build import language_model
 from gliobench.study.context import Context, StageError, read_prepared
 from gliobench.study.folder import fingerprint
-from gliobench.study.language_parts import LanguageModel, unvalidated
+from gliobench.study.kind import Learning
+from gliobench.study.language_parts import LanguageModel
 from gliobench.study.outside import BY_CONTENT, contents
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def finetune(
     `alone`: this process does nothing else, so that Unsloth can change it. Raises StageError for an unknown name,
     where more than one adapter would go onto one repository, and where a model is Unsloth's and others are not.
     """
-    parts = [part for part in context.study.models if is_finetuned(part)]
+    parts = [part for part in context.study.models if part.verb == "finetune"]
     if unknown := sorted(set(names or ()) - {part.name for part in parts}):
         known = ", ".join(part.name for part in parts) or "none"
         raise StageError(f"no language model with `finetune:` is named {', '.join(unknown)}; the study has {known}")
@@ -46,7 +48,7 @@ def finetune(
     jobs = [(part, number, fold) for part in chosen for number, fold in finetuned_folds(context)]
     if push_to is not None and len(jobs) != 1:
         raise StageError(f"--push-to takes one adapter, and {len(jobs)} would be made: choose with --model and --fold")
-    unsloth = [part.name for part in chosen if finetune_settings(part).engine == "unsloth"]
+    unsloth = [part.name for part in chosen if part.engine == "unsloth"]
     if alone and unsloth and len(unsloth) < len(chosen):
         others = ", ".join(part.name for part in chosen if part.name not in unsloth)
         raise StageError(
@@ -54,7 +56,7 @@ def finetune(
             f"{others} in another, with --model"
         )
     for part, number, fold in jobs:
-        _finetune(context, part, number, fold, alone)
+        part.learn(context, number, fold, alone=alone)
     if push_to is not None:
         (part, number, _) = jobs[0]
         push(context, context.folder.network(part.name, number), push_to)
@@ -62,7 +64,7 @@ def finetune(
 
 def check_engines(context: Context) -> None:
     """Raise StageError where Unsloth has still to fine-tune a model, before `run` begins with anything."""
-    if left := [part.name for part in context.study.models if is_left_to_unsloth(context, part)]:
+    if left := [part.name for part in context.study.models if part.is_left(context)]:
         raise StageError(_apart(left))
 
 
@@ -77,6 +79,18 @@ def _apart(names: Sequence[str]) -> str:
 def finetuned_folds(context: Context) -> list[tuple[int, Fold]]:
     """The folds that language models learn from: one a round, for several adapters cannot answer together."""
     return [next(iter(round.folds.items())) for round in context.rounds]
+
+
+def finetune_learning(context: Context, part: LanguageModel) -> list[Learning]:
+    """The stages in which a language model learns, one a fold."""
+    return [
+        Learning(
+            f"finetune-{part.name}-fold-{number}",
+            finetuning_inputs(context, part, fold),
+            partial(finetuned_files, context.folder.network(part.name, number)),
+        )
+        for number, fold in finetuned_folds(context)
+    ]
 
 
 def finetuning_inputs(context: Context, part: LanguageModel, fold: Fold) -> str:
@@ -107,7 +121,7 @@ def finetune_settings(part: LanguageModel) -> "FinetuneSettings":
     return FinetuneSettings(**part.finetune.model_dump(exclude_none=True))
 
 
-def _finetune(context: Context, part: LanguageModel, number: int, fold: Fold, alone: bool) -> None:
+def finetune_model(context: Context, part: LanguageModel, number: int, fold: Fold, alone: bool) -> None:
     from gliobench.training.finetune.settings import STEPS
 
     stage, inputs = f"finetune-{part.name}-fold-{number}", finetuning_inputs(context, part, fold)
@@ -147,8 +161,8 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
 
     settings, before = finetune_settings(part), base_learnt_from(part, fold)
     ids, validated = taught_patients(settings, fold)
-    if sentence := unvalidated(part):
-        context.voice.say(sentence)
+    if part.unvalidated:
+        context.voice.say(part.unvalidated)
     if known := scans_of(fold.whose(validated), before):
         context.voice.say(
             f"{part.name}: {part.checkpoint} has learnt from, or was chosen on, {len(known)} of the "

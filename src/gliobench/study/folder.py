@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,10 @@ class StudyFolder:
 
     def network(self, model: str, fold: int) -> Path:
         return self.root / "networks" / model / f"fold-{fold}"
+
+    def networks(self, model: str, folds: Iterable[int]) -> list[Path]:
+        """Where what a model learnt lies, fold by fold."""
+        return [self.network(model, number) for number in folds]
 
     def choice(self, model: str, fold: int, place: int) -> Path:
         """One of the trainings that a sweep chooses from."""

@@ -8,19 +8,15 @@ from functools import partial
 from pathlib import Path
 from zipfile import is_zipfile
 
-from gliobench.models.checkpoint_files import Use, adapter_fault, checkpoint_fault
+from gliobench.models.checkpoint_files import adapter_fault, checkpoint_fault
 from gliobench.models.errors import ModelError
 from gliobench.models.trained import DESCRIPTION
 from gliobench.replay.errors import ReplayError
-from gliobench.study.answer_parts import ReplayModel
-from gliobench.study.config import PATH_KEYS, AnyModel, Study, StudyError
-from gliobench.study.language_parts import LanguageModel
-from gliobench.study.outside import own_prompts
+from gliobench.study.config import PATH_KEYS, Study, StudyError
+from gliobench.study.kind import ModelPart
 from gliobench.study.part import is_folder_name
 from gliobench.study.paths import REPLICATION, unset
 from gliobench.study.replay_parts import Replication
-from gliobench.study.replayed import held_digest
-from gliobench.study.vision_parts import SegmenterModel
 from gliobench.tasks.prompt import PromptError, packaged_prompts
 
 BRATS = "BraTS's own page has them after registration: https://www.med.upenn.edu/cbica/brats2020/data.html"
@@ -118,7 +114,7 @@ def _lacking_models(study: Study) -> Iterator[Lack]:
         yield from _of_model(study, number, part)
 
 
-def _of_model(study: Study, number: int, part: AnyModel) -> Iterator[Lack]:
+def _of_model(study: Study, number: int, part: ModelPart) -> Iterator[Lack]:
     named: dict[str, Path] = {key: path for key in PATH_KEYS if (path := getattr(part, key, None)) is not None}
     for key in ("checkpoint", "adapter"):
         source = getattr(part, key, None)
@@ -132,24 +128,18 @@ def _of_model(study: Study, number: int, part: AnyModel) -> Iterator[Lack]:
             yield Lack(place, fault, absent=False)
 
 
-def checkpoint_use(part: object) -> Use:
-    """What the checkpoint of an entry has to do."""
-    if isinstance(part, LanguageModel):
-        return "language"
-    return "segmenter" if isinstance(part, SegmenterModel) else "encoder"
-
-
-def _fault(part: AnyModel, key: str, path: Path) -> str | None:
+def _fault(part: ModelPart, key: str, path: Path) -> str | None:
     """Why what lies there cannot be used; None where it can, as far as a look tells."""
     try:
         if key == "prompts":
-            own_prompts(path, getattr(part, "tasks", ()))
+            dict(part.own_prompts)
         elif key == "checkpoint":
-            return checkpoint_fault(path, checkpoint_use(part))
+            assert part.checkpoint_use is not None
+            return checkpoint_fault(path, part.checkpoint_use)
         elif key == "adapter":
             return adapter_fault(path)
-        elif isinstance(part, ReplayModel):
-            held_digest(part)
+        elif key in HELD:
+            part.read_held()
     except (PromptError, ReplayError, ModelError) as error:
         return str(error)
     trained = {"weights": path.rglob, "start": path.glob}

@@ -1,20 +1,22 @@
 """Entries of a study file for language models, in this process or on a server."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from gliobench.models.answer_modes import AnswerMode, mode_fault
+from gliobench.models.checkpoint_files import Use
 from gliobench.models.quantised import Quantisation
 from gliobench.models.unsloth import Engine
 from gliobench.models.views.view import View
+from gliobench.study.kind import Aggregate, Learning, ModelPart, Verb
 from gliobench.study.part import (
     Batch,
     CoordinatesPart,
     Count,
-    Name,
     Outside,
     Part,
     Planes,
@@ -30,8 +32,19 @@ from gliobench.study.part import (
     Whole,
 )
 from gliobench.tasks.coordinates import FAMILIES, PLACES, known_family
+from gliobench.tasks.prompt import Prompt, read_prompt_file
+from gliobench.tasks.reading import READING_VERSION
 
-Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
+if TYPE_CHECKING:
+    from gliobench.grid.frame import Plane
+    from gliobench.grid.splits import Fold
+    from gliobench.models.decoding import Decoding
+    from gliobench.models.prediction import Model
+    from gliobench.study.config import Study
+    from gliobench.study.context import Context, Round
+    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.ground import Ground
+
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 
 
@@ -124,33 +137,15 @@ class ViewPart(Part):
         return View(**self.model_dump() | {"coordinates": self.coordinates.to_coordinates()})
 
 
-class LanguageModel(Part):
-    """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture).
+class SpeakingModel(ModelPart):
+    """A model that answers in words about slices that it is shown. `shots`: how many slices of training patients it is
+    shown with their true answers before every question."""
 
-    `answer`: `free` text, `constrained` to the task's format, or the grade by `choice`: one word for all tasks, or one
-    a task, such as `{grade: choice, box: constrained}`; the others stay free. `adapter`: a PEFT folder or hub id.
-    `shots`: how many slices of training patients it is shown with their true answers before every question.
-    `finetune`: it first learns from the training patients of the fold; what it learnt is left beside the networks.
-    `OPERATION`: what decides how the model is run, not what is asked.
-    """
+    LATER: ClassVar = frozenset({"top_k", "min_p"})
 
-    OPERATION: ClassVar = frozenset({"batch_size", "device_map"})
-    LATER: ClassVar = frozenset({"top_k"})
-
-    kind: Literal["vlm"]
-    name: Name
-    checkpoint: Source
-    revision: Revision | None = None
-    adapter: Source | None = None
-    finetune: FinetunePart | None = None
-    quantisation: Quantisation | None = None
-    device_map: Literal["auto"] | None = None
     tasks: Tasks = ("grade", "centre", "box", "polygon")
-    answer: Mapping[str, AnswerMode] = {}
     view: ViewPart = ViewPart()
     shots: Annotated[Whole, Field(ge=0, le=1000)] = 0
-    batch_size: Batch | Literal["auto"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     prompts: Outside | None = None
     temperature: Temperature = 0.0
     top_p: Real = Field(default=1.0, gt=0, le=1)
@@ -159,6 +154,133 @@ class LanguageModel(Part):
     max_new_tokens: Tokens | None = None
     seed: Seed = 0
     aggregate: Aggregate = "majority"
+
+    @property
+    @abstractmethod
+    def known_as(self) -> str:
+        """The name by which the family of the model is known."""
+
+    @property
+    @abstractmethod
+    def source_words(self) -> str:
+        """Which model it is, and where, for the report."""
+
+    @property
+    def answer_modes(self) -> Mapping[str, AnswerMode]:
+        """How it answers each task, where that is not free text."""
+        return {}
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is fine-tuned here first."""
+        return False
+
+    def oracles(self, study: "Study") -> Mapping[str, str]:
+        return {}
+
+    def content(self, context: "Context") -> Mapping[str, Any]:
+        return {"reading": READING_VERSION}
+
+    def remarks(self) -> tuple[str, ...]:
+        family = known_family(self.known_as)
+        if family is None or self.learns or not self.view.coordinates.as_asked or not set(self.tasks) & {*PLACES}:
+            return ()
+        return (
+            f"{self.name}: {family} was trained to count places in its own way ({FAMILIES[family].words}), and its "
+            "answers are read as the prompts ask, in whole pixels, row first. If its answers are in its own, declare "
+            f"`view: {{coordinates: {family}}}`.",
+        )
+
+    @property
+    def built_each_round(self) -> bool:
+        return self.learns or self.shots > 0
+
+    @property
+    def leaves_validation_out(self) -> bool:
+        return self.shots > 0
+
+    @property
+    def spoken_tasks(self) -> tuple[str, ...]:
+        return self.tasks
+
+    @property
+    def picture(self) -> View:
+        return self.view.to_view()
+
+    @property
+    def own_prompts(self) -> Mapping[str, Prompt]:
+        return {task: read_prompt_file(self.prompts, task) for task in self.tasks} if self.prompts else {}
+
+    def decoding(self) -> "Decoding":
+        """How its answers are drawn."""
+        from gliobench.models.decoding import Decoding
+
+        return Decoding(self.temperature, self.top_p, self.min_p, self.seed, self.max_new_tokens, self.top_k)
+
+    def by_choice(self, task: str) -> bool:
+        """Whether nothing is written: the answer is the most probable of a few."""
+        return self.answer_modes.get(task) == "choice"
+
+    def samples(self, task: str) -> bool:
+        return self.temperature > 0 and not self.by_choice(task)
+
+    def sampling_words(self, task: str) -> str:
+        if self.by_choice(task):
+            return "the most probable choice"
+        if not self.samples(task):
+            return "greedy (temperature 0)"
+        most = f"top_k {self.top_k}, " if self.top_k else ""
+        return f"temperature {self.temperature:g}, {most}top_p {self.top_p:g}, min_p {self.min_p:g}, seed {self.seed}"
+
+    @property
+    def aggregation(self) -> Aggregate:
+        return self.aggregate
+
+    @property
+    def asked_elsewhere_fault(self) -> str | None:
+        return "`shots` shows slices of other patients, which no file of questions holds" if self.shots else None
+
+    def notes(self) -> Iterator[str]:
+        how = "greedy" if self.temperature == 0 else f"sampled at temperature {self.temperature:g}, seed {self.seed}"
+        view = self.picture.identity
+        shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
+        shown += f", coordinates {view['coordinates']}" if "coordinates" in view else ""
+        shots = f", each after {self.shots} slices of training patients with their true answers" if self.shots else ""
+        modes = [f"; {task}: {mode}" for task, mode in self.answer_modes.items() if mode != "free"]
+        yield f"{self.name}: {self.source_words}{shown}{shots}, decoding {how}{''.join(modes)}"
+        yield from self.remarks()
+
+    def _check_convention(self, written: Sequence[str]) -> None:
+        """Raise ValueError where a model that counts in its own way is held to answers in pixels, row first."""
+        written = ["shots", *written] if self.shots else written
+        if written and not self.view.coordinates.as_asked:
+            raise ValueError(
+                f"view.coordinates: {', '.join(written)} has answers in whole pixels, row first: leave out one of the "
+                "two"
+            )
+
+
+class LanguageModel(SpeakingModel):
+    """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture).
+
+    `answer`: `free` text, `constrained` to the task's format, or the grade by `choice`: one word for all tasks, or one
+    a task, such as `{grade: choice, box: constrained}`; the others stay free. `adapter`: a PEFT folder or hub id.
+    `finetune`: it first learns from the training patients of the fold; what it learnt is left beside the networks.
+    `OPERATION`: what decides how the model is run, not what is asked.
+    """
+
+    OPERATION: ClassVar = frozenset({"batch_size", "device_map"})
+
+    kind: Literal["vlm"]
+    checkpoint: Source
+    revision: Revision | None = None
+    adapter: Source | None = None
+    finetune: FinetunePart | None = None
+    quantisation: Quantisation | None = None
+    device_map: Literal["auto"] | None = None
+    answer: Mapping[str, AnswerMode] = {}
+    batch_size: Batch | Literal["auto"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
 
     @field_validator("answer", mode="before")
     @classmethod
@@ -202,10 +324,10 @@ class LanguageModel(Part):
 
     @model_validator(mode="after")
     def _counts_as_it_is_shown(self) -> Self:
-        written = ["shots"] if self.shots else []
-        written += ["finetune"] if self.finetune else []
-        written += [f"answer: {task}: constrained" for task, mode in self.answer.items() if mode == "constrained"]
-        _check_convention(self.view, written)
+        written = ["finetune"] if self.finetune else []
+        self._check_convention(
+            [*written, *(f"answer: {task}: constrained" for task, mode in self.answer.items() if mode == "constrained")]
+        )
         return self
 
     @model_validator(mode="after")
@@ -213,6 +335,106 @@ class LanguageModel(Part):
         if self.checkpoint == UNTRAINED_CHECKPOINT and self.finetune is None and "untrained" not in self.name:
             raise ValueError(f"name {self.name!r}: random weights must have 'untrained' in their name")
         return self
+
+    def check(self, study: "Study") -> None:
+        taught = (self.finetune.tasks or self.tasks) if self.finetune else ()
+        if taught and not set(taught) & set(study.tasks):
+            raise ValueError(f"{self.name}: finetune learns {', '.join(taught)}, none of which is in `tasks`")
+
+    @property
+    def known_as(self) -> str:
+        return self.checkpoint
+
+    @property
+    def source_words(self) -> str:
+        return self.checkpoint
+
+    @property
+    def answer_modes(self) -> Mapping[str, AnswerMode]:
+        return self.answer
+
+    @property
+    def learns(self) -> bool:
+        return self.finetune is not None
+
+    @property
+    def verb(self) -> Verb | None:
+        return "finetune" if self.learns else None
+
+    def learning(self, context: "Context") -> list[Learning]:
+        from gliobench.study.finetune import finetune_learning
+
+        return finetune_learning(context, self) if self.learns else []
+
+    def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:
+        from gliobench.study.finetune import finetune_model
+
+        finetune_model(context, self, number, fold, alone)
+
+    @property
+    def finetuned(self) -> "LanguageModel | None":
+        return self if self.finetune else None
+
+    @property
+    def engine(self) -> Engine | None:
+        return (self.finetune.engine or "transformers") if self.finetune else None
+
+    def is_left(self, context: "Context") -> bool:
+        stamps = context.folder.stamps.glob(f"finetune-{self.name}-fold-*.json")
+        return self.engine == "unsloth" and not any(stamps)
+
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        from gliobench.models.finetuned import FinetunedModel, learnt_from
+        from gliobench.study.build import language_model
+        from gliobench.study.shots import reference_shots
+
+        checkpoint = adapter = None
+        if self.finetune is not None:
+            folder, *_ = context.folder.networks(self.name, round.folds)  # several adapters cannot answer together
+            checkpoint, adapter = (folder, None) if self.finetune.method == "full" else (None, folder)
+        shots = reference_shots(context, self, round, plane)
+        asked = language_model(context, self, checkpoint=checkpoint, adapter=adapter, shots=shots)
+        learnt = learnt_from(checkpoint or self.checkpoint) | learnt_from(adapter or self.adapter)
+        return FinetunedModel(asked, learnt) if learnt else asked
+
+    @property
+    def untrained(self) -> bool:
+        return self.checkpoint == UNTRAINED_CHECKPOINT and not self.learns
+
+    @property
+    def checkpoint_source(self) -> tuple[str, str | None]:
+        return self.checkpoint, self.revision
+
+    def machine_faults(self, context: "Context") -> Iterator[tuple[str, str]]:
+        from gliobench.study.plan.families import checkpoint_here
+        from gliobench.study.plan.missing import quantisation_fault_of
+
+        if fault := quantisation_fault_of(self, checkpoint_here(context, *self.checkpoint_source)):
+            yield "quantisation" if self.quantisation else "checkpoint", fault
+
+    @property
+    def checkpoint_use(self) -> Use:
+        return "language"
+
+    @property
+    def unvalidated(self) -> str | None:
+        """A sentence where it learns from the validation patients too."""
+        if self.finetune is None or self.finetune.patients != "all":
+            return None
+        return (
+            f"{self.name}: learns from training and validation patients alike (`patients: all`): nobody validates it, "
+            "and its last step is kept."
+        )
+
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.kinds.language import plan_language
+
+        return plan_language(ground, self)
+
+    def notes(self) -> Iterator[str]:
+        yield from super().notes()
+        if self.unvalidated:
+            yield self.unvalidated
 
 
 class PricesPart(Part):
@@ -223,7 +445,7 @@ class PricesPart(Part):
     currency: str = "USD"
 
 
-class ServerModel(Part):
+class ServerModel(SpeakingModel):
     """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.openai_client.OpenAIModel`.
 
     `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
@@ -232,31 +454,18 @@ class ServerModel(Part):
     """
 
     OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})
-    LATER: ClassVar = frozenset({"top_k", "min_p"})
 
     kind: Literal["openai"]
-    name: Name
     base_url: str
     model: str = Field(min_length=1)
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
-    tasks: Tasks = ("grade", "centre", "box", "polygon")
-    view: ViewPart = ViewPart()
-    shots: Annotated[Whole, Field(ge=0, le=1000)] = 0
     in_flight: Whole = Field(default=16, ge=1, le=1024)
     timeout_s: Real = Field(default=120.0, gt=0, le=3600)
     attempts: Whole = Field(default=6, ge=1, le=20)
-    prompts: Outside | None = None
-    temperature: Temperature = 0.0
-    top_p: Real = Field(default=1.0, gt=0, le=1)
-    top_k: Whole = Field(default=0, ge=0, le=1_000_000)
-    min_p: Real = Field(default=0.0, ge=0, le=1)
-    max_new_tokens: Tokens | None = None
-    seed: Seed = 0
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     guided: Literal["structured_outputs", "guided_regex", "regex", "json_schema"] | None = None
     logprobs: bool = False
     prices: PricesPart | None = None
-    aggregate: Aggregate = "majority"
 
     @field_validator("base_url")
     @classmethod
@@ -272,8 +481,7 @@ class ServerModel(Part):
 
     @model_validator(mode="after")
     def _counts_as_it_is_shown(self) -> Self:
-        written = ["shots"] if self.shots else []
-        _check_convention(self.view, [*written, "guided"] if self.guided else written)
+        self._check_convention(["guided"] if self.guided else [])
         return self
 
     @model_validator(mode="after")
@@ -282,38 +490,36 @@ class ServerModel(Part):
             raise ValueError("aggregate: mean-probability needs a probability with each slice: add `logprobs: true`")
         return self
 
+    @property
+    def known_as(self) -> str:
+        return self.model
 
-def habit(part: LanguageModel | ServerModel) -> tuple[str, ...]:
-    """What to look out for where a model's family counts in a way of its own and the study file does not say so."""
-    family = known_family(part.model if isinstance(part, ServerModel) else part.checkpoint)
-    learns = isinstance(part, LanguageModel) and part.finetune is not None
-    if family is None or learns or not part.view.coordinates.as_asked or not set(part.tasks) & {*PLACES}:
-        return ()
-    return (
-        f"{part.name}: {family} was trained to count places in its own way ({FAMILIES[family].words}), and its answers "
-        "are read as the prompts ask, in whole pixels, row first. If its answers are in its own, declare "
-        f"`view: {{coordinates: {family}}}`.",
-    )
+    @property
+    def source_words(self) -> str:
+        return f"{self.model} at {self.base_url}"
 
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        from gliobench.models.openai_client import OpenAIModel, Prices, Server
+        from gliobench.models.openai_key import read_key
+        from gliobench.study.shots import reference_shots
 
-def _check_convention(view: ViewPart, written: Sequence[str]) -> None:
-    """Raise ValueError where a model that counts in its own way is shown or held to answers in pixels, row first."""
-    if written and not view.coordinates.as_asked:
-        raise ValueError(
-            f"view.coordinates: {', '.join(written)} has answers in whole pixels, row first: leave out one of the two"
+        return OpenAIModel(
+            Server(self.base_url, read_key(self.key_env), self.timeout_s, self.attempts),
+            self.model,
+            name=self.name,
+            tasks=self.tasks,
+            prompts=self.own_prompts,
+            view=self.picture,
+            shots=reference_shots(context, self, round, plane),
+            decoding=self.decoding(),
+            in_flight=self.in_flight,
+            guided=self.guided,
+            logprobs=self.logprobs,
+            limit_field=self.limit_field,
+            prices=Prices(**self.prices.model_dump()) if self.prices else None,
         )
 
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.kinds.language import plan_server
 
-def learns_aggregate(part: Part) -> bool:
-    """Whether validation patients teach how a model's slices become a grade, so that they are asked about too."""
-    return isinstance(part, LanguageModel | ServerModel) and part.aggregate == "learned" and "grade" in part.tasks
-
-
-def unvalidated(part: Part) -> str | None:
-    """A sentence about a language model that learns from the validation patients too; None for any other."""
-    if not isinstance(part, LanguageModel) or part.finetune is None or part.finetune.patients != "all":
-        return None
-    return (
-        f"{part.name}: learns from training and validation patients alike (`patients: all`): nobody validates it, and "
-        "its last step is kept."
-    )
+        return plan_server(ground, self)

@@ -1,13 +1,26 @@
 """Entries of a study file for models that learn from whole patients: 3D networks and the classical baseline."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from gliobench.integrity import file_digest
 from gliobench.models.networks import NETWORKS, Intensities
+from gliobench.study.kind import Learning, ModelPart, Verb
 from gliobench.study.part import Batch, Count, Name, Names, Outside, Part, Rate, Real, Seed, Share, SizeVoxels, Whole
 from gliobench.training.settings import TrainSettings, recipe
+
+if TYPE_CHECKING:
+    from gliobench.grid.frame import Plane
+    from gliobench.grid.splits import Fold
+    from gliobench.models.prediction import Model
+    from gliobench.study.config import Study
+    from gliobench.study.context import Context, Round
+    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.ground import Ground
 
 ClassName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 
@@ -60,7 +73,7 @@ class CropPart(Part):
         return self
 
 
-class NetworkModel(Part):
+class NetworkModel(ModelPart):
     """A 3D network of `gliobench.models.networks`.
 
     It learns from the training patients of each fold in use; or, with `weights`, it was trained before: the folder of
@@ -71,8 +84,9 @@ class NetworkModel(Part):
     `log`: where else the curves go (`curves.csv` is always written); each needs its own package.
     """
 
+    trains = True
+
     kind: Literal["network"]
-    name: Name
     network: Name
     regions: Literal["whole", "brats"] = "whole"
     train: TrainPart = TrainPart()
@@ -101,6 +115,80 @@ class NetworkModel(Part):
                 )
         return self
 
+    @property
+    def task(self) -> str:
+        """What the network answers."""
+        return NETWORKS[self.network].task
+
+    def oracles(self, study: "Study") -> Mapping[str, str]:
+        if self.crop is None or self.crop.around != "truth":
+            return {}
+        return {"region": f"region: {self.name} looks where the true tumour is"}
+
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        from gliobench.models.shown import Shown
+        from gliobench.models.trained import load_network
+        from gliobench.study.shown import shown
+
+        model = load_network(self.folders(context, round), self.name)
+        return model if self.crop is None else Shown(model, shown(context, self, self.crop.shape))
+
+    def folders(self, context: "Context", round: "Round") -> list[Path]:
+        """Where the networks lie that answer together in a round. Raises StageError where `weights` holds none."""
+        from gliobench.models.trained import DESCRIPTION
+        from gliobench.study.context import StageError
+
+        if self.weights is None:
+            return context.folder.networks(self.name, round.folds)
+        found = sorted(path.parent for path in self.weights.rglob(DESCRIPTION))
+        if not found:
+            raise StageError(f"{self.name}: {self.weights} holds no trained network (no {DESCRIPTION} in it)")
+        return found
+
+    @property
+    def masks_by(self) -> str | None:
+        return self.crop.by if self.crop else None
+
+    @property
+    def verb(self) -> Verb | None:
+        return None if self.weights else "train"
+
+    def learning(self, context: "Context") -> list[Learning]:
+        from gliobench.study.train import network_learning
+
+        return [] if self.weights else network_learning(context, self)
+
+    def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:
+        from gliobench.study.train import train_network
+
+        if self.weights is None:
+            train_network(context, self, number, fold)
+
+    def start_fault(self, fold: "Fold") -> str | None:
+        from gliobench.study.train import start_fault
+
+        return start_fault(self, fold)
+
+    def trained(self, context: "Context") -> list[str]:
+        from gliobench.models.trained import DESCRIPTION
+
+        if self.weights is None:
+            return super().trained(context)
+        return [file_digest(folder / DESCRIPTION) for folder in self.folders(context, context.rounds[0])]
+
+    @property
+    def wants_classical(self) -> bool:
+        return self.task == "grade"
+
+    @property
+    def calibrated(self) -> bool:
+        return self.task == "grade"
+
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.kinds.network import plan_network
+
+        return plan_network(ground, self)
+
 
 def train_settings(part: NetworkModel) -> list[TrainSettings]:
     """The network's recipe with what the study file says otherwise; several where it sweeps."""
@@ -108,14 +196,15 @@ def train_settings(part: NetworkModel) -> list[TrainSettings]:
     return [replace(settings, **choice.model_dump(exclude_none=True)) for choice in part.sweep] or [settings]
 
 
-class NnUNetModel(Part):
+class NnUNetModel(ModelPart):
     """nnU-Net v2 by its own planning, training and prediction; `planner`, `configuration` and `trainer` are its names.
 
     `python`: an interpreter that has nnU-Net, where ours has not.
     """
 
+    trains = True
+
     kind: Literal["nnunet"]
-    name: Name
     regions: Literal["whole", "brats"] = "whole"
     planner: ClassName = "ExperimentPlanner"
     configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "3d_fullres"
@@ -124,8 +213,36 @@ class NnUNetModel(Part):
     iterations: Count = 250
     python: Outside | None = None
 
+    def oracles(self, study: "Study") -> Mapping[str, str]:
+        return {}
 
-class ClassicalModel(Part):
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        from gliobench.models.nnunet import Installation, load_nnunet
+
+        installation = Installation(self.python, context.workers)
+        return load_nnunet(context.folder.networks(self.name, round.folds), self.name, installation)
+
+    @property
+    def verb(self) -> Verb:
+        return "train"
+
+    def learning(self, context: "Context") -> list[Learning]:
+        from gliobench.study.nnunet import nnunet_learning
+
+        return nnunet_learning(context, self)
+
+    def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:
+        from gliobench.study.nnunet import train_nnunet
+
+        train_nnunet(context, self, number, fold)
+
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.kinds.nnunet import plan_nnunet
+
+        return plan_nnunet(ground, self)
+
+
+class ClassicalModel(ModelPart):
     """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
 
     `region`: where it looks: the whole prepared `crop`, its `brain`, the tumour that the model `by` found in patients
@@ -133,26 +250,85 @@ class ClassicalModel(Part):
     """
 
     kind: Literal["classical"]
-    name: Name
     region: Literal["crop", "brain", "predicted", "truth"] = "brain"
     by: Name | None = None
+
+    classical = True
 
     @model_validator(mode="after")
     def _by_goes_with_predicted(self) -> Self:
         check_by("region", self.region, self.by)
         return self
 
+    def oracles(self, study: "Study") -> Mapping[str, str]:
+        return {"region": f"region: {self.name} looks where the true tumour is"} if self.region == "truth" else {}
 
-class TogetherModel(Part):
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        from gliobench.models.classical.grade import fit_grader
+        from gliobench.models.shown import Shown
+        from gliobench.study.shown import learners, shown
+
+        subjects = shown(context, self)
+        model = fit_grader(self.name, self.region, *learners(subjects, round))
+        return model if subjects is context.subjects else Shown(model, subjects)
+
+    @property
+    def masks_by(self) -> str | None:
+        return self.by
+
+    @property
+    def leaves_validation_out(self) -> bool:
+        return True
+
+    @property
+    def calibrated(self) -> bool:
+        return True
+
+    @property
+    def prompts_segmenters(self) -> bool:
+        return False
+
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.kinds.trivial import plan_classical
+
+        return plan_classical(ground, self)
+
+
+class TogetherModel(ModelPart):
     """Grade models of the study, by name, that answer together: the mean of their calibrated probabilities."""
 
     kind: Literal["together"]
-    name: Name
     of: Names = Field(min_length=2)
 
+    def check(self, study: "Study") -> None:
+        names = [part.name for part in study.models]
+        for one in self.of:
+            if one not in names:
+                raise ValueError(f"{self.name}: of {one}: no model is named {one!r}; there are {', '.join(names)}")
+        if nested := [part.name for part in self.members(study) if part.members(study)]:
+            raise ValueError(f"{', '.join(sorted(nested))}: models that answer together cannot be members of others")
 
-def mask_model(part: Part) -> str | None:
-    """The model of the study whose masks say where `part` looks; None where none does."""
-    if isinstance(part, NetworkModel):
-        return part.crop.by if part.crop else None
-    return part.by if isinstance(part, ClassicalModel) else None
+    def oracles(self, study: "Study") -> Mapping[str, str]:
+        if not any("region" in one.oracles(study) for one in self.members(study)):
+            return {}
+        return {"region": f"region: {self.name} looks where the true tumour is"}
+
+    def members(self, study: "Study") -> Sequence[ModelPart]:
+        return [one for one in study.models if one.name in self.of]
+
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        from gliobench.models.prediction import Grader
+        from gliobench.models.together import Together
+        from gliobench.study.context import StageError
+
+        parts = {one.name: one for one in context.study.models}
+        members = [parts[name].build(context, round, plane) for name in self.of]
+        for member in members:
+            if "grade" not in member.tasks or not isinstance(member, Grader):
+                raise StageError(f"{self.name}: {member.name} gives no calibrated probability of a grade")
+        return Together(self.name, [member for member in members if isinstance(member, Grader)])
+
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.kinds.together import plan_together
+
+        return plan_together(ground, self)

@@ -1,11 +1,13 @@
 """nnU-Net in the stage `train`: once a fold, skipped where its inputs have not changed."""
 
+from functools import partial
 from pathlib import Path
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
+from gliobench.study.kind import Learning
 from gliobench.study.network_parts import NnUNetModel
 from gliobench.study.questions import can_be_asked
 
@@ -29,6 +31,18 @@ def train_nnunet(context: Context, part: NnUNetModel, number: int, fold: Fold) -
         installation = Installation(part.python, context.workers)
         with context.voice.bar(stage.replace("-", " ", 1), part.epochs) as advance:
             fit_nnunet(learn, validate, out, settings, installation, inputs, advance, part.regions)
+
+
+def nnunet_learning(context: Context, part: NnUNetModel) -> list[Learning]:
+    """The stages in which nnU-Net learns, one a fold."""
+    return [
+        Learning(
+            f"train-{part.name}-fold-{number}",
+            nnunet_inputs(context, part, fold),
+            partial(nnunet_files, context.folder.network(part.name, number)),
+        )
+        for number, fold in context.folds.items()
+    ]
 
 
 def nnunet_files(out: Path) -> list[Path]:

@@ -14,7 +14,6 @@ from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
 from gliobench.scoring.truth import cut
 from gliobench.study.answers import current_answers
-from gliobench.study.config import BaselineModel
 from gliobench.study.context import Context, StageError
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.chain import CHAIN
@@ -28,7 +27,7 @@ MOST_SLICES = 16  # more outlines hide one another
 
 def outlines(context: Context, subjects: Collection[str]) -> list["OutlineItem"]:
     """One item a patient and model that gave a place; trivial baselines only where no other model gave one."""
-    baselines = [part.name for part in context.study.models if isinstance(part, BaselineModel)]
+    baselines = [part.name for part in context.study.models if part.trivial]
     models = [part.name for part in context.study.models if part.name not in baselines]
     found = [item for item in _items(context, models, subjects) if item.answer]
     return found or [item for item in _items(context, baselines, subjects) if item.answer]

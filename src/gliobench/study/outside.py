@@ -1,34 +1,27 @@
 """What a model's entry names outside the study file, by content: a path says nothing about what lies there now."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gliobench.study.config import PATH_KEYS, AnyModel
-from gliobench.tasks.prompt import Prompt, read_prompt_file
+from gliobench.study.config import PATH_KEYS
+from gliobench.study.kind import ModelPart
 
 # What `contents` says by content, and what others say so: `start`, `weights`, `answers`, `masks`; `python` decides
 # nothing.
 BY_CONTENT = frozenset({"checkpoint", "adapter", *PATH_KEYS})
 
 
-def contents(part: AnyModel) -> dict[str, Any]:
+def contents(part: ModelPart) -> dict[str, Any]:
     """The prompts that an entry asks in, its checkpoint and its adapter: name and SHA-256 of a folder, or the hub id.
 
     Raises PromptError and ModelError for what is not there or cannot be read.
     """
-    prompts = own_prompts(getattr(part, "prompts", None), getattr(part, "tasks", ()))
     checkpoint, adapter = getattr(part, "checkpoint", None), getattr(part, "adapter", None)
     return {
-        "prompts": {task: vars(prompt) for task, prompt in (prompts or {}).items()},
+        "prompts": {task: vars(prompt) for task, prompt in part.own_prompts.items()},
         "checkpoint": _checkpoint(checkpoint) if checkpoint else None,
         "adapter": _adapter(adapter) if adapter else None,
     }
-
-
-def own_prompts(path: Path | None, tasks: Sequence[str]) -> dict[str, Prompt] | None:
-    """A study's own prompts for the tasks, None where it has none. Raises PromptError."""
-    return {task: read_prompt_file(path, task) for task in tasks} if path else None
 
 
 def _checkpoint(source: str) -> str:

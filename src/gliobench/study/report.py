@@ -12,26 +12,19 @@ from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.integrity import DamagedError, left_in, read_stamp
-from gliobench.models.networks import NETWORKS
 from gliobench.scoring.errors import CompareError
 from gliobench.study.aggregate import aggregation_notes
-from gliobench.study.answer_parts import ReplayModel
-from gliobench.study.build import is_finetuned
-from gliobench.study.config import AnyModel, BaselineModel, shown_the_truth
 from gliobench.study.consistency import sampling
 from gliobench.study.context import Context, StageError, read_prepared, read_stage
 from gliobench.study.conventions import suspicions
-from gliobench.study.finetune import CHECKS, LOSSES
+from gliobench.study.finetune import CHECKS, CURVES, LOSSES
 from gliobench.study.folder import fingerprint
 from gliobench.study.gallery import gallery
 from gliobench.study.in_sample import FIGURES
-from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, ServerModel, habit, unvalidated
-from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, mask_model
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_slices, without_truth
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
-from gliobench.study.vision_parts import TRUTH, UNTRAINED_VISION, EncoderModel, SegmenterModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,9 +66,9 @@ def report(context: Context) -> Path:
             comparisons=_comparisons(context, scores),
             per_subject=scores.per_subject,
             votes=scores.votes,
-            baselines=frozenset(part.name for part in context.study.models if isinstance(part, BaselineModel)),
-            curves=_curves(context),
-            losses=_losses(context),
+            baselines=frozenset(part.name for part in context.study.models if part.trivial),
+            curves=_left_by_learning(context, CURVES),
+            losses=_left_by_learning(context, LOSSES),
             fitted=list(_fitted(context)),
             checks=_checks(context),
             consistency=read_consistency(context),
@@ -86,7 +79,7 @@ def report(context: Context) -> Path:
             provenance=_provenance(context),
             oracles=list(_oracles(context)),
             notes=list(_notes(context)),
-            marks=dict.fromkeys(_held(context), "held answers") | dict.fromkeys(_shown_the_tumour(context), "oracle"),
+            marks=_marks(context),
         )
         return write_report(contents, context.folder.report)
 
@@ -100,9 +93,9 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
     from gliobench.report.metrics import PRIMARY
     from gliobench.scoring.compare import compare_named
 
-    trivial = {part.name for part in context.study.models if isinstance(part, BaselineModel)}
-    untrained = {part.name for part in context.study.models if _cannot_know_anything(part)}
-    classical = {part.name for part in context.study.models if isinstance(part, ClassicalModel)}
+    trivial = {part.name for part in context.study.models if part.trivial}
+    untrained = {part.name for part in context.study.models if part.untrained}
+    classical = {part.name for part in context.study.models if part.classical}
     models = [part.name for part in context.study.models if part.name not in trivial | untrained]
     baselines = [part.name for part in context.study.models if part.name in trivial - {"empty"}]
     pairs = [*product(models, baselines), *product((name for name in models if name not in classical), classical)]
@@ -150,36 +143,15 @@ def _parts(context: Context) -> Iterator["Part"]:
         yield Part(name, len(grades), grades.count(LGG), grades.count(HGG))
 
 
-def _cannot_know_anything(part: AnyModel) -> bool:
-    """Whether a model is random weights alone; a probe learns even on random features."""
-    random = (UNTRAINED_CHECKPOINT, *UNTRAINED_VISION)
-    return isinstance(part, LanguageModel | SegmenterModel) and part.checkpoint in random and not is_finetuned(part)
-
-
-def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
-    learning = [
-        part for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel) or is_finetuned(part)
-    ]
-    curves = {}
-    for part in learning:
-        verb = "finetune" if is_finetuned(part) else "train"
-        for number in context.folds:
-            path = context.folder.network(part.name, number) / "curves.csv"
-            if path.is_file():
-                checked = context.check(path, f"{verb}-{part.name}-fold-{number}", verb)
-                curves[f"{part.name}, fold {number}"] = _read_curves(checked)
-    return curves
-
-
-def _losses(context: Context) -> Mapping[str, "pd.DataFrame"]:
-    """The loss of every step of fine-tunings, by model and fold; an earlier version's left none."""
-    losses = {}
-    for part, number in product(filter(is_finetuned, context.study.models), context.folds):
-        path = context.folder.network(part.name, number) / LOSSES
-        if path.is_file():
-            checked = context.check(path, f"finetune-{part.name}-fold-{number}", "finetune")
-            losses[f"{part.name}, fold {number}"] = _read_curves(checked)
-    return losses
+def _left_by_learning(context: Context, file: str) -> Mapping[str, "pd.DataFrame"]:
+    """A table that models left while they learnt, by model and fold, where it is there."""
+    tables = {}
+    for part, number in product(context.study.models, context.folds):
+        path = context.folder.network(part.name, number) / file
+        if part.verb and path.is_file():
+            checked = context.check(path, f"{part.verb}-{part.name}-fold-{number}", part.verb)
+            tables[f"{part.name}, fold {number}"] = _read_curves(checked)
+    return tables
 
 
 def _fitted(context: Context) -> Iterator["Fitted"]:
@@ -188,7 +160,7 @@ def _fitted(context: Context) -> Iterator["Fitted"]:
 
     for part, number in product(context.study.models, context.folds):
         path = context.folder.network(part.name, number) / FIGURES
-        if isinstance(part, NetworkModel) and part.weights is None and path.is_file():
+        if part.verb == "train" and path.is_file():
             left = read_stage(path, "train", "task", "figures")
             figures = {
                 name: {metric: (_number(one["value"]), one["n"]) for metric, one in found.items()}
@@ -215,7 +187,7 @@ def _checks(context: Context) -> dict[str, list[str]]:
     paths = {
         f"{part.name}, fold {number}": context.folder.network(part.name, number) / CHECKS
         for part in context.study.models
-        if is_finetuned(part)
+        if part.verb
         for number in context.folds
     }
     found = {name: read_stage(path, "finetune", "checks")["checks"] for name, path in paths.items() if path.exists()}
@@ -230,21 +202,14 @@ def _oracles(context: Context) -> Iterator[str]:
         yield "grid: every model sees a volume centred on the true tumour"
     if context.study.slices.select == "oracle":
         yield "slices: a slice-by-slice model is asked only about slices that hold tumour, found by the truth"
-    yield from _shown_the_tumour(context).values()
-
-
-def _shown_the_tumour(context: Context) -> dict[str, str]:
-    """By model that is shown where the true tumour is, in what way."""
-    shown = {}
     for part in context.study.models:
-        if shown_the_truth(context.study, part):
-            shown[part.name] = f"region: {part.name} looks where the true tumour is"
-        elif isinstance(part, SegmenterModel) and part.source == TRUTH:
-            place = "centre" if part.prompt == "point" else "box"
-            shown[part.name] = f"prompt: {part.name} is given the true tumour's {place} in every slice"
-        elif isinstance(part, EncoderModel) and part.select == "oracle":
-            shown[part.name] = f"slices: {part.name} sees only slices that hold tumour, found by the truth"
-    return shown
+        yield from part.oracles(context.study).values()
+
+
+def _marks(context: Context) -> dict[str, str]:
+    """What stands beside a model's name: that it is an oracle, or of what kind it is."""
+    oracles = {part.name: "oracle" for part in context.study.models if part.oracles(context.study)}
+    return {part.name: part.mark for part in context.study.models if part.mark} | oracles
 
 
 def _notes(context: Context) -> Iterator[str]:
@@ -257,32 +222,18 @@ def _notes(context: Context) -> Iterator[str]:
     elif len(context.folds) > 1:
         count = len(context.folds)
         yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
-    yield from filter(None, map(unvalidated, context.study.models))
     if _lacks_classical(context):
         yield "Grade networks stand here without the classical baseline that is hard to beat: add `kind: classical`."
     for part in context.study.models:
-        if by := mask_model(part):
-            yield f"{part.name} looks where {by} found the tumour, in everybody by a model that did not learn from him."
+        if part.masks_by:
+            where = f"{part.name} looks where {part.masks_by} found the tumour"
+            yield f"{where}, in every patient by a model that did not learn from this patient."
     yield from suspicions(context)
     yield from context.cohort_notes
     yield from without_slices(context)
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
-        if isinstance(part, SegmenterModel | EncoderModel):
-            yield _vision_note(part)
-        if isinstance(part, ReplayModel):
-            yield _held_note(part)
-        if not isinstance(part, LanguageModel | ServerModel):
-            continue
-        how = "greedy" if part.temperature == 0 else f"sampled at temperature {part.temperature:g}, seed {part.seed}"
-        source = part.checkpoint if isinstance(part, LanguageModel) else f"{part.model} at {part.base_url}"
-        view = part.view.to_view().identity
-        shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
-        shown += f", coordinates {view['coordinates']}" if "coordinates" in view else ""
-        shots = f", each after {part.shots} slices of training patients with their true answers" if part.shots else ""
-        modes = [f"; {task}: {mode}" for task, mode in getattr(part, "answer", {}).items() if mode != "free"]
-        yield f"{part.name}: {source}{shown}{shots}, decoding {how}{''.join(modes)}"
-        yield from habit(part)
+        yield from part.notes()
     yield from aggregation_notes(context)
     yield (
         "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
@@ -290,34 +241,11 @@ def _notes(context: Context) -> Iterator[str]:
     )
 
 
-def _vision_note(part: SegmenterModel | EncoderModel) -> str:
-    if isinstance(part, SegmenterModel):
-        place = "the truth" if part.source == TRUTH else f"the answers of {part.source}"
-        how = f"{part.modality} slices one by one, prompted with a {part.prompt} from {place}"
-        return f"{part.name}: {part.checkpoint}, {how}"
-    what = "slices that hold tumour" if part.select == "oracle" else "slices with brain"
-    return (
-        f"{part.name}: {part.checkpoint}, frozen, and a logistic regression; 1 in {part.every} {part.plane} {what}, "
-        f"{', '.join(part.channels)} as red, green, blue; pool: {part.pool}"
-    )
-
-
-def _held(context: Context) -> list[str]:
-    return [part.name for part in context.study.models if isinstance(part, ReplayModel)]
-
-
-def _held_note(part: ReplayModel) -> str:
-    if part.masks is not None:
-        return f"{part.name}: held masks from {part.masks.name}, made elsewhere; nobody was asked in this study"
-    drawn = f", {part.sampling}" if part.sampling else ""
-    return f"{part.name}: held answers from {part.source.name}, given elsewhere{drawn}; nobody was asked in this study"
-
-
 def _lacks_classical(context: Context) -> bool:
     """Whether grade networks are compared with no classical baseline."""
-    networks = [part.network for part in context.study.models if isinstance(part, NetworkModel)]
-    graded = "grade" in context.study.tasks and any(NETWORKS[name].task == "grade" for name in networks)
-    return graded and not any(isinstance(part, ClassicalModel) for part in context.study.models)
+    models = context.study.models
+    wanted = "grade" in context.study.tasks and any(part.wants_classical for part in models)
+    return wanted and not any(part.classical for part in models)
 
 
 def _provenance(context: Context) -> dict[str, str]:

@@ -6,8 +6,7 @@ from pathlib import Path
 from gliobench.study.context import Context
 from gliobench.study.finetune import check_engines, finetune
 from gliobench.study.lacking import lacking, refuse
-from gliobench.study.network_parts import NetworkModel, NnUNetModel, mask_model
-from gliobench.study.plan.missing import not_on_this_machine, quantisation_lacking
+from gliobench.study.plan.missing import machine_lacking, not_on_this_machine
 from gliobench.study.predict import predict, refuse_unfit
 from gliobench.study.prepare import prepare
 from gliobench.study.report import report
@@ -21,8 +20,8 @@ def learn(context: Context, names: Collection[str] | None = None) -> None:
 
     Those that look where another model found the tumour come last, when that model has answered.
     """
-    networks = [part for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel)]
-    wait = {part.name: by for part in networks if (by := mask_model(part))}
+    networks = [part for part in context.study.models if part.trains]
+    wait = {part.name: part.masks_by for part in networks if part.masks_by}
     wanted = [part.name for part in networks] if names is None else list(names)
     train(context, [name for name in wanted if name not in wait])
     if later := [name for name in wanted if name in wait]:
@@ -44,7 +43,7 @@ STAGES: dict[str, Callable[[Context], object]] = {
 def run_stages(context: Context) -> Path:
     """Do every stage that is not done yet; returns the path of the report."""
     check_engines(context)
-    refuse([*lacking(context.study, context.cohort), *not_on_this_machine(context), *quantisation_lacking(context)])
+    refuse([*lacking(context.study, context.cohort), *not_on_this_machine(context), *machine_lacking(context)])
     for name, stage in STAGES.items():
         stage(context)
         if name == "split":

@@ -9,17 +9,20 @@ from collections.abc import Mapping
 
 from gliobench.grid.crop import crop_around, with_mask
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.study.context import Context, StageError
+from gliobench.study.context import Context, Round, StageError
+from gliobench.study.kind import ModelPart
 from gliobench.study.masks import predicted_masks
-from gliobench.study.network_parts import ClassicalModel, NetworkModel, mask_model
+
+Crop = tuple[int, int, int]
 
 
-def shown(context: Context, part: ClassicalModel | NetworkModel) -> Mapping[str, PreparedSubject]:
-    """The patients of the study's rounds by id, as `part` sees them.
+def shown(context: Context, part: ModelPart, crop: Crop | None = None) -> Mapping[str, PreparedSubject]:
+    """The patients of the study's rounds by id, as `part` sees them: whole, or with the mask of `masks_by` or cropped.
 
-    Raises StageError where the mask of one is missing.
+    `crop`: (D, H, W) voxels around the tumour, the true one where nobody's masks are looked at. Raises StageError where
+    the mask of one is missing.
     """
-    by, crop = mask_model(part), part.crop if isinstance(part, NetworkModel) else None
+    by = part.masks_by
     if by is None and crop is None:
         return context.subjects
     subjects = {
@@ -32,7 +35,7 @@ def shown(context: Context, part: ClassicalModel | NetworkModel) -> Mapping[str,
     if bare := sorted(subjects.keys() - masks.keys()):
         raise StageError(_without_mask(part.name, by, bare))
     if crop is not None:
-        return {id: crop_around(subject, masks[id], crop.shape) for id, subject in subjects.items()}
+        return {id: crop_around(subject, masks[id], crop) for id, subject in subjects.items()}
     return {id: with_mask(subject, masks[id]) for id, subject in subjects.items()}
 
 
@@ -44,3 +47,11 @@ def _without_mask(name: str, by: str | None, bare: list[str]) -> str:
         f"{name}: {by} has given no mask of {who} that it did not learn from. With `tasks: [mask, …]` and "
         "`split: {scheme: cross-validation}`, all folds, every patient is given one"
     )
+
+
+def learners(
+    subjects: Mapping[str, PreparedSubject], round: Round
+) -> tuple[list[PreparedSubject], list[PreparedSubject]]:
+    """The training patients of a round, and those who decide."""
+    train = [subjects[id] for id in round.learn if id not in round.validation]
+    return train, [subjects[id] for id in round.validation]

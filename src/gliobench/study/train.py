@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from gliobench.cohort.patients import scans_of
@@ -14,8 +15,8 @@ from gliobench.models.trained import DESCRIPTION, WEIGHTS, read_description
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
 from gliobench.study.in_sample import FIGURES, write_figures
-from gliobench.study.network_parts import NetworkModel, NnUNetModel, train_settings
-from gliobench.study.nnunet import train_nnunet
+from gliobench.study.kind import Learning
+from gliobench.study.network_parts import NetworkModel, train_settings
 from gliobench.study.questions import can_be_asked
 from gliobench.study.shown import shown
 from gliobench.training.settings import TrainSettings, recorded
@@ -25,21 +26,30 @@ SWEEP, CURVES = "sweep.json", "curves.csv"
 
 def train(context: Context, names: Collection[str] | None = None) -> None:
     """Train the networks of the study, or only those named. Goes on where an interrupted training stopped."""
-    networks = [part for part in context.study.models if isinstance(part, NetworkModel | NnUNetModel)]
+    networks = [part for part in context.study.models if part.trains]
     if unknown := sorted(set(names or ()) - {part.name for part in networks}):
         known = ", ".join(part.name for part in networks) or "none"
         raise StageError(f"no network of the study is named {', '.join(unknown)}; it has {known}")
     chosen = [part for part in networks if names is None or part.name in names]
     for part in chosen:
-        for fault in (start_fault(part, fold) for fold in context.folds.values() if isinstance(part, NetworkModel)):
+        for fault in (part.start_fault(fold) for fold in context.folds.values()):
             if fault is not None:
                 raise StageError(f"{part.name}: {fault}")
     for part in chosen:
         for number, fold in context.folds.items():
-            if isinstance(part, NnUNetModel):
-                train_nnunet(context, part, number, fold)
-            elif part.weights is None:
-                _train(context, part, number, fold)
+            part.learn(context, number, fold)
+
+
+def network_learning(context: Context, part: NetworkModel) -> list[Learning]:
+    """The stages in which a network learns, one a fold."""
+    return [
+        Learning(
+            f"train-{part.name}-fold-{number}",
+            training_inputs(context, part, fold),
+            partial(trained_files, context.folder.network(part.name, number)),
+        )
+        for number, fold in context.folds.items()
+    ]
 
 
 def trained_files(out: Path) -> list[Path]:
@@ -66,7 +76,7 @@ def _inputs(context: Context, part: NetworkModel, fold: Fold, settings: Sequence
     )
 
 
-def _train(context: Context, part: NetworkModel, number: int, fold: Fold) -> None:
+def train_network(context: Context, part: NetworkModel, number: int, fold: Fold) -> None:
     """Train a fold's network; where the study sweeps, one for each choice, and keep the best on validation."""
     name, settings = f"{part.name}-fold-{number}", train_settings(part)
     out = context.folder.network(part.name, number)
@@ -171,6 +181,6 @@ def known_validation(part: NetworkModel, fold: Fold) -> str | None:
 def _patients(context: Context, part: NetworkModel, fold: Fold) -> Iterator[list[PreparedSubject]]:
     """Training and validation patients of a fold that have a truth for the network's task."""
     task = NETWORKS[part.network].task
-    subjects = shown(context, part)
+    subjects = shown(context, part, part.crop.shape if part.crop else None)
     for ids in (fold.train, fold.validation):
         yield [subject for subject in (subjects[id] for id in ids) if can_be_asked(subject, task)]

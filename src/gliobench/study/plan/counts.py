@@ -11,10 +11,9 @@ from gliobench.cohort.subject import HGG, LGG, Cohort, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.splits import Fold, Patients, Split, SplitError
 from gliobench.grid.store import StoreError
-from gliobench.study.answer_parts import ReplayModel, samples
 from gliobench.study.config import SplitPart, Study
 from gliobench.study.context import Context, Round, StageError, read_stage, rounds_of
-from gliobench.study.language_parts import LanguageModel, ServerModel, learns_aggregate
+from gliobench.study.kind import ModelPart
 from gliobench.study.plan.amounts import Basis, Missing
 from gliobench.study.questions import asked_slices, can_be_asked
 from gliobench.study.split import (
@@ -23,7 +22,6 @@ from gliobench.study.split import (
     refuse_missing_class,
     split_patients,
 )
-from gliobench.study.vision_parts import SegmenterModel
 
 NO_COHORT = Path()  # stands where neither the study nor the command names one
 ASSUMED_PATIENTS, ASSUMED_HGG = 365, 0.794  # the reference study's patients; BraTS 2020 has 293 HGG of 369
@@ -209,7 +207,7 @@ def _slices(
         return {plane: {id: float(len(one)) for id, one in found.items()} for plane, found in exact.items()}, "counted"
     preset = "all brain" if part.select == "brain" else context.study.grid.preset
     numbers = {plane: assumed_slices(context.study, preset, plane, part.every, part.trim) for plane in part.planes}
-    if any(isinstance(model, LanguageModel | ServerModel | SegmenterModel) for model in context.study.models):
+    if any(model.asked_by_slice for model in context.study.models):
         shown = ", ".join(f"{plane} {number:.1f}" for plane, number in numbers.items())
         said.append(f"Slices a patient, as of real BraTS patients on the grid `{context.study.grid.preset}`: {shown}.")
     return {plane: dict.fromkeys(ids, number) for plane, number in numbers.items()}, "estimate"
@@ -227,33 +225,31 @@ def first_folds(counts: Counts) -> list[Fold]:
     return [next(iter(round.folds.values())) for round in counts.rounds]
 
 
-def asked_ids(counts: Counts, model: LanguageModel | ServerModel | ReplayModel, task: str) -> set[str]:
+def asked_ids(counts: Counts, model: ModelPart, task: str) -> set[str]:
     """The patients about whose slices a model is asked: those tested, and for a grade those who teach how to gather."""
     ids = set(counts.tested)
-    if task == "grade" and learns_aggregate(model):
+    if task == "grade" and model.learns_aggregate:
         ids |= {id for round in counts.rounds for id in round.validation}
     return {id for id in ids if task in counts.patients[id].asked}
 
 
-def questions_by_place(
-    counts: Counts, model: LanguageModel | ServerModel | ReplayModel, study: Study
-) -> dict[tuple[Plane, str], float]:
+def questions_by_place(counts: Counts, model: ModelPart, study: Study) -> dict[tuple[Plane, str], float]:
     """How many questions a language model is asked, by plane and task, repeats and validation patients among them."""
     asked: dict[tuple[Plane, str], float] = {
         (plane, task): sum(by.get(id, 0) for id in asked_ids(counts, model, task))
         for plane, by in counts.slices.items()
         for task in study.tasks
-        if task in model.tasks
+        if task in model.spoken_tasks
     }
     again, first = study.consistency, study.slices.planes[0]
-    if again is not None and (first, again.task) in asked and samples(model, again.task):
+    if again is not None and (first, again.task) in asked and model.samples(again.task):
         slices = counts.slices[first]
         places = [id for id in counts.tested if slices.get(id, 0) and again.task in counts.patients[id].asked]
         asked[first, again.task] += (again.repeats - 1) * min(again.subjects, len(places))
     return asked
 
 
-def images_count(counts: Counts, model: LanguageModel | ServerModel) -> float:
+def images_count(counts: Counts, model: ModelPart) -> float:
     """How many slices are shown, each once."""
-    shown = {id for task in model.tasks for id in asked_ids(counts, model, task)}
+    shown = {id for task in model.spoken_tasks for id in asked_ids(counts, model, task)}
     return sum(by.get(id, 0) for by in counts.slices.values() for id in shown)

@@ -25,6 +25,8 @@ BATCH = 16  # where a study leaves it to memory
 SERVER_SECONDS = 2.0  # an answer
 GIB = 2**30
 
+Place = tuple[Plane, str]  # plane and task
+
 
 @dataclass(frozen=True)
 class Question:
@@ -43,12 +45,25 @@ class Earlier:
     tokens: float
 
 
-def ask_step(
-    context: Context, part: LanguageModel | ServerModel, counts: Counts, here: Hardware, there: Hardware
-) -> Step:
-    """The stage `predict` of one language model."""
+def served_step(context: Context, part: ServerModel, counts: Counts) -> Step:
+    """The stage `predict` of one language model on a server."""
+    step, asked, _, earlier, tokens_in, out = _asking(context, part, counts, None)
+    return _served(step, part, asked, earlier, tokens_in, out)
+
+
+def ask_step(context: Context, part: LanguageModel, counts: Counts, here: Hardware, there: Hardware) -> Step:
+    """The stage `predict` of one language model in this process."""
+    folder = checkpoint_here(context, part.checkpoint, part.revision)
+    step, asked, each, earlier, *_ = _asking(context, part, counts, folder)
+    return _in_process(step, part, weights_of(part.checkpoint, folder), asked, each, earlier, here, there)
+
+
+def _asking(
+    context: Context, part: LanguageModel | ServerModel, counts: Counts, folder: Path | None
+) -> tuple[Step, dict[Place, float], dict[Place, Question], dict[str, Earlier], float, float]:
+    """The step as far as it is alike for all, questions by place, what each takes, earlier answers, and the tokens in
+    and out."""
     asked = questions_by_place(counts, part, context.study)
-    folder = checkpoint_files(context, part)
     each, tokens = _each(context, part, list(asked), folder)
     earlier = _earlier(context, part.name)
     basis = worst(counts.basis, counts.slices_basis)
@@ -68,22 +83,13 @@ def ask_step(
         image_tokens_in=Amount(image, worst(basis, tokens)),
         tokens_out=Amount(out, worst(basis, "measured" if said else "estimate")),
     )
-    if isinstance(part, ServerModel):
-        return _served(step, part, asked, earlier, text + image, out)
-    return _in_process(step, part, weights_of(part.checkpoint, folder), asked, each, earlier, here, there)
-
-
-def checkpoint_files(context: Context, part: LanguageModel | ServerModel) -> Path | None:
-    """Where a model's checkpoint lies here; None where it does not, and of a model on a server."""
-    if isinstance(part, ServerModel):
-        return None
-    return checkpoint_here(context, part.checkpoint, part.revision)
+    return step, asked, each, earlier, text + image, out
 
 
 def _each(
     context: Context, part: LanguageModel | ServerModel, places: list[tuple[Plane, str]], folder: Path | None
 ) -> tuple[dict[tuple[Plane, str], Question], Basis]:
-    name = part.model if isinstance(part, ServerModel) else part.checkpoint
+    name = part.known_as
     family = family_of(name)
     found: dict[tuple[Plane, str], Question] = {}
     basis: Basis = "estimate" if folder is None else "counted"
@@ -91,21 +97,16 @@ def _each(
         depth_height_width = context.study.grid.shape
         rows, columns = (size for axis, size in enumerate(depth_height_width) if axis != INDEX_AXIS[plane])
         prompt = _prompt(part, task)
-        shown = part.view.to_view().shown_frame(SliceFrame(plane, 0, (rows, columns), (1.0, 1.0)))
+        shown = part.picture.shown_frame(SliceFrame(plane, 0, (rows, columns), (1.0, 1.0)))
         words, (rows, columns) = prompt.about(shown), shown.shape
         told = prompt_tokens(folder, words, (rows, columns)) if folder else None
         if told is None or part.shots or part.view.name in ("mosaic", "montage"):
             basis = "estimate"  # one plain slice was tokenised
         text = told[0] if told else len(words) / family.letters + TEMPLATE_TOKENS
         image = told[1] if told and not family.beside else family.image_tokens(rows, columns)
-        written = 0 if answers_by_choice(part, task) else part.max_new_tokens or prompt.max_new_tokens
+        written = 0 if part.by_choice(task) else part.max_new_tokens or prompt.max_new_tokens
         found[plane, task] = Question(text * (1 + part.shots), image * (1 + part.shots), written)
     return found, basis
-
-
-def answers_by_choice(part: LanguageModel | ServerModel, task: str) -> bool:
-    """Whether nothing is written: the answer is read off the probabilities of a few."""
-    return isinstance(part, LanguageModel) and part.answer.get(task) == "choice"
 
 
 def _prompt(part: LanguageModel | ServerModel, task: str) -> Prompt:
@@ -208,7 +209,7 @@ def finetune_step(context: Context, part: LanguageModel, counts: Counts, here: H
         for fold in of_kind
     ]
     step = Step("finetune", part.name, Amount(learners, counts.basis), questions=Amount(sum(seen), "estimate"))
-    folder = checkpoint_files(context, part)
+    folder = checkpoint_here(context, part.checkpoint, part.revision)
     weights = weights_of(part.checkpoint, folder)
     if weights is None:
         return step

@@ -9,7 +9,6 @@ from gliobench.study.plan.amounts import Amount, Basis, Files, Missing, ModelPla
 from gliobench.study.plan.counts import NO_COHORT, count
 from gliobench.study.plan.ground import GIB, Ground, gib
 from gliobench.study.plan.hardware import GPUS, this_machine
-from gliobench.study.plan.kinds import plan_model
 
 PREPARE_SECONDS, SCORE_SECONDS, REPORT_SECONDS = 0.2, 0.1, 30.0  # a patient; a patient and model; docs/results
 RECORD_BYTES = 800  # an answer's line, without its text
@@ -24,7 +23,7 @@ def make_plan(context: Context, *, patients: int | None = None, there: str = "a1
     lacks = lacking(context.study, None if context.cohort == NO_COHORT else context.cohort)
     refuse(lack for lack in lacks if not lack.absent)
     ground = Ground(context, count(context, patients), this_machine(), GPUS[there])
-    models = [plan_model(ground, part) for part in context.study.models]
+    models = [part.plan(ground) for part in context.study.models]
     steps = (_prepare(ground), *(step for model in models for step in model.steps), *_after(ground))
     files = tuple(_files(ground, models))
     own = [one for model in models for one in model.missing]

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from gliobench.models.checkpoint_files import checkpoint_fault, quantised_by
 from gliobench.models.quantised import quantisation_fault, quantised_fault
 from gliobench.study.context import Context
-from gliobench.study.lacking import Lack, checkpoint_use
+from gliobench.study.kind import ModelPart
+from gliobench.study.lacking import Lack
 from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.network_parts import NetworkModel
 from gliobench.study.plan.amounts import Amount, Missing
@@ -49,30 +50,28 @@ def not_on_this_machine(context: Context) -> Iterator[Lack]:
     """Checkpoints that are not on this machine and cannot be fetched, of models that are still to be asked."""
     known: dict[tuple[str, str | None], str] = {}  # looked up once, however many entries ask it
     for number, part in enumerate(context.study.models):
-        if not isinstance(part, LanguageModel | VisionModel) or is_made_here(part.checkpoint):
+        source = part.checkpoint_source
+        if source is None or is_made_here(source[0]) or _is_asked(context, part):
             continue
-        asked = all(path.exists() for path in context.folder.question_lists(part.name))
-        if asked or not is_hub_id(part.checkpoint) or checkpoint_here(context, part.checkpoint, part.revision):
+        if not is_hub_id(source[0]) or checkpoint_here(context, *source):
             continue
-        source = (part.checkpoint, part.revision)
         if source not in known:
             known[source] = _on_the_hub(*source)
         if known[source] != FETCHED:
             place = context.study.place("models", number, "checkpoint")
-            yield Lack(place, f"{part.checkpoint} (a model) is not on this machine; {known[source]}", absent=True)
+            yield Lack(place, f"{source[0]} (a model) is not on this machine; {known[source]}", absent=True)
 
 
-def quantisation_lacking(context: Context) -> Iterator[Lack]:
-    """What 4 and 8 bits need, of models that are still to be asked."""
+def machine_lacking(context: Context) -> Iterator[Lack]:
+    """What models that are still to be asked cannot do on this machine, such as 4 bits without a GPU."""
     for number, part in enumerate(context.study.models):
-        if not isinstance(part, LanguageModel) or all(
-            path.exists() for path in context.folder.question_lists(part.name)
-        ):
-            continue
-        folder = checkpoint_here(context, part.checkpoint, part.revision)
-        key = "quantisation" if part.quantisation else "checkpoint"
-        if fault := _quantisation_fault(part, folder):
-            yield Lack(context.study.place("models", number, key), fault, absent=True)
+        if not _is_asked(context, part):
+            for key, fault in part.machine_faults(context):
+                yield Lack(context.study.place("models", number, key), fault, absent=True)
+
+
+def _is_asked(context: Context, part: ModelPart) -> bool:
+    return all(path.exists() for path in context.folder.question_lists(part.name))
 
 
 def checkpoint_missing(part: LanguageModel | VisionModel, folder: Path | None) -> Iterator[Missing]:
@@ -82,7 +81,7 @@ def checkpoint_missing(part: LanguageModel | VisionModel, folder: Path | None) -
     if folder is None:
         why = _on_the_hub(part.checkpoint, part.revision)
         yield Missing(part.name, f"checkpoint: {part.checkpoint} is not on this machine; {why}")
-    elif fault := checkpoint_fault(folder, checkpoint_use(part)):
+    elif fault := checkpoint_fault(folder, part.checkpoint_use):
         yield Missing(part.name, f"checkpoint: {fault}")
 
 
@@ -105,11 +104,12 @@ def _on_the_hub(checkpoint: str, revision: str | None) -> str:
 
 def quantisation_missing(part: LanguageModel, folder: Path | None) -> Iterator[Missing]:
     """What 4 and 8 bits need: those that the study asks for, and those of a checkpoint that was quantised before."""
-    if fault := _quantisation_fault(part, folder):
+    if fault := quantisation_fault_of(part, folder):
         yield Missing(part.name, f"quantisation: {fault}")
 
 
-def _quantisation_fault(part: LanguageModel, folder: Path | None) -> str | None:
+def quantisation_fault_of(part: LanguageModel, folder: Path | None) -> str | None:
+    """Why a model cannot be quantised here, or its checkpoint not be used, which was quantised before."""
     if part.quantisation is not None:
         return f"{part.quantisation} cannot be used here: {fault}" if (fault := quantisation_fault()) else None
     if folder is None or checkpoint_fault(folder, "language") or (method := quantised_by(folder)) is None:

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from gliobench.cohort.patients import scans_of
 from gliobench.models.finetuned import learnt_from
 from gliobench.models.unsloth import unsloth_fault
-from gliobench.study.build import is_left_to_unsloth
-from gliobench.study.language_parts import LanguageModel, ServerModel, habit, unvalidated
+from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.plan.amounts import Files, Missing, ModelPlan, Step
 from gliobench.study.plan.counts import first_folds
-from gliobench.study.plan.families import weights_of
+from gliobench.study.plan.families import checkpoint_here, weights_of
 from gliobench.study.plan.ground import Ground, gib
-from gliobench.study.plan.language import ask_step, checkpoint_files, finetune_step, taught_tasks
+from gliobench.study.plan.language import ask_step, finetune_step, served_step, taught_tasks
 from gliobench.study.plan.missing import (
     checkpoint_missing,
     gpu_missing,
@@ -24,8 +23,8 @@ CURE = "a smaller batch_size, quantisation: 4bit or device_map: auto"
 
 def plan_server(ground: Ground, part: ServerModel) -> ModelPlan:
     """What a language model on a server takes."""
-    step = ask_step(ground.context, part, ground.counts, ground.here, ground.there)
-    return ModelPlan((step,), missing=tuple(server_missing(part)), said=habit(part))
+    step = served_step(ground.context, part, ground.counts)
+    return ModelPlan((step,), missing=tuple(server_missing(part)), said=part.remarks())
 
 
 def plan_language(ground: Ground, part: LanguageModel) -> ModelPlan:
@@ -34,24 +33,27 @@ def plan_language(ground: Ground, part: LanguageModel) -> ModelPlan:
     learning = (finetune_step(*frame),) if part.finetune is not None else ()
     asking = ask_step(*frame)
     missing = tuple(_missing(ground, part, asking))
-    said = tuple(sentence for sentence in (*habit(part), unvalidated(part)) if sentence)
+    said = tuple(sentence for sentence in (*part.remarks(), part.unvalidated) if sentence)
     return ModelPlan((*learning, asking), tuple(_files(ground, part)), missing, said=said)
 
 
 def _missing(ground: Ground, part: LanguageModel, asking: Step) -> Iterator[Missing]:
-    yield from checkpoint_missing(part, checkpoint_files(ground.context, part))
-    yield from quantisation_missing(part, checkpoint_files(ground.context, part))
+    yield from checkpoint_missing(part, checkpoint_here(ground.context, part.checkpoint, part.revision))
+    yield from quantisation_missing(part, checkpoint_here(ground.context, part.checkpoint, part.revision))
     if part.finetune is not None:
         tasks = taught_tasks(ground.context, part)
         yield from ground.untaught(part.name, first_folds(ground.counts), lambda one: one.teaches_about_slices(tasks))
         if seen := scans_of(ground.counts.whose(ground.counts.tested), learnt_from(part.checkpoint)):
             yield Missing(part.name, f"finetune: {part.checkpoint} has learnt from {len(seen)} patients to be tested")
     yield from gpu_missing(part.name, asking.gpu_memory_gib, ground.here, CURE)
-    if is_left_to_unsloth(ground.context, part) and (fault := unsloth_fault()):
+    if part.is_left(ground.context) and (fault := unsloth_fault()):
         yield Missing(part.name, f"finetune: engine unsloth cannot be used here: {fault}; docs/finetuning.md")
 
 
 def _files(ground: Ground, part: LanguageModel) -> Iterator[Files]:
-    if checkpoint_files(ground.context, part) is None and (weights := weights_of(part.checkpoint, None)) is not None:
+    if (
+        checkpoint_here(ground.context, part.checkpoint, part.revision) is None
+        and (weights := weights_of(part.checkpoint, None)) is not None
+    ):
         stored = gib(weights.parameters * weights.stored_bytes)
         yield Files(f"checkpoint {part.checkpoint}", "where checkpoints are kept", stored)

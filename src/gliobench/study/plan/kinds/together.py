@@ -1,18 +1,14 @@
 """Grade models that answer together: in a run each member is built and asked once more."""
 
-from collections.abc import Callable
-
-from gliobench.models.networks import NETWORKS
-from gliobench.study.config import AnyModel
-from gliobench.study.network_parts import ClassicalModel, NetworkModel, TogetherModel
+from gliobench.study.network_parts import TogetherModel
 from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step
 from gliobench.study.plan.ground import Ground, total
 
 
-def plan_together(ground: Ground, part: TogetherModel, plan: Callable[[Ground, AnyModel], ModelPlan]) -> ModelPlan:
-    """What models that answer together take: nothing is learnt, and every member answers again. `plan`: of a member."""
-    members = [one for one in ground.context.study.models if one.name in part.of]
-    again = [step for one in members for step in plan(ground, one).steps if step.stage == "predict"]
+def plan_together(ground: Ground, part: TogetherModel) -> ModelPlan:
+    """What models that answer together take: nothing is learnt, and every member answers again."""
+    members = part.members(ground.context.study)
+    again = [step for one in members for step in one.plan(ground).steps if step.stage == "predict"]
     seconds = 3600 * sum(step.hours_here.value for step in again if step.hours_here)
     step = Step(
         "predict",
@@ -23,13 +19,7 @@ def plan_together(ground: Ground, part: TogetherModel, plan: Callable[[Ground, A
         hours_here=ground.stamped(f"predict-{part.name}", seconds),
         hours_there=total(step.hours_there for step in again),
     )
-    unfit = [one for one in members if not _says_grades(one)]
+    unfit = [one for one in members if not one.calibrated]
     problems = (Missing(part.name, f"{one.name} gives no calibrated probability of a grade") for one in unfit)
     said = f"{part.name}: each of {', '.join(part.of)} is asked again, and all are in memory at once."
     return ModelPlan((step,), missing=tuple(problems), said=(said,))
-
-
-def _says_grades(part: AnyModel) -> bool:
-    if isinstance(part, NetworkModel):
-        return part.network in NETWORKS and NETWORKS[part.network].task == "grade"
-    return isinstance(part, ClassicalModel)

@@ -14,33 +14,35 @@ DESCRIBED_SECONDS = 1.6e-6  # a voxel of a patient, for the classical baseline; 
 FIT_SECONDS = 3.0  # of its three designs, calibration included, in a round
 
 
-def plan_trivial(ground: Ground, part: BaselineModel | ClassicalModel) -> ModelPlan:
-    """What a baseline or the classical grade baseline takes."""
-    own = ("grade",) if isinstance(part, ClassicalModel) else WHOLE_PATIENT.get(part.name, ())
-    sliced = SLICE_BY_SLICE.get(part.name, ()) if isinstance(part, BaselineModel) else ()
+def plan_baseline(ground: Ground, part: BaselineModel) -> ModelPlan:
+    """What a trivial baseline takes."""
+    own, sliced = WHOLE_PATIENT.get(part.name, ()), SLICE_BY_SLICE.get(part.name, ())
     counts, tasks = ground.counts, ground.context.study.tasks
     questions, basis = float(sum(len(ground.tested_on(task)) for task in tasks if task in own)), counts.basis
     for task in tasks:
         if task in sliced:
             basis = worst(counts.basis, counts.slices_basis)
             questions += sum(by.get(id, 0) for by in counts.slices.values() for id in ground.tested_on(task))
-    seconds = _classical_seconds(ground) if isinstance(part, ClassicalModel) else QUESTION_SECONDS * questions
-    step = Step(
-        "predict",
-        part.name,
-        ground.tested,
-        questions=Amount(questions, basis),
-        hours_here=ground.stamped(f"predict-{part.name}", seconds),
-    )
+    step = _predict(ground, part.name, Amount(questions, basis), QUESTION_SECONDS * questions)
     masks = len(counts.tested) * voxels(ground) / 8 if "mask" in own and "mask" in tasks else 0.0
     return ModelPlan((step,), missing=tuple(_missing(ground, part)), mask_bytes=masks)
 
 
-def _missing(ground: Ground, part: BaselineModel | ClassicalModel) -> Iterator[Missing]:
+def plan_classical(ground: Ground, part: ClassicalModel) -> ModelPlan:
+    """What the classical grade baseline takes."""
+    graded = len(ground.tested_on("grade")) if "grade" in ground.context.study.tasks else 0
+    step = _predict(ground, part.name, Amount(graded, ground.counts.basis), _classical_seconds(ground))
+    return ModelPlan((step,), missing=tuple(ground.ungraded(part.name, each=1)))
+
+
+def _predict(ground: Ground, name: str, questions: Amount, seconds: float) -> Step:
+    hours_here = ground.stamped(f"predict-{name}", seconds)
+    return Step("predict", name, ground.tested, questions=questions, hours_here=hours_here)
+
+
+def _missing(ground: Ground, part: BaselineModel) -> Iterator[Missing]:
     """The majority needs nobody, an empty mask and the image's centre neither."""
-    if isinstance(part, ClassicalModel):
-        yield from ground.ungraded(part.name, each=1)
-    elif part.name in ("flair-blob", "mean-box") and not all(
+    if part.name in ("flair-blob", "mean-box") and not all(
         any(ground.counts.patients[id].mask for id in round.learn) for round in ground.counts.rounds
     ):
         yield Missing(part.name, "no training patient has a mask: take the entry out")

@@ -1,0 +1,240 @@
+"""What a kind of model is to a study: all that its stages ask of an entry, whatever kind it is.
+
+A kind is a class: its entry in a study file, and its knowledge in methods. Stages, plan and report know this class
+alone.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from gliobench.models.checkpoint_files import Use
+from gliobench.study.part import Name, Part
+
+if TYPE_CHECKING:
+    from gliobench.grid.frame import Plane
+    from gliobench.grid.splits import Fold
+    from gliobench.models.prediction import Model, Question
+    from gliobench.models.views.view import View
+    from gliobench.study.config import Study
+    from gliobench.study.context import Context, Outputs, Round
+    from gliobench.study.language_parts import LanguageModel
+    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.ground import Ground
+    from gliobench.tasks.prompt import Prompt
+
+Verb = Literal["train", "finetune"]
+Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
+
+
+@dataclass(frozen=True)
+class Learning:
+    """A stage in which a model learns: its name, the fingerprint of what it learns from, and what it leaves."""
+
+    stage: str
+    inputs: str
+    files: "Outputs"
+
+
+class ModelPart(Part, ABC):
+    """One model of a study.
+
+    `OPERATION`: keys that decide how it is run, not what it answers. A kind has to say what of the truth its input is
+    made with (`oracles`), how it is built (`build`) and what it takes (`plan`); all else has a default: a model that is
+    built once a round, learns in no stage of its own, and answers about whole patients.
+    """
+
+    OPERATION: ClassVar[frozenset[str]] = frozenset()
+    trains: ClassVar[bool] = False  # by `train`, unless it comes trained
+    trivial: ClassVar[bool] = False  # a baseline that knows nothing of the patient's images beyond brightness
+    classical: ClassVar[bool] = False  # the baseline that grade networks have to beat
+    mark: ClassVar[str] = ""  # beside its name in tables
+
+    kind: str
+    name: Name
+
+    # What has to be true of the study.
+
+    def check(self, study: "Study") -> None:
+        """Raise ValueError, which names the entry, where it does not fit the rest of the study."""
+
+    @abstractmethod
+    def oracles(self, study: "Study") -> Mapping[str, str]:
+        """What of the truth its input is made with, beside what all are given: by the word for it in records, a
+        sentence. Empty: nothing."""
+
+    # How it is built and asked.
+
+    @abstractmethod
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        """The model, ready to answer about the round's patients and slices of `plane`."""
+
+    @property
+    def built_each_round(self) -> bool:
+        """Whether it is built anew for each round and plane, because it learns from the round's patients."""
+        return True
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The models of the study whose answers its input is made from."""
+        return () if self.masks_by is None else (self.masks_by,)
+
+    @property
+    def masks_by(self) -> str | None:
+        """The model of the study whose masks say where it looks."""
+        return None
+
+    def members(self, study: "Study") -> Sequence["ModelPart"]:
+        """The entries that answer together in it."""
+        return ()
+
+    def content(self, context: "Context") -> Mapping[str, Any]:
+        """What decides its answers beside its entry, for the fingerprint of `predict`."""
+        return {}
+
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences to say before it is asked."""
+        return ()
+
+    @property
+    def held(self) -> bool:
+        """Whether its answers were given elsewhere, so that they are held against the questions before any work."""
+        return False
+
+    def read_held(self) -> None:
+        """Read all of its held answers; raises for what cannot be used."""
+
+    def fit(self, context: "Context", questions: Sequence["Question"]) -> Iterator[str]:
+        """Sentences on how its answers fit the questions; raises where they do not."""
+        return iter(())
+
+    # What it learns from, and when.
+
+    @property
+    def verb(self) -> Verb | None:
+        """The command with which it learns in stages of its own, before it is asked."""
+        return None
+
+    def learning(self, context: "Context") -> list[Learning]:
+        """The stages in which it learns, one a fold."""
+        return []
+
+    def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:
+        """Learn from a fold. `alone`: this process does nothing else."""
+
+    @property
+    def finetuned(self) -> "LanguageModel | None":
+        """Itself, where it is a language model that is fine-tuned here."""
+        return None
+
+    @property
+    def engine(self) -> str | None:
+        """Whose code it is fine-tuned with."""
+        return None
+
+    def is_left(self, context: "Context") -> bool:
+        """Whether it has still to learn in a process of its own, by a command of its own."""
+        return False
+
+    def start_fault(self, fold: "Fold") -> str | None:
+        """Why it cannot begin to learn from a fold."""
+        return None
+
+    def trained(self, context: "Context") -> list[str]:
+        """Fingerprints of what it answers with."""
+        return [one.inputs for one in self.learning(context)]
+
+    @property
+    def leaves_validation_out(self) -> bool:
+        """Whether it learns, when it is built, from the training patients without those who decide."""
+        return False
+
+    @property
+    def untrained(self) -> bool:
+        """Whether it is random weights alone, and cannot know anything."""
+        return False
+
+    @property
+    def wants_classical(self) -> bool:
+        """Whether the classical baseline has to stand beside it."""
+        return False
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it gives a calibrated probability of a grade, so that it can answer together with others."""
+        return False
+
+    @property
+    def prompts_segmenters(self) -> bool:
+        """Whether its answers are places that a segmenter can be prompted with."""
+        return True
+
+    @property
+    def asked_by_slice(self) -> bool:
+        """Whether it is asked here about one slice after the other, which takes time."""
+        return bool(self.spoken_tasks) and not self.held
+
+    # What it says in words about slices; nothing of it for all others.
+
+    @property
+    def spoken_tasks(self) -> tuple[str, ...]:
+        """The tasks that it answers in words, slice by slice."""
+        return ()
+
+    @property
+    def picture(self) -> "View | None":
+        """What it is shown of a slice, where it answers in words."""
+        return None
+
+    @property
+    def own_prompts(self) -> "Mapping[str, Prompt]":
+        """Prompts of the study for its tasks."""
+        return {}
+
+    def samples(self, task: str) -> bool:
+        """Whether it draws its answers to a task, so that the same question can be answered in two ways."""
+        return False
+
+    def sampling_words(self, task: str) -> str:
+        """How its answers to a task are drawn."""
+        return "one answer"
+
+    @property
+    def aggregation(self) -> Aggregate:
+        """How its slices become a patient's grade."""
+        return "majority"
+
+    @property
+    def learns_aggregate(self) -> bool:
+        """Whether validation patients teach how its slices become a grade, so that it is asked about them too."""
+        return self.aggregation == "learned" and "grade" in self.spoken_tasks
+
+    @property
+    def asked_elsewhere_fault(self) -> str | None:
+        """Why its questions cannot be written down to be asked elsewhere."""
+        return None
+
+    # What it takes and what is said of it.
+
+    @property
+    def checkpoint_source(self) -> tuple[str, str | None] | None:
+        """Its checkpoint and revision; None where it has none."""
+        return None
+
+    def machine_faults(self, context: "Context") -> Iterator[tuple[str, str]]:
+        """What it cannot do on this machine: keys of its entry, and why."""
+        return iter(())
+
+    @property
+    def checkpoint_use(self) -> Use | None:
+        """What its checkpoint has to do; None where it has none."""
+        return None
+
+    @abstractmethod
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        """What it takes, and what is missing here."""
+
+    def notes(self) -> Iterator[str]:
+        """Sentences of the report on how it was asked."""
+        return iter(())
