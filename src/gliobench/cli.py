@@ -164,6 +164,26 @@ def phantom(
     voice.say(f"{subjects} phantom patients{scans}: {out}")
 
 
+@app.command("list", rich_help_panel=SETUP)
+def list_(
+    group: Annotated[
+        str | None, typer.Argument(help="One of kinds, tasks, metrics, layouts, networks, baselines, views.")
+    ] = None,
+) -> None:
+    """Show what there is to choose from, a line each: built in, or brought by which package.
+
+    Example: `gliobench list kinds`
+    """
+    from gliobench.study.catalogue import GROUPS, catalogue
+
+    if group is not None and group not in GROUPS:
+        raise typer.BadParameter(f"{group!r} is not one of {', '.join(GROUPS)}")
+    for name in [group] if group else GROUPS:
+        typer.echo(name)
+        for entry in catalogue(name):
+            typer.echo(f"  {entry.name:26} {entry.package:12} {entry.summary}")
+
+
 @app.command(rich_help_panel=SETUP)
 def plan(
     study: StudyFile,

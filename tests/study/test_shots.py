@@ -158,7 +158,7 @@ def test_a_view_in_a_study_file(tmp_path: Path) -> None:
     assert own == Coordinates("x-first", (140, 150))
     assert gemini.model_dump()["view"].keys() - part("grey").model_dump()["view"].keys() == {"coordinates"}
     for text, message in [
-        ("collage", r"study.yaml:6: models.0.view.name: Input should be .* \(found 'collage'\)"),
+        ("collage", "study.yaml:6: models.0.view: unknown view collage: expected some of grey, rgb"),
         ("{name: rgb, modalities: [t2]}", "study.yaml:6: models.0.view: view rgb shows 3 modalities, got 1"),
         ("{scale: 0}", "study.yaml:6: models.0.view.scale: "),
         ("{modality: t2}", "study.yaml:6: models.0.view.modality: unknown key"),

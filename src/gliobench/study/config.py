@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from gliobench.errors import GliobenchError
 from gliobench.grid.splits import Split
 from gliobench.models.baselines import BASELINES
+from gliobench.plugins import plugins
 from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.kind import ModelPart
 from gliobench.study.language_parts import LanguageModel, ServerModel
@@ -29,8 +30,8 @@ from gliobench.study.part import (
     WholeFile,
 )
 from gliobench.study.paths import resolved
+from gliobench.study.python_parts import PythonModel
 from gliobench.study.vision_parts import EncoderModel, SegmenterModel
-from gliobench.tasks.prompt import named_prompts
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from gliobench.study.plan.ground import Ground
 
 SHOWN = 80  # characters of what was found, in a message
-PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "masks")  # of models: taken from the file's folder
 MOST_VOXELS = 512**3  # of a patient on the grid: 0.7 GB with four modalities and labels
 
 
@@ -156,11 +156,13 @@ BUILT_IN: tuple[type[ModelPart], ...] = (
     SegmenterModel,
     EncoderModel,
     ReplayModel,
+    PythonModel,
 )
+KINDS: tuple[type[ModelPart], ...] = (*BUILT_IN, *plugins("kinds").values())
 if TYPE_CHECKING:
     AnyModel = ModelPart
 else:
-    AnyModel = Annotated[Union[BUILT_IN], Field(discriminator="kind")]  # noqa: UP007, made from a tuple
+    AnyModel = Annotated[Union[KINDS], Field(discriminator="kind")]  # noqa: UP007, made from a tuple
 
 
 class Study(WholeFile):
@@ -272,12 +274,7 @@ def _short(text: str) -> str:
 
 
 def _resolve_paths(study: Study, folder: Path) -> Study:
-    models = []
-    for model in study.models:
-        paths = {key: resolved(folder, path) for key in PATH_KEYS if (path := getattr(model, key, None))}
-        if named := named_prompts(getattr(model, "prompts", None) or Path()):
-            paths["prompts"] = named
-        models.append(model.model_copy(update=paths))
+    models = [model.resolved(folder) for model in study.models]
     split = study.split
     split = split.model_copy(
         update={

@@ -7,10 +7,13 @@ alone.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from gliobench.models.checkpoint_files import Use
 from gliobench.study.part import Name, Part
+from gliobench.study.paths import resolved
+from gliobench.tasks.prompt import named_prompts
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from gliobench.study.plan.ground import Ground
     from gliobench.tasks.prompt import Prompt
 
+PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "masks")  # of models: taken from the file's folder
 Verb = Literal["train", "finetune"]
 Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
 
@@ -53,6 +57,13 @@ class ModelPart(Part, ABC):
 
     kind: str
     name: Name
+
+    def resolved(self, folder: Path) -> Self:
+        """The entry with paths taken from the folder of its study file."""
+        paths = {key: resolved(folder, path) for key in PATH_KEYS if (path := getattr(self, key, None))}
+        if named := named_prompts(getattr(self, "prompts", None) or Path()):
+            paths["prompts"] = named
+        return self.model_copy(update=paths)
 
     # What has to be true of the study.
 

@@ -12,8 +12,8 @@ from gliobench.models.checkpoint_files import adapter_fault, checkpoint_fault
 from gliobench.models.errors import ModelError
 from gliobench.models.trained import DESCRIPTION
 from gliobench.replay.errors import ReplayError
-from gliobench.study.config import PATH_KEYS, Study, StudyError
-from gliobench.study.kind import ModelPart
+from gliobench.study.config import Study, StudyError
+from gliobench.study.kind import PATH_KEYS, ModelPart
 from gliobench.study.part import is_folder_name
 from gliobench.study.paths import REPLICATION, unset
 from gliobench.study.replay_parts import Replication

@@ -111,7 +111,7 @@ class ViewPart(Part):
 
     LATER: ClassVar = frozenset({"stretch", "coordinates"})
 
-    name: Literal["grey", "rgb", "mosaic", "montage"] = "grey"
+    name: str = "grey"
     modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
     slices: Whole | None = None
     step: Annotated[Whole, Field(ge=1, le=1024)] = 1

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from gliobench.study.config import PATH_KEYS
-from gliobench.study.kind import ModelPart
+from gliobench.study.kind import PATH_KEYS, ModelPart
 
 # What `contents` says by content, and what others say so: `start`, `weights`, `answers`, `masks`; `python` decides
 # nothing.

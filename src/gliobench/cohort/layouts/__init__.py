@@ -1,4 +1,5 @@
-"""The layouts that are recognised, the most particular first. A new one is a file here and a line in `LAYOUTS`."""
+"""The layouts that are recognised, the most particular first. A new one is a file here and a line in `BUILT_IN`, or
+an entry point `gliobench.layouts` of another package, which goes first."""
 
 from gliobench.cohort.layouts.brats2018 import BRATS_2018
 from gliobench.cohort.layouts.brats2020 import BRATS_2020
@@ -6,5 +7,7 @@ from gliobench.cohort.layouts.brats2021 import BRATS_2021, BRATS_2023
 from gliobench.cohort.layouts.decathlon import DECATHLON
 from gliobench.cohort.layouts.layout import Layout
 from gliobench.cohort.layouts.table import TABLE
+from gliobench.plugins import plugins
 
-LAYOUTS: tuple[Layout, ...] = (TABLE, BRATS_2018, BRATS_2020, BRATS_2023, BRATS_2021, DECATHLON)
+BUILT_IN: tuple[Layout, ...] = (TABLE, BRATS_2018, BRATS_2020, BRATS_2023, BRATS_2021, DECATHLON)
+LAYOUTS: tuple[Layout, ...] = (*plugins("layouts").values(), *BUILT_IN)

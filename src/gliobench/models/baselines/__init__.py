@@ -10,6 +10,7 @@ from gliobench.models.baselines.image_centre import image_centre
 from gliobench.models.baselines.majority_grade import majority_grade
 from gliobench.models.baselines.mean_box import mean_box
 from gliobench.models.prediction import Model
+from gliobench.plugins import plugins
 
 BASELINES: dict[str, Callable[[Sequence[PreparedSubject], Plane], Model]] = {
     "majority-grade": majority_grade,
@@ -17,4 +18,4 @@ BASELINES: dict[str, Callable[[Sequence[PreparedSubject], Plane], Model]] = {
     "mean-box": mean_box,
     "flair-blob": flair_blob,
     "empty": empty,
-}
+} | plugins("baselines")

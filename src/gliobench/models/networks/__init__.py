@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from gliobench.plugins import plugins
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -58,7 +60,7 @@ def _monai(function: str) -> Callable[[Shape, int], "nn.Module"]:
     return build
 
 
-NETWORKS = {
+NETWORKS: dict[str, Network] = {
     "grade-classifier": Network("grade", _study_classifier),
     "grade-classifier-as-coded": Network("grade", _study_classifier_as_coded),
     "mask-segmenter": Network("mask", _study_segmenter),
@@ -67,4 +69,4 @@ NETWORKS = {
     "dynunet": Network("mask", _monai("dynunet")),
     "grade-resnet": Network("grade", _monai("grade_resnet")),
     "grade-densenet": Network("grade", _monai("grade_densenet")),
-}
+} | plugins("networks")

@@ -7,5 +7,6 @@ from gliobench.models.views.layout import Layout
 from gliobench.models.views.montage import MONTAGE
 from gliobench.models.views.mosaic import MOSAIC
 from gliobench.models.views.rgb import RGB
+from gliobench.plugins import plugins
 
-LAYOUTS: Mapping[str, Layout] = {"grey": GREY, "rgb": RGB, "mosaic": MOSAIC, "montage": MONTAGE}
+LAYOUTS: Mapping[str, Layout] = {"grey": GREY, "rgb": RGB, "mosaic": MOSAIC, "montage": MONTAGE} | plugins("views")

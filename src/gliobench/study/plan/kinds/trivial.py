@@ -25,7 +25,9 @@ def plan_baseline(ground: Ground, part: BaselineModel) -> ModelPlan:
             questions += sum(by.get(id, 0) for by in counts.slices.values() for id in ground.tested_on(task))
     step = _predict(ground, part.name, Amount(questions, basis), QUESTION_SECONDS * questions)
     masks = len(counts.tested) * voxels(ground) / 8 if "mask" in own and "mask" in tasks else 0.0
-    return ModelPlan((step,), missing=tuple(_missing(ground, part)), mask_bytes=masks)
+    known = part.name in {**WHOLE_PATIENT, **SLICE_BY_SLICE}
+    said = () if known else (f"{part.name}: a baseline of another package, whose questions are not counted.",)
+    return ModelPlan((step,), missing=tuple(_missing(ground, part)), mask_bytes=masks, said=said)
 
 
 def plan_classical(ground: Ground, part: ClassicalModel) -> ModelPlan:

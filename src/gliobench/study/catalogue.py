@@ -1,0 +1,92 @@
+"""What there is to choose from: kinds of models, tasks, metrics, layouts, networks, baselines and views."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from gliobench.plugins import package_of
+
+OURS = "built in"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that a study can name: what it is called, which package brings it, and what it is in a line."""
+
+    name: str
+    package: str
+    summary: str
+
+
+def catalogue(group: str) -> list[Entry]:
+    """The entries of one of `GROUPS`, built in first."""
+    found = [Entry(name, package_of(group, name) or OURS, text) for name, text in GROUPS[group]()]
+    return sorted(found, key=lambda entry: entry.package != OURS)
+
+
+def _kinds() -> Iterator[tuple[str, str]]:
+    from gliobench.study.config import KINDS
+
+    return ((kind_name(kind), _first_line(kind)) for kind in KINDS)
+
+
+def kind_name(kind: type) -> str:
+    """The word for a kind of model in a study file."""
+    from typing import get_args
+
+    (name,) = get_args(kind.model_fields["kind"].annotation)  # type: ignore[attr-defined]
+    return str(name)
+
+
+def _tasks() -> Iterator[tuple[str, str]]:
+    from gliobench.tasks.registry import TASKS
+
+    return ((name, _first_line(inspect.getmodule(task.write))) for name, task in TASKS.items())
+
+
+def _metrics() -> Iterator[tuple[str, str]]:
+    from gliobench.report.metrics import PRIMARY, better, title
+
+    for name in dict.fromkeys(metric for metrics in PRIMARY.values() for metric in metrics):
+        tasks = [task for task, metrics in PRIMARY.items() if name in metrics]
+        yield name, f"{title(name)}, {better(name)} is better; first figure of {', '.join(tasks)}"
+
+
+def _layouts() -> Iterator[tuple[str, str]]:
+    from gliobench.cohort.layouts import LAYOUTS
+
+    return ((layout.name, layout.expects) for layout in LAYOUTS)
+
+
+def _networks() -> Iterator[tuple[str, str]]:
+    from gliobench.models.networks import NETWORKS
+
+    return ((name, f"answers {network.task}") for name, network in NETWORKS.items())
+
+
+def _baselines() -> Iterator[tuple[str, str]]:
+    from gliobench.models.baselines import BASELINES
+
+    return ((name, _first_line(make)) for name, make in BASELINES.items())
+
+
+def _views() -> Iterator[tuple[str, str]]:
+    from gliobench.models.views.registry import LAYOUTS
+
+    for name, view in LAYOUTS.items():
+        yield name, f"{view.slices[0]} slice{'s' * (view.slices[0] > 1)} of {', '.join(view.modalities)}"
+
+
+def _first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").strip().split("\n")[0]
+
+
+GROUPS: Mapping[str, Callable[[], Iterator[tuple[str, str]]]] = {
+    "kinds": _kinds,
+    "tasks": _tasks,
+    "metrics": _metrics,
+    "layouts": _layouts,
+    "networks": _networks,
+    "baselines": _baselines,
+    "views": _views,
+}

@@ -1,0 +1,138 @@
+"""Strangers bring their own: a package by entry points, installed for real, and a class in a file of twenty lines."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.errors import ModelError
+from gliobench.models.own import load_own
+from gliobench.models.prediction import Question
+from gliobench.study.config import StudyError, read_study
+from gliobench.study.context import make_context
+from gliobench.study.run import run_stages
+from gliobench.study.score import read_scores
+from gliobench.tasks.answer import Answered, Malformed
+from gliobench.tasks.geometry import Grade
+
+PLUGIN, README = Path(__file__).parents[1] / "plugin", Path(__file__).parents[2] / "README.md"
+HEAD = """\
+name: own
+grid: {shape: [24, 32, 32]}
+split: {test_share: 0.4, folds: 2, seed: 1}
+slices: {every: 8}
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a process in which the package is installed."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+    for path in PLUGIN.glob("*.*"):
+        (source / path.name).write_bytes(path.read_bytes())
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--target", str(target)]
+    subprocess.run([*pip, str(source)], check=True, capture_output=True)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(target), os.environ.get("PYTHONPATH", "")])}
+
+
+def gliobench(environment: dict[str, str], *arguments: str) -> str:
+    command = [sys.executable, "-c", "from gliobench.cli import main; main()", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_package_brings_a_kind_and_a_baseline(
+    installed: dict[str, str], phantom_cohort: Path, tmp_path: Path
+) -> None:
+    listed = gliobench(installed, "list", "kinds")
+    assert re.search(r"threshold +gliobench-test-plugin +Marks whatever is brighter than", listed)
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        HEAD + "tasks: [centre, mask]\nmodels:\n  - {kind: threshold, name: bright, above: 150}\n"
+        "  - {kind: baseline, name: top-left}\n  - {kind: baseline, name: image-centre}\n"
+    )
+    where = ["--cohort", str(phantom_cohort), "--out", str(tmp_path / "run")]
+    assert "whose questions are not counted" in " ".join(gliobench(installed, "plan", str(study), *where).split())
+    gliobench(installed, "run", str(study), *where)
+    summary = pd.read_parquet(tmp_path / "run" / "scores" / "summary.parquet")
+    dice = summary[(summary["model"] == "bright") & (summary["task"] == "mask") & (summary["metric"] == "dice")]
+    assert 0 < dice["value"].item() < 1
+    centre = summary[(summary["task"] == "centre") & (summary["metric"] == "distance_to_centre_mm")]
+    by_model = dict(zip(centre["model"], centre["value"], strict=False))
+    assert by_model["top-left"] > by_model["image-centre"]
+
+
+def test_the_readmes_model_runs(phantom_cohort: Path, tmp_path: Path) -> None:
+    """The class that the README shows, to the letter, in a study beside the majority."""
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.S) if "class Mine" in block)
+    (tmp_path / "mine.py").write_text(code)
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        HEAD + "tasks: [grade]\nmodels:\n  - {kind: baseline, name: majority-grade}\n"
+        "  - {kind: python, name: mine, model: mine.py:Mine}\n"
+    )
+    context = make_context(read_study(study), cohort=phantom_cohort, out=tmp_path / "run")
+    run_stages(context)
+    summary = read_scores(context).summary
+    own = summary[(summary["model"] == "mine") & (summary["task"] == "grade")]
+    assert own["n_asked"].max() == len(context.tested)
+    assert not own[own["metric"] == "auc"]["value"].isna().any()
+    assert "mine.py:Mine, a class of the user's own" in (context.folder.report / "report.md").read_text()
+
+
+def question(task: str) -> Question:
+    image, labels = np.zeros((4, 4, 6, 8), np.uint8), np.ones((4, 6, 8), np.uint8)
+    subject = PreparedSubject("P1", 1, image, labels, np.eye(4), np.eye(4), (4, 6, 8), False, "c")
+    return Question(subject, task, None if task in ("grade", "mask") else subject.frame("axial", 1))
+
+
+def own(tmp_path: Path, body: str, tasks: str = "['grade']", more: str = "") -> str:
+    path = tmp_path / "model.py"
+    path.write_text(f"class M:\n    tasks = {tasks}\n    {more}\n    def predict(self, questions):\n        {body}\n")
+    return f"{path}:M"
+
+
+def test_the_truth_is_not_shown_and_values_become_answers(tmp_path: Path) -> None:
+    body = "for q in questions: yield float(q.subject.grade is None and q.subject.labels is None)"
+    (found,) = load_own("m", own(tmp_path, body)).predict([question("grade")])
+    assert (found.answer, found.score) == (Answered(Grade(1)), 1.0)
+    (wrong,) = load_own("m", own(tmp_path, "yield 7")).predict([question("grade")])
+    assert isinstance(wrong.answer, Malformed)
+    source = own(tmp_path, "yield (9, 1)", "['centre']", "per_slice = True")
+    (outside,) = load_own("m", source).predict([question("centre")])
+    assert isinstance(outside.answer, Malformed)
+
+
+@pytest.mark.parametrize(
+    ("body", "tasks", "message"),
+    [
+        ("raise KeyError('x')", "['grade']", r"predict raised KeyError: 'x' \(.*model.py:5\)"),
+        ("yield from ()", "['grade']", "predict gave 0 answers to 1 questions"),
+    ],
+)
+def test_what_the_class_does_wrong_names_its_line(tmp_path: Path, body: str, tasks: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        list(load_own("m", own(tmp_path, body, tasks)).predict([question("grade")]))
+
+
+def test_a_class_that_cannot_be_had_is_said_before_any_work(phantom_cohort: Path, tmp_path: Path) -> None:
+    own(tmp_path, "yield 0", "['centre']")
+    study = tmp_path / "study.yaml"
+    for model, message in [
+        ("nowhere.py:M", "nowhere.py is not there"),
+        ("model.py:N", "has no class N"),
+        ("model.py:M", "expected some of grade, mask"),
+        ("no_such_module_at_all:M", "cannot be imported"),
+    ]:
+        study.write_text(HEAD + f"tasks: [grade]\nmodels:\n  - {{kind: python, name: m, model: {model!r}}}\n")
+        context = make_context(read_study(study), cohort=phantom_cohort, out=tmp_path / "run")
+        with pytest.raises(StudyError, match=f"study.yaml:7: models.0.model: .*{message}"):
+            run_stages(context)
+        assert not context.folder.prepared.exists()
