@@ -228,6 +228,38 @@ def prepare(
 
 
 @app.command(rich_help_panel=STAGES)
+def look(
+    study: StudyFile,
+    subject: Annotated[str, typer.Option("--subject", help="The patient, as the cohort names it.", show_default=False)],
+    plane: Annotated[
+        PlaneOption | None, typer.Option("--plane", help="Default: the study's first.", show_default=False)
+    ] = None,
+    index: Annotated[
+        int | None, typer.Option("--slice", help="Default: the one with most tumour.", show_default=False)
+    ] = None,
+    model: Names = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="The page. Default: OUT/look/PATIENT-….html.", show_default=False)
+    ] = None,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+) -> None:
+    """Show a patient before anything is asked: the modalities, the truth, and what each language model will see.
+
+    One HTML page of one slice, with every prompt and its true answer. No other patient is prepared. The page shows
+    the truth and is a patient's data: mind where it goes.
+
+    Example: `gliobench look studies/brats.yaml --cohort ~/BraTS2020 --subject BraTS20_Training_001`
+    """
+    from gliobench.study.look import look as look_at
+
+    context = _context(study, cohort, out, store)
+    path = look_at(context, subject, plane=plane.value if plane else None, index=index, models=model, to=to)
+    typer.echo(f"{path}")
+
+
+@app.command(rich_help_panel=STAGES)
 def split(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None) -> None:
     """Split the patients: who is learnt from, who decides, who is tested.
 

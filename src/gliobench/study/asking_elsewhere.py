@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from gliobench.models.asking import asked_frame
 from gliobench.models.conversation import question_text
 from gliobench.models.prediction import Question
 from gliobench.study.answer_parts import ReplayModel, samples
+from gliobench.study.config import AnyModel
 from gliobench.study.context import Context, StageError
 from gliobench.study.language_parts import LanguageModel, ServerModel
 from gliobench.study.outside import own_prompts
@@ -17,7 +18,7 @@ from gliobench.study.slice_images import write_slices
 from gliobench.tasks.registry import TASKS
 
 QUESTIONS = "questions.jsonl"
-Asked = LanguageModel | ServerModel | ReplayModel
+Spoken = LanguageModel | ServerModel | ReplayModel
 
 
 def write_questions(context: Context, name: str, out: Path) -> int:
@@ -50,17 +51,22 @@ def write_questions(context: Context, name: str, out: Path) -> int:
     return len(lines)
 
 
-def _asked(context: Context, name: str) -> Asked:
+def is_asked_in_words(part: AnyModel) -> TypeGuard[Spoken]:
+    """Whether an entry is shown slices and answers in words, here or elsewhere."""
+    return isinstance(part, Spoken) and not (isinstance(part, ReplayModel) and part.masks)
+
+
+def _asked(context: Context, name: str) -> Spoken:
     part = next((part for part in context.study.models if part.name == name), None)
-    if not isinstance(part, Asked) or (isinstance(part, ReplayModel) and part.masks):
-        spoken = [one.name for one in context.study.models if isinstance(one, Asked)]
+    if part is None or not is_asked_in_words(part):
+        spoken = [one.name for one in context.study.models if is_asked_in_words(one)]
         raise StageError(f"{name} is no model that is asked in words; the study has {', '.join(spoken) or 'none'}")
     if getattr(part, "shots", 0):
         raise StageError(f"{name}: `shots` shows slices of other patients, which no file of questions holds")
     return part
 
 
-def _questions(context: Context, part: Asked) -> Iterator[Question]:
+def _questions(context: Context, part: Spoken) -> Iterator[Question]:
     tasks = [task for task in context.study.tasks if task in part.tasks]
     for plane in context.study.slices.planes:
         yield from slice_questions(context, context.tested, tasks, plane)

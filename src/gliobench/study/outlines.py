@@ -57,9 +57,9 @@ def write_figures(context: Context, subject: str, models: Collection[str] | None
     return paths
 
 
-def file_name(subject: str, model: str) -> str:
-    """The name of a figure; one that leads nowhere else, whatever a patient is called."""
-    return f"{subject}-{model}.png".replace("/", "_").replace("\\", "_")
+def file_name(subject: str, what: str, ending: str = "png") -> str:
+    """The name of a patient's file; one that leads nowhere else, whatever a patient is called."""
+    return f"{subject}-{what}.{ending}".replace("/", "_").replace("\\", "_")
 
 
 def _items(context: Context, models: Sequence[str], subjects: Collection[str]) -> list["OutlineItem"]:
