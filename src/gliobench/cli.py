@@ -533,7 +533,12 @@ def replay(
 @app.command(rich_help_panel=AFTER)
 def outlines(
     study: StudyFile,
-    subject: Annotated[str, typer.Option("--subject", help="The patient, as the cohort names it.")],
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="The patient, as the cohort names it.", show_default=False)
+    ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="Every test patient, with a gallery of slices, on one page.")
+    ] = False,
     model: Names = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="Folder for the figures. Default: OUT/outlines.", show_default=False)
@@ -543,24 +548,34 @@ def outlines(
     store: Store = None,
     replication: ReplicationFolder = None,
 ) -> None:
-    """Draw a test patient's truth and the models' answers in three dimensions, one PNG a model.
+    """Draw a test patient's truth and the models' answers in three dimensions, one PNG a model; with --all, everybody.
 
-    A study file with `replay:` is drawn from the answers that it names.
+    A study file with `replay:` is drawn from the answers that it names. Killed, --all goes on where it was.
 
     Example: `gliobench outlines studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
     """
-    from gliobench.study.held_outlines import write_held_figures
-    from gliobench.study.outlines import write_figures
+    from gliobench.study.atlas import write_atlas
+    from gliobench.study.held_outlines import all_held_plates, write_held_figures
+    from gliobench.study.outlines import all_plates, write_figures
     from gliobench.study.replay_parts import is_replication, read_replication
 
+    if everybody == (subject is not None):
+        raise typer.BadParameter("give either --subject PATIENT or --all")
     if is_replication(study):
         held = read_replication(study)
         folder = to or (out or Path("runs") / held.name) / "outlines"
-        for path in write_held_figures(held, subject, model, folder):
-            typer.echo(f"{path}")
-        return
-    context = _context(study, cohort, out, store)
-    for path in write_figures(context, subject, model, to or context.folder.root / "outlines"):
+        if subject is None:
+            paths = [write_atlas(*all_held_plates(held, model), held.title, folder, _terminal())]
+        else:
+            paths = write_held_figures(held, subject, model, folder)
+    else:
+        context = _context(study, cohort, out, store)
+        folder = to or context.folder.root / "outlines"
+        if subject is None:
+            paths = [write_atlas(*all_plates(context, model), context.study.name, folder, context.voice)]
+        else:
+            paths = write_figures(context, subject, model, folder)
+    for path in paths:
         typer.echo(f"{path}")
 
 

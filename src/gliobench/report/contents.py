@@ -28,7 +28,8 @@ class GalleryItem:
     """One slice with its truth and what every model answered about it.
 
     `image`: (rows, columns) uint8. `answers`: by model; None is a question without a usable answer, a model that
-    is not there was not asked. `grade`: LGG (0), HGG (1) or None where it is unknown.
+    is not there was not asked. `grade`: LGG (0), HGG (1) or None where it is unknown. `truth`: None where it is not
+    known. `task`: what all of them were asked; empty where it is each model's finest.
     """
 
     subject: str
@@ -36,8 +37,9 @@ class GalleryItem:
     plane: Plane
     index: int
     image: NDArray[np.uint8]
-    truth: Mask | None
+    truth: Mask | Box | Polygon | None
     answers: Mapping[str, Value | None]
+    task: str = ""
 
 
 @dataclass(frozen=True)
