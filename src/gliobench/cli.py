@@ -579,6 +579,37 @@ def outlines(
         typer.echo(f"{path}")
 
 
+@app.command(rich_help_panel=AFTER)
+def answers(
+    study: StudyFile,
+    subject: Annotated[str, typer.Option("--subject", help="The patient, as the cohort names it.", show_default=False)],
+    model: Annotated[str, typer.Option("--model", help="The model of the study.", show_default=False)],
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    replication: ReplicationFolder = None,
+) -> None:
+    """Print what a model said about a test patient, slice by slice; grades with their tally and the true label.
+
+    A study file with `replay:` is printed from the answers that it names. Grades are printed as the reference study
+    prints them, and `gliobench replay` reads them.
+
+    Example: `gliobench answers studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
+    """
+    from gliobench.report.samples import sample_lines
+    from gliobench.study.held_samples import held_sample
+    from gliobench.study.replay_parts import is_replication, read_replication
+    from gliobench.study.samples import samples
+
+    if is_replication(study):
+        found = [held_sample(read_replication(study), subject, model)]
+    else:
+        found = list(samples(_context(study, cohort, out, store), subject, model))
+    for sample in found:
+        for line in sample_lines(sample):
+            typer.echo(line)
+
+
 def _terminal() -> "Terminal":
     from rich.console import Console
 

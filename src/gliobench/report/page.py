@@ -14,6 +14,7 @@ from gliobench.report.markdown import write_markdown
 from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_rows
 from gliobench.report.reliability import draw_reliability
+from gliobench.report.samples import report_lines, sample_title
 from gliobench.report.strata import strata_tables
 from gliobench.report.templates import style, template
 from gliobench.report.votes import OUTCOMES, draw_votes
@@ -60,6 +61,7 @@ def render_page(contents: ReportContents) -> str:
         details=[tables.task_table(contents, task) for task in metrics.tasks_of(contents.summary)],
         votes=draw_votes(contents.votes, models),
         outcomes=OUTCOMES,
+        samples=[(sample_title(one), report_lines(one)) for one in contents.samples],
         consistency=consistency_tables(contents),
         reliability=draw_reliability(contents, models),
         distributions=draw_distributions(contents, models),

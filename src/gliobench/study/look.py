@@ -8,7 +8,7 @@ import numpy as np
 
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import MODALITIES, named
-from gliobench.grid.frame import INDEX_AXIS, Plane, SliceFrame, take_slice
+from gliobench.grid.frame import INDEX_AXIS, Plane, SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import grey_slice, select_slices
 from gliobench.grid.store import prepare_cohort
@@ -20,9 +20,9 @@ from gliobench.study.context import Context, StageError, check_apart, check_writ
 from gliobench.study.outlines import file_name
 from gliobench.study.outside import own_prompts
 from gliobench.study.prepare import recipe
-from gliobench.study.questions import can_be_asked, largest_slice
+from gliobench.study.questions import can_be_asked, largest_slice, true_answer
 from gliobench.tasks.chain import CHAIN
-from gliobench.tasks.geometry import Grade, Mask, Value
+from gliobench.tasks.geometry import Mask, Value
 from gliobench.tasks.registry import TASKS
 
 
@@ -103,16 +103,8 @@ def _places(subject: PreparedSubject, frame: SliceFrame) -> dict[str, Value]:
     """The truth of every task that names a place, from coarse to fine; none without a mask or a tumour."""
     if subject.labels is None:
         return {}
-    found = {task: _truth(subject, task, frame) for task in reversed(CHAIN)}
+    found = {task: true_answer(subject, task, frame) for task in reversed(CHAIN)}
     return {task: value for task, value in found.items() if value is not None}
-
-
-def _truth(subject: PreparedSubject, task: str, frame: SliceFrame) -> Value | None:
-    if task == "grade":
-        assert subject.grade is not None
-        return Grade(subject.grade)
-    pixels = np.ascontiguousarray(take_slice(subject.tumour, frame.plane, frame.index))
-    return TASKS[task].truth(Mask(frame, pixels))
 
 
 def _words(task: str, value: Value) -> str:
@@ -135,7 +127,7 @@ def _seen_by(context: Context, part: Spoken, subject: PreparedSubject, frame: Sl
         if can_be_asked(subject, task):
             question = Question(subject, task, frame)
             text = question_text(question, prompts.get(task, TASKS[task].prompt), view)
-            asked.append(Asked(task, text, answer_text(question, _truth(subject, task, frame), view)))
+            asked.append(Asked(task, text, answer_text(question, true_answer(subject, task, frame), view)))
     picture = view.render(Question(subject, "grade", frame))  # the task changes nothing of it
     return SeenBy(part.name, picture, asked, list(_remarks(part, tasks, asked)))
 

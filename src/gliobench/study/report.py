@@ -29,6 +29,7 @@ from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, 
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, mask_model
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_slices, without_truth
+from gliobench.study.samples import report_samples
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
 from gliobench.study.vision_parts import TRUTH, UNTRAINED_VISION, EncoderModel, SegmenterModel
@@ -73,6 +74,7 @@ def report(context: Context) -> Path:
             comparisons=_comparisons(context, scores),
             per_subject=scores.per_subject,
             votes=scores.votes,
+            samples=list(report_samples(context, scores.votes)),
             baselines=frozenset(part.name for part in context.study.models if isinstance(part, BaselineModel)),
             curves=_curves(context),
             losses=_losses(context),
