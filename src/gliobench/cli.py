@@ -248,6 +248,38 @@ def prepare(
 
 
 @app.command(rich_help_panel=STAGES)
+def look(
+    study: StudyFile,
+    subject: Annotated[str, typer.Option("--subject", help="The patient, as the cohort names it.", show_default=False)],
+    plane: Annotated[
+        PlaneOption | None, typer.Option("--plane", help="Default: the study's first.", show_default=False)
+    ] = None,
+    index: Annotated[
+        int | None, typer.Option("--slice", help="Default: the one with most tumour.", show_default=False)
+    ] = None,
+    model: Names = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="The page. Default: OUT/look/PATIENT-….html.", show_default=False)
+    ] = None,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+) -> None:
+    """Show a patient before anything is asked: the modalities, the truth, and what each language model will see.
+
+    One HTML page of one slice, with every prompt and its true answer. No other patient is prepared. The page shows
+    the truth and is a patient's data: mind where it goes.
+
+    Example: `gliobench look studies/brats.yaml --cohort ~/BraTS2020 --subject BraTS20_Training_001`
+    """
+    from gliobench.study.look import look as look_at
+
+    context = _context(study, cohort, out, store)
+    path = look_at(context, subject, plane=plane.value if plane else None, index=index, models=model, to=to)
+    typer.echo(f"{path}")
+
+
+@app.command(rich_help_panel=STAGES)
 def split(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None) -> None:
     """Split the patients: who is learnt from, who decides, who is tested.
 
@@ -521,7 +553,12 @@ def replay(
 @app.command(rich_help_panel=AFTER)
 def outlines(
     study: StudyFile,
-    subject: Annotated[str, typer.Option("--subject", help="The patient, as the cohort names it.")],
+    subject: Annotated[
+        str | None, typer.Option("--subject", help="The patient, as the cohort names it.", show_default=False)
+    ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="Every test patient, with a gallery of slices, on one page.")
+    ] = False,
     model: Names = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="Folder for the figures. Default: OUT/outlines.", show_default=False)
@@ -531,25 +568,66 @@ def outlines(
     store: Store = None,
     replication: ReplicationFolder = None,
 ) -> None:
-    """Draw a test patient's truth and the models' answers in three dimensions, one PNG a model.
+    """Draw a test patient's truth and the models' answers in three dimensions, one PNG a model; with --all, everybody.
 
-    A study file with `replay:` is drawn from the answers that it names.
+    A study file with `replay:` is drawn from the answers that it names. Killed, --all goes on where it was.
 
     Example: `gliobench outlines studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
     """
-    from gliobench.study.held_outlines import write_held_figures
-    from gliobench.study.outlines import write_figures
+    from gliobench.study.atlas import write_atlas
+    from gliobench.study.held_outlines import all_held_plates, write_held_figures
+    from gliobench.study.outlines import all_plates, write_figures
     from gliobench.study.replay_parts import is_replication, read_replication
 
+    if everybody == (subject is not None):
+        raise typer.BadParameter("give either --subject PATIENT or --all")
     if is_replication(study):
         held = read_replication(study)
         folder = to or (out or Path("runs") / held.name) / "outlines"
-        for path in write_held_figures(held, subject, model, folder):
-            typer.echo(f"{path}")
-        return
-    context = _context(study, cohort, out, store)
-    for path in write_figures(context, subject, model, to or context.folder.root / "outlines"):
+        if subject is None:
+            paths = [write_atlas(*all_held_plates(held, model), held.title, folder, _terminal())]
+        else:
+            paths = write_held_figures(held, subject, model, folder)
+    else:
+        context = _context(study, cohort, out, store)
+        folder = to or context.folder.root / "outlines"
+        if subject is None:
+            paths = [write_atlas(*all_plates(context, model), context.study.name, folder, context.voice)]
+        else:
+            paths = write_figures(context, subject, model, folder)
+    for path in paths:
         typer.echo(f"{path}")
+
+
+@app.command(rich_help_panel=AFTER)
+def answers(
+    study: StudyFile,
+    subject: Annotated[str, typer.Option("--subject", help="The patient, as the cohort names it.", show_default=False)],
+    model: Annotated[str, typer.Option("--model", help="The model of the study.", show_default=False)],
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    replication: ReplicationFolder = None,
+) -> None:
+    """Print what a model said about a test patient, slice by slice; grades with their tally and the true label.
+
+    A study file with `replay:` is printed from the answers that it names. Grades are printed as the reference study
+    prints them, and `gliobench replay` reads them.
+
+    Example: `gliobench answers studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
+    """
+    from gliobench.report.samples import sample_lines
+    from gliobench.study.held_samples import held_sample
+    from gliobench.study.replay_parts import is_replication, read_replication
+    from gliobench.study.samples import samples
+
+    if is_replication(study):
+        found = [held_sample(read_replication(study), subject, model)]
+    else:
+        found = list(samples(_context(study, cohort, out, store), subject, model))
+    for sample in found:
+        for line in sample_lines(sample):
+            typer.echo(line)
 
 
 def _terminal() -> "Terminal":

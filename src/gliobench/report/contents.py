@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gliobench.cohort.subject import Fault
 from gliobench.grid.frame import Plane
 from gliobench.scoring.consistency import Consistency
+from gliobench.scoring.grades import Votes
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
 
 
@@ -28,7 +29,8 @@ class GalleryItem:
     """One slice with its truth and what every model answered about it.
 
     `image`: (rows, columns) uint8. `answers`: by model; None is a question without a usable answer, a model that
-    is not there was not asked. `grade`: LGG (0), HGG (1) or None where it is unknown.
+    is not there was not asked. `grade`: LGG (0), HGG (1) or None where it is unknown. `truth`: None where it is not
+    known. `task`: what all of them were asked; empty where it is each model's finest.
     """
 
     subject: str
@@ -36,8 +38,9 @@ class GalleryItem:
     plane: Plane
     index: int
     image: NDArray[np.uint8]
-    truth: Mask | None
+    truth: Mask | Box | Polygon | None
     answers: Mapping[str, Value | None]
+    task: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,39 @@ class OutlineItem:
 
 
 @dataclass(frozen=True)
+class Said:
+    """One answer: about a slice, or about the whole patient where `index` is None. `text`: to the letter. `fault`: the
+    kind of an answer that cannot be used, such as "malformed"; empty where it can. `truth`: in words; empty for grades.
+    `score`: the model's own probability of HGG, or None.
+    """
+
+    index: int | None
+    text: str
+    fault: str = ""
+    truth: str = ""
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a model said about one patient, to one task in one plane (None: about the whole patient).
+
+    `grade`, `called`: LGG (0), HGG (1) or None, the truth and what counts as the model's. `votes`: of grades. `tally`:
+    the same four counts as held answers' own file has them.
+    """
+
+    model: str
+    subject: str
+    task: str
+    plane: Plane | None
+    grade: int | None
+    said: tuple[Said, ...]
+    votes: Votes | None = None
+    called: int | None = None
+    tally: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True)
 class Fitted:
     """A network's final figures on patients that it knows. `figures`: by part, "training" or "validation", then by
     metric: value (NaN: not defined) and number of patients."""
@@ -114,6 +150,7 @@ class ReportContents:
     `votes`: model, plane, subject, patient, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score, aggregate.
     `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
+    `samples`: of language models' grades, whole patients answer by answer.
     `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric, and of networks train_accuracy
         and validation_accuracy, or train_dice and validation_dice; earlier versions' have none. `losses`: by fine-tuned
         model: step, train_loss of every step. `fitted`: networks' figures on patients that they know.
@@ -138,6 +175,7 @@ class ReportContents:
     losses: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     fitted: Sequence[Fitted] = ()
     checks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    samples: Sequence[Sample] = ()
     gallery: Sequence[GalleryItem] = ()
     outlines: Sequence[OutlineItem] = ()
     faults: Sequence[Fault] = ()

@@ -18,16 +18,19 @@ from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon
 
 @dataclass(frozen=True)
 class Tile:
-    """One model's answer on one slice: an SVG path in millimetres, or a cross, or `words` on the tile."""
+    """One model's answer on one slice: an SVG path in millimetres, or a cross, or `words` on the tile. `asked`: False
+    where the model was not."""
 
     path: str
     cross: tuple[float, float] | None
     words: str
+    asked: bool = True
 
 
 @dataclass(frozen=True)
 class Strip:
-    """One slice: its picture as a PNG data address, its size in millimetres, the truth and a tile a model."""
+    """One slice: its picture as a PNG data address, its size in millimetres, the truth and a tile a model. `task`: what
+    all models were asked, if they were asked the same."""
 
     subject: str
     grade: str
@@ -38,6 +41,7 @@ class Strip:
     height: float
     truth: Tile
     tiles: tuple[Tile, ...]
+    task: str = ""
 
 
 def gallery_models(items: Sequence[GalleryItem], models: list[str]) -> list[str]:
@@ -54,14 +58,21 @@ def draw_gallery(items: Sequence[GalleryItem], models: list[str]) -> list[Strip]
 def _strip(item: GalleryItem, models: list[str]) -> Strip:
     spacing = _spacing_mm(item)
     rows, columns = item.image.shape
-    truth = Tile("", None, "no truth") if item.truth is None else _tile(item.truth, item, spacing)
     tiles = tuple(
-        _tile(item.answers[model], item, spacing) if model in item.answers else Tile("", None, "not asked")
+        _tile(item.answers[model], item, spacing) if model in item.answers else Tile("", None, "not asked", asked=False)
         for model in models
     )
     grade = "grade unknown" if item.grade is None else GRADE_NAMES[item.grade]
     size = (round(columns * spacing[1], 2), round(rows * spacing[0], 2))
-    return Strip(item.subject, grade, item.plane, item.index, _picture(item.image), *size, truth, tiles)
+    picture, truth = _picture(item.image), _truth_tile(item, spacing)
+    return Strip(item.subject, grade, item.plane, item.index, picture, *size, truth, tiles, item.task)
+
+
+def _truth_tile(item: GalleryItem, spacing: tuple[float, float]) -> Tile:
+    if item.truth is None:
+        return Tile("", None, "no truth")
+    tile = _tile(item.truth, item, spacing)
+    return tile if tile.path else Tile("", None, "no tumour here")
 
 
 def _spacing_mm(item: GalleryItem) -> tuple[float, float]:

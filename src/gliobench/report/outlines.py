@@ -51,10 +51,15 @@ def write_outlines(item: OutlineItem, path: Path) -> None:
 def shown(item: OutlineItem) -> str:
     """`BraTS_001 (HGG): box, 21 of 23 slices answered, 12 axial slices drawn`."""
     grade = "" if item.grade is None else f" ({GRADE_NAMES[item.grade]})"
+    return f"{item.subject}{grade}: {said(item)}"
+
+
+def said(item: OutlineItem) -> str:
+    """`box, 21 of 23 slices answered, 12 axial slices drawn`."""
     answered = f"{item.n_answered} of {item.n_asked} slices" if item.per_slice else "whole patient"
     answered += " answered" if item.per_slice or item.n_answered else " not answered"
     drawn = len({value.frame.index for value in (*item.truth, *item.answer)})
-    return f"{item.subject}{grade}: {item.task}, {answered}, {drawn} {item.plane} slice{'s' * (drawn != 1)} drawn"
+    return f"{item.task}, {answered}, {drawn} {item.plane} slice{'s' * (drawn != 1)} drawn"
 
 
 def curve_mm(ring: Ring, frame: SliceFrame, affine: NDArray[np.float64]) -> Curve:

@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from gliobench.report import metrics, numbers, tables, words
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
@@ -17,7 +14,9 @@ from gliobench.report.markdown import write_markdown
 from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_rows
 from gliobench.report.reliability import draw_reliability
+from gliobench.report.samples import report_lines, sample_title
 from gliobench.report.strata import strata_tables
+from gliobench.report.templates import style, template
 from gliobench.report.votes import OUTCOMES, draw_votes
 
 
@@ -49,10 +48,10 @@ def render_page(contents: ReportContents) -> str:
     """The page as one HTML text."""
     models = tables.ranked_models(contents)
     answering = gallery_models(contents.gallery, models)
-    return _template().render(
+    return template("report.html.j2", **_filters()).render(
         contents=contents,
         few=words.few_patients(contents.summary),
-        style=Markup(_beside("style.css")),
+        style=style(),
         question=words.question(contents),
         verdict=words.verdict(contents),
         findings=words.findings(contents),
@@ -62,6 +61,7 @@ def render_page(contents: ReportContents) -> str:
         details=[tables.task_table(contents, task) for task in metrics.tasks_of(contents.summary)],
         votes=draw_votes(contents.votes, models),
         outcomes=OUTCOMES,
+        samples=[(sample_title(one), report_lines(one)) for one in contents.samples],
         consistency=consistency_tables(contents),
         reliability=draw_reliability(contents, models),
         distributions=draw_distributions(contents, models),
@@ -77,14 +77,6 @@ def render_page(contents: ReportContents) -> str:
     )
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(_filters())
-    return environment.from_string(_beside("report.html.j2"))
-
-
 def _filters() -> dict[str, Any]:
     return {"patients": numbers.patients, "grouped": _grouped, "baseline": _is_baseline}
 
@@ -97,7 +89,3 @@ def _grouped(columns: tuple[tables.Column, ...]) -> list[tuple[str, int]]:
 
 def _is_baseline(model: str, contents: ReportContents) -> bool:
     return model in contents.baselines
-
-
-def _beside(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")

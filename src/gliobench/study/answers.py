@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import DamagedError, read_keys, write_keys
 from gliobench.records.record import Record, record_answer
@@ -11,6 +12,7 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
+from gliobench.tasks.chain import CHAIN
 
 if TYPE_CHECKING:
     from gliobench.scoring.score import Item
@@ -57,6 +59,16 @@ def current_answers(context: Context, model: str) -> list[Record]:
     """The records of a model that answer the study as it stands, in the order asked. Raises StageError before
     `predict` has finished with this model."""
     return _records(context, model, context.folder.asked(model))
+
+
+def places(context: Context, model: str, plane: Plane) -> dict[str, list[Record]]:
+    """By patient, what a model answered that can be drawn in a plane: places in its slices, or of the whole patient.
+    Raises StageError as `current_answers` does."""
+    found: dict[str, list[Record]] = {}
+    for record in current_answers(context, model):
+        if record.task in CHAIN and record.plane in (None, plane):
+            found.setdefault(record.subject, []).append(record)
+    return found
 
 
 def repeated_answers(context: Context, model: str) -> list[Record]:

@@ -1,6 +1,6 @@
 """The pictures of a report: a slice of each of a few test patients, with the truth and every model's answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import grey_slice
 from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
-from gliobench.study.answers import current_answers
+from gliobench.study.answers import places
 from gliobench.study.context import Context
 from gliobench.study.questions import asked_slices, in_turn, largest_slice
 from gliobench.tasks.answer import Answered
@@ -35,41 +35,49 @@ def gallery(context: Context) -> list["GalleryItem"]:
     }
     first = {context.patients[id]: context.subjects[id] for id in reversed(list(slices))}
     shown = in_turn(list(first.values())[::-1])[:PATIENTS]
-    places = {subject.id: largest_slice(subject, plane, slices[subject.id]) for subject in shown}
-    answers: dict[str, dict[str, Value | None]] = {
-        part.name: _answers(context, part.name, plane, places) for part in context.study.models
-    }
-    return [_item(context.subjects[id], plane, index, answers) for id, index in places.items()]
+    shown_at = {subject.id: largest_slice(subject, plane, slices[subject.id]) for subject in shown}
+    answers = {part.name: places(context, part.name, plane) for part in context.study.models}
+    return [
+        slice_item(
+            context, context.subjects[id], plane, index, {name: own.get(id, []) for name, own in answers.items()}
+        )
+        for id, index in shown_at.items()
+    ]
 
 
-def _item(
-    subject: PreparedSubject, plane: Plane, index: int, answers: Mapping[str, Mapping[str, Value | None]]
+def slice_item(
+    context: Context, subject: PreparedSubject, plane: Plane, index: int, records: Mapping[str, Sequence[Record]]
 ) -> "GalleryItem":
+    """One slice with the finest answer that each model gave about it; `records`: by model, its `places` of the patient.
+
+    A model that was not asked about the slice is left out.
+    """
     from gliobench.report.contents import GalleryItem
 
+    about = {
+        model: [record for record in own if record.plane is None or record.index == index]
+        for model, own in records.items()
+    }
+    truth = None
+    if subject.labels is not None:
+        truth = Mask(subject.frame(plane, index), np.ascontiguousarray(take_slice(subject.tumour, plane, index)))
     return GalleryItem(
         subject=subject.id,
         grade=subject.grade,
         plane=plane,
         index=index,
         image=grey_slice(subject, "flair", plane, index),
-        truth=Mask(subject.frame(plane, index), np.ascontiguousarray(take_slice(subject.tumour, plane, index))),
-        answers={model: by_subject[subject.id] for model, by_subject in answers.items() if subject.id in by_subject},
+        truth=truth,
+        answers={model: _finest(context, subject, plane, index, own) for model, own in about.items() if own},
     )
 
 
-def _answers(context: Context, model: str, plane: Plane, places: Mapping[str, int]) -> dict[str, Value | None]:
-    """By patient, the model's finest answer that can be drawn on the slice; None where it gave no usable one."""
-    found: dict[str, Value | None] = {}
-    for record in sorted(current_answers(context, model), key=_fineness):
-        if record.task not in CHAIN or record.subject not in places or found.get(record.subject) is not None:
-            continue
-        if record.plane is None or (record.plane, record.index) == (plane, places[record.subject]):
-            answer = record_answer(record, context.subjects[record.subject], Arrays(context.folder.masks))
-            nothing = empty(context.subjects[record.subject].frame(plane, places[record.subject]))
-            found[record.subject] = answer.value or nothing if isinstance(answer, Answered) else None
-    return found
-
-
-def _fineness(record: Record) -> int:
-    return CHAIN.index(record.task) if record.task in CHAIN else len(CHAIN)
+def _finest(
+    context: Context, subject: PreparedSubject, plane: Plane, index: int, records: Sequence[Record]
+) -> Value | None:
+    """The finest usable answer, an empty mask where it says that there is no tumour; None where none is usable."""
+    for record in sorted(records, key=lambda record: CHAIN.index(record.task)):
+        answer = record_answer(record, subject, Arrays(context.folder.masks))
+        if isinstance(answer, Answered):
+            return answer.value or empty(subject.frame(plane, index))
+    return None

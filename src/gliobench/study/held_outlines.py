@@ -1,23 +1,25 @@
 """Truth and held answers in three dimensions: of every model one patient for the report, any patient on demand."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gliobench.grid.frame import Plane
+from gliobench.grid.frame import Plane, SliceFrame
+from gliobench.study.atlas import Plate, evenly
 from gliobench.study.config import StudyError
 from gliobench.study.lacking import held_here
 from gliobench.study.outlines import MOST_SLICES, file_name
 from gliobench.study.replay_parts import ReplayPart, Replication
 from gliobench.tasks.answer import Answered
-from gliobench.tasks.geometry import Box, Mask, Point, Polygon
+from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
+from gliobench.tasks.mask import empty
 
 if TYPE_CHECKING:
-    from gliobench.replay.held import Held
+    from gliobench.replay.held import Held, HeldAnswer
     from gliobench.replay.outcome import Outcome
-    from gliobench.report.contents import OutlineItem
+    from gliobench.report.contents import GalleryItem, OutlineItem
 
 # What runs along the three axes, width, height and depth of the volume: where a slice lies in the body is not known.
 AXES: dict[Plane, tuple[str, str, str]] = {
@@ -46,18 +48,9 @@ def write_held_figures(study: Replication, subject: str, models: Collection[str]
 
     Raises StudyError for a model that the study has not, and a patient of whom none of them says anything.
     """
-    from gliobench.replay.read import read_held
     from gliobench.report.outlines import write_outlines
 
-    study, _ = held_here(study)
-    parts = [part for part in study.replay if part.task != "grade"]
-    if unknown := sorted(set(models or ()) - {part.name for part in parts}):
-        names = ", ".join(part.name for part in parts)
-        raise StudyError(f"no model named {', '.join(unknown)} was asked for a place; these were: {names}")
-    wanted: list[ReplayPart] = [part for part in parts if not models or part.name in models]
-    held = {
-        part.name: read_held(part.answers, part.task, part.plane, part.coordinates.to_coordinates()) for part in wanted
-    }
+    held = _held(study, models)
     own = {name: answers for name, answers in held.items() if subject in answers.firsts}
     if not own:
         known = sorted({id for answers in held.values() for id in answers.firsts})
@@ -67,6 +60,73 @@ def write_held_figures(study: Replication, subject: str, models: Collection[str]
         paths.append(folder / file_name(subject, name))
         write_outlines(_item(name, answers, subject), paths[-1])
     return paths
+
+
+def all_held_plates(study: Replication, models: Collection[str] | None) -> tuple[list[Plate], list[str]]:
+    """Every patient of whom something is held to draw, by id, and the models that were asked for a place, in the
+    study's order. Raises StudyError for a model that the study has not."""
+    held = _held(study, models)
+    ids = sorted({id for answers in held.values() for id in answers.firsts})
+    return [_plate({name: one for name, one in held.items() if id in one.firsts}, id) for id in ids], list(held)
+
+
+def _plate(held: Mapping[str, "Held"], subject: str) -> Plate:
+    said = {
+        name: [one.task, one.coordinates, [(a.frame, a.truth, a.text) for a in one.firsts[subject]]]
+        for name, one in held.items()
+    }
+
+    def drawn_outlines() -> Iterator["OutlineItem"]:
+        return (_item(name, one, subject) for name, one in held.items())
+
+    return Plate(subject, None, said, drawn_outlines, lambda: _slices(held, subject))
+
+
+def _slices(held: Mapping[str, "Held"], subject: str) -> Iterator["GalleryItem"]:
+    """A few slices of each task, all models that were asked it together where they were held to the same truth."""
+    from gliobench.report.contents import GalleryItem
+
+    for task in dict.fromkeys(one.task for one in held.values()):
+        answers: dict[tuple[SliceFrame, Value | None], dict[str, Value | None]] = {}
+        for name, one in held.items():
+            for answer in one.firsts[subject] if one.task == task else ():
+                answers.setdefault((answer.frame, answer.truth), {})[name] = _drawn(one, answer)
+        chosen = evenly(sorted({frame.index for frame, _ in answers}))
+        for (frame, truth), own in sorted(answers.items(), key=lambda pair: pair[0][0].index):
+            if frame.index in chosen:
+                yield GalleryItem(
+                    subject=subject,
+                    grade=None,
+                    plane=frame.plane,
+                    index=frame.index,
+                    image=np.zeros(frame.shape, dtype=np.uint8),  # nobody holds the images
+                    truth=truth if isinstance(truth, Box | Polygon) else empty(frame),
+                    answers=own,
+                    task=task,
+                )
+
+
+def _drawn(held: "Held", answer: "HeldAnswer") -> Value | None:
+    """What was answered, an empty mask where it says that there is no tumour; None where it cannot be used."""
+    from gliobench.replay.standard import read_answer
+
+    read = read_answer(held, answer)
+    return (read.value or empty(answer.frame)) if isinstance(read, Answered) else None
+
+
+def _held(study: Replication, models: Collection[str] | None) -> dict[str, "Held"]:
+    """The answers of each of `models`, or of all that were asked for a place."""
+    from gliobench.replay.read import read_held
+
+    study, _ = held_here(study)
+    parts = [part for part in study.replay if part.task != "grade"]
+    if unknown := sorted(set(models or ()) - {part.name for part in parts}):
+        names = ", ".join(part.name for part in parts)
+        raise StudyError(f"no model named {', '.join(unknown)} was asked for a place; these were: {names}")
+    wanted: list[ReplayPart] = [part for part in parts if not models or part.name in models]
+    return {
+        part.name: read_held(part.answers, part.task, part.plane, part.coordinates.to_coordinates()) for part in wanted
+    }
 
 
 def _item(name: str, held: "Held", subject: str) -> "OutlineItem":

@@ -1,6 +1,6 @@
 """Truth and answer in three dimensions: the slices of one patient that are drawn, and a figure of them on demand."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +13,17 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
 from gliobench.scoring.truth import cut
-from gliobench.study.answers import current_answers
+from gliobench.study.answers import places
+from gliobench.study.atlas import Plate, evenly
 from gliobench.study.context import Context, StageError
+from gliobench.study.gallery import slice_item
+from gliobench.study.questions import asked_slices
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.chain import CHAIN
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value, VolumeMask
 
 if TYPE_CHECKING:
-    from gliobench.report.contents import OutlineItem
+    from gliobench.report.contents import GalleryItem, OutlineItem
 
 MOST_SLICES = 16  # more outlines hide one another
 
@@ -40,10 +43,7 @@ def write_figures(context: Context, subject: str, models: Collection[str] | None
     """
     from gliobench.report.outlines import write_outlines
 
-    names = [part.name for part in context.study.models]
-    if unknown := sorted(set(models or ()) - set(names)):
-        raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(names)}")
-    wanted = [name for name in names if not models or name in models]
+    wanted = _wanted(context, models)
     items = _items(context, wanted, [subject])
     if not items:
         raise StageError(
@@ -56,19 +56,56 @@ def write_figures(context: Context, subject: str, models: Collection[str] | None
     return paths
 
 
-def file_name(subject: str, model: str) -> str:
-    """The name of a figure; one that leads nowhere else, whatever a patient is called."""
-    return f"{subject}-{model}.png".replace("/", "_").replace("\\", "_")
+def all_plates(context: Context, models: Collection[str] | None) -> tuple[list[Plate], list[str]]:
+    """Every test patient to draw, in the order of the split, and the models that were asked for a place, in the
+    study's. Raises StageError as `write_figures` does."""
+    plane, wanted = context.study.slices.planes[0], _wanted(context, models)
+    answers = {name: found for name in wanted if (found := places(context, name, plane))}
+    if not answers:
+        raise StageError(f"no centre, box, polygon or mask of {', '.join(wanted)} to draw")
+    slices = asked_slices(context, plane)
+    plates = []
+    for id in context.tested:
+        own = {name: found[id] for name, found in answers.items() if id in found}
+        plates.append(_plate(context, context.subjects[id], plane, own, evenly(slices.get(id, []))))
+    return plates, list(answers)
+
+
+def _plate(
+    context: Context,
+    subject: PreparedSubject,
+    plane: Plane,
+    records: Mapping[str, Sequence[Record]],
+    indices: Sequence[int],
+) -> Plate:
+    said = {model: [(one.key, one.kind, one.value) for one in own] for model, own in records.items()}
+
+    def drawn_outlines() -> Iterator["OutlineItem"]:
+        return (_item(context, model, subject, plane, own) for model, own in records.items())
+
+    def drawn_slices() -> Iterator["GalleryItem"]:
+        return (slice_item(context, subject, plane, index, records) for index in indices)
+
+    return Plate(subject.id, subject.grade, [subject.content, plane, indices, said], drawn_outlines, drawn_slices)
+
+
+def _wanted(context: Context, models: Collection[str] | None) -> list[str]:
+    names = [part.name for part in context.study.models]
+    if unknown := sorted(set(models or ()) - set(names)):
+        raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(names)}")
+    return [name for name in names if not models or name in models]
+
+
+def file_name(subject: str, what: str, ending: str = "png") -> str:
+    """The name of a patient's file; one that leads nowhere else, whatever a patient is called."""
+    return f"{subject}-{what}.{ending}".replace("/", "_").replace("\\", "_")
 
 
 def _items(context: Context, models: Sequence[str], subjects: Collection[str]) -> list["OutlineItem"]:
     by_subject: dict[str, list[OutlineItem]] = {id: [] for id in subjects}
     plane = context.study.slices.planes[0]
     for model in models:
-        answers: dict[str, list[Record]] = {}
-        for record in current_answers(context, model):
-            if record.task in CHAIN and record.plane in (None, plane):
-                answers.setdefault(record.subject, []).append(record)
+        answers = places(context, model, plane)
         for id, items in by_subject.items():
             if id in answers:
                 items.append(_item(context, model, context.subjects[id], plane, answers[id]))

@@ -5,18 +5,30 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gliobench.cohort.subject import GRADE_NAMES
-from gliobench.grid.frame import Plane, take_slice
+from gliobench.grid.frame import Plane, SliceFrame, take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import select_slices
 from gliobench.models.prediction import Question
 from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
 from gliobench.study.masks import predicted_masks
+from gliobench.tasks.geometry import Grade, Mask, Value
+from gliobench.tasks.registry import TASKS
 
 
 def can_be_asked(subject: PreparedSubject, task: str) -> bool:
     """Whether the subject has a truth for the task: a grade, or a mask."""
     return (subject.grade is not None) if task == "grade" else (subject.labels is not None)
+
+
+def true_answer(subject: PreparedSubject, task: str, frame: SliceFrame) -> Value | None:
+    """The true answer about a slice, in its own pixels; None where it has no tumour. For a subject that
+    `can_be_asked`."""
+    if task == "grade":
+        assert subject.grade is not None
+        return Grade(subject.grade)
+    pixels = np.ascontiguousarray(take_slice(subject.tumour, frame.plane, frame.index))
+    return TASKS[task].truth(Mask(frame, pixels))
 
 
 def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> Iterator[str]:

@@ -16,9 +16,7 @@ def replayed_model(part: ReplayModel) -> ReplayedAnswers | ReplayedMasks:
     if part.masks is not None:
         return ReplayedMasks(part.name, part.masks)
     file = read_answers(part.source)
-    return ReplayedAnswers(
-        part.name, frozenset(part.tasks), file.answers, file.digest, part.view.to_view(), file.remarks
-    )
+    return ReplayedAnswers(part.name, frozenset(part.tasks), file.answers, file.digest, part.picture, file.remarks)
 
 
 def held_digest(part: ReplayModel) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gliobench.cohort.subject import HGG, LGG, Fault
 from gliobench.grid.frame import Plane, SliceFrame
 from gliobench.study.context import check_writable
+from gliobench.study.held_samples import held_report_samples
 from gliobench.study.lacking import held_here
 from gliobench.study.progress import Voice
 from gliobench.study.replay_parts import ReplayPart, Replication
@@ -158,6 +159,7 @@ def _contents(
         summary=scores.summary,
         per_subject=scores.per_subject,
         votes=scores.votes,
+        samples=list(held_report_samples(outcomes, scores.votes)),
         baselines=TRIVIAL,
         provenance={part.name: _origin(part) for part in study.replay},
         notes=(*study.notes, *left_out, *_notes(outcomes)),

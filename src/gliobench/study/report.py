@@ -23,6 +23,7 @@ from gliobench.study.gallery import gallery
 from gliobench.study.in_sample import FIGURES
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_slices, without_truth
+from gliobench.study.samples import report_samples
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
 
@@ -66,6 +67,7 @@ def report(context: Context) -> Path:
             comparisons=_comparisons(context, scores),
             per_subject=scores.per_subject,
             votes=scores.votes,
+            samples=list(report_samples(context, scores.votes)),
             baselines=frozenset(part.name for part in context.study.models if part.trivial),
             curves=_left_by_learning(context, CURVES),
             losses=_left_by_learning(context, LOSSES),

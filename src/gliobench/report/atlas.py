@@ -1,0 +1,67 @@
+"""Every patient on one page: a row of outlines in three dimensions, a row for each of a few slices, a column a model.
+
+The rows of each patient are a file of their own, so that the page is put together again without drawing, and no more
+than one patient's pictures are in memory.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.integrity import write_whole
+from gliobench.report.contents import GalleryItem
+from gliobench.report.gallery import draw_gallery
+from gliobench.report.outlines import ANSWER, TRUTH
+from gliobench.report.templates import style, template
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that lies in a file beside the page, and what it shows, in words."""
+
+    file: str
+    words: str
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """One patient's rows. `figures`: by model; a model that is not there was not asked for a place."""
+
+    subject: str
+    grade: int | None
+    figures: dict[str, Figure]
+    slices: Sequence[GalleryItem]
+
+
+def write_rows(patient: Patient, models: Sequence[str], path: Path) -> None:
+    """Write the rows of one patient, a piece of the page with a column for each of `models`."""
+    rows = template("atlas_rows.html.j2", quote=quote).render(
+        patient=patient,
+        grade="grade unknown" if patient.grade is None else GRADE_NAMES[patient.grade],
+        key=hashlib.sha256(patient.subject.encode(errors="surrogatepass")).hexdigest()[:16],  # ids on the page
+        strips=draw_gallery(patient.slices, list(models)),
+        models=models,
+    )
+    write_whole(path, rows.encode(errors="replace"))
+
+
+def write_page(title: str, n_patients: int, models: Sequence[str], rows: Iterable[Path], path: Path) -> None:
+    """Put the patients' rows together, in their order, one after the other; a reader never sees half of the page."""
+    pieces = (Markup(piece.read_text(encoding="utf-8")) for piece in rows)
+    partial = path.with_name(f".{path.name}.partial")
+    page = template("atlas.html.j2").stream(
+        title=title,
+        style=style(),
+        models=models,
+        n_patients=n_patients,
+        rows=pieces,
+        colours={"truth": TRUTH, "answer": ANSWER},
+    )
+    with partial.open("wb") as file:
+        page.dump(file, encoding="utf-8")
+    partial.replace(path)
