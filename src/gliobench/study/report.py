@@ -1,5 +1,6 @@
 """Stage `report`: tables, curves, pictures and provenance into one page."""
 
+import json
 import math
 import os
 import platform
@@ -8,7 +9,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.integrity import DamagedError, left_in, read_stamp
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from gliobench.report.contents import Fitted, Part
     from gliobench.scoring.summary import Scores
 
+VERDICT = {"passed", "check", "found"}
 PACKAGES = ("gliobench", "torch", "transformers", "monai", "lightning", "numpy", "scipy", "scikit-image")
 
 
@@ -212,17 +214,25 @@ def _read_curves(path: Path) -> "pd.DataFrame":
 
 def _checks(context: Context) -> dict[str, list[str]]:
     """The verdicts that a fine-tuning ended with, by model and fold."""
-    paths = {
-        f"{part.name}, fold {number}": context.folder.network(part.name, number) / CHECKS
-        for part in context.study.models
-        if is_finetuned(part)
-        for number in context.folds
-    }
-    found = {name: read_stage(path, "finetune", "checks")["checks"] for name, path in paths.items() if path.exists()}
-    return {
-        name: [f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts]
-        for name, verdicts in found.items()
-    }
+    found = {}
+    for part, number in product(filter(is_finetuned, context.study.models), context.folds):
+        path = context.folder.network(part.name, number) / CHECKS
+        if path.exists():
+            verdicts = read_verdicts(context.check(path, f"finetune-{part.name}-fold-{number}", "finetune"))
+            found[f"{part.name}, fold {number}"] = [
+                f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts
+            ]
+    return found
+
+
+def read_verdicts(path: Path) -> list[dict[str, Any]]:
+    """What a fine-tuning checked; an earlier version's file is the plain list of it."""
+    with suppress(ValueError):
+        content = json.loads(path.read_bytes())
+        if isinstance(content, list) and all(isinstance(one, dict) and one.keys() >= VERDICT for one in content):
+            return content
+    found: list[dict[str, Any]] = read_stage(path, "finetune", "checks")["checks"]
+    return found
 
 
 def _oracles(context: Context) -> Iterator[str]:
