@@ -68,8 +68,11 @@ class NetworkModel(Part):
     trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart. `crop`, for grades
     only: it sees a box around the tumour. With `sweep` a network is trained for each of the choices, and the one that
     is best on the validation patients answers: no choice is made on the test patients, who are not opened before.
+    `sweep_test: all` asks every choice about the test patients too, for the report's table of settings and no other.
     `log`: where else the curves go (`curves.csv` is always written); each needs its own package.
     """
+
+    LATER: ClassVar = frozenset({"sweep_test"})
 
     kind: Literal["network"]
     name: Name
@@ -77,6 +80,7 @@ class NetworkModel(Part):
     regions: Literal["whole", "brats"] = "whole"
     train: TrainPart = TrainPart()
     sweep: tuple[TrainPart, ...] = ()
+    sweep_test: Literal["chosen", "all"] = "chosen"
     log: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
     crop: CropPart | None = None
     weights: Outside | None = None
@@ -89,6 +93,12 @@ class NetworkModel(Part):
         task = NETWORKS[self.network].task
         if self.crop is not None and task != "grade":
             raise ValueError(f"crop: {self.network} answers the task {task} about whole patients")
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_a_sweep_to_test(self) -> Self:
+        if self.sweep_test == "all" and (len(self.sweep) < 2 or self.weights is not None):
+            raise ValueError("sweep_test: all tests every choice of a `sweep:` that is trained, and here is none")
         return self
 
     @model_validator(mode="after")

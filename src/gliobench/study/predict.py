@@ -29,12 +29,13 @@ from gliobench.study.questions import (
     without_truth,
 )
 from gliobench.study.replayed import check_held, held_digest, replayed_model
+from gliobench.study.sweeps import test_settings
 from gliobench.study.train import trained_files, training_inputs
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 from gliobench.tasks.reading import READING_VERSION
 
 # Where a model runs, and what is made of its answers.
-NOT_ASKED = {"log", "aggregate", *LanguageModel.OPERATION, *ServerModel.OPERATION}
+NOT_ASKED = {"log", "aggregate", "sweep_test", *LanguageModel.OPERATION, *ServerModel.OPERATION}
 
 
 def predict(context: Context, names: Collection[str] | None = None) -> None:
@@ -57,6 +58,8 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
     for part in sorted(parts, key=turn):
         if names is None or part.name in names:
             _ask(context, part)
+            if isinstance(part, NetworkModel):
+                test_settings(context, part)
 
 
 def _ask(context: Context, part: AnyModel) -> None:

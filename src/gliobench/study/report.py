@@ -32,6 +32,8 @@ from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_slices, without_truth
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
+from gliobench.study.sweeps import sweep_curves, sweep_settings
+from gliobench.study.tuned import tuned_settings
 from gliobench.study.vision_parts import TRUTH, UNTRAINED_VISION, EncoderModel, SegmenterModel
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def report(context: Context) -> Path:
             curves=_curves(context),
             losses=_losses(context),
             fitted=list(_fitted(context)),
+            settings=[*sweep_settings(context, scores.summary), *tuned_settings(context, scores.summary)],
             checks=_checks(context),
             consistency=read_consistency(context),
             sampling=sampling(context),
@@ -170,6 +173,8 @@ def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
             if path.is_file():
                 checked = context.check(path, f"{verb}-{part.name}-fold-{number}", verb)
                 curves[f"{part.name}, fold {number}"] = _read_curves(checked)
+    for name, path, stage in sweep_curves(context):
+        curves[name] = _read_curves(context.check(path, stage, "train"))
     return curves
 
 
