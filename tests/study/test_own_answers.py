@@ -133,6 +133,8 @@ def test_both_stand_side_by_side_with_what_differs(own: Context) -> None:
     assert "published:" in printed
     assert "Slices of 32 x 32 px" in printed
     assert "made for 128 x 128 px at 1 mm" in printed
+    assert "128 x 128" not in replayed(own.folder.root, "box").output
+    assert "whatever `aggregate:` of the study says" in replayed(own.folder.root, "grade").output
 
 
 def test_answers_in_other_pixels_have_standard_figures_and_no_published_ones(own: Context) -> None:

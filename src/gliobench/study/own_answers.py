@@ -67,7 +67,7 @@ def read_own(source: Path, task: str, plane: Plane, *, published: bool, store: P
     ]
     if published:
         _check_frames(task, answers)
-    return Held(task, LAYOUT, source.parent, answers, remarks=tuple(_remarks(answers, planes)))
+    return Held(task, LAYOUT, source.parent, answers, remarks=tuple(_remarks(task, answers, planes, published)))
 
 
 def _records(source: Path, folder: StudyFolder) -> list[tuple[int, Record]]:
@@ -158,14 +158,16 @@ def _same(read: Answer, said: Answered) -> bool:
     return isinstance(read, Answered) and read.value == said.value
 
 
-def _remarks(answers: Sequence[HeldAnswer], planes: Sequence[Plane | None]) -> list[str]:
+def _remarks(task: str, answers: Sequence[HeldAnswer], planes: Sequence[Plane | None], published: bool) -> list[str]:
     """What a reader has to know of the figures of a run's own answers."""
     frames = {(answer.frame.shape, answer.frame.spacing_mm) for answer in answers}
     sizes = ", ".join(sorted(f"{rows} x {columns} px" for (rows, columns), _ in frames))
     widths = sorted(chain.from_iterable(spacing for _, spacing in frames))
     width = " to ".join(dict.fromkeys(f"{one:.2f}" for one in (widths[0], widths[-1])))
     found = [f"Slices of {sizes}, {width} mm a pixel; truths from the run's prepared patients."]
-    if any(answer.frame.shape != STUDY_PX for answer in answers):
+    if task == "grade":
+        found.append("A patient's grade is what most slices say, whatever `aggregate:` of the study says.")
+    if published and task in ("box", "polygon") and any(answer.frame.shape != STUDY_PX for answer in answers):
         found.append(
             "The published arithmetic is made for 128 x 128 px at 1 mm: an empty mask is 128 px away in it, whatever "
             "the size of the slice."
