@@ -523,6 +523,9 @@ def replay(
             "--coordinates", help=f"How the model counts: {', '.join(FAMILIES)}, or ORDER,SCALE.", callback=_convention
         ),
     ] = "as-asked",
+    store: Annotated[
+        Path | None, typer.Option("--store", help="Of a run's own answers: its prepared patients. Default: RUN/grid.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Also write the standard tables here, for `gliobench compare`.")
     ] = None,
@@ -532,15 +535,25 @@ def replay(
 ) -> None:
     """Score answers that somebody holds, and say what the figures are worth.
 
-    Reads the reference study's text files, and a table of one row an answer (JSON lines, CSV, Parquet).
+    Reads the reference study's text files, a table of one row an answer (JSON lines, CSV, Parquet), and what a run
+    was answered (RUN/answers/MODEL.jsonl), with truths from the run's prepared patients.
 
     Example: `gliobench replay answers/centre --task centre --protocol both`
     """
-    from gliobench.replay.outcome import replay as score_held
+    from gliobench.replay.outcome import replay as replay_answers
+    from gliobench.replay.outcome import score_held
     from gliobench.replay.printing import json_text, lines
     from gliobench.replay.tables import write_tables
+    from gliobench.study.own_answers import read_own, run_of
 
-    outcome = score_held(answers, task.value, protocol.value, plane.value, name, named_convention(coordinates))
+    if run_of(answers) is None:
+        convention = named_convention(coordinates)
+        outcome = replay_answers(answers, task.value, protocol.value, plane.value, name, convention)
+    else:
+        if coordinates != "as-asked":
+            raise typer.BadParameter("a run's own answers were read as its study says: leave out --coordinates")
+        held = read_own(answers, task.value, plane.value, published=protocol.value != "standard", store=store)
+        outcome = score_held(held, name or answers.stem, protocol.value)
     if out:
         write_tables(outcome, out)
     if as_json:

@@ -14,6 +14,8 @@ from gliobench.replay.printing import lines
 from gliobench.replay.read import read_held
 from gliobench.replay.sides import changes
 from gliobench.replay.tables import write_tables
+from gliobench.scoring.compare import compare_runs
+from gliobench.scoring.errors import CompareError
 from gliobench.tasks.geometry import Box, Grade, Polygon
 
 BOX = "Ground truth: [(10, 20), (10, 39), (29, 39), (29, 20)] || Model output: "
@@ -378,6 +380,33 @@ def test_tables_do_not_take_the_place_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(ReplayError, match="out cannot be a folder for the tables"):
         write_tables(outcome, tmp_path / "out")
+
+
+def test_damaged_tables_are_named_and_a_replay_that_is_done_again_mends_them(tmp_path: Path) -> None:
+    answers = {
+        name: write(tmp_path / f"{name}-answers", {f"patient_{place}.txt": f"{BOX}{said}\n" for place in range(3)})
+        for name, said in (("a", "[(10, 20), (10, 39), (29, 39), (29, 20)]"), ("b", "no"))
+    }
+    for name, folder in answers.items():
+        write_tables(replay(folder, "box", "standard", name=name), tmp_path / name)
+    runs = [tmp_path / name for name in answers]
+    expected = compare_runs(runs)
+    table = runs[0] / "scores" / "per_subject.parquet"
+    content = bytearray(table.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit, which Parquet's reader may take for another figure
+    table.write_bytes(content)
+    with pytest.raises(CompareError, match=r"per_subject\.parquet is damaged .*do again the replay that wrote it"):
+        compare_runs(runs)
+    write_tables(replay(answers["a"], "box", "standard", name="a"), runs[0])
+    pd.testing.assert_frame_equal(compare_runs(runs), expected, check_exact=True)
+
+
+def test_a_studys_own_scores_are_not_written_over(tmp_path: Path) -> None:
+    outcome = replay(write(tmp_path / "answers", {"patient_0.txt": f"{BOX}x\n"}), "box", "standard")
+    (tmp_path / "prepared.json").write_text("{}")
+    with pytest.raises(ReplayError, match="is the run folder of a study, whose own scores would be lost"):
+        write_tables(outcome, tmp_path)
+    assert not (tmp_path / "scores").exists()
 
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:

@@ -15,7 +15,11 @@ from typer.testing import CliRunner
 from gliobench.cli import app, main
 from gliobench.errors import GliobenchError
 from gliobench.integrity import read_json, write_json
+from gliobench.models.errors import ModelError
+from gliobench.models.finetuned import learnt_from
 from gliobench.records.store import RecordStore
+from gliobench.study.context import StageError
+from gliobench.study.report import read_verdicts
 
 STUDY = """\
 name: damaged
@@ -269,3 +273,17 @@ def test_a_torn_last_line_is_no_damage(run: Run) -> None:
     assert [record.key for record in RecordStore(answers).read()] == whole
     write_json(run.out / "unrelated.json", {})
     assert "it stops in its middle" in run("repair").output
+
+
+def test_checks_of_an_earlier_version_are_a_plain_list_and_nothing_else_is(tmp_path: Path) -> None:
+    verdict, path = {"check": "weights changed", "passed": True, "found": "12 of 12"}, tmp_path / "checks.json"
+    for content in ([verdict], {"checks": [verdict]}):
+        path.write_text(json.dumps(content))
+        assert read_verdicts(path) == [verdict]
+    for damaged in ("[3]", '[{"check": "x"}]', '[{"check": "x"', "null", "{}"):
+        path.write_text(damaged)
+        with pytest.raises(StageError, match=r"checks\.json is damaged.*run `gliobench finetune`"):
+            read_verdicts(path)
+    (tmp_path / "finetune.json").write_text("[]")
+    with pytest.raises(ModelError, match=r"finetune\.json"):
+        learnt_from(str(tmp_path))

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from gliobench.cohort.phantom import write_phantom
+from gliobench.integrity import read_json
 from gliobench.models.errors import ModelError
 from gliobench.models.tiny.idefics3 import Size, write_tiny_idefics3
 from gliobench.study.config import StudyError, read_study
@@ -24,6 +25,7 @@ from gliobench.study.prepare import prepare
 from gliobench.study.progress import Terminal
 from gliobench.study.run import run_stages
 from gliobench.study.split import split
+from gliobench.study.tuned import tuned_settings
 
 # A slice is shown as it is, in 36 tokens; prompts of one word keep a conversation at some 55.
 SIZE = Size(image_px=48, patch_px=8, shrink=1, hidden=96, inner=192, layers=3, vision_layers=2)
@@ -106,6 +108,27 @@ def test_it_beats_every_baseline_where_the_same_model_untrained_does_not(learnt:
     assert distance_mm["tuned"] < best_mm < distance_mm["general"]
     assert grade["tuned"] > grade["majority-grade"] == 0.5
     assert grade["general"] <= 0.5
+
+
+def test_models_of_one_checkpoint_stand_beside_each_other_with_what_they_learnt_with(learnt: Context) -> None:
+    summary = pd.read_parquet(learnt.folder.scores / "summary.parquet")
+    grade, centre = tuned_settings(learnt, summary)
+    assert [grade.title.rpartition(": ")[2], centre.title.rpartition(": ")[2]] == ["grade", "centre"]
+    general, tuned = (next(one for one in centre.tried if one.name.startswith(name)) for name in ("general", "tuned"))
+    assert general.note == "not fine-tuned"
+    assert not {"learning_rate", "steps taken"} & general.settings.keys()
+    left = read_json(learnt.folder.network("tuned", 0) / "finetune.json")
+    assert [tuned.settings[key] for key in ("learning_rate", "steps taken", "step kept")] == [
+        2e-3,
+        [480],  # of each fold
+        [left["best_step"]],
+    ]
+    assert tuned.figures["validation"]["score"].value == left["figures"]["score"]
+    for one in (general, tuned):
+        expected = summary[(summary["model"] == one.name.split(",")[0]) & (summary["source"] == "centre")]
+        expected = expected[(expected["task"] == "centre") & (expected["metric"] == "in_box")]
+        assert one.figures["test"]["in_box"].value == expected["value"].item()
+    assert "Models of one checkpoint, and what each learnt with" in (learnt.folder.report / "report.html").read_text()
 
 
 def test_what_is_left_says_what_was_learnt_and_checked(learnt: Context) -> None:

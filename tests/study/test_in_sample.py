@@ -12,12 +12,16 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import listed, read_json, read_stamp, write_stamp
 from gliobench.models.prediction import Prediction, Question
 from gliobench.models.trained import load_network
+from gliobench.scoring.intervals import Bootstrap
 from gliobench.study.config import read_study
 from gliobench.study.context import Context, make_context
-from gliobench.study.in_sample import dice_value, grade_values
+from gliobench.study.in_sample import figures_of
 from gliobench.study.run import run_stages
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Grade, Value, VolumeMask
+
+# The fourth voxel is two from the tumour, the third one: the 95th percentile of 0, 0, 1, 2 lies 0.85 of the way to 2.
+HD95_OF_LAST = 1.85
 
 
 def answer(id: str, grade: int, value: Value, task: str) -> Prediction:
@@ -33,29 +37,45 @@ def mask(*voxels: int) -> VolumeMask:
     return VolumeMask(np.array(voxels, bool).reshape(1, 1, 4))
 
 
+def values(task: str, given: list[Prediction]) -> dict[str, float | int | None]:
+    found = figures_of(task, given, Bootstrap(resamples=2))
+    (n,) = {one["n"] for one in found.values()}
+    return {"n": n, **{metric: one["value"] for metric, one in found.items()}}
+
+
 def test_grades_by_hand() -> None:
-    given = [("a", 1, 1), ("b", 1, 1), ("c", 1, 0), ("d", 0, 0)]  # recall 2 / 3, specificity 1
-    found = grade_values([answer(id, truth, Grade(called), "grade") for id, truth, called in given])
-    assert found["accuracy"] == {"value": 0.75, "n": 4}
-    assert found["balanced_accuracy"] == {"value": pytest.approx(5 / 6), "n": 4}
-    alone = grade_values([answer("a", 1, Grade(1), "grade")])
-    assert alone["balanced_accuracy"] == {"value": None, "n": 1}  # nobody with LGG
+    given = [("a", 1, 1), ("b", 1, 1), ("c", 1, 0), ("d", 0, 0)]  # recall 2 / 3, specificity 1, precision 1
+    found = values("grade", [answer(id, truth, Grade(called), "grade") for id, truth, called in given])
+    expected = {"accuracy": 3 / 4, "balanced_accuracy": 5 / 6, "f1": 4 / 5, "precision": 1, "recall": 2 / 3}
+    assert found == pytest.approx({"n": 4, **expected, "specificity": 1, "auc": 0.5})  # one score for all
+    alone = values("grade", [answer("a", 1, Grade(1), "grade")])
+    assert (alone["n"], alone["balanced_accuracy"], alone["recall"]) == (1, None, 1)  # nobody with LGG
 
 
 def test_four_patients_of_whom_one_has_the_rarer_grade() -> None:
     for order in range(4):  # whichever patients two resamples leave out
         given = [answer(f"p{place}", int(place != order), Grade(1), "grade") for place in range(4)]
-        assert grade_values(given)["balanced_accuracy"] == {"value": 0.5, "n": 4}
+        assert values("grade", given)["balanced_accuracy"] == 0.5
 
 
-def test_dice_by_hand_counts_a_patient_with_two_scans_once() -> None:
+def test_masks_by_hand_count_a_patient_with_two_scans_once() -> None:
     given = [
-        ("BraTS-GLI-00001-000", mask(1, 1, 0, 0)),  # 1
-        ("BraTS-GLI-00001-001", mask(0, 0, 0, 0)),  # 0, so that this patient has 1 / 2
-        ("BraTS-GLI-00002-000", mask(1, 1, 1, 1)),  # 2 x 2 / (4 + 2)
+        ("BraTS-GLI-00001-000", mask(1, 1, 0, 0)),  # Dice 1, distance 0
+        # Dice 0, so that this patient has 1 / 2; distance the longest there is, 3 mm
+        ("BraTS-GLI-00001-001", mask(0, 0, 0, 0)),
+        ("BraTS-GLI-00002-000", mask(1, 1, 1, 1)),  # Dice 2 x 2 / (4 + 2), precision 1 / 2, recall 1, specificity 0
     ]
-    found = dice_value([answer(id, 1, value, "mask") for id, value in given])
-    assert found == {"dice": {"value": pytest.approx((1 / 2 + 2 / 3) / 2), "n": 2}}
+    found = values("mask", [answer(id, 1, value, "mask") for id, value in given])
+    assert found == pytest.approx(
+        {
+            "n": 2,
+            "dice": (1 / 2 + 2 / 3) / 2,
+            "hd95_mm": (3 / 2 + HD95_OF_LAST) / 2,
+            "precision": (1 / 2 + 1 / 2) / 2,
+            "recall": (1 / 2 + 1) / 2,
+            "specificity": (1 + 0) / 2,
+        }
+    )
 
 
 def context_of(small_study: Path, cohort: Path, out: Path) -> Context:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.replay.errors import ReplayError
+from gliobench.tasks.answer import Answer
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Value
 
@@ -16,7 +17,8 @@ class HeldAnswer:
     """One answer. `truth`: the target of the task in this slice, None where the slice has no tumour.
 
     `text`: what the model said, None where nothing came back. `repeat`: counts answers to the same input, from 0.
-    `path`, `line`: where it stands, lines counted from 1.
+    `path`, `line`: where it stands, lines counted from 1. `answer`: what the run that asked made of the text; None: it
+    is still to be read. `gap_mm`: from a slice to its neighbour.
     """
 
     subject: str
@@ -26,6 +28,8 @@ class HeldAnswer:
     path: Path
     line: int
     repeat: int = 0
+    answer: Answer | None = None
+    gap_mm: float = 1.0
 
 
 def check_one_volume(answers: Sequence[HeldAnswer]) -> None:
@@ -55,7 +59,7 @@ class Held:
     """All answers to one task. `silent`: patients with a file that holds no answer; nobody knows their truth from it.
 
     `gaps`: numbers that are missing among the patients' numbers. `tallies`: by patient, where the files count votes.
-    `coordinates`: how the model counts places.
+    `coordinates`: how the model counts places. `remarks`: what else a reader of the figures has to know, in sentences.
     """
 
     task: str
@@ -66,6 +70,7 @@ class Held:
     gaps: tuple[str, ...] = ()
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     coordinates: Coordinates = AS_ASKED
+    remarks: tuple[str, ...] = ()
 
     @cached_property
     def by_subject(self) -> dict[str, list[HeldAnswer]]:

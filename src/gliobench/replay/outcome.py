@@ -61,22 +61,27 @@ def replay(
     coordinates: Coordinates = AS_ASKED,
 ) -> Outcome:
     """Read and score the answers in `source`. `name`: of the model, else the folder's. Raises ReplayError."""
-    held = read_held(source, task, plane, coordinates)
     called = name or (source.name if source.is_dir() else source.stem)
+    return score_held(read_held(source, task, plane, coordinates), called, protocol)
+
+
+def score_held(held: Held, called: str, protocol: ProtocolName) -> Outcome:
+    """Score answers that were read, under the name of their model. Raises ReplayError."""
     return Outcome(
         called,
         held,
         score_standard(held, called) if protocol != "published" else None,
         score_published(held) if protocol != "standard" else None,
         measure_held(held, called),
-        suspicion(called, list(_said(held)), coordinates),
+        suspicion(called, list(_said(held)), held.coordinates),
     )
 
 
 def _said(held: Held) -> Iterator[Said]:
     """The first text about every slice with tumour, where the task is a place."""
     for answer in held.answers if held.task in PLACES else ():
-        if answer.text and answer.truth is not None and answer.repeat == 0:
+        # What a run asked, its own `score` holds against the truth, in the pixels that were shown.
+        if answer.answer is None and answer.text and answer.truth is not None and answer.repeat == 0:
             yield Said(held.task, answer.text, answer.frame, answer.truth)
 
 

@@ -13,6 +13,8 @@ from gliobench.scoring.intervals import Figure
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """Plain values to full precision; the keys stand in the README. Undefined figures are null."""
     head: dict[str, Any] = {"model": outcome.name, "task": outcome.held.task, "layout": outcome.held.layout}
+    if outcome.held.remarks:
+        head["remarks"] = list(outcome.held.remarks)
     if outcome.suspicion:
         head["warning"] = outcome.suspicion
     if outcome.consistency is not None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from gliobench.replay.held import Held
 from gliobench.replay.outcome import Outcome, Side, published_side, standard_side
 from gliobench.replay.plain import as_json
 from gliobench.replay.repeated import overall
@@ -31,10 +32,12 @@ def lines(outcome: Outcome) -> Iterator[str]:
 
 def _scores(outcome: Outcome) -> Iterator[str]:
     held = outcome.held
+    spacing = _assumed(held)
     patients = f"{len(held.answers)} answers about {len(held.by_subject)} patients"
     yield f"{outcome.name}: {held.task}, {patients} ({held.layout})"
     if outcome.standard is None:
         yield from _side("published protocol (the reference study's own arithmetic)", published_side(outcome))
+        yield from held.remarks
         return
     if outcome.published is None:
         yield from _side("standard protocol", standard_side(outcome))
@@ -43,14 +46,14 @@ def _scores(outcome: Outcome) -> Iterator[str]:
             yield f"{INDENT}not usable: {kinds}"
         if held.task in ("box", "polygon"):
             yield from _side("stacked to a volume", standard_side(outcome, stacked=True))
-        yield _assumed(held.task)
+        yield spacing
         return
     yield f"{INDENT}{'':28} {'published':>28} {'standard':>28}"
     for row in rows(outcome):
         yield f"{INDENT}{row.name:28} {figure_text(row.published):>28} {figure_text(row.standard):>28}"
     for sentence in changes(outcome):
         yield f"{INDENT}- {sentence}"
-    yield _assumed(held.task)
+    yield spacing
 
 
 def _side(title: str, side: Side) -> Iterator[str]:
@@ -73,9 +76,11 @@ def figure_text(figure: Figure) -> str:
     return f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"
 
 
-def _assumed(task: str) -> str:
+def _assumed(held: Held) -> str:
+    if held.remarks:
+        return " ".join(("95 % intervals over patients.", *held.remarks))
     return (
         "95 % intervals over patients; a patient's grade is what most slices say."
-        if task == "grade"
+        if held.task == "grade"
         else "95 % intervals over patients; 1 mm a pixel and between slices, unless a table says otherwise."
     )

@@ -22,8 +22,6 @@ from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import Grade
 from gliobench.tasks.registry import TASKS
 
-SLICE_GAP_MM = 1.0
-
 
 @dataclass(frozen=True, eq=False)
 class StandardScores:
@@ -66,6 +64,8 @@ def _scores(task: str, name: str, read: Sequence[tuple[HeldAnswer, Answer]]) -> 
 
 def read_answer(held: Held, answer: HeldAnswer) -> Answer:
     """The typed answer that a text gives."""
+    if answer.answer is not None:
+        return answer.answer
     if answer.text is None:
         return Missing("nothing came back")
     return TASKS[held.task].parse(answer.text, answer.frame, False, held.coordinates)
@@ -88,10 +88,10 @@ def _closed_up(answers: Sequence[HeldAnswer]) -> tuple[list[HeldAnswer], float]:
     indices = sorted(answer.frame.index for answer in answers)
     step = min((after - before for before, after in pairwise(indices)), default=1)
     placed = [replace(answer, frame=replace(answer.frame, index=answer.frame.index // step)) for answer in answers]
-    return placed, step * SLICE_GAP_MM
+    return placed, step * answers[0].gap_mm
 
 
-def stand_in(task: str, id: str, answers: Sequence[HeldAnswer], gap_mm: float = SLICE_GAP_MM) -> PreparedSubject:
+def stand_in(task: str, id: str, answers: Sequence[HeldAnswer], gap_mm: float = 1.0) -> PreparedSubject:
     """A patient without images: the slices' truths, filled and stacked `gap_mm` apart, are the mask.
 
     Raises ReplayError for slices of several planes or sizes.

@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.grid.frame import SliceFrame
 from gliobench.replay.held import HeldAnswer
 from gliobench.replay.windows import Window
 from gliobench.tasks.geometry import Mask, Value
@@ -22,10 +21,11 @@ def aimed_at(answers: Sequence[HeldAnswer], task: str, region: NDArray[np.bool_]
     frames = [answer.frame for answer in answers]
     cut = window.cut(region, len(frames), frames[0].shape)
     return [
-        replace(answer, truth=_truth(task, answer.frame, pixels)) for answer, pixels in zip(answers, cut, strict=True)
+        replace(answer, truth=truth_of(task, Mask(answer.frame, pixels)))
+        for answer, pixels in zip(answers, cut, strict=True)
     ]
 
 
-def _truth(task: str, frame: SliceFrame, pixels: NDArray[np.bool_]) -> Value | None:
-    """A centre is scored from the box around the tumour, as recorded truths have it."""
-    return TASKS["box" if task == "centre" else task].truth(Mask(frame, pixels))
+def truth_of(task: str, mask: Mask) -> Value | None:
+    """A slice's truth as recorded truths have it: of a centre the box around the tumour, from which it is scored."""
+    return TASKS["box" if task == "centre" else task].truth(mask)

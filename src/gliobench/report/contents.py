@@ -1,7 +1,9 @@
 """What a report is made of: tables, curves, pictures and words, all of them computed before."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -140,6 +142,40 @@ class Fitted:
     figures: Mapping[str, Mapping[str, tuple[float, int]]]
 
 
+@dataclass(frozen=True)
+class PartFigure:
+    """A figure on one part of the split; NaN: not defined, or without an interval. `n` patients, None: not counted."""
+
+    value: float
+    n: int | None = None
+    low: float = math.nan
+    high: float = math.nan
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One of several settings that were tried. `figures`: by part, "training", "validation" or "test", then by metric.
+
+    `note`: why figures are missing, such as "diverged".
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    figures: Mapping[str, Mapping[str, PartFigure]]
+    chosen: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one network, or of what was fine-tuned from one checkpoint, beside each other. `words`: what their
+    figures are, and are not."""
+
+    title: str
+    words: str
+    tried: Sequence[Setting]
+
+
 @dataclass(frozen=True, eq=False)
 class ReportContents:
     """Everything on the page.
@@ -154,6 +190,7 @@ class ReportContents:
     `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric, and of networks train_accuracy
         and validation_accuracy, or train_dice and validation_dice; earlier versions' have none. `losses`: by fine-tuned
         model: step, train_loss of every step. `fitted`: networks' figures on patients that they know.
+    `settings`: all that were tried of one model, beside each other.
     `checks`: by fine-tuned model, the verdicts after its training, in words.
     `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
     name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
@@ -174,6 +211,7 @@ class ReportContents:
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     losses: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     fitted: Sequence[Fitted] = ()
+    settings: Sequence[Settings] = ()
     checks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     samples: Sequence[Sample] = ()
     gallery: Sequence[GalleryItem] = ()

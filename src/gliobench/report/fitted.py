@@ -59,7 +59,7 @@ def _rows(folds: Sequence[Fitted], metric: str, test: str) -> list[FittedRow]:
 
 def _of_part(one: Fitted, part: str, metric: str) -> str:
     found = one.figures.get(part, {}).get(metric)
-    return ABSENT if found is None else _text(*found, "")
+    return ABSENT if found is None else _text(*found, "", metrics.unit(metric))
 
 
 def _test(summary: pd.DataFrame, model: str, task: str, metric: str) -> str:
@@ -68,10 +68,12 @@ def _test(summary: pd.DataFrame, model: str, task: str, metric: str) -> str:
     if own.empty:
         return ABSENT
     row = own.iloc[0]
-    return _text(float(row["value"]), int(row["n_subjects"]), numbers.interval(row["low"], row["high"], ""))
+    unit = metrics.unit(metric)
+    inside = numbers.interval(row["low"], row["high"], unit)
+    return _text(float(row["value"]), int(row["n_subjects"]), inside, unit)
 
 
-def _text(value: float, n: int, interval: str) -> str:
+def _text(value: float, n: int, interval: str, unit: str) -> str:
     if math.isnan(value):
         return f"not defined, n {n}"
-    return f"{numbers.number(value, '')}{f' ({interval})' if interval else ''}, n {n}"
+    return f"{numbers.with_unit(value, unit)}{f' ({interval})' if interval else ''}, n {n}"

@@ -8,6 +8,7 @@ from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.fitted import WORDS, fitted_rows
 from gliobench.report.pairs import pair_rows
+from gliobench.report.settings import settings_tables
 
 
 def write_markdown(contents: ReportContents) -> str:
@@ -20,6 +21,7 @@ def write_markdown(contents: ReportContents) -> str:
             *_details(contents),
             *_consistency(contents),
             *_fitted(contents),
+            *_settings(contents),
             *_patients(contents),
             *_checks(contents),
             *_list("Caveats", [*words.CAVEATS, *contents.notes]),
@@ -84,6 +86,18 @@ def _fitted(contents: ReportContents) -> list[str]:
     lines = ["## Training, validation and test", "", WORDS, "", _line(heads), _line(["---"] * len(heads))]
     lines += [_line([r.model, r.fold, r.metric, r.training, r.validation, r.test]) for r in rows]
     return [*lines, ""]
+
+
+def _settings(contents: ReportContents) -> list[str]:
+    lines: list[str] = []
+    for table in settings_tables(contents):
+        heads = ["setting", *table.keys, *(f"{title}, {part}" for title, parts in table.groups for part in parts)]
+        lines += [f"## {_text(table.title)}", "", _text(table.words), "", _line(heads), _line(["---"] * len(heads))]
+        for row in table.rows:
+            name = ", ".join(filter(None, [row.name, "chosen" if row.chosen else "", row.note]))
+            lines.append(_line([name, *row.values, *(cell.line for cell in row.cells)]))
+        lines.append("")
+    return lines
 
 
 def _grid(table: tables.Table, *, with_origin: bool) -> list[str]:

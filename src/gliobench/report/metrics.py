@@ -37,6 +37,11 @@ def title(metric: str) -> str:
     return TITLES.get(metric, metric.replace("_mm", "").replace("_", " "))
 
 
+def unit(metric: str) -> str:
+    """A metric's unit, empty where it has none."""
+    return "mm" if "_mm" in metric else ""
+
+
 def lower_is_better(metric: str) -> bool:
     """True for distances and errors."""
     return "_mm" in metric or metric in LOWER

@@ -15,6 +15,7 @@ from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_rows
 from gliobench.report.reliability import draw_reliability
 from gliobench.report.samples import report_lines, sample_title
+from gliobench.report.settings import settings_tables
 from gliobench.report.strata import strata_tables
 from gliobench.report.templates import style, template
 from gliobench.report.votes import OUTCOMES, draw_votes
@@ -69,6 +70,7 @@ def render_page(contents: ReportContents) -> str:
         curves=draw_curves(contents.curves, contents.losses),
         fitted=fitted_rows(contents),
         fitted_words=WORDS,
+        settings=settings_tables(contents),
         gallery=draw_gallery(contents.gallery, answering),
         answering=answering,
         outlines=draw_outlines(contents.outlines),

@@ -25,6 +25,7 @@ COMPARED = (
     *("difference", "low", "high", "p", "p_holm", "test", "smallest_detectable", "shown", "words", "left_out"),
 )
 Pair = tuple[ModelScores, ModelScores]
+AGAIN = "score the run again, or do again the replay that wrote it"
 
 
 def compare(
@@ -131,9 +132,9 @@ def _read(folder: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
         check_file(path, folder / "stamps" / "score.json", folder)
         table = pd.read_parquet(path)
     except DamagedError as error:
-        raise CompareError(f"{error}: score the run again") from error
+        raise CompareError(f"{error}: {AGAIN}") from error
     except (ArrowException, OSError, ValueError) as error:
-        raise CompareError(f"{path} cannot be read ({error}): score the run again") from error
+        raise CompareError(f"{path} cannot be read ({error}): {AGAIN}") from error
     if absent := [column for column in columns if column not in table.columns and column not in SINCE_SCANS]:
         raise CompareError(f"{path} has no column {', '.join(absent)}: score the run again with this version")
     return table

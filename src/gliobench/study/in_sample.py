@@ -1,70 +1,60 @@
-"""What a trained network is worth on the patients that it knows, to stand beside its figures on test patients."""
+"""What a trained network is worth, part by part of the split: on the patients that it knows, and, where every setting
+of a sweep is to be tested, on the test patients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import write_json
 from gliobench.models.prediction import Prediction, Question
-from gliobench.tasks.answer import Answered
-from gliobench.tasks.geometry import Grade, VolumeMask
+
+if TYPE_CHECKING:
+    from gliobench.scoring.intervals import Bootstrap
 
 FIGURES = "figures.json"
-Figures = dict[str, dict[str, float | int | None]]  # by metric: `value` (None: not defined) and `n` patients
+# The figures that the reference study prints of a network, and balanced accuracy, in its order.
+METRICS = {
+    "grade": ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "auc", "specificity"),
+    "mask": ("dice", "hd95_mm", "precision", "recall", "specificity"),
+}
+# By metric: `value` (None: not defined), `low` and `high` of its 95 % interval (None: there is none), `n` patients.
+Figures = dict[str, dict[str, float | int | None]]
 
 
 def write_figures(folder: Path, name: str, task: str, parts: Mapping[str, Sequence[PreparedSubject]]) -> None:
     """Ask the network in `folder`, as it answers about test patients, about those of each part, such as "training",
-    and leave the figures in `figures.json` beside it."""
+    and leave the figures in `figures.json` beside it, without intervals: they are no claim about others."""
     from gliobench.models.trained import load_network
+    from gliobench.scoring.intervals import Bootstrap
 
-    network = load_network([folder], name)
-    found = {}
+    network, found = load_network([folder], name), {}
     for part, subjects in parts.items():
-        predictions = list(network.predict_in_sample([Question(subject, task, None) for subject in subjects]))
-        found[part] = grade_values(predictions) if task == "grade" else dice_value(predictions)
+        answers = network.predict_in_sample([Question(subject, task, None) for subject in subjects])
+        figures = figures_of(task, answers, Bootstrap(resamples=2))
+        found[part] = {metric: {"value": one["value"], "n": one["n"]} for metric, one in figures.items()}
     write_json(folder / FIGURES, {"task": task, "figures": found})
 
 
-def grade_values(predictions: Sequence[Prediction]) -> Figures:
-    """accuracy and balanced accuracy of graded patients; one with several scans weighs as the others."""
-    from gliobench.scoring.grades import GradedPatient, Votes, grade_figures
-    from gliobench.scoring.intervals import Bootstrap
+def figures_of(task: str, predictions: Iterable[Prediction], bootstrap: "Bootstrap | None" = None) -> Figures:
+    """`METRICS` of answers about whole patients, by the study's own scoring; `bootstrap` as `summarise` takes it."""
+    from gliobench.scoring.score import VOLUME, Item, score_subject
+    from gliobench.scoring.summary import summarise
 
-    graded = []
-    for one in predictions:
-        called, truth = _value(one), one.question.subject.grade
-        assert isinstance(called, Grade)
-        assert truth is not None
-        votes = Votes(int(called.value == LGG), int(called.value == HGG), 0, 0, one.score)
-        graded.append(GradedPatient(truth, called.value, votes))
-    whose = [one.question.subject.patient for one in predictions]
-    figures = grade_figures(graded, Bootstrap(resamples=2), whose)
-    return {metric: _figure(figures[metric].value, len(set(whose))) for metric in ("balanced_accuracy", "accuracy")}
-
-
-def dice_value(predictions: Sequence[Prediction]) -> Figures:
-    """Mean Dice of the whole tumour over patients; one with several scans counts once, with their mean."""
-    from gliobench.scoring.overlap import Area, overlap
-
-    by_patient: dict[str, list[float]] = {}
-    for one in predictions:
-        mask, subject = _value(one), one.question.subject
-        assert isinstance(mask, VolumeMask)
-        dice = overlap(Area(mask.voxels), Area(subject.tumour))["dice"]
-        by_patient.setdefault(subject.patient, []).append(dice)
-    means = [float(np.mean(scans)) for scans in by_patient.values()]
-    return {"dice": _figure(float(np.mean(means)), len(means))}
+    scored = (
+        score_subject(one.question.subject, [Item("it", task, None, one.answer, one.score)], {}) for one in predictions
+    )
+    table = summarise(scored, bootstrap).summary
+    rows = table[(table["task"] == task) & (table["source"] == task) & (table["plane"] == VOLUME)]
+    columns = (rows[name] for name in ("metric", "value", "low", "high", "n_subjects"))
+    found: Figures = {
+        str(metric): {"value": _or_none(value), "low": _or_none(low), "high": _or_none(high), "n": int(n)}
+        for metric, value, low, high, n in zip(*columns, strict=True)
+    }
+    return {metric: found[metric] for metric in METRICS[task]}
 
 
-def _value(prediction: Prediction) -> Any:
-    assert isinstance(prediction.answer, Answered)
-    return prediction.answer.value
-
-
-def _figure(value: float, n: int) -> dict[str, float | int | None]:
-    return {"value": value if np.isfinite(value) else None, "n": n}
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gliobench.study.config import Study
     from gliobench.study.context import Context, Outputs, Round
     from gliobench.study.language_parts import LanguageModel
+    from gliobench.study.network_parts import NetworkModel
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
     from gliobench.tasks.prompt import Prompt
@@ -120,6 +121,9 @@ class ModelPart(Part, ABC):
         """Sentences on how its answers fit the questions; raises where they do not."""
         return iter(())
 
+    def after(self, context: "Context") -> None:
+        """What is still to do once it has answered."""
+
     # What it learns from, and when.
 
     @property
@@ -133,6 +137,16 @@ class ModelPart(Part, ABC):
 
     def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:
         """Learn from a fold. `alone`: this process does nothing else."""
+
+    @property
+    def swept(self) -> "NetworkModel | None":
+        """Itself, where it is a network that is trained in several settings."""
+        return None
+
+    @property
+    def language(self) -> "LanguageModel | None":
+        """Itself, where it is a language model in this process."""
+        return None
 
     @property
     def finetuned(self) -> "LanguageModel | None":

@@ -372,6 +372,10 @@ class LanguageModel(SpeakingModel):
         finetune_model(context, self, number, fold, alone)
 
     @property
+    def language(self) -> "LanguageModel":
+        return self
+
+    @property
     def finetuned(self) -> "LanguageModel | None":
         return self if self.finetune else None
 

@@ -81,8 +81,11 @@ class NetworkModel(ModelPart):
     trained network to learn on from. `regions: brats` tells tumour core and enhancing tumour apart. `crop`, for grades
     only: it sees a box around the tumour. With `sweep` a network is trained for each of the choices, and the one that
     is best on the validation patients answers: no choice is made on the test patients, who are not opened before.
+    `sweep_test: all` asks every choice about the test patients too, for the report's table of settings and no other.
     `log`: where else the curves go (`curves.csv` is always written); each needs its own package.
     """
+
+    LATER: ClassVar = frozenset({"sweep_test"})
 
     trains = True
 
@@ -91,6 +94,7 @@ class NetworkModel(ModelPart):
     regions: Literal["whole", "brats"] = "whole"
     train: TrainPart = TrainPart()
     sweep: tuple[TrainPart, ...] = ()
+    sweep_test: Literal["chosen", "all"] = "chosen"
     log: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
     crop: CropPart | None = None
     weights: Outside | None = None
@@ -103,6 +107,12 @@ class NetworkModel(ModelPart):
         task = NETWORKS[self.network].task
         if self.crop is not None and task != "grade":
             raise ValueError(f"crop: {self.network} answers the task {task} about whole patients")
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_a_sweep_to_test(self) -> Self:
+        if self.sweep_test == "all" and (len(self.sweep) < 2 or self.weights is not None):
+            raise ValueError("sweep_test: all tests every choice of a `sweep:` that is trained, and here is none")
         return self
 
     @model_validator(mode="after")
@@ -168,6 +178,15 @@ class NetworkModel(ModelPart):
         from gliobench.study.train import start_fault
 
         return start_fault(self, fold)
+
+    @property
+    def swept(self) -> "NetworkModel | None":
+        return self if self.weights is None and len(self.sweep) > 1 else None
+
+    def after(self, context: "Context") -> None:
+        from gliobench.study.sweeps import test_settings
+
+        test_settings(context, self)
 
     def trained(self, context: "Context") -> list[str]:
         from gliobench.models.trained import DESCRIPTION

@@ -23,7 +23,7 @@ from gliobench.study.questions import (
 )
 
 # Where a model runs, and what is made of its answers.
-NOT_ASKED = {"log", "aggregate"}
+NOT_ASKED = {"log", "aggregate", "sweep_test"}
 
 
 def predict(context: Context, names: Collection[str] | None = None) -> None:
@@ -39,6 +39,7 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
     for part in sorted(parts, key=lambda part: _depth(context.study, part)):
         if names is None or part.name in names:
             _ask(context, part)
+            part.after(context)
 
 
 def _depth(study: Study, part: ModelPart) -> int:

@@ -1,5 +1,6 @@
 """Stage `report`: tables, curves, pictures and provenance into one page."""
 
+import json
 import math
 import os
 import platform
@@ -8,7 +9,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.integrity import DamagedError, left_in, read_stamp
@@ -26,6 +27,8 @@ from gliobench.study.questions import without_slices, without_truth
 from gliobench.study.samples import report_samples
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
+from gliobench.study.sweeps import sweep_curves, sweep_settings
+from gliobench.study.tuned import tuned_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from gliobench.report.contents import Fitted, Part
     from gliobench.scoring.summary import Scores
 
+VERDICT = {"passed", "check", "found"}
 PACKAGES = ("gliobench", "torch", "transformers", "monai", "lightning", "numpy", "scipy", "scikit-image")
 
 
@@ -69,9 +73,10 @@ def report(context: Context) -> Path:
             votes=scores.votes,
             samples=list(report_samples(context, scores.votes)),
             baselines=frozenset(part.name for part in context.study.models if part.trivial),
-            curves=_left_by_learning(context, CURVES),
+            curves=_curves(context),
             losses=_left_by_learning(context, LOSSES),
             fitted=list(_fitted(context)),
+            settings=[*sweep_settings(context, scores.summary), *tuned_settings(context, scores.summary)],
             checks=_checks(context),
             consistency=read_consistency(context),
             sampling=sampling(context),
@@ -156,6 +161,12 @@ def _left_by_learning(context: Context, file: str) -> Mapping[str, "pd.DataFrame
     return tables
 
 
+def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
+    """The curves of every training, those of all settings of a sweep among them."""
+    swept = {name: _read_curves(context.check(path, stage, "train")) for name, path, stage in sweep_curves(context)}
+    return {**_left_by_learning(context, CURVES), **swept}
+
+
 def _fitted(context: Context) -> Iterator["Fitted"]:
     """What networks that were trained here are worth on patients that they know; an earlier version's left none."""
     from gliobench.report.contents import Fitted
@@ -186,17 +197,25 @@ def _read_curves(path: Path) -> "pd.DataFrame":
 
 def _checks(context: Context) -> dict[str, list[str]]:
     """The verdicts that a fine-tuning ended with, by model and fold."""
-    paths = {
-        f"{part.name}, fold {number}": context.folder.network(part.name, number) / CHECKS
-        for part in context.study.models
-        if part.verb
-        for number in context.folds
-    }
-    found = {name: read_stage(path, "finetune", "checks")["checks"] for name, path in paths.items() if path.exists()}
-    return {
-        name: [f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts]
-        for name, verdicts in found.items()
-    }
+    found = {}
+    for part, number in product(context.study.models, context.folds):
+        path = context.folder.network(part.name, number) / CHECKS
+        if part.verb and path.exists():
+            verdicts = read_verdicts(context.check(path, f"finetune-{part.name}-fold-{number}", "finetune"))
+            found[f"{part.name}, fold {number}"] = [
+                f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts
+            ]
+    return found
+
+
+def read_verdicts(path: Path) -> list[dict[str, Any]]:
+    """What a fine-tuning checked; an earlier version's file is the plain list of it."""
+    with suppress(ValueError):
+        content = json.loads(path.read_bytes())
+        if isinstance(content, list) and all(isinstance(one, dict) and one.keys() >= VERDICT for one in content):
+            return content
+    found: list[dict[str, Any]] = read_stage(path, "finetune", "checks")["checks"]
+    return found
 
 
 def _oracles(context: Context) -> Iterator[str]:

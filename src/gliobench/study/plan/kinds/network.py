@@ -91,6 +91,8 @@ def _answering(ground: Ground, part: NetworkModel) -> Step:
     tested = len(ground.tested_on(NETWORKS[part.network].task))
     together = 1 if len(rounds) > 1 else sum(len(round.folds) for round in rounds)
     mirrored = 8 if train_settings(part)[0].augment else 1
+    if part.sweep_test == "all":
+        together *= 1 + len(part.sweep)
     work = tested * mirrored * together * whole.operations
     return Step(
         "predict",
