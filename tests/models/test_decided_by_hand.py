@@ -80,7 +80,7 @@ class Always(nn.Module):
 def ensemble(task: str, *members: tuple[Sequence[float], float]) -> TrainedNetwork:
     """Of members with their probabilities and their thresholds."""
     made = [
-        Member(Always(*given), False, None, (Decision(threshold),), frozenset(), str(number))
+        Member(Always(*given), "z-score", False, None, (Decision(threshold),), frozenset(), str(number))
         for number, (given, threshold) in enumerate(members)
     ]
     return TrainedNetwork("ensemble", task, tuple(made), {})

@@ -117,7 +117,9 @@ def test_tokens_of_many_characters_stay_in_the_format_whatever_the_logits(merged
         answer = row[: row.index(merged.eos_token_id)]
         assert len(answer) + 1 <= 1 + longest_answer(task, shape)
         text = merged.decode(answer, clean_up_tokenization_spaces=False)
-        assert isinstance(TASKS[task].parse(text, frame, False), Answered | Missing), text
+        said = TASKS[task].parse(text, frame, False)
+        # A pattern cannot put rows in order; random logits say some again, which is two masks in one.
+        assert isinstance(said, Answered | Missing) or "comes after row" in said.reason, text
         longest_token = max(longest_token, *(len(merged.decode([token])) for token in answer))
     assert longest_token > 1
 

@@ -24,6 +24,7 @@ from gliobench.study.prepare import prepare
 from gliobench.study.split import split
 from gliobench.training.finetune.collator import IGNORED, AnswerCollator
 from gliobench.training.finetune.examples import Example, check_patients, patients
+from gliobench.training.finetune.settings import FinetuneSettings
 from gliobench.training.finetune.trainer import Tuner
 
 # 20 slices to learn from, 6 an optimiser step: the fourth step of an epoch is of 2, and the seventh ends the training.
@@ -175,7 +176,7 @@ def test_what_cannot_be_exported(context: Context, exported: Path, tmp_path: Pat
         write_conversations(context, "tuned", context.cohort / "out", "trl")
     train, validation = examples(context)
     with pytest.raises(ModelError, match="in training and test"):
-        check_patients(train, validation, frozenset(list(patients(train))[:1]))
+        check_patients(train, validation, frozenset(list(patients(train))[:1]), FinetuneSettings())
 
 
 def test_the_command_says_what_it_wrote(context: Context, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_the_last_epoch_is_kept_where_that_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, kept: int
 ) -> None:
     said = iter((0.3, 0.9, 0.4, 0.2))
-    monkeypatch.setattr(fit, "_validate", lambda job, learner: (0.5, next(said)))
+    monkeypatch.setattr(fit, "_validate", lambda job, learner: fit._Judgement(0.5, next(said), 0.5))
     patients = [patient(f"P{n}", n % 2, n, (16, 16, 16)) for n in range(4)]
     settings = replace(recipe("mask-segmenter"), epochs=4, patience=2, keep=keep)
     found = read_description(fit_network("mask-segmenter", patients[:2], patients[2:], tmp_path, settings))
@@ -148,7 +148,7 @@ def test_a_given_threshold_is_kept_and_nothing_is_chosen_on_validation_patients(
         logits = member.module(
             torch.from_numpy(patients[2].image / np.float32(255))[None].to(next(member.module.parameters()).device)
         )
-    question = Question(replace(patients[2], id="new"), NETWORKS[network].task, None)
+    question = Question(replace(patients[2], id="new", patient="new"), NETWORKS[network].task, None)
     (found,) = loaded.predict([question])
     if network == "grade-classifier":
         assert found.score == pytest.approx(torch.sigmoid(logits).item(), abs=1e-5)

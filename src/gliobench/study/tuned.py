@@ -83,14 +83,14 @@ def _by_plane(
         test = scored_figures(summary, part.name, task, plane, METRICS[task])
         figures = {"validation": _validation(context, part), "test": test}
         name = part.name if len(context.study.slices.planes) == 1 else f"{part.name}, {plane}"
-        yield Setting(name, settings, figures, note="" if is_finetuned(part) else "not fine-tuned")
+        yield Setting(name, settings, figures, note="" if part.finetuned else "not fine-tuned")
 
 
 def _validation(context: Context, part: LanguageModel) -> dict[str, "PartFigure"]:
     """Loss and score of the step kept; nothing where several folds were fine-tuned, whose figures are several."""
     from gliobench.report.contents import PartFigure
 
-    left = _left(context, part) if is_finetuned(part) else []
+    left = _left(context, part) if part.finetuned else []
     if len(left) != 1:
         return {}
     return {name: PartFigure(left[0]["figures"][name]) for name in ("loss", "score") if name in left[0]["figures"]}

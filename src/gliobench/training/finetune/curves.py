@@ -8,6 +8,7 @@ from typing import Any
 from gliobench.integrity import write_whole
 
 STEP_LOSS = "step_loss"  # in the history, of one step; `loss` is the mean since the last entry
+JUDGED = {"eval_loss", "eval_seconds"}  # the latter alone where nobody validates
 NAMES = {
     "loss": "train_loss",
     "eval_loss": "validation_loss",
@@ -29,10 +30,10 @@ def write_curves(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
         by_step.setdefault(entry["step"], {}).update(entry)
         if "loss" in entry:
             losses.append(entry["loss"])
-        if "eval_seconds" in entry and losses:
+        if entry.keys() & JUDGED and losses:
             by_step[entry["step"]]["loss"] = math.fsum(losses) / len(losses)
             losses = []
-    judged = {step: entry for step, entry in by_step.items() if "eval_seconds" in entry}
+    judged = {step: entry for step, entry in by_step.items() if entry.keys() & JUDGED}
     figures = sorted({key for entry in judged.values() for key in entry if key.startswith("eval_task_")})
     lines = [",".join(["step", *NAMES.values(), *(key.removeprefix("eval_task_") for key in figures)])]
     for step, entry in judged.items():
