@@ -12,8 +12,9 @@ from gliobench.study.part import Name, Outside, Part, Tasks
 class ReplayModel(Part):
     """Answers that somebody holds, to the questions of this study.
 
-    Either `answers`: a table, one row an answer, or the answers of another run (`gliobench.replay.answers`); or
-    `masks`: a folder of `<patient>.nii.gz`, tumour where the label is above 0. `tasks`: what was asked. `view`: what
+    Either `answers`: a table, one row an answer, or the answers of another run (`gliobench.replay.answers`), or the
+    folder of the reference study's raw answers to one task (`gliobench.replay.placed`); or `masks`: a folder of
+    `<patient>.nii.gz`, tumour where the label is above 0. `tasks`: what was asked. `view`: what
     the model was shown, in whose pixels it counts. `sampling`: how the answers were drawn, in words; where it is given,
     `consistency` looks at their repeats.
     """

@@ -63,6 +63,6 @@ def _asked(context: Context, name: str) -> Asked:
 def _questions(context: Context, part: Asked) -> Iterator[Question]:
     tasks = [task for task in context.study.tasks if task in part.tasks]
     for plane in context.study.slices.planes:
-        yield from slice_questions(context, context.tested, tasks, plane)
+        yield from slice_questions(context, context.tested, tasks, plane, part.name)
     if (again := context.study.consistency) and again.task in tasks and samples(part, again.task):
         yield from repeated_questions(context, again)

@@ -198,7 +198,7 @@ def _encoder(context: Context, part: EncoderModel, round: Round, plane: Plane) -
 
 
 def _replay(context: Context, part: ReplayModel, round: Round, plane: Plane) -> Model:
-    return replayed_model(part)
+    return replayed_model(part, context.subjects)
 
 
 def _learners(

@@ -96,7 +96,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
         reading=READING_VERSION if isinstance(part, LanguageModel | ServerModel | ReplayModel) else None,
         held=held_digest(part) if isinstance(part, ReplayModel) else None,
         slices=study.slices.model_dump(),
-        chosen_by=_answers_digest(context, by) if by and by != part.name else None,
+        chosen_by=_answers_digest(context, by) if by and by != part.name else _held_choose(context),
         prompted_by=_answers_digest(context, part.source) if isinstance(part, SegmenterModel) else None,
         masks_by=_answers_digest(context, masks) if masks else None,
         of=[_inputs(context, one) for one in _members(context, part)],
@@ -108,6 +108,13 @@ def _inputs(context: Context, part: AnyModel) -> str:
         validation=_validation(context) if _avoids_validation(part) or learns_aggregate(part) else None,
         test=[context.subjects[id].content for id in context.tested],
     )
+
+
+def _held_choose(context: Context) -> list[str] | None:
+    """Of the held answers that choose slices."""
+    if context.study.slices.select != "held":
+        return None
+    return [held_digest(part) for part in context.study.models if isinstance(part, ReplayModel) and part.answers]
 
 
 def _members(context: Context, part: AnyModel) -> list[AnyModel]:
@@ -174,7 +181,7 @@ def _models_and_questions(context: Context, part: AnyModel) -> Iterator[tuple[Mo
             if not model.per_slice:
                 yield model, list(patient_questions(context, round.test, tasks)), round
                 break
-            questions = list(slice_questions(context, round.test, tasks, plane))
+            questions = list(slice_questions(context, round.test, tasks, plane, part.name))
             consistency = context.study.consistency
             first = plane == context.study.slices.planes[0]
             if consistency and first and consistency.task in tasks and samples(part, consistency.task):
@@ -195,7 +202,7 @@ def refuse_unfit(context: Context) -> None:
 def _fits(context: Context, part: ReplayModel) -> list[str]:
     """What there is to say of held answers; raises where they do not fit."""
     questions = [question for _, asked, _ in _models_and_questions(context, part) for question in asked]
-    return list(check_held(part, replayed_model(part), questions))
+    return list(check_held(part, replayed_model(part, context.subjects), questions))
 
 
 def _ask_model(context: Context, part: AnyModel, model: Model, questions: Sequence[Question]) -> list[str]:
@@ -232,7 +239,7 @@ def _ask_model(context: Context, part: AnyModel, model: Model, questions: Sequen
 def _oracles(context: Context, part: AnyModel, question: Question) -> tuple[str, ...]:
     """What the truth was used for when this question's input was made."""
     grid = ("grid",) if question.subject.oracle else ()
-    slices = ("slices",) if question.frame is not None and context.study.slices.select == "oracle" else ()
+    slices = ("slices",) if question.frame is not None and context.study.slices.select in ("oracle", "held") else ()
     region = ("region",) if shown_the_truth(context.study, part) else ()
     prompt = ("prompt",) if isinstance(part, SegmenterModel) and part.source == TRUTH else ()
     seen = ("slices",) if isinstance(part, EncoderModel) and part.select == "oracle" else ()

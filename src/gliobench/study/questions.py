@@ -12,6 +12,7 @@ from gliobench.models.prediction import Question
 from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
 from gliobench.study.masks import predicted_masks
+from gliobench.study.replayed import held_slices
 
 
 def can_be_asked(subject: PreparedSubject, task: str) -> bool:
@@ -44,9 +45,21 @@ def without_slices(context: Context) -> Iterator[str]:
             )
 
 
-def asked_slices(context: Context, plane: Plane, ids: Sequence[str] | None = None) -> dict[str, list[int]]:
-    """Slice indices by patient, as the study selects them; of the test patients where no `ids` are given."""
+def asked_slices(
+    context: Context, plane: Plane, ids: Sequence[str] | None = None, task: str | None = None, model: str | None = None
+) -> dict[str, list[int]]:
+    """Slice indices by patient, as the study selects them; of the test patients where no `ids` are given.
+
+    They are the same for all tasks, but those of held answers: of `task` those that these are about; where no task is
+    given, or one without held answers, of all tasks. `model`: whom they are put to; its own held answers to a grade,
+    which slices give together, are all asked for.
+    """
     part = context.study.slices
+    if part.select == "held":
+        by_task = slices_of_tasks(context, plane, model)
+        every = {task: by_task[task]} if task in by_task else by_task
+        wanted = context.tested if ids is None else ids
+        return {id: sorted({index for one in every.values() for index in one.get(id, [])}) for id in wanted}
     found = predicted_masks(context, part.by) if part.by else {}
     slices = {}
     for id in context.tested if ids is None else ids:
@@ -67,13 +80,26 @@ def asked_slices(context: Context, plane: Plane, ids: Sequence[str] | None = Non
     return slices
 
 
-def slice_questions(context: Context, ids: Sequence[str], tasks: Sequence[str], plane: Plane) -> Iterator[Question]:
-    """Questions about single slices, patient by patient and task by task."""
-    slices = asked_slices(context, plane, ids)
+def slices_of_tasks(context: Context, plane: Plane, model: str | None = None) -> dict[str, dict[str, list[int]]]:
+    """By task and patient the slices of held answers, where a study selects these; empty where it does not."""
+    if context.study.slices.select != "held":
+        return {}
+    found = {
+        task: held_slices(context, task, plane, model if task == "grade" else None) for task in context.study.tasks
+    }
+    return {task: slices for task, slices in found.items() if slices}
+
+
+def slice_questions(
+    context: Context, ids: Sequence[str], tasks: Sequence[str], plane: Plane, model: str | None = None
+) -> Iterator[Question]:
+    """Questions about single slices, to the model of this name, patient by patient and task by task."""
+    slices = {task: asked_slices(context, plane, ids, task, model) for task in tasks}
     for id in ids:
-        subject, indices = context.subjects[id], slices.get(id, [])
+        subject = context.subjects[id]
         for task in tasks:
             if can_be_asked(subject, task):
+                indices = slices[task].get(id, [])
                 yield from (Question(subject, task, subject.frame(plane, index)) for index in indices)
 
 
@@ -103,7 +129,7 @@ def repeated_places(context: Context, part: ConsistencyPart) -> dict[str, int]:
     plane = context.study.slices.planes[0]
     slices = {
         id: indices
-        for id, indices in asked_slices(context, plane).items()
+        for id, indices in asked_slices(context, plane, task=part.task).items()
         if indices and can_be_asked(context.subjects[id], part.task)
     }
     subjects = in_turn([context.subjects[id] for id in slices])[: part.subjects]
