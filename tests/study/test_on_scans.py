@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from gliobench.cli import app
 from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, make_context
+from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.paths import REPLICATION
 from gliobench.study.run import run_stages
 from gliobench.study.score import read_scores
@@ -171,6 +172,21 @@ def test_the_window_is_part_of_what_a_prepared_patient_is(made_up: Context) -> N
     np.testing.assert_allclose(first, (-COLUMN, -ROW, 30))
     # The others', whose window nobody knows, around the middle of the brain, (79.5, 79.5): from 16 on.
     np.testing.assert_allclose(made_up.subjects[TESTED[0][:-3] + "001"].affine[:3, 3], (-16, -16, 30))
+
+
+def test_where_no_answer_can_be_laid_on_a_scan_nothing_is_run_on_no_questions(made_up: Context, tmp_path: Path) -> None:
+    write_answers(tmp_path / "answers")
+    boxes = tmp_path / "answers" / "box" / "general" / "og_patient_0.txt"
+    boxes.write_text(f"Ground truth: {corners(35, 60, 45, 70)} || Model output: (1, 1)\n")  # the whole tumour's
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(REPLICATION, str(tmp_path / "answers"))
+        content = entries(lambda part: part["name"] == "llama-general-box")
+        content["tasks"] = ["box"]
+        context = write_study(tmp_path, made_up.cohort, content, {TESTED[0]: "test", **LEARNT})
+        with pytest.raises(
+            StageError, match=rf"about {TESTED[0]} \(og_patient_0.txt\) do not have the patient's truth"
+        ):
+            run_stages(replace(context, store=made_up.store))
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,17 @@ def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> 
 
 
 def without_slices(context: Context) -> Iterator[str]:
-    """A sentence for each plane in which `trim` leaves some test patients no slice to be asked about."""
+    """A sentence for each plane in which `trim` leaves some test patients no slice to be asked about, and for each task
+    to which there are no held answers about some, where these choose the slices."""
     part = context.study.slices
+    for plane in part.planes:
+        for task, by_patient in slices_of_tasks(context, plane).items():
+            if none := [id for id in context.tested if not by_patient.get(id)]:
+                shown = ", ".join(none[:5]) + (", …" if len(none) > 5 else "")
+                yield (
+                    f"{plane}: {task}: about {len(none)} of {len(context.tested)} test patients there are no held "
+                    f"answers; they stand in no figure of slices ({shown})"
+                )
     for plane in part.planes if part.trim else ():
         slices = asked_slices(context, plane)
         none = [id for id, indices in slices.items() if not indices]
@@ -56,10 +65,8 @@ def asked_slices(
     """
     part = context.study.slices
     if part.select == "held":
-        by_task = slices_of_tasks(context, plane, model)
-        every = {task: by_task[task]} if task in by_task else by_task
-        wanted = context.tested if ids is None else ids
-        return {id: sorted({index for one in every.values() for index in one.get(id, [])}) for id in wanted}
+        held = _held(context, plane, task, model)
+        return {id: held.get(id, []) for id in (context.tested if ids is None else ids)}
     found = predicted_masks(context, part.by) if part.by else {}
     slices = {}
     for id in context.tested if ids is None else ids:
@@ -80,13 +87,22 @@ def asked_slices(
     return slices
 
 
-def slices_of_tasks(context: Context, plane: Plane, model: str | None = None) -> dict[str, dict[str, list[int]]]:
+def _held(context: Context, plane: Plane, task: str | None, model: str | None) -> dict[str, list[int]]:
+    """The slices of held answers by patient, as `asked_slices` says."""
+    if task and (own := held_slices(context, task, plane, model if task == "grade" else None)):
+        return own
+    every: dict[str, set[int]] = {}
+    for slices in slices_of_tasks(context, plane).values():
+        for id, indices in slices.items():
+            every.setdefault(id, set()).update(indices)
+    return {id: sorted(indices) for id, indices in every.items()}
+
+
+def slices_of_tasks(context: Context, plane: Plane) -> dict[str, dict[str, list[int]]]:
     """By task and patient the slices of held answers, where a study selects these; empty where it does not."""
     if context.study.slices.select != "held":
         return {}
-    found = {
-        task: held_slices(context, task, plane, model if task == "grade" else None) for task in context.study.tasks
-    }
+    found = {task: held_slices(context, task, plane) for task in context.study.tasks}
     return {task: slices for task, slices in found.items() if slices}
 
 

@@ -65,11 +65,17 @@ def check_held(
 ) -> Iterator[str]:
     """Hold answers against the questions; gives sentences on what is missing and what is not used.
 
-    Raises StageError where no answer fits a question, or a task has none; ModelError where an answer is about another
-    image or another size.
+    Raises StageError where no answer is about a patient or fits a question, or a task has none; ModelError where an
+    answer is about another image or another size.
     """
     asked = [place_of(question) for question in questions]
     held = model.held
+    if not held:
+        raise StageError(
+            f"{part.name}: none of the answers in {part.source} could be laid on a prepared patient: "
+            f"{'; '.join(model.remarks) or 'they are about others'}. The reference study's raw answers need its own "
+            "test patients, at 1 mm (see who was left out when the cohort was prepared); else take the entry out"
+        )
     if asked and held.isdisjoint(asked):
         raise StageError(
             f"{part.name}: none of the {len(held)} answers in {part.source} is to a question of this study; held is "
