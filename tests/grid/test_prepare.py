@@ -125,6 +125,16 @@ def test_study_takes_slices_30_to_minus_30_and_copies_voxels_of_a_scan_of_155(ma
     assert (np.diff(prepared.image[0].ravel()[:2000][order].astype(int)) >= 0).all()  # equalised, so order is kept
 
 
+def test_study_begins_at_the_window_where_it_is_known_and_has_another_content_then(make_raw: MakeRaw) -> None:
+    brain = (slice(40, 200), slice(30, 210), slice(10, 150))
+    raw = make_raw(shape=(240, 240, 155), brain=brain, tumour=(slice(100, 130), slice(90, 140), slice(50, 90)))
+    prepared = prepare_subject(raw, Recipe("study", window=(68, 57)))  # row, so along y, and column
+    assert np.allclose(prepared.affine @ [0, 0, 0, 1], raw.affine @ [57, 68, 30, 1], atol=1e-9)
+    assert np.array_equal(prepared.labels, raw.labels[57:185, 68:196, 30:125].transpose())
+    others = [prepare_subject(raw, Recipe("study", window=window)).content for window in (None, (57, 68))]
+    assert len({prepared.content, *others}) == 3
+
+
 def test_study_keeps_30_mm_off_each_end_at_other_spacings(make_raw: MakeRaw) -> None:
     raw = make_raw(spacing_mm=(2.0, 2.0, 2.0), shape=(80, 90, 78), brain=(slice(10, 70),) * 3)
     prepared = prepare_subject(raw, Recipe("study"))
@@ -170,9 +180,9 @@ def test_what_cannot_be_placed_says_who_and_why(
         prepare_subject(make_raw(**change), recipe)
 
 
-@pytest.mark.parametrize("wrong", [{"preset": "Brain"}, {"shape": (0, 1, 1)}])
+@pytest.mark.parametrize("wrong", [{"preset": "Brain"}, {"shape": (0, 1, 1)}, {"window": (3, 4)}])
 def test_a_wrong_recipe_is_an_error(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(ValueError, match=r"must be|a window is cut by"):
         Recipe(**wrong)  # type: ignore[arg-type]
 
 

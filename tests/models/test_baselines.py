@@ -11,7 +11,8 @@ from gliobench.models.baselines.flair_blob import QUANTILES
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Question
 from gliobench.tasks.answer import Answered
-from gliobench.tasks.geometry import Box, Grade, Point, Value, VolumeMask
+from gliobench.tasks.chain import to_mask
+from gliobench.tasks.geometry import Box, Grade, Point, Polygon, Value, VolumeMask
 
 AFFINE = np.diag([2.0, 1.0, 1.0, 1.0])
 
@@ -49,6 +50,15 @@ def test_image_centre_is_between_the_middle_pixels() -> None:
     value, _ = ask("image-centre", "centre")
     assert isinstance(value, Point)
     assert (value.row, value.column) == (9.5, 9.5)
+
+
+def test_the_whole_slice_is_a_box_and_a_polygon_around_all_pixels() -> None:
+    box, _ = ask("whole-slice", "box")
+    polygon, _ = ask("whole-slice", "polygon")
+    assert isinstance(box, Box)
+    assert isinstance(polygon, Polygon)
+    assert (box.row_min, box.column_min, box.row_max, box.column_max) == (0, 0, 19, 19)
+    assert np.count_nonzero(to_mask(polygon).pixels) == 20 * 20
 
 
 def test_mean_box_is_the_mean_of_the_training_edges() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gliobench.grid.frame import SliceFrame
+from gliobench.grid.frame import Plane, SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.score import Item, SubjectScores, score_subject
@@ -256,3 +256,25 @@ def test_summary_of_areas_is_the_mean_of_the_patients(scores: Scores) -> None:
 def test_nothing_to_score() -> None:
     empty = summarise([])
     assert (len(empty.per_subject), len(empty.summary), len(empty.votes)) == (0, 0, 0)
+
+
+def test_a_finer_answer_stands_in_a_coarser_table_for_its_slices_or_not_at_all() -> None:
+    """Polygons in slices 2 and 3: right in 2, elsewhere in 3; boxes were asked of slice 2, centres of 3 and 4 too."""
+    subject = make_subject()
+    corners = [(5.0, 8.0), (5.0, 17.0), (14.0, 17.0), (14.0, 8.0)]
+    right = Polygon(axial(2), tuple(corners))
+    wrong = Polygon(axial(3), ((0.0, 0.0), (0.0, 3.0), (3.0, 3.0), (3.0, 0.0)))
+    items = [Item("m", "polygon", one.frame, Answered(one)) for one in (right, wrong)]
+    mask = np.zeros(SHAPE, bool)
+    mask[2] = subject.tumour[2]
+    items.append(Item("m", "mask", None, Answered(VolumeMask(mask))))
+    kept: dict[tuple[Plane, str], list[int]] = {("axial", "box"): [2], ("axial", "centre"): [2, 3, 4]}
+    scores = score_subject(subject, items, {"axial": [2, 3, 4]}, kept=kept)
+    assert figures(scores, "polygon", "polygon", "axial")["dice"] == 0.5
+    assert figures(scores, "box", "polygon", "axial")["dice"] == 1
+    assert figures(scores, "centre", "polygon", "axial") == {}
+    # The mask of the volume: right in slice 2, nothing in 3, and slice 4 has no tumour.
+    assert figures(scores, "box", "mask", "axial")["dice"] == 1
+    asked = {(row.task, row.source): row.n_asked for row in scores.rows if row.plane == "axial"}
+    assert asked[("box", "polygon")] == asked[("box", "mask")] == 1
+    assert asked[("centre", "mask")] == 3

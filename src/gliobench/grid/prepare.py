@@ -8,7 +8,8 @@ Intensities are interpolated linearly, labels taken from the nearest voxel. Pres
           or z-scored scan). Where there is none (a crop) the box is the whole volume, and a note says so.
 `study`   the reference study's: axially what lies 30 mm and more from either end (a scan of 155 slices of 1 mm: slices
           30 to -30, 95 of them); in plane 128 mm around the middle of the brain's box, where the study crops at random,
-          so that large brains lose their rim, as they did there. Intensities of the four modalities together clipped
+          so that large brains lose their rim, as they did there; where it is known where that crop began, there
+          (`Recipe.window`). Intensities of the four modalities together clipped
           at the percentiles 1 and 99 and equalised.
 `tumour`  at 1 mm around the middle of the mask's box: an oracle, for it needs the truth. Intensities as in `brain`.
 `stored`  the scan's own voxels around its middle, for crops that were z-scored before: one window of -4 to 8 standard
@@ -91,6 +92,9 @@ def _place(scan: Scan, present: NDArray[np.bool_], recipe: Recipe) -> tuple[Plac
     if not present.any():
         raise _Unplaceable("every voxel of every modality is 0, or one other value: the images are empty")
     placement = _PLACEMENTS[recipe.preset](scan, present, recipe.shape)
+    if recipe.window is not None:
+        row, column = recipe.window
+        placement = replace(placement, start=(placement.start[0], float(row), float(column)))
     brain = nearest(present, placement)
     if not brain.any():
         raise _Unplaceable(f"preset `{recipe.preset}` places the grid where all images are 0: use preset `brain`")

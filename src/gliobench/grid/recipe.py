@@ -11,16 +11,23 @@ RECIPE_VERSION = 1  # goes up with every change after which the same recipe give
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a patient comes to the grid of `shape` (D, H, W); see `gliobench.grid.prepare` for what a preset does."""
+    """How a patient comes to the grid of `shape` (D, H, W); see `gliobench.grid.prepare` for what a preset does.
+
+    `window`: row and column of the scan, from 0, where the grid of preset `study` begins, which else lies around the
+    middle of the brain.
+    """
 
     preset: Preset = "brain"
     shape: tuple[int, int, int] = (95, 128, 128)
+    window: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.preset not in get_args(Preset):
             raise ValueError(f"preset must be one of {', '.join(get_args(Preset))}, got {self.preset!r}")
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise ValueError(f"shape must be three sizes (depth, height, width) of at least 1, got {self.shape}")
+        if self.window is not None and self.preset != "study":
+            raise ValueError(f"a window is cut by the preset study alone, got preset {self.preset!r}")
 
     @property
     def oracle(self) -> bool:
@@ -34,7 +41,9 @@ def content_key(source: str, subject_id: str, grade: int | None, recipe: Recipe,
     `source` is the digest of the patient's files (`RawSubject.content`). `other_background`: whether a modality's
     background is another constant than 0, which only the voxels tell; all else is known before any is read.
     """
-    parts = [source, subject_id, grade, recipe.preset, list(recipe.shape), RECIPE_VERSION]
+    parts: list[object] = [source, subject_id, grade, recipe.preset, list(recipe.shape), RECIPE_VERSION]
     if other_background:  # version 1 took such a background for brain
         parts.append("background")
+    if recipe.window is not None:
+        parts.append(["window", *recipe.window])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

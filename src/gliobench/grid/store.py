@@ -17,7 +17,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -58,12 +58,14 @@ def prepare_cohort(
     recipe: Recipe,
     store: Path,
     *,
+    windows: Mapping[str, tuple[int, int]] | None = None,
     skip_bad: bool = False,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[PreparedSubject], tuple[Fault, ...]]:
     """Prepare and store every patient that is not stored yet; return them all, in the cohort's order, and the faults.
 
+    `windows`: by id, where the grid of those begins for whom that is known (`Recipe.window`).
     `workers` threads (decompression, interpolation and NumPy let each other run). `progress(done, total)` is called
     after each patient. Stored patients are verified (CRC-32) and redone where they are damaged.
     Raises CohortError listing every patient at fault, those of `cohort.faults` too, unless `skip_bad`; the good ones
@@ -73,7 +75,10 @@ def prepare_cohort(
     _sweep(store)
     pool = ThreadPoolExecutor(workers)
     try:
-        futures = [pool.submit(_subject, subject, cohort.labels, recipe, store) for subject in cohort.subjects]
+        futures = [
+            pool.submit(_subject, one, cohort.labels, replace(recipe, window=(windows or {}).get(one.id)), store)
+            for one in cohort.subjects
+        ]
         for done, future in enumerate(as_completed(futures), start=1):
             future.result()  # a full disk stops here, not after the last patient
             if progress is not None:

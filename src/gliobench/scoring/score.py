@@ -1,6 +1,6 @@
 """All answers about one patient, scored on their own task and on every coarser one."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,8 @@ from gliobench.tasks.regions import RegionName
 
 VOLUME = "volume"
 NO_AGGREGATIONS: Aggregations = {}
+TaskSlices = Mapping[tuple[Plane, str], Collection[int]]  # by plane and task, of which slices its figures are
+EVERY_SLICE: TaskSlices = {}
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,19 @@ def score_subject(
     protocol: Protocol = STANDARD,
     aggregations: Aggregations = NO_AGGREGATIONS,
     every: int = 1,
+    kept: TaskSlices = EVERY_SLICE,
 ) -> SubjectScores:
     """Score the answers about one patient.
 
     `slices`: by plane, the slices on which a mask of the whole volume is scored as polygon, box and centre: those
     that the models which answer slice by slice are asked about. `aggregations`: by model and plane, how the grade
     follows from the slices where the majority does not decide. `every`: how many slices of the
-    volume an answer stands for, the step between those asked about. Raises ValueError where a model answers a question
-    twice, and where the patient has no mask and a task needs one.
+    volume an answer stands for, the step between those asked about. `kept`: where tasks were asked of different slices,
+    those of each: a finer answer stands in a coarser task's table for the same slices as everybody's, or, where it was
+    not given about all of them, not at all. Raises ValueError where a model answers a question twice, and where the
+    patient has no mask and a task needs one.
     """
-    return score_answers(SubjectTruth(subject), items, slices, protocol, aggregations, every)
+    return score_answers(SubjectTruth(subject), items, slices, protocol, aggregations, every, kept)
 
 
 def score_answers(
@@ -123,6 +128,7 @@ def score_answers(
     protocol: Protocol = STANDARD,
     aggregations: Aggregations = NO_AGGREGATIONS,
     every: int = 1,
+    kept: TaskSlices = EVERY_SLICE,
 ) -> SubjectScores:
     """As `score_subject`, against a truth that need not come from a mask."""
     subject = truth.subject
@@ -136,10 +142,10 @@ def score_answers(
                 votes.append(_vote(subject, model, plane or VOLUME, group[plane], protocol, how))
             continue
         for item in group.get(None, []):
-            rows += _score_volume(truth, item, slices, protocol)
+            rows += _score_volume(truth, item, slices, protocol, kept)
         sliced = [group[plane] for plane in planes if plane is not None]
         for place, part in enumerate(sliced):
-            rows += _score_slices(truth, model, task, part, protocol, every if place == 0 else None)
+            rows += _score_slices(truth, model, task, part, protocol, every if place == 0 else None, kept)
     return SubjectScores(tuple(rows), tuple(votes))
 
 
@@ -176,7 +182,7 @@ def slices_together(items: Sequence[Item], how: Aggregation) -> Slices:
 
 
 def _score_volume(
-    truth: SubjectTruth, item: Item, slices: Mapping[Plane, Sequence[int]], protocol: Protocol
+    truth: SubjectTruth, item: Item, slices: Mapping[Plane, Sequence[int]], protocol: Protocol, kept: TaskSlices
 ) -> Iterator[SubjectRow]:
     """A mask of the whole patient: as a volume, and slice by slice on the coarser tasks."""
     value = item.answer.value if isinstance(item.answer, Answered) else None
@@ -192,9 +198,8 @@ def _score_volume(
     for plane, indices in slices.items():
         frames = [truth.subject.frame(plane, index) for index in indices]
         said = [_Said(frame, answered, cut(area.pixels, frame) if area else None) for frame in frames]
-        asked = _Asked(item.model, item.task, plane, len(said), len(said) if answered else 0)
         for task in coarser("mask")[1:]:
-            yield from _score_task(truth, asked, task, said, protocol)
+            yield from _score_task(truth, item.model, item.task, task, _kept(said, plane, task, kept), protocol)
 
 
 def _inner_regions(value: VolumeMask | None) -> Iterator[tuple[RegionName, NDArray[np.bool_]]]:
@@ -206,7 +211,13 @@ def _inner_regions(value: VolumeMask | None) -> Iterator[tuple[RegionName, NDArr
 
 
 def _score_slices(
-    truth: SubjectTruth, model: str, source: str, items: Sequence[Item], protocol: Protocol, every: int | None
+    truth: SubjectTruth,
+    model: str,
+    source: str,
+    items: Sequence[Item],
+    protocol: Protocol,
+    every: int | None,
+    kept: TaskSlices,
 ) -> Iterator[SubjectRow]:
     """Answers about the slices of one plane: on their own task and the coarser ones, and, with `every`, stacked."""
     said = []
@@ -214,13 +225,27 @@ def _score_slices(
         assert item.frame is not None
         value = item.answer.value if isinstance(item.answer, Answered) else None
         said.append(_Said(item.frame, isinstance(item.answer, Answered), value))
-    asked = _Asked(model, source, said[0].frame.plane, len(said), sum(slice.answered for slice in said))
     for task in coarser(source):
-        yield from _score_task(truth, asked, task, said, protocol)
+        own = _kept(said, said[0].frame.plane, task, kept)
+        yield from _score_task(truth, model, source, task, own, protocol)
     if every and source != "centre":
+        asked = _asked(model, source, VOLUME, said)
         stack = Area(_stack(truth.subject, said, every)) if asked.n_answered else None
         scores = protocol.area(stack, truth.volume, truth.subject.spacing_mm)
-        yield from _rows(truth, _Asked(model, source, VOLUME, asked.n_asked, asked.n_answered), "mask", scores)
+        yield from _rows(truth, asked, "mask", scores)
+
+
+def _kept(said: Sequence[_Said], plane: Plane, task: str, kept: TaskSlices) -> Sequence[_Said]:
+    """What was said about the slices that a task's figures are of; nothing where not all of them were asked about."""
+    if (plane, task) not in kept:
+        return said
+    wanted = set(kept[plane, task])
+    own = [one for one in said if one.frame.index in wanted]
+    return own if len(own) == len(wanted) else []
+
+
+def _asked(model: str, source: str, plane: str, said: Sequence[_Said]) -> _Asked:
+    return _Asked(model, source, plane, len(said), sum(one.answered for one in said))
 
 
 def _stack(subject: PreparedSubject, said: Sequence[_Said], every: int) -> NDArray[np.bool_]:
@@ -237,7 +262,7 @@ def _stack(subject: PreparedSubject, said: Sequence[_Said], every: int) -> NDArr
 
 
 def _score_task(
-    truth: SubjectTruth, asked: _Asked, task: str, said: Sequence[_Said], protocol: Protocol
+    truth: SubjectTruth, model: str, source: str, task: str, said: Sequence[_Said], protocol: Protocol
 ) -> Iterator[SubjectRow]:
     """The mean over the slices of each metric, and of distances to a place the 95th percentile too."""
     score = _score_point if task == "centre" else _score_area
@@ -249,7 +274,7 @@ def _score_task(
         for metric in [metric for metric in figures if metric.endswith("_mm")]:
             name = f"{metric.removesuffix('_mm')}_p95_mm"
             figures[name] = float(np.percentile([one[metric] for one in scores], 95))
-    yield from _rows(truth, asked, task, figures)
+    yield from _rows(truth, _asked(model, source, said[0].frame.plane, said), task, figures)
 
 
 def _score_point(truth: SubjectTruth, task: str, said: _Said, protocol: Protocol) -> dict[str, float]:

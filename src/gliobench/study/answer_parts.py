@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class ReplayModel(ModelPart):
     """Answers that somebody holds, to the questions of this study.
 
-    Either `answers`: a table, one row an answer, or the answers of another run (`gliobench.replay.answers`); or
-    `masks`: a folder of `<patient>.nii.gz`, tumour where the label is above 0. `tasks`: what was asked. `view`: what
+    Either `answers`: a table, one row an answer, or the answers of another run (`gliobench.replay.answers`), or the
+    folder of the reference study's raw answers to one task (`gliobench.replay.placed`); or `masks`: a folder of
+    `<patient>.nii.gz`, tumour where the label is above 0. `tasks`: what was asked. `view`: what
     the model was shown, in whose pixels it counts. `sampling`: how the answers were drawn, in words; where it is given,
     `consistency` looks at their repeats.
     """
@@ -68,7 +69,7 @@ class ReplayModel(ModelPart):
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
         from gliobench.study.replayed import replayed_model
 
-        return replayed_model(self)
+        return replayed_model(self, context.subjects)
 
     @property
     def built_each_round(self) -> bool:
@@ -78,6 +79,10 @@ class ReplayModel(ModelPart):
         from gliobench.study.replayed import held_digest
 
         return {"reading": READING_VERSION, "held": held_digest(self)}
+
+    @property
+    def replayed(self) -> "ReplayModel | None":
+        return self if self.answers else None
 
     @property
     def held(self) -> bool:
@@ -91,7 +96,7 @@ class ReplayModel(ModelPart):
     def fit(self, context: "Context", questions: Sequence["Question"]) -> Iterator[str]:
         from gliobench.study.replayed import check_held, replayed_model
 
-        return check_held(self, replayed_model(self), questions)
+        return check_held(self, replayed_model(self, context.subjects), questions)
 
     @property
     def spoken_tasks(self) -> tuple[str, ...]:

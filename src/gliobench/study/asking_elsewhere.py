@@ -61,6 +61,6 @@ def _asked(context: Context, name: str) -> ModelPart:
 def _questions(context: Context, part: ModelPart) -> Iterator[Question]:
     tasks = [task for task in context.study.tasks if task in part.spoken_tasks]
     for plane in context.study.slices.planes:
-        yield from slice_questions(context, context.tested, tasks, plane)
+        yield from slice_questions(context, context.tested, tasks, plane, part.name)
     if (again := context.study.consistency) and again.task in tasks and part.samples(again.task):
         yield from repeated_questions(context, again)

@@ -42,14 +42,22 @@ if TYPE_CHECKING:
     from gliobench.study.plan.ground import Ground
 
 SHOWN = 80  # characters of what was found, in a message
+STUDY_SHAPE = (95, 128, 128)  # of the reference study's patients
 MOST_VOXELS = 512**3  # of a patient on the grid: 0.7 GB with four modalities and labels
 
 
 class GridPart(Part):
-    """The common grid. `tumour` uses the truth to place it (an oracle); `stored` keeps z-scored voxels as they are."""
+    """The common grid. `tumour` uses the truth to place it (an oracle); `stored` keeps z-scored voxels as they are.
+
+    `windows`: the folder of the reference study's raw answers about centres. With `preset: study`, the grid of its test
+    patients is then the window that it cut at random, as far as these answers tell; who has none is left out.
+    """
+
+    LATER: ClassVar = frozenset({"windows"})
 
     preset: Literal["brain", "study", "tumour", "stored"] = "brain"
-    shape: tuple[SizeVoxels, SizeVoxels, SizeVoxels] = (95, 128, 128)
+    shape: tuple[SizeVoxels, SizeVoxels, SizeVoxels] = STUDY_SHAPE
+    windows: Outside | None = None
 
     @field_validator("shape")
     @classmethod
@@ -57,6 +65,12 @@ class GridPart(Part):
         if prod(shape) > MOST_VOXELS:
             raise ValueError(f"{prod(shape)} voxels a patient; expected at most {MOST_VOXELS}")
         return shape
+
+    @model_validator(mode="after")
+    def _windows_are_of_the_study(self) -> Self:
+        if self.windows is not None and (self.preset, self.shape) != ("study", STUDY_SHAPE):
+            raise ValueError(f"windows are those of `preset: study` and `shape: {list(STUDY_SHAPE)}`: give these")
+        return self
 
 
 class SplitPart(Part):
@@ -94,13 +108,15 @@ class SplitPart(Part):
 
 class SlicesPart(Part):
     """Which slices a slice-by-slice model is asked about. `oracle` uses the truth: from the first tumour slice to the
-    last; `brain`: every slice with brain; `predicted`: every slice of the tumour that the model `by` found. `trim`: how
-    many slices are left out at either end of these."""
+    last; `brain`: every slice with brain; `predicted`: every slice of the tumour that the model `by` found; `held`: of
+    each task those that all held answers to it are about (a grade: a model's own). `trim`: how many slices are left out
+    at either end of these.
+    """
 
     LATER: ClassVar = frozenset({"trim"})
 
     planes: Planes = ("axial",)
-    select: Literal["oracle", "brain", "predicted"] = "oracle"
+    select: Literal["oracle", "brain", "predicted", "held"] = "oracle"
     every: Annotated[Whole, Field(ge=1, le=1024)] = 1
     min_area_px: Count = 1
     trim: Annotated[Whole, Field(ge=0, le=1024)] = 0
@@ -109,6 +125,10 @@ class SlicesPart(Part):
     @model_validator(mode="after")
     def _by_goes_with_predicted(self) -> Self:
         check_by("select", self.select, self.by)
+        if self.select == "held" and (self.every, self.min_area_px, self.trim) != (1, 1, 0):
+            raise ValueError(
+                "select: held asks about the slices that were answered: leave out every, min_area_px, trim"
+            )
         return self
 
 
@@ -194,6 +214,14 @@ class Study(WholeFile):
                 f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, and "
                 "`select: predicted` finds slices of test patients only; select oracle or brain"
             )
+        if self.slices.select == "held":
+            if not any(part.replayed for part in self.models):
+                raise ValueError("slices: select: held needs an entry `kind: replay` with `answers`")
+            if learning:
+                raise ValueError(
+                    f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, "
+                    "and held answers are about test patients; select oracle or brain"
+                )
         if self.consistency is not None and self.consistency.task not in self.tasks:
             raise ValueError(
                 f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
@@ -282,5 +310,7 @@ def _resolve_paths(study: Study, folder: Path) -> Study:
             "exclude": tuple(resolved(folder, path) for path in split.exclude),
         }
     )
+    windows = resolved(folder, study.grid.windows) if study.grid.windows else None
+    grid = study.grid.model_copy(update={"windows": windows})
     cohort = resolved(folder, study.cohort) if study.cohort else None
-    return study.model_copy(update={"models": tuple(models), "split": split, "cohort": cohort})
+    return study.model_copy(update={"models": tuple(models), "split": split, "grid": grid, "cohort": cohort})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gliobench.grid.splits import Fold
     from gliobench.models.prediction import Model, Question
     from gliobench.models.views.view import View
+    from gliobench.study.answer_parts import ReplayModel
     from gliobench.study.config import Study
     from gliobench.study.context import Context, Outputs, Round
     from gliobench.study.language_parts import LanguageModel
@@ -108,6 +109,11 @@ class ModelPart(Part, ABC):
     def remarks(self) -> tuple[str, ...]:
         """Sentences to say before it is asked."""
         return ()
+
+    @property
+    def replayed(self) -> "ReplayModel | None":
+        """Itself, where its answers to questions were given elsewhere; not where masks were."""
+        return None
 
     @property
     def held(self) -> bool:

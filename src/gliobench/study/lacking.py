@@ -17,6 +17,7 @@ from gliobench.study.kind import PATH_KEYS, ModelPart
 from gliobench.study.part import is_folder_name
 from gliobench.study.paths import REPLICATION, unset
 from gliobench.study.replay_parts import Replication
+from gliobench.study.windows import windows_digest
 from gliobench.tasks.prompt import PromptError, packaged_prompts
 
 BRATS = "BraTS's own page has them after registration: https://www.med.upenn.edu/cbica/brats2020/data.html"
@@ -37,6 +38,7 @@ KINDS = {
     "cohort": Kind("the patients' scans", None, BRATS),
     "split.file": Kind("who is tested and who is learnt from", True, "`gliobench split` writes such a file"),
     "split.exclude": Kind("patients kept for another cohort", None, BRATS),
+    "grid.windows": Kind("the reference study's raw answers", False, f"they are public: {RAW_ANSWERS}"),
     "prompts": Kind("the prompts", True, f"those that come with the package are {', '.join(packaged_prompts())}"),
     "weights": Kind("a trained network", False, ANOTHER_RUN),
     "start": Kind("a trained network to learn on from", False, ANOTHER_RUN),
@@ -83,7 +85,20 @@ def lacking(study: Study, cohort: Path | None, *, answered: bool = True) -> list
         patients += _look(study.place("cohort") if cohort == study.cohort else "--cohort", KINDS["cohort"], cohort)
     awaited = set() if answered else {study.place("models", n, key) for n in range(len(study.models)) for key in HELD}
     models = [one for one in _lacking_models(study) if not (one.absent and one.place in awaited)]
-    return [*patients, *_lacking_split(study), *models]
+    return [*patients, *_lacking_windows(study), *_lacking_split(study), *models]
+
+
+def _lacking_windows(study: Study) -> Iterator[Lack]:
+    if (folder := study.grid.windows) is None:
+        return
+    place = study.place("grid", "windows")
+    found = list(_look(place, KINDS["grid.windows"], folder))
+    yield from found
+    if not found:
+        try:
+            windows_digest(folder)
+        except ReplayError as error:
+            yield Lack(place, str(error), absent=False)
 
 
 def _lacking_split(study: Study) -> Iterator[Lack]:

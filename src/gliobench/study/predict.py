@@ -21,6 +21,7 @@ from gliobench.study.questions import (
     without_slices,
     without_truth,
 )
+from gliobench.study.replayed import held_digest
 
 # Where a model runs, and what is made of its answers.
 NOT_ASKED = {"log", "aggregate", "sweep_test"}
@@ -93,7 +94,7 @@ def _inputs(context: Context, part: ModelPart) -> str:
         trained=part.trained(context),
         **{**none, **part.content(context)},
         slices=study.slices.model_dump(),
-        chosen_by=known_digest(context, by) if by and by != part.name else None,
+        chosen_by=known_digest(context, by) if by and by != part.name else _held_choose(context),
         masks_by=known_digest(context, masks) if masks else None,
         of=[_inputs(context, one) for one in part.members(study)],
         tasks=study.tasks,
@@ -102,6 +103,13 @@ def _inputs(context: Context, part: ModelPart) -> str:
         validation=_validation(context) if decided else None,
         test=[context.subjects[id].content for id in context.tested],
     )
+
+
+def _held_choose(context: Context) -> list[str] | None:
+    """Of the held answers that choose slices."""
+    if context.study.slices.select != "held":
+        return None
+    return [held_digest(part.replayed) for part in context.study.models if part.replayed]
 
 
 def _validation(context: Context) -> list[str]:
@@ -129,7 +137,7 @@ def _models_and_questions(context: Context, part: ModelPart) -> Iterator[tuple[M
             if not model.per_slice:
                 yield model, list(patient_questions(context, round.test, tasks)), round
                 break
-            questions = list(slice_questions(context, round.test, tasks, plane))
+            questions = list(slice_questions(context, round.test, tasks, plane, part.name))
             consistency = context.study.consistency
             first = plane == context.study.slices.planes[0]
             if consistency and first and consistency.task in tasks and part.samples(consistency.task):
@@ -189,5 +197,5 @@ def _ask_model(context: Context, part: ModelPart, model: Model, questions: Seque
 def _oracles(context: Context, part: ModelPart, question: Question) -> tuple[str, ...]:
     """What the truth was used for when this question's input was made."""
     grid = ("grid",) if question.subject.oracle else ()
-    slices = ("slices",) if question.frame is not None and context.study.slices.select == "oracle" else ()
+    slices = ("slices",) if question.frame is not None and context.study.slices.select in ("oracle", "held") else ()
     return grid + slices + tuple(part.oracles(context.study))

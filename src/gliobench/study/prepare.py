@@ -10,29 +10,35 @@ from gliobench.integrity import write_json
 from gliobench.study.config import Study
 from gliobench.study.context import Context, StageError, read_prepared
 from gliobench.study.folder import fingerprint
+from gliobench.study.windows import NO_WINDOWS, find_study_windows, windows_digest, without_unknown
 
 CHECKS_VERSION = 2  # goes up with every change after which other patients are at fault
 
 
 def prepare(context: Context) -> None:
     """Check and prepare all patients. Raises CohortError listing every patient at fault, unless `skip_bad`."""
-    cohort = find_cohort(context.cohort)
+    cohort, folder = find_cohort(context.cohort), context.study.grid.windows
+    told = {"windows": windows_digest(folder)} if folder else {}
     inputs = fingerprint(
         files=_files(cohort),
         grid=context.study.grid.model_dump(),
         skip_bad=context.skip_bad,
         store=context.store,
         checks=CHECKS_VERSION,
+        **told,
     )
     with context.stage("prepare", inputs, lambda: [context.folder.prepared], sound=_stored(context)) as to_do:
         if not to_do:
             return
         context.voice.say(f"{cohort.root}: {patients_and_scans(cohort)}, recognised as {cohort.layout}")
+        windows = find_study_windows(cohort, folder) if folder else NO_WINDOWS
+        cohort = without_unknown(cohort, windows)
         with context.voice.bar("prepare", len(cohort.subjects)) as advance:
             subjects, left_out = prepare_cohort(
                 cohort,
                 recipe(context.study),
                 context.store,
+                windows=windows.known,
                 skip_bad=context.skip_bad,
                 workers=context.workers,
                 progress=lambda done, total: advance(done, "patients"),
@@ -42,13 +48,13 @@ def prepare(context: Context) -> None:
             "layout": cohort.layout,
             "root": str(cohort.root.resolve()),
             "subjects": [{"id": one.id, "content": one.content, "patient": one.patient} for one in subjects],
-            "left_out": [asdict(fault) for fault in left_out],
-            "notes": (notes := [*cohort.notes, *patient_notes({one.id: one.findings for one in subjects})]),
+            "left_out": [asdict(fault) for fault in (*left_out, *windows.unknown)],
+            "notes": (notes := [*cohort.notes, *windows.notes, *patient_notes({s.id: s.findings for s in subjects})]),
         }
         write_json(context.folder.prepared, content)
         for note in notes:
             context.voice.say(note)
-        for fault in left_out:
+        for fault in (*left_out, *windows.unknown):
             context.voice.say(f"left out: {fault}")
 
 

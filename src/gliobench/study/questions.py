@@ -12,6 +12,7 @@ from gliobench.models.prediction import Question
 from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
 from gliobench.study.masks import predicted_masks
+from gliobench.study.replayed import held_slices
 from gliobench.tasks.geometry import Grade, Mask, Value
 from gliobench.tasks.registry import TASKS
 
@@ -43,8 +44,17 @@ def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> 
 
 
 def without_slices(context: Context) -> Iterator[str]:
-    """A sentence for each plane in which `trim` leaves some test patients no slice to be asked about."""
+    """A sentence for each plane in which `trim` leaves some test patients no slice to be asked about, and for each task
+    to which there are no held answers about some, where these choose the slices."""
     part = context.study.slices
+    for plane in part.planes:
+        for task, by_patient in slices_of_tasks(context, plane).items():
+            if none := [id for id in context.tested if not by_patient.get(id)]:
+                shown = ", ".join(none[:5]) + (", …" if len(none) > 5 else "")
+                yield (
+                    f"{plane}: {task}: about {len(none)} of {len(context.tested)} test patients there are no held "
+                    f"answers; they stand in no figure of slices ({shown})"
+                )
     for plane in part.planes if part.trim else ():
         slices = asked_slices(context, plane)
         none = [id for id, indices in slices.items() if not indices]
@@ -56,9 +66,19 @@ def without_slices(context: Context) -> Iterator[str]:
             )
 
 
-def asked_slices(context: Context, plane: Plane, ids: Sequence[str] | None = None) -> dict[str, list[int]]:
-    """Slice indices by patient, as the study selects them; of the test patients where no `ids` are given."""
+def asked_slices(
+    context: Context, plane: Plane, ids: Sequence[str] | None = None, task: str | None = None, model: str | None = None
+) -> dict[str, list[int]]:
+    """Slice indices by patient, as the study selects them; of the test patients where no `ids` are given.
+
+    They are the same for all tasks, but those of held answers: of `task` those that these are about; where no task is
+    given, or one without held answers, of all tasks. `model`: whom they are put to; its own held answers to a grade,
+    which slices give together, are all asked for.
+    """
     part = context.study.slices
+    if part.select == "held":
+        held = _held(context, plane, task, model)
+        return {id: held.get(id, []) for id in (context.tested if ids is None else ids)}
     found = predicted_masks(context, part.by) if part.by else {}
     slices = {}
     for id in context.tested if ids is None else ids:
@@ -79,13 +99,35 @@ def asked_slices(context: Context, plane: Plane, ids: Sequence[str] | None = Non
     return slices
 
 
-def slice_questions(context: Context, ids: Sequence[str], tasks: Sequence[str], plane: Plane) -> Iterator[Question]:
-    """Questions about single slices, patient by patient and task by task."""
-    slices = asked_slices(context, plane, ids)
+def _held(context: Context, plane: Plane, task: str | None, model: str | None) -> dict[str, list[int]]:
+    """The slices of held answers by patient, as `asked_slices` says."""
+    if task and (own := held_slices(context, task, plane, model if task == "grade" else None)):
+        return own
+    every: dict[str, set[int]] = {}
+    for slices in slices_of_tasks(context, plane).values():
+        for id, indices in slices.items():
+            every.setdefault(id, set()).update(indices)
+    return {id: sorted(indices) for id, indices in every.items()}
+
+
+def slices_of_tasks(context: Context, plane: Plane) -> dict[str, dict[str, list[int]]]:
+    """By task and patient the slices of held answers, where a study selects these; empty where it does not."""
+    if context.study.slices.select != "held":
+        return {}
+    found = {task: held_slices(context, task, plane) for task in context.study.tasks}
+    return {task: slices for task, slices in found.items() if slices}
+
+
+def slice_questions(
+    context: Context, ids: Sequence[str], tasks: Sequence[str], plane: Plane, model: str | None = None
+) -> Iterator[Question]:
+    """Questions about single slices, to the model of this name, patient by patient and task by task."""
+    slices = {task: asked_slices(context, plane, ids, task, model) for task in tasks}
     for id in ids:
-        subject, indices = context.subjects[id], slices.get(id, [])
+        subject = context.subjects[id]
         for task in tasks:
             if can_be_asked(subject, task):
+                indices = slices[task].get(id, [])
                 yield from (Question(subject, task, subject.frame(plane, index)) for index in indices)
 
 
@@ -115,7 +157,7 @@ def repeated_places(context: Context, part: ConsistencyPart) -> dict[str, int]:
     plane = context.study.slices.planes[0]
     slices = {
         id: indices
-        for id, indices in asked_slices(context, plane).items()
+        for id, indices in asked_slices(context, plane, task=part.task).items()
         if indices and can_be_asked(context.subjects[id], part.task)
     }
     subjects = in_turn([context.subjects[id] for id in slices])[: part.subjects]

@@ -1,27 +1,62 @@
 """Held answers beside models that are asked: read before any work starts, and held against the study's questions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.prediction import Question
 from gliobench.models.replayed import Place, ReplayedAnswers, ReplayedMasks, place_of
-from gliobench.replay.answers import read_answers
+from gliobench.replay.answers import AnswersFile, read_answers
+from gliobench.replay.errors import ReplayError
+from gliobench.replay.placed import placed
+from gliobench.replay.read import read_held
 from gliobench.study.answer_parts import ReplayModel
-from gliobench.study.context import StageError
+from gliobench.study.context import Context, StageError
 
 NAMED = 3  # patients, in a message
 
 
-def replayed_model(part: ReplayModel) -> ReplayedAnswers | ReplayedMasks:
-    """The model that an entry's answers make. Raises ReplayError or ModelError for a file that cannot be used."""
+def replayed_model(part: ReplayModel, subjects: Mapping[str, PreparedSubject]) -> ReplayedAnswers | ReplayedMasks:
+    """The model that an entry's answers make about prepared patients. Raises ReplayError or ModelError for a file that
+    cannot be used."""
     if part.masks is not None:
         return ReplayedMasks(part.name, part.masks)
-    file = read_answers(part.source)
+    file = _placed(part, subjects) if part.source.is_dir() else read_answers(part.source)
     return ReplayedAnswers(part.name, frozenset(part.tasks), file.answers, file.digest, part.picture, file.remarks)
+
+
+def _placed(part: ReplayModel, subjects: Mapping[str, PreparedSubject]) -> AnswersFile:
+    """The reference study's raw answers. Raises ReplayError."""
+    if len(part.tasks) != 1:
+        raise ReplayError(f"{part.source}: a folder of raw answers is to one task: name it in `tasks:` of this entry")
+    return placed(read_held(part.source, part.tasks[0]), subjects)
+
+
+def held_slices(context: Context, task: str, plane: Plane, own: str | None = None) -> dict[str, list[int]]:
+    """By patient, the slices of a plane that all held answers to a task are about; of those who have any.
+
+    `own`: where the model of this name has held answers to the task, those that its own are about.
+    """
+    held = [one.replayed for one in context.study.models if one.replayed]
+    parts = [one for one in held if task in one.tasks]
+    found: dict[str, list[int]] = {}
+    for part in [one for one in parts if one.name == own] or parts:
+        for id, slices in _answered(replayed_model(part, context.subjects), task, plane).items():
+            found[id] = [index for index in found.get(id, slices) if index in slices]
+    return found
+
+
+def _answered(model: ReplayedAnswers | ReplayedMasks, task: str, plane: Plane) -> dict[str, list[int]]:
+    slices: dict[str, set[int]] = {}
+    for place in model.held:
+        if (place.task, place.plane) == (task, plane) and place.index is not None:
+            slices.setdefault(place.subject, set()).add(place.index)
+    return {id: sorted(indices) for id, indices in slices.items()}
 
 
 def held_digest(part: ReplayModel) -> str:
     """Of the bytes of all that is held. Raises as `replayed_model` does."""
-    return replayed_model(part).digest
+    return replayed_model(part, {}).digest
 
 
 def check_held(
@@ -29,11 +64,17 @@ def check_held(
 ) -> Iterator[str]:
     """Hold answers against the questions; gives sentences on what is missing and what is not used.
 
-    Raises StageError where no answer fits a question, or a task has none; ModelError where an answer is about another
-    image or another size.
+    Raises StageError where no answer is about a patient or fits a question, or a task has none; ModelError where an
+    answer is about another image or another size.
     """
     asked = [place_of(question) for question in questions]
     held = model.held
+    if not held:
+        raise StageError(
+            f"{part.name}: none of the answers in {part.source} could be laid on a prepared patient: "
+            f"{'; '.join(model.remarks) or 'they are about others'}. The reference study's raw answers need its own "
+            "test patients, at 1 mm (see who was left out when the cohort was prepared); else take the entry out"
+        )
     if asked and held.isdisjoint(asked):
         raise StageError(
             f"{part.name}: none of the {len(held)} answers in {part.source} is to a question of this study; held is "

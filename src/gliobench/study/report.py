@@ -223,6 +223,11 @@ def _oracles(context: Context) -> Iterator[str]:
         yield "grid: every model sees a volume centred on the true tumour"
     if context.study.slices.select == "oracle":
         yield "slices: a slice-by-slice model is asked only about slices that hold tumour, found by the truth"
+    if context.study.slices.select == "held":
+        yield (
+            "slices: a slice-by-slice model is asked only about slices that the held answers are about; who asked for "
+            "those may have chosen them by the truth, as the reference study did"
+        )
     for part in context.study.models:
         yield from part.oracles(context.study).values()
 

@@ -1,11 +1,12 @@
 """Stage `score`: all answers of all models about the test patients, with one arithmetic."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.cohort.patients import several_scans
 from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import write_whole
 from gliobench.records.record import Record
 from gliobench.study.aggregate import aggregations
@@ -14,7 +15,7 @@ from gliobench.study.consistency import score_consistency
 from gliobench.study.context import Context, StageError
 from gliobench.study.conventions import suspicions
 from gliobench.study.folder import fingerprint
-from gliobench.study.questions import asked_slices
+from gliobench.study.questions import asked_slices, slices_of_tasks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ def score(context: Context) -> None:
     with context.stage("score", scores_inputs(context), lambda: _files(context)) as to_do:
         if not to_do:
             return
-        scores, consistency = _score(context), score_consistency(context)
+        scores, consistency = score_against(context), score_consistency(context)
         tables = {name: getattr(scores, name) for name in TABLES}
         if consistency is not None:
             tables |= {file: getattr(consistency, name) for name, file in CONSISTENCY.items()}
@@ -104,7 +105,8 @@ def _read(context: Context, file: str) -> "pd.DataFrame":
         raise StageError(f"{path} is damaged ({error}): delete it and run `gliobench score` again") from error
 
 
-def _score(context: Context) -> "Scores":
+def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedSubject] = lambda one: one) -> "Scores":
+    """All current answers scored; `truth` may give a patient another mask to be held against."""
     from gliobench.scoring.score import score_subject
     from gliobench.scoring.summary import summarise
 
@@ -115,6 +117,7 @@ def _score(context: Context) -> "Scores":
     slices: dict[Plane, dict[str, list[int]]] = {
         plane: asked_slices(context, plane) for plane in context.study.slices.planes
     }
+    by_task = {plane: slices_of_tasks(context, plane) for plane in slices}
     how = {id: found for round in context.rounds for found in [aggregations(context, round)] for id in round.test}
     scored = []
     with context.voice.bar("score", len(records)) as advance:
@@ -122,8 +125,14 @@ def _score(context: Context) -> "Scores":
             subject = context.subjects[id]
             items = list(answered_items(context, subject, own))
             asked = {plane: by_subject.get(id, []) for plane, by_subject in slices.items()}
+            kept = {
+                (plane, task): of_task[id]
+                for plane, tasks in by_task.items()
+                for task, of_task in tasks.items()
+                if id in of_task
+            }
             every = context.study.slices.every
-            scored.append(score_subject(subject, items, asked, aggregations=how[id], every=every))
+            scored.append(score_subject(truth(subject), items, asked, aggregations=how[id], every=every, kept=kept))
             advance(done, id)
     scores = summarise(scored)
     if scores.summary.empty:

@@ -9,6 +9,7 @@ from gliobench.models.baselines.flair_blob import flair_blob
 from gliobench.models.baselines.image_centre import image_centre
 from gliobench.models.baselines.majority_grade import majority_grade
 from gliobench.models.baselines.mean_box import mean_box
+from gliobench.models.baselines.whole_slice import whole_slice
 from gliobench.models.prediction import Model
 from gliobench.plugins import plugins
 
@@ -17,5 +18,6 @@ BASELINES: dict[str, Callable[[Sequence[PreparedSubject], Plane], Model]] = {
     "image-centre": image_centre,
     "mean-box": mean_box,
     "flair-blob": flair_blob,
+    "whole-slice": whole_slice,
     "empty": empty,
 } | plugins("baselines")

@@ -202,7 +202,7 @@ def _slices(
     context: Context, ids: Sequence[str], prepared: bool, said: list[str]
 ) -> tuple[dict[Plane, dict[str, float]], Basis]:
     part = context.study.slices
-    if prepared and (part.by is None or context.folder.asked(part.by).exists()):
+    if prepared and part.select != "held" and (part.by is None or context.folder.asked(part.by).exists()):
         exact = {plane: asked_slices(context, plane, ids) for plane in part.planes}
         return {plane: {id: float(len(one)) for id, one in found.items()} for plane, found in exact.items()}, "counted"
     preset = "all brain" if part.select == "brain" else context.study.grid.preset

@@ -8,7 +8,7 @@ from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step, worst
 from gliobench.study.plan.ground import Ground
 
 WHOLE_PATIENT = {"majority-grade": ("grade",), "flair-blob": ("mask",), "empty": ("mask",)}
-SLICE_BY_SLICE = {"image-centre": ("centre",), "mean-box": ("box",)}
+SLICE_BY_SLICE = {"image-centre": ("centre",), "mean-box": ("box",), "whole-slice": ("box", "polygon")}
 QUESTION_SECONDS = 0.01
 DESCRIBED_SECONDS = 1.6e-6  # a voxel of a patient, for the classical baseline; docs/planning.md
 FIT_SECONDS = 3.0  # of its three designs, calibration included, in a round
