@@ -27,7 +27,8 @@ def write_questions(context: Context, name: str, out: Path) -> int:
     beside them. Raises StageError for a model that is shown no slices, or more than the slice that it is asked about.
     """
     part = _asked(context, name)
-    view, prompts = part.view.to_view(), own_prompts(getattr(part, "prompts", None), part.tasks) or {}
+    region = context.study.asked_region
+    view, prompts = part.view.to_view(), own_prompts(getattr(part, "prompts", None), part.tasks, region) or {}
     lines, questions = [], list(_questions(context, part))
     for question, image in zip(questions, write_slices(questions, view, out), strict=True):
         frame = asked_frame(question)

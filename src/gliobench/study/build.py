@@ -13,7 +13,7 @@ from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_stamp
 from gliobench.models.baselines import BASELINES
 from gliobench.models.prediction import Grader, Model
 from gliobench.models.shown import Shown
-from gliobench.models.trained import DESCRIPTION
+from gliobench.models.trained import DESCRIPTION, another_region
 from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.config import AnyModel, BaselineModel
 from gliobench.study.context import Context, Round, StageError
@@ -71,6 +71,9 @@ def network_folders(context: Context, part: NetworkModel, round: Round) -> list[
         found = sorted(path.parent for path in part.weights.rglob(DESCRIPTION))
         if not found:
             raise StageError(f"{part.name}: {part.weights} holds no trained network (no {DESCRIPTION} in it)")
+        region = context.study.asked_region
+        if why := next(filter(None, (another_region(folder, region) for folder in found)), None):
+            raise StageError(f"{part.name}: weights: {why}: train one here")
         return found
     return _learnt_here(context, part.name, round)
 
@@ -126,7 +129,7 @@ def language_model(
         checkpoint=checkpoint or checkpoint_folder(context, part.checkpoint),
         tasks=part.tasks,
         answer=part.answer,
-        prompts=own_prompts(part.prompts, part.tasks),
+        prompts=own_prompts(part.prompts, part.tasks, context.study.asked_region),
         view=part.view.to_view(),
         shots=shots,
         batch_size=None if part.batch_size == "auto" else part.batch_size,
@@ -156,7 +159,7 @@ def _server_model(context: Context, part: ServerModel, round: Round, plane: Plan
         part.model,
         name=part.name,
         tasks=part.tasks,
-        prompts=own_prompts(part.prompts, part.tasks),
+        prompts=own_prompts(part.prompts, part.tasks, context.study.asked_region),
         view=part.view.to_view(),
         shots=reference_shots(context, part, round, plane),
         decoding=_decoding(part),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from gliobench.errors import GliobenchError
+from gliobench.grid.regions import WHOLE, Region
 from gliobench.grid.splits import Split
 from gliobench.models.baselines import BASELINES
 from gliobench.study.answer_parts import ReplayModel
@@ -28,6 +29,7 @@ from gliobench.study.part import (
     WholeFile,
 )
 from gliobench.study.paths import resolved
+from gliobench.study.region_part import ALL_OF_IT, RegionPart
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
 from gliobench.tasks.prompt import named_prompts
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
@@ -141,10 +143,13 @@ AnyModel = Annotated[
 
 
 class Study(WholeFile):
-    """A whole study."""
+    """A whole study. `region`: the part of the tumour whose centre, box, polygon and mask are asked for."""
+
+    LATER: ClassVar = frozenset({"region"})
 
     name: Name
     cohort: Outside | None = None
+    region: RegionPart = ALL_OF_IT
     grid: GridPart = GridPart()
     split: SplitPart = SplitPart()
     slices: SlicesPart = SlicesPart()
@@ -182,6 +187,21 @@ class Study(WholeFile):
                 f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _networks_find_the_region_alone(self) -> Self:
+        several = [part.name for part in self.models if getattr(part, "regions", "whole") != "whole"]
+        if several and self.asked_region != WHOLE:
+            raise ValueError(
+                f"models: {', '.join(several)}: regions: brats tells the parts of the whole tumour apart, and this "
+                f"study asks about the {self.asked_region.title} alone: leave `regions` out, and it learns this region"
+            )
+        return self
+
+    @property
+    def asked_region(self) -> Region:
+        """What of the tumour is asked about."""
+        return self.region.to_region()
 
     @model_validator(mode="after")
     def _prompts_have_a_source(self) -> Self:

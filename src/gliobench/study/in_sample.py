@@ -48,7 +48,7 @@ def grade_values(predictions: Sequence[Prediction]) -> Figures:
 
 
 def dice_value(predictions: Sequence[Prediction]) -> Figures:
-    """Mean Dice of the whole tumour over patients; one with several scans counts once, with their mean."""
+    """Mean Dice over patients of the region asked about; one with several scans counts once, with their mean."""
     from gliobench.scoring.overlap import Area, overlap
 
     by_patient: dict[str, list[float]] = {}

@@ -28,6 +28,7 @@ from gliobench.study.questions import (
     without_slices,
     without_truth,
 )
+from gliobench.study.region import region_notes
 from gliobench.study.replayed import check_held, held_digest, replayed_model
 from gliobench.study.train import trained_files, training_inputs
 from gliobench.study.vision_parts import TRUTH, EncoderModel, SegmenterModel
@@ -47,6 +48,8 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
     if context.study.slices.by is None:  # else they are known once another model has chosen them
         for sentence in without_slices(context):
             context.voice.say(sentence)
+    for sentence in region_notes(context.study):
+        context.voice.say(sentence)
     # Whose masks say where others look goes first, and of these who chooses slices; who is prompted with another's
     # answers goes last.
     by, looked_at = context.study.slices.by, {mask_model(part) for part in parts}
@@ -91,7 +94,7 @@ def _inputs(context: Context, part: AnyModel) -> str:
     by, masks = study.slices.by, mask_model(part)
     return fingerprint(
         model=part.model_dump(exclude=NOT_ASKED | BY_CONTENT),
-        outside=contents(part),
+        outside=contents(part, study.asked_region),
         trained=_trained(context, part),
         reading=READING_VERSION if isinstance(part, LanguageModel | ServerModel | ReplayModel) else None,
         held=held_digest(part) if isinstance(part, ReplayModel) else None,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.grid.regions import WHOLE
 from gliobench.integrity import DamagedError, left_in, read_stamp
 from gliobench.models.networks import NETWORKS
 from gliobench.scoring.errors import CompareError
@@ -29,6 +30,7 @@ from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel, 
 from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, mask_model
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_slices, without_truth
+from gliobench.study.region import answer_for_the_whole, of_tumour, region_notes
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
 from gliobench.study.vision_parts import TRUTH, UNTRAINED_VISION, EncoderModel, SegmenterModel
@@ -63,7 +65,7 @@ def report(context: Context) -> Path:
         left = read_prepared(context.folder)
         hard, folds = _strata(context, scores)
         contents = ReportContents(
-            title=f"{context.study.name}: language model, network or neither?",
+            title=f"{context.study.name}{_of_region(context)}: language model, network or neither?",
             study=context.study.name,
             cohort=f"{left['cohort']} ({left['layout']})",
             parts=list(_parts(context)),
@@ -86,9 +88,17 @@ def report(context: Context) -> Path:
             provenance=_provenance(context),
             oracles=list(_oracles(context)),
             notes=list(_notes(context)),
-            marks=dict.fromkeys(_held(context), "held answers") | dict.fromkeys(_shown_the_tumour(context), "oracle"),
+            marks=answer_for_the_whole(context.study)
+            | dict.fromkeys(_held(context), "held answers")
+            | dict.fromkeys(_shown_the_tumour(context), "oracle"),
+            region=context.study.asked_region.title,
         )
         return write_report(contents, context.folder.report)
+
+
+def _of_region(context: Context) -> str:
+    region = context.study.asked_region
+    return "" if region == WHOLE else f", {region.title}"
 
 
 def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
@@ -227,27 +237,29 @@ def _checks(context: Context) -> dict[str, list[str]]:
 
 def _oracles(context: Context) -> Iterator[str]:
     if context.study.grid.preset == "tumour":
-        yield "grid: every model sees a volume centred on the true tumour"
+        yield f"grid: every model sees a volume centred on the true {WHOLE.title if _of_region(context) else 'tumour'}"
     if context.study.slices.select == "oracle":
-        yield "slices: a slice-by-slice model is asked only about slices that hold tumour, found by the truth"
+        what = of_tumour(context.study.asked_region)
+        yield f"slices: a slice-by-slice model is asked only about slices that hold {what}, found by the truth"
     yield from _shown_the_tumour(context).values()
 
 
 def _shown_the_tumour(context: Context) -> dict[str, str]:
     """By model that is shown where the true tumour is, in what way."""
-    shown = {}
+    shown, tumour = {}, of_tumour(context.study.asked_region)
     for part in context.study.models:
         if shown_the_truth(context.study, part):
-            shown[part.name] = f"region: {part.name} looks where the true tumour is"
+            shown[part.name] = f"region: {part.name} looks where the true {tumour} is"
         elif isinstance(part, SegmenterModel) and part.source == TRUTH:
             place = "centre" if part.prompt == "point" else "box"
-            shown[part.name] = f"prompt: {part.name} is given the true tumour's {place} in every slice"
+            shown[part.name] = f"prompt: {part.name} is given the true {tumour}'s {place} in every slice"
         elif isinstance(part, EncoderModel) and part.select == "oracle":
-            shown[part.name] = f"slices: {part.name} sees only slices that hold tumour, found by the truth"
+            shown[part.name] = f"slices: {part.name} sees only slices that hold {tumour}, found by the truth"
     return shown
 
 
 def _notes(context: Context) -> Iterator[str]:
+    yield from region_notes(context.study)
     if all(id.startswith("Phantom") for id in context.subjects):
         yield "These patients are phantoms made by gliobench: the figures say that it works, nothing about patients."
     grades = {id: subject.grade for id, subject in context.subjects.items()}
@@ -269,7 +281,7 @@ def _notes(context: Context) -> Iterator[str]:
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for part in context.study.models:
         if isinstance(part, SegmenterModel | EncoderModel):
-            yield _vision_note(part)
+            yield _vision_note(part, of_tumour(context.study.asked_region))
         if isinstance(part, ReplayModel):
             yield _held_note(part)
         if not isinstance(part, LanguageModel | ServerModel):
@@ -290,12 +302,12 @@ def _notes(context: Context) -> Iterator[str]:
     )
 
 
-def _vision_note(part: SegmenterModel | EncoderModel) -> str:
+def _vision_note(part: SegmenterModel | EncoderModel, tumour: str) -> str:
     if isinstance(part, SegmenterModel):
         place = "the truth" if part.source == TRUTH else f"the answers of {part.source}"
         how = f"{part.modality} slices one by one, prompted with a {part.prompt} from {place}"
         return f"{part.name}: {part.checkpoint}, {how}"
-    what = "slices that hold tumour" if part.select == "oracle" else "slices with brain"
+    what = f"slices that hold {tumour}" if part.select == "oracle" else "slices with brain"
     return (
         f"{part.name}: {part.checkpoint}, frozen, and a logistic regression; 1 in {part.every} {part.plane} {what}, "
         f"{', '.join(part.channels)} as red, green, blue; pool: {part.pool}"
