@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -13,12 +13,14 @@ import pytest
 
 from gliobench.cohort.phantom import write_phantom
 from gliobench.grid.frame import take_slice
+from gliobench.models.asking import prompt_identity
 from gliobench.models.prediction import Question
 from gliobench.records.value import Arrays
 from gliobench.scoring.compare import compare_runs
 from gliobench.scoring.errors import CompareError
 from gliobench.study.answers import current_answers
 from gliobench.study.asking_elsewhere import write_questions
+from gliobench.study.build import build_model
 from gliobench.study.config import Study, StudyError, read_study
 from gliobench.study.context import Context, RegionError, make_context
 from gliobench.study.progress import Silent
@@ -29,7 +31,8 @@ from gliobench.study.shots import reference_shots
 from gliobench.study.vision_parts import SegmenterModel
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box
-from gliobench.tasks.prompt import packaged_prompts
+from gliobench.tasks.prompt import packaged_prompts, region_prompt
+from gliobench.tasks.registry import TASKS
 from gliobench.training.finetune.examples import slice_examples
 from gliobench.training.goals import make_goal
 from gliobench.training.nnunet import depth_labels
@@ -195,6 +198,26 @@ def test_prompts_name_the_region_and_the_files_to_ask_elsewhere_with_too(
         "holds the core of the glioma (its enhancing, necrotic and other solid parts, without oedema)." in texts["core"]
     )
     assert "holds the necrotic core." in texts["necrosis"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"kind": "vlm", "name": "m-untrained", "checkpoint": "tiny-mllama", "tasks": ["grade", "box"]},
+        {"kind": "openai", "name": "m", "base_url": "http://127.0.0.1:1/v1", "model": "m", "tasks": ["grade", "box"]},
+    ],
+)
+def test_language_models_are_asked_in_the_prompts_of_the_region(
+    runs: Mapping[str, Context], entry: dict[str, object]
+) -> None:
+    for name, context in runs.items():
+        content = {"name": "s", "region": context.study.region, "models": [entry]}
+        again = replace(context, study=Study.model_validate(content))
+        model = build_model(again, again.study.models[0], context.rounds[0], "axial")
+        region = context.study.asked_region
+        assert region.key == {"necrosis": "label 1"}.get(name, name)
+        assert model.settings["prompt_box"] == prompt_identity(region_prompt("box", region), 40)
+        assert model.settings["prompt_grade"] == prompt_identity(TASKS["grade"].prompt, 16)
 
 
 def test_the_report_says_whose_places_these_are(runs: Mapping[str, Context]) -> None:

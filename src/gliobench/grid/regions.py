@@ -23,20 +23,24 @@ ENHANCING = (3, 4)
 class Region:
     """The part of a tumour that a study asks about.
 
-    `key`: what fingerprints and tables say: `whole`, `core`, `enhancing`, or `label 1`. `title`: in a report. `words`:
-    in a prompt, behind "the". `label`: the one that it is alone, as in BraTS 2018 to 2021; None of BraTS's own regions.
+    `part`: one of BraTS's regions, or the one label that it is alone. `title`: what a report calls it. `words`: what a
+    prompt calls it, behind "the".
     """
 
-    key: str
+    part: RegionName | int
     title: str
     words: str
-    label: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What fingerprints and tables say: `whole`, `core`, `enhancing`, or `label 1`."""
+        return f"label {self.part}" if isinstance(self.part, int) else self.part
 
     def mask(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Where it is; bool of the labels' shape."""
-        if self.label is not None:
-            return np.asarray(np.asarray(labels) == self.label)
-        return region_mask(labels, next(name for name in REGIONS if name == self.key))
+        if isinstance(self.part, int):
+            return np.asarray(np.asarray(labels) == self.part)
+        return region_mask(labels, self.part)
 
 
 WHOLE = Region("whole", "whole tumour", "whole glioma, oedema included")
@@ -54,7 +58,7 @@ BRATS_REGIONS: Mapping[RegionName, Region] = {
 def region_of_label(label: int, words: str) -> Region:
     """The region that one label is alone; `words` name it, with "the" before them or without."""
     words = words.strip().removeprefix("the ")
-    return Region(f"label {label}", f"{words} (label {label})", words, label)
+    return Region(label, f"{words} (label {label})", words)
 
 
 def region_mask(labels: NDArray[np.uint8], region: RegionName) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ class RegionPart(Part):
 
     name: RegionName | None = None
     label: Annotated[Whole, Field(ge=1, le=4)] | None = None
-    words: Text | None = None
+    words: Annotated[Text, Field(pattern=r"\S")] | None = None
 
     @model_validator(mode="before")
     @classmethod
