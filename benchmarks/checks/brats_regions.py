@@ -30,11 +30,11 @@ from scipy.spatial import cKDTree
 from gliobench.cohort.nifti import decode_volume, read_bytes
 from gliobench.cohort.read import find_cohort
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import ENHANCING, OEDEMA, REGIONS, RegionName, region_mask
 from gliobench.scoring.score import Item, score_subject
 from gliobench.scoring.surface import find_surface
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
-from gliobench.tasks.regions import ENHANCING, OEDEMA, REGIONS, RegionName, region_mask
 
 Labels = NDArray[np.uint8]
 CORE, ENHANCES = 1, 4

@@ -7,7 +7,7 @@ import pytest
 
 from gliobench.cohort.read import find_cohort, load_subject, read_cohort
 from gliobench.cohort.subject import CohortError
-from gliobench.tasks.regions import region_mask
+from gliobench.grid.regions import region_mask
 
 from .conftest import MODALITIES, Write
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from monai.metrics import compute_dice, compute_hausdorff_distance
 
+from gliobench.grid.regions import region_mask
 from gliobench.scoring.overlap import Area
 from gliobench.scoring.regions import PENALTY_MM, score_region
-from gliobench.tasks.regions import region_mask
 
 LABELS = np.array([[0, 1, 2], [4, 4, 2]], np.uint8)
 

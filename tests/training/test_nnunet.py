@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import REGIONS
 from gliobench.integrity import file_digest
 from gliobench.models.errors import ModelError
 from gliobench.models.nnunet import (
@@ -23,7 +24,6 @@ from gliobench.models.nnunet import (
 )
 from gliobench.models.nnunet_worker import FINAL
 from gliobench.models.prediction import Question
-from gliobench.tasks.regions import REGIONS
 from gliobench.training.nnunet import depth_labels, write_dataset
 
 SHAPE = (4, 5, 6)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import WHOLE
 
 Shape = tuple[int, int, int]
 
@@ -26,9 +27,9 @@ def crop_around(subject: PreparedSubject, mask: NDArray[np.bool_], shape: Shape)
 
 
 def with_mask(subject: PreparedSubject, mask: NDArray[np.bool_]) -> PreparedSubject:
-    """The patient with `mask` (D, H, W) in the place of the truth, as label 1."""
+    """The patient with `mask` (D, H, W) in the place of the truth, as label 1, which is all that is asked about."""
     content = _digest(subject.content, np.packbits(mask).tobytes())
-    return replace(subject, labels=mask.astype(np.uint8), content=content)
+    return replace(subject, labels=mask.astype(np.uint8), content=content, region=WHOLE)
 
 
 def _start(mask: NDArray[np.bool_], shape: Shape) -> NDArray[np.intp]:

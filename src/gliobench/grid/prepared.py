@@ -1,6 +1,8 @@
 """A patient on the common grid."""
 
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 from gliobench.cohort.patients import patient_of
 from gliobench.cohort.subject import Findings
 from gliobench.grid.frame import Plane, SliceFrame, slice_frame
+from gliobench.grid.regions import WHOLE, Region, RegionName, region_mask
 
 
 @dataclass(frozen=True)
@@ -19,9 +22,10 @@ class PreparedSubject:
     `affine`: (4, 4) float64, grid index (d, h, w) to world millimetres (RAS+).
     `native_affine`, `native_shape`: those of the source files, index (x, y, z).
     `oracle`: True where the truth was used to place the grid.
-    `content`: hexadecimal digest of source voxels and recipe; two equal digests are equal arrays.
+    `content`: hexadecimal digest of source voxels, recipe and region; two equal digests are equal arrays and truths.
     `findings`: what the source's voxels told.
     `patient`: whose scan it is, as the cohort says; by the form of the id where nothing is said.
+    `region`: the part of the tumour that is asked about.
     """
 
     id: str
@@ -35,6 +39,7 @@ class PreparedSubject:
     content: str
     findings: Findings = field(default_factory=Findings)
     patient: str = ""
+    region: Region = WHOLE
 
     def __post_init__(self) -> None:
         if not self.patient:
@@ -54,11 +59,47 @@ class PreparedSubject:
 
     @property
     def tumour(self) -> NDArray[np.bool_]:
-        """The whole tumour, (D, H, W) bool. Raises ValueError where the patient has no mask."""
+        """What is asked about of the tumour, all of it but in a study of one region: (D, H, W) bool. Raises ValueError
+        where the patient has no mask."""
+        return self.region.mask(self._known_labels)
+
+    def part(self, region: RegionName) -> NDArray[np.bool_]:
+        """What a network that tells `region` apart has to find, (D, H, W) bool; `whole` is all that is asked about.
+        Raises ValueError where the patient has no mask."""
+        return self.tumour if region == "whole" else region_mask(self._known_labels, region)
+
+    @property
+    def _known_labels(self) -> NDArray[np.uint8]:
         if self.labels is None:
             raise ValueError(f"{self.id} has no mask: tasks that need a truth cannot use this patient")
-        return np.asarray(self.labels) > 0
+        return self.labels
 
     def frame(self, plane: Plane, index: int) -> SliceFrame:
         """The frame of one slice."""
         return slice_frame(plane, index, self.shape, self.spacing_mm)
+
+
+def asked_about(subject: PreparedSubject, region: Region) -> PreparedSubject:
+    """The patient as one who is asked about a region of the tumour: its truth, and a content of its own."""
+    if region == WHOLE:
+        return subject
+    content = hashlib.sha256(f"{subject.content} {region.key}".encode()).hexdigest()
+    return replace(subject, region=region, content=content)
+
+
+def untold(subjects: Iterable[PreparedSubject], region: Region) -> str | None:
+    """Why these patients' masks do not tell a region from the rest of the tumour; None where one of them does, or
+    where there is nothing to tell."""
+    if region == WHOLE:
+        return None
+    inside = outside = False
+    for subject in subjects:
+        if subject.labels is None:
+            continue
+        found, tumour = region.mask(subject.labels), np.asarray(subject.labels) > 0
+        inside, outside = inside or bool(found.any()), outside or bool((tumour & ~found).any())
+        if inside and outside:
+            return None
+    if not inside and not outside:
+        return None
+    return "no mask has it" if outside else "all that the masks mark is in it, so it would be the whole tumour"

@@ -26,8 +26,9 @@ def select_slices(
     """Indices of a plane's slices, every `every`-th of those from the first selected slice to the last,
     without `trim` slices at either end (none are left of a range of twice as many).
 
-    `oracle`: slices with `min_area_px` pixels of the true whole tumour or more (it uses the truth); `predicted`: the
-    same of another run's mask (D, H, W); `brain`: slices of which a hundredth or more is brain. Empty where none is.
+    `oracle`: slices with `min_area_px` pixels or more of the true tumour, or of the region of it that is asked about
+    (it uses the truth); `predicted`: the same of another run's mask (D, H, W); `brain`: slices of which a hundredth or
+    more is brain. Empty where none is.
     Raises ValueError: `oracle` without a mask, `predicted` without one or of another shape than the grid.
     """
     across = tuple(axis for axis in range(3) if axis != INDEX_AXIS[plane])

@@ -14,6 +14,7 @@ from gliobench.cohort.check import labels_in, whole_numbers
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
 from gliobench.grid.native import to_grid
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import WHOLE
 from gliobench.models.asking import asked_frame
 from gliobench.models.conversation import read_answer
 from gliobench.models.errors import ModelError
@@ -112,7 +113,7 @@ class ReplayedAnswers:
                 raise ModelError(
                     f"{given.where}: the answer is about another image of {question.subject.id} (content "
                     f"{given.content[:12]}…) than this study has ({question.subject.content[:12]}…): use the cohort "
-                    "and the `grid:` of the study that asked"
+                    "and the `grid:` and `region:` of the study that asked"
                 )
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
@@ -202,7 +203,13 @@ class ReplayedMasks:
                 raise ValueError(f"expected a volume of three dimensions, found shape {voxels.shape}")
             if np.linalg.det(affine[:3, :3]) == 0:
                 raise ValueError("the affine does not span three directions")
-            return to_grid(_mask_labels(voxels), affine, subject)
+            labels = _mask_labels(voxels)
+            if subject.region != WHOLE and len(labels_in(labels)) > 1:
+                raise ValueError(
+                    f"the mask has several labels, and the study asks about the {subject.region.title} alone: write "
+                    "one value where that is, and 0 elsewhere"
+                )
+            return to_grid(labels, affine, subject)
         except ValueError as error:
             raise ModelError(f"{path}: {error}") from error
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import REGION_SETS, WHOLE, Region
 from gliobench.integrity import DamagedError, file_digest, read_json
 from gliobench.models.decision import Decision, calibrated
 from gliobench.models.errors import ModelError
@@ -24,7 +25,6 @@ from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.weights import restore
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Grade, Value, VolumeMask
-from gliobench.tasks.regions import REGION_SETS
 
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
 DIGEST = "weights"  # in the description: SHA-256 of the file of weights
@@ -134,6 +134,15 @@ def read_description(folder: Path) -> dict[str, Any]:
     if content.get("network") not in NETWORKS:
         raise ModelError(f"{folder / DESCRIPTION}: no network is named {content.get('network')!r} here")
     return content
+
+
+def another_region(folder: Path, region: Region) -> str | None:
+    """Why a trained network cannot stand in a study of a region; None where it can. Raises ModelError for none."""
+    found = read_description(folder)
+    learnt = found.get("asked_about", WHOLE.key)  # earlier versions knew no other
+    if NETWORKS[found["network"]].task != "mask" or learnt == region.key:
+        return None
+    return f"{folder} has learnt to find another region ({learnt}) than this study asks about ({region.key})"
 
 
 def _load_member(folder: Path, description: dict[str, Any], device: str) -> Member:

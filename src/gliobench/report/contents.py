@@ -197,7 +197,8 @@ class ReportContents:
     `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
     `consistency`: the answers to one input asked again and again; None where nothing was. `sampling`: by model, how
     those answers were drawn, in words.
-    `provenance`: name and value, in the order to print. `faults`: the patients left out.
+    `region`: the part of the tumour that all places are of, in words. `provenance`: name and value, in the order to
+    print. `faults`: the patients left out.
     """
 
     title: str
@@ -228,3 +229,4 @@ class ReportContents:
     constants: Sequence[Constant] = ()
     consistency: Consistency | None = None
     sampling: Mapping[str, str] = field(default_factory=dict)
+    region: str = "whole tumour"

@@ -31,13 +31,13 @@ def strata_tables(contents: ReportContents, models: Sequence[str]) -> list[tuple
         (
             "hard",
             "Where masks fail",
-            "Mean Dice of the whole tumour among patients that are hard: small, ragged, or in several parts.",
+            f"Mean Dice of the {contents.region} among patients that are hard: small, ragged, or in several parts.",
             contents.by_shape,
         ),
         (
             "folds",
             "Fold by fold",
-            "Mean Dice of the whole tumour in each tested fold: how much the figures hang on who was left out.",
+            f"Mean Dice of the {contents.region} in each tested fold: how much the figures hang on who was left out.",
             contents.by_fold,
         ),
     )

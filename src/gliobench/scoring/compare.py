@@ -10,6 +10,7 @@ import pandas as pd
 from pyarrow import ArrowException
 from statsmodels.stats.multitest import multipletests
 
+from gliobench.grid.regions import WHOLE
 from gliobench.integrity import DamagedError, check_file
 from gliobench.scoring.clustered import scan_differences
 from gliobench.scoring.errors import CompareError
@@ -85,11 +86,13 @@ def compare_runs(
     One folder: all pairs of its models. Several: every model with every model of another folder, named
     "<run>/<model>". With a `reference` (a model as it is named in the table): every other model against it. With
     `metrics`: of these alone, so that the correction is for fewer tests.
-    Raises CompareError too for a folder without scores, for one given twice and for a metric that none of them has.
+    Raises CompareError too for a folder without scores, for one given twice, for runs that ask about different regions
+    of the tumour and for a metric that none of them has.
     """
     if not folders:
         raise CompareError("no run folder was given")
     tables = [_read_run(folder) for folder in folders]
+    _check_regions(folders, tables)
     _check_metrics(tables, metrics or ())
     if len(folders) == 1:
         return compare_models(tables[0], reference, bootstrap, metrics)
@@ -116,6 +119,17 @@ def _check_metrics(tables: Sequence[_Run], metrics: Collection[str]) -> None:
     known |= {metric for table in tables if len(table.votes) for metric in GRADE_METRICS}
     if unknown := [metric for metric in metrics if metric not in known]:
         raise CompareError(f"no metric called {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
+
+
+def _check_regions(folders: Sequence[Path], tables: Sequence[_Run]) -> None:
+    """Raise CompareError for runs that ask about different regions. Tables of the whole tumour do not name it."""
+    regions = [next(iter(table.per_subject.get("region", ())), WHOLE.key) for table in tables]
+    if len(set(regions)) > 1:
+        asked = ", ".join(f"{folder} {region}" for folder, region in zip(folders, regions, strict=True))
+        raise CompareError(
+            f"these runs ask about different regions of the tumour ({asked}): only runs with the same `region:` in "
+            "their study files can be compared"
+        )
 
 
 def _read_run(folder: Path) -> _Run:

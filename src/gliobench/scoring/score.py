@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gliobench.grid.frame import INDEX_AXIS, PLANES, Plane, SliceFrame, put_slice
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import RegionName
 from gliobench.scoring.aggregate import MAJORITY, AggregateName, Aggregation, Aggregations, Slices, of_scores, of_votes
 from gliobench.scoring.grades import Votes, count_votes
 from gliobench.scoring.overlap import Area
@@ -17,7 +18,6 @@ from gliobench.scoring.truth import SubjectTruth, cut, fill
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.chain import coarsen, coarser
 from gliobench.tasks.geometry import Point, Value, VolumeMask
-from gliobench.tasks.regions import RegionName
 
 VOLUME = "volume"
 NO_AGGREGATIONS: Aggregations = {}

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from gliobench.grid.frame import Plane, SliceFrame, take_slice
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import RegionName
 from gliobench.scoring.overlap import Area
 from gliobench.tasks.chain import coarsen, to_mask
 from gliobench.tasks.geometry import Box, Mask, Value
-from gliobench.tasks.regions import RegionName, region_mask
 
 
 class SliceTruth:
@@ -55,14 +55,12 @@ class SubjectTruth:
 
     @cached_property
     def volume(self) -> Area:
-        """The whole tumour."""
+        """All of the tumour that is asked about."""
         return Area(self.subject.tumour)
 
     def region(self, region: RegionName) -> Area:
-        """One of the tumour's regions as a volume."""
-        self.subject.tumour  # noqa: B018, raises where there is no mask
-        assert self.subject.labels is not None
-        return Area(region_mask(self.subject.labels, region))
+        """One of the tumour's regions, as a model told them apart, as a volume."""
+        return Area(self.subject.part(region))
 
     def slice(self, frame: SliceFrame) -> SliceTruth:
         """The truth of one slice."""

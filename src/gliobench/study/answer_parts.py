@@ -98,6 +98,10 @@ class ReplayModel(ModelPart):
 
         return check_held(self, replayed_model(self, context.subjects), questions)
 
+    def region_notes(self, study: "Study") -> Iterator[str]:
+        title = study.asked_region.title
+        yield f"{self.name}: held answers stand as they were given; that they are about the {title} nobody can check."
+
     @property
     def spoken_tasks(self) -> tuple[str, ...]:
         return () if self.masks else self.tasks

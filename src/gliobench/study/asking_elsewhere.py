@@ -24,7 +24,7 @@ def write_questions(context: Context, name: str, out: Path) -> int:
     beside them. Raises StageError for a model that is shown no slices, or more than the slice that it is asked about.
     """
     part = _asked(context, name)
-    view, prompts = part.picture, part.own_prompts
+    view, prompts = part.picture, part.prompts_of(context.study.asked_region)
     assert view is not None
     lines, questions = [], list(_questions(context, part))
     for question, image in zip(questions, write_slices(questions, view, out), strict=True):

@@ -33,7 +33,7 @@ def language_model(
         checkpoint=checkpoint or checkpoint_folder(context, part.checkpoint),
         tasks=part.tasks,
         answer=part.answer,
-        prompts=part.own_prompts,
+        prompts=part.prompts_of(context.study.asked_region),
         view=part.picture,
         shots=shots,
         batch_size=None if part.batch_size == "auto" else part.batch_size,

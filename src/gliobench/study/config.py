@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeV
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from gliobench.errors import GliobenchError
+from gliobench.grid.regions import WHOLE, Region
 from gliobench.grid.splits import Split
 from gliobench.models.baselines import BASELINES
 from gliobench.plugins import plugins
@@ -31,6 +32,7 @@ from gliobench.study.part import (
 )
 from gliobench.study.paths import resolved
 from gliobench.study.python_parts import PythonModel
+from gliobench.study.region_part import ALL_OF_IT, RegionPart
 from gliobench.study.vision_parts import EncoderModel, SegmenterModel
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
 
@@ -156,6 +158,10 @@ class BaselineModel(ModelPart):
     def oracles(self, study: "Study") -> Mapping[str, str]:
         return {}
 
+    @property
+    def finds_the_whole(self) -> bool:
+        return self.name == "flair-blob"
+
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
         return BASELINES[self.name]([context.subjects[id] for id in round.learn], plane)
 
@@ -186,10 +192,13 @@ else:
 
 
 class Study(WholeFile):
-    """A whole study."""
+    """A whole study. `region`: the part of the tumour whose centre, box, polygon and mask are asked for."""
+
+    LATER: ClassVar = frozenset({"region"})
 
     name: Name
     cohort: Outside | None = None
+    region: RegionPart = ALL_OF_IT
     grid: GridPart = GridPart()
     split: SplitPart = SplitPart()
     slices: SlicesPart = SlicesPart()
@@ -229,6 +238,26 @@ class Study(WholeFile):
         for part in self.models:
             part.check(self)
         return self
+
+    @model_validator(mode="after")
+    def _networks_find_the_region_alone(self) -> Self:
+        several = [part.name for part in self.models if getattr(part, "regions", "whole") != "whole"]
+        if several and self.asked_region != WHOLE:
+            raise ValueError(
+                f"models: {', '.join(several)}: regions: brats tells the parts of the whole tumour apart, and this "
+                f"study asks about the {self.asked_region.title} alone: leave `regions` out, and it learns this region"
+            )
+        return self
+
+    @property
+    def tumour_word(self) -> str:
+        """The tumour, or the region of it that is asked about."""
+        return "tumour" if self.asked_region == WHOLE else self.asked_region.title
+
+    @property
+    def asked_region(self) -> Region:
+        """What of the tumour is asked about."""
+        return self.region.to_region()
 
 
 class StudyError(GliobenchError, ValueError):

@@ -12,7 +12,7 @@ from typing import Any
 from gliobench.cohort.patients import patients_of
 from gliobench.cohort.subject import Fault
 from gliobench.errors import GliobenchError
-from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.prepared import PreparedSubject, asked_about, untold
 from gliobench.grid.splits import Fold, Ids, Split, read_split
 from gliobench.grid.store import open_subject
 from gliobench.integrity import DamagedError, Stamp, check_file, listed, read_json, read_stamp, write_stamp
@@ -26,6 +26,10 @@ Outputs = Callable[[], Iterable[Path]]  # the files that a stage leaves, once it
 
 class StageError(GliobenchError, RuntimeError):
     """A stage cannot be done; the message says what is missing and which verb makes it."""
+
+
+class RegionError(GliobenchError, ValueError):
+    """The cohort's masks do not tell the region that a study asks about."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,19 @@ class Context:
 
     @cached_property
     def subjects(self) -> dict[str, PreparedSubject]:
-        """The prepared scans by id, in the cohort's order. Raises StageError before `prepare`."""
-        return {
+        """The prepared scans by id, in the cohort's order, asked about the study's region. Raises StageError before
+        `prepare`, RegionError where no mask tells the region from the rest of the tumour."""
+        region = self.study.asked_region
+        subjects = {
             entry["id"]: replace(open_subject(self.store / entry["content"]), patient=entry.get("patient", ""))
             for entry in read_prepared(self.folder)["subjects"]  # an earlier version's name no patients: by the ids
         }
+        if why := untold(subjects.values(), region):
+            raise RegionError(
+                f"{self.study.place('region')}: the cohort {self.cohort} cannot tell the {region.title} from the rest "
+                f"of the tumour: {why}. Leave `region` out, or use a cohort whose masks mark the parts (docs/data.md)"
+            )
+        return {id: asked_about(subject, region) for id, subject in subjects.items()}
 
     @cached_property
     def patients(self) -> dict[str, str]:

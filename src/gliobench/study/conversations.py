@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.cohort.patients import names_of
+from gliobench.grid.regions import Region
 from gliobench.grid.splits import Fold
 from gliobench.integrity import write_json
 from gliobench.models.conversation import answer_text, question_text
@@ -48,7 +49,7 @@ def write_conversations(context: Context, name: str, out: Path, form: "Format") 
     check_patients(train, validation, frozenset(fold.whose(fold.test).values()), settings)
     chosen, watched = drawn(train, settings), spread_out(validation, settings.validation_slices)
     seen = list(dict.fromkeys(chosen))
-    lines = _lines(part, [*(train[place] for place in seen), *watched], out, form)
+    lines = _lines(part, context.study.asked_region, [*(train[place] for place in seen), *watched], out, form)
     by_place = dict(zip(seen, lines, strict=False))  # those to validate on follow
     parts = {TRAIN: [by_place[place] for place in chosen], VALIDATION: lines[len(seen) :]}
     for file, own in parts.items():
@@ -82,11 +83,11 @@ def _only_fold(context: Context) -> tuple[int, Fold]:
     return folds[0]
 
 
-def _lines(part: LanguageModel, examples: "Sequence[Example]", out: Path, form: "Format") -> list[str]:
+def _lines(part: LanguageModel, region: Region, examples: "Sequence[Example]", out: Path, form: "Format") -> list[str]:
     """Each example as a line, its image written."""
     from gliobench.training.finetune.formats import FORMATS
 
-    view, prompts = part.picture, part.own_prompts
+    view, prompts = part.picture, part.prompts_of(region)
     questions = [example.question for example in examples]
     lines = []
     for image, question, truth in zip(

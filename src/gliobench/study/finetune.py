@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.patients import names_of, scans_of
+from gliobench.grid.regions import WHOLE
 from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, remove, write_json
 from gliobench.models.finetuned import DESCRIPTION, learnt_from
@@ -98,7 +99,7 @@ def finetuning_inputs(context: Context, part: LanguageModel, fold: Fold) -> str:
     subjects = {name: [context.subjects[id] for id in ids] for name, ids in vars(fold).items()}
     return fingerprint(
         model=_decisive(part),
-        outside=contents(part),
+        outside=contents(part, context.study.asked_region),
         planes=context.study.slices.planes,
         tasks=_tasks(context, part),
         patients={name: [[one.content, one.grade] for one in part] for name, part in subjects.items()},
@@ -210,6 +211,8 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     patients["test (not seen)"] = len(set(fold.whose(fold.test).values()))
     left = read_prepared(context.folder)
     data = f"{left['layout']}, fold {number} of the split with checksum {context.split.checksum}"
+    if context.study.asked_region != WHOLE:
+        data += f", asked about the {context.study.asked_region.title} alone"
     write_card(out / CARD, Card(model.checkpoint.id, data, patients, len(train), settings, found))
     write_json(out / DESCRIPTION, description)  # last: with it the folder holds a fine-tuned model
 

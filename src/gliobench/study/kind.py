@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from gliobench.grid.regions import Region
 from gliobench.models.checkpoint_files import Use
 from gliobench.study.part import Name, Part
 from gliobench.study.paths import resolved
@@ -168,7 +169,7 @@ class ModelPart(Part, ABC):
         """Whether it has still to learn in a process of its own, by a command of its own."""
         return False
 
-    def start_fault(self, fold: "Fold") -> str | None:
+    def start_fault(self, fold: "Fold", region: Region) -> str | None:
         """Why it cannot begin to learn from a fold."""
         return None
 
@@ -206,6 +207,20 @@ class ModelPart(Part, ABC):
         """Whether it is asked here about one slice after the other, which takes time."""
         return bool(self.spoken_tasks) and not self.held
 
+    @property
+    def finds_the_whole(self) -> bool:
+        """Whether it finds the whole tumour, whatever region of it the study asks about."""
+        return False
+
+    @property
+    def pointed_by(self) -> str | None:
+        """The model whose answers point it to the tumour."""
+        return None
+
+    def region_notes(self, study: "Study") -> Iterator[str]:
+        """Sentences on its answers where the study asks about one region of the tumour."""
+        return iter(())
+
     # What it says in words about slices; nothing of it for all others.
 
     @property
@@ -218,9 +233,8 @@ class ModelPart(Part, ABC):
         """What it is shown of a slice, where it answers in words."""
         return None
 
-    @property
-    def own_prompts(self) -> "Mapping[str, Prompt]":
-        """Prompts of the study for its tasks."""
+    def prompts_of(self, region: Region) -> "Mapping[str, Prompt]":
+        """Prompts for its tasks that are not the project's own of the whole tumour. Raises PromptError."""
         return {}
 
     def samples(self, task: str) -> bool:

@@ -10,7 +10,7 @@ from zipfile import is_zipfile
 
 from gliobench.models.checkpoint_files import adapter_fault, checkpoint_fault
 from gliobench.models.errors import ModelError
-from gliobench.models.trained import DESCRIPTION
+from gliobench.models.trained import DESCRIPTION, another_region
 from gliobench.replay.errors import ReplayError
 from gliobench.study.config import Study, StudyError
 from gliobench.study.kind import PATH_KEYS, ModelPart
@@ -139,15 +139,16 @@ def _of_model(study: Study, number: int, part: ModelPart) -> Iterator[Lack]:
         place = study.place("models", number, key)
         lacks = list(_look(place, KINDS[key], path))
         yield from lacks
-        if not lacks and (fault := _fault(part, key, path)):
+        if not lacks and (fault := _fault(study, part, key, path)):
             yield Lack(place, fault, absent=False)
 
 
-def _fault(part: ModelPart, key: str, path: Path) -> str | None:
+def _fault(study: Study, part: ModelPart, key: str, path: Path) -> str | None:
     """Why what lies there cannot be used; None where it can, as far as a look tells."""
+    trained = {"weights": path.rglob, "start": path.glob}
     try:
         if key == "prompts":
-            dict(part.own_prompts)
+            dict(part.prompts_of(study.asked_region))
         elif key == "checkpoint":
             assert part.checkpoint_use is not None
             return checkpoint_fault(path, part.checkpoint_use)
@@ -155,11 +156,13 @@ def _fault(part: ModelPart, key: str, path: Path) -> str | None:
             return adapter_fault(path)
         elif key in HELD:
             part.read_held()
+        elif key in trained:
+            found = sorted(trained[key](DESCRIPTION))
+            if not found:
+                return f"{path} holds no trained network (no {DESCRIPTION}): {KINDS[key].source}"
+            return next(filter(None, (another_region(one.parent, study.asked_region) for one in found)), None)
     except (PromptError, ReplayError, ModelError) as error:
         return str(error)
-    trained = {"weights": path.rglob, "start": path.glob}
-    if key in trained and not any(trained[key](DESCRIPTION)):
-        return f"{path} holds no trained network (no {DESCRIPTION}): {KINDS[key].source}"
     return None
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from gliobench.grid.regions import WHOLE, Region
 from gliobench.models.answer_modes import AnswerMode, mode_fault
 from gliobench.models.checkpoint_files import Use
 from gliobench.models.quantised import Quantisation
@@ -31,8 +32,9 @@ from gliobench.study.part import (
     Tokens,
     Whole,
 )
+from gliobench.tasks.chain import CHAIN
 from gliobench.tasks.coordinates import FAMILIES, PLACES, known_family
-from gliobench.tasks.prompt import Prompt, read_prompt_file
+from gliobench.tasks.prompt import REGION, Prompt, read_prompt_file, region_prompt
 from gliobench.tasks.reading import READING_VERSION
 
 if TYPE_CHECKING:
@@ -207,9 +209,20 @@ class SpeakingModel(ModelPart):
     def picture(self) -> View:
         return self.view.to_view()
 
-    @property
-    def own_prompts(self) -> Mapping[str, Prompt]:
-        return {task: read_prompt_file(self.prompts, task) for task in self.tasks} if self.prompts else {}
+    def prompts_of(self, region: Region) -> Mapping[str, Prompt]:
+        if self.prompts:
+            return {task: read_prompt_file(self.prompts, task).of(region) for task in self.tasks}
+        return {} if region == WHOLE else {task: region_prompt(task, region) for task in self.tasks}
+
+    def region_notes(self, study: "Study") -> Iterator[str]:
+        if self.prompts is None:
+            return
+        asked = [task for task in study.tasks if task in self.tasks and task in CHAIN]
+        if silent := [task for task in asked if REGION not in read_prompt_file(self.prompts, task).text]:
+            yield (
+                f"{self.name}: its prompts for {', '.join(silent)} name no region ({REGION} is not in them), and what "
+                f"they are answered with is held against the {study.asked_region.title}."
+            )
 
     def decoding(self) -> "Decoding":
         """How its answers are drawn."""
@@ -512,7 +525,7 @@ class ServerModel(SpeakingModel):
             self.model,
             name=self.name,
             tasks=self.tasks,
-            prompts=self.own_prompts,
+            prompts=self.prompts_of(context.study.asked_region),
             view=self.picture,
             shots=reference_shots(context, self, round, plane),
             decoding=self.decoding(),

@@ -120,7 +120,7 @@ def _notes(subject: PreparedSubject, truth: dict[str, Value]) -> Iterator[str]:
 
 
 def _seen_by(context: Context, part: ModelPart, subject: PreparedSubject, frame: SliceFrame) -> SeenBy:
-    view, prompts = part.picture, part.own_prompts
+    view, prompts = part.picture, part.prompts_of(context.study.asked_region)
     assert view is not None
     tasks = [task for task in context.study.tasks if task in part.spoken_tasks]
     asked = []

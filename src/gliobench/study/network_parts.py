@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from gliobench.grid.regions import Region
 from gliobench.integrity import file_digest
 from gliobench.models.networks import NETWORKS, Intensities
 from gliobench.study.kind import Learning, ModelPart, Verb
@@ -133,7 +134,7 @@ class NetworkModel(ModelPart):
     def oracles(self, study: "Study") -> Mapping[str, str]:
         if self.crop is None or self.crop.around != "truth":
             return {}
-        return {"region": f"region: {self.name} looks where the true tumour is"}
+        return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
         from gliobench.models.shown import Shown
@@ -145,7 +146,7 @@ class NetworkModel(ModelPart):
 
     def folders(self, context: "Context", round: "Round") -> list[Path]:
         """Where the networks lie that answer together in a round. Raises StageError where `weights` holds none."""
-        from gliobench.models.trained import DESCRIPTION
+        from gliobench.models.trained import DESCRIPTION, another_region
         from gliobench.study.context import StageError
 
         if self.weights is None:
@@ -153,6 +154,9 @@ class NetworkModel(ModelPart):
         found = sorted(path.parent for path in self.weights.rglob(DESCRIPTION))
         if not found:
             raise StageError(f"{self.name}: {self.weights} holds no trained network (no {DESCRIPTION} in it)")
+        region = context.study.asked_region
+        if why := next(filter(None, (another_region(folder, region) for folder in found)), None):
+            raise StageError(f"{self.name}: weights: {why}: train one here")
         return found
 
     @property
@@ -174,10 +178,10 @@ class NetworkModel(ModelPart):
         if self.weights is None:
             train_network(context, self, number, fold)
 
-    def start_fault(self, fold: "Fold") -> str | None:
+    def start_fault(self, fold: "Fold", region: Region) -> str | None:
         from gliobench.study.train import start_fault
 
-        return start_fault(self, fold)
+        return start_fault(self, fold, region)
 
     @property
     def swept(self) -> "NetworkModel | None":
@@ -280,7 +284,9 @@ class ClassicalModel(ModelPart):
         return self
 
     def oracles(self, study: "Study") -> Mapping[str, str]:
-        return {"region": f"region: {self.name} looks where the true tumour is"} if self.region == "truth" else {}
+        if self.region != "truth":
+            return {}
+        return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
         from gliobench.models.classical.grade import fit_grader
@@ -330,7 +336,7 @@ class TogetherModel(ModelPart):
     def oracles(self, study: "Study") -> Mapping[str, str]:
         if not any("region" in one.oracles(study) for one in self.members(study)):
             return {}
-        return {"region": f"region: {self.name} looks where the true tumour is"}
+        return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
 
     def members(self, study: "Study") -> Sequence[ModelPart]:
         return [one for one in study.models if one.name in self.of]

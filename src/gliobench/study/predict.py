@@ -21,6 +21,7 @@ from gliobench.study.questions import (
     without_slices,
     without_truth,
 )
+from gliobench.study.region import region_notes
 from gliobench.study.replayed import held_digest
 
 # Where a model runs, and what is made of its answers.
@@ -37,6 +38,8 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
     if context.study.slices.by is None:  # else they are known once another model has chosen them
         for sentence in without_slices(context):
             context.voice.say(sentence)
+    for sentence in region_notes(context.study):
+        context.voice.say(sentence)
     for part in sorted(parts, key=lambda part: _depth(context.study, part)):
         if names is None or part.name in names:
             _ask(context, part)
@@ -90,7 +93,7 @@ def _inputs(context: Context, part: ModelPart) -> str:
     none = dict.fromkeys(("reading", "held", "prompted_by"))  # what some kinds have
     return fingerprint(
         model=part.model_dump(exclude=NOT_ASKED | part.OPERATION | BY_CONTENT),
-        outside=contents(part),
+        outside=contents(part, study.asked_region),
         trained=part.trained(context),
         **{**none, **part.content(context)},
         slices=study.slices.model_dump(),

@@ -48,10 +48,9 @@ def make_prompts(context: Context, part: SegmenterModel) -> Prompts:
 
 
 def _true_place(question: Question, task: str) -> Answer:
-    frame, labels = question.frame, question.subject.labels
+    frame = question.frame
     assert frame is not None
-    assert labels is not None  # without a mask there is no truth for the task, and nobody is asked
-    pixels = np.ascontiguousarray(take_slice(labels, frame.plane, frame.index)) > 0
+    pixels = np.ascontiguousarray(take_slice(question.subject.tumour, frame.plane, frame.index))
     return Answered(coarsen(Mask(frame, pixels), task) or empty(frame))
 
 

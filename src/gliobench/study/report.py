@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.grid.regions import WHOLE
 from gliobench.integrity import DamagedError, left_in, read_stamp
 from gliobench.scoring.errors import CompareError
 from gliobench.study.aggregate import aggregation_notes
@@ -24,6 +25,7 @@ from gliobench.study.gallery import gallery
 from gliobench.study.in_sample import FIGURES
 from gliobench.study.outlines import outlines
 from gliobench.study.questions import without_slices, without_truth
+from gliobench.study.region import answer_for_the_whole, region_notes
 from gliobench.study.samples import report_samples
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
@@ -61,7 +63,7 @@ def report(context: Context) -> Path:
         left = read_prepared(context.folder)
         hard, folds = _strata(context, scores)
         contents = ReportContents(
-            title=f"{context.study.name}: language model, network or neither?",
+            title=f"{context.study.name}{_of_region(context)}: language model, network or neither?",
             study=context.study.name,
             cohort=f"{left['cohort']} ({left['layout']})",
             parts=list(_parts(context)),
@@ -86,9 +88,15 @@ def report(context: Context) -> Path:
             provenance=_provenance(context),
             oracles=list(_oracles(context)),
             notes=list(_notes(context)),
-            marks=_marks(context),
+            marks=answer_for_the_whole(context.study) | _marks(context),
+            region=context.study.asked_region.title,
         )
         return write_report(contents, context.folder.report)
+
+
+def _of_region(context: Context) -> str:
+    region = context.study.asked_region
+    return "" if region == WHOLE else f", {region.title}"
 
 
 def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
@@ -220,9 +228,10 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
 
 def _oracles(context: Context) -> Iterator[str]:
     if context.study.grid.preset == "tumour":
-        yield "grid: every model sees a volume centred on the true tumour"
+        yield f"grid: every model sees a volume centred on the true {WHOLE.title if _of_region(context) else 'tumour'}"
     if context.study.slices.select == "oracle":
-        yield "slices: a slice-by-slice model is asked only about slices that hold tumour, found by the truth"
+        what = context.study.tumour_word
+        yield f"slices: a slice-by-slice model is asked only about slices that hold {what}, found by the truth"
     if context.study.slices.select == "held":
         yield (
             "slices: a slice-by-slice model is asked only about slices that the held answers are about; who asked for "
@@ -239,6 +248,7 @@ def _marks(context: Context) -> dict[str, str]:
 
 
 def _notes(context: Context) -> Iterator[str]:
+    yield from region_notes(context.study)
     if all(id.startswith("Phantom") for id in context.subjects):
         yield "These patients are phantoms made by gliobench: the figures say that it works, nothing about patients."
     grades = {id: subject.grade for id, subject in context.subjects.items()}

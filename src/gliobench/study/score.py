@@ -1,12 +1,14 @@
 """Stage `score`: all answers of all models about the test patients, with one arithmetic."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.cohort.patients import several_scans
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import WHOLE
 from gliobench.integrity import write_whole
 from gliobench.records.record import Record
 from gliobench.study.aggregate import aggregations
@@ -137,6 +139,9 @@ def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedS
     scores = summarise(scored)
     if scores.summary.empty:
         raise StageError("there is nothing to score: no test patient has a truth for any task that a model answers")
+    region = context.study.asked_region
+    if region != WHOLE:  # so that nobody compares it with figures of another
+        return replace(scores, per_subject=scores.per_subject.assign(region=region.key))
     return scores
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from gliobench.cohort.patients import scans_of
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import Region
 from gliobench.grid.splits import Fold
 from gliobench.integrity import file_digest, write_json
 from gliobench.models.networks import NETWORKS
-from gliobench.models.trained import DESCRIPTION, WEIGHTS, read_description
+from gliobench.models.trained import DESCRIPTION, WEIGHTS, another_region, read_description
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
 from gliobench.study.in_sample import FIGURES, write_figures
@@ -32,7 +33,7 @@ def train(context: Context, names: Collection[str] | None = None) -> None:
         raise StageError(f"no network of the study is named {', '.join(unknown)}; it has {known}")
     chosen = [part for part in networks if names is None or part.name in names]
     for part in chosen:
-        for fault in (part.start_fault(fold) for fold in context.folds.values()):
+        for fault in (part.start_fault(fold, context.study.asked_region) for fold in context.folds.values()):
             if fault is not None:
                 raise StageError(f"{part.name}: {fault}")
     for part in chosen:
@@ -147,7 +148,7 @@ def _fit(context: Context, part: NetworkModel, fold: Fold, settings: TrainSettin
         write_figures(out, part.name, NETWORKS[part.network].task, {"training": learn, "validation": validate})
 
 
-def start_fault(part: NetworkModel, fold: Fold) -> str | None:
+def start_fault(part: NetworkModel, fold: Fold, region: Region) -> str | None:
     """Why a network cannot learn on from its `start`; None where it can. Raises ModelError where none is there."""
     if part.start is None or part.weights is not None:
         return None
@@ -157,6 +158,8 @@ def start_fault(part: NetworkModel, fold: Fold) -> str | None:
             f"start {part.start} is a {found['network']} for {found['regions']}, "
             f"and {part.network} for {part.regions} is to be trained"
         )
+    if why := another_region(part.start, region):
+        return f"start {why}: start from another network"
     if seen := scans_of(fold.whose(fold.test), found["learnt_from"]):
         return (
             f"start {part.start} has learnt from {len(seen)} of the patients to be tested "

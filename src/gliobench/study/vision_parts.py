@@ -91,7 +91,7 @@ class SegmenterModel(VisionModel):
         if self.source != TRUTH:
             return {}
         place = "centre" if self.prompt == "point" else "box"
-        return {"prompt": f"prompt: {self.name} is given the true tumour's {place} in every slice"}
+        return {"prompt": f"prompt: {self.name} is given the true {study.tumour_word}'s {place} in every slice"}
 
     def build(self, context: "Context", round: "Round", plane: Plane) -> "Model":
         from gliobench.models.segmenter import PromptableSegmenter
@@ -114,6 +114,10 @@ class SegmenterModel(VisionModel):
     @property
     def needs(self) -> tuple[str, ...]:
         return () if self.source == TRUTH else (self.source,)
+
+    @property
+    def pointed_by(self) -> str:
+        return self.source
 
     def content(self, context: "Context") -> Mapping[str, Any]:
         from gliobench.study.answers import known_digest
@@ -162,7 +166,7 @@ class EncoderModel(VisionModel):
     def oracles(self, study: "Study") -> Mapping[str, str]:
         if self.select != "oracle":
             return {}
-        return {"slices": f"slices: {self.name} sees only slices that hold tumour, found by the truth"}
+        return {"slices": f"slices: {self.name} sees only slices that hold {study.tumour_word}, found by the truth"}
 
     def build(self, context: "Context", round: "Round", plane: Plane) -> "Model":
         from gliobench.models.encoder.features import Look, VisionEncoder

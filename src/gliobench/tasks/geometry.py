@@ -62,7 +62,7 @@ class Mask:
 class VolumeMask:
     """Voxels of a whole patient: (D, H, W) bool on the patient's grid.
 
-    `core`, `enhancing`: the tumour's inner regions (`gliobench.tasks.regions`), where the model tells them apart.
+    `core`, `enhancing`: the tumour's inner regions (`gliobench.grid.regions`), where the model tells them apart.
     """
 
     voxels: NDArray[np.bool_]

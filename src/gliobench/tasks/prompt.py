@@ -3,16 +3,18 @@ name; or a reader's own file."""
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from gliobench.errors import GliobenchError
 from gliobench.grid.frame import SliceFrame
+from gliobench.grid.regions import WHOLE, Region
 from gliobench.yaml_file import YamlFileError, read_text, read_yaml
 
 MOST_TOKENS = 131_072
+REGION = "{region}"  # in a prompt: what of the tumour is asked about, in words
 
 
 class PromptError(GliobenchError, ValueError):
@@ -35,12 +37,23 @@ class Prompt:
         """The text as it is asked about a slice: `{rows}` and `{columns}` are the frame's."""
         return self.text.replace("{rows}", str(frame.shape[0])).replace("{columns}", str(frame.shape[1]))
 
+    def of(self, region: Region) -> "Prompt":
+        """The prompt with a region's words in the place of `{region}`."""
+        return replace(self, text=self.text.replace(REGION, f"the {region.words}"))
+
 
 def own_prompt(task: str) -> Prompt:
     """The project's own prompt of a task: a text file whose first line gives its version and its longest answer."""
     head, _, text = files("gliobench.tasks").joinpath("prompts", f"{task}.txt").read_text("utf-8").partition("\n")
     _, version, _, max_new_tokens = head.split()
     return Prompt(task, version, text.strip(), int(max_new_tokens))
+
+
+def region_prompt(task: str, region: Region) -> Prompt:
+    """The project's own prompt of a task in a study that asks about a region of the tumour."""
+    if region == WHOLE or task == "grade":
+        return own_prompt(task)
+    return own_prompt(f"{task}-of-region").of(region)
 
 
 def packaged_prompts() -> dict[str, Path]:

@@ -20,7 +20,8 @@ class Task:
     `prompt`: the question in words. `parse(text, frame, cut_off, coordinates)`: the typed answer of a text, whatever
     the text; `cut_off` is True where the token limit ended it, `coordinates` is how the model counts places.
     `write(value)`: the exact text of an answer in the prompt's format, in whole pixels. `truth(mask)`: the answer that
-    the whole tumour of a slice gives, None where there is no tumour; raises TypeError for `grade`, which no mask tells.
+    the tumour of a slice, or the region of it that is asked about, gives, None where there is none; raises TypeError
+    for `grade`, which no mask tells.
     """
 
     name: str

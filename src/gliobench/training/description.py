@@ -19,6 +19,7 @@ def describe(job: Job, state: Progress, decisions: Sequence[Decision]) -> None:
         "inputs": state.inputs,
         "network": job.network,
         "regions": job.regions,
+        "asked_about": job.train[0].region.key,
         "shape": job.train[0].shape,
         "mirror": job.settings.augment,
         "intensities": job.settings.intensities,

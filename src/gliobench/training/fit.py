@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import REGION_SETS
 from gliobench.integrity import file_digest, remove
 from gliobench.models.decision import Decision
 from gliobench.models.inference import probabilities, raw_logits
@@ -35,7 +36,6 @@ from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.trained import DESCRIPTION, WEIGHTS
 from gliobench.models.weights import own_tensors, restore
-from gliobench.tasks.regions import REGION_SETS
 from gliobench.training.checkpoint import Progress, load_progress, load_tensors, save_progress, save_tensors
 from gliobench.training.decisions import decide_grades, decide_region
 from gliobench.training.description import describe, is_described, write_curves
@@ -66,7 +66,7 @@ def fit_network(
 ) -> Path:
     """Train network `name` and leave its best weights, its description and its curves in `out`; returns `out`.
 
-    `regions`: which parts of a mask, a key of `gliobench.tasks.regions.REGION_SETS`. `start`: the folder of a trained
+    `regions`: which parts of a mask, a key of `gliobench.grid.regions.REGION_SETS`. `start`: the folder of a trained
     network of the same kind whose weights come first; whom it learnt from counts as learnt from here too.
     Called again after an interruption it goes on from the last finished epoch, with the same result; where it has
     ended, nothing is done.

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.tasks.regions import RegionName, region_mask
+from gliobench.grid.regions import RegionName
 from gliobench.training.settings import TrainSettings
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
@@ -41,9 +41,7 @@ def make_goal(task: str, regions: Sequence[RegionName], settings: TrainSettings)
     loss = {"dice": _soft_dice, "dice-bce": _soft_dice_and_cross_entropy}[settings.loss]
 
     def target(subject: PreparedSubject) -> Tensor:
-        subject.tumour  # noqa: B018, raises where there is no mask
-        assert subject.labels is not None
-        return torch.stack([torch.from_numpy(region_mask(subject.labels, region)).float() for region in regions])
+        return torch.stack([torch.from_numpy(subject.part(region)).float() for region in regions])
 
     thresholds = THRESHOLDS if settings.threshold is None else (settings.threshold,)
     judge = partial(_judge_masks, thresholds=thresholds)

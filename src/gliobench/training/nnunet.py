@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from gliobench.cohort.patients import names_of
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import REGION_SETS, RegionName
 from gliobench.integrity import file_digest, write_json
 from gliobench.models.nnunet import DESCRIPTION, ENDING, LOG, Installation, run_worker, write_image, write_volume
 from gliobench.models.nnunet_worker import DATASET, FINAL, FOLD
-from gliobench.tasks.regions import REGION_SETS, RegionName, region_mask
 
 INPUTS = "inputs.txt"
 CURVES = "curves.csv"
@@ -104,10 +104,7 @@ def write_dataset(
 
 def depth_labels(subject: PreparedSubject, regions: Sequence[RegionName]) -> NDArray[np.uint8]:
     """How many of the regions, each inside the one before, a voxel is in: (D, H, W) uint8, as nnU-Net numbers them."""
-    subject.tumour  # noqa: B018, raises where there is no mask
-    assert subject.labels is not None
-    masks = [region_mask(subject.labels, region) for region in regions]
-    labels: NDArray[np.uint8] = np.sum(masks, axis=0, dtype=np.uint8)
+    labels: NDArray[np.uint8] = np.sum([subject.part(region) for region in regions], axis=0, dtype=np.uint8)
     return labels
 
 

@@ -9,6 +9,7 @@ from scipy import ndimage
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import region_mask
 from gliobench.models.baselines.rule import Rule
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Question
@@ -21,7 +22,8 @@ QUANTILES = (0.80, 0.85, 0.90, 0.93, 0.95, 0.97, 0.98, 0.99)
 def flair_blob(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
     """The largest connected component above a quantile of the brain's smoothed FLAIR.
 
-    The quantile with the best mean Dice on the training patients is taken. Raises ModelError where none has a mask.
+    The quantile with the best mean Dice of the whole tumour on the training patients is taken, whatever region is asked
+    about: oedema is the brightest in FLAIR. Raises ModelError where none has a mask.
     """
     learn = [subject for subject in train if subject.labels is not None]
     if not learn:
@@ -36,7 +38,8 @@ def flair_blob(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
 
 
 def _dice_by_quantile(subject: PreparedSubject) -> list[float]:
-    flair, tumour = _smoothed(subject), subject.tumour
+    assert subject.labels is not None
+    flair, tumour = _smoothed(subject), region_mask(subject.labels, "whole")
     blobs = (_blob(flair, subject, quantile) for quantile in QUANTILES)
     return [2 * np.count_nonzero(blob & tumour) / (np.count_nonzero(blob) + np.count_nonzero(tumour)) for blob in blobs]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gliobench.grid.frame import INDEX_AXIS, Plane, SliceFrame
+from gliobench.grid.regions import Region
 from gliobench.records.store import RecordStore
 from gliobench.study.context import Context
 from gliobench.study.language_parts import LanguageModel, ServerModel
@@ -13,7 +14,7 @@ from gliobench.study.plan.amounts import Amount, Basis, Step, worst
 from gliobench.study.plan.counts import Counts, assumed_slices, first_folds, images_count, questions_by_place
 from gliobench.study.plan.families import Weights, checkpoint_here, family_of, prompt_tokens, weights_of
 from gliobench.study.plan.hardware import Hardware
-from gliobench.tasks.prompt import Prompt, PromptError, own_prompt, read_prompt_file
+from gliobench.tasks.prompt import Prompt, PromptError, read_prompt_file, region_prompt
 
 TEMPLATE_TOKENS = 20  # what a chat template puts around a prompt
 VISION_PARAMETERS = 0.9e9  # of Llama 3.2 Vision's tower, through which image tokens that stand beside the text go
@@ -96,7 +97,7 @@ def _each(
     for plane, task in places:
         depth_height_width = context.study.grid.shape
         rows, columns = (size for axis, size in enumerate(depth_height_width) if axis != INDEX_AXIS[plane])
-        prompt = _prompt(part, task)
+        prompt = _prompt(part, task, context.study.asked_region)
         shown = part.picture.shown_frame(SliceFrame(plane, 0, (rows, columns), (1.0, 1.0)))
         words, (rows, columns) = prompt.about(shown), shown.shape
         told = prompt_tokens(folder, words, (rows, columns)) if folder else None
@@ -109,11 +110,11 @@ def _each(
     return found, basis
 
 
-def _prompt(part: LanguageModel | ServerModel, task: str) -> Prompt:
+def _prompt(part: LanguageModel | ServerModel, task: str, region: Region) -> Prompt:
     try:
-        return read_prompt_file(part.prompts, task) if part.prompts else own_prompt(task)
+        return read_prompt_file(part.prompts, task).of(region) if part.prompts else region_prompt(task, region)
     except PromptError:  # said under what is missing
-        return own_prompt(task)
+        return region_prompt(task, region)
 
 
 def _earlier(context: Context, model: str) -> dict[str, Earlier]:

@@ -33,7 +33,7 @@ def _missing(ground: Ground, part: NetworkModel) -> Iterator[Missing]:
     task = NETWORKS[part.network].task
     yield from ground.untaught(part.name, ground.folds, lambda one: one.teaches(task))
     try:
-        faults = dict.fromkeys(start_fault(part, fold) for fold in ground.folds)
+        faults = dict.fromkeys(start_fault(part, fold, ground.context.study.asked_region) for fold in ground.folds)
     except ModelError as error:
         faults = {f"start: {error}": None}
     yield from (Missing(part.name, fault) for fault in faults if fault)

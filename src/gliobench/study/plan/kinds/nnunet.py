@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gliobench.cohort.subject import MODALITIES
+from gliobench.grid.regions import REGION_SETS
 from gliobench.models.nnunet import DESCRIPTION, installation_fault
 from gliobench.models.nnunet_worker import DATASET, validation_iterations
 from gliobench.study.network_parts import NnUNetModel
@@ -22,7 +23,6 @@ from gliobench.study.plan.unet import (
     unet_size,
     windows,
 )
-from gliobench.tasks.regions import REGION_SETS
 
 LEARN = 3  # a step: once forward, twice as much backward
 # nnU-Net's authors: 9 h for 1000 epochs on an A100 of 40 GB (resenc_presets.md of nnunetv2). Of two patches of 128³ and
