@@ -20,7 +20,6 @@ from gliobench.scoring.compare import compare_runs
 from gliobench.scoring.errors import CompareError
 from gliobench.study.answers import current_answers
 from gliobench.study.asking_elsewhere import write_questions
-from gliobench.study.build import build_model
 from gliobench.study.config import Study, StudyError, read_study
 from gliobench.study.context import Context, RegionError, make_context
 from gliobench.study.progress import Silent
@@ -213,7 +212,7 @@ def test_language_models_are_asked_in_the_prompts_of_the_region(
     for name, context in runs.items():
         content = {"name": "s", "region": context.study.region, "models": [entry]}
         again = replace(context, study=Study.model_validate(content))
-        model = build_model(again, again.study.models[0], context.rounds[0], "axial")
+        model = again.study.models[0].build(again, context.rounds[0], "axial")
         region = context.study.asked_region
         assert region.key == {"necrosis": "label 1"}.get(name, name)
         assert model.settings["prompt_box"] == prompt_identity(region_prompt("box", region), 40)

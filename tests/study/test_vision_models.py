@@ -21,7 +21,7 @@ from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
 from gliobench.study.prompting import make_prompts
-from gliobench.study.report import _notes, _oracles, _shown_the_tumour
+from gliobench.study.report import _marks, _notes, _oracles
 from gliobench.study.score import score
 from gliobench.study.split import split
 from gliobench.study.vision_parts import SegmenterModel
@@ -112,7 +112,8 @@ def test_oracles_are_marked_in_records_and_report(finished: Context) -> None:
         "clip-untrained": {()},
         "clip-tumour-untrained": {("slices",)},
     }
-    assert list(_shown_the_tumour(finished)) == ["sam-untrained", "clip-tumour-untrained"], "named so in every table"
+    marked = [name for name, mark in _marks(finished).items() if mark == "oracle"]
+    assert marked == ["sam-untrained", "clip-tumour-untrained"], "named so in every table"
     said = "\n".join(_oracles(finished))
     assert "prompt: sam-untrained is given the true tumour's box in every slice" in said
     assert "slices: clip-tumour-untrained sees only slices that hold tumour" in said

@@ -99,6 +99,11 @@ class ModelPart(Part, ABC):
         """The model of the study whose masks say where it looks."""
         return None
 
+    @property
+    def crop_voxels(self) -> tuple[int, int, int] | None:
+        """The shape (D, H, W) of the box around the tumour that is all it sees; None where it sees the whole grid."""
+        return None
+
     def members(self, study: "Study") -> Sequence["ModelPart"]:
         """The entries that answer together in it."""
         return ()

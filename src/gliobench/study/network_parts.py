@@ -142,7 +142,7 @@ class NetworkModel(ModelPart):
         from gliobench.study.shown import shown
 
         model = load_network(self.folders(context, round), self.name)
-        return model if self.crop is None else Shown(model, shown(context, self, self.crop.shape))
+        return model if self.crop is None else Shown(model, shown(context, self))
 
     def folders(self, context: "Context", round: "Round") -> list[Path]:
         """Where the networks lie that answer together in a round. Raises StageError where `weights` holds none."""
@@ -162,6 +162,10 @@ class NetworkModel(ModelPart):
     @property
     def masks_by(self) -> str | None:
         return self.crop.by if self.crop else None
+
+    @property
+    def crop_voxels(self) -> tuple[int, int, int] | None:
+        return self.crop.shape if self.crop else None
 
     @property
     def verb(self) -> Verb | None:

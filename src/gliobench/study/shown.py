@@ -13,16 +13,14 @@ from gliobench.study.context import Context, Round, StageError
 from gliobench.study.kind import ModelPart
 from gliobench.study.masks import predicted_masks
 
-Crop = tuple[int, int, int]
 
+def shown(context: Context, part: ModelPart) -> Mapping[str, PreparedSubject]:
+    """The patients of the study's rounds by id, as `part` sees them: whole, with the mask of `masks_by`, or cropped
+    around it, or around the true tumour where nobody's masks are looked at.
 
-def shown(context: Context, part: ModelPart, crop: Crop | None = None) -> Mapping[str, PreparedSubject]:
-    """The patients of the study's rounds by id, as `part` sees them: whole, or with the mask of `masks_by` or cropped.
-
-    `crop`: (D, H, W) voxels around the tumour, the true one where nobody's masks are looked at. Raises StageError where
-    the mask of one is missing.
+    Raises StageError where the mask of one is missing.
     """
-    by = part.masks_by
+    by, crop = part.masks_by, part.crop_voxels
     if by is None and crop is None:
         return context.subjects
     subjects = {

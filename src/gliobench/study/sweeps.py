@@ -72,7 +72,7 @@ def _test(context: Context, part: NetworkModel, number: int, fold: Fold, place: 
                 f"{folder} holds no trained network, and `sweep_test: all` asks it: put it back from a copy, or delete "
                 f"{context.folder.stamp(f'train-{part.name}-fold-{number}')} and run `gliobench train`"
             )
-        task, subjects = NETWORKS[part.network].task, shown(context, part, part.crop.shape if part.crop else None)
+        task, subjects = NETWORKS[part.network].task, shown(context, part)
         asked = [Question(subjects[id], task, None) for id in fold.test if can_be_asked(subjects[id], task)]
         if not asked:
             raise StageError(f"{part.name}: no test patient has a truth for the task {task}")

@@ -184,6 +184,6 @@ def known_validation(part: NetworkModel, fold: Fold) -> str | None:
 def _patients(context: Context, part: NetworkModel, fold: Fold) -> Iterator[list[PreparedSubject]]:
     """Training and validation patients of a fold that have a truth for the network's task."""
     task = NETWORKS[part.network].task
-    subjects = shown(context, part, part.crop.shape if part.crop else None)
+    subjects = shown(context, part)
     for ids in (fold.train, fold.validation):
         yield [subject for subject in (subjects[id] for id in ids) if can_be_asked(subject, task)]
