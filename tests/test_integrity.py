@@ -20,6 +20,7 @@ from gliobench.integrity import (
     read_keys,
     read_sealed,
     read_stamp,
+    source_digest,
     write_json,
     write_keys,
     write_sealed,
@@ -155,3 +156,22 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     with locked(lock, "score"), locked(lock.with_name("split.lock"), "split"):
         pass
     assert issubclass(LockedError, GliobenchError)
+
+
+def test_the_code_that_computes_figures_decides_whether_they_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "figures_of_ours"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "dice.py").write_text("TWICE = 2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = source_digest.__wrapped__("figures_of_ours")
+    assert source_digest.__wrapped__("figures_of_ours") == before
+    (package / "dice.py").write_text("TWICE = 3\n")
+    changed = source_digest.__wrapped__("figures_of_ours")
+    (package / "dice.py").write_text("TWICE = 2\n")
+    (package / "hausdorff.py").write_text("")
+    assert len({before, changed, source_digest.__wrapped__("figures_of_ours")}) == 3
+    with pytest.raises(ModuleNotFoundError, match="no_such_package_of_ours"):
+        source_digest("no_such_package_of_ours")

@@ -10,7 +10,8 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,20 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def source_digest(*packages: str) -> str:
+    """SHA-256 of the names and contents of the Python files of some packages: what they compute is theirs alone."""
+    total = hashlib.sha256()
+    for package in packages:
+        spec = find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise ModuleNotFoundError(f"{package} is no package of Python files")
+        for folder in map(Path, spec.submodule_search_locations):
+            for path in sorted(folder.rglob("*.py")):
+                total.update(f"{package} {path.relative_to(folder)} {file_digest(path)}\n".encode())
+    return total.hexdigest()
 
 
 def left_in(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from gliobench.cohort.patients import several_scans
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import WHOLE
-from gliobench.integrity import write_whole
+from gliobench.integrity import source_digest, write_whole
 from gliobench.records.record import Record
 from gliobench.study.aggregate import aggregations
 from gliobench.study.answers import answered_items, answers_digest, current_answers, read_list
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gliobench.scoring.summary import Scores
 
 TABLES = ("per_subject", "summary", "votes")
-ARITHMETIC = 2  # goes up with every change after which the same answers have other figures
+ARITHMETIC = ("gliobench.scoring", "gliobench.tasks")  # whose code decides the figures of the same answers
 CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
 
 
@@ -57,7 +57,7 @@ def scores_inputs(context: Context) -> str:
     whose = {"patients": several} if several else {}  # what earlier versions counted scan by scan is scored again
     return fingerprint(
         **whose,
-        arithmetic=ARITHMETIC,
+        arithmetic=source_digest(*ARITHMETIC),
         answers={name: answers_digest(context, name) for name in names},
         test=[context.subjects[id].content for id in context.tested],
         grades=[context.subjects[id].grade for id in context.tested],
