@@ -21,7 +21,7 @@ demo: $(VENV)/installed
 	@$(BIN)/gliobench run studies/quick.yaml --cohort runs/phantom --out runs/demo
 
 test: $(VENV)/installed
-	@$(BIN)/pytest -n auto --dist loadfile
+	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed
 	@$(BIN)/ruff check .
