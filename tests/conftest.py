@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
-LONGEST = ("test_readme.py",)  # first, so that no worker is left alone with one of them at the end
+# First, so that no worker is left alone with one of them at the end.
+LONGEST = ("test_finetune.py", "test_learns.py", "test_readme.py", "test_phantom.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
