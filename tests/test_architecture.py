@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 import gliobench
-from gliobench.study.config import BUILT_IN
-from gliobench.study.kind import ModelPart
-from gliobench.study.language_parts import SpeakingModel
-from gliobench.study.vision_parts import VisionModel
+from gliobench.study.kinds import BUILT_IN
+from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.speaking import SpeakingModel
+from gliobench.study.kinds.vision import VisionModel
 
 SOURCE = Path(gliobench.__file__).parent
 ROOMS = ("cohort", "grid", "tasks", "models", "training", "records", "scoring", "replay", "report", "study", "cli")

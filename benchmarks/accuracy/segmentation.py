@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gliobench.study.config import read_study
-from gliobench.study.network_parts import NetworkModel
+from gliobench.study.kinds.network import NetworkModel
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 RUNS = Path("runs")

@@ -22,8 +22,8 @@ from rich.console import Console
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.study.config import Study, read_study
 from gliobench.study.context import make_context
-from gliobench.study.language_parts import LanguageModel
-from gliobench.study.network_parts import NetworkModel
+from gliobench.study.kinds.network import NetworkModel
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.progress import Terminal
 from gliobench.study.run import run_stages
 from gliobench.study.score import read_scores

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from gliobench.models.baselines.rule import Rule
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.plan.amounts import ModelPlan, Step
 from gliobench.tasks.geometry import Point, VolumeMask
 

@@ -6,8 +6,9 @@ import pytest
 
 from gliobench.grid.splits import Split
 from gliobench.study.config import SplitPart, StudyError, read_study, with_fold
-from gliobench.study.language_parts import LanguageModel
-from gliobench.study.network_parts import NetworkModel, NnUNetModel
+from gliobench.study.kinds.network import NetworkModel
+from gliobench.study.kinds.nnunet import NnUNetModel
+from gliobench.study.kinds.vlm import LanguageModel
 
 GOOD = """\
 name: small

@@ -18,7 +18,7 @@ from gliobench.models.tiny.idefics3 import Size, write_tiny_idefics3
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
 from gliobench.study.finetune import check_engines, finetune, finetuning_inputs
-from gliobench.study.language_parts import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.plan.make import make_plan
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare

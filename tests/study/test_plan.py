@@ -22,7 +22,7 @@ from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
 from gliobench.study.config import SplitPart, Study, StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.language_parts import ServerModel
+from gliobench.study.kinds.openai import ServerModel
 from gliobench.study.plan.amounts import Amount, Plan, Step
 from gliobench.study.plan.counts import NO_COHORT
 from gliobench.study.plan.families import family_of, named_parameters, weights_of

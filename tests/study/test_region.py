@@ -22,12 +22,12 @@ from gliobench.study.answers import current_answers
 from gliobench.study.asking_elsewhere import write_questions
 from gliobench.study.config import Study, StudyError, read_study
 from gliobench.study.context import Context, RegionError, make_context
+from gliobench.study.kinds.segmenter import SegmenterModel
 from gliobench.study.progress import Silent
 from gliobench.study.prompting import make_prompts
 from gliobench.study.region import region_notes
 from gliobench.study.run import run_stages
 from gliobench.study.shots import reference_shots
-from gliobench.study.vision_parts import SegmenterModel
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box
 from gliobench.tasks.prompt import packaged_prompts, region_prompt

@@ -12,7 +12,7 @@ from gliobench.grid.frame import take_slice
 from gliobench.records.store import RecordStore
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.language_parts import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
 from gliobench.study.shots import reference_shots

@@ -11,8 +11,9 @@ from gliobench.models.trained import read_description
 from gliobench.study.answers import current_answers
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
+from gliobench.study.kinds.classical import ClassicalModel
+from gliobench.study.kinds.network import NetworkModel
 from gliobench.study.masks import predicted_masks
-from gliobench.study.network_parts import ClassicalModel, NetworkModel
 from gliobench.study.run import run_stages
 from gliobench.study.shown import shown
 

@@ -8,8 +8,8 @@ import yaml
 
 from gliobench.models.views.view import View
 from gliobench.study.config import read_study
-from gliobench.study.language_parts import LanguageModel
-from gliobench.study.network_parts import NetworkModel
+from gliobench.study.kinds.network import NetworkModel
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.replay_parts import is_replication, read_replication
 from gliobench.tasks.prompt import packaged_prompts, read_prompt_file
 

@@ -12,7 +12,7 @@ from gliobench.study.config import Study
 from gliobench.study.context import Context
 from gliobench.study.finetune import _decisive, finetune_settings
 from gliobench.study.folder import StudyFolder
-from gliobench.study.language_parts import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.plan.counts import assumed_slices
 from gliobench.study.questions import asked_slices, without_slices
 from gliobench.training.finetune.examples import slice_examples

@@ -18,13 +18,13 @@ from gliobench.records.value import Arrays
 from gliobench.study.answers import current_answers, write_asked
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import Context, StageError, make_context
+from gliobench.study.kinds.segmenter import SegmenterModel
 from gliobench.study.predict import predict
 from gliobench.study.prepare import prepare
 from gliobench.study.prompting import make_prompts
 from gliobench.study.report import _marks, _notes, _oracles
 from gliobench.study.score import score
 from gliobench.study.split import split
-from gliobench.study.vision_parts import SegmenterModel
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon
 

@@ -19,7 +19,7 @@ from gliobench.models.networks.input import as_input
 from gliobench.models.prediction import Question
 from gliobench.models.trained import load_network, read_description
 from gliobench.study.config import read_study
-from gliobench.study.network_parts import NetworkModel, TrainPart
+from gliobench.study.kinds.network import NetworkModel, TrainPart
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.training import fit

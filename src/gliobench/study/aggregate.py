@@ -9,7 +9,7 @@ from gliobench.grid.frame import Plane
 from gliobench.scoring.aggregate import MAJORITY, Aggregation
 from gliobench.study.answers import answered_items, current_answers, deciding_answers
 from gliobench.study.context import Context, Round, StageError
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
 
 if TYPE_CHECKING:
     from gliobench.models.decision import Decision

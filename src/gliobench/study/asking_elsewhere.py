@@ -9,7 +9,7 @@ from gliobench.models.asking import asked_frame
 from gliobench.models.conversation import question_text
 from gliobench.models.prediction import Question
 from gliobench.study.context import Context, StageError
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.questions import repeated_questions, slice_questions
 from gliobench.study.slice_images import write_slices
 from gliobench.tasks.registry import TASKS

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_stamp, set_aside, write_stamp
 from gliobench.study.context import Context
-from gliobench.study.language_parts import UNTRAINED_CHECKPOINT, LanguageModel
-from gliobench.study.vision_parts import UNTRAINED_VISION
+from gliobench.study.kinds.vision import UNTRAINED_VISION
+from gliobench.study.kinds.vlm import UNTRAINED_CHECKPOINT, LanguageModel
 
 if TYPE_CHECKING:
     from gliobench.models.conversation import Shot

@@ -25,7 +25,7 @@ def catalogue(group: str) -> list[Entry]:
 
 
 def _kinds() -> Iterator[tuple[str, str]]:
-    from gliobench.study.config import KINDS
+    from gliobench.study.kinds import KINDS
 
     return ((kind_name(kind), _first_line(kind)) for kind in KINDS)
 

@@ -10,12 +10,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from gliobench.errors import GliobenchError
 from gliobench.grid.regions import WHOLE, Region
 from gliobench.grid.splits import Split
-from gliobench.models.baselines import BASELINES
-from gliobench.plugins import plugins
-from gliobench.study.answer_parts import ReplayModel
-from gliobench.study.kind import ModelPart
-from gliobench.study.language_parts import LanguageModel, ServerModel
-from gliobench.study.network_parts import ClassicalModel, NetworkModel, NnUNetModel, TogetherModel, check_by
+from gliobench.study.kinds import KINDS
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.part import (
     Count,
     Name,
@@ -29,19 +25,14 @@ from gliobench.study.part import (
     Tasks,
     Whole,
     WholeFile,
+    check_by,
 )
 from gliobench.study.paths import resolved
-from gliobench.study.python_parts import PythonModel
 from gliobench.study.region_part import ALL_OF_IT, RegionPart
-from gliobench.study.vision_parts import EncoderModel, SegmenterModel
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
 
 if TYPE_CHECKING:
-    from gliobench.grid.frame import Plane
-    from gliobench.models.prediction import Model
-    from gliobench.study.context import Context, Round
-    from gliobench.study.plan.amounts import ModelPlan
-    from gliobench.study.plan.ground import Ground
+    pass
 
 SHOWN = 80  # characters of what was found, in a message
 STUDY_SHAPE = (95, 128, 128)  # of the reference study's patients
@@ -142,49 +133,6 @@ class ConsistencyPart(Part):
     task: TaskName = "grade"
 
 
-class BaselineModel(ModelPart):
-    """A trivial baseline of `gliobench.models.baselines`; its name is its entry there."""
-
-    trivial = True
-
-    kind: Literal["baseline"]
-
-    @model_validator(mode="after")
-    def _the_baseline_is_known(self) -> Self:
-        if self.name not in BASELINES:
-            raise ValueError(f"no baseline is named {self.name!r}; there are {', '.join(BASELINES)}")
-        return self
-
-    def oracles(self, study: "Study") -> Mapping[str, str]:
-        return {}
-
-    @property
-    def finds_the_whole(self) -> bool:
-        return self.name == "flair-blob"
-
-    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        return BASELINES[self.name]([context.subjects[id] for id in round.learn], plane)
-
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.trivial import plan_baseline
-
-        return plan_baseline(ground, self)
-
-
-BUILT_IN: tuple[type[ModelPart], ...] = (
-    BaselineModel,
-    ClassicalModel,
-    NetworkModel,
-    NnUNetModel,
-    TogetherModel,
-    LanguageModel,
-    ServerModel,
-    SegmenterModel,
-    EncoderModel,
-    ReplayModel,
-    PythonModel,
-)
-KINDS: tuple[type[ModelPart], ...] = (*BUILT_IN, *plugins("kinds").values())
 if TYPE_CHECKING:
     AnyModel = ModelPart
 else:

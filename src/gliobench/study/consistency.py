@@ -8,7 +8,7 @@ from gliobench.records.value import Arrays
 from gliobench.study.answers import current_answers, repeated_answers
 from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.questions import repeated_places
 
 if TYPE_CHECKING:

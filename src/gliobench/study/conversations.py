@@ -15,7 +15,7 @@ from gliobench.models.conversation import answer_text, question_text
 from gliobench.models.finetuned import DESCRIPTION
 from gliobench.study.context import Context, StageError, check_apart, check_writable
 from gliobench.study.finetune import base_learnt_from, examples_of, finetune_settings, finetuned_folds, taught_patients
-from gliobench.study.language_parts import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.slice_images import write_slices
 from gliobench.tasks.registry import TASKS
 

@@ -19,8 +19,8 @@ from gliobench.models.unsloth import start_unsloth
 from gliobench.study.build import language_model
 from gliobench.study.context import Context, StageError, read_prepared
 from gliobench.study.folder import fingerprint
-from gliobench.study.kind import Learning
-from gliobench.study.language_parts import LanguageModel
+from gliobench.study.kinds.base import Learning
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.outside import BY_CONTENT, contents
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from gliobench.models.errors import ModelError
 from gliobench.models.trained import DESCRIPTION, another_region
 from gliobench.replay.errors import ReplayError
 from gliobench.study.config import Study, StudyError
-from gliobench.study.kind import PATH_KEYS, ModelPart
+from gliobench.study.kinds.base import PATH_KEYS, ModelPart
 from gliobench.study.part import is_folder_name
 from gliobench.study.paths import REPLICATION, unset
 from gliobench.study.replay_parts import Replication

@@ -17,7 +17,7 @@ from gliobench.models.prediction import Question
 from gliobench.models.views.view import View
 from gliobench.report.look import Asked, Look, SeenBy, write_look
 from gliobench.study.context import Context, StageError, check_apart, check_writable
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.outlines import file_name
 from gliobench.study.prepare import recipe
 from gliobench.study.questions import can_be_asked, largest_slice, true_answer

@@ -7,8 +7,8 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
-from gliobench.study.kind import Learning
-from gliobench.study.network_parts import NnUNetModel
+from gliobench.study.kinds.base import Learning
+from gliobench.study.kinds.nnunet import NnUNetModel
 from gliobench.study.questions import can_be_asked
 
 OPERATION = {"kind", "name", "python"}  # what decides where it runs, not what comes out

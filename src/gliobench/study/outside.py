@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from gliobench.grid.regions import WHOLE, Region
-from gliobench.study.kind import PATH_KEYS, ModelPart
+from gliobench.study.kinds.base import PATH_KEYS, ModelPart
 
 # What `contents` says by content, and what others say so: `start`, `weights`, `answers`, `masks`; `python` decides
 # nothing.

@@ -119,6 +119,12 @@ class Part(BaseModel):
         return {key: value for key, value in written(self).items() if key in keep}
 
 
+def check_by(key: str, choice: str, by: str | None) -> None:
+    """Raise ValueError where a mask model is named without need, or needed and not named."""
+    if (choice == "predicted") != (by is not None):
+        raise ValueError(f"`by` names the model whose masks are looked at: give it with `{key}: predicted` only")
+
+
 class CoordinatesPart(Part):
     """How a model counts; see `gliobench.tasks.coordinates.Coordinates`. A name alone is that of a family."""
 

@@ -12,7 +12,7 @@ from gliobench.study.answers import answers_digest, known_digest, write_asked
 from gliobench.study.config import Study
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.folder import fingerprint
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.outside import BY_CONTENT, contents
 from gliobench.study.questions import (
     patient_questions,

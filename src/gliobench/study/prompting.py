@@ -11,7 +11,8 @@ from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
 from gliobench.study.answers import answers_digest, current_answers
 from gliobench.study.context import Context, StageError
-from gliobench.study.vision_parts import TRUTH, SegmenterModel
+from gliobench.study.kinds.segmenter import SegmenterModel
+from gliobench.study.kinds.vision import TRUTH
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.chain import coarsen
 from gliobench.tasks.geometry import Mask, Value, VolumeMask

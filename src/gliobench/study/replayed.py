@@ -10,8 +10,8 @@ from gliobench.replay.answers import AnswersFile, read_answers
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.placed import placed
 from gliobench.replay.read import read_held
-from gliobench.study.answer_parts import ReplayModel
 from gliobench.study.context import Context, StageError
+from gliobench.study.kinds.replay import ReplayModel
 
 NAMED = 3  # patients, in a message
 

@@ -16,7 +16,7 @@ from gliobench.records.value import Arrays
 from gliobench.study.aggregate import aggregations
 from gliobench.study.answers import answered_items, current_answers
 from gliobench.study.context import Context, StageError
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.questions import true_answer
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import VolumeMask

@@ -9,7 +9,8 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.conversation import Shot
 from gliobench.models.prediction import Question
 from gliobench.study.context import Context, Round, StageError
-from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.kinds.openai import ServerModel
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.questions import can_be_asked, in_turn, largest_slice
 from gliobench.tasks.geometry import Grade, Mask
 from gliobench.tasks.registry import TASKS

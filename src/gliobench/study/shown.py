@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from gliobench.grid.crop import crop_around, with_mask
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.study.context import Context, Round, StageError
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.masks import predicted_masks
 
 

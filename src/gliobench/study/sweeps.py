@@ -15,7 +15,7 @@ from gliobench.models.trained import DESCRIPTION, read_description
 from gliobench.study.context import Context, StageError, read_stage
 from gliobench.study.folder import fingerprint
 from gliobench.study.in_sample import FIGURES, METRICS, Figures, figures_of
-from gliobench.study.network_parts import NetworkModel, train_settings
+from gliobench.study.kinds.network import NetworkModel, train_settings
 from gliobench.study.questions import can_be_asked
 from gliobench.study.score import ARITHMETIC
 from gliobench.study.shown import shown

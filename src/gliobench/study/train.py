@@ -16,8 +16,8 @@ from gliobench.models.trained import DESCRIPTION, WEIGHTS, another_region, read_
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
 from gliobench.study.in_sample import FIGURES, write_figures
-from gliobench.study.kind import Learning
-from gliobench.study.network_parts import NetworkModel, train_settings
+from gliobench.study.kinds.base import Learning
+from gliobench.study.kinds.network import NetworkModel, train_settings
 from gliobench.study.questions import can_be_asked
 from gliobench.study.shown import shown
 from gliobench.training.settings import TrainSettings, recorded

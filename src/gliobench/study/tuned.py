@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gliobench.models.finetuned import DESCRIPTION
 from gliobench.study.context import Context, read_stage
 from gliobench.study.finetune import finetune_settings, finetuned_folds
-from gliobench.study.language_parts import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModel
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from gliobench.grid.splits import Fold, Patients, Split, SplitError
 from gliobench.grid.store import StoreError
 from gliobench.study.config import SplitPart, Study
 from gliobench.study.context import Context, Round, StageError, read_stage, rounds_of
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.plan.amounts import Basis, Missing
 from gliobench.study.questions import asked_slices, can_be_asked
 from gliobench.study.split import (

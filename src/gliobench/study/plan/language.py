@@ -9,7 +9,8 @@ from gliobench.grid.frame import INDEX_AXIS, Plane, SliceFrame
 from gliobench.grid.regions import Region
 from gliobench.records.store import RecordStore
 from gliobench.study.context import Context
-from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.kinds.openai import ServerModel
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.plan.amounts import Amount, Basis, Step, worst
 from gliobench.study.plan.counts import Counts, assumed_slices, first_folds, images_count, questions_by_place
 from gliobench.study.plan.families import Weights, checkpoint_here, family_of, prompt_tokens, weights_of

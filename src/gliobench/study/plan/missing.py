@@ -12,14 +12,15 @@ from urllib.parse import urlsplit
 from gliobench.models.checkpoint_files import checkpoint_fault, quantised_by
 from gliobench.models.quantised import quantisation_fault, quantised_fault
 from gliobench.study.context import Context
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.network import NetworkModel
+from gliobench.study.kinds.openai import ServerModel
+from gliobench.study.kinds.vision import VisionModel
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.lacking import Lack
-from gliobench.study.language_parts import LanguageModel, ServerModel
-from gliobench.study.network_parts import NetworkModel
 from gliobench.study.plan.amounts import Amount, Missing
 from gliobench.study.plan.families import checkpoint_here, is_hub_id, is_made_here
 from gliobench.study.plan.hardware import Hardware, torch_has_cuda
-from gliobench.study.vision_parts import VisionModel
 
 FETCHED = "it will be fetched from the hub"
 PATIENCE_S = 3.0  # for the hub and for servers

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gliobench.models.checkpoint_files import checkpoint_fault
+from gliobench.study.kinds.vision import VisionModel
 from gliobench.study.plan.amounts import Amount, Files, Missing, Step
 from gliobench.study.plan.families import checkpoint_here, is_made_here
 from gliobench.study.plan.ground import Ground, gib, hours
 from gliobench.study.plan.missing import checkpoint_missing, gpu_missing
-from gliobench.study.vision_parts import VisionModel
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from gliobench.grid.slices import select_slices
+from gliobench.study.kinds.encoder import EncoderModel
 from gliobench.study.plan.amounts import Amount, Files, ModelPlan
 from gliobench.study.plan.counts import assumed_slices
 from gliobench.study.plan.ground import Ground, gib
 from gliobench.study.plan.vision import BYTES, VisionSize, checkpoint_room, vision_missing, vision_size, vision_step
-from gliobench.study.vision_parts import EncoderModel
 
 FITS = 36  # of a regression in a round: seven penalties, five folds each, and the last on everybody
 FIT_SECONDS = 3e-7  # a row and a number in it; docs/planning.md

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from gliobench.cohort.patients import scans_of
 from gliobench.models.finetuned import learnt_from
 from gliobench.models.unsloth import unsloth_fault
-from gliobench.study.language_parts import LanguageModel, ServerModel
+from gliobench.study.kinds.openai import ServerModel
+from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.plan.amounts import Files, Missing, ModelPlan, Step
 from gliobench.study.plan.counts import first_folds
 from gliobench.study.plan.families import checkpoint_here, weights_of

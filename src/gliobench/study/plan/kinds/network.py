@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gliobench.models.errors import ModelError
 from gliobench.models.networks import NETWORKS
-from gliobench.study.network_parts import NetworkModel, train_settings
+from gliobench.study.kinds.network import NetworkModel, train_settings
 from gliobench.study.plan.amounts import Amount, Files, Missing, ModelPlan, Step
 from gliobench.study.plan.ground import Ground, gib, hours
 from gliobench.study.plan.kinds.trivial import voxels

@@ -7,7 +7,7 @@ from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.regions import REGION_SETS
 from gliobench.models.nnunet import DESCRIPTION, installation_fault
 from gliobench.models.nnunet_worker import DATASET, validation_iterations
-from gliobench.study.network_parts import NnUNetModel
+from gliobench.study.kinds.nnunet import NnUNetModel
 from gliobench.study.plan.amounts import Amount, Files, Missing, ModelPlan, Step
 from gliobench.study.plan.ground import GIB, Ground, gib, hours
 from gliobench.study.plan.hardware import USED

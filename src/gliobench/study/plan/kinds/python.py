@@ -1,10 +1,10 @@
 """A person's own class: how many questions it is asked; how long it takes, nobody knows before it has run once."""
 
 from gliobench.models.errors import ModelError
+from gliobench.study.kinds.python import PythonModel
 from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step, worst
 from gliobench.study.plan.ground import Ground
 from gliobench.study.plan.kinds.trivial import voxels
-from gliobench.study.python_parts import PythonModel
 
 QUESTION_SECONDS = 1.0
 

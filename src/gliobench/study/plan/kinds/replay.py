@@ -1,6 +1,6 @@
 """Held answers or masks: nobody is asked, and reading takes moments."""
 
-from gliobench.study.answer_parts import ReplayModel
+from gliobench.study.kinds.replay import ReplayModel
 from gliobench.study.plan.amounts import Amount, ModelPlan, Step, worst
 from gliobench.study.plan.counts import questions_by_place
 from gliobench.study.plan.ground import Ground

@@ -1,11 +1,12 @@
 """A promptable segmenter: slices that are asked about, and those of them in which it is pointed somewhere."""
 
 from gliobench.study.context import StageError
+from gliobench.study.kinds.segmenter import SegmenterModel
+from gliobench.study.kinds.vision import TRUTH
 from gliobench.study.plan.amounts import Amount, ModelPlan, worst
 from gliobench.study.plan.ground import Ground
 from gliobench.study.plan.vision import checkpoint_room, vision_missing, vision_size, vision_step
 from gliobench.study.questions import slice_questions
-from gliobench.study.vision_parts import TRUTH, SegmenterModel
 
 IMAGE_SECONDS = 3e-3  # its prompt, and its mask into a record; docs/planning.md
 RUN_BYTES = 1000  # of a mask in an answer's line, beside what every line takes

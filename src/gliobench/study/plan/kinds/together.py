@@ -1,6 +1,6 @@
 """Grade models that answer together: in a run each member is built and asked once more."""
 
-from gliobench.study.network_parts import TogetherModel
+from gliobench.study.kinds.together import TogetherModel
 from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step
 from gliobench.study.plan.ground import Ground, total
 

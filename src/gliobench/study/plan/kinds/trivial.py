@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from gliobench.study.config import BaselineModel
-from gliobench.study.network_parts import ClassicalModel
+from gliobench.study.kinds.baseline import BaselineModel
+from gliobench.study.kinds.classical import ClassicalModel
 from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step, worst
 from gliobench.study.plan.ground import Ground
 

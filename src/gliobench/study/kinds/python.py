@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, field_validator
 
-from gliobench.study.kind import ModelPart
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.part import Text
 from gliobench.study.paths import resolved
 

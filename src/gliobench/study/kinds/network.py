@@ -1,17 +1,17 @@
-"""Entries of a study file for models that learn from whole patients: 3D networks and the classical baseline."""
+"""Entries of a study file for 3D networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from gliobench.grid.regions import Region
 from gliobench.integrity import file_digest
 from gliobench.models.networks import NETWORKS, Intensities
-from gliobench.study.kind import Learning, ModelPart, Verb
-from gliobench.study.part import Batch, Count, Name, Names, Outside, Part, Rate, Real, Seed, Share, SizeVoxels, Whole
+from gliobench.study.kinds.base import Learning, ModelPart, Verb
+from gliobench.study.part import Batch, Count, Name, Outside, Part, Rate, Real, Seed, Share, SizeVoxels, Whole
 from gliobench.training.settings import TrainSettings, recipe
 
 if TYPE_CHECKING:
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
     from gliobench.study.context import Context, Round
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
-
-ClassName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
-
-
-def check_by(key: str, choice: str, by: str | None) -> None:
-    """Raise ValueError where a mask model is named without need, or needed and not named."""
-    if (choice == "predicted") != (by is not None):
-        raise ValueError(f"`by` names the model whose masks are looked at: give it with `{key}: predicted` only")
+from gliobench.study.part import check_by
 
 
 class TrainPart(Part):
@@ -221,143 +214,3 @@ def train_settings(part: NetworkModel) -> list[TrainSettings]:
     """The network's recipe with what the study file says otherwise; several where it sweeps."""
     settings = replace(recipe(part.network), **part.train.model_dump(exclude_none=True))
     return [replace(settings, **choice.model_dump(exclude_none=True)) for choice in part.sweep] or [settings]
-
-
-class NnUNetModel(ModelPart):
-    """nnU-Net v2 by its own planning, training and prediction; `planner`, `configuration` and `trainer` are its names.
-
-    `python`: an interpreter that has nnU-Net, where ours has not.
-    """
-
-    trains = True
-
-    kind: Literal["nnunet"]
-    regions: Literal["whole", "brats"] = "whole"
-    planner: ClassName = "ExperimentPlanner"
-    configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "3d_fullres"
-    trainer: ClassName = "nnUNetTrainer"
-    epochs: Count = 1000
-    iterations: Count = 250
-    python: Outside | None = None
-
-    def oracles(self, study: "Study") -> Mapping[str, str]:
-        return {}
-
-    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.nnunet import Installation, load_nnunet
-
-        installation = Installation(self.python, context.workers)
-        return load_nnunet(context.folder.networks(self.name, round.folds), self.name, installation)
-
-    @property
-    def verb(self) -> Verb:
-        return "train"
-
-    def learning(self, context: "Context") -> list[Learning]:
-        from gliobench.study.nnunet import nnunet_learning
-
-        return nnunet_learning(context, self)
-
-    def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:
-        from gliobench.study.nnunet import train_nnunet
-
-        train_nnunet(context, self, number, fold)
-
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.nnunet import plan_nnunet
-
-        return plan_nnunet(ground, self)
-
-
-class ClassicalModel(ModelPart):
-    """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
-
-    `region`: where it looks: the whole prepared `crop`, its `brain`, the tumour that the model `by` found in patients
-    it did not learn from (`predicted`), or the true tumour (`truth`, an oracle).
-    """
-
-    kind: Literal["classical"]
-    region: Literal["crop", "brain", "predicted", "truth"] = "brain"
-    by: Name | None = None
-
-    classical = True
-
-    @model_validator(mode="after")
-    def _by_goes_with_predicted(self) -> Self:
-        check_by("region", self.region, self.by)
-        return self
-
-    def oracles(self, study: "Study") -> Mapping[str, str]:
-        if self.region != "truth":
-            return {}
-        return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
-
-    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.classical.grade import fit_grader
-        from gliobench.models.shown import Shown
-        from gliobench.study.shown import learners, shown
-
-        subjects = shown(context, self)
-        model = fit_grader(self.name, self.region, *learners(subjects, round))
-        return model if subjects is context.subjects else Shown(model, subjects)
-
-    @property
-    def masks_by(self) -> str | None:
-        return self.by
-
-    @property
-    def leaves_validation_out(self) -> bool:
-        return True
-
-    @property
-    def calibrated(self) -> bool:
-        return True
-
-    @property
-    def prompts_segmenters(self) -> bool:
-        return False
-
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.trivial import plan_classical
-
-        return plan_classical(ground, self)
-
-
-class TogetherModel(ModelPart):
-    """Grade models of the study, by name, that answer together: the mean of their calibrated probabilities."""
-
-    kind: Literal["together"]
-    of: Names = Field(min_length=2)
-
-    def check(self, study: "Study") -> None:
-        names = [part.name for part in study.models]
-        for one in self.of:
-            if one not in names:
-                raise ValueError(f"{self.name}: of {one}: no model is named {one!r}; there are {', '.join(names)}")
-        if nested := [part.name for part in self.members(study) if part.members(study)]:
-            raise ValueError(f"{', '.join(sorted(nested))}: models that answer together cannot be members of others")
-
-    def oracles(self, study: "Study") -> Mapping[str, str]:
-        if not any("region" in one.oracles(study) for one in self.members(study)):
-            return {}
-        return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
-
-    def members(self, study: "Study") -> Sequence[ModelPart]:
-        return [one for one in study.models if one.name in self.of]
-
-    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.prediction import Grader
-        from gliobench.models.together import Together
-        from gliobench.study.context import StageError
-
-        parts = {one.name: one for one in context.study.models}
-        members = [parts[name].build(context, round, plane) for name in self.of]
-        for member in members:
-            if "grade" not in member.tasks or not isinstance(member, Grader):
-                raise StageError(f"{self.name}: {member.name} gives no calibrated probability of a grade")
-        return Together(self.name, [member for member in members if isinstance(member, Grader)])
-
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.together import plan_together
-
-        return plan_together(ground, self)

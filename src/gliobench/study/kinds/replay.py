@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
-from gliobench.study.kind import Aggregate, ModelPart
-from gliobench.study.language_parts import ViewPart
+from gliobench.study.kinds.base import Aggregate, ModelPart
+from gliobench.study.kinds.speaking import ViewPart
 from gliobench.study.part import Outside, Tasks
 from gliobench.tasks.reading import READING_VERSION
 

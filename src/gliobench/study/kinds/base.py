@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from gliobench.grid.splits import Fold
     from gliobench.models.prediction import Model, Question
     from gliobench.models.views.view import View
-    from gliobench.study.answer_parts import ReplayModel
     from gliobench.study.config import Study
     from gliobench.study.context import Context, Outputs, Round
-    from gliobench.study.language_parts import LanguageModel
-    from gliobench.study.network_parts import NetworkModel
+    from gliobench.study.kinds.network import NetworkModel
+    from gliobench.study.kinds.replay import ReplayModel
+    from gliobench.study.kinds.vlm import LanguageModel
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
     from gliobench.tasks.prompt import Prompt

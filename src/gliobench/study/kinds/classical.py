@@ -1,0 +1,72 @@
+"""Entries of a study file for the classical grade baseline."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import model_validator
+
+from gliobench.study.kinds.base import ModelPart
+from gliobench.study.part import Name
+
+if TYPE_CHECKING:
+    from gliobench.grid.frame import Plane
+    from gliobench.models.prediction import Model
+    from gliobench.study.config import Study
+    from gliobench.study.context import Context, Round
+    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.ground import Ground
+from gliobench.study.part import check_by
+
+
+class ClassicalModel(ModelPart):
+    """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
+
+    `region`: where it looks: the whole prepared `crop`, its `brain`, the tumour that the model `by` found in patients
+    it did not learn from (`predicted`), or the true tumour (`truth`, an oracle).
+    """
+
+    kind: Literal["classical"]
+    region: Literal["crop", "brain", "predicted", "truth"] = "brain"
+    by: Name | None = None
+
+    classical = True
+
+    @model_validator(mode="after")
+    def _by_goes_with_predicted(self) -> Self:
+        check_by("region", self.region, self.by)
+        return self
+
+    def oracles(self, study: "Study") -> Mapping[str, str]:
+        if self.region != "truth":
+            return {}
+        return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
+
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        from gliobench.models.classical.grade import fit_grader
+        from gliobench.models.shown import Shown
+        from gliobench.study.shown import learners, shown
+
+        subjects = shown(context, self)
+        model = fit_grader(self.name, self.region, *learners(subjects, round))
+        return model if subjects is context.subjects else Shown(model, subjects)
+
+    @property
+    def masks_by(self) -> str | None:
+        return self.by
+
+    @property
+    def leaves_validation_out(self) -> bool:
+        return True
+
+    @property
+    def calibrated(self) -> bool:
+        return True
+
+    @property
+    def prompts_segmenters(self) -> bool:
+        return False
+
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.kinds.trivial import plan_classical
+
+        return plan_classical(ground, self)

@@ -1,0 +1,108 @@
+"""Entries of a study file for language models on a server."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from gliobench.study.part import (
+    Part,
+    Real,
+    Whole,
+)
+
+if TYPE_CHECKING:
+    from gliobench.grid.frame import Plane
+    from gliobench.models.prediction import Model
+    from gliobench.study.context import Context, Round
+    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.ground import Ground
+from gliobench.study.kinds.speaking import SpeakingModel
+
+
+class PricesPart(Part):
+    """Money for a million tokens of prompts (images included) and of answers."""
+
+    prompt: Real = Field(ge=0, le=1e9)
+    answer: Real = Field(ge=0, le=1e9)
+    currency: str = "USD"
+
+
+class ServerModel(SpeakingModel):
+    """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.openai_client.OpenAIModel`.
+
+    `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
+    in a study file. `view` and `shots` are those of `kind: vlm`. `OPERATION`: what decides how the server is asked, not
+    what is asked.
+    """
+
+    OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})
+
+    kind: Literal["openai"]
+    base_url: str
+    model: str = Field(min_length=1)
+    key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
+    in_flight: Whole = Field(default=16, ge=1, le=1024)
+    timeout_s: Real = Field(default=120.0, gt=0, le=3600)
+    attempts: Whole = Field(default=6, ge=1, le=20)
+    limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    guided: Literal["structured_outputs", "guided_regex", "regex", "json_schema"] | None = None
+    logprobs: bool = False
+    prices: PricesPart | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        try:
+            found = urlsplit(url)
+            known = found.scheme in ("http", "https") and found.hostname and (found.port or 1) > 0
+        except ValueError:  # brackets that do not close, a port beyond 65535
+            known = False
+        if not known or any(one.isspace() for one in url):
+            raise ValueError("expected an address such as http://127.0.0.1:8000/v1")
+        return url
+
+    @model_validator(mode="after")
+    def _counts_as_it_is_shown(self) -> Self:
+        self._check_convention(["guided"] if self.guided else [])
+        return self
+
+    @model_validator(mode="after")
+    def _probabilities_for_their_mean(self) -> Self:
+        if self.aggregate == "mean-probability" and not self.logprobs:
+            raise ValueError("aggregate: mean-probability needs a probability with each slice: add `logprobs: true`")
+        return self
+
+    @property
+    def known_as(self) -> str:
+        return self.model
+
+    @property
+    def source_words(self) -> str:
+        return f"{self.model} at {self.base_url}"
+
+    def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        from gliobench.models.openai_client import OpenAIModel, Prices, Server
+        from gliobench.models.openai_key import read_key
+        from gliobench.study.shots import reference_shots
+
+        return OpenAIModel(
+            Server(self.base_url, read_key(self.key_env), self.timeout_s, self.attempts),
+            self.model,
+            name=self.name,
+            tasks=self.tasks,
+            prompts=self.prompts_of(context.study.asked_region),
+            view=self.picture,
+            shots=reference_shots(context, self, round, plane),
+            decoding=self.decoding(),
+            in_flight=self.in_flight,
+            guided=self.guided,
+            logprobs=self.logprobs,
+            limit_field=self.limit_field,
+            prices=Prices(**self.prices.model_dump()) if self.prices else None,
+        )
+
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.kinds.language import plan_server
+
+        return plan_server(ground, self)

@@ -1,0 +1,197 @@
+"""What entries for models that answer in words share: what they are shown, and how their answers are drawn."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from gliobench.grid.regions import WHOLE, Region
+from gliobench.models.answer_modes import AnswerMode
+from gliobench.models.views.view import View
+from gliobench.study.kinds.base import Aggregate, ModelPart
+from gliobench.study.part import (
+    CoordinatesPart,
+    Outside,
+    Part,
+    Real,
+    Seed,
+    Tasks,
+    Temperature,
+    Tokens,
+    Whole,
+)
+from gliobench.tasks.chain import CHAIN
+from gliobench.tasks.coordinates import FAMILIES, PLACES, known_family
+from gliobench.tasks.prompt import REGION, Prompt, read_prompt_file, region_prompt
+from gliobench.tasks.reading import READING_VERSION
+
+if TYPE_CHECKING:
+    from gliobench.models.decoding import Decoding
+    from gliobench.study.config import Study
+    from gliobench.study.context import Context
+
+
+class ViewPart(Part):
+    """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
+
+    LATER: ClassVar = frozenset({"stretch", "coordinates"})
+
+    name: str = "grey"
+    modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
+    slices: Whole | None = None
+    step: Annotated[Whole, Field(ge=1, le=1024)] = 1
+    scale: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    window: tuple[Real, Real] | None = None
+    percentiles: tuple[Real, Real] | None = None
+    stretch: bool = False
+    ticks: bool = False
+    coordinates: CoordinatesPart = CoordinatesPart()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_be(self) -> Self:
+        self.to_view()
+        return self
+
+    def to_view(self) -> View:
+        """The view itself. Raises ModelError, which is a ValueError, for options that do not go together."""
+        return View(**self.model_dump() | {"coordinates": self.coordinates.to_coordinates()})
+
+
+class SpeakingModel(ModelPart):
+    """A model that answers in words about slices that it is shown. `shots`: how many slices of training patients it is
+    shown with their true answers before every question."""
+
+    LATER: ClassVar = frozenset({"top_k", "min_p"})
+
+    tasks: Tasks = ("grade", "centre", "box", "polygon")
+    view: ViewPart = ViewPart()
+    shots: Annotated[Whole, Field(ge=0, le=1000)] = 0
+    prompts: Outside | None = None
+    temperature: Temperature = 0.0
+    top_p: Real = Field(default=1.0, gt=0, le=1)
+    top_k: Whole = Field(default=0, ge=0, le=1_000_000)
+    min_p: Real = Field(default=0.0, ge=0, le=1)
+    max_new_tokens: Tokens | None = None
+    seed: Seed = 0
+    aggregate: Aggregate = "majority"
+
+    @property
+    @abstractmethod
+    def known_as(self) -> str:
+        """The name by which the family of the model is known."""
+
+    @property
+    @abstractmethod
+    def source_words(self) -> str:
+        """Which model it is, and where, for the report."""
+
+    @property
+    def answer_modes(self) -> Mapping[str, AnswerMode]:
+        """How it answers each task, where that is not free text."""
+        return {}
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is fine-tuned here first."""
+        return False
+
+    def oracles(self, study: "Study") -> Mapping[str, str]:
+        return {}
+
+    def content(self, context: "Context") -> Mapping[str, Any]:
+        return {"reading": READING_VERSION}
+
+    def remarks(self) -> tuple[str, ...]:
+        family = known_family(self.known_as)
+        if family is None or self.learns or not self.view.coordinates.as_asked or not set(self.tasks) & {*PLACES}:
+            return ()
+        return (
+            f"{self.name}: {family} was trained to count places in its own way ({FAMILIES[family].words}), and its "
+            "answers are read as the prompts ask, in whole pixels, row first. If its answers are in its own, declare "
+            f"`view: {{coordinates: {family}}}`.",
+        )
+
+    @property
+    def built_each_round(self) -> bool:
+        return self.learns or self.shots > 0
+
+    @property
+    def leaves_validation_out(self) -> bool:
+        return self.shots > 0
+
+    @property
+    def spoken_tasks(self) -> tuple[str, ...]:
+        return self.tasks
+
+    @property
+    def picture(self) -> View:
+        return self.view.to_view()
+
+    def prompts_of(self, region: Region) -> Mapping[str, Prompt]:
+        if self.prompts:
+            return {task: read_prompt_file(self.prompts, task).of(region) for task in self.tasks}
+        return {} if region == WHOLE else {task: region_prompt(task, region) for task in self.tasks}
+
+    def region_notes(self, study: "Study") -> Iterator[str]:
+        if self.prompts is None:
+            return
+        asked = [task for task in study.tasks if task in self.tasks and task in CHAIN]
+        if silent := [task for task in asked if REGION not in read_prompt_file(self.prompts, task).text]:
+            yield (
+                f"{self.name}: its prompts for {', '.join(silent)} name no region ({REGION} is not in them), and what "
+                f"they are answered with is held against the {study.asked_region.title}."
+            )
+
+    def decoding(self) -> "Decoding":
+        """How its answers are drawn."""
+        from gliobench.models.decoding import Decoding
+
+        return Decoding(self.temperature, self.top_p, self.min_p, self.seed, self.max_new_tokens, self.top_k)
+
+    def by_choice(self, task: str) -> bool:
+        """Whether nothing is written: the answer is the most probable of a few."""
+        return self.answer_modes.get(task) == "choice"
+
+    def samples(self, task: str) -> bool:
+        return self.temperature > 0 and not self.by_choice(task)
+
+    def sampling_words(self, task: str) -> str:
+        if self.by_choice(task):
+            return "the most probable choice"
+        if not self.samples(task):
+            return "greedy (temperature 0)"
+        most = f"top_k {self.top_k}, " if self.top_k else ""
+        return f"temperature {self.temperature:g}, {most}top_p {self.top_p:g}, min_p {self.min_p:g}, seed {self.seed}"
+
+    @property
+    def aggregation(self) -> Aggregate:
+        return self.aggregate
+
+    @property
+    def asked_elsewhere_fault(self) -> str | None:
+        return "`shots` shows slices of other patients, which no file of questions holds" if self.shots else None
+
+    def notes(self) -> Iterator[str]:
+        how = "greedy" if self.temperature == 0 else f"sampled at temperature {self.temperature:g}, seed {self.seed}"
+        view = self.picture.identity
+        shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
+        shown += f", coordinates {view['coordinates']}" if "coordinates" in view else ""
+        shots = f", each after {self.shots} slices of training patients with their true answers" if self.shots else ""
+        modes = [f"; {task}: {mode}" for task, mode in self.answer_modes.items() if mode != "free"]
+        yield f"{self.name}: {self.source_words}{shown}{shots}, decoding {how}{''.join(modes)}"
+        yield from self.remarks()
+
+    def _check_convention(self, written: Sequence[str]) -> None:
+        """Raise ValueError where a model that counts in its own way is held to answers in pixels, row first."""
+        written = ["shots", *written] if self.shots else written
+        if written and not self.view.coordinates.as_asked:
+            raise ValueError(
+                f"view.coordinates: {', '.join(written)} has answers in whole pixels, row first: leave out one of the "
+                "two"
+            )

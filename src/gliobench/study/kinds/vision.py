@@ -1,0 +1,46 @@
+"""What entries for models that see and do not speak share."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from pydantic import model_validator
+
+from gliobench.models.checkpoint_files import Use
+from gliobench.study.kinds.base import ModelPart
+from gliobench.study.part import Revision, Source
+
+if TYPE_CHECKING:
+    pass
+
+TRUTH = "truth"
+
+
+UNTRAINED_VISION = ("tiny-sam", "tiny-clip")  # random weights, made on the spot
+
+
+class VisionModel(ModelPart):
+    """A checkpoint: a folder, a hub id, or one of `UNTRAINED_VISION`."""
+
+    OPERATION: ClassVar = frozenset({"batch_size"})
+
+    checkpoint: Source
+    revision: Revision | None = None
+
+    @model_validator(mode="after")
+    def _untrained_is_called_so(self) -> Self:
+        if self.checkpoint in UNTRAINED_VISION and "untrained" not in self.name:
+            raise ValueError(f"name {self.name!r}: random weights must have 'untrained' in their name")
+        return self
+
+    @property
+    def prompts_segmenters(self) -> bool:
+        return False
+
+    @property
+    @abstractmethod
+    def checkpoint_use(self) -> Use:
+        """What its checkpoint has to do."""
+
+    @property
+    def checkpoint_source(self) -> tuple[str, str | None]:
+        return self.checkpoint, self.revision
