@@ -1,8 +1,8 @@
 """The reference study's own arithmetic, flaws and all: to reproduce its tables, and for nothing else.
 
 Unanswered slices leave the mean, patients without a usable answer leave the table, distances are what the study's code
-computes, in pixels. `../shared/replication/README.md` derives each from the published figures; the study is arXiv
-2509.10683. Where it departs from the standard protocol, and why that matters: `gliobench.replay.sides`.
+computes, in pixels (arXiv 2509.10683; a test holds the published figures). Where it departs from the standard
+protocol, and why that matters: `gliobench.replay.sides`.
 """
 
 import math

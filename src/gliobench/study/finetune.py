@@ -4,7 +4,6 @@ import math
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from gliobench.models.unsloth import start_unsloth
 from gliobench.study.build import language_model
 from gliobench.study.context import Context, StageError, read_prepared
 from gliobench.study.folder import fingerprint
-from gliobench.study.kinds.base import Learning
+from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.outside import BY_CONTENT, contents
 
@@ -84,14 +83,7 @@ def finetuned_folds(context: Context) -> list[tuple[int, Fold]]:
 
 def finetune_learning(context: Context, part: LanguageModel) -> list[Learning]:
     """The stages in which a language model learns, one a fold."""
-    return [
-        Learning(
-            f"finetune-{part.name}-fold-{number}",
-            finetuning_inputs(context, part, fold),
-            partial(finetuned_files, context.folder.network(part.name, number)),
-        )
-        for number, fold in finetuned_folds(context)
-    ]
+    return learning_by_fold(context, part, finetuned_folds(context), finetuning_inputs, finetuned_files)
 
 
 def finetuning_inputs(context: Context, part: LanguageModel, fold: Fold) -> str:

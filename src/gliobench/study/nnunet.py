@@ -1,13 +1,12 @@
 """nnU-Net in the stage `train`: once a fold, skipped where its inputs have not changed."""
 
-from functools import partial
 from pathlib import Path
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
-from gliobench.study.kinds.base import Learning
+from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.nnunet import NnUNetModel
 from gliobench.study.questions import can_be_asked
 
@@ -35,14 +34,7 @@ def train_nnunet(context: Context, part: NnUNetModel, number: int, fold: Fold) -
 
 def nnunet_learning(context: Context, part: NnUNetModel) -> list[Learning]:
     """The stages in which nnU-Net learns, one a fold."""
-    return [
-        Learning(
-            f"train-{part.name}-fold-{number}",
-            nnunet_inputs(context, part, fold),
-            partial(nnunet_files, context.folder.network(part.name, number)),
-        )
-        for number, fold in context.folds.items()
-    ]
+    return learning_by_fold(context, part, context.folds.items(), nnunet_inputs, nnunet_files)
 
 
 def nnunet_files(out: Path) -> list[Path]:

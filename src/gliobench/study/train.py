@@ -3,7 +3,6 @@
 import math
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 from gliobench.cohort.patients import scans_of
@@ -16,7 +15,7 @@ from gliobench.models.trained import DESCRIPTION, WEIGHTS, another_region, read_
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
 from gliobench.study.in_sample import FIGURES, write_figures
-from gliobench.study.kinds.base import Learning
+from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.network import NetworkModel, train_settings
 from gliobench.study.questions import can_be_asked
 from gliobench.study.shown import shown
@@ -43,14 +42,7 @@ def train(context: Context, names: Collection[str] | None = None) -> None:
 
 def network_learning(context: Context, part: NetworkModel) -> list[Learning]:
     """The stages in which a network learns, one a fold."""
-    return [
-        Learning(
-            f"train-{part.name}-fold-{number}",
-            training_inputs(context, part, fold),
-            partial(trained_files, context.folder.network(part.name, number)),
-        )
-        for number, fold in context.folds.items()
-    ]
+    return learning_by_fold(context, part, context.folds.items(), training_inputs, trained_files)
 
 
 def trained_files(out: Path) -> list[Path]:

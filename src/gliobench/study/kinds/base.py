@@ -5,8 +5,9 @@ alone.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -42,6 +43,24 @@ class Learning:
     stage: str
     inputs: str
     files: "Outputs"
+
+
+def learning_by_fold(
+    context: "Context",
+    part: "ModelPart",
+    folds: "Iterable[tuple[int, Fold]]",
+    inputs: "Callable[[Context, Any, Fold], str]",
+    files: Callable[[Path], list[Path]],
+) -> list[Learning]:
+    """A stage a fold: `inputs` gives its fingerprint, `files` what it leaves in the fold's folder."""
+    return [
+        Learning(
+            f"{part.verb}-{part.name}-fold-{number}",
+            inputs(context, part, fold),
+            partial(files, context.folder.network(part.name, number)),
+        )
+        for number, fold in folds
+    ]
 
 
 class ModelPart(Part, ABC):

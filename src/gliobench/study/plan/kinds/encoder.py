@@ -60,7 +60,7 @@ def _encoded_by(ground: Ground, part: EncoderModel) -> str | None:
     same = (
         one.name
         for one in ground.context.study.models
-        if isinstance(one, EncoderModel) and one.model_dump(include=LOOK) == part.model_dump(include=LOOK)
+        if one.kind == part.kind and one.model_dump(include=LOOK) == part.model_dump(include=LOOK)
     )
     first = next(same)
     return None if first == part.name else first
