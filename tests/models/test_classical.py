@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.classical.calibration import best_threshold, fit_calibration
 from gliobench.models.classical.features import find_features, region_mask
 from gliobench.models.classical.grade import describe, fit_grader
 from gliobench.models.errors import ModelError
@@ -122,32 +121,6 @@ def test_labels_and_grade_are_not_looked_at() -> None:
     blind = replace(subject, labels=None, grade=None)
     crop = region_mask(subject, "crop")
     np.testing.assert_equal(find_features(blind, crop), find_features(subject, crop))
-
-
-def test_the_best_threshold_by_hand() -> None:
-    probability = np.array([0.1, 0.2, 0.6, 0.7, 0.8, 0.9])
-    grades = np.array([0, 0, 0, 1, 1, 1])
-    assert best_threshold(probability, grades) == pytest.approx(0.65)
-    # One HGG at 0.15: calling HGG from 0.65 gives (3/4 + 1) / 2, from 0.125 gives (1 + 1/3) / 2.
-    assert best_threshold(np.append(probability, 0.15), np.append(grades, 1)) == pytest.approx(0.65)
-    assert best_threshold(np.full(4, 0.8), np.array([0, 1, 1, 1])) == 0.5
-
-
-def test_calibration_recovers_the_distortion_of_a_score() -> None:
-    random = np.random.default_rng(0)
-    logit = random.normal(0, 1.5, 20_000)
-    grades = (random.random(20_000) < 1 / (1 + np.exp(-logit))).astype(int)
-    distorted = 1 / (1 + np.exp(-(logit - 1) / 2))  # logit = 2 * distorted logit + 1
-    calibration = fit_calibration(distorted, grades)
-    assert (calibration.slope, calibration.intercept) == pytest.approx((2, 1), abs=0.1)
-    assert calibration.probability(distorted) == pytest.approx(1 / (1 + np.exp(-logit)), abs=0.03)
-
-
-def test_too_few_patients_leave_scores_as_they_are() -> None:
-    calibration = fit_calibration(np.array([0.2, 0.7, 0.9]), np.array([0, 1, 1]))
-    assert not calibration.fitted
-    assert calibration.threshold == 0.5
-    assert calibration.probability(np.array([0.2, 0.7])) == pytest.approx([0.2, 0.7])
 
 
 @pytest.mark.parametrize("region", ["truth", "crop", "brain"])

@@ -10,7 +10,6 @@ from tests.models.asked import subject
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from gliobench.models.classical.calibration import best_threshold
 from gliobench.models.decision import Decision
 from gliobench.models.inference import MIRRORS, probabilities
 from gliobench.models.prediction import Prediction, Question, Settings
@@ -18,25 +17,7 @@ from gliobench.models.together import Together
 from gliobench.models.trained import Member, TrainedNetwork
 from gliobench.tasks.answer import Answered, Missing
 from gliobench.tasks.geometry import Grade, VolumeMask
-from gliobench.training.decisions import decide_grades
 from gliobench.training.fit import _average
-
-
-def test_a_classical_threshold_is_the_best_by_balanced_accuracy_and_not_by_accuracy() -> None:
-    # From 0.41 on 8 of 9 HGG are right and the LGG is not: accuracy 0.8, balanced 0.44. From 0.65 on 5 of 9 HGG and the
-    # LGG are: accuracy 0.6, balanced 0.78.
-    probability = np.array([0.3, 0.52, 0.54, 0.56, 0.7, 0.75, 0.8, 0.85, 0.9, 0.6])
-    grades = np.array([1] * 9 + [0])
-    assert best_threshold(probability, grades) == pytest.approx(0.65)
-
-
-def test_a_networks_scores_that_order_patients_the_wrong_way_round_are_not_turned_over() -> None:
-    # The surer of HGG, the more often LGG: Platt's slope is below 0, and the scores stay as they are.
-    probability = np.array([0.9, 0.8, 0.85, 0.7, 0.75, 0.95, 0.2, 0.3, 0.1, 0.25, 0.15, 0.35])
-    truth = np.array([False] * 6 + [True] * 6)
-    assert decide_grades(probability, truth) == Decision()
-    right = decide_grades(1 - probability, truth)
-    assert right.slope > 0
 
 
 class FirstColumn(nn.Module):

@@ -29,7 +29,8 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import write_sealed
-from gliobench.models.classical.calibration import fit_calibration
+from gliobench.models.calibration import learn_decision
+from gliobench.models.decision import calibrated
 from gliobench.models.encoder.features import Look, VisionEncoder
 from gliobench.models.encoder.probe import STRENGTHS, fit_probe
 from gliobench.models.errors import ModelError
@@ -228,12 +229,12 @@ def test_the_probe_is_plain_scikit_learn_on_the_same_features(pool: str) -> None
         held_out[strength] = scores
     best = min(STRENGTHS, key=lambda strength: log_loss(grades, held_out[strength]))
     assert STRENGTHS[0] < best < STRENGTHS[-1], "a choice that says something"
-    calibration = fit_calibration(held_out[best], grades)
+    decision, _ = learn_decision(held_out[best], grades == 1)
     score = fitted(train, best)
-    expected = calibration.probability(np.array([score(subject) for subject in tested]))
+    expected = [calibrated(score(subject), decision) for subject in tested]
     predictions = list(probe.predict([Question(subject, "grade", None) for subject in tested]))
-    assert [p.score for p in predictions] == pytest.approx(expected.tolist())
-    assert [p.answer for p in predictions] == [Answered(Grade(int(p >= calibration.threshold))) for p in expected]
+    assert [p.score for p in predictions] == pytest.approx(expected)
+    assert [p.answer for p in predictions] == [Answered(Grade(int(p >= decision.threshold))) for p in expected]
     assert (probe.settings["strength"], probe.settings["pool"]) == (best, pool)
 
 

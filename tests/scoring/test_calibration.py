@@ -92,7 +92,9 @@ def test_a_patient_without_an_answer_counts_as_the_worst_probability() -> None:
     ("patients", "reason"),
     [
         ([patient(0, 0.2), patient(0, 0.3), patient(1, 0.7), patient(1, 0.9)], "the probabilities separate the grades"),
-        ([patient(0, 0.7), patient(1, 0.7), patient(1, 0.7)], "all probabilities are equal"),
+        ([patient(0, 0.7), patient(1, 0.7), patient(1, 0.7)], "all probabilities lie within 0.01"),
+        ([patient(0, 0.7778), patient(1, 0.7777), patient(0, 0.7776)], "all probabilities lie within 0.01"),
+        ([patient(0, 0.7), patient(1, 0.7), patient(1, None)], "all probabilities lie within 0.01"),
         ([patient(1, 0.7), patient(1, 0.6)], "no LGG patient"),
         ([patient(0, 0.7), patient(0, 0.6)], "no HGG patient"),
     ],

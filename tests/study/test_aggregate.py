@@ -10,6 +10,7 @@ import pytest
 from tests.models.servers import Answer, completion, serving
 
 from gliobench.grid.slices import grey_slice
+from gliobench.models import calibration
 from gliobench.models.decision import Decision, calibrated
 from gliobench.models.png import png_url
 from gliobench.records.store import RecordStore
@@ -22,7 +23,6 @@ from gliobench.study.prepare import prepare
 from gliobench.study.questions import asked_slices
 from gliobench.study.score import read_scores, score
 from gliobench.study.split import split
-from gliobench.training import decisions
 
 STUDY = """\
 name: gathered
@@ -93,7 +93,7 @@ def test_with_few_validation_patients_nothing_is_learnt_and_it_is_said(asked: Co
     assert aggregations(asked, round)["remote", "axial"].name == "mean-probability"
     (note,) = aggregation_notes(asked)
     assert note.startswith("remote, axial: a patient's grade by mean-probability, not learned: ")
-    assert note.endswith("5 of each are needed.")
+    assert note.endswith("5 of each grade are needed.")
     score(asked)
     votes = read_scores(asked).votes
     for row in votes.itertuples():
@@ -105,11 +105,11 @@ def test_with_few_validation_patients_nothing_is_learnt_and_it_is_said(asked: Co
 def test_with_enough_it_is_learnt_from_their_mean_probabilities(
     asked: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decisions, "ENOUGH_TO_CALIBRATE", 1)
+    monkeypatch.setattr(calibration, "ENOUGH", 1)
     (round,) = asked.rounds
     grades = np.array([asked.subjects[id].grade == 1 for id in round.validation])
     assert 0 < grades.sum() < len(grades), "both grades among the validation patients"
-    expected = decisions.decide_grades(np.array([chance(asked, id) for id in round.validation]), grades)
+    expected, _ = calibration.learn_decision(np.array([chance(asked, id) for id in round.validation]), grades)
     found = aggregations(asked, round)["remote", "axial"]
     assert (found.name, found.by) == ("learned", "scores")
     for key in ("slope", "offset", "threshold"):

@@ -135,7 +135,7 @@ def test_a_given_threshold_is_kept_and_nothing_is_chosen_on_validation_patients(
         raise AssertionError("validation patients were asked")
 
     monkeypatch.setattr(fit, "decide_region", asked)
-    monkeypatch.setattr(fit, "decide_grades", asked)
+    monkeypatch.setattr(fit, "learn_decision", asked)
     patients = [patient(f"P{n}", n % 2, n, (16, 16, 16)) for n in range(4)]
     settings = replace(recipe(network), epochs=1, batch_size=2, threshold=0.847298, intensities="prepared")
     out = fit_network(network, patients[:2], patients[2:], tmp_path, settings)

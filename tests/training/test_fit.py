@@ -19,7 +19,7 @@ from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.training import fit, goals
 from gliobench.training.augment import augmented, cut_patch
-from gliobench.training.decisions import LARGEST_ALONE, decide_grades, decide_region
+from gliobench.training.decisions import LARGEST_ALONE, decide_region
 from gliobench.training.errors import DivergedError
 from gliobench.training.fit import EpochReport, TrainSettings, fit_network
 from gliobench.training.goals import THRESHOLDS, dice_by_threshold, make_goal
@@ -394,16 +394,6 @@ def test_a_threshold_leaves_one_half_only_where_every_patient_says_so() -> None:
     wide = np.where(truth, 0.9, 0.1).astype(np.float32)
     wide[4, 5:15, 5:15] = 0.4
     assert decide_region([low, wide, wide], [truth] * 3, [10.0] * 3).threshold == 0.5
-
-
-def test_grades_are_calibrated_on_enough_validation_patients_only() -> None:
-    random = np.random.default_rng(0)
-    truth = np.arange(200) % 2 == 1
-    logit = 3 * (random.normal(size=200) + np.where(truth, 1.0, -1.0))
-    decision = decide_grades(1 / (1 + np.exp(-logit)), truth)
-    # For two normals of deviation 1 at -1 and 1 the true log odds are 2 x, and the logit here is 3 x.
-    assert decision.slope == pytest.approx(2 / 3, abs=0.2)
-    assert decide_grades(np.array([0.2, 0.9, 0.8]), np.array([False, True, True])).slope == 1
 
 
 def _input(subject: PreparedSubject) -> torch.Tensor:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
+CLIP = 1e-7  # so that the logit of 0 and of 1 is finite
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,11 @@ class Decision:
 
 def calibrated(probability: float, decision: Decision) -> float:
     """A grade's probability after its logit was stretched and shifted."""
-    clipped = float(np.clip(probability, 1e-7, 1 - 1e-7))
-    logit = decision.slope * np.log(clipped / (1 - clipped)) + decision.offset
-    return float(1 / (1 + np.exp(-logit)))
+    return float(1 / (1 + np.exp(-decision.slope * logit(np.float64(probability)) - decision.offset)))
+
+
+def logit(probability: np.float64 | NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logarithm of the odds, of probabilities kept 10⁻⁷ off 0 and 1; same shape."""
+    clipped = np.clip(probability, CLIP, 1 - CLIP)
+    odds: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    return odds

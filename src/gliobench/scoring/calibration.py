@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.subject import HGG
+from gliobench.models.calibration import SPREAD, spreads
 from gliobench.scoring.grades import GradedPatient
 from gliobench.scoring.intervals import Bootstrap, Figure, Scans, wilson
 
@@ -21,6 +22,7 @@ STEPS = 50  # of Newton's method and of bisection; both have converged long befo
 HALVINGS, TOLERANCE = 30, 1e-9  # a step's; of the likelihood too, below which it is rounding
 
 SEVERAL = "none: patients have several scans"
+NO_SPREAD = f"all probabilities lie within {SPREAD:g}"
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
@@ -68,7 +70,8 @@ def calibration_figures(
     brier, error, slope, intercept = bootstrap.figures_of_scans(statistic, whose)
     everybody = np.ones((1, len(patients)), dtype=bool)
     one_grade = "no LGG patient" if truth.all() else "" if truth.any() else "no HGG patient"
-    equal = "all probabilities are equal" if np.ptp(probability) == 0 else ""
+    given = [patient.votes.probability for patient in patients if patient.votes.probability is not None]
+    equal = "" if spreads(np.array(given)) else NO_SPREAD
     apart = "the probabilities separate the grades" if _separated(everybody, truth, logit).all() else ""
     return {
         "brier": brier,

@@ -65,7 +65,7 @@ def _learn(context: Context, records: Sequence["Record"], round: Round, plane: P
     """Slope, offset and threshold from the round's validation patients; as the slices come where they cannot teach."""
     import numpy as np
 
-    from gliobench.training.decisions import ENOUGH_TO_CALIBRATE, decide_grades
+    from gliobench.models.calibration import learn_decision
 
     how = Aggregation("learned", "scores" if by_scores else "votes")
     taught = [
@@ -74,13 +74,11 @@ def _learn(context: Context, records: Sequence["Record"], round: Round, plane: P
         if slices.mean is not None and context.subjects[id].grade is not None
     ]
     truth = np.array([grade == HGG for _, grade in taught], dtype=bool)
-    decision = decide_grades(np.array([mean for mean, _ in taught], dtype=float), truth)
+    decision, fault = learn_decision(np.array([mean for mean, _ in taught], dtype=float), truth)
     counts = f"{int((~truth).sum())} LGG and {int(truth.sum())} HGG validation patients"
-    if decision.slope == 1 and decision.offset == 0:
-        few = min(truth.sum(), (~truth).sum()) < ENOUGH_TO_CALIBRATE
-        reason = f"{ENOUGH_TO_CALIBRATE} of each are needed" if few else "they are ordered the wrong way round"
+    if fault:
         instead = Aggregation("mean-probability", "scores") if by_scores else MAJORITY
-        return Chosen(instead, f", not learned: {counts} answered, {reason}")
+        return Chosen(instead, f", not learned: {counts} answered, {fault}")
     return Chosen(Aggregation("learned", how.by, decision), f" from {_words(how, decision)}, on {counts}")
 
 

@@ -87,7 +87,7 @@ def report(context: Context) -> Path:
             faults=context.left_out,
             provenance=_provenance(context),
             oracles=list(_oracles(context)),
-            notes=list(_notes(context)),
+            notes=[*_notes(context), *without_spread(scores.summary)],
             marks=answer_for_the_whole(context.study) | _marks(context),
             region=context.study.asked_region.title,
         )
@@ -275,6 +275,19 @@ def _notes(context: Context) -> Iterator[str]:
         "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
         "a tie goes to the first."
     )
+
+
+def without_spread(summary: "pd.DataFrame") -> Iterator[str]:
+    """A sentence on each model whose probabilities tell nobody apart."""
+    from gliobench.scoring.calibration import NO_SPREAD
+    from gliobench.scoring.intervals import undefined
+
+    slopes = summary[summary["metric"] == "calibration_slope"]
+    for row in slopes[slopes["interval"] == undefined(NO_SPREAD).interval].itertuples():
+        yield (
+            f"{row.model}, {row.plane}: {NO_SPREAD}, so that it does not tell one patient from another, and its "
+            "calibration slope is not defined."
+        )
 
 
 def _lacks_classical(context: Context) -> bool:

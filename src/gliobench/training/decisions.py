@@ -1,39 +1,16 @@
-"""What turns probabilities into answers, chosen on validation patients alone when a training has ended."""
+"""What turns a mask's probabilities into a mask, chosen on validation patients alone when a training has ended."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from sklearn.linear_model import LogisticRegression
 
-from gliobench.models.decision import Decision, calibrated
+from gliobench.models.decision import Decision
 from gliobench.training.goals import THRESHOLDS
 
 LARGEST_ALONE = 1e9  # mm3: more than a head
 SMALLEST_MM3 = (0.0, 100.0, 1000.0, LARGEST_ALONE)
-ENOUGH_TO_CALIBRATE = (
-    5  # validation patients of each grade; with fewer, a fit says more about them than about the model
-)
-
-
-def decide_grades(probability: NDArray[np.float64], truth: NDArray[np.bool_]) -> Decision:
-    """Slope and offset of the logit by Platt's method (1999), then the threshold with the best balanced accuracy.
-
-    `probability`, `truth` (N,) of the validation patients, HGG positive. Too few of either grade: as they come.
-    """
-    if min(truth.sum(), (~truth).sum()) < ENOUGH_TO_CALIBRATE:
-        return Decision()
-    clipped = np.clip(probability, 1e-7, 1 - 1e-7)
-    fitted = LogisticRegression().fit(np.log(clipped / (1 - clipped))[:, None], truth)
-    stretched = Decision(slope=float(fitted.coef_[0, 0]), offset=float(fitted.intercept_[0]))
-    if stretched.slope <= 0:
-        return Decision()  # it orders patients the wrong way round: turning it over would be fitting noise
-    found = np.array([calibrated(one, stretched) for one in probability])
-    # A patient's worth: right or not, weighted so that both grades count alike.
-    weights = np.where(truth, 0.5 / truth.mean(), 0.5 / (~truth).mean())
-    worth = np.stack([weights * ((found >= threshold) == truth) for threshold in THRESHOLDS], axis=1)
-    return Decision(_nearest_to_half(worth), slope=stretched.slope, offset=stretched.offset)
 
 
 def decide_region(

@@ -29,6 +29,7 @@ from torch.optim.swa_utils import AveragedModel
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import REGION_SETS
 from gliobench.integrity import file_digest, remove
+from gliobench.models.calibration import learn_decision
 from gliobench.models.decision import Decision
 from gliobench.models.inference import probabilities, raw_logits
 from gliobench.models.memory import keep_memory
@@ -37,7 +38,7 @@ from gliobench.models.networks.input import as_input
 from gliobench.models.trained import DESCRIPTION, WEIGHTS
 from gliobench.models.weights import own_tensors, restore
 from gliobench.training.checkpoint import Progress, load_progress, load_tensors, save_progress, save_tensors
-from gliobench.training.decisions import decide_grades, decide_region
+from gliobench.training.decisions import decide_region
 from gliobench.training.description import describe, is_described, write_curves
 from gliobench.training.errors import DivergedError
 from gliobench.training.examples import batches, steps_an_epoch
@@ -316,7 +317,7 @@ def _decide(job: Job, learner: Learner) -> list[Decision]:
     ]
     truth = [job.goal.target(subject).numpy() > 0 for subject in job.validation]
     if NETWORKS[job.network].task == "grade":
-        return [decide_grades(np.concatenate(given).astype(np.float64), np.concatenate(truth))]
+        return [learn_decision(np.concatenate(given).astype(np.float64), np.concatenate(truth))[0]]
     voxel_mm3 = [float(np.prod(subject.spacing_mm)) for subject in job.validation]
     return [decide_region([one[p] for one in given], [one[p] for one in truth], voxel_mm3) for p in range(outputs)]
 

@@ -22,8 +22,10 @@ from sklearn.preprocessing import QuantileTransformer
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.classical.calibration import Calibration, calibrate, least_count, patient_folds
+from gliobench.models.calibration import CALIBRATION_VERSION
 from gliobench.models.classical.features import FEATURES_VERSION, MASKED, Region, find_features, region_mask
+from gliobench.models.classical.held_out import decide_held_out, least_count, patient_folds
+from gliobench.models.decision import Decision, calibrated
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answer, Answered, Missing
@@ -59,7 +61,7 @@ class ClassicalGrader:
     region: Region
     settings: Settings
     voters: Pipeline
-    calibration: Calibration
+    decision: Decision
     describe: Describe
     tasks = frozenset({"grade"})
     per_slice = False
@@ -67,7 +69,7 @@ class ClassicalGrader:
     @property
     def threshold(self) -> float:
         """HGG from this probability on."""
-        return self.calibration.threshold
+        return self.decision.threshold
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction a patient, in the order asked; Missing where there is no mask to look inside."""
@@ -79,8 +81,8 @@ class ClassicalGrader:
     def _answer(self, subject: PreparedSubject) -> tuple[Answer, float | None]:
         if not _has_region(subject, self.region):
             return Missing("no mask, and the region to look at is the tumour"), None
-        score = _hgg(self.voters, self.describe(subject, self.region)[None])
-        probability = float(self.calibration.probability(score)[0])
+        (score,) = _hgg(self.voters, self.describe(subject, self.region)[None])
+        probability = calibrated(score, self.decision)
         return Answered(Grade(HGG if probability >= self.threshold else LGG)), probability
 
 
@@ -93,9 +95,9 @@ def fit_grader(
 ) -> ClassicalGrader:
     """Fit on the training patients, calibrate on the validation patients; seeded, the same every time.
 
-    Calibration and threshold come from the validation patients; where these are fewer than 20 of either grade, from
-    the training patients' out-of-fold probabilities as well. Patients without a grade, or without the region, are left
-    out. Raises ModelError where the training patients do not hold both grades.
+    Who teaches the operating point: `gliobench.models.classical.held_out.decide_held_out`.
+    Patients without a grade, or without the region, are left out. Raises ModelError where the training patients do not
+    hold both grades.
     """
     train, validation = ([one for one in part if _can_teach(one, region)] for part in (train, validation))
     grades = _grades(train)
@@ -110,7 +112,7 @@ def fit_grader(
     if validation:
         held_out = _hgg(voters, np.array([describe(one, region) for one in validation]))
     patients = [subject.patient for subject in train]
-    calibration, source = calibrate(
+    decision, source = decide_held_out(
         held_out, _grades(validation), lambda: _out_of_fold(rows, grades, patients), grades, patients
     )
     settings = {
@@ -118,10 +120,11 @@ def fit_grader(
         "features": FEATURES_VERSION,
         "scikit_learn": version("scikit-learn"),
         "learnt": learnt_digest(train, validation),
+        "calibration": CALIBRATION_VERSION,
         "calibrated_on": source,
-        "threshold": round(calibration.threshold, 6),
+        "threshold": round(decision.threshold, 6),
     }
-    return ClassicalGrader(name, region, settings, voters, calibration, describe)
+    return ClassicalGrader(name, region, settings, voters, decision, describe)
 
 
 def _voters(patients: int) -> Pipeline:

@@ -16,15 +16,10 @@ from sklearn.preprocessing import StandardScaler
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.classical.calibration import (
-    Calibration,
-    Scores,
-    calibrate,
-    least_count,
-    patient_folds,
-    patient_grades,
-)
+from gliobench.models.calibration import CALIBRATION_VERSION, Scores
 from gliobench.models.classical.grade import learnt_digest
+from gliobench.models.classical.held_out import decide_held_out, least_count, patient_folds, patient_grades
+from gliobench.models.decision import Decision, calibrated
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answer, Answered, Missing
@@ -44,7 +39,7 @@ class ProbedEncoder:
     settings: Settings
     pool: Pool
     regression: Pipeline
-    calibration: Calibration
+    decision: Decision
     embed: Embed
     tasks = frozenset({"grade"})
     per_slice = False
@@ -60,8 +55,8 @@ class ProbedEncoder:
         rows = pooled(self.embed(subject), self.pool)
         if not len(rows):
             return Missing("no slice is selected, so there is nothing to see"), None
-        probability = float(self.calibration.probability(_hgg(self.regression, [rows]))[0])
-        return Answered(Grade(HGG if probability >= self.calibration.threshold else LGG)), probability
+        probability = calibrated(_hgg(self.regression, [rows])[0], self.decision)
+        return Answered(Grade(HGG if probability >= self.decision.threshold else LGG)), probability
 
 
 def fit_probe(
@@ -91,17 +86,20 @@ def fit_probe(
     by_strength = {strength: _out_of_fold(rows, grades, patients, strength) for strength in STRENGTHS}
     strength = min(by_strength, key=lambda one: float(log_loss(grades, by_strength[one])))
     regression = _regression(strength).fit(np.concatenate(rows), _repeated(grades, rows))
-    calibration, source = calibrate(_hgg(regression, held_out), truth, lambda: by_strength[strength], grades, patients)
+    decision, source = decide_held_out(
+        _hgg(regression, held_out), truth, lambda: by_strength[strength], grades, patients
+    )
     settings: Settings = {
         **seen,
         "pool": pool,
         "strength": strength,
         "scikit_learn": version("scikit-learn"),
         "learnt": learnt_digest(learn, decide),
+        "calibration": CALIBRATION_VERSION,
         "calibrated_on": source,
-        "threshold": round(calibration.threshold, 6),
+        "threshold": round(decision.threshold, 6),
     }
-    return ProbedEncoder(name, settings, pool, regression, calibration, embed)
+    return ProbedEncoder(name, settings, pool, regression, decision, embed)
 
 
 def pooled(rows: NDArray[np.float32], pool: Pool) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Entries of a study file for the classical grade baseline."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
@@ -53,6 +53,11 @@ class ClassicalModel(ModelPart):
     @property
     def masks_by(self) -> str | None:
         return self.by
+
+    def content(self, context: "Context") -> Mapping[str, Any]:
+        from gliobench.models.calibration import CALIBRATION_VERSION
+
+        return {"calibration": CALIBRATION_VERSION}
 
     @property
     def leaves_validation_out(self) -> bool:

@@ -1,7 +1,7 @@
 """Entries of a study file for frozen vision encoders."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -54,6 +54,11 @@ class EncoderModel(VisionModel):
         )
         train, validation = learners(context.subjects, round)
         return fit_probe(self.name, self.pool, train, validation, encoder.features, encoder.settings)
+
+    def content(self, context: "Context") -> Mapping[str, Any]:
+        from gliobench.models.calibration import CALIBRATION_VERSION
+
+        return {"calibration": CALIBRATION_VERSION}
 
     @property
     def leaves_validation_out(self) -> bool:
