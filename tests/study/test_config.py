@@ -6,6 +6,7 @@ import pytest
 
 from gliobench.grid.splits import Split
 from gliobench.study.config import SplitPart, StudyError, read_study, with_fold
+from gliobench.study.folder import fingerprint
 from gliobench.study.kinds.network import NetworkModel
 from gliobench.study.kinds.nnunet import NnUNetModel
 from gliobench.study.kinds.vlm import LanguageModel
@@ -156,3 +157,19 @@ def test_how_tasks_are_answered_is_one_word_or_one_a_task(tmp_path: Path, line: 
 )
 def test_answers_that_do_not_go_with_their_task(tmp_path: Path, line: str, message: str) -> None:
     assert message in mistake(tmp_path, f"{GOOD}    {line}\n")
+
+
+def test_entries_made_from_settings_keep_the_fingerprints_of_earlier_runs(tmp_path: Path) -> None:
+    """Digests by the version that wrote these entries out key by key."""
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "name: s\nmodels:\n"
+        "  - {kind: network, name: n, network: dynunet, train: {epochs: 3, threshold: 0.4, keep: last, patch: [8, 8, 8]"
+        ", seed: 3}, sweep: [{learning_rate: 0.1}, {mirror: false, intensities: z-score, weight_decay: 0}]}\n"
+        "  - {kind: vlm, name: v, checkpoint: a/b, view: {name: rgb, scale: 2, window: [3, 9]}, finetune: {rank: 3, "
+        "tasks: [grade], planes: [axial], trim: 2, patients: all, balance_grades: copies}}\n"
+    )
+    assert [fingerprint(m=part.model_dump()) for part in read_study(path).models] == [
+        "0c6209bd47ca513b2fe7878675ac8b03eb0bd60af00c0b7712474955c3bea159",
+        "4cf5265373b1646468bed7e4b63cc4d76a530e9b0679829eaa87a2f4f1e7b49f",
+    ]

@@ -9,12 +9,16 @@ posterior, width from the patient's right to the patient's left. Slices are show
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
+
+from gliobench.ranges import once
 
 Plane = Literal["axial", "coronal", "sagittal"]
+Planes = Annotated[tuple[Plane, ...], Field(min_length=1), AfterValidator(once)]  # of a study file
 PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
 INDEX_AXIS: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
 

@@ -8,25 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeV
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from gliobench.errors import GliobenchError
+from gliobench.grid.frame import Planes
 from gliobench.grid.regions import WHOLE, Region
 from gliobench.grid.splits import Split
+from gliobench.ranges import Count, Seed, Share, SizeVoxels, TaskName, Tasks, Whole
 from gliobench.study.kinds import KINDS
 from gliobench.study.kinds.base import ModelPart
-from gliobench.study.part import (
-    Count,
-    Name,
-    Outside,
-    Part,
-    Planes,
-    Seed,
-    Share,
-    SizeVoxels,
-    TaskName,
-    Tasks,
-    Whole,
-    WholeFile,
-    check_by,
-)
+from gliobench.study.part import Name, Outside, Part, WholeFile, check_by
 from gliobench.study.paths import resolved
 from gliobench.study.region_part import ALL_OF_IT, RegionPart
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml

@@ -1,9 +1,9 @@
-"""What every part of a study file is made of, and how far its numbers go: what no study means is a slip of the pen."""
+"""What every part of a study file is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -13,12 +13,13 @@ from pydantic import (
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
+    create_model,
     field_validator,
     model_serializer,
     model_validator,
 )
 
-from gliobench.grid.frame import Plane
+from gliobench.ranges import Text, Whole, once
 from gliobench.tasks.coordinates import FAMILIES, Coordinates, Order, Scale
 from gliobench.tasks.prompt import MOST_TOKENS
 from gliobench.yaml_file import Location
@@ -28,19 +29,6 @@ T = TypeVar("T")
 MOST_NAME = 100  # characters: a name goes into names of files, of which 255 bytes are the most
 MOST_TEXT = 4096  # of a path, Linux takes no more
 MOST_FILE_NAME_BYTES = 255
-
-
-def _no_truth(value: Any) -> Any:
-    """Python takes true for 1."""
-    if isinstance(value, bool):
-        raise ValueError("expected a number, found true or false")
-    return value
-
-
-def _once(values: tuple[T, ...]) -> tuple[T, ...]:
-    if twice := sorted({str(value) for value in values if values.count(value) > 1}):
-        raise ValueError(f"{', '.join(twice)} stands there twice")
-    return values
 
 
 def _not_empty(path: Any) -> Any:
@@ -77,24 +65,11 @@ def is_folder_name(source: str) -> bool:
     return path.is_absolute() or source.startswith((".", "~")) or len(path.parts) > 2
 
 
-Whole = Annotated[int, BeforeValidator(_no_truth)]
-Real = Annotated[float, BeforeValidator(_no_truth)]
-Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
-SizeVoxels = Annotated[Whole, Field(ge=4, le=1024)]  # along an axis
-Batch = Annotated[Whole, Field(ge=1, le=4096)]
-Seed = Annotated[Whole, Field(ge=0, lt=2**32)]  # what NumPy takes
-Rate = Annotated[Real, Field(gt=0, le=10)]  # of learning
-Temperature = Annotated[Real, Field(ge=0, le=100)]
-Share = Annotated[Real, Field(gt=0, lt=1)]
 Tokens = Annotated[Whole, Field(ge=1, le=MOST_TOKENS)]
 
-TaskName = Literal["grade", "centre", "box", "polygon", "mask"]
 ModalityName = Literal["flair", "t1", "t1ce", "t2"]
-Tasks = Annotated[tuple[TaskName, ...], Field(min_length=1), AfterValidator(_once)]
-Planes = Annotated[tuple[Plane, ...], Field(min_length=1), AfterValidator(_once)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_NAME)]
-Names = Annotated[tuple[Name, ...], AfterValidator(_once)]
-Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], AfterValidator(once)]
 Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$", max_length=200)]  # on the hub
 Outside = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_can_be_a_path)]  # a file or a folder
 # A folder, or an id on the hub.
@@ -117,6 +92,14 @@ class Part(BaseModel):
         fields = type(self).model_fields
         keep = {key for key in fields if key not in self.LATER or getattr(self, key) != fields[key].default}
         return {key: value for key, value in written(self).items() if key in keep}
+
+
+def departures(settings: type[Any], *, without: Collection[str] = ()) -> Any:
+    """The part of a study file that says where settings, a dataclass, depart from what is the default there: its fields
+    with their ranges, `without` some, each of which can be left out and is then None."""
+    kinds = get_type_hints(settings, include_extras=True)
+    fields: dict[str, Any] = {key: (kind | None, None) for key, kind in kinds.items() if key not in without}
+    return create_model(settings.__name__, __base__=Part, **fields)
 
 
 def check_by(key: str, choice: str, by: str | None) -> None:

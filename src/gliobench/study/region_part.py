@@ -5,7 +5,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from gliobench.grid.regions import BRATS_REGIONS, REGIONS, Region, RegionName, region_of_label
-from gliobench.study.part import Part, Text, Whole
+from gliobench.ranges import Text, Whole
+from gliobench.study.part import Part
 
 EXPECTED = f'expected {", ".join(REGIONS)}, or a label with its words: {{label: 1, words: "necrotic core"}}'
 

@@ -6,8 +6,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from gliobench.grid.frame import Plane
+from gliobench.ranges import Real
 from gliobench.study.config import read_file, read_whole
-from gliobench.study.part import CoordinatesPart, Name, Outside, Part, Real, WholeFile
+from gliobench.study.part import CoordinatesPart, Name, Outside, Part, WholeFile
 from gliobench.study.paths import resolved
 
 

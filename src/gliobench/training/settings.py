@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from gliobench.models.networks import Intensities
-
-Shape = tuple[int, int, int]
+from gliobench.ranges import Batch, Count, Decay, Rate, Real, Seed, Share, ShareFromZero, SizeVoxels, Whole
 
 
 @dataclass(frozen=True)
@@ -32,28 +33,28 @@ class TrainSettings:
     `devices`: how many, one process each, patients dealt out among them.
     """
 
-    epochs: int = 150
-    learning_rate: float = 2e-3
-    batch_size: int = 1
-    patience: int = 50
+    epochs: Count = 150
+    learning_rate: Rate = 2e-3
+    batch_size: Batch = 1
+    patience: Count = 50
     schedule: Literal["constant", "cosine", "poly"] = "cosine"
-    warmup_epochs: int = 3
-    weight_decay: float = 1e-4
-    clip_norm: float = 5.0
-    ema: float = 0.995
+    warmup_epochs: Annotated[Whole, Field(ge=0, le=1_000_000)] = 3
+    weight_decay: Decay = 1e-4
+    clip_norm: Annotated[Real, Field(ge=0, le=1e6)] = 5.0
+    ema: ShareFromZero = 0.995
     loss: Literal["dice", "dice-bce"] = "dice-bce"
     augment: bool = True
     mirror: bool = True
     balance_grades: bool | Literal["copies"] = False
     keep: Literal["best", "last"] = "best"
     intensities: Intensities = "z-score"
-    threshold: float | None = None
-    patch: Shape | None = None
-    validate_every: int = 1
+    threshold: Share | None = None
+    patch: tuple[SizeVoxels, SizeVoxels, SizeVoxels] | None = None
+    validate_every: Count = 1
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int = 0
+    seed: Seed = 0
     device: str = "auto"
-    devices: int = 1
+    devices: Annotated[Whole, Field(ge=1, le=1024)] = 1
 
 
 def draws(grades: Sequence[int | None], settings: TrainSettings) -> int:

@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from gliobench.grid.regions import Region
 from gliobench.integrity import file_digest
-from gliobench.models.networks import NETWORKS, Intensities
+from gliobench.models.networks import NETWORKS
+from gliobench.ranges import SizeVoxels
 from gliobench.study.kinds.base import Learning, ModelPart, Verb
-from gliobench.study.part import Batch, Count, Name, Outside, Part, Rate, Real, Seed, Share, SizeVoxels, Whole
+from gliobench.study.part import Name, Outside, Part, departures
 from gliobench.training.settings import TrainSettings, recipe
 
 if TYPE_CHECKING:
@@ -25,32 +26,10 @@ if TYPE_CHECKING:
 from gliobench.study.part import check_by
 
 
-class TrainPart(Part):
-    """How a network learns, where it departs from its recipe; see `gliobench.training.settings.TrainSettings`."""
+class TrainPart(departures(TrainSettings, without=["device"])):  # type: ignore[misc]
+    """How a network learns, where it departs from its recipe."""
 
     LATER: ClassVar = frozenset({"intensities", "threshold"})
-
-    epochs: Count | None = None
-    learning_rate: Rate | None = None
-    batch_size: Batch | None = None
-    patience: Count | None = None
-    schedule: Literal["constant", "cosine", "poly"] | None = None
-    warmup_epochs: Whole | None = Field(default=None, ge=0, le=1_000_000)
-    weight_decay: Real | None = Field(default=None, ge=0, le=10)
-    clip_norm: Real | None = Field(default=None, ge=0, le=1e6)
-    ema: Real | None = Field(default=None, ge=0, lt=1)
-    loss: Literal["dice", "dice-bce"] | None = None
-    augment: bool | None = None
-    mirror: bool | None = None
-    balance_grades: bool | Literal["copies"] | None = None
-    keep: Literal["best", "last"] | None = None
-    intensities: Intensities | None = None
-    threshold: Share | None = None
-    patch: tuple[SizeVoxels, SizeVoxels, SizeVoxels] | None = None
-    validate_every: Count | None = None
-    precision: Literal["auto", "float32", "bfloat16"] | None = None
-    devices: Whole | None = Field(default=None, ge=1, le=1024)
-    seed: Seed | None = None
 
 
 class CropPart(Part):

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from gliobench.ranges import Count
 from gliobench.study.kinds.base import Learning, ModelPart, Verb
-from gliobench.study.part import Count, Outside
+from gliobench.study.part import Outside
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane

@@ -5,11 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from gliobench.study.part import (
-    Part,
-    Real,
-    Whole,
-)
+from gliobench.ranges import Real, Whole
+from gliobench.study.part import Part
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, field_validator
 
+from gliobench.ranges import Text
 from gliobench.study.kinds.base import ModelPart
-from gliobench.study.part import Text
 from gliobench.study.paths import resolved
 
 if TYPE_CHECKING:

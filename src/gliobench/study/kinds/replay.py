@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
+from gliobench.ranges import Tasks
 from gliobench.study.kinds.base import Aggregate, ModelPart
 from gliobench.study.kinds.speaking import ViewPart
-from gliobench.study.part import Outside, Tasks
+from gliobench.study.part import Outside
 from gliobench.tasks.reading import READING_VERSION
 
 if TYPE_CHECKING:

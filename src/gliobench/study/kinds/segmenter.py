@@ -7,7 +7,8 @@ from pydantic import Field
 
 from gliobench.grid.frame import Plane
 from gliobench.models.checkpoint_files import Use
-from gliobench.study.part import Batch, ModalityName
+from gliobench.ranges import Batch
+from gliobench.study.part import ModalityName
 
 if TYPE_CHECKING:
     from gliobench.models.prediction import Model

@@ -9,18 +9,9 @@ from pydantic import Field, model_validator
 from gliobench.grid.regions import WHOLE, Region
 from gliobench.models.answer_modes import AnswerMode
 from gliobench.models.views.view import View
+from gliobench.ranges import Real, Seed, Tasks, Temperature, Whole
 from gliobench.study.kinds.base import Aggregate, ModelPart
-from gliobench.study.part import (
-    CoordinatesPart,
-    Outside,
-    Part,
-    Real,
-    Seed,
-    Tasks,
-    Temperature,
-    Tokens,
-    Whole,
-)
+from gliobench.study.part import CoordinatesPart, Outside, Part, Tokens
 from gliobench.tasks.chain import CHAIN
 from gliobench.tasks.coordinates import FAMILIES, PLACES, known_family
 from gliobench.tasks.prompt import REGION, Prompt, read_prompt_file, region_prompt

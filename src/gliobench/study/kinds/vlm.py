@@ -1,29 +1,18 @@
 """Entries of a study file for language models in this process."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from gliobench.models.answer_modes import AnswerMode, mode_fault
 from gliobench.models.checkpoint_files import Use
 from gliobench.models.quantised import Quantisation
 from gliobench.models.unsloth import Engine
+from gliobench.ranges import Batch
 from gliobench.study.kinds.base import Learning, Verb
-from gliobench.study.part import (
-    Batch,
-    Count,
-    Part,
-    Planes,
-    Rate,
-    Real,
-    Revision,
-    Seed,
-    Source,
-    Tasks,
-    Text,
-    Whole,
-)
+from gliobench.study.part import Revision, Source, departures
+from gliobench.training.finetune.settings import FinetuneSettings
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -38,41 +27,10 @@ from gliobench.study.kinds.speaking import SpeakingModel
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 
 
-class FinetunePart(Part):
-    """How a language model is fine-tuned; see `gliobench.training.finetune.settings.FinetuneSettings`."""
+class FinetunePart(departures(FinetuneSettings)):  # type: ignore[misc]
+    """How a language model is fine-tuned, where it departs from the default."""
 
     LATER: ClassVar = frozenset({"patients", "balance_grades"})
-
-    engine: Engine | None = None
-    method: Literal["lora", "full"] | None = None
-    rank: Batch | None = None
-    alpha: Count | None = None
-    dropout: Real | None = Field(default=None, ge=0, lt=1)
-    towers: Literal["language", "vision", "both"] | None = None
-    modules: tuple[Text, ...] | None = Field(default=None, min_length=1)
-    learning_rate: Rate | None = None
-    schedule: Literal["linear", "cosine", "constant"] | None = None
-    warmup: Real | None = Field(default=None, ge=0, lt=1)
-    weight_decay: Real | None = Field(default=None, ge=0, le=10)
-    steps: Count | None = None
-    epochs: Real | None = Field(default=None, gt=0, le=10_000)
-    batch_size: Batch | None = None
-    accumulation: Batch | None = None
-    gradient_checkpointing: bool | None = None
-    optimiser: Literal["auto", "adamw", "adamw-8bit"] | None = None
-    precision: Literal["auto", "float32", "bfloat16"] | None = None
-    every: Annotated[Whole, Field(ge=1, le=1024)] | None = None
-    min_area_px: Count | None = None
-    trim: Annotated[Whole, Field(ge=0, le=1024)] | None = None
-    patients: Literal["training", "all"] | None = None
-    balance_grades: bool | Literal["copies"] | None = None
-    tasks: Tasks | None = None
-    planes: Planes | None = None
-    evaluate_every: Count | None = None
-    validation_slices: Count | None = None
-    patience: Count | None = None
-    metric: Literal["loss", "score"] | None = None
-    seed: Seed | None = None
 
     @model_validator(mode="after")
     def _either_steps_or_epochs(self) -> Self:

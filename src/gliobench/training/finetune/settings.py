@@ -3,10 +3,13 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from gliobench.grid.frame import Plane
+from pydantic import Field
+
+from gliobench.grid.frame import Planes
 from gliobench.models.unsloth import Engine
+from gliobench.ranges import Batch, Count, Decay, Rate, Real, Seed, ShareFromZero, Step, Tasks, Text, Whole
 
 STEPS = "steps"  # the folder of what an interrupted fine-tuning goes on from
 Method = Literal["lora", "full"]
@@ -40,34 +43,34 @@ class FinetuneSettings:
 
     engine: Engine = "transformers"
     method: Method = "lora"
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.05
+    rank: Batch = 16
+    alpha: Count = 32
+    dropout: ShareFromZero = 0.05
     towers: Towers = "language"
-    modules: tuple[str, ...] = MODULES
-    learning_rate: float = 2e-4
+    modules: Annotated[tuple[Text, ...], Field(min_length=1)] = MODULES
+    learning_rate: Rate = 2e-4
     schedule: Literal["linear", "cosine", "constant"] = "cosine"
-    warmup: float = 0.05
-    weight_decay: float = 0.0
-    steps: int | None = None
-    epochs: float = 1.0
-    batch_size: int = 4
-    accumulation: int = 4
+    warmup: ShareFromZero = 0.05
+    weight_decay: Decay = 0.0
+    steps: Count | None = None
+    epochs: Annotated[Real, Field(gt=0, le=10_000)] = 1.0
+    batch_size: Batch = 4
+    accumulation: Batch = 4
     gradient_checkpointing: bool = True
     optimiser: Literal["auto", "adamw", "adamw-8bit"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    every: int = 1
-    min_area_px: int = 1
-    trim: int = 0
+    every: Step = 1
+    min_area_px: Count = 1
+    trim: Annotated[Whole, Field(ge=0, le=1024)] = 0
     patients: Literal["training", "all"] = "training"
     balance_grades: bool | Literal["copies"] = True
-    tasks: tuple[str, ...] | None = None
-    planes: tuple[Plane, ...] | None = None
-    evaluate_every: int = 50
-    validation_slices: int = 32
-    patience: int = 5
+    tasks: Tasks | None = None
+    planes: Planes | None = None
+    evaluate_every: Count = 50
+    validation_slices: Count = 32
+    patience: Count = 5
     metric: Literal["loss", "score"] = "loss"
-    seed: int = 0
+    seed: Seed = 0
 
 
 LATER = ("patients", "balance_grades")  # keys that came later: at their default they mean what was meant before
