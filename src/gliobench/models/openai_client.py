@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from gliobench.models.openai_reply import Reply, grade_score
 from gliobench.models.openai_server import Connection, GaveUpError, Server, Usage
 from gliobench.models.png import png_url
 from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.models.prices import Prices
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Missing, Refused, Truncated
 from gliobench.tasks.reading import READING_VERSION
@@ -34,15 +35,6 @@ JSON_TOKENS = 16  # what `{"answer": ""}` takes around an answer, with room for 
 PROBE_TOKENS = 32  # as JSON too
 NARROWEST = {"top_k": 1, "min_p": 1.0}  # with either, only the most probable token is left, whatever the temperature
 RANDOM_WORDS, HOTTEST, DRAWS = "Write random words, as many as you can.", 2.0, 3
-
-
-@dataclass(frozen=True)
-class Prices:
-    """Money for a million tokens of prompts (images included) and of answers."""
-
-    prompt: float
-    answer: float
-    currency: str = "USD"
 
 
 class OpenAIModel:

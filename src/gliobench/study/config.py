@@ -254,7 +254,7 @@ def mistake(path: Path, lines: Mapping[Location, int], detail: Any) -> str:
     while known and known not in lines:
         known = known[:-1]
     found = detail.get("input")
-    unknown = detail["type"] == "extra_forbidden"
+    unknown = detail["type"] in ("extra_forbidden", "unexpected_keyword_argument")
     secret = unknown or location[-1:] == ("key_env",)  # people write a key where its variable's name belongs
     shown = f" (found {_short(repr(found))})" if isinstance(found, str | int | float | bool) and not secret else ""
     key = ".".join(str(part) for part in location) or "study"

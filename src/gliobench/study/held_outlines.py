@@ -124,9 +124,7 @@ def _held(study: Replication, models: Collection[str] | None) -> dict[str, "Held
         names = ", ".join(part.name for part in parts)
         raise StudyError(f"no model named {', '.join(unknown)} was asked for a place; these were: {names}")
     wanted: list[ReplayPart] = [part for part in parts if not models or part.name in models]
-    return {
-        part.name: read_held(part.answers, part.task, part.plane, part.coordinates.to_coordinates()) for part in wanted
-    }
+    return {part.name: read_held(part.answers, part.task, part.plane, part.coordinates) for part in wanted}
 
 
 def _item(name: str, held: "Held", subject: str) -> "OutlineItem":

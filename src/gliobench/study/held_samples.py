@@ -30,7 +30,7 @@ def held_sample(study: Replication, subject: str, model: str) -> "Sample":
     part = next((part for part in study.replay if part.name == model), None)
     if part is None:
         raise StudyError(f"no model is named {model}; the study has {', '.join(part.name for part in study.replay)}")
-    held = read_held(part.answers, part.task, part.plane, part.coordinates.to_coordinates())
+    held = read_held(part.answers, part.task, part.plane, part.coordinates)
     if subject not in held.firsts:
         raise StudyError(f"{model} says nothing about {subject}; there are: {', '.join(sorted(held.firsts))}")
     return _sample(model, held, subject)

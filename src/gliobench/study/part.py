@@ -1,7 +1,6 @@
 """What every part of a study file is made of."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
 
@@ -14,13 +13,10 @@ from pydantic import (
     PrivateAttr,
     SerializerFunctionWrapHandler,
     create_model,
-    field_validator,
     model_serializer,
-    model_validator,
 )
 
 from gliobench.ranges import Text, Whole, once
-from gliobench.tasks.coordinates import FAMILIES, Coordinates, Order, Scale
 from gliobench.tasks.prompt import MOST_TOKENS
 from gliobench.yaml_file import Location
 
@@ -106,38 +102,6 @@ def check_by(key: str, choice: str, by: str | None) -> None:
     """Raise ValueError where a mask model is named without need, or needed and not named."""
     if (choice == "predicted") != (by is not None):
         raise ValueError(f"`by` names the model whose masks are looked at: give it with `{key}: predicted` only")
-
-
-class CoordinatesPart(Part):
-    """How a model counts; see `gliobench.tasks.coordinates.Coordinates`. A name alone is that of a family."""
-
-    order: Order = "row-first"
-    scale: Scale = "pixels"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_family(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if value not in FAMILIES:
-            raise ValueError(f"expected one of {', '.join(FAMILIES)}, or `order` and `scale`, found {value!r}")
-        return asdict(FAMILIES[value])
-
-    @field_validator("scale")
-    @classmethod
-    def _has_a_size(cls, scale: Scale) -> Scale:
-        if not isinstance(scale, str) and min(scale) < 1:
-            raise ValueError(f"rows and columns of the resized picture must be 1 px or more, found {scale}")
-        return scale
-
-    def to_coordinates(self) -> Coordinates:
-        """The convention itself."""
-        return Coordinates(self.order, self.scale)
-
-    @property
-    def as_asked(self) -> bool:
-        """Whether it is what the prompts ask for."""
-        return self.to_coordinates().as_asked
 
 
 class WholeFile(Part):

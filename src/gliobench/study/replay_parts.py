@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 from gliobench.grid.frame import Plane
 from gliobench.ranges import Real
 from gliobench.study.config import read_file, read_whole
-from gliobench.study.part import CoordinatesPart, Name, Outside, Part, WholeFile
+from gliobench.study.part import Name, Outside, Part, WholeFile
 from gliobench.study.paths import resolved
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 
 
 class ReplayPart(Part):
@@ -22,7 +23,7 @@ class ReplayPart(Part):
     answers: Outside
     task: Literal["grade", "centre", "box", "polygon"]
     plane: Plane = "axial"
-    coordinates: CoordinatesPart = CoordinatesPart()
+    coordinates: Coordinates = AS_ASKED
     sampling: str = ""
     optional: bool = False
 

@@ -78,7 +78,7 @@ def _processes() -> BaseContext:
 def _replayed(part: ReplayPart) -> "Outcome":
     from gliobench.replay.outcome import replay
 
-    return replay(part.answers, part.task, "both", part.plane, part.name, part.coordinates.to_coordinates())
+    return replay(part.answers, part.task, "both", part.plane, part.name, part.coordinates)
 
 
 def _together(tables: Sequence["Scores"]) -> "Scores":

@@ -7,8 +7,11 @@ they are asked; in which way is declared in the study file, by the family's name
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict
+from typing import Any, Literal, get_args
+
+from pydantic import ConfigDict, field_validator, model_validator
+from pydantic.dataclasses import dataclass
 
 Order = Literal["row-first", "x-first"]
 Scale = Literal["pixels", "fractions", "percent", "thousandths", "1024ths", "multiples-of-28"] | tuple[int, int]
@@ -22,9 +25,9 @@ OPENS, CLOSES = re.compile(r"<\|box_start\|>|<box>"), re.compile(r"<\|box_end\|>
 WORDS = re.compile(r"<\|?/?(?:object_)?ref(?:_start|_end)?\|?>")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Coordinates:
-    """How a model counts.
+    """How a model counts; in a study file a name alone is that of a family.
 
     `order`: of two numbers, or of each two of four. `scale`: whole pixels of the picture as it was sent; parts of its
     sides (`fractions` of 1, `percent`, `thousandths`, `1024ths`); pixels of the picture after the model's processor
@@ -33,6 +36,22 @@ class Coordinates:
 
     order: Order = "row-first"
     scale: Scale = "pixels"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_family(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if value not in FAMILIES:
+            raise ValueError(f"expected one of {', '.join(FAMILIES)}, or `order` and `scale`, found {value!r}")
+        return asdict(FAMILIES[value])
+
+    @field_validator("scale")
+    @classmethod
+    def _has_a_size(cls, scale: Scale) -> Scale:
+        if not isinstance(scale, str) and min(scale) < 1:
+            raise ValueError(f"rows and columns of the resized picture must be 1 px or more, found {scale}")
+        return scale
 
     @property
     def as_asked(self) -> bool:

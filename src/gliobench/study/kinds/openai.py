@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from gliobench.models.prices import Prices
 from gliobench.ranges import Real, Whole
-from gliobench.study.part import Part
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -15,14 +15,6 @@ if TYPE_CHECKING:
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
 from gliobench.study.kinds.speaking import SpeakingModel
-
-
-class PricesPart(Part):
-    """Money for a million tokens of prompts (images included) and of answers."""
-
-    prompt: Real = Field(ge=0, le=1e9)
-    answer: Real = Field(ge=0, le=1e9)
-    currency: str = "USD"
 
 
 class ServerModel(SpeakingModel):
@@ -45,7 +37,7 @@ class ServerModel(SpeakingModel):
     limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     guided: Literal["structured_outputs", "guided_regex", "regex", "json_schema"] | None = None
     logprobs: bool = False
-    prices: PricesPart | None = None
+    prices: Prices | None = None
 
     @field_validator("base_url")
     @classmethod
@@ -79,7 +71,7 @@ class ServerModel(SpeakingModel):
         return f"{self.model} at {self.base_url}"
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.openai_client import OpenAIModel, Prices, Server
+        from gliobench.models.openai_client import OpenAIModel, Server
         from gliobench.models.openai_key import read_key
         from gliobench.study.shots import reference_shots
 
@@ -96,7 +88,7 @@ class ServerModel(SpeakingModel):
             guided=self.guided,
             logprobs=self.logprobs,
             limit_field=self.limit_field,
-            prices=Prices(**self.prices.model_dump()) if self.prices else None,
+            prices=self.prices,
         )
 
     def plan(self, ground: "Ground") -> "ModelPlan":

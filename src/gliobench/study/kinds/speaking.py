@@ -11,9 +11,9 @@ from gliobench.models.answer_modes import AnswerMode
 from gliobench.models.views.view import View
 from gliobench.ranges import Real, Seed, Tasks, Temperature, Whole
 from gliobench.study.kinds.base import Aggregate, ModelPart
-from gliobench.study.part import CoordinatesPart, Outside, Part, Tokens
+from gliobench.study.part import Outside, Part, Tokens
 from gliobench.tasks.chain import CHAIN
-from gliobench.tasks.coordinates import FAMILIES, PLACES, known_family
+from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, PLACES, Coordinates, known_family
 from gliobench.tasks.prompt import REGION, Prompt, read_prompt_file, region_prompt
 from gliobench.tasks.reading import READING_VERSION
 
@@ -37,7 +37,7 @@ class ViewPart(Part):
     percentiles: tuple[Real, Real] | None = None
     stretch: bool = False
     ticks: bool = False
-    coordinates: CoordinatesPart = CoordinatesPart()
+    coordinates: Coordinates = AS_ASKED
 
     @model_validator(mode="before")
     @classmethod
@@ -51,7 +51,7 @@ class ViewPart(Part):
 
     def to_view(self) -> View:
         """The view itself. Raises ModelError, which is a ValueError, for options that do not go together."""
-        return View(**self.model_dump() | {"coordinates": self.coordinates.to_coordinates()})
+        return View(**dict(self))
 
 
 class SpeakingModel(ModelPart):

@@ -1,0 +1,19 @@
+"""What a server asks for its answers."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from gliobench.ranges import Real
+
+Price = Annotated[Real, Field(ge=0, le=1e9)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+class Prices:
+    """Money for a million tokens of prompts (images included) and of answers."""
+
+    prompt: Price
+    answer: Price
+    currency: str = "USD"
