@@ -1,11 +1,14 @@
 """Entries of a study file for nnU-Net."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from gliobench.study.kinds.base import Learning, ModelPart, Verb
+from gliobench.grid.regions import REGION_SETS
+from gliobench.study.kinds.base import PATIENTS_MASK, Learning, ModelPart, Scope, Verb
 from gliobench.study.part import Count, Outside
 
 if TYPE_CHECKING:
@@ -14,10 +17,13 @@ if TYPE_CHECKING:
     from gliobench.models.prediction import Model
     from gliobench.study.config import Study
     from gliobench.study.context import Context, Round
-    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.amounts import Files, ModelPlan
     from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.unet import UNet
 
 ClassName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+PATIENT_BYTES = 5 + 4 * 4 + 1  # a voxel: as written for nnU-Net, then its float32 modalities and labels; uncompressed
+KEPT = 2 * 8  # a parameter: the final and the best checkpoint, weights and momentum each
 
 
 class NnUNetModel(ModelPart):
@@ -60,7 +66,99 @@ class NnUNetModel(ModelPart):
 
         train_nnunet(context, self, number, fold)
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.nnunet import plan_nnunet
+    @property
+    def scope(self) -> Scope:
+        return PATIENTS_MASK
 
-        return plan_nnunet(ground, self)
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        """Its training on every fold in use, its answers, its disk, and the environment that it runs in."""
+        from gliobench.cohort.subject import MODALITIES
+        from gliobench.models.nnunet import installation_fault
+        from gliobench.models.nnunet_worker import validation_iterations
+        from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step, gib, hours
+        from gliobench.study.plan.missing import gpu_missing
+        from gliobench.study.plan.networks import LEARN
+        from gliobench.study.plan.unet import map_bytes, operations_a_second, unet_size, windows
+
+        net, folds = self._net(ground), ground.folds
+        size = unet_size(net, len(MODALITIES), self._classes)
+        learners = [ground.with_mask(fold.train) for fold in folds]
+        deciders = [ground.with_mask(fold.validation) for fold in folds]
+        seen = windows(ground.context.study.grid.shape, net.patch) * 2 ** len(net.patch)  # mirrored every way
+        patient = seen * size.operations
+        epoch = (LEARN * self.iterations + validation_iterations(self.iterations)) * net.batch * size.operations
+        learning = len(folds) * self.epochs * epoch + sum(deciders) * patient
+        answering = len(ground.tested_on("mask")) * (1 if len(ground.counts.rounds) > 1 else len(folds)) * patient
+        here, there = operations_a_second(ground.here), operations_a_second(ground.there)
+        train = Step(
+            "train",
+            self.name,
+            Amount(max(learners, default=0), ground.counts.basis),
+            gpu_memory_gib=gib(map_bytes(net) * size.maps * net.batch),
+            hours_here=ground.trained(self.name, learning / here),
+            hours_there=hours(learning / there),
+        )
+        counted = ground.counted(self, seconds=answering / here)
+        predict = replace(
+            counted.steps[0],
+            gpu_memory_gib=gib(4 * size.parameters, map_bytes(net) / 2 * size.maps),  # nothing is kept to go backward
+            hours_there=hours(answering / there),
+        )
+        fault = installation_fault(self.python)
+        missing = (
+            *([Missing(self.name, fault)] if fault else ()),
+            *ground.untaught(self.name, folds, lambda one: one.mask),
+            *gpu_missing(self.name, train.gpu_memory_gib, ground.here, "a smaller `planner`"),
+        )
+        written = PATIENT_BYTES * ground.voxels * sum((*learners, *deciders))
+        files = tuple(self._files(ground, written, len(folds) * KEPT * size.parameters))
+        masks = counted.mask_bytes * len(REGION_SETS[self.regions])
+        return ModelPlan((train, predict), files, missing, masks, (self._said(net),))
+
+    def _net(self, ground: "Ground") -> "UNet":
+        from gliobench.cohort.subject import MODALITIES
+        from gliobench.models.nnunet_worker import DATASET
+        from gliobench.study.plan.unet import expected_unet, planned_unet
+
+        folders = self._folders(ground)
+        planned = (planned_unet(folder, DATASET, self.configuration) for folder in folders)
+        if found := next(filter(None, planned), None):
+            return found
+        patients = ground.with_mask((*ground.folds[0].train, *ground.folds[0].validation)) if ground.folds else 0
+        shape = ground.context.study.grid.shape
+        seen = shape[1:] if self.configuration == "2d" else shape
+        return expected_unet(seen, patients, len(MODALITIES), self._classes, self.planner)
+
+    def _folders(self, ground: "Ground") -> list[Path]:
+        folder = ground.context.folder
+        return [folder.network(self.name, number) for round in ground.counts.rounds for number in round.folds]
+
+    @property
+    def _classes(self) -> int:
+        """One tumour against the background, or a region each."""
+        return max(2, len(REGION_SETS[self.regions]))
+
+    def _files(self, ground: "Ground", written: float, kept: float) -> "Iterator[Files]":
+        from gliobench.models.nnunet import DESCRIPTION
+        from gliobench.study.plan.amounts import GIB, Amount, Files, gib
+
+        folders, where = self._folders(ground), str(ground.context.folder.root / "networks")
+        patients, weights = gib(written), gib(kept)
+        if folders and all((folder / DESCRIPTION).exists() for folder in folders):
+            found = [_bytes(folder / "raw") + _bytes(folder / "preprocessed") for folder in folders]
+            patients = Amount(sum(found) / GIB, "measured")
+            weights = Amount(sum(_bytes(folder / "results") for folder in folders) / GIB, "measured")
+        yield Files(f"nnU-Net's patients of {self.name}", where, patients)
+        yield Files(f"weights and state of {self.name}", where, weights)
+
+    def _said(self, net: "UNet") -> str:
+        patch = " x ".join(map(str, net.patch))
+        source = "plans in this folder" if net.planned else "rule for ExperimentPlanner, equal spacing"
+        return (
+            f"{self.name}: {net.batch} patches of {patch} a step, by nnU-Net's {source}; its "
+            "patients on disk are counted uncompressed, its planning and preprocessing not at all."
+        )
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -234,12 +234,14 @@ def asked_ids(counts: Counts, model: ModelPart, task: str) -> set[str]:
 
 
 def questions_by_place(counts: Counts, model: ModelPart, study: Study) -> dict[tuple[Plane, str], float]:
-    """How many questions a language model is asked, by plane and task, repeats and validation patients among them."""
+    """How many questions a model is asked slice by slice, by plane and task, repeats and validation patients among
+    them."""
+    tasks = model.scope.tasks if model.scope else ()
     asked: dict[tuple[Plane, str], float] = {
         (plane, task): sum(by.get(id, 0) for id in asked_ids(counts, model, task))
         for plane, by in counts.slices.items()
         for task in study.tasks
-        if task in model.spoken_tasks
+        if task in tasks
     }
     again, first = study.consistency, study.slices.planes[0]
     if again is not None and (first, again.task) in asked and model.samples(again.task):

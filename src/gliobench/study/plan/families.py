@@ -3,16 +3,18 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gliobench.models.checkpoint_files import checkpoint_fault
 from gliobench.study.context import Context
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.kinds.vision import UNTRAINED_VISION
 from gliobench.study.kinds.vlm import UNTRAINED_CHECKPOINT
 from gliobench.study.part import is_folder_name
+from gliobench.study.plan.amounts import Files, gib
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1}
 CACHE_A_BILLION = 16 * 1024  # bytes of cache a token and a billion parameters, 16 bits: Llama 3's 8 B take 128 KiB
@@ -139,6 +141,14 @@ def checkpoint_here(context: Context, checkpoint: str, revision: str | None) -> 
 
     found = try_to_load_from_cache(checkpoint, "config.json", revision=revision)
     return Path(found).parent if isinstance(found, str) else None
+
+
+def checkpoint_room(context: Context, part: ModelPart, stored_bytes: float) -> Iterator[Files]:
+    """What a checkpoint that is not here will take on disk."""
+    assert part.checkpoint_source is not None
+    checkpoint, revision = part.checkpoint_source
+    if not is_made_here(checkpoint) and checkpoint_here(context, checkpoint, revision) is None:
+        yield Files(f"checkpoint {checkpoint}", "where checkpoints are kept", gib(stored_bytes))
 
 
 def is_made_here(checkpoint: str) -> bool:

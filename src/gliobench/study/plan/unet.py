@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gliobench.study.plan.hardware import USED, Hardware
+
 Axes = tuple[int, ...]
 
 TARGET_GB = {"nnUNetPlannerResEncL": 24, "nnUNetPlannerResEncXL": 40}
@@ -20,6 +22,9 @@ MOST_FEATURES = {2: 512, 3: 320}
 FEATURES, LEAST_EDGE, LEAST_BATCH, MOST_OF_ALL_VOXELS = 32, 4, 2, 0.05
 CONVOLUTIONS = 2  # a stage, on the way down and on the way up
 KERNEL = 3
+# nnU-Net's authors: 9 h for 1000 epochs on an A100 of 40 GB (resenc_presets.md of nnunetv2). Of two patches of 128³ and
+# 250 + 50 iterations, these are 48e12 operations a second of 312e12 stated.
+GPU_SHARE = 48e12 / 312e12 / USED
 
 
 @dataclass(frozen=True)
@@ -135,3 +140,13 @@ def windows(shape: Axes, patch: Axes) -> int:
     across = zip(shape[-len(patch) :], patch, strict=True)
     slices = shape[0] if len(patch) < len(shape) else 1
     return slices * math.prod(max(0, math.ceil((edge - part) / (part / 2))) + 1 for edge, part in across)
+
+
+def map_bytes(net: UNet) -> float:
+    """Bytes that training takes for a number in the maps."""
+    return DEFAULT_GB * 1e9 / (MAPS[len(net.patch)] * MAPS_BATCH[len(net.patch)])
+
+
+def operations_a_second(machine: Hardware) -> float:
+    """Processors as they are, a GPU as nnU-Net's authors measured one."""
+    return machine.flops16 * (GPU_SHARE if machine.memory_gib else 1)
