@@ -1,8 +1,7 @@
 """Entries of a study file for nnU-Net."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from gliobench.models.prediction import Model
     from gliobench.study.config import Study
     from gliobench.study.context import Context, Round
-    from gliobench.study.plan.amounts import Files, ModelPlan
+    from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
     from gliobench.study.plan.unet import UNet
 
@@ -75,7 +74,7 @@ class NnUNetModel(ModelPart):
         from gliobench.cohort.subject import MODALITIES
         from gliobench.models.nnunet import installation_fault
         from gliobench.models.nnunet_worker import validation_iterations
-        from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step, gib, hours
+        from gliobench.study.plan.amounts import Amount, Files, Missing, ModelPlan, Step, gib, hours
         from gliobench.study.plan.missing import gpu_missing
         from gliobench.study.plan.networks import LEARN
         from gliobench.study.plan.unet import map_bytes, operations_a_second, unet_size, windows
@@ -110,55 +109,29 @@ class NnUNetModel(ModelPart):
             *ground.untaught(self.name, folds, lambda one: one.mask),
             *gpu_missing(self.name, train.gpu_memory_gib, ground.here, "a smaller `planner`"),
         )
-        written = PATIENT_BYTES * ground.voxels * sum((*learners, *deciders))
-        files = tuple(self._files(ground, written, len(folds) * KEPT * size.parameters))
+        written, where = sum((*learners, *deciders)), str(ground.context.folder.root / "networks")
+        files = (
+            Files(f"nnU-Net's patients of {self.name}", where, gib(PATIENT_BYTES * ground.voxels * written)),
+            Files(f"weights and state of {self.name}", where, gib(len(folds) * KEPT * size.parameters)),
+        )
+        said = (
+            f"{self.name}: {net.batch} patches of {' x '.join(map(str, net.patch))} a step, by nnU-Net's rule for "
+            "ExperimentPlanner, equal spacing; its patients on disk are counted uncompressed, its planning and "
+            "preprocessing not at all."
+        )
         masks = counted.mask_bytes * len(REGION_SETS[self.regions])
-        return ModelPlan((train, predict), files, missing, masks, (self._said(net),))
+        return ModelPlan((train, predict), files, missing, masks, (said,))
 
     def _net(self, ground: "Ground") -> "UNet":
         from gliobench.cohort.subject import MODALITIES
-        from gliobench.models.nnunet_worker import DATASET
-        from gliobench.study.plan.unet import expected_unet, planned_unet
+        from gliobench.study.plan.unet import expected_unet
 
-        folders = self._folders(ground)
-        planned = (planned_unet(folder, DATASET, self.configuration) for folder in folders)
-        if found := next(filter(None, planned), None):
-            return found
         patients = ground.with_mask((*ground.folds[0].train, *ground.folds[0].validation)) if ground.folds else 0
         shape = ground.context.study.grid.shape
         seen = shape[1:] if self.configuration == "2d" else shape
         return expected_unet(seen, patients, len(MODALITIES), self._classes, self.planner)
 
-    def _folders(self, ground: "Ground") -> list[Path]:
-        folder = ground.context.folder
-        return [folder.network(self.name, number) for round in ground.counts.rounds for number in round.folds]
-
     @property
     def _classes(self) -> int:
         """One tumour against the background, or a region each."""
         return max(2, len(REGION_SETS[self.regions]))
-
-    def _files(self, ground: "Ground", written: float, kept: float) -> "Iterator[Files]":
-        from gliobench.models.nnunet import DESCRIPTION
-        from gliobench.study.plan.amounts import GIB, Amount, Files, gib
-
-        folders, where = self._folders(ground), str(ground.context.folder.root / "networks")
-        patients, weights = gib(written), gib(kept)
-        if folders and all((folder / DESCRIPTION).exists() for folder in folders):
-            found = [_bytes(folder / "raw") + _bytes(folder / "preprocessed") for folder in folders]
-            patients = Amount(sum(found) / GIB, "measured")
-            weights = Amount(sum(_bytes(folder / "results") for folder in folders) / GIB, "measured")
-        yield Files(f"nnU-Net's patients of {self.name}", where, patients)
-        yield Files(f"weights and state of {self.name}", where, weights)
-
-    def _said(self, net: "UNet") -> str:
-        patch = " x ".join(map(str, net.patch))
-        source = "plans in this folder" if net.planned else "rule for ExperimentPlanner, equal spacing"
-        return (
-            f"{self.name}: {net.batch} patches of {patch} a step, by nnU-Net's {source}; its "
-            "patients on disk are counted uncompressed, its planning and preprocessing not at all."
-        )
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from gliobench.models.checkpoint_files import checkpoint_fault
+from gliobench.models.checkpoint_files import checkpoint_fault, declared_tensors
 from gliobench.study.context import Context
 from gliobench.study.kinds.base import ModelPart
 from gliobench.study.kinds.vision import UNTRAINED_VISION
@@ -96,23 +95,15 @@ def weights_of(checkpoint: str, folder: Path | None) -> Weights | None:
 def _counted(folder: Path) -> Weights | None:
     """From the files of a checkpoint; None where there are none, or they are damaged."""
     try:
-        tensors = [tensor for file in sorted(folder.glob("*.safetensors")) for tensor in _tensors(file)]
+        tensors = [
+            tensor for file in sorted(folder.glob("*.safetensors")) for tensor in declared_tensors(file)[1].values()
+        ]
         parameters = sum(math.prod(tensor["shape"]) for tensor in tensors)
         stored = sum(math.prod(tensor["shape"]) * BYTES.get(tensor["dtype"], 2) for tensor in tensors)
         cache = _cache_bytes(folder) or CACHE_A_BILLION * parameters / 1e9
         return Weights(parameters, stored / parameters, cache, True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, ZeroDivisionError):
         return None
-
-
-def _tensors(file: Path) -> list[dict[str, Any]]:
-    """The tensors that a safetensors file declares in its head; no weight is read. Raises ValueError for another."""
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        if length > file.stat().st_size:
-            raise ValueError(f"{file} is no safetensors file")
-        head = json.loads(opened.read(length))
-    return [tensor for name, tensor in head.items() if name != "__metadata__"]
 
 
 def _cache_bytes(folder: Path) -> float | None:

@@ -35,7 +35,8 @@ class Ground:
 
     def tested_on(self, task: str) -> tuple[str, ...]:
         """The tested patients whom a model is asked about for a task of the study: those with a truth."""
-        return tuple(id for id in self.counts.tested if task in self.counts.patients[id].asked)
+        asked = self.counts.tested if task in self.context.study.tasks else ()
+        return tuple(id for id in asked if self.counts.patients[id].teaches(task))
 
     def with_mask(self, ids: Iterable[str]) -> int:
         """How many of some patients have a mask."""

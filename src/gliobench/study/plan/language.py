@@ -76,7 +76,7 @@ def asking(ground: Ground, part: SpeakingModel, folder: Path | None) -> Asking:
         "predict",
         part.name,
         ground.tested,
-        images=Amount(images_count(counts, part), basis),
+        images=Amount(images_count(counts, part, context.study), basis),
         questions=Amount(sum(number.values()), basis),
         text_tokens_in=Amount(text, worst(basis, tokens)),
         image_tokens_in=Amount(image, worst(basis, tokens)),

@@ -5,13 +5,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
+import torch
+
 from gliobench.models.checkpoint_files import checkpoint_fault
 from gliobench.study.context import Context
 from gliobench.study.kinds.base import ModelPart
 from gliobench.study.lacking import Lack
 from gliobench.study.plan.amounts import Amount, Missing
 from gliobench.study.plan.families import checkpoint_here, is_hub_id, is_made_here
-from gliobench.study.plan.hardware import Hardware, torch_has_cuda
+from gliobench.study.plan.hardware import Hardware
 
 FETCHED = "it will be fetched from the hub"
 PATIENCE_S = 3.0  # for the hub
@@ -75,7 +77,7 @@ def gpu_missing(name: str, needed: Amount | None, here: Hardware, cure: str) -> 
     """A GPU for a model that is too large to wait for without, or a larger one; `cure`: what may do instead."""
     needed_gib = needed.value if needed else 0.0
     if here.memory_gib == 0 and needed_gib > LARGE_GIB:
-        why = "" if torch_has_cuda() else " (and this torch was built without CUDA)"
+        why = "" if torch.version.cuda else " (and this torch was built without CUDA)"
         yield Missing(name, f"a GPU: about {needed_gib:.0f} GiB are needed{why}")
     elif needed_gib > here.memory_gib > 0:
         found = f"{here.name} has {here.memory_gib:.0f}"

@@ -1,14 +1,11 @@
-"""The U-Net that nnU-Net will plan, or has planned: patch, batch and layers, and what they cost, by arithmetic.
+"""The U-Net that nnU-Net will plan: patch, batch and layers, and what they cost, by arithmetic.
 
 The rule is nnU-Net's own (Isensee 2021; `ExperimentPlanner` of nnunetv2) for voxels as long as they are wide: as large
 a patch as its memory target holds, halved until no axis can be, then as many patches as still fit.
 """
 
-import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from gliobench.study.plan.hardware import USED, Hardware
 
@@ -30,7 +27,7 @@ GPU_SHARE = 48e12 / 312e12 / USED
 @dataclass(frozen=True)
 class UNet:
     """`patch`: voxels along each axis; `batch`: patches a step; a stage each: how its input is strided, its features,
-    its convolutions on the way down, and (one stage fewer) on the way up. `planned`: nnU-Net's own plans said so."""
+    its convolutions on the way down, and (one stage fewer) on the way up."""
 
     patch: Axes
     batch: int
@@ -38,7 +35,6 @@ class UNet:
     features: Axes
     down: Axes
     up: Axes
-    planned: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,29 +106,6 @@ def _topology(edges: Axes) -> UNet:
     features = tuple(min(FEATURES * 2**stage, MOST_FEATURES[len(edges)]) for stage in range(len(strides)))
     down = (CONVOLUTIONS,) * len(strides)
     return UNet(patch, 0, tuple(strides), features, down, down[1:])
-
-
-def planned_unet(fold: Path, dataset: str, configuration: str) -> UNet | None:
-    """What nnU-Net planned in an earlier run, by the plans in a fold's folder; None where there are none that tell."""
-    preprocessed = fold / "preprocessed"
-    try:
-        name = (preprocessed / "finished.txt").read_text(encoding="utf-8")
-        plans = json.loads((preprocessed / dataset / f"{name}.json").read_text(encoding="utf-8"))
-        found: dict[str, Any] = plans["configurations"][configuration]
-        layers = found["architecture"]["arch_kwargs"]
-        residual = "n_blocks_per_stage" in layers  # of two convolutions each
-        down = [2 * n for n in layers["n_blocks_per_stage"]] if residual else layers["n_conv_per_stage"]
-        return UNet(
-            tuple(found["patch_size"]),
-            found["batch_size"],
-            tuple(tuple(stride) for stride in layers["strides"]),
-            tuple(layers["features_per_stage"]),
-            tuple(down),
-            tuple(layers["n_conv_per_stage_decoder"]),
-            planned=True,
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def windows(shape: Axes, patch: Axes) -> int:
