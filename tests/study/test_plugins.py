@@ -16,8 +16,11 @@ from gliobench.models.errors import ModelError
 from gliobench.models.own import load_own
 from gliobench.models.prediction import Question
 from gliobench.records.store import RecordStore
+from gliobench.study.catalogue import catalogue
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import make_context
+from gliobench.study.kinds.network import TrainPart
+from gliobench.study.kinds.vlm import FinetunePart, LanguageModel
 from gliobench.study.run import run_stages
 from gliobench.study.score import read_scores
 from gliobench.tasks.answer import Answered, Malformed
@@ -75,6 +78,12 @@ def test_a_package_brings_a_kind_and_a_baseline(
     centre = summary[(summary["task"] == "centre") & (summary["metric"] == "distance_to_centre_mm")]
     by_model = dict(zip(centre["model"], centre["value"], strict=False))
     assert by_model["top-left"] > by_model["image-centre"]
+
+
+def test_what_is_experimental_is_an_option_of_a_study_file() -> None:
+    options = {*LanguageModel.model_fields, *FinetunePart.model_fields, *TrainPart.model_fields}
+    found = [entry.name.partition(":")[0] for entry in catalogue("experimental")]
+    assert {"quantisation", "engine", "devices"} <= set(found) <= options
 
 
 def test_the_readmes_model_runs(phantom_cohort: Path, tmp_path: Path) -> None:
