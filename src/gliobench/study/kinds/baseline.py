@@ -10,7 +10,6 @@ from pydantic import model_validator
 from gliobench.cohort.subject import HGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.baselines import BASELINES
-from gliobench.models.errors import ModelError
 from gliobench.study.kinds.base import ModelPart, Scope
 
 if TYPE_CHECKING:
@@ -48,27 +47,25 @@ class BaselineModel(ModelPart):
 
     @cached_property
     def scope(self) -> Scope | None:
-        try:
-            model = BASELINES[self.name]([_invented(with_mask=True)], "axial")
-        except Exception:  # another package's code, which may ask for more than an invented patient has
-            return None
-        return Scope(frozenset(model.tasks), model.per_slice)
+        model = self._tried(with_mask=True)
+        return None if isinstance(model, Exception) else Scope(frozenset(model.tasks), model.per_slice)
 
     def plan(self, ground: "Ground") -> "ModelPlan":
         from gliobench.study.plan.amounts import Missing
 
-        masked = [any(ground.counts.patients[id].mask for id in round.learn) for round in ground.counts.rounds]
         missing = []
-        if not all(masked) and (fault := self._fault_without_masks()):
-            missing.append(Missing(self.name, f"{fault}: take the entry out"))
+        if not all(ground.with_mask(round.learn) for round in ground.counts.rounds):
+            fault = self._tried(with_mask=False)
+            if isinstance(fault, Exception):
+                missing.append(Missing(self.name, f"{fault}: take the entry out"))
         return ground.counted(self, missing=missing)
 
-    def _fault_without_masks(self) -> str | None:
+    def _tried(self, *, with_mask: bool) -> "Model | Exception":
+        """The baseline that an invented patient makes, or what it raises."""
         try:
-            BASELINES[self.name]([_invented(with_mask=False)], "axial")
-        except ModelError as error:
-            return str(error)
-        return None
+            return BASELINES[self.name]([_invented(with_mask=with_mask)], "axial")
+        except Exception as error:  # another package's code, which may ask for more than an invented patient has
+            return error
 
 
 def _invented(*, with_mask: bool) -> PreparedSubject:

@@ -5,7 +5,7 @@ a patch as its memory target holds, halved until no axis can be, then as many pa
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gliobench.study.plan.hardware import USED, Hardware
 
@@ -26,15 +26,13 @@ GPU_SHARE = 48e12 / 312e12 / USED
 
 @dataclass(frozen=True)
 class UNet:
-    """`patch`: voxels along each axis; `batch`: patches a step; a stage each: how its input is strided, its features,
-    its convolutions on the way down, and (one stage fewer) on the way up."""
+    """`patch`: voxels along each axis; `batch`: patches a step; a stage each: how its input is strided, and its
+    features."""
 
     patch: Axes
     batch: int
     strides: tuple[Axes, ...]
     features: Axes
-    down: Axes
-    up: Axes
 
 
 @dataclass(frozen=True)
@@ -61,17 +59,14 @@ def unet_size(net: UNet, channels: int, classes: int) -> UNetSize:
         size = tuple(edge // step for edge, step in zip(size, stride, strict=True))
         sizes.append(math.prod(size))
     before = channels
-    for features, voxels, count in zip(net.features, sizes, net.down, strict=True):
-        for _ in range(count):
+    for features, voxels in zip(net.features, sizes, strict=True):
+        for _ in range(CONVOLUTIONS):
             convolve(before, features, cube, voxels)
             before = features
-    upward = list(
-        zip(reversed(net.features[:-1]), reversed(sizes[:-1]), reversed(net.strides[1:]), net.up, strict=True)
-    )
-    for features, voxels, stride, count in upward:
+    for features, voxels, stride in zip(net.features[-2::-1], sizes[-2::-1], net.strides[:0:-1], strict=True):
         convolve(before, features, math.prod(stride), voxels // math.prod(stride))
         maps += features * (voxels - voxels // math.prod(stride))  # its output is that much larger
-        for place in range(count):
+        for place in range(CONVOLUTIONS):
             convolve(features if place else 2 * features, features, cube, voxels)
         before = features
     convolve(before, classes, 1, sizes[0])
@@ -89,7 +84,7 @@ def expected_unet(shape: Axes, patients: int, channels: int, classes: int, plann
         edges[most] -= math.prod(stride[most] for stride in net.strides)
     fits = round(budget / maps * MAPS_BATCH[axes])
     share = round(patients * math.prod(shape) * MOST_OF_ALL_VOXELS / math.prod(net.patch))
-    return UNet(net.patch, max(min(fits, share), LEAST_BATCH), net.strides, net.features, net.down, net.up)
+    return replace(net, batch=max(min(fits, share), LEAST_BATCH))
 
 
 def _topology(edges: Axes) -> UNet:
@@ -104,8 +99,7 @@ def _topology(edges: Axes) -> UNet:
     whole = [math.prod(stride[axis] for stride in strides) for axis in range(len(edges))]
     patch = tuple(math.ceil(edge / step) * step for edge, step in zip(edges, whole, strict=True))
     features = tuple(min(FEATURES * 2**stage, MOST_FEATURES[len(edges)]) for stage in range(len(strides)))
-    down = (CONVOLUTIONS,) * len(strides)
-    return UNet(patch, 0, tuple(strides), features, down, down[1:])
+    return UNet(patch, 0, tuple(strides), features)
 
 
 def windows(shape: Axes, patch: Axes) -> int:
