@@ -80,12 +80,9 @@ def test_stages_do_not_ask_which_kind_a_model_is() -> None:
 
 def test_a_kind_says_what_of_the_truth_it_sees() -> None:
     class Forgetful(ModelPart):
-        """Built and planned, and silent about the truth."""
+        """Built, and silent about the truth."""
 
         def build(self, context: Any, round: Any, plane: Any) -> Any:
-            raise NotImplementedError
-
-        def plan(self, ground: Any) -> Any:
             raise NotImplementedError
 
     with pytest.raises(TypeError, match="oracles"):

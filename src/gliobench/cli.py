@@ -167,7 +167,8 @@ def phantom(
 @app.command("list", rich_help_panel=SETUP)
 def list_(
     group: Annotated[
-        str | None, typer.Argument(help="One of kinds, tasks, metrics, layouts, networks, baselines, views.")
+        str | None,
+        typer.Argument(help="kinds, tasks, metrics, layouts, networks, baselines, views or experimental."),
     ] = None,
 ) -> None:
     """Show what there is to choose from, a line each: built in, or brought by which package.

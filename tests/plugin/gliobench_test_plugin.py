@@ -4,7 +4,6 @@ from typing import Literal
 
 from gliobench.models.baselines.rule import Rule
 from gliobench.study.kinds.base import ModelPart
-from gliobench.study.plan.amounts import ModelPlan, Step
 from gliobench.tasks.geometry import Point, VolumeMask
 
 
@@ -22,9 +21,6 @@ class ThresholdModel(ModelPart):
             return VolumeMask(question.subject.image[0] > self.above)
 
         return Rule(self.name, frozenset({"mask"}), False, {"above": self.above}, mark)
-
-    def plan(self, ground):
-        return ModelPlan((Step("predict", self.name, ground.tested),))
 
 
 def top_left(train, plane):

@@ -273,6 +273,18 @@ def test_who_has_nobody_to_learn_from_is_named(tmp_path: Path, phantom_cohort: P
         train(context)
 
 
+def test_baselines_that_learn_from_masks_are_named_where_nobody_has_one(tmp_path: Path, phantom_cohort: Path) -> None:
+    cohort = tmp_path / "unmasked"
+    shutil.copytree(phantom_cohort, cohort, ignore=shutil.ignore_patterns("*_seg.nii*"))
+    text = FINETUNED.split("  - {kind")[0].replace("[centre, grade]", "[grade, centre, box, mask]")
+    names = ("majority-grade", "image-centre", "mean-box", "flair-blob", "whole-slice", "empty")
+    text += "".join(f"  - {{kind: baseline, name: {name}}}\n" for name in names)
+    plan = make_plan(make_context(study_of(tmp_path, text), cohort=cohort, out=tmp_path / "out"))
+    assert {one.concerns for one in plan.missing} == {"mean-box", "flair-blob"}
+    assert step(plan, "majority-grade").questions == Amount(4, "counted")
+    assert step(plan, "empty").questions == Amount(0, "counted")
+
+
 def test_an_earlier_runs_patients_and_split_are_left_where_they_do_not_fit(
     after: tuple[Context, Plan], tmp_path: Path
 ) -> None:

@@ -1,13 +1,11 @@
 """The plan of every kind of model: against the run that it foresaw, or by arithmetic where no run is cheap."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gliobench.models.nnunet_worker import DATASET
 from gliobench.models.prediction import Question
 from gliobench.models.segmenter import PromptableSegmenter
 from gliobench.records.store import RecordStore
@@ -166,29 +164,6 @@ def test_nnunet_by_the_workers_arithmetic(tmp_path: Path) -> None:
     assert room["nnU-Net's patients of nnunet"] == pytest.approx(5 * 60 * 128**3 * (5 + 16 + 1))
     assert room["weights and state of nnunet"] == pytest.approx(5 * 2 * 2 * 4 * 31.2e6, rel=0.01)
     assert any("no-such-python cannot be started" in one.problem for one in plan.missing)
-
-
-def test_nnunets_own_plans_go_before_the_rule(tmp_path: Path) -> None:
-    (tmp_path / "study.yaml").write_text(NNUNET)
-    context = make_context(read_study(tmp_path / "study.yaml"), out=tmp_path / "out", nowhere=NO_COHORT)
-    preprocessed = context.folder.network("nnunet", 0) / "preprocessed"
-    (preprocessed / DATASET).mkdir(parents=True)
-    layers = {
-        "features_per_stage": [8, 16],
-        "strides": [[1, 1, 1], [2, 2, 2]],
-        "n_blocks_per_stage": [1, 1],
-        "n_conv_per_stage_decoder": [1],
-    }
-    found = {"patch_size": [32, 32, 32], "batch_size": 7, "architecture": {"arch_kwargs": layers}}
-    (preprocessed / DATASET / "plans.json").write_text(json.dumps({"configurations": {"3d_fullres": found}}))
-    (preprocessed / "finished.txt").write_text("plans")
-    plan = make_plan(context, patients=80)
-    assert any("7 patches of 32 x 32 x 32 a step, by nnU-Net's plans" in sentence for sentence in plan.assumptions)
-    top, below = 32**3, 16**3
-    forward = 2 * (27 * (4 * 8 + 8 * 8) * top + 27 * (8 * 16 + 16 * 16) * below)
-    forward += 2 * (16 * 8 * top + 27 * 16 * 8 * top + 8 * 3 * top)
-    seconds = 20 * 5 * 8 * 7**3 * forward / 48e12
-    assert value(step(plan, "nnunet").hours_there) == pytest.approx(seconds / 3600)
 
 
 @pytest.mark.parametrize(

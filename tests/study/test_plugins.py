@@ -1,5 +1,6 @@
 """Strangers bring their own: a package by entry points, installed for real, and a class in a file of twenty lines."""
 
+import json
 import os
 import re
 import subprocess
@@ -14,8 +15,12 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.errors import ModelError
 from gliobench.models.own import load_own
 from gliobench.models.prediction import Question
+from gliobench.records.store import RecordStore
+from gliobench.study.catalogue import catalogue
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import make_context
+from gliobench.study.kinds.network import TrainPart
+from gliobench.study.kinds.vlm import FinetunePart, LanguageModel
 from gliobench.study.run import run_stages
 from gliobench.study.score import read_scores
 from gliobench.tasks.answer import Answered, Malformed
@@ -59,14 +64,26 @@ def test_a_package_brings_a_kind_and_a_baseline(
         "  - {kind: baseline, name: top-left}\n  - {kind: baseline, name: image-centre}\n"
     )
     where = ["--cohort", str(phantom_cohort), "--out", str(tmp_path / "run")]
-    assert "whose questions are not counted" in " ".join(gliobench(installed, "plan", str(study), *where).split())
     gliobench(installed, "run", str(study), *where)
+    plan = json.loads(gliobench(installed, "plan", str(study), *where, "--json"))
+    questions = {step["model"]: step["questions"] for step in plan["steps"] if step["stage"] == "predict"}
+    answered = len(list(RecordStore(tmp_path / "run" / "answers" / "top-left.jsonl").read()))
+    assert answered > 0
+    assert questions["top-left"] == {"value": answered, "basis": "counted"}
+    assert questions["bright"] is None
+    assert any("bright: it does not declare what it answers" in sentence for sentence in plan["assumptions"])
     summary = pd.read_parquet(tmp_path / "run" / "scores" / "summary.parquet")
     dice = summary[(summary["model"] == "bright") & (summary["task"] == "mask") & (summary["metric"] == "dice")]
     assert 0 < dice["value"].item() < 1
     centre = summary[(summary["task"] == "centre") & (summary["metric"] == "distance_to_centre_mm")]
     by_model = dict(zip(centre["model"], centre["value"], strict=False))
     assert by_model["top-left"] > by_model["image-centre"]
+
+
+def test_what_is_experimental_is_an_option_of_a_study_file() -> None:
+    options = {*LanguageModel.model_fields, *FinetunePart.model_fields, *TrainPart.model_fields}
+    found = [entry.name.partition(":")[0] for entry in catalogue("experimental")]
+    assert {"quantisation", "engine", "devices"} <= set(found) <= options
 
 
 def test_the_readmes_model_runs(phantom_cohort: Path, tmp_path: Path) -> None:

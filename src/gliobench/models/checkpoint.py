@@ -23,6 +23,7 @@ from gliobench.models.quantised import quantisation_config
 from gliobench.models.source import device_name, folder_digest, load_weights, read_config, source_folder
 from gliobench.models.unsloth import Engine, load_by_unsloth
 
+EXPERIMENTAL = ("device_map", "weights spread over several devices: never run on several GPUs")
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 # Of families that publish no chat template: images, then texts line by line. PaliGemma's processor itself puts the

@@ -173,15 +173,21 @@ def _weight_files(folder: Path) -> Iterator[Path]:
     yield from found
 
 
+def declared_tensors(file: Path) -> tuple[int, dict[str, Any]]:
+    """The length in bytes of a safetensors file's head, and the tensors that it declares, by name; no weight is read.
+    Raises ValueError, RecursionError or AttributeError for a file that is none."""
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        head = opened.read(length) if 0 < length <= min(file.stat().st_size, MOST_HEAD_BYTES) else b""
+    return length, {name: tensor for name, tensor in json.loads(head).items() if name != "__metadata__"}
+
+
 def _check_weights(file: Path, quantised: bool) -> None:
     """Raise ModelError for a safetensors file that is shorter or longer than its head says, or holds quantised weights
     that the configuration does not declare: their whole numbers would be taken for weights."""
     size = file.stat().st_size
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        head = opened.read(length) if 0 < length <= min(size, MOST_HEAD_BYTES) else b""
     try:
-        tensors = {name: tensor for name, tensor in json.loads(head).items() if name != "__metadata__"}
+        length, tensors = declared_tensors(file)
         end = 8 + length + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
         packed = [name for name, one in tensors.items() if name.endswith("weight") and one["dtype"][:2] in QUANTISED]
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError, IndexError):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from gliobench.models.errors import ModelError, first_line
 
 Quantisation = Literal["4bit", "8bit"]
+EXPERIMENTAL = ("quantisation", "weights in 4 or 8 bits, which need a GPU: never run on one")
 
 
 def quantisation_fault() -> str | None:

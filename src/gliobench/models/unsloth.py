@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from gliobench.models.errors import ModelError
 
 Engine = Literal["transformers", "unsloth"]
+EXPERIMENTAL = ("engine: unsloth", "fine-tuning by Unsloth: never run on a GPU, on a CPU in part")
 CHECKED = ("torch", "torchvision", "transformers", "trl", "peft", "datasets")
 
 

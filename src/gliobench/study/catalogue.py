@@ -1,4 +1,5 @@
-"""What there is to choose from: kinds of models, tasks, metrics, layouts, networks, baselines and views."""
+"""What there is to choose from: kinds of models, tasks, metrics, layouts, networks, baselines and views; and what is
+experimental: options that were never run on the hardware that they are for."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -77,6 +78,13 @@ def _views() -> Iterator[tuple[str, str]]:
         yield name, f"{view.slices[0]} slice{'s' * (view.slices[0] > 1)} of {', '.join(view.modalities)}"
 
 
+def _experimental() -> Iterator[tuple[str, str]]:
+    from gliobench.models import checkpoint, quantised, unsloth
+    from gliobench.training import fit
+
+    return (module.EXPERIMENTAL for module in (quantised, checkpoint, unsloth, fit))
+
+
 def _first_line(thing: object) -> str:
     return (inspect.getdoc(thing) or "").strip().split("\n")[0]
 
@@ -89,4 +97,5 @@ GROUPS: Mapping[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "networks": _networks,
     "baselines": _baselines,
     "views": _views,
+    "experimental": _experimental,
 }

@@ -52,6 +52,7 @@ __all__ = ["EpochReport", "TrainSettings", "fit_network"]
 
 LAST = "last.safetensors"
 CURVES = "curves.csv"
+EXPERIMENTAL = ("devices", "networks that train on several devices (DDP): never run on several GPUs")
 SMALLEST_BFLOAT16_SIDE = 32
 
 

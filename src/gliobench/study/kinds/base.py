@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from gliobench.grid.regions import Region
 from gliobench.models.checkpoint_files import Use
@@ -34,6 +34,16 @@ if TYPE_CHECKING:
 PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "masks")  # of models: taken from the file's folder
 Verb = Literal["train", "finetune"]
 Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
+
+
+class Scope(NamedTuple):
+    """What a model answers: its tasks, about slices or about whole patients."""
+
+    tasks: frozenset[str]
+    per_slice: bool
+
+
+PATIENTS_GRADE, PATIENTS_MASK = Scope(frozenset({"grade"}), False), Scope(frozenset({"mask"}), False)
 
 
 @dataclass(frozen=True)
@@ -67,8 +77,8 @@ class ModelPart(Part, ABC):
     """One model of a study.
 
     `OPERATION`: keys that decide how it is run, not what it answers. A kind has to say what of the truth its input is
-    made with (`oracles`), how it is built (`build`) and what it takes (`plan`); all else has a default: a model that is
-    built once a round, learns in no stage of its own, and answers about whole patients.
+    made with (`oracles`) and how it is built (`build`); all else has a default: a model that is built once a round,
+    learns in no stage of its own, answers about whole patients, and takes nobody knows how long.
     """
 
     OPERATION: ClassVar[frozenset[str]] = frozenset()
@@ -76,6 +86,7 @@ class ModelPart(Part, ABC):
     trivial: ClassVar[bool] = False  # a baseline that knows nothing of the patient's images beyond brightness
     classical: ClassVar[bool] = False  # the baseline that grade networks have to beat
     mark: ClassVar[str] = ""  # beside its name in tables
+    question_seconds: ClassVar[float | None] = None  # for a plan, on any machine; None: not known
 
     kind: str
     name: Name
@@ -300,9 +311,14 @@ class ModelPart(Part, ABC):
         """What its checkpoint has to do; None where it has none."""
         return None
 
-    @abstractmethod
+    @property
+    def scope(self) -> Scope | None:
+        """What it answers; None where nobody knows before it is built. A plan counts its questions by it."""
+        return Scope(frozenset(self.spoken_tasks), True) if self.spoken_tasks else None
+
     def plan(self, ground: "Ground") -> "ModelPlan":
-        """What it takes, and what is missing here."""
+        """What it takes, and what is missing here: without more knowledge, the questions of its scope."""
+        return ground.counted(self)
 
     def notes(self) -> Iterator[str]:
         """Sentences of the report on how it was asked."""

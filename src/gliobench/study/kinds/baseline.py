@@ -1,12 +1,16 @@
 """Entries of a study file for trivial baselines."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self
 
+import numpy as np
 from pydantic import model_validator
 
+from gliobench.cohort.subject import HGG
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.baselines import BASELINES
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.base import ModelPart, Scope
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -21,6 +25,7 @@ class BaselineModel(ModelPart):
     """A trivial baseline of `gliobench.models.baselines`; its name is its entry there."""
 
     trivial = True
+    question_seconds = 0.01
 
     kind: Literal["baseline"]
 
@@ -40,7 +45,34 @@ class BaselineModel(ModelPart):
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
         return BASELINES[self.name]([context.subjects[id] for id in round.learn], plane)
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.trivial import plan_baseline
+    @cached_property
+    def scope(self) -> Scope | None:
+        model = self._tried(with_mask=True)
+        return None if isinstance(model, Exception) else Scope(frozenset(model.tasks), model.per_slice)
 
-        return plan_baseline(ground, self)
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        from gliobench.study.plan.amounts import Missing
+
+        missing = []
+        if not all(ground.with_mask(round.learn) for round in ground.counts.rounds):
+            fault = self._tried(with_mask=False)
+            if isinstance(fault, Exception):
+                missing.append(Missing(self.name, f"{fault}: take the entry out"))
+        return ground.counted(self, missing=missing)
+
+    def _tried(self, *, with_mask: bool) -> "Model | Exception":
+        """The baseline that an invented patient makes, or what it raises."""
+        try:
+            return BASELINES[self.name]([_invented(with_mask=with_mask)], "axial")
+        except Exception as error:  # another package's code, which may ask for more than an invented patient has
+            return error
+
+
+def _invented(*, with_mask: bool) -> PreparedSubject:
+    """A patient of 8³ voxels, so that a baseline can be asked what it answers before any patient is prepared."""
+    image = (np.arange(4 * 8**3) % 256).astype(np.uint8).reshape(4, 8, 8, 8)
+    labels = np.zeros((8, 8, 8), np.uint8)
+    labels[2:6, 2:6, 2:6] = 1
+    return PreparedSubject(
+        "invented", HGG, image, labels if with_mask else None, np.eye(4), np.eye(4), (8, 8, 8), False, "invented"
+    )

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
-from gliobench.study.kinds.base import ModelPart
-from gliobench.study.part import Name
+from gliobench.study.kinds.base import PATIENTS_GRADE, ModelPart, Scope
+from gliobench.study.part import Name, check_by
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from gliobench.study.context import Context, Round
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
-from gliobench.study.part import check_by
+
+DESCRIBED_SECONDS = 1.6e-6  # a voxel of a patient, who is described once; docs/planning.md
+FIT_SECONDS = 3.0  # of its three designs, calibration included, in a round
 
 
 class ClassicalModel(ModelPart):
@@ -71,7 +73,12 @@ class ClassicalModel(ModelPart):
     def prompts_segmenters(self) -> bool:
         return False
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.trivial import plan_classical
+    @property
+    def scope(self) -> Scope:
+        return PATIENTS_GRADE
 
-        return plan_classical(ground, self)
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        rounds = ground.counts.rounds
+        seen = {id for round in rounds for id in (*round.learn, *round.validation, *round.test)}
+        seconds = DESCRIBED_SECONDS * ground.voxels * len(seen) + FIT_SECONDS * len(rounds)
+        return ground.counted(self, seconds=seconds, missing=ground.ungraded(self.name, each=1))

@@ -1,6 +1,7 @@
 """Entries of a study file for frozen vision encoders."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from pydantic import Field
 from gliobench.grid.frame import Plane
 from gliobench.models.checkpoint_files import Use
 from gliobench.ranges import Batch, Whole
+from gliobench.study.kinds.base import PATIENTS_GRADE, Scope
+from gliobench.study.kinds.vision import VisionModel
 from gliobench.study.part import ModalityName
 
 if TYPE_CHECKING:
@@ -16,7 +19,11 @@ if TYPE_CHECKING:
     from gliobench.study.context import Context, Round
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
-from gliobench.study.kinds.vision import VisionModel
+
+FITS = 36  # of a regression in a round: seven penalties, five folds each, and the last on everybody
+FIT_SECONDS = 3e-7  # a row and a number in it; docs/planning.md
+IMAGE_SECONDS = 0.7e-3
+LOOK = {"checkpoint", "revision", "plane", "select", "every", "channels"}  # what decides the features that are kept
 
 
 class EncoderModel(VisionModel):
@@ -69,10 +76,61 @@ class EncoderModel(VisionModel):
     def checkpoint_use(self) -> Use:
         return "encoder"
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.encoder import plan_encoder
+    @property
+    def scope(self) -> Scope:
+        return PATIENTS_GRADE
 
-        return plan_encoder(ground, self)
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        """Every slice that it sees is encoded once, whoever learns from it in whatever round."""
+        from gliobench.study.plan.amounts import Amount, Files, gib
+        from gliobench.study.plan.vision import BYTES, vision_plan, vision_size
+
+        slices, first = self._slices(ground), self._encoded_by(ground)
+        images = Amount(0 if first else sum(slices.values()), "counted" if ground.counts.prepared else "estimate")
+        size = vision_size(ground, self, self.batch_size, None)
+        width = size.width if size else 0
+        learning = FITS * FIT_SECONDS * self._rows(ground, slices) * width
+        plan = vision_plan(ground, self, images, size, images.value * IMAGE_SECONDS + learning)
+        where, room = str(ground.context.folder.features), gib(BYTES * images.value * width)
+        kept = () if first or not size else (Files(f"features of {self.name}", where, room),)
+        said = f"each slice of {len(slices)} patients, learnt from or tested, is encoded once for all folds."
+        return replace(
+            plan,
+            files=(*kept, *plan.files),
+            missing=(*plan.missing, *ground.ungraded(self.name, each=2)),
+            said=(f"{self.name}: {f'sees what {first} has encoded already.' if first else said}",),
+        )
+
+    def _slices(self, ground: "Ground") -> dict[str, float]:
+        """How many slices it sees of everybody with a grade who is learnt from, decides or is tested in any round."""
+        from gliobench.grid.slices import select_slices
+        from gliobench.study.plan.counts import assumed_slices
+
+        counts, study = ground.counts, ground.context.study
+        learners = {id for round in counts.rounds for id in (*round.learn, *round.validation)}
+        ids = {id for id in learners if counts.patients[id].grade is not None} | set(ground.tested_on("grade"))
+        if not counts.prepared:
+            preset = "all brain" if self.select == "brain" else study.grid.preset
+            return dict.fromkeys(ids, assumed_slices(study, preset, self.plane, self.every, trim=0))
+        subjects = [ground.context.subjects[id] for id in ids]
+        return {
+            one.id: 0.0
+            if self.select == "oracle" and one.labels is None
+            else float(len(select_slices(one, self.plane, self.select, every=self.every)))
+            for one in subjects
+        }
+
+    def _encoded_by(self, ground: "Ground") -> str | None:
+        """The first encoder of the study that sees the same slices with the same checkpoint, if it is another one."""
+        seen = self.model_dump(include=LOOK)
+        alike = (one for one in ground.context.study.models if one.kind == self.kind)
+        first = next(one.name for one in alike if one.model_dump(include=LOOK) == seen)
+        return None if first == self.name else first
+
+    def _rows(self, ground: "Ground", slices: Mapping[str, float]) -> float:
+        """What the probe learns from in all rounds: slices, or patients."""
+        learners = [id for round in ground.counts.rounds for id in round.learn if id in slices]
+        return sum(slices[id] for id in learners) if self.pool == "slices" else len(learners)
 
     def notes(self) -> Iterator[str]:
         what = "slices that hold tumour" if self.select == "oracle" else "slices with brain"

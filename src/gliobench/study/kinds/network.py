@@ -1,7 +1,8 @@
 """Entries of a study file for 3D networks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -11,8 +12,8 @@ from gliobench.grid.regions import Region
 from gliobench.integrity import file_digest
 from gliobench.models.networks import NETWORKS
 from gliobench.ranges import SizeVoxels
-from gliobench.study.kinds.base import Learning, ModelPart, Verb
-from gliobench.study.part import Name, Outside, Part, departures
+from gliobench.study.kinds.base import Learning, ModelPart, Scope, Verb
+from gliobench.study.part import Name, Outside, Part, check_by, departures
 from gliobench.training.settings import TrainSettings, recipe
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from gliobench.models.prediction import Model
     from gliobench.study.config import Study
     from gliobench.study.context import Context, Round
-    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.amounts import Missing, ModelPlan, Step
     from gliobench.study.plan.ground import Ground
-from gliobench.study.part import check_by
+    from gliobench.study.plan.networks import NetworkSize
+
+LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 
 
 class TrainPart(departures(TrainSettings, without=["device"])):  # type: ignore[misc]
@@ -183,10 +186,86 @@ class NetworkModel(ModelPart):
     def calibrated(self) -> bool:
         return self.task == "grade"
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.network import plan_network
+    @property
+    def scope(self) -> Scope:
+        return Scope(frozenset({self.task}), False)
 
-        return plan_network(ground, self)
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        """Its training on every fold in use, and its answers."""
+        from gliobench.study.plan.amounts import Files, gib
+        from gliobench.study.plan.networks import network_size
+        from gliobench.study.train import known_validation
+
+        whole = network_size(self.network, ground.context.study.grid.shape, self._outputs)
+        counted = ground.counted(self, missing=self._missing(ground))
+        answering = self._answering(ground, counted.steps[0], whole)
+        if self.weights is not None:
+            return replace(counted, steps=(answering,), said=())
+        kept = len(ground.folds) * len(train_settings(self)) * 4 * 5 * whole.parameters
+        files = Files(f"weights and state of {self.name}", str(ground.context.folder.root / "networks"), gib(kept))
+        known = () if counted.missing else dict.fromkeys(known_validation(self, fold) for fold in ground.folds)
+        said = tuple(f"{self.name}: {sentence}." for sentence in known if sentence)
+        return replace(counted, steps=(self._learning(ground, whole), answering), files=(files,), said=said)
+
+    @property
+    def _outputs(self) -> int:
+        return 3 if self.regions == "brats" else 1
+
+    def _learning(self, ground: "Ground", whole: "NetworkSize") -> "Step":
+        from gliobench.study.plan.amounts import Amount, Step, gib, hours
+        from gliobench.study.plan.networks import LEARN, network_size, training_bytes
+        from gliobench.training.settings import draws
+
+        known = [
+            [[ground.counts.patients[id] for id in ids] for ids in (fold.train, fold.validation)]
+            for fold in ground.folds
+        ]
+        taught = [[[one.grade for one in ids if one.teaches(self.task)] for ids in fold] for fold in known]
+        operations, memory = 0.0, 0.0
+        for settings in train_settings(self):
+            seen = network_size(self.network, settings.patch, self._outputs) if settings.patch else whole
+            memory = max(memory, training_bytes(seen, settings.batch_size))
+            for learn, check in taught:
+                each = draws(learn, settings) * LEARN * seen.operations
+                operations += settings.epochs * (each + len(check) * whole.operations / settings.validate_every)
+        return Step(
+            "train",
+            self.name,
+            Amount(max((len(learn) for learn, _ in taught), default=0), ground.counts.basis),
+            gpu_memory_gib=gib(memory),
+            hours_here=ground.trained(self.name, operations / ground.here.flops32),
+            hours_there=hours(operations / ground.there.flops32),
+        )
+
+    def _answering(self, ground: "Ground", step: "Step", whole: "NetworkSize") -> "Step":
+        from gliobench.study.plan.amounts import gib, hours
+
+        together = 1 if len(ground.counts.rounds) > 1 else len(ground.folds)
+        asked = 1 + len(self.sweep) if self.sweep_test == "all" else 1
+        mirrored = 8 if train_settings(self)[0].augment else 1
+        work = len(ground.tested_on(self.task)) * mirrored * together * asked * whole.operations
+        return replace(
+            step,
+            gpu_memory_gib=gib(4 * whole.parameters + 2 * whole.outputs),
+            hours_here=step.hours_here or hours(work / ground.here.flops32),
+            hours_there=hours(work / ground.there.flops32),
+        )
+
+    def _missing(self, ground: "Ground") -> "Iterator[Missing]":
+        from gliobench.models.errors import ModelError
+        from gliobench.study.plan.amounts import Missing
+
+        for name in self.log:
+            if find_spec(LOG_PACKAGES[name]) is None:
+                yield Missing(self.name, f"log: {name} needs a package: pip install 'gliobench[{name}]'")
+        if self.weights is not None:
+            return
+        yield from ground.untaught(self.name, ground.folds, lambda one: one.teaches(self.task))
+        try:
+            faults = dict.fromkeys(self.start_fault(fold, ground.context.study.asked_region) for fold in ground.folds)
+        except ModelError as error:
+            faults = {f"start: {error}": None}
+        yield from (Missing(self.name, fault) for fault in faults if fault)
 
 
 def train_settings(part: NetworkModel) -> list[TrainSettings]:

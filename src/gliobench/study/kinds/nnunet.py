@@ -1,12 +1,14 @@
 """Entries of a study file for nnU-Net."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from gliobench.grid.regions import REGION_SETS
 from gliobench.ranges import Count
-from gliobench.study.kinds.base import Learning, ModelPart, Verb
+from gliobench.study.kinds.base import PATIENTS_MASK, Learning, ModelPart, Scope, Verb
 from gliobench.study.part import Outside
 
 if TYPE_CHECKING:
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
     from gliobench.study.context import Context, Round
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.unet import UNet
 
 ClassName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+PATIENT_BYTES = 5 + 4 * 4 + 1  # a voxel: as written for nnU-Net, then its float32 modalities and labels; uncompressed
+KEPT = 2 * 8  # a parameter: the final and the best checkpoint, weights and momentum each
 
 
 class NnUNetModel(ModelPart):
@@ -61,7 +66,73 @@ class NnUNetModel(ModelPart):
 
         train_nnunet(context, self, number, fold)
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.nnunet import plan_nnunet
+    @property
+    def scope(self) -> Scope:
+        return PATIENTS_MASK
 
-        return plan_nnunet(ground, self)
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        """Its training on every fold in use, its answers, its disk, and the environment that it runs in."""
+        from gliobench.cohort.subject import MODALITIES
+        from gliobench.models.nnunet import installation_fault
+        from gliobench.models.nnunet_worker import validation_iterations
+        from gliobench.study.plan.amounts import Amount, Files, Missing, ModelPlan, Step, gib, hours
+        from gliobench.study.plan.missing import gpu_missing
+        from gliobench.study.plan.networks import LEARN
+        from gliobench.study.plan.unet import map_bytes, operations_a_second, unet_size, windows
+
+        net, folds = self._net(ground), ground.folds
+        size = unet_size(net, len(MODALITIES), self._classes)
+        learners = [ground.with_mask(fold.train) for fold in folds]
+        deciders = [ground.with_mask(fold.validation) for fold in folds]
+        seen = windows(ground.context.study.grid.shape, net.patch) * 2 ** len(net.patch)  # mirrored every way
+        patient = seen * size.operations
+        epoch = (LEARN * self.iterations + validation_iterations(self.iterations)) * net.batch * size.operations
+        learning = len(folds) * self.epochs * epoch + sum(deciders) * patient
+        answering = len(ground.tested_on("mask")) * (1 if len(ground.counts.rounds) > 1 else len(folds)) * patient
+        here, there = operations_a_second(ground.here), operations_a_second(ground.there)
+        train = Step(
+            "train",
+            self.name,
+            Amount(max(learners, default=0), ground.counts.basis),
+            gpu_memory_gib=gib(map_bytes(net) * size.maps * net.batch),
+            hours_here=ground.trained(self.name, learning / here),
+            hours_there=hours(learning / there),
+        )
+        counted = ground.counted(self, seconds=answering / here)
+        predict = replace(
+            counted.steps[0],
+            gpu_memory_gib=gib(4 * size.parameters, map_bytes(net) / 2 * size.maps),  # nothing is kept to go backward
+            hours_there=hours(answering / there),
+        )
+        fault = installation_fault(self.python)
+        missing = (
+            *([Missing(self.name, fault)] if fault else ()),
+            *ground.untaught(self.name, folds, lambda one: one.mask),
+            *gpu_missing(self.name, train.gpu_memory_gib, ground.here, "a smaller `planner`"),
+        )
+        written, where = sum((*learners, *deciders)), str(ground.context.folder.root / "networks")
+        files = (
+            Files(f"nnU-Net's patients of {self.name}", where, gib(PATIENT_BYTES * ground.voxels * written)),
+            Files(f"weights and state of {self.name}", where, gib(len(folds) * KEPT * size.parameters)),
+        )
+        said = (
+            f"{self.name}: {net.batch} patches of {' x '.join(map(str, net.patch))} a step, by nnU-Net's rule for "
+            "ExperimentPlanner, equal spacing; its patients on disk are counted uncompressed, its planning and "
+            "preprocessing not at all."
+        )
+        masks = counted.mask_bytes * len(REGION_SETS[self.regions])
+        return ModelPlan((train, predict), files, missing, masks, (said,))
+
+    def _net(self, ground: "Ground") -> "UNet":
+        from gliobench.cohort.subject import MODALITIES
+        from gliobench.study.plan.unet import expected_unet
+
+        patients = ground.with_mask((*ground.folds[0].train, *ground.folds[0].validation)) if ground.folds else 0
+        shape = ground.context.study.grid.shape
+        seen = shape[1:] if self.configuration == "2d" else shape
+        return expected_unet(seen, patients, len(MODALITIES), self._classes, self.planner)
+
+    @property
+    def _classes(self) -> int:
+        """One tumour against the background, or a region each."""
+        return max(2, len(REGION_SETS[self.regions]))

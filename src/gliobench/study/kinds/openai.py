@@ -1,5 +1,9 @@
 """Entries of a study file for language models on a server."""
 
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -7,14 +11,17 @@ from pydantic import Field, field_validator, model_validator
 
 from gliobench.models.prices import Prices
 from gliobench.ranges import Real, Whole
+from gliobench.study.kinds.speaking import SpeakingModel
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
     from gliobench.models.prediction import Model
     from gliobench.study.context import Context, Round
-    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.amounts import Missing, ModelPlan
     from gliobench.study.plan.ground import Ground
-from gliobench.study.kinds.speaking import SpeakingModel
+
+ANSWER_SECONDS = 2.0  # assumed
+PATIENCE_S = 3.0
 
 
 class ServerModel(SpeakingModel):
@@ -92,6 +99,26 @@ class ServerModel(SpeakingModel):
         )
 
     def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.language import plan_server
+        from gliobench.study.plan.amounts import Amount, ModelPlan, hours
+        from gliobench.study.plan.language import asking
 
-        return plan_server(ground, self)
+        asked = asking(ground, self, None)
+        step, number = asked.step, sum(asked.number.values())
+        step = replace(step, hours_here=asked.hours or hours(number * ANSWER_SECONDS / self.in_flight))
+        if self.prices is not None and step.tokens_out:
+            cost = (asked.tokens_in * self.prices.prompt + step.tokens_out.value * self.prices.answer) / 1e6
+            step = replace(step, money=Amount(cost, "estimate"), currency=self.prices.currency)
+        return ModelPlan((step,), missing=tuple(self._missing()), said=self.remarks())
+
+    def _missing(self) -> "Iterator[Missing]":
+        """A key that is not set, and a server that does not answer."""
+        from gliobench.study.plan.amounts import Missing
+
+        if self.key_env and not os.environ.get(self.key_env):
+            yield Missing(self.name, f"the environment variable {self.key_env} (key_env) is not set")
+        address = urlsplit(self.base_url)
+        port = address.port or (443 if address.scheme == "https" else 80)
+        try:
+            socket.create_connection((address.hostname or "", port), PATIENCE_S).close()
+        except OSError as error:
+            yield Missing(self.name, f"no server answers at {self.base_url}: {error}")

@@ -1,13 +1,14 @@
 """Entries of a study file for a person's own model in Python."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, field_validator
 
 from gliobench.ranges import Text
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.base import ModelPart, Scope
 from gliobench.study.paths import resolved
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from gliobench.models.prediction import Model
     from gliobench.study.config import Study
     from gliobench.study.context import Context, Round
-    from gliobench.study.plan.amounts import ModelPlan
-    from gliobench.study.plan.ground import Ground
 
 
 class PythonModel(ModelPart):
@@ -73,10 +72,15 @@ class PythonModel(ModelPart):
         except ModelError as error:
             yield "model", str(error)
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.python import plan_python
+    @cached_property
+    def scope(self) -> Scope | None:
+        from gliobench.models.errors import ModelError
 
-        return plan_python(ground, self)
+        try:
+            model = self.load()
+        except ModelError:  # said by `machine_faults`
+            return None
+        return Scope(model.tasks, model.per_slice)
 
     def notes(self) -> Iterator[str]:
         yield f"{self.name}: {Path(self.model).name}, a class of the user's own."

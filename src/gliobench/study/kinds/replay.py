@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import model_validator
 
 from gliobench.ranges import Tasks
-from gliobench.study.kinds.base import Aggregate, ModelPart
+from gliobench.study.kinds.base import Aggregate, ModelPart, Scope
 from gliobench.study.kinds.speaking import ViewPart
 from gliobench.study.part import Outside
 from gliobench.tasks.reading import READING_VERSION
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from gliobench.models.views.view import View
     from gliobench.study.config import Study
     from gliobench.study.context import Context, Round
-    from gliobench.study.plan.amounts import ModelPlan
-    from gliobench.study.plan.ground import Ground
 
 
 class ReplayModel(ModelPart):
@@ -33,6 +31,7 @@ class ReplayModel(ModelPart):
     """
 
     mark = "held answers"
+    question_seconds = 0.01
 
     kind: Literal["replay"]
     answers: Outside | None = None
@@ -121,10 +120,9 @@ class ReplayModel(ModelPart):
     def aggregation(self) -> Aggregate:
         return self.aggregate
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.replay import plan_replay
-
-        return plan_replay(ground, self)
+    @property
+    def scope(self) -> Scope:
+        return Scope(frozenset(self.tasks), per_slice=self.masks is None)
 
     def notes(self) -> Iterator[str]:
         if self.masks is not None:

@@ -1,6 +1,7 @@
 """Entries of a study file for promptable segmenters."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -8,15 +9,19 @@ from pydantic import Field
 from gliobench.grid.frame import Plane
 from gliobench.models.checkpoint_files import Use
 from gliobench.ranges import Batch
+from gliobench.study.kinds.base import Scope
+from gliobench.study.kinds.vision import TRUTH, UNTRAINED_VISION, VisionModel
 from gliobench.study.part import ModalityName
 
 if TYPE_CHECKING:
     from gliobench.models.prediction import Model
     from gliobench.study.config import Study
     from gliobench.study.context import Context, Round
-    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.amounts import Amount, ModelPlan
     from gliobench.study.plan.ground import Ground
-from gliobench.study.kinds.vision import TRUTH, UNTRAINED_VISION, VisionModel
+
+IMAGE_SECONDS = 3e-3  # its prompt, and its mask into a record; docs/planning.md
+RUN_BYTES = 1000  # of a mask in an answer's line, beside what every line takes
 
 
 class SegmenterModel(VisionModel):
@@ -105,10 +110,49 @@ class SegmenterModel(VisionModel):
     def checkpoint_use(self) -> Use:
         return "segmenter"
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.segmenter import plan_segmenter
+    @property
+    def scope(self) -> Scope:
+        return Scope(frozenset({"mask"}), True)
 
-        return plan_segmenter(ground, self)
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        """Slices that are asked about, and those of them in which it is pointed somewhere."""
+        from gliobench.study.plan.amounts import Amount
+        from gliobench.study.plan.vision import vision_plan, vision_size
+
+        asked, pointed = ground.questions(self), self._pointed(ground)
+        assert asked is not None
+        images = pointed or Amount(asked.value, "estimate")
+        size = vision_size(ground, self, self.batch_size, self.prompt)
+        whose = "the truth has" if self.source == TRUTH else f"{self.source} finds"
+        said = f"{self.name}: slices in which {whose} no tumour are counted as encoded; they are not."
+        plan = vision_plan(ground, self, images, size, images.value * IMAGE_SECONDS)
+        return replace(plan, mask_bytes=RUN_BYTES * asked.value, said=() if pointed else (said,))
+
+    def _pointed(self, ground: "Ground") -> "Amount | None":
+        """In how many of the slices the truth, or the answers of an earlier run, give a place to prompt with; None
+        where patients are not prepared, or the model that points has not answered."""
+        from gliobench.study.context import StageError
+        from gliobench.study.plan.amounts import Amount
+        from gliobench.study.prompting import make_prompts
+        from gliobench.study.questions import slice_questions
+        from gliobench.tasks.answer import Answered
+        from gliobench.tasks.geometry import Mask
+
+        context = ground.context
+        known = self.source == TRUTH or context.folder.asked(self.source).exists()
+        if ground.counts.slices_basis != "counted" or not known:
+            return None
+        try:
+            prompts = make_prompts(context, self)
+        except StageError:
+            return None
+        said = (
+            prompts.of(question)
+            for plane in context.study.slices.planes
+            for question in slice_questions(context, ground.tested_on("mask"), ["mask"], plane)
+        )
+        pointed = sum(isinstance(one, Answered) and not isinstance(one.value, Mask) for one in said)
+        return Amount(pointed, "counted" if self.source == TRUTH else "measured")
 
     def notes(self) -> Iterator[str]:
         place = "the truth" if self.source == TRUTH else f"the answers of {self.source}"

@@ -1,11 +1,12 @@
 """Entries of a study file for grade models that answer together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.base import PATIENTS_GRADE, ModelPart, Scope
 from gliobench.study.part import Names
 
 if TYPE_CHECKING:
@@ -51,7 +52,29 @@ class TogetherModel(ModelPart):
                 raise StageError(f"{self.name}: {member.name} gives no calibrated probability of a grade")
         return Together(self.name, [member for member in members if isinstance(member, Grader)])
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.together import plan_together
+    @property
+    def scope(self) -> Scope:
+        return PATIENTS_GRADE
 
-        return plan_together(ground, self)
+    def plan(self, ground: "Ground") -> "ModelPlan":
+        """Nothing is learnt, and every member is built and answers once more."""
+        from gliobench.study.plan.amounts import Missing, total
+
+        members = self.members(ground.context.study)
+        again = [step for one in members for step in one.plan(ground).steps if step.stage == "predict"]
+        counted = ground.counted(
+            self,
+            seconds=3600 * sum(step.hours_here.value for step in again if step.hours_here),
+            missing=(
+                Missing(self.name, f"{one.name} gives no calibrated probability of a grade")
+                for one in members
+                if not one.calibrated
+            ),
+            said=f"{self.name}: each of {', '.join(self.of)} is asked again, and all are in memory at once.",
+        )
+        step = replace(
+            counted.steps[0],
+            gpu_memory_gib=total(step.gpu_memory_gib for step in again),
+            hours_there=total(step.hours_there for step in again),
+        )
+        return replace(counted, steps=(step,))

@@ -1,16 +1,13 @@
 """What entries for models that see and do not speak share."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
 from gliobench.models.checkpoint_files import Use
 from gliobench.study.kinds.base import ModelPart
 from gliobench.study.part import Revision, Source
-
-if TYPE_CHECKING:
-    pass
 
 TRUTH = "truth"
 

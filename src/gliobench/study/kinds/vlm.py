@@ -11,6 +11,7 @@ from gliobench.models.quantised import Quantisation
 from gliobench.models.unsloth import Engine
 from gliobench.ranges import Batch
 from gliobench.study.kinds.base import Learning, Verb
+from gliobench.study.kinds.speaking import SpeakingModel
 from gliobench.study.part import Revision, Source, departures
 from gliobench.training.finetune.settings import FinetuneSettings
 
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from gliobench.models.prediction import Model
     from gliobench.study.config import Study
     from gliobench.study.context import Context, Round
-    from gliobench.study.plan.amounts import ModelPlan
+    from gliobench.study.plan.amounts import Missing, ModelPlan, Step
     from gliobench.study.plan.ground import Ground
-from gliobench.study.kinds.speaking import SpeakingModel
 
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
+CURE = "a smaller batch_size, quantisation: 4bit or device_map: auto"  # where memory does not hold it
 
 
 class FinetunePart(departures(FinetuneSettings)):  # type: ignore[misc]
@@ -204,11 +205,19 @@ class LanguageModel(SpeakingModel):
         return self.checkpoint, self.revision
 
     def machine_faults(self, context: "Context") -> Iterator[tuple[str, str]]:
+        from gliobench.models.checkpoint_files import checkpoint_fault, quantised_by
+        from gliobench.models.quantised import quantisation_fault, quantised_fault
         from gliobench.study.plan.families import checkpoint_here
-        from gliobench.study.plan.missing import quantisation_fault_of
 
-        if fault := quantisation_fault_of(self, checkpoint_here(context, *self.checkpoint_source)):
-            yield "quantisation" if self.quantisation else "checkpoint", fault
+        if self.quantisation is not None:
+            if fault := quantisation_fault():
+                yield "quantisation", f"{self.quantisation} cannot be used here: {fault}"
+            return
+        folder = checkpoint_here(context, *self.checkpoint_source)
+        if folder is None or checkpoint_fault(folder, "language") or (method := quantised_by(folder)) is None:
+            return
+        if fault := quantised_fault(folder, method):
+            yield "checkpoint", f"{folder} was quantised with {method}, which cannot be used here: {fault}"
 
     @property
     def checkpoint_use(self) -> Use:
@@ -225,9 +234,44 @@ class LanguageModel(SpeakingModel):
         )
 
     def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.kinds.language import plan_language
+        from gliobench.study.plan.amounts import ModelPlan
+        from gliobench.study.plan.families import checkpoint_here, checkpoint_room, weights_of
+        from gliobench.study.plan.language import ask_step, finetune_step
 
-        return plan_language(ground, self)
+        folder = checkpoint_here(ground.context, *self.checkpoint_source)
+        weights = weights_of(self.checkpoint, folder)
+        learning = (finetune_step(ground, self, folder, weights),) if self.finetune else ()
+        asking = ask_step(ground, self, folder, weights)
+        return ModelPlan(
+            (*learning, asking),
+            tuple(checkpoint_room(ground.context, self, weights.parameters * weights.stored_bytes)) if weights else (),
+            tuple(self._missing(ground, asking)),
+            said=tuple(sentence for sentence in (*self.remarks(), self.unvalidated) if sentence),
+        )
+
+    def _missing(self, ground: "Ground", asking: "Step") -> "Iterator[Missing]":
+        from gliobench.cohort.patients import scans_of
+        from gliobench.models.finetuned import learnt_from
+        from gliobench.models.unsloth import unsloth_fault
+        from gliobench.study.plan.amounts import Missing
+        from gliobench.study.plan.counts import first_folds
+        from gliobench.study.plan.missing import gpu_missing
+
+        if self.finetune is not None:
+            tasks = self.taught_tasks(ground.context.study)
+            learners = first_folds(ground.counts)
+            yield from ground.untaught(self.name, learners, lambda one: one.teaches_about_slices(tasks))
+            if seen := scans_of(ground.counts.whose(ground.counts.tested), learnt_from(self.checkpoint)):
+                known = f"finetune: {self.checkpoint} has learnt from {len(seen)} patients to be tested"
+                yield Missing(self.name, known)
+        yield from gpu_missing(self.name, asking.gpu_memory_gib, ground.here, CURE)
+        if self.is_left(ground.context) and (fault := unsloth_fault()):
+            yield Missing(self.name, f"finetune: engine unsloth cannot be used here: {fault}; docs/finetuning.md")
+
+    def taught_tasks(self, study: "Study") -> list[str]:
+        """What it is fine-tuned on."""
+        chosen = self.finetune.tasks if self.finetune else None
+        return [task for task in study.tasks if task in (chosen or self.tasks)]
 
     def notes(self) -> Iterator[str]:
         yield from super().notes()

@@ -1,8 +1,10 @@
 """What a plan is made of: figures that say where they come from, steps, files and what is missing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+GIB = 2**30
 Basis = Literal["counted", "measured", "estimate"]
 """`counted`: on the prepared patients, files or checkpoint themselves. `measured`: in an earlier run in the output
 folder. `estimate`: from an assumption, which the plan states."""
@@ -83,3 +85,19 @@ class Plan:
 def worst(*bases: Basis) -> Basis:
     """What a figure made of several is."""
     return "estimate" if "estimate" in bases else "measured" if "measured" in bases else "counted"
+
+
+def hours(seconds: float) -> Amount:
+    """An estimate."""
+    return Amount(seconds / 3600, "estimate")
+
+
+def gib(*bytes: float) -> Amount:
+    """An estimate."""
+    return Amount(sum(bytes) / GIB, "estimate")
+
+
+def total(amounts: Iterable[Amount | None]) -> Amount | None:
+    """The sum of those that are known; None where none is."""
+    known = [one for one in amounts if one is not None]
+    return Amount(sum(one.value for one in known), worst(*(one.basis for one in known))) if known else None

@@ -15,7 +15,7 @@ from gliobench.study.config import SplitPart, Study
 from gliobench.study.context import Context, Round, StageError, read_stage, rounds_of
 from gliobench.study.kinds.base import ModelPart
 from gliobench.study.plan.amounts import Basis, Missing
-from gliobench.study.questions import asked_slices, can_be_asked
+from gliobench.study.questions import asked_slices
 from gliobench.study.split import (
     class_lines,
     class_warnings,
@@ -38,14 +38,12 @@ CROP_SHARE = 0.8  # of a crop around the tumour; assumed
 
 @dataclass(frozen=True)
 class Patient:
-    """Whom a study may ask about: `patient`, by a scan. `mask`: whether there is one. `asked`: the study's tasks that
-    have a truth."""
+    """Whom a study may ask about: `patient`, by a scan. `mask`: whether there is one."""
 
     id: str
     patient: str
     grade: int | None
     mask: bool
-    asked: frozenset[str]
 
     def teaches(self, task: str) -> bool:
         """Whether there is a truth for the task, be it asked or not."""
@@ -127,37 +125,24 @@ def _patients(
     missing: list[Missing],
     said: list[str],
 ) -> tuple[dict[str, Patient], Basis]:
-    tasks = context.study.tasks
     if prepared:
         for fault in context.left_out:
             missing.append(Missing("cohort", f"left out when prepared: {fault}"))
         return {
-            s.id: Patient(
-                s.id, s.patient, s.grade, s.labels is not None, frozenset(t for t in tasks if can_be_asked(s, t))
-            )
-            for s in context.subjects.values()
+            s.id: Patient(s.id, s.patient, s.grade, s.labels is not None) for s in context.subjects.values()
         }, "counted"
     if cohort is None:
         number = assumed or ASSUMED_PATIENTS
         said.append(f"No cohort was found: {number} patients are assumed (--patients), {ASSUMED_HGG:.0%} of them HGG.")
         ids = [f"Patient{place:05d}" for place in range(number)]
         grades = {id: HGG if place < round(number * ASSUMED_HGG) else LGG for place, id in enumerate(ids)}
-        return {id: Patient(id, id, grades[id], True, frozenset(tasks)) for id in ids}, "estimate"
+        return {id: Patient(id, id, grades[id], True) for id in ids}, "estimate"
     said.extend(cohort.notes)
     if cohort.faults:
         at_fault = len({fault.subject_id for fault in cohort.faults})
         missing.append(Missing("cohort", f"{at_fault} patients at fault: {cohort.faults[0]}, … (see --skip-bad)"))
     said.append("Patients are counted from the cohort's files; voxels, which `prepare` checks, were not read.")
-    return {
-        s.id: Patient(
-            s.id,
-            s.patient,
-            s.grade,
-            s.mask is not None,
-            frozenset(t for t in tasks if (s.grade if t == "grade" else s.mask) is not None),
-        )
-        for s in cohort.subjects
-    }, "counted"
+    return {s.id: Patient(s.id, s.patient, s.grade, s.mask is not None) for s in cohort.subjects}, "counted"
 
 
 def _rounds(
@@ -230,26 +215,28 @@ def asked_ids(counts: Counts, model: ModelPart, task: str) -> set[str]:
     ids = set(counts.tested)
     if task == "grade" and model.learns_aggregate:
         ids |= {id for round in counts.rounds for id in round.validation}
-    return {id for id in ids if task in counts.patients[id].asked}
+    return {id for id in ids if counts.patients[id].teaches(task)}
 
 
 def questions_by_place(counts: Counts, model: ModelPart, study: Study) -> dict[tuple[Plane, str], float]:
-    """How many questions a language model is asked, by plane and task, repeats and validation patients among them."""
+    """How many questions a model is asked slice by slice, by plane and task, repeats and validation patients among
+    them."""
+    tasks = model.scope.tasks if model.scope else ()
     asked: dict[tuple[Plane, str], float] = {
         (plane, task): sum(by.get(id, 0) for id in asked_ids(counts, model, task))
         for plane, by in counts.slices.items()
         for task in study.tasks
-        if task in model.spoken_tasks
+        if task in tasks
     }
     again, first = study.consistency, study.slices.planes[0]
     if again is not None and (first, again.task) in asked and model.samples(again.task):
         slices = counts.slices[first]
-        places = [id for id in counts.tested if slices.get(id, 0) and again.task in counts.patients[id].asked]
+        places = [id for id in counts.tested if slices.get(id, 0) and counts.patients[id].teaches(again.task)]
         asked[first, again.task] += (again.repeats - 1) * min(again.subjects, len(places))
     return asked
 
 
-def images_count(counts: Counts, model: ModelPart) -> float:
+def images_count(counts: Counts, model: ModelPart, study: Study) -> float:
     """How many slices are shown, each once."""
-    shown = {id for task in model.spoken_tasks for id in asked_ids(counts, model, task)}
+    shown = {id for task in study.tasks if task in model.spoken_tasks for id in asked_ids(counts, model, task)}
     return sum(by.get(id, 0) for by in counts.slices.values() for id in shown)

@@ -3,16 +3,17 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from gliobench.models.checkpoint_files import checkpoint_fault
+from gliobench.models.checkpoint_files import checkpoint_fault, declared_tensors
 from gliobench.study.context import Context
+from gliobench.study.kinds.base import ModelPart
 from gliobench.study.kinds.vision import UNTRAINED_VISION
 from gliobench.study.kinds.vlm import UNTRAINED_CHECKPOINT
 from gliobench.study.part import is_folder_name
+from gliobench.study.plan.amounts import Files, gib
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1}
 CACHE_A_BILLION = 16 * 1024  # bytes of cache a token and a billion parameters, 16 bits: Llama 3's 8 B take 128 KiB
@@ -94,23 +95,15 @@ def weights_of(checkpoint: str, folder: Path | None) -> Weights | None:
 def _counted(folder: Path) -> Weights | None:
     """From the files of a checkpoint; None where there are none, or they are damaged."""
     try:
-        tensors = [tensor for file in sorted(folder.glob("*.safetensors")) for tensor in _tensors(file)]
+        tensors = [
+            tensor for file in sorted(folder.glob("*.safetensors")) for tensor in declared_tensors(file)[1].values()
+        ]
         parameters = sum(math.prod(tensor["shape"]) for tensor in tensors)
         stored = sum(math.prod(tensor["shape"]) * BYTES.get(tensor["dtype"], 2) for tensor in tensors)
         cache = _cache_bytes(folder) or CACHE_A_BILLION * parameters / 1e9
         return Weights(parameters, stored / parameters, cache, True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError, ZeroDivisionError):
         return None
-
-
-def _tensors(file: Path) -> list[dict[str, Any]]:
-    """The tensors that a safetensors file declares in its head; no weight is read. Raises ValueError for another."""
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        if length > file.stat().st_size:
-            raise ValueError(f"{file} is no safetensors file")
-        head = json.loads(opened.read(length))
-    return [tensor for name, tensor in head.items() if name != "__metadata__"]
 
 
 def _cache_bytes(folder: Path) -> float | None:
@@ -139,6 +132,14 @@ def checkpoint_here(context: Context, checkpoint: str, revision: str | None) -> 
 
     found = try_to_load_from_cache(checkpoint, "config.json", revision=revision)
     return Path(found).parent if isinstance(found, str) else None
+
+
+def checkpoint_room(context: Context, part: ModelPart, stored_bytes: float) -> Iterator[Files]:
+    """What a checkpoint that is not here will take on disk."""
+    assert part.checkpoint_source is not None
+    checkpoint, revision = part.checkpoint_source
+    if not is_made_here(checkpoint) and checkpoint_here(context, checkpoint, revision) is None:
+        yield Files(f"checkpoint {checkpoint}", "where checkpoints are kept", gib(stored_bytes))
 
 
 def is_made_here(checkpoint: str) -> bool:

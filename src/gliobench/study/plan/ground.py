@@ -1,5 +1,6 @@
 """What the plan of every model stands on."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -7,11 +8,10 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, read_stamp
 from gliobench.study.context import Context
-from gliobench.study.plan.amounts import Amount, Missing, worst
-from gliobench.study.plan.counts import Counts, Patient
+from gliobench.study.kinds.base import ModelPart
+from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step, hours, worst
+from gliobench.study.plan.counts import Counts, Patient, questions_by_place
 from gliobench.study.plan.hardware import Hardware
-
-GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,68 @@ class Ground:
 
     def tested_on(self, task: str) -> tuple[str, ...]:
         """The tested patients whom a model is asked about for a task of the study: those with a truth."""
-        return tuple(id for id in self.counts.tested if task in self.counts.patients[id].asked)
+        asked = self.counts.tested if task in self.context.study.tasks else ()
+        return tuple(id for id in asked if self.counts.patients[id].teaches(task))
 
-    def stamped(self, stage: str, seconds: float) -> Amount:
-        """Hours of a stage: what it took before in this folder, else an estimate."""
+    def with_mask(self, ids: Iterable[str]) -> int:
+        """How many of some patients have a mask."""
+        return sum(self.counts.patients[id].mask for id in ids)
+
+    @property
+    def voxels(self) -> int:
+        """Of a patient on the grid; a mask of it takes a bit each."""
+        return math.prod(self.context.study.grid.shape)
+
+    def counted(
+        self, part: ModelPart, *, seconds: float | None = None, missing: Iterable[Missing] = (), said: str = ""
+    ) -> ModelPlan:
+        """The plan of any model: its questions, where its kind declares what it answers. `seconds`: of all of them;
+        None: by its kind's `question_seconds`, else not known before it has run once."""
+        scope = part.scope
+        questions = self.questions(part)
+        if seconds is None and part.question_seconds is not None and questions:
+            seconds = part.question_seconds * questions.value
+        step = self.asking(part, questions, seconds)
+        whole = scope is not None and "mask" in scope.tasks and not scope.per_slice
+        masks = len(self.tested_on("mask")) * self.voxels / 8 if whole else 0.0
+        unknown = (
+            "" if scope else f"{part.name}: it does not declare what it answers: its questions are not counted.",
+            "" if step.hours_here else f"{part.name}: how long it takes is not known before it has run once.",
+        )
+        return ModelPlan((step,), (), tuple(missing), masks, tuple(one for one in (said, *unknown) if one))
+
+    def asking(self, part: ModelPart, questions: Amount | None, seconds: float | None) -> Step:
+        """The stage `predict` of a model. `seconds`: on this machine, where it has not run before."""
+        here = self.measured(f"predict-{part.name}") or (None if seconds is None else hours(seconds))
+        return Step("predict", part.name, self.tested, questions=questions, hours_here=here)
+
+    def questions(self, part: ModelPart) -> Amount | None:
+        """How many questions a model is asked; None where it does not declare what it answers."""
+        if (scope := part.scope) is None:
+            return None
+        if scope.per_slice:
+            asked = questions_by_place(self.counts, part, self.context.study)
+            return Amount(sum(asked.values()), worst(self.counts.basis, self.counts.slices_basis))
+        return Amount(sum(len(self.tested_on(task)) for task in scope.tasks), self.counts.basis)
+
+    def measured(self, stage: str) -> Amount | None:
+        """Hours that a stage took before in this folder."""
         try:
             stamp = read_stamp(self.context.folder.stamp(stage))
         except (OSError, DamagedError):
-            stamp = None
-        return Amount(seconds / 3600, "estimate") if stamp is None else Amount(stamp.seconds / 3600, "measured")
+            return None
+        return None if stamp is None else Amount(stamp.seconds / 3600, "measured")
+
+    def stamped(self, stage: str, seconds: float) -> Amount:
+        """Hours of a stage: what it took before in this folder, else an estimate."""
+        return self.measured(stage) or hours(seconds)
 
     def trained(self, name: str, seconds: float) -> Amount:
         """Hours of a model's trainings on all folds in use: what they took where all were done, else an estimate."""
         folds = [number for round in self.counts.rounds for number in round.folds]
-        took = [self.stamped(f"train-{name}-fold-{number}", 0.0) for number in folds]
-        if not took or any(one.basis != "measured" for one in took):
-            return Amount(seconds / 3600, "estimate")
-        return Amount(sum(one.value for one in took), "measured")
+        took = [self.measured(f"train-{name}-fold-{number}") for number in folds]
+        known = [one.value for one in took if one]
+        return Amount(sum(known), "measured") if took and len(known) == len(took) else hours(seconds)
 
     def untaught(self, name: str, folds: Iterable[Fold], teaches: Callable[[Patient], object]) -> Iterator[Missing]:
         """A line where on one of the folds nobody who `teaches` is learnt from, or nobody decides."""
@@ -69,19 +114,3 @@ class Ground:
                 counted = f"{found.count(LGG)} LGG and {found.count(HGG)} HGG"
                 yield Missing(name, f"{each} training patients of each grade are needed, found {counted}: take it out")
                 return
-
-
-def hours(seconds: float) -> Amount:
-    """An estimate."""
-    return Amount(seconds / 3600, "estimate")
-
-
-def gib(*bytes: float) -> Amount:
-    """An estimate."""
-    return Amount(sum(bytes) / GIB, "estimate")
-
-
-def total(amounts: Iterable[Amount | None]) -> Amount | None:
-    """The sum of those that are known; None where none is."""
-    known = [one for one in amounts if one is not None]
-    return Amount(sum(one.value for one in known), worst(*(one.basis for one in known))) if known else None

@@ -2,18 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from gliobench.grid.frame import INDEX_AXIS, Plane, SliceFrame
 from gliobench.grid.regions import Region
 from gliobench.records.store import RecordStore
 from gliobench.study.context import Context
-from gliobench.study.kinds.openai import ServerModel
+from gliobench.study.kinds.speaking import SpeakingModel
 from gliobench.study.kinds.vlm import LanguageModel
-from gliobench.study.plan.amounts import Amount, Basis, Step, worst
-from gliobench.study.plan.counts import Counts, assumed_slices, first_folds, images_count, questions_by_place
-from gliobench.study.plan.families import Weights, checkpoint_here, family_of, prompt_tokens, weights_of
+from gliobench.study.plan.amounts import Amount, Basis, Step, gib, hours, worst
+from gliobench.study.plan.counts import assumed_slices, first_folds, images_count, questions_by_place
+from gliobench.study.plan.families import Weights, family_of, prompt_tokens
+from gliobench.study.plan.ground import Ground
 from gliobench.study.plan.hardware import Hardware
 from gliobench.tasks.prompt import Prompt, PromptError, read_prompt_file, region_prompt
 
@@ -24,8 +25,6 @@ CROSS_LAYERS = 0.2  # of Llama 3.2 Vision's 40 layers, 8 look at the image and k
 LEARN = 4  # once forward, once more for checkpointed gradients, twice as much backward
 LEARNT_BYTES = 400 * 1024  # a token: every layer's input, and one layer in full
 BATCH = 16  # where a study leaves it to memory
-SERVER_SECONDS = 2.0  # an answer
-GIB = 2**30
 
 Place = tuple[Plane, str]  # plane and task
 
@@ -47,57 +46,54 @@ class Earlier:
     tokens: float
 
 
-def served_step(context: Context, part: ServerModel, counts: Counts) -> Step:
-    """The stage `predict` of one language model on a server."""
-    step, asked, _, earlier, tokens_in, out = _asking(context, part, counts, None)
-    return _served(step, part, asked, earlier, tokens_in, out)
+@dataclass(frozen=True)
+class Asking:
+    """What a language model is asked: how many questions, and what each takes, by plane and task; the step as far as
+    it is alike for all. `hours`: where an earlier run answered every task."""
+
+    step: Step
+    number: Mapping[Place, float]
+    each: Mapping[Place, Question]
+    hours: Amount | None
+    tokens_in: float
 
 
-def ask_step(context: Context, part: LanguageModel, counts: Counts, here: Hardware, there: Hardware) -> Step:
-    """The stage `predict` of one language model in this process."""
-    folder = checkpoint_here(context, part.checkpoint, part.revision)
-    step, asked, each, earlier, *_ = _asking(context, part, counts, folder)
-    return _in_process(step, part, weights_of(part.checkpoint, folder), asked, each, earlier, here, there)
-
-
-def _asking(
-    context: Context, part: LanguageModel | ServerModel, counts: Counts, folder: Path | None
-) -> tuple[Step, dict[Place, float], dict[Place, Question], dict[str, Earlier], float, float]:
-    """The step as far as it is alike for all, questions by place, what each takes, earlier answers, and the tokens in
-    and out."""
-    asked = questions_by_place(counts, part, context.study)
-    each, tokens = _each(context, part, list(asked), folder)
+def asking(ground: Ground, part: SpeakingModel, folder: Path | None) -> Asking:
+    """What a language model is asked. `folder`: where its checkpoint lies here."""
+    context, counts = ground.context, ground.counts
+    number = questions_by_place(counts, part, context.study)
+    each, tokens = _each(context, part, list(number), folder)
     earlier = _earlier(context, part.name)
+    known = bool(earlier) and all(task in earlier for _, task in number)
     basis = worst(counts.basis, counts.slices_basis)
-    text = sum(number * each[place].text for place, number in asked.items())
-    image = sum(number * each[place].image for place, number in asked.items())
-    out, said = 0.0, bool(earlier)
-    for (plane, task), number in asked.items():
-        said = said and task in earlier
-        out += number * (earlier[task].tokens if task in earlier else each[plane, task].answer)
+    text = sum(asked * each[place].text for place, asked in number.items())
+    image = sum(asked * each[place].image for place, asked in number.items())
+    out = sum(
+        asked * (earlier[place[1]].tokens if place[1] in earlier else each[place].answer)
+        for place, asked in number.items()
+    )
     step = Step(
-        stage="predict",
-        model=part.name,
-        patients=Amount(len(counts.tested), counts.basis),
-        images=Amount(images_count(counts, part), basis),
-        questions=Amount(sum(asked.values()), basis),
+        "predict",
+        part.name,
+        ground.tested,
+        images=Amount(images_count(counts, part, context.study), basis),
+        questions=Amount(sum(number.values()), basis),
         text_tokens_in=Amount(text, worst(basis, tokens)),
         image_tokens_in=Amount(image, worst(basis, tokens)),
-        tokens_out=Amount(out, worst(basis, "measured" if said else "estimate")),
+        tokens_out=Amount(out, worst(basis, "measured" if known else "estimate")),
     )
-    return step, asked, each, earlier, text + image, out
+    seconds = sum(asked * earlier[task].seconds for (_, task), asked in number.items()) if known else 0.0
+    return Asking(step, number, each, Amount(seconds / 3600, "measured") if known else None, text + image)
 
 
 def _each(
-    context: Context, part: LanguageModel | ServerModel, places: list[tuple[Plane, str]], folder: Path | None
-) -> tuple[dict[tuple[Plane, str], Question], Basis]:
-    name = part.known_as
-    family = family_of(name)
-    found: dict[tuple[Plane, str], Question] = {}
+    context: Context, part: SpeakingModel, places: list[Place], folder: Path | None
+) -> tuple[dict[Place, Question], Basis]:
+    family = family_of(part.known_as)
+    found: dict[Place, Question] = {}
     basis: Basis = "estimate" if folder is None else "counted"
     for plane, task in places:
-        depth_height_width = context.study.grid.shape
-        rows, columns = (size for axis, size in enumerate(depth_height_width) if axis != INDEX_AXIS[plane])
+        rows, columns = (size for axis, size in enumerate(context.study.grid.shape) if axis != INDEX_AXIS[plane])
         prompt = _prompt(part, task, context.study.asked_region)
         shown = part.picture.shown_frame(SliceFrame(plane, 0, (rows, columns), (1.0, 1.0)))
         words, (rows, columns) = prompt.about(shown), shown.shape
@@ -111,7 +107,7 @@ def _each(
     return found, basis
 
 
-def _prompt(part: LanguageModel | ServerModel, task: str, region: Region) -> Prompt:
+def _prompt(part: SpeakingModel, task: str, region: Region) -> Prompt:
     try:
         return read_prompt_file(part.prompts, task).of(region) if part.prompts else region_prompt(task, region)
     except PromptError:  # said under what is missing
@@ -129,111 +125,88 @@ def _earlier(context: Context, model: str) -> dict[str, Earlier]:
     return {task: Earlier(sum(all) / len(all), sum(tokens[task]) / len(all)) for task, all in seconds.items()}
 
 
-def _served(
-    step: Step,
-    part: ServerModel,
-    asked: Mapping[tuple[Plane, str], float],
-    earlier: Mapping[str, Earlier],
-    tokens_in: float,
-    tokens_out: float,
-) -> Step:
-    measured = earlier and all(task in earlier for _, task in asked)
-    if measured:
-        seconds = sum(number * earlier[task].seconds for (_, task), number in asked.items())
-    else:
-        seconds = sum(asked.values()) * SERVER_SECONDS / part.in_flight
-    hours = Amount(seconds / 3600, "measured" if measured else "estimate")
-    if part.prices is None:
-        return replace(step, hours_here=hours)
-    cost = (tokens_in * part.prices.prompt + tokens_out * part.prices.answer) / 1e6
-    return replace(step, hours_here=hours, money=Amount(cost, "estimate"), currency=part.prices.currency)
-
-
-def _in_process(
-    step: Step,
-    part: LanguageModel,
-    weights: Weights | None,
-    asked: Mapping[tuple[Plane, str], float],
-    each: Mapping[tuple[Plane, str], Question],
-    earlier: Mapping[str, Earlier],
-    here: Hardware,
-    there: Hardware,
-) -> Step:
-    measured = bool(earlier) and all(task in earlier for _, task in asked)
-    seconds = sum(number * earlier[task].seconds for (_, task), number in asked.items()) if measured else 0.0
+def ask_step(ground: Ground, part: LanguageModel, folder: Path | None, weights: Weights | None) -> Step:
+    """The stage `predict` of one language model in this process."""
+    asked = asking(ground, part, folder)
     if weights is None:
-        return replace(step, hours_here=Amount(seconds / 3600, "measured")) if measured else step
+        return replace(asked.step, hours_here=asked.hours)
     batch = BATCH if part.batch_size == "auto" else part.batch_size
-    beside = family_of(part.checkpoint).beside
+    own, cost = weight_bytes(part, weights), _Cost(family_of(part.checkpoint).beside, weights.parameters)
 
-    def hours(machine: Hardware) -> float:
-        total = 0.0
-        for place, number in asked.items():
-            one = each[place]
-            read = one.text + (0 if beside else one.image)
-            operations = 2 * weights.parameters * (read + one.answer)
-            operations += 2 * min(VISION_PARAMETERS, weights.parameters) * one.image if beside else 0
-            fetched = one.answer * weight_bytes(part, weights) / batch / machine.bandwidth
-            total += number * (operations / machine.flops16 + fetched)
-        return total / 3600
+    def taken(machine: Hardware) -> Amount:
+        """A token of an answer fetches all weights once, for a whole batch."""
+        operations = sum(number * cost.operations(asked.each[place]) for place, number in asked.number.items())
+        fetched = sum(number * asked.each[place].answer for place, number in asked.number.items()) * own / batch
+        return hours(operations / machine.flops16 + fetched / machine.bandwidth)
 
-    looked_at = CROSS_LAYERS if beside else 1.0
-    cached = max((one.text + one.answer + looked_at * one.image for one in each.values()), default=0.0)
-    alive = max((one.text + one.answer + one.image for one in each.values()), default=0.0)
-    memory = weight_bytes(part, weights) + batch * (cached * weights.cache_bytes + alive * ACTIVATION_BYTES)
+    each = asked.each.values()
+    cached = max((one.text + one.answer + cost.kept * one.image for one in each), default=0.0)
+    alive = max((one.text + one.answer + one.image for one in each), default=0.0)
     return replace(
-        step,
-        gpu_memory_gib=Amount(memory / GIB, "estimate"),
-        hours_here=Amount(seconds / 3600, "measured") if measured else Amount(hours(here), "estimate"),
-        hours_there=Amount(hours(there), "estimate"),
+        asked.step,
+        gpu_memory_gib=gib(own + batch * (cached * weights.cache_bytes + alive * ACTIVATION_BYTES)),
+        hours_here=asked.hours or taken(ground.here),
+        hours_there=taken(ground.there),
     )
 
 
-def finetune_step(context: Context, part: LanguageModel, counts: Counts, here: Hardware, there: Hardware) -> Step:
+@dataclass(frozen=True)
+class _Cost:
+    """`beside`: image tokens go through the vision tower alone, and stand beside the text for cross-attention."""
+
+    beside: bool
+    parameters: float
+
+    @property
+    def kept(self) -> float:
+        """How much of an image's tokens the layers keep."""
+        return CROSS_LAYERS if self.beside else 1.0
+
+    def operations(self, one: Question) -> float:
+        """Of a question and its answer, once forward."""
+        words = one.text + one.answer
+        if self.beside:
+            return 2 * (self.parameters * words + min(VISION_PARAMETERS, self.parameters) * one.image)
+        return 2 * self.parameters * (words + one.image)
+
+
+def finetune_step(ground: Ground, part: LanguageModel, folder: Path | None, weights: Weights | None) -> Step:
     """The stage `finetune` of one language model, an adapter or all weights, over all folds that it learns from."""
     from gliobench.study.finetune import finetune_settings, taught_patients
     from gliobench.training.finetune.settings import draws
 
-    settings = finetune_settings(part)
-    planes = settings.planes or context.study.slices.planes
-    tasks = taught_tasks(context, part)
-    preset = context.study.grid.preset
-    slices = sum(assumed_slices(context.study, preset, plane, settings.every, settings.trim) for plane in planes)
+    context, counts = ground.context, ground.counts
+    settings, tasks, study = finetune_settings(part), part.taught_tasks(context.study), context.study
+    planes = settings.planes or study.slices.planes
+    slices = sum(assumed_slices(study, study.grid.preset, plane, settings.every, settings.trim) for plane in planes)
     taught = [
         [counts.patients[id] for id in taught_patients(settings, fold)[0] if counts.patients[id].mask]
         for fold in first_folds(counts)
     ]
     learners = max((sum(one.teaches_about_slices(tasks) > 0 for one in fold) for fold in taught), default=0)
-    a_step = settings.batch_size * settings.accumulation
     of_kind = [Counter((task, one.grade) for one in fold for task in tasks if one.teaches(task)) for fold in taught]
-    seen = [
-        settings.steps * a_step if settings.steps else settings.epochs * draws(fold.values(), settings) * slices
+    seen = sum(
+        settings.steps * settings.batch_size * settings.accumulation
+        if settings.steps
+        else settings.epochs * draws(fold.values(), settings) * slices
         for fold in of_kind
-    ]
-    step = Step("finetune", part.name, Amount(learners, counts.basis), questions=Amount(sum(seen), "estimate"))
-    folder = checkpoint_here(context, part.checkpoint, part.revision)
-    weights = weights_of(part.checkpoint, folder)
+    )
+    step = Step("finetune", part.name, Amount(learners, counts.basis), questions=Amount(seen, "estimate"))
     if weights is None:
         return step
-    each, _ = _each(context, part, [(plane, task) for plane in planes for task in tasks], folder)
-    beside = family_of(part.checkpoint).beside
-    tokens = sum(one.text + one.answer + (0 if beside else one.image) for one in each.values()) / len(each)
-    image = sum(one.image for one in each.values()) / len(each) if beside else 0.0
-    once = 2 * (weights.parameters * tokens + min(VISION_PARAMETERS, weights.parameters) * image)
-    kept = settings.batch_size * (tokens + CROSS_LAYERS * image) * LEARNT_BYTES
+    found, _ = _each(context, part, [(plane, task) for plane in planes for task in tasks], folder)
+    text, image, answer = (sum(one) / len(found) for one in zip(*map(astuple, found.values()), strict=True))
+    mean = Question(text, image, answer)
+    cost = _Cost(family_of(part.checkpoint).beside, weights.parameters)
+    kept = settings.batch_size * (mean.text + mean.answer + cost.kept * mean.image) * LEARNT_BYTES
     own = weight_bytes(part, weights) if settings.method == "lora" else 16 * weights.parameters
+    operations = LEARN * cost.operations(mean) * seen
     return replace(
         step,
-        gpu_memory_gib=Amount((own + kept) / GIB, "estimate"),
-        hours_here=Amount(LEARN * once * sum(seen) / here.flops16 / 3600, "estimate"),
-        hours_there=Amount(LEARN * once * sum(seen) / there.flops16 / 3600, "estimate"),
+        gpu_memory_gib=gib(own + kept),
+        hours_here=hours(operations / ground.here.flops16),
+        hours_there=hours(operations / ground.there.flops16),
     )
-
-
-def taught_tasks(context: Context, part: LanguageModel) -> list[str]:
-    """What a language model is fine-tuned on."""
-    chosen = part.finetune.tasks if part.finetune else None
-    return [task for task in context.study.tasks if task in (chosen or part.tasks)]
 
 
 def weight_bytes(part: LanguageModel, weights: Weights) -> float:

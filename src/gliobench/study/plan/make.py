@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 
 from gliobench.study.context import Context
 from gliobench.study.lacking import lacking, refuse
-from gliobench.study.plan.amounts import Amount, Basis, Files, Missing, ModelPlan, Plan, Step
+from gliobench.study.plan.amounts import GIB, Amount, Basis, Files, Missing, ModelPlan, Plan, Step, gib
 from gliobench.study.plan.counts import NO_COHORT, count
-from gliobench.study.plan.ground import GIB, Ground, gib
+from gliobench.study.plan.ground import Ground
 from gliobench.study.plan.hardware import GPUS, this_machine
+from gliobench.study.plan.missing import hub_checkpoints, machine_lacking
 
 PREPARE_SECONDS, SCORE_SECONDS, REPORT_SECONDS = 0.2, 0.1, 30.0  # a patient; a patient and model; docs/results
 RECORD_BYTES = 800  # an answer's line, without its text
@@ -27,6 +28,7 @@ def make_plan(context: Context, *, patients: int | None = None, there: str = "a1
     steps = (_prepare(ground), *(step for model in models for step in model.steps), *_after(ground))
     files = tuple(_files(ground, models))
     own = [one for model in models for one in model.missing]
+    lacks += [*machine_lacking(context), *hub_checkpoints(context)]
     named = [Missing(lack.place, lack.problem) for lack in lacks]
     missing = _said_once([*ground.counts.missing, *named, *own, *_room(context, files)])
     said = [sentence for model in models for sentence in model.said]
@@ -54,8 +56,7 @@ def _after(ground: Ground) -> Iterator[Step]:
 
 
 def _files(ground: Ground, models: Sequence[ModelPlan]) -> Iterator[Files]:
-    depth, height, width = ground.context.study.grid.shape
-    prepared = len(ground.counts.patients) * 5 * depth * height * width  # four modalities and the labels, 8 bits
+    prepared = len(ground.counts.patients) * 5 * ground.voxels  # four modalities and the labels, 8 bits
     yield Files("prepared patients", str(ground.context.store), Amount(prepared / GIB, ground.counts.basis))
     yield from dict.fromkeys(one for model in models for one in model.files)  # two models can share a checkpoint
     asking = [step for model in models for step in model.steps if step.stage == "predict"]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 Shape = tuple[int, int, int]
+LEARN = 3  # a training step: once forward, twice as much backward
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,8 @@ def network_size(network: str, shape: Shape, outputs: int) -> NetworkSize:
         module(image)
     parameters = sum(parameter.numel() for parameter in module.parameters())
     return NetworkSize(parameters, float(counter.get_total_flops()), sum(sizes))
+
+
+def training_bytes(size: NetworkSize, batch: int) -> float:
+    """Weights, their average, gradients and two moments; every layer's output, kept, and one gradient of it."""
+    return 4.0 * (5 * size.parameters + 2 * batch * size.outputs)

@@ -1,14 +1,13 @@
-"""The U-Net that nnU-Net will plan, or has planned: patch, batch and layers, and what they cost, by arithmetic.
+"""The U-Net that nnU-Net will plan: patch, batch and layers, and what they cost, by arithmetic.
 
 The rule is nnU-Net's own (Isensee 2021; `ExperimentPlanner` of nnunetv2) for voxels as long as they are wide: as large
 a patch as its memory target holds, halved until no axis can be, then as many patches as still fit.
 """
 
-import json
 import math
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+
+from gliobench.study.plan.hardware import USED, Hardware
 
 Axes = tuple[int, ...]
 
@@ -20,20 +19,20 @@ MOST_FEATURES = {2: 512, 3: 320}
 FEATURES, LEAST_EDGE, LEAST_BATCH, MOST_OF_ALL_VOXELS = 32, 4, 2, 0.05
 CONVOLUTIONS = 2  # a stage, on the way down and on the way up
 KERNEL = 3
+# nnU-Net's authors: 9 h for 1000 epochs on an A100 of 40 GB (resenc_presets.md of nnunetv2). Of two patches of 128³ and
+# 250 + 50 iterations, these are 48e12 operations a second of 312e12 stated.
+GPU_SHARE = 48e12 / 312e12 / USED
 
 
 @dataclass(frozen=True)
 class UNet:
-    """`patch`: voxels along each axis; `batch`: patches a step; a stage each: how its input is strided, its features,
-    its convolutions on the way down, and (one stage fewer) on the way up. `planned`: nnU-Net's own plans said so."""
+    """`patch`: voxels along each axis; `batch`: patches a step; a stage each: how its input is strided, and its
+    features."""
 
     patch: Axes
     batch: int
     strides: tuple[Axes, ...]
     features: Axes
-    down: Axes
-    up: Axes
-    planned: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,17 +59,14 @@ def unet_size(net: UNet, channels: int, classes: int) -> UNetSize:
         size = tuple(edge // step for edge, step in zip(size, stride, strict=True))
         sizes.append(math.prod(size))
     before = channels
-    for features, voxels, count in zip(net.features, sizes, net.down, strict=True):
-        for _ in range(count):
+    for features, voxels in zip(net.features, sizes, strict=True):
+        for _ in range(CONVOLUTIONS):
             convolve(before, features, cube, voxels)
             before = features
-    upward = list(
-        zip(reversed(net.features[:-1]), reversed(sizes[:-1]), reversed(net.strides[1:]), net.up, strict=True)
-    )
-    for features, voxels, stride, count in upward:
+    for features, voxels, stride in zip(net.features[-2::-1], sizes[-2::-1], net.strides[:0:-1], strict=True):
         convolve(before, features, math.prod(stride), voxels // math.prod(stride))
         maps += features * (voxels - voxels // math.prod(stride))  # its output is that much larger
-        for place in range(count):
+        for place in range(CONVOLUTIONS):
             convolve(features if place else 2 * features, features, cube, voxels)
         before = features
     convolve(before, classes, 1, sizes[0])
@@ -88,7 +84,7 @@ def expected_unet(shape: Axes, patients: int, channels: int, classes: int, plann
         edges[most] -= math.prod(stride[most] for stride in net.strides)
     fits = round(budget / maps * MAPS_BATCH[axes])
     share = round(patients * math.prod(shape) * MOST_OF_ALL_VOXELS / math.prod(net.patch))
-    return UNet(net.patch, max(min(fits, share), LEAST_BATCH), net.strides, net.features, net.down, net.up)
+    return replace(net, batch=max(min(fits, share), LEAST_BATCH))
 
 
 def _topology(edges: Axes) -> UNet:
@@ -103,31 +99,7 @@ def _topology(edges: Axes) -> UNet:
     whole = [math.prod(stride[axis] for stride in strides) for axis in range(len(edges))]
     patch = tuple(math.ceil(edge / step) * step for edge, step in zip(edges, whole, strict=True))
     features = tuple(min(FEATURES * 2**stage, MOST_FEATURES[len(edges)]) for stage in range(len(strides)))
-    down = (CONVOLUTIONS,) * len(strides)
-    return UNet(patch, 0, tuple(strides), features, down, down[1:])
-
-
-def planned_unet(fold: Path, dataset: str, configuration: str) -> UNet | None:
-    """What nnU-Net planned in an earlier run, by the plans in a fold's folder; None where there are none that tell."""
-    preprocessed = fold / "preprocessed"
-    try:
-        name = (preprocessed / "finished.txt").read_text(encoding="utf-8")
-        plans = json.loads((preprocessed / dataset / f"{name}.json").read_text(encoding="utf-8"))
-        found: dict[str, Any] = plans["configurations"][configuration]
-        layers = found["architecture"]["arch_kwargs"]
-        residual = "n_blocks_per_stage" in layers  # of two convolutions each
-        down = [2 * n for n in layers["n_blocks_per_stage"]] if residual else layers["n_conv_per_stage"]
-        return UNet(
-            tuple(found["patch_size"]),
-            found["batch_size"],
-            tuple(tuple(stride) for stride in layers["strides"]),
-            tuple(layers["features_per_stage"]),
-            tuple(down),
-            tuple(layers["n_conv_per_stage_decoder"]),
-            planned=True,
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return UNet(patch, 0, tuple(strides), features)
 
 
 def windows(shape: Axes, patch: Axes) -> int:
@@ -135,3 +107,13 @@ def windows(shape: Axes, patch: Axes) -> int:
     across = zip(shape[-len(patch) :], patch, strict=True)
     slices = shape[0] if len(patch) < len(shape) else 1
     return slices * math.prod(max(0, math.ceil((edge - part) / (part / 2))) + 1 for edge, part in across)
+
+
+def map_bytes(net: UNet) -> float:
+    """Bytes that training takes for a number in the maps."""
+    return DEFAULT_GB * 1e9 / (MAPS[len(net.patch)] * MAPS_BATCH[len(net.patch)])
+
+
+def operations_a_second(machine: Hardware) -> float:
+    """Processors as they are, a GPU as nnU-Net's authors measured one."""
+    return machine.flops16 * (GPU_SHARE if machine.memory_gib else 1)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gliobench.models.checkpoint_files import checkpoint_fault
-from gliobench.study.kinds.vision import VisionModel
-from gliobench.study.plan.amounts import Amount, Files, Missing, Step
-from gliobench.study.plan.families import checkpoint_here, is_made_here
-from gliobench.study.plan.ground import Ground, gib, hours
-from gliobench.study.plan.missing import checkpoint_missing, gpu_missing
+from gliobench.study.plan.amounts import Amount, ModelPlan, gib, hours
+from gliobench.study.plan.families import checkpoint_here, checkpoint_room, is_made_here
+from gliobench.study.plan.ground import Ground
+from gliobench.study.plan.missing import gpu_missing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
+
+    from gliobench.study.kinds.vision import VisionModel
 
 Prompt = Literal["box", "point"] | None
 BYTES = 4  # a number: both run in float32
@@ -58,7 +59,7 @@ class VisionSize:
         return images * (PIXEL_SECONDS * self.side_px**2 + self.operations / flops)
 
 
-def vision_size(ground: Ground, part: VisionModel, batch: int, prompt: Prompt) -> VisionSize | None:
+def vision_size(ground: Ground, part: "VisionModel", batch: int, prompt: Prompt) -> VisionSize | None:
     """Of a model that is given `batch` images at once; `prompt`: of a segmenter. None where neither its files nor its
     name say what it is."""
     folder = checkpoint_here(ground.context, part.checkpoint, part.revision)
@@ -174,34 +175,18 @@ def size_of(config: Any, side: int, batch: int, prompt: Prompt) -> VisionSize:
     )
 
 
-def vision_step(
-    ground: Ground, part: VisionModel, images: Amount, questions: Amount, size: VisionSize | None, more: float
-) -> Step:
-    """The stage `predict` of a model that encodes so many images; `more`: seconds beside that, wherever it runs."""
-    step = Step("predict", part.name, ground.tested, images=images, questions=questions)
+def vision_plan(ground: Ground, part: "VisionModel", images: Amount, size: VisionSize | None, more: float) -> ModelPlan:
+    """What a model takes that encodes so many images; `more`: seconds beside that, wherever it runs."""
+    step = replace(ground.asking(part, ground.questions(part), None), images=images)
     if size is None:
-        return step
+        return ModelPlan((step,))
     here, there = (size.seconds(images.value, machine.flops32) + more for machine in (ground.here, ground.there))
-    return replace(
+    weights = BYTES * size.parameters
+    step = replace(
         step,
-        gpu_memory_gib=gib(BYTES * size.parameters, size.alive),
-        hours_here=ground.stamped(f"predict-{part.name}", here),
+        gpu_memory_gib=gib(weights, size.alive),
+        hours_here=step.hours_here or hours(here),
         hours_there=hours(there),
     )
-
-
-def vision_missing(ground: Ground, part: VisionModel, size: VisionSize | None) -> tuple[Missing, ...]:
-    """Its checkpoint, and a GPU for a large one."""
-    folder = checkpoint_here(ground.context, part.checkpoint, part.revision)
-    memory = gib(BYTES * size.parameters, size.alive) if size else None
-    return (
-        *checkpoint_missing(part, folder),
-        *gpu_missing(part.name, memory, ground.here, "a smaller batch_size"),
-    )
-
-
-def checkpoint_room(ground: Ground, part: VisionModel, size: VisionSize | None) -> tuple[Files, ...]:
-    """What a checkpoint that is not here will take on disk, a vision tower's weights at least."""
-    if size is None or is_made_here(part.checkpoint) or checkpoint_here(ground.context, part.checkpoint, part.revision):
-        return ()
-    return (Files(f"checkpoint {part.checkpoint}", "where checkpoints are kept", gib(BYTES * size.parameters)),)
+    missing = gpu_missing(part.name, step.gpu_memory_gib, ground.here, "a smaller batch_size")
+    return ModelPlan((step,), tuple(checkpoint_room(ground.context, part, weights)), tuple(missing))

@@ -1,1 +1,0 @@
-"""What each kind of model takes, one file a kind."""
