@@ -16,6 +16,7 @@ from gliobench.grid.prepared import PreparedSubject, asked_about, untold
 from gliobench.grid.splits import Fold, Ids, Split, read_split
 from gliobench.grid.store import open_subject
 from gliobench.integrity import DamagedError, Stamp, check_file, listed, read_json, read_stamp, write_stamp
+from gliobench.records.store import RecordStore
 from gliobench.study.config import Study
 from gliobench.study.folder import StudyFolder
 from gliobench.study.lock import locked
@@ -122,6 +123,14 @@ class Context:
     def tested(self) -> Ids:
         """Every patient who is tested, in any round."""
         return tuple(id for round in self.rounds for id in round.test)
+
+    @cached_property
+    def _answers(self) -> dict[str, RecordStore]:
+        return {}
+
+    def answers(self, model: str) -> RecordStore:
+        """All that a model ever answered here: one store for all stages, so that none parses what another has."""
+        return self._answers.setdefault(model, RecordStore(self.folder.answers(model)))
 
     @contextmanager
     def stage(

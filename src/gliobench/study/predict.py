@@ -6,7 +6,6 @@ from gliobench.integrity import remove
 from gliobench.models.errors import ModelStopped
 from gliobench.models.prediction import Charged, Model, Prediction, Question
 from gliobench.records.record import make_record, question_key
-from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import answers_digest, known_digest, write_asked
 from gliobench.study.config import Study
@@ -171,8 +170,8 @@ def _ask_model(context: Context, part: ModelPart, model: Model, questions: Seque
     name = part.name
     keys = [question_key(name, model.settings, question) for question in questions]
     arrays = Arrays(context.folder.masks)
-    with RecordStore(context.folder.answers(name)) as store:
-        answered = {record.key for record in store.read()}
+    with context.answers(name) as store:
+        answered = store.records()
         to_ask = [(key, question) for key, question in zip(keys, questions, strict=True) if key not in answered]
         if len(to_ask) < len(keys):
             context.voice.say(f"{name}: {len(keys) - len(to_ask)} of {len(keys)} questions are answered already")
