@@ -22,6 +22,7 @@ from gliobench.study.questions import (
 )
 from gliobench.study.region import region_notes
 from gliobench.study.replayed import held_digest
+from gliobench.study.stage import Stage
 
 # Where a model runs, and what is made of its answers.
 NOT_ASKED = {"log", "aggregate", "sweep_test"}
@@ -63,7 +64,7 @@ def _depth(study: Study, part: ModelPart) -> int:
 
 def _ask(context: Context, part: ModelPart) -> None:
     inputs = _inputs(context, part)
-    with context.stage(f"predict-{part.name}", inputs, lambda: context.folder.question_lists(part.name)) as to_do:
+    with context.stage(Stage("predict", part.name), inputs, lambda: context.folder.question_lists(part.name)) as to_do:
         if not to_do:
             answers_digest(context, part.name)  # an answer that is damaged or gone is said here, not hours later
             return
@@ -123,7 +124,7 @@ def _check_learnt(context: Context, part: ModelPart) -> None:
     for one in part.learning(context):
         if context.done(one.stage, one.inputs, one.files, costly=True) is None:
             raise StageError(
-                f"{one.stage.removeprefix(f'{part.verb}-')} has not learnt yet, or with other settings or patients "
+                f"{one.stage.target} has not learnt yet, or with other settings or patients "
                 f"than the study has now: run `gliobench {part.verb} --model {part.name}` first"
             )
 

@@ -29,6 +29,7 @@ from gliobench.study.region import answer_for_the_whole, region_notes
 from gliobench.study.samples import report_samples
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
+from gliobench.study.stage import Stage
 from gliobench.study.sweeps import sweep_curves, sweep_settings
 from gliobench.study.tuned import tuned_settings
 
@@ -56,7 +57,7 @@ def report(context: Context) -> Path:
         split=context.split.checksum,
         version=version("gliobench"),
     )
-    with context.stage("report", inputs, lambda: left_in(context.folder.report)) as to_do:
+    with context.stage(Stage("report"), inputs, lambda: left_in(context.folder.report)) as to_do:
         if not to_do:
             return page
         scores = read_scores(context)
@@ -164,14 +165,14 @@ def _left_by_learning(context: Context, file: str) -> Mapping[str, "pd.DataFrame
     for part, number in product(context.study.models, context.folds):
         path = context.folder.network(part.name, number) / file
         if part.verb and path.is_file():
-            checked = context.check(path, f"{part.verb}-{part.name}-fold-{number}", part.verb)
+            checked = context.check(path, Stage(part.verb, part.name, number))
             tables[f"{part.name}, fold {number}"] = _read_curves(checked)
     return tables
 
 
 def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
     """The curves of every training, those of all settings of a sweep among them."""
-    swept = {name: _read_curves(context.check(path, stage, "train")) for name, path, stage in sweep_curves(context)}
+    swept = {name: _read_curves(context.check(path, stage)) for name, path, stage in sweep_curves(context)}
     return {**_left_by_learning(context, CURVES), **swept}
 
 
@@ -209,7 +210,7 @@ def _checks(context: Context) -> dict[str, list[str]]:
     for part, number in product(context.study.models, context.folds):
         path = context.folder.network(part.name, number) / CHECKS
         if part.verb and path.exists():
-            verdicts = read_verdicts(context.check(path, f"finetune-{part.name}-fold-{number}", "finetune"))
+            verdicts = read_verdicts(context.check(path, Stage("finetune", part.name, number)))
             found[f"{part.name}, fold {number}"] = [
                 f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts
             ]
