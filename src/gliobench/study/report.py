@@ -36,7 +36,7 @@ from gliobench.study.tuned import tuned_settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gliobench.report.contents import Fitted, Part
+    from gliobench.report.contents import Fitted, Part, ReportContents
     from gliobench.scoring.summary import Scores
 
 VERDICT = {"passed", "check", "found"}
@@ -45,7 +45,6 @@ PACKAGES = ("gliobench", "torch", "transformers", "monai", "lightning", "numpy",
 
 def report(context: Context) -> Path:
     """Write the report of what was scored; returns the path of the page."""
-    from gliobench.report.contents import ReportContents
     from gliobench.report.page import write_report
 
     page = context.folder.report / "report.html"
@@ -60,39 +59,45 @@ def report(context: Context) -> Path:
     with context.stage(Stage("report"), inputs, lambda: left_in(context.folder.report)) as to_do:
         if not to_do:
             return page
-        scores = read_scores(context)
-        left = read_prepared(context.folder)
-        hard, folds = _strata(context, scores)
-        contents = ReportContents(
-            title=f"{context.study.name}{_of_region(context)}: language model, network or neither?",
-            study=context.study.name,
-            cohort=f"{left['cohort']} ({left['layout']})",
-            parts=list(_parts(context)),
-            summary=scores.summary,
-            by_shape=hard,
-            by_fold=folds,
-            comparisons=_comparisons(context, scores),
-            per_subject=scores.per_subject,
-            votes=scores.votes,
-            samples=list(report_samples(context, scores.votes)),
-            baselines=frozenset(part.name for part in context.study.models if part.trivial),
-            curves=_curves(context),
-            losses=_left_by_learning(context, LOSSES),
-            fitted=list(_fitted(context)),
-            settings=[*sweep_settings(context, scores.summary), *tuned_settings(context, scores.summary)],
-            checks=_checks(context),
-            consistency=read_consistency(context),
-            sampling=sampling(context),
-            gallery=(items := gallery(context)),
-            outlines=outlines(context, [item.subject for item in items]),
-            faults=context.left_out,
-            provenance=_provenance(context),
-            oracles=list(_oracles(context)),
-            notes=list(_notes(context)),
-            marks=answer_for_the_whole(context.study) | _marks(context),
-            region=context.study.asked_region.title,
-        )
-        return write_report(contents, context.folder.report)
+        return write_report(report_contents(context), context.folder.report)
+
+
+def report_contents(context: Context) -> "ReportContents":
+    """All that the report shows of what was scored. Raises StageError before `score`."""
+    from gliobench.report.contents import ReportContents
+
+    scores = read_scores(context)
+    left = read_prepared(context.folder)
+    hard, folds = _strata(context, scores)
+    return ReportContents(
+        title=f"{context.study.name}{_of_region(context)}: language model, network or neither?",
+        study=context.study.name,
+        cohort=f"{left['cohort']} ({left['layout']})",
+        parts=list(_parts(context)),
+        summary=scores.summary,
+        by_shape=hard,
+        by_fold=folds,
+        comparisons=_comparisons(context, scores),
+        per_subject=scores.per_subject,
+        votes=scores.votes,
+        samples=list(report_samples(context, scores.votes)),
+        baselines=frozenset(part.name for part in context.study.models if part.trivial),
+        curves=_curves(context),
+        losses=_left_by_learning(context, LOSSES),
+        fitted=list(_fitted(context)),
+        settings=[*sweep_settings(context, scores.summary), *tuned_settings(context, scores.summary)],
+        checks=_checks(context),
+        consistency=read_consistency(context),
+        sampling=sampling(context),
+        gallery=(items := gallery(context)),
+        outlines=outlines(context, [item.subject for item in items]),
+        faults=context.left_out,
+        provenance=_provenance(context),
+        oracles=list(_oracles(context)),
+        notes=list(_notes(context)),
+        marks=answer_for_the_whole(context.study) | _marks(context),
+        region=context.study.asked_region.title,
+    )
 
 
 def _of_region(context: Context) -> str:
