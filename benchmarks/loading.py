@@ -20,7 +20,7 @@ from time import process_time
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
 
 import torch
-from gliobench.training.memory import keep_memory
+from gliobench.models.memory import keep_memory
 from rich.console import Console
 from rich.table import Table
 

@@ -7,6 +7,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from gliobench.cohort.phantom import write_phantom
+
 # The same examples everywhere, and a verdict that does not depend on how busy the machine is.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
@@ -35,3 +37,56 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+# A small cohort of phantom patients and a small study with every kind of model: end-to-end tests and the report's share
+# one run of it.
+SMALL_STUDY = """\
+name: small
+grid: {shape: [24, 32, 32]}
+split: {test_share: 0.4, folds: 2, seed: 1}
+slices: {every: 3}
+models:
+  - {kind: baseline, name: majority-grade}
+  - {kind: baseline, name: image-centre}
+  - {kind: baseline, name: mean-box}
+  - {kind: baseline, name: flair-blob}
+  - {kind: baseline, name: empty}
+  - {kind: classical, name: radiomics, region: truth}
+  - kind: network
+    name: classifier
+    network: grade-classifier
+    train: {epochs: 4, learning_rate: 1.0e-4, batch_size: 2}
+  - kind: network
+    name: segmenter
+    network: mask-segmenter
+    train: {epochs: 12, learning_rate: 3.0e-3}
+  - {kind: vlm, name: tiny-mllama-untrained, checkpoint: tiny-mllama, max_new_tokens: 12}
+"""
+
+
+@pytest.fixture(scope="session")
+def phantom_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten phantom patients of 2 mm in BraTS 2020's layout."""
+    folder = tmp_path_factory.mktemp("phantom")
+    write_phantom(folder, subjects=10, seed=3, spacing_mm=2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("study") / "small.yaml"
+    path.write_text(SMALL_STUDY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path, small_study: Path) -> Path:
+    """The output folder of the small study, run once without interruption."""
+    from gliobench.study.config import read_study
+    from gliobench.study.context import make_context
+    from gliobench.study.run import run_stages
+
+    out = tmp_path_factory.mktemp("run")
+    run_stages(make_context(read_study(small_study), cohort=phantom_cohort, out=out))
+    return out

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from gliobench.cohort import read as read_module
 from gliobench.cohort.subject import Cohort, CohortError, Fault, ImageFile, Subject
 from gliobench.grid import store as store_module
 from gliobench.grid.recipe import Recipe
@@ -47,16 +49,19 @@ def test_patients_come_back_in_the_cohorts_order_and_are_not_made_twice(
     cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int, int]] = []
+    opened: Counter[Path] = Counter()
+    monkeypatch.setattr(read_module, "read_bytes", lambda path: opened.update([path]) or path.read_bytes())
     first, faults = prepare_cohort(
         cohort, RECIPE, tmp_path / "store", progress=lambda done, total: seen.append((done, total))
     )
     assert ([subject.id for subject in first], faults) == (["anna", "ben", "cleo"], ())
     assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert (len(opened), set(opened.values())) == (14, {1}), "each file is read once"
     assert [subject.grade for subject in first] == [0, None, 0]
     assert first[1].labels is None
     assert isinstance(first[0].image, np.memmap)
     assert not first[0].image.flags.writeable
-    monkeypatch.setattr(store_module, "load_subject", refuse)
+    monkeypatch.setattr(store_module, "decode_subject", refuse)
     again, _ = prepare_cohort(cohort, RECIPE, tmp_path / "store", workers=1)
     for one, other in zip(first, again, strict=True):
         assert np.array_equal(one.image, other.image)
@@ -191,6 +196,7 @@ def test_all_faults_are_told_at_once_and_the_good_ones_are_kept(cohort: Cohort, 
     good, faults = prepare_cohort(cohort, RECIPE, tmp_path / "store", skip_bad=True)
     assert [subject.id for subject in good] == ["ben"]
     assert [fault.subject_id for fault in faults] == ["zoe", "anna", "cleo"]
+    assert faults[2].path == cohort.subjects[2].images["t2"].path
 
 
 def test_one_persons_images_under_two_ids_are_at_fault(cohort: Cohort, tmp_path: Path) -> None:

@@ -154,3 +154,30 @@ def test_the_key_depends_on_everything_that_could_change_the_answer() -> None:
     }
     assert len(keys) == 7
     assert question_key("model", {"temperature": 0.0}, asked) in keys
+
+
+def test_a_file_is_parsed_once_and_again_when_another_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "answers.jsonl"
+    parsed: list[int] = []
+    lines = RecordStore.lines
+    monkeypatch.setattr(RecordStore, "lines", lambda store: parsed.append(1) or lines(store))
+    store, other = RecordStore(path), RecordStore(path)
+    assert store.records() == {}
+    with store:
+        assert store.records() == {}
+        store.append(record("one"))
+        assert store.records() == {"one": record("one")}
+    assert (list(store.records()), len(parsed)) == (["one"], 2), "opening made the file, and nothing since"
+    with other:
+        other.append(record("two"))
+    assert list(store.records()) == ["one", "two"]
+    with store:
+        store.append(record("three"))
+    assert (list(store.records()), len(parsed)) == (["one", "two", "three"], 3)
+    path.write_text(path.read_text().replace("one", "eleven"))
+    with pytest.raises(RecordError, match="line 1"):
+        store.records()
+    path.unlink()
+    assert store.records() == {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gliobench.grid.frame import SliceFrame
-from gliobench.report.consistency import consistency_tables
+from gliobench.report.consistency import ConsistencyCell, consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.markdown import write_markdown
 from gliobench.report.page import render_page, write_report
@@ -43,8 +43,8 @@ def test_every_input_has_a_row_below_all_of_a_model(repeated: ReportContents) ->
         ("greedy", "BraTS_002 (LGG), axial 31", 1, "1 unanswered"),
     ]
     flips = table.titles.index("flip rate")
-    assert table.rows[2].cells[flips] == ("0.19", "0.12 to 0.28")
-    assert table.rows[4].cells[flips] == ("0.00", "one answer by construction")
+    assert table.rows[2].cells[flips] == ConsistencyCell("0.19", "0.12 to 0.28", "")
+    assert table.rows[4].cells[flips] == ConsistencyCell("0.00", "", "one answer by construction")
     assert table.rows[0].sampling == "temperature 1.5, top_p 1, min_p 0.1, seed 0"
 
 
@@ -70,7 +70,7 @@ def test_places_are_drawn_with_their_distances(contents: ReportContents) -> None
     (table,) = consistency_tables(replace(contents, consistency=measured))
     (row,) = table.rows
     assert (row.where, row.answers) == ("a<b (LGG), axial 31", "2 (1, 9), 1 (4, 9), 1 unanswered")
-    assert row.cells[table.titles.index("spread, mm")][0] == "0.0"
+    assert row.cells[table.titles.index("spread, mm")].value == "0.0"
 
 
 def test_the_tables_are_written_beside_the_page(repeated: ReportContents, tmp_path: Path) -> None:

@@ -65,11 +65,15 @@ def test_the_page_is_whole_and_in_order(page: str) -> None:
     assert found.open == []
     assert found.headings == [
         "The comparison",
+        "Is the difference real?",
         "All figures by task",
         "How the slices voted on grade",
+        "Can the probabilities be taken at their word?",
         "Patient by patient",
+        "Where masks fail",
         "Training",
         "What was answered",
+        "Truth and answer in three dimensions",
         "Patients left out",
         "Caveats",
         "Provenance",
@@ -92,10 +96,10 @@ def test_ids_are_unique_or_the_same_drawing(page: str) -> None:
 def test_every_model_and_its_n_is_there(page: str, contents: ReportContents) -> None:
     for model in set(contents.summary["model"]):
         assert f'<th scope="row">{model}' in page
-    assert "n 11 · 100 %" in page
-    assert "n 11 · 94 %" in page
-    assert ">untrained<" in page
-    assert "Slices were chosen by the tumour&#39;s extent" in page
+    assert "n 4 · 100 %" in page
+    assert "n 4 · 0 %" in page
+    assert ">oracle<" in page
+    assert "region: radiomics looks where the true tumour is" in page
     assert "from mask" in page
 
 
@@ -104,7 +108,7 @@ def test_the_same_contents_give_the_same_bytes(contents: ReportContents, tmp_pat
     write_report(contents, tmp_path / "second")
     assert first == tmp_path / "first" / "report.html"
     names = sorted(path.name for path in first.parent.iterdir())
-    assert names == ["per_subject.csv", "report.html", "report.md", "summary.csv", "votes.csv"]
+    assert names == ["comparisons.csv", "per_subject.csv", "report.html", "report.md", "summary.csv", "votes.csv"]
     for name in names:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
@@ -120,14 +124,14 @@ def test_names_and_faults_are_escaped_everywhere(contents: ReportContents, tmp_p
     bad = "<script>alert('$x$')</script>"
 
     def renamed(table: pd.DataFrame) -> pd.DataFrame:
-        return table.assign(model=table["model"].replace({"tiny-mllama": bad, "study-segmenter": "a|b*_$c$"}))
+        return table.assign(model=table["model"].replace({"tiny-mllama-untrained": bad, "segmenter": "a|b*_$c$"}))
 
     hurt = replace(
         contents,
         summary=renamed(contents.summary),
         per_subject=renamed(contents.per_subject),
         votes=renamed(contents.votes),
-        curves={bad: contents.curves["study-segmenter"]},
+        curves={bad: contents.curves["segmenter, fold 0"]},
         gallery=[replace(item, answers={bad: None}) for item in contents.gallery],
         notes=[bad],
         provenance={bad: bad},
@@ -143,13 +147,12 @@ def test_names_and_faults_are_escaped_everywhere(contents: ReportContents, tmp_p
 
 
 def test_what_is_not_defined_says_why(page: str, contents: ReportContents) -> None:
-    assert 'not defined</span><span class="why">the model gives no score' in page
+    assert 'not defined</span><span class="why">all probabilities are equal' in page, "of majority-grade"
     one = contents.summary["metric"] == "accuracy"
     hurt = contents.summary.copy()
     hurt.loc[one, ["low", "high"]] = np.nan
-    hurt.loc[one, "interval"] = ""
-    hurt.loc[one, "n_subjects"] = 1
-    assert "interval not defined: only 1 patient" in render_page(replace(contents, summary=hurt))
+    hurt.loc[one, "reason"] = "n=1"
+    assert "interval not defined: n=1" in render_page(replace(contents, summary=hurt))
 
 
 def test_a_study_of_baselines_alone_has_its_page(contents: ReportContents) -> None:
@@ -162,7 +165,9 @@ def test_a_study_of_baselines_alone_has_its_page(contents: ReportContents) -> No
             summary=kept(contents.summary),
             per_subject=kept(contents.per_subject),
             votes=kept(contents.votes).iloc[:0],
+            comparisons=None,
             curves={},
+            fitted=(),
             gallery=(),
             faults=(),
             oracles=(),

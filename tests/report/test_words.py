@@ -18,6 +18,7 @@ def summary(*rows: tuple[object, ...]) -> pd.DataFrame:
         plane="axial",
         unit=unit,
         interval="",
+        reason="",
         n_subjects=55,
         n_asked=55,
         n_answered=55,
@@ -26,7 +27,8 @@ def summary(*rows: tuple[object, ...]) -> pd.DataFrame:
 
 
 def study(contents: ReportContents, table: pd.DataFrame) -> ReportContents:
-    return replace(contents, summary=table, votes=contents.votes.iloc[:0], parts=[Part("test", 55, 11, 44)])
+    parts = [Part("test", 55, 11, 44)]
+    return replace(contents, summary=table, votes=contents.votes.iloc[:0], parts=parts, comparisons=None)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +72,12 @@ def test_two_of_eleven_is_not_told_from_always_answering_hgg(contents: ReportCon
 def test_the_opening_names_patients_and_coverage(contents: ReportContents) -> None:
     asked = words.question(contents)
     assert asked == (
-        "How well do 3 models beside 5 trivial baselines answer grade, centre, box, polygon and mask "
-        "on 11 test patients (8 HGG, 3 LGG) of BraTS 2019, 2 mm?"
+        "How well do 4 models beside 5 trivial baselines answer grade, centre, box, polygon and mask "
+        f"on 4 test patients (2 HGG, 2 LGG) of {contents.cohort}?"
     )
     (sentence,) = words.coverage_sentences(contents)
-    assert sentence.startswith("tiny-mllama gave a usable answer to ")
-    assert "412 of 440 for grade (94 %)" in sentence
-    assert "374 of 440 for box (85 %)" in sentence
+    assert sentence.startswith("tiny-mllama-untrained gave a usable answer to ")
+    assert "0 of 18 for grade (0 %)" in sentence
 
 
 def test_what_was_asked_slice_by_slice_is_counted_once_and_not_again_as_a_volume(contents: ReportContents) -> None:

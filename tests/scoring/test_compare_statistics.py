@@ -179,7 +179,7 @@ def test_smallest_differences() -> None:
 
 def test_one_patient_or_one_grade_gives_no_test() -> None:
     (one,) = mean_differences(np.array([[0.5]]), np.array([[0.2]]), QUICK, 1000)
-    assert (one.test, one.figure.interval) == ("none: n=1", "none: n=1")
+    assert (one.test, one.figure.reason) == ("none: n=1", "n=1")
     only = np.ones(4, dtype=bool)
     calls = Calls(only, only.astype(float))
     found = grade_differences(only, calls, calls, QUICK, 1000)

@@ -85,7 +85,7 @@ def test_one_input_gets_wilsons_interval_over_its_answers() -> None:
         assert (flips["low"], flips["high"]) == pytest.approx(
             (middle - half / (1 + z * z / n), middle + half / (1 + z * z / n))
         )
-    assert row(table, None, "entropy_bits")["interval"] == "none: one input"
+    assert row(table, None, "entropy_bits")["reason"] == "one input"
 
 
 def test_several_inputs_get_a_bootstrap_over_inputs() -> None:
@@ -105,7 +105,7 @@ def test_greedy_decoding_agrees_by_construction_and_says_so() -> None:
     inputs = [repeated(name, grades(1, 0), drawn=False) for name in "ab"]
     table = measure(inputs).figures
     assert values(table, None) == {"agreement": 1, "pairwise_agreement": 1, "entropy_bits": 0, "flip_rate": 0}
-    assert table["interval"].unique().tolist() == ["none: one answer by construction"]
+    assert table["reason"].unique().tolist() == ["one answer by construction"]
     assert table[["low", "high"]].isna().all(axis=None)
 
 
@@ -133,7 +133,7 @@ def test_one_usable_place_has_no_spread() -> None:
     table = measure([repeated("a", (Answered(Point(FRAME, 1, 1)), Malformed("?")), "centre")]).figures
     spread = row(table, "a", "spread_mm")
     assert math.isnan(spread["value"])
-    assert spread["interval"].startswith("undefined")
+    assert spread["reason"] == "too few answers with a place"
 
 
 def test_answers_are_equal_only_where_they_say_the_same() -> None:
@@ -180,7 +180,7 @@ def test_inputs_of_one_patient_are_drawn_together() -> None:
     first = Repeated("m", "grade", "a", 1, FRAME, same, True, "a")
     second = Repeated("m", "grade", "a", 1, replace(FRAME, index=9), split, True, "a")
     alone = row(measure([first, second]).figures, None, "flip_rate")
-    assert (alone["value"], alone["interval"], alone["n_inputs"]) == (0.25, "none: n=1", 2)
+    assert (alone["value"], alone["reason"], alone["n_inputs"]) == (0.25, "n=1", 2)
     other = Repeated("m", "grade", "b", 1, FRAME, split, True, "b")
     both = row(measure([first, second, other]).figures, None, "flip_rate")
     # Patients drawn: a twice 0.25, b twice 0.5, each once the mean over the three inputs.

@@ -89,9 +89,9 @@ def test_same_seed_same_interval_and_columns_do_not_mix() -> None:
 def test_what_the_interval_column_says() -> None:
     assert Bootstrap(resamples=300).means(np.full((9, 1), 0.1))[0].interval == NO_SPREAD
     (one,) = Bootstrap().means(np.array([[0.4]]))
-    assert (one.value, one.interval) == (0.4, "none: n=1")
+    assert (one.value, one.reason) == (0.4, "n=1")
     assert np.isnan([one.low, one.high]).all()
-    assert wilson(1, 1, 1, "").interval == "none: n=1"
+    assert wilson(1, 1, 1, "").reason == "n=1"
     few_lgg = grade_figures(patients(1, 8, 2), Bootstrap(resamples=300))
     assert few_lgg["auc"].interval == PERCENTILE_OF_DEFINED
     assert few_lgg["specificity"].interval == "Wilson"
@@ -102,5 +102,5 @@ def test_a_figure_that_no_resample_has_keeps_its_value_and_gets_no_interval() ->
         return np.where((weights == 1).all(axis=1, keepdims=True), 0.75, np.nan)
 
     (figure,) = Bootstrap(resamples=2).figures(only_of_everybody, 5)
-    assert (figure.value, figure.interval) == (0.75, "none: no resample has a value")
+    assert (figure.value, figure.reason) == (0.75, "no resample has a value")
     assert np.isnan([figure.low, figure.high]).all()

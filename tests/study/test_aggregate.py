@@ -23,6 +23,7 @@ from gliobench.study.prepare import prepare
 from gliobench.study.questions import asked_slices
 from gliobench.study.score import read_scores, score
 from gliobench.study.split import split
+from gliobench.study.stage import Stage
 
 STUDY = """\
 name: gathered
@@ -114,12 +115,12 @@ def test_with_enough_it_is_learnt_from_their_mean_probabilities(
     assert (found.name, found.by) == ("learned", "scores")
     for key in ("slope", "offset", "threshold"):
         assert getattr(found.decision, key) == pytest.approx(getattr(expected, key), rel=1e-6)
-    asked.folder.stamp("score").unlink(missing_ok=True)
+    asked.folder.stamp(Stage("score")).unlink(missing_ok=True)
     score(asked)
     for row in read_scores(asked).votes.itertuples():
         decision = Decision(expected.threshold, slope=expected.slope, offset=expected.offset)
         assert row.score == pytest.approx(calibrated(chance(asked, row.subject), decision))
-    asked.folder.stamp("score").unlink()
+    asked.folder.stamp(Stage("score")).unlink()
 
 
 def test_another_aggregation_asks_nothing_again(asked: Context, phantom_cohort: Path) -> None:

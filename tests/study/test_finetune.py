@@ -25,6 +25,7 @@ from gliobench.study.prepare import prepare
 from gliobench.study.progress import Terminal
 from gliobench.study.run import run_stages
 from gliobench.study.split import split
+from gliobench.study.stage import Stage
 from gliobench.study.tuned import tuned_settings
 
 # A slice is shown as it is, in 36 tokens; prompts of one word keep a conversation at some 55.
@@ -289,7 +290,8 @@ def test_what_unsloth_has_done_is_not_asked_for_again(folder: Path) -> None:
     (theirs,) = [part for part in context.study.models if part.name == "by-unsloth"]
     assert isinstance(theirs, LanguageModel)
     done = {"inputs": finetuning_inputs(context, theirs, context.split.fold(0)), "seconds": 1.0}
-    context.folder.stamp("finetune-by-unsloth-fold-0").write_text(json.dumps(done))  # as its own process leaves it
+    stamp = context.folder.stamp(Stage("finetune", "by-unsloth", 0))
+    stamp.write_text(json.dumps(done))  # as its own process leaves it
     shutil.copytree(context.folder.network("adapted", 0), context.folder.network("by-unsloth", 0))
     check_engines(context)
     finetune(context)

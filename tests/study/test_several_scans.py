@@ -29,6 +29,7 @@ from gliobench.study.report import _strata
 from gliobench.study.run import run_stages
 from gliobench.study.score import read_scores
 from gliobench.study.split import split as split_stage
+from gliobench.study.stage import Stage
 
 ENDINGS = {"flair": "-t2f", "t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w", "seg": "-seg"}
 STUDY = """
@@ -164,7 +165,7 @@ def test_a_split_by_scan_of_an_earlier_version_is_made_again(phantom_cohort: Pat
     content = {"test": [first], "folds": [others[::2], others[1::2]], "seed": 0, "source": "by scan", "checksum": ""}
     context.folder.split.write_text(json.dumps(content))
     before = fingerprint(grades=grades, split=study.split.model_dump(exclude={"fold"}), source=None)
-    write_stamp(context.folder.stamp("split"), Stamp(before, 0.0, listed([context.folder.split], out)))
+    write_stamp(context.folder.stamp(Stage("split")), Stamp(before, 0.0, listed([context.folder.split], out)))
     split_stage(context)
     parts = [{patient_of(id) for id in part} for part in (context.split.test, *context.split.folds)]
     assert sum(map(len, parts)) == len(set.union(*parts))

@@ -12,6 +12,7 @@ from gliobench.study.context import Context, make_context
 from gliobench.study.folder import fingerprint
 from gliobench.study.prepare import prepare
 from gliobench.study.split import split
+from gliobench.study.stage import Stage
 
 STUDY = (
     "name: own\ngrid: {shape: [8, 12, 12]}\nsplit: {file: SPLIT, fold: 0}\nmodels: [{kind: baseline, name: empty}]\n"
@@ -40,7 +41,7 @@ def test_a_split_by_positions_that_lay_on_sorted_ids_is_not_taken_for_done(
     old = fingerprint(
         grades=grades, split=part.model_dump(exclude={"fold"}), source=file_digest(tmp_path / "INDICES.npz")
     )
-    write_stamp(made.folder.stamp("split"), Stamp(old, 0.1, listed([made.folder.split], made.folder.root)))
+    write_stamp(made.folder.stamp(Stage("split")), Stamp(old, 0.1, listed([made.folder.split], made.folder.root)))
     with pytest.raises(SplitError, match="not a file of fold indices"):  # read again, in the study's own order
         split(made)
 

@@ -4,7 +4,8 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -115,11 +116,49 @@ def _layout(root: Path) -> Layout | None:
     return next((layout for layout in LAYOUTS if layout.recognises(root)), None)
 
 
+@dataclass(frozen=True)
+class SubjectFiles:
+    """The bytes of all files of a patient, each read once: content and voxels are of the same bytes."""
+
+    subject: Subject
+    data: Mapping[Path, bytes]
+
+    @cached_property
+    def content(self) -> str:
+        """SHA-256 (hexadecimal) over the files as they lie on disk, in the order of `MODALITIES`, mask last, and over
+        how the mask is relabelled."""
+        total = hashlib.sha256()
+        digests = {path: hashlib.sha256(content).hexdigest() for path, content in self.data.items()}
+        for name, path, channel in _files(self.subject):
+            total.update(f"{name} {channel} {digests[path]}\n".encode())
+        if self.subject.relabel:
+            total.update(f"relabel {sorted(self.subject.relabel.items())}\n".encode())
+        return total.hexdigest()
+
+
+def read_files(subject: Subject) -> SubjectFiles:
+    """Read a patient's files without decompressing them. Raises SubjectError with all that cannot be read."""
+    data: dict[Path, bytes] = {}
+    faults = []
+    for path in dict.fromkeys(path for _, path, _ in _files(subject)):
+        try:
+            data[path] = read_bytes(path)
+        except NiftiError as error:
+            faults.append(Fault(subject.id, str(error), path))
+    if faults:
+        raise SubjectError(tuple(faults))
+    return SubjectFiles(subject, data)
+
+
 def load_subject(subject: Subject, labels: frozenset[int]) -> RawSubject:
     """Read and check a patient's voxels. Raises SubjectError with all that is wrong with them."""
-    data: dict[Path, bytes] = {}
-    faults: list[Fault] = []
-    volumes = _read_volumes(subject, data, faults)
+    return decode_subject(read_files(subject), labels)
+
+
+def decode_subject(files: SubjectFiles, labels: frozenset[int]) -> RawSubject:
+    """The checked voxels of a patient's files. Raises SubjectError with all that is wrong with them."""
+    subject, faults = files.subject, list[Fault]()
+    volumes = _decode_volumes(files, faults)
     if faults:
         raise SubjectError(tuple(faults))
     volumes, notes = _turned(volumes)
@@ -143,27 +182,9 @@ def load_subject(subject: Subject, labels: frozenset[int]) -> RawSubject:
         images=_stack([volumes[name][0] for name in MODALITIES]),
         labels=None if mask is None else _relabelled(mask, subject.relabel),
         affine=volumes[MODALITIES[0]][1],
-        content=source_digest(subject, data),
+        content=files.content,
         findings=found,
     )
-
-
-def source_digest(subject: Subject, data: dict[Path, bytes] | None = None) -> str:
-    """SHA-256 (hexadecimal) over the bytes of the subject's files as they lie on disk, in the order of `MODALITIES`,
-    mask last, and over how the mask is relabelled.
-
-    `data` spares reading a file again. Raises NiftiError where a file cannot be read.
-    """
-    total = hashlib.sha256()
-    digests: dict[Path, str] = {}
-    for name, path, channel in _files(subject):
-        if path not in digests:
-            content = data[path] if data and path in data else read_bytes(path)
-            digests[path] = hashlib.sha256(content).hexdigest()
-        total.update(f"{name} {channel} {digests[path]}\n".encode())
-    if subject.relabel:
-        total.update(f"relabel {sorted(subject.relabel.items())}\n".encode())
-    return total.hexdigest()
 
 
 def read_cohort(root: Path, *, skip_bad: bool = False, workers: int = 2) -> Cohort:
@@ -227,21 +248,20 @@ def _files(subject: Subject) -> list[tuple[str, Path, int | None]]:
     return [*files, ("mask", subject.mask, None)] if subject.mask else files
 
 
-def _read_volumes(subject: Subject, data: dict[Path, bytes], faults: list[Fault]) -> dict[str, Volume]:
-    """Modalities and mask by name; what cannot be read goes to `faults`, the bytes read to `data`."""
+def _decode_volumes(files: SubjectFiles, faults: list[Fault]) -> dict[str, Volume]:
+    """Modalities and mask by name; what cannot be decoded goes to `faults`."""
     decoded: dict[Path, Volume] = {}
     volumes: dict[str, Volume] = {}
-    for name, path, channel in _files(subject):
+    for name, path, channel in _files(files.subject):
         try:
             if path not in decoded:
-                data[path] = read_bytes(path)
-                decoded[path] = decode_volume(data[path])
+                decoded[path] = decode_volume(files.data[path])
             voxels, affine = decoded[path]
             if channel is not None and not (voxels.ndim == 4 and channel < voxels.shape[3]):
                 raise NiftiError(f"shape {voxels.shape}: expected a fourth axis with channel {channel} for {name}")
             volumes[name] = (voxels if channel is None else voxels[..., channel], affine)
         except NiftiError as error:
-            faults.append(Fault(subject.id, str(error), path))
+            faults.append(Fault(files.subject.id, str(error), path))
     return volumes
 
 

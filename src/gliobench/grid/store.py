@@ -28,8 +28,7 @@ import numpy as np
 from isal.isal_zlib import crc32  # zlib's, several times faster
 from numpy.typing import NDArray
 
-from gliobench.cohort.nifti import NiftiError
-from gliobench.cohort.read import SubjectError, cohort_faults, faults_error, load_subject, source_digest
+from gliobench.cohort.read import SubjectError, cohort_faults, decode_subject, faults_error, read_files
 from gliobench.cohort.subject import Cohort, Fault, Findings, Subject
 from gliobench.errors import GliobenchError
 from gliobench.grid.prepare import prepare_subject
@@ -127,16 +126,14 @@ def open_subject(folder: Path) -> PreparedSubject:
 def _subject(subject: Subject, labels: frozenset[int], recipe: Recipe, store: Path) -> _Outcome:
     """The stored patient, made if need be; or what is wrong with it."""
     try:
-        source = source_digest(subject)
-        keys = [content_key(source, subject.id, subject.grade, recipe, other) for other in (False, True)]
+        files = read_files(subject)
+        keys = [content_key(files.content, subject.id, subject.grade, recipe, other) for other in (False, True)]
         folder = next((store / key for key in keys if _is_whole(store / key)), None)
         if folder is None:
-            made = prepare_subject(load_subject(subject, labels), recipe)
+            made = prepare_subject(decode_subject(files, labels), recipe)
             folder = store / made.content
             _write(made, folder)
         return _Outcome(replace(open_subject(folder), patient=subject.patient))
-    except NiftiError as error:
-        return _Outcome(faults=(Fault(subject.id, f"a file {error}"),))
     except SubjectError as error:
         return _Outcome(faults=error.faults)
 

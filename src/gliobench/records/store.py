@@ -3,7 +3,7 @@
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 from typing import TextIO
@@ -21,12 +21,15 @@ class RecordStore:
 
     Opening it for writing takes an exclusive lock; a second writer gets a RecordError naming the file. Where a record
     cannot be written, such as on a full disk, `append` raises RecordError; every record before it is kept.
+    What `records` has parsed, and `append` has written, stays in memory as long as nobody else changes the file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: FileIO | None = None
         self._unsynced = 0
+        self._parsed: dict[str, Record] = {}
+        self._parsed_at: tuple[int, int, int] | None = None
 
     def __enter__(self) -> "RecordStore":
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,8 +55,9 @@ class RecordStore:
         """Add one record; it survives the process from now on."""
         if self._file is None:
             raise RuntimeError(f"{self.path} is not open for writing")
-        whole = self._file.seek(0, os.SEEK_END)
-        line = memoryview(record.to_json().encode() + b"\n")
+        known = self._parsed_at == self._version()
+        whole, text = self._file.seek(0, os.SEEK_END), record.to_json() + "\n"
+        line = memoryview(text.encode())
         try:
             while line:
                 line = line[self._file.write(line) :]
@@ -67,6 +71,23 @@ class RecordStore:
                 f"{self.path}: the answer about {record.subject} cannot be written ({error.strerror}); all before it "
                 "are kept. Make room there and run the same command again: it goes on where it stopped"
             ) from error
+        if known:
+            self._parsed[record.key], self._parsed_at = parse_record(text), self._version()
+
+    def records(self) -> Mapping[str, Record]:
+        """The newest record of each key, parsed again only where the file is not as it was. Raises as `read` does."""
+        version = self._version()
+        if version != self._parsed_at:
+            self._parsed, self._parsed_at = {record.key: record for record in self.read()}, version
+        return self._parsed
+
+    def _version(self) -> tuple[int, int, int]:
+        """Changes with every change of the file by anybody; zeros where there is none."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return 0, 0, 0
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
     def read(self) -> Iterator[Record]:
         """Every whole record, oldest first. A torn last line is left out with a warning; any other line that is

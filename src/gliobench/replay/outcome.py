@@ -14,6 +14,7 @@ from gliobench.replay.standard import StandardScores, score_standard
 from gliobench.scoring.consistency import Consistency
 from gliobench.scoring.conventions import Said, suspicion
 from gliobench.scoring.intervals import Figure
+from gliobench.scoring.summary import figures_of
 from gliobench.tasks.coordinates import AS_ASKED, PLACES, Coordinates
 
 ProtocolName = Literal["standard", "published", "both"]
@@ -98,9 +99,7 @@ def standard_side(outcome: Outcome, *, stacked: bool = False) -> Side:
     table = outcome.standard.scores.summary
     task = "mask" if stacked else outcome.held.task
     rows = table[(table["task"] == task) & (table["source"] == outcome.held.task)]
-    columns = zip(rows["metric"], rows["value"], rows["low"], rows["high"], rows["interval"], strict=True)
-    figures = {str(metric): Figure(value, low, high, interval) for metric, value, low, high, interval in columns}
     nobody = [f"{subject}: an empty file" for subject in outcome.held.silent]
     nobody += [f"{subject}: no file" for subject in outcome.held.gaps]
     asked, answered, subjects = (int(rows[column].max()) for column in ("n_asked", "n_answered", "n_subjects"))
-    return Side(figures, asked, answered, subjects, tuple(nobody))
+    return Side(figures_of(rows), asked, answered, subjects, tuple(nobody))

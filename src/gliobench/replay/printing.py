@@ -70,7 +70,7 @@ def _side(title: str, side: Side) -> Iterator[str]:
 def figure_text(figure: Figure) -> str:
     """A value with its interval, or why there is none."""
     if figure.value != figure.value:
-        return figure.interval
+        return f"not defined: {figure.reason}"
     if figure.low != figure.low:
         return f"{figure.value:.4f}"
     return f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"

@@ -6,6 +6,7 @@ from gliobench.replay.held import Held, HeldAnswer
 from gliobench.replay.standard import read_answer
 from gliobench.scoring.consistency import Consistency, Repeated, measure
 from gliobench.scoring.intervals import Figure
+from gliobench.scoring.summary import figures_of
 from gliobench.tasks.geometry import Grade
 
 
@@ -31,5 +32,4 @@ def overall(consistency: Consistency) -> tuple[dict[str, int], dict[str, Figure]
     """`n_inputs`, `n_asked` and `n_answered`, and the figures over all inputs by name."""
     rows = consistency.figures[consistency.figures["subject"].isna()]
     counts = {name: int(rows[name].max()) for name in ("n_inputs", "n_asked", "n_answered")}
-    columns = zip(rows["metric"], rows["value"], rows["low"], rows["high"], rows["interval"], strict=True)
-    return counts, {str(metric): Figure(value, low, high, interval) for metric, value, low, high, interval in columns}
+    return counts, figures_of(rows)

@@ -14,7 +14,6 @@ from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.report import drawing, metrics, numbers
 from gliobench.report.contents import ReportContents
 from gliobench.scoring.consistency import NO_TUMOUR, UNANSWERED
-from gliobench.scoring.intervals import reason_of
 
 TITLES = {
     "agreement": "commonest answer",
@@ -33,8 +32,17 @@ SHOWN_ANSWERS = 3
 
 
 @dataclass(frozen=True)
+class ConsistencyCell:
+    """One figure as text, the value empty where it is not defined; `reason` why it or its interval is not."""
+
+    value: str
+    interval: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class ConsistencyRow:
-    """One input, or all inputs of a model (`overall`), as text. `cells`: (value, interval or why there is none)."""
+    """One input, or all inputs of a model (`overall`), as text."""
 
     model: str
     sampling: str
@@ -42,7 +50,7 @@ class ConsistencyRow:
     overall: bool
     asked: int
     answers: str
-    cells: tuple[tuple[str, str], ...]
+    cells: tuple[ConsistencyCell, ...]
 
 
 @dataclass(frozen=True)
@@ -123,11 +131,10 @@ def _row(
     return ConsistencyRow(model, sampling, _where(answers), False, asked, _said(answers), cells)
 
 
-def _cell(entry: Any) -> tuple[str, str]:
-    if pd.isna(entry["value"]):
-        return "not defined", reason_of(str(entry["interval"]))
+def _cell(entry: Any) -> ConsistencyCell:
+    value = "" if pd.isna(entry["value"]) else numbers.number(float(entry["value"]), entry["unit"])
     ends = numbers.interval(float(entry["low"]), float(entry["high"]), entry["unit"])
-    return numbers.number(float(entry["value"]), entry["unit"]), ends or reason_of(str(entry["interval"]))
+    return ConsistencyCell(value, ends, str(entry["reason"]))
 
 
 def _where(own: pd.DataFrame) -> str:

@@ -72,7 +72,7 @@ def _consistency(contents: ReportContents) -> list[str]:
         lines += [f"## The same slice again and again: {_text(table.task)}", "", _line(heads)]
         lines.append(_line(["---"] * len(heads)))
         for row in table.rows:
-            cells = [f"{value} ({inside})" for value, inside in row.cells]
+            cells = [f"{cell.value or 'not defined'} ({cell.interval or cell.reason})" for cell in row.cells]
             lines.append(_line([row.model, row.sampling, row.where, str(row.asked), *cells, row.answers]))
         lines.append("")
     return lines
@@ -119,7 +119,7 @@ def _grid(table: tables.Table, *, with_origin: bool) -> list[str]:
 
 def _cell(cell: tables.Cell) -> str:
     inside = cell.interval or f"interval not defined: {cell.reason}"
-    value = f"{cell.value}: {cell.reason}" if cell.value == "not defined" else f"{cell.value} ({inside})"
+    value = f"{cell.value} ({inside})" if cell.value else f"not defined: {cell.reason}"
     return ", ".join(part for part in (value, cell.n, cell.coverage, cell.origin) if part)
 
 

@@ -8,7 +8,6 @@ import pandas as pd
 
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import ReportContents
-from gliobench.scoring.intervals import reason_of
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class Bar:
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure as text. `reason` says why something is not defined; `origin` where a derived or one of several
-    answers comes from ("from mask", "coronal")."""
+    """One figure as text, the value empty where it is not defined. `reason` says why it or its interval is not;
+    `origin` where a derived or one of several answers comes from ("from mask", "coronal")."""
 
     value: str
     interval: str
@@ -175,24 +174,14 @@ def _cell(entry: "pd.Series[Any]", scale: _Scale, origin: str) -> Cell:
     value, low, high = (float(entry[name]) for name in ("value", "low", "high"))
     place = None if entry["metric"] in metrics.AIMS else scale.place(value)
     return Cell(
-        value="not defined" if math.isnan(value) else numbers.number(value, unit),
+        value="" if math.isnan(value) else numbers.number(value, unit),
         interval=numbers.interval(low, high, unit),
-        reason=why_not_defined(entry),
+        reason=str(entry["reason"]),
         n=f"n {int(entry['n_subjects'])}",
         coverage=numbers.percent(float(entry["coverage"])),
         origin=origin,
         bar=None if place is None else Bar(place, scale.place(low), scale.place(high), scale.baseline),
     )
-
-
-def why_not_defined(entry: "pd.Series[Any]") -> str:
-    """Why a value or its interval is not defined; an empty text where both are."""
-    if not any(math.isnan(float(entry[name])) for name in ("value", "low", "high")):
-        return ""
-    if isinstance(entry["interval"], str) and entry["interval"].strip():
-        return reason_of(entry["interval"])
-    count = int(entry["n_subjects"])
-    return f"only {numbers.patients(count)}" if count < 2 else "the scoring gives none for these patients"
 
 
 def _intervals(summary: pd.DataFrame) -> str:

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from gliobench.cohort.subject import HGG
 from gliobench.models.calibration import SPREAD, spreads
 from gliobench.scoring.grades import GradedPatient
-from gliobench.scoring.intervals import Bootstrap, Figure, Scans, wilson
+from gliobench.scoring.intervals import Bootstrap, Figure, Scans, wilson, without_interval
 
 BINS = 10  # of equal width; a probability on an edge belongs to the upper bin, 1 to the last
 CLIP = 1e-6  # so that the logit of 0 and of 1 is finite
 STEPS = 50  # of Newton's method and of bisection; both have converged long before
 HALVINGS, TOLERANCE = 30, 1e-9  # a step's; of the likelihood too, below which it is rounding
 
-SEVERAL = "none: patients have several scans"
+SEVERAL = "patients have several scans"
 NO_SPREAD = f"all probabilities lie within {SPREAD:g}"
 
 Floats = NDArray[np.float64]
@@ -94,7 +94,7 @@ def reliability(truth: Truth, probability: Floats, whose: Sequence[str] = ()) ->
         inside = bins == number
         n, high = int(inside.sum()), int(truth[inside].sum())
         mean, share = (float(np.average(one[inside], weights=weights[inside])) for one in (probability, truth))
-        figure = Figure(share, np.nan, np.nan, SEVERAL) if several else wilson(high, n, len(truth), "")
+        figure = without_interval(share, SEVERAL) if several else wilson(high, n, len(truth), "")
         found.append(ReliabilityBin(n, mean, figure))
     return found
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import SliceFrame
-from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson
+from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson, without_interval
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.chain import coarsen
 from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, Value, VolumeMask
@@ -18,10 +18,10 @@ from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon
 UNANSWERED, NO_TUMOUR = "unanswered", "no glioma"
 SHARES = ("agreement", "flip_rate")  # shares of the answers to one input: Wilson
 UNITS = {"agreement": "share", "pairwise_agreement": "share", "entropy_bits": "bits", "flip_rate": "share"}
-BY_CONSTRUCTION = "none: one answer by construction"
+BY_CONSTRUCTION = "one answer by construction"
 FIGURES = (
     *("model", "task", "plane", "subject", "index", "metric", "unit", "value", "low", "high", "interval"),
-    *("n_inputs", "n_asked", "n_answered"),
+    *("reason", "n_inputs", "n_asked", "n_answered"),
 )
 ANSWERS = ("model", "task", "plane", "subject", "grade", "index", "answer", "count", "to_medoid_mm")
 Counts = NDArray[np.int64]
@@ -164,10 +164,10 @@ def _single(name: str, value: float, n: int, drawn: bool) -> Figure:
     if np.isnan(value):
         return undefined("too few answers with a place")
     if not drawn:
-        return Figure(value, float("nan"), float("nan"), BY_CONSTRUCTION)
+        return without_interval(value, BY_CONSTRUCTION)
     if name in SHARES:
         return wilson(round(value * n), n, n, "")
-    return Figure(value, float("nan"), float("nan"), "none: one input")
+    return without_interval(value, "one input")
 
 
 def _over_inputs(

@@ -23,31 +23,27 @@ Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Figure:
-    """A value with its 95 % interval; `interval` is its method, or why there is none."""
+    """A value with its 95 % interval; `interval` is its method, `reason` why value or interval is not defined (NaN)."""
 
     value: float
     low: float
     high: float
-    interval: str
+    interval: str = ""
+    reason: str = ""
 
     def unless(self, reason: str) -> "Figure":
         """This figure, or, where there is a reason against it, one that is not defined."""
         return undefined(reason) if reason else self
 
 
-def reason_of(interval: str) -> str:
-    """Why a figure or its interval is not defined, from the column `interval`; a method's name as it stands."""
-    return interval.removeprefix("undefined: ").removeprefix("none: ")
-
-
 def undefined(reason: str) -> Figure:
     """A figure that these patients cannot give."""
-    return Figure(float("nan"), float("nan"), float("nan"), f"undefined: {reason}")
+    return without_interval(float("nan"), reason)
 
 
-def without_interval(value: float, n: int) -> Figure:
-    """A value of too few patients for an interval."""
-    return Figure(value, float("nan"), float("nan"), f"none: n={n}")
+def without_interval(value: float, reason: str) -> Figure:
+    """A value that has no interval."""
+    return Figure(value, float("nan"), float("nan"), reason=reason)
 
 
 def wilson(count: int, total: int, n: int, reason: str) -> Figure:
@@ -58,7 +54,7 @@ def wilson(count: int, total: int, n: int, reason: str) -> Figure:
     if reason:
         return undefined(reason)
     if n < 2:
-        return without_interval(count / total, n)
+        return without_interval(count / total, f"n={n}")
     low, high = proportion_confint(count, total, alpha=1 - LEVEL, method="wilson")
     return Figure(count / total, round(float(low), 12), round(float(high), 12), WILSON)
 
@@ -121,7 +117,7 @@ class Bootstrap:
         everybody = np.ones((1, n))
         value = statistic(everybody)[0]
         if n < 2:
-            return [without_interval(float(one), n) for one in value]
+            return [without_interval(float(one), f"n={n}") for one in value]
         drawn = _rounded(statistic(_weights(n, self.resamples, self.seed)))
         left_out = _rounded(statistic(1 - np.eye(n)))
         return [_figure(*columns) for columns in zip(value, drawn.T, left_out.T, strict=True)]
@@ -144,7 +140,7 @@ def _figure(value: float, drawn: NDArray[np.float64], left_out: NDArray[np.float
         return undefined("no value for these patients")
     defined = np.sort(drawn[~np.isnan(drawn)])
     if not len(defined):  # a few resamples, as where no interval is wanted, can all lack a grade
-        return Figure(float(value), float("nan"), float("nan"), "none: no resample has a value")
+        return without_interval(float(value), "no resample has a value")
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     method = PERCENTILE if len(defined) == len(drawn) else PERCENTILE_OF_DEFINED
     if defined[0] == defined[-1]:

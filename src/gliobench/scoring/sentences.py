@@ -3,7 +3,6 @@
 import math
 
 from gliobench.scoring.clustered import OBUCHOWSKI
-from gliobench.scoring.intervals import reason_of
 from gliobench.scoring.paired import DELONG, MCNEMAR, Difference
 from gliobench.scoring.power import ALPHA
 
@@ -33,7 +32,7 @@ def amount(value: float, metric: str) -> str:
 def _said(names: tuple[str, str], metric: str, difference: Difference, p_holm: float, comparisons: int) -> str:
     figure, n = difference.figure, f"n={difference.n}"
     if math.isnan(figure.value):
-        return f"not comparable ({reason_of(figure.interval)}), {n}"
+        return f"not comparable ({figure.reason}), {n}"
     if math.isnan(figure.low) or math.isnan(difference.p):
         return f"no difference shown: {amount(figure.value, metric)}, {n}, too few patients for an interval and a test"
     ends = f"({amount(figure.low, metric)} to {amount(figure.high, metric)})"

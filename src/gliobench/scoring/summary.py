@@ -1,7 +1,7 @@
 """From the figures of every patient to the tables: means over patients with their intervals."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ PER_SUBJECT = (
     *("n_asked", "n_answered", "n_scans"),
 )
 SUMMARY = (
-    *("model", "task", "source", "plane", "metric", "unit", "value", "low", "high", "interval"),
+    *("model", "task", "source", "plane", "metric", "unit", "value", "low", "high", "interval", "reason"),
     *("n_subjects", "n_asked", "n_answered", "coverage"),
 )
 VOTES = (
@@ -145,6 +145,12 @@ def _patient_figures(votes: Sequence[VoteRow], bootstrap: Bootstrap) -> dict[str
     scans, whose = [scan for vote in votes if (scan := _patient(vote))], [vote.patient for vote in votes]
     graded = grade_figures(scans, bootstrap, whose)
     return graded | calibration_figures(scans, bootstrap, whose) if has_probabilities(scans) else graded
+
+
+def figures_of(rows: pd.DataFrame) -> dict[str, Figure]:
+    """By metric, the figures of a table that has the columns of `Figure`."""
+    columns = [rows[field.name] for field in fields(Figure)]
+    return {str(metric): Figure(*values) for metric, *values in zip(rows["metric"], *columns, strict=True)}
 
 
 def _summary(

@@ -8,7 +8,6 @@ from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import DamagedError, read_keys, write_keys
 from gliobench.records.record import Record, record_answer
-from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
@@ -98,8 +97,7 @@ def _records(context: Context, model: str, *lists: Path) -> list[Record]:
     if not all(path.exists() for path in lists):
         raise StageError(f"{model} has not answered everything yet: run `gliobench predict` (it goes on where it was)")
     keys = [key for path in lists for key in read_list(path)]
-    wanted = set(keys)
-    found = {record.key: record for record in RecordStore(context.folder.answers(model)).read() if record.key in wanted}
+    found = context.answers(model).records()
     if absent := [key for key in keys if key not in found]:
         raise StageError(
             f"{context.folder.answers(model)}: {len(absent)} of {len(keys)} answers are gone. Put the file back from a "

@@ -16,10 +16,12 @@ from gliobench.grid.prepared import PreparedSubject, asked_about, untold
 from gliobench.grid.splits import Fold, Ids, Split, read_split
 from gliobench.grid.store import open_subject
 from gliobench.integrity import DamagedError, Stamp, check_file, listed, read_json, read_stamp, write_stamp
+from gliobench.records.store import RecordStore
 from gliobench.study.config import Study
 from gliobench.study.folder import StudyFolder
 from gliobench.study.lock import locked
 from gliobench.study.progress import Silent, Voice
+from gliobench.study.stage import Stage
 
 Outputs = Callable[[], Iterable[Path]]  # the files that a stage leaves, once it has
 
@@ -123,9 +125,17 @@ class Context:
         """Every patient who is tested, in any round."""
         return tuple(id for round in self.rounds for id in round.test)
 
+    @cached_property
+    def _answers(self) -> dict[str, RecordStore]:
+        return {}
+
+    def answers(self, model: str) -> RecordStore:
+        """All that a model ever answered here: one store for all stages, so that none parses what another has."""
+        return self._answers.setdefault(model, RecordStore(self.folder.answers(model)))
+
     @contextmanager
     def stage(
-        self, name: str, inputs: str, outputs: Outputs, *, sound: bool = True, costly: bool = False
+        self, stage: Stage, inputs: str, outputs: Outputs, *, sound: bool = True, costly: bool = False
     ) -> Iterator[bool]:
         """Yield True where the stage has to be done, False (and say so) where it was done for these `inputs` and all
         that it left is as it was. The stamp, with the checksums of `outputs`, is written only when the body ends well.
@@ -133,51 +143,51 @@ class Context:
         `sound`: False where something else shows that it has to be done again. `costly`: what is damaged is not made
         again unasked, for it took hours. Raises StageError then, LockedError where another process does the stage.
         """
-        earlier = self.done(name, inputs, outputs, costly=costly)
+        earlier = self.done(stage, inputs, outputs, costly=costly)
         if earlier is not None and sound:
-            self.voice.say(f"{name}: skipped, its inputs have not changed (took {earlier:.1f} s then)")
+            self.voice.say(f"{stage}: skipped, its inputs have not changed (took {earlier:.1f} s then)")
             yield False
             return
-        with locked(self.folder.lock(name), name):
+        with locked(self.folder.lock(stage), str(stage)):
             start = time.perf_counter()
             yield True
             seconds = time.perf_counter() - start
-            write_stamp(self.folder.stamp(name), Stamp(inputs, seconds, listed(outputs(), self.folder.root)))
-        self.voice.say(f"{name}: done in {seconds:.1f} s")
+            write_stamp(self.folder.stamp(stage), Stamp(inputs, seconds, listed(outputs(), self.folder.root)))
+        self.voice.say(f"{stage}: done in {seconds:.1f} s")
 
-    def done(self, name: str, inputs: str, outputs: Outputs, *, costly: bool = False) -> float | None:
+    def done(self, stage: Stage, inputs: str, outputs: Outputs, *, costly: bool = False) -> float | None:
         """Seconds that a stage took when it was done for these inputs; None, and the damage is said, where it has to
         be done. Raises StageError where it is `costly` and damaged."""
-        path, root = self.folder.stamp(name), self.folder.root
+        path, root = self.folder.stamp(stage), self.folder.root
         try:
             stamp = read_stamp(path)
         except DamagedError as error:
-            self.voice.say(f"{name}: {error}; doing it again")
+            self.voice.say(f"{stage}: {error}; doing it again")
             return None
         if stamp is None or stamp.inputs != inputs:
             return None
         if stamp.files is None:
             if not (left := list(outputs())) or not all(file.is_file() for file in left):
                 return None
-            self.voice.say(f"{name}: done by a version that kept no checksums; what it left is taken as it is")
+            self.voice.say(f"{stage}: done by a version that kept no checksums; what it left is taken as it is")
             write_stamp(path, Stamp(inputs, stamp.seconds, listed(left, root)))
             return stamp.seconds
         faults = list(stamp.faults(root).values())
         if faults and costly:
             raise StageError(
-                f"{name}: {'; '.join(faults)}. Put it back from a copy, or run `gliobench repair {root}`: it sets "
+                f"{stage}: {'; '.join(faults)}. Put it back from a copy, or run `gliobench repair {root}`: it sets "
                 "aside what is damaged, and the next run does again what is lost"
             )
         for fault in faults:
-            self.voice.say(f"{name}: {fault}; doing it again")
+            self.voice.say(f"{stage}: {fault}; doing it again")
         return None if faults else stamp.seconds
 
-    def check(self, path: Path, stage: str, verb: str) -> Path:
+    def check(self, path: Path, stage: Stage) -> Path:
         """A file that a stage left; raises StageError naming the verb that makes it again where it is damaged."""
         try:
             check_file(path, self.folder.stamp(stage), self.folder.root)
         except DamagedError as error:
-            raise StageError(f"{error}: run `gliobench {verb}`, which makes it again") from error
+            raise StageError(f"{error}: run `gliobench {stage.verb}`, which makes it again") from error
         return path
 
 

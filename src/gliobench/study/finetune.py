@@ -21,6 +21,7 @@ from gliobench.study.folder import fingerprint
 from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.outside import BY_CONTENT, contents
+from gliobench.study.stage import Stage
 
 if TYPE_CHECKING:
     from gliobench.training.finetune.examples import Example
@@ -117,7 +118,7 @@ def finetune_settings(part: LanguageModel) -> "FinetuneSettings":
 def finetune_model(context: Context, part: LanguageModel, number: int, fold: Fold, alone: bool) -> None:
     from gliobench.training.finetune.settings import STEPS
 
-    stage, inputs = f"finetune-{part.name}-fold-{number}", finetuning_inputs(context, part, fold)
+    stage, inputs = Stage("finetune", part.name, number), finetuning_inputs(context, part, fold)
     out = context.folder.network(part.name, number)
     with context.stage(stage, inputs, lambda: finetuned_files(out), costly=True) as to_do:
         if to_do and not _has_learnt(out, inputs):
@@ -163,7 +164,8 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
         )
     train, validation = (examples_of(context, part, settings, some) for some in (ids, validated))
     model = language_model(context, part, to_train=True)
-    bar = context.voice.bar(f"finetune {part.name}-fold-{number}", settings.steps or 0)
+    stage = Stage("finetune", part.name, number)
+    bar = context.voice.bar(stage.title, settings.steps or 0)
     out.mkdir(parents=True, exist_ok=True)
     remove(out / DESCRIPTION)  # an earlier model's; from here on it is no longer whole
     with bar as advance:
@@ -178,7 +180,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
             progress=lambda step, steps: advance(step, f"of {steps} steps"),
         )
     for verdict in found.verdicts:
-        context.voice.say(f"{part.name}-fold-{number}: {verdict}")
+        context.voice.say(f"{stage.target}: {verdict}")
     weights = listed((path for path in left_in(out) if path.name not in NOT_WEIGHTS), out)
     write_json(out / CHECKS, {"checks": [asdict(verdict) for verdict in found.verdicts]})
     learnt = names_of(example.question.subject for example in (*train, *validation)) | before

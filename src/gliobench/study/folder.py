@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gliobench.study.stage import Stage, Verb
+
 
 @dataclass(frozen=True)
 class StudyFolder:
@@ -59,6 +61,12 @@ class StudyFolder:
         """The keys of the questions that a model has been asked by the study as it stands."""
         return self.root / "answers" / f"{model}.asked.json"
 
+    @property
+    def asked_models(self) -> list[str]:
+        """The models that have been asked all that the study asks."""
+        asked = self.asked("*").name
+        return sorted(path.name.removesuffix(asked[1:]) for path in self.masks.parent.glob(asked))
+
     def repeated(self, model: str) -> Path:
         """The keys of the questions that were put to a model again; the first answer is among those asked."""
         return self.root / "answers" / f"{model}.repeated.json"
@@ -79,10 +87,14 @@ class StudyFolder:
     def stamps(self) -> Path:
         return self.root / "stamps"
 
-    def stamp(self, stage: str) -> Path:
+    def stamp(self, stage: Stage | str) -> Path:
         return self.stamps / f"{stage}.json"
 
-    def lock(self, stage: str) -> Path:
+    def has_stamp(self, verb: Verb, model: str) -> bool:
+        """Whether a model has been through the stages of this verb, in any fold."""
+        return any(self.stamps.glob(f"{Stage(verb, model)}-fold-*.json"))
+
+    def lock(self, stage: Stage | str) -> Path:
         """Held by the process that does the stage now."""
         return self.stamps / f"{stage}.lock"
 

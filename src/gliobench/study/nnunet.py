@@ -9,6 +9,7 @@ from gliobench.study.folder import fingerprint
 from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.nnunet import NnUNetModel
 from gliobench.study.questions import can_be_asked
+from gliobench.study.stage import Stage
 
 OPERATION = {"kind", "name", "python"}  # what decides where it runs, not what comes out
 
@@ -21,14 +22,14 @@ def train_nnunet(context: Context, part: NnUNetModel, number: int, fold: Fold) -
     learn, validate = _patients(context, fold)
     if not learn or not validate:
         raise StageError(f"{part.name}: no patient with a mask to train and validate on: take the entry out")
-    out, stage = context.folder.network(part.name, number), f"train-{part.name}-fold-{number}"
+    out, stage = context.folder.network(part.name, number), Stage("train", part.name, number)
     inputs = nnunet_inputs(context, part, fold)
     with context.stage(stage, inputs, lambda: nnunet_files(out), costly=True) as to_do:
         if not to_do:
             return
         settings = NnUNetSettings(part.planner, part.configuration, part.trainer, part.epochs, part.iterations)
         installation = Installation(part.python, context.workers)
-        with context.voice.bar(stage.replace("-", " ", 1), part.epochs) as advance:
+        with context.voice.bar(stage.title, part.epochs) as advance:
             fit_nnunet(learn, validate, out, settings, installation, inputs, advance, part.regions)
 
 

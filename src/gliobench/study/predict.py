@@ -6,7 +6,6 @@ from gliobench.integrity import remove
 from gliobench.models.errors import ModelStopped
 from gliobench.models.prediction import Charged, Model, Prediction, Question
 from gliobench.records.record import make_record, question_key
-from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.answers import answers_digest, known_digest, write_asked
 from gliobench.study.config import Study
@@ -23,6 +22,7 @@ from gliobench.study.questions import (
 )
 from gliobench.study.region import region_notes
 from gliobench.study.replayed import held_digest
+from gliobench.study.stage import Stage
 
 # Where a model runs, and what is made of its answers.
 NOT_ASKED = {"log", "aggregate", "sweep_test"}
@@ -64,7 +64,7 @@ def _depth(study: Study, part: ModelPart) -> int:
 
 def _ask(context: Context, part: ModelPart) -> None:
     inputs = _inputs(context, part)
-    with context.stage(f"predict-{part.name}", inputs, lambda: context.folder.question_lists(part.name)) as to_do:
+    with context.stage(Stage("predict", part.name), inputs, lambda: context.folder.question_lists(part.name)) as to_do:
         if not to_do:
             answers_digest(context, part.name)  # an answer that is damaged or gone is said here, not hours later
             return
@@ -124,7 +124,7 @@ def _check_learnt(context: Context, part: ModelPart) -> None:
     for one in part.learning(context):
         if context.done(one.stage, one.inputs, one.files, costly=True) is None:
             raise StageError(
-                f"{one.stage.removeprefix(f'{part.verb}-')} has not learnt yet, or with other settings or patients "
+                f"{one.stage.target} has not learnt yet, or with other settings or patients "
                 f"than the study has now: run `gliobench {part.verb} --model {part.name}` first"
             )
 
@@ -171,8 +171,8 @@ def _ask_model(context: Context, part: ModelPart, model: Model, questions: Seque
     name = part.name
     keys = [question_key(name, model.settings, question) for question in questions]
     arrays = Arrays(context.folder.masks)
-    with RecordStore(context.folder.answers(name)) as store:
-        answered = {record.key for record in store.read()}
+    with context.answers(name) as store:
+        answered = store.records()
         to_ask = [(key, question) for key, question in zip(keys, questions, strict=True) if key not in answered]
         if len(to_ask) < len(keys):
             context.voice.say(f"{name}: {len(keys) - len(to_ask)} of {len(keys)} questions are answered already")

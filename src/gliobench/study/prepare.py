@@ -10,6 +10,7 @@ from gliobench.integrity import write_json
 from gliobench.study.config import Study
 from gliobench.study.context import Context, StageError, read_prepared
 from gliobench.study.folder import fingerprint
+from gliobench.study.stage import Stage
 from gliobench.study.windows import NO_WINDOWS, find_study_windows, windows_digest, without_unknown
 
 CHECKS_VERSION = 2  # goes up with every change after which other patients are at fault
@@ -27,7 +28,7 @@ def prepare(context: Context) -> None:
         checks=CHECKS_VERSION,
         **told,
     )
-    with context.stage("prepare", inputs, lambda: [context.folder.prepared], sound=_stored(context)) as to_do:
+    with context.stage(Stage("prepare"), inputs, lambda: [context.folder.prepared], sound=_stored(context)) as to_do:
         if not to_do:
             return
         context.voice.say(f"{cohort.root}: {patients_and_scans(cohort)}, recognised as {cohort.layout}")

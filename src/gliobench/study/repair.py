@@ -13,6 +13,7 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays, mask_files
 from gliobench.study.folder import StudyFolder
 from gliobench.study.lock import locked
+from gliobench.study.stage import Stage
 
 # What a training leaves to be looked at: where it is lost, the report goes without it, and nothing is learnt again.
 TO_LOOK_AT = ("curves.csv", "losses.csv", "figures.json", "README.md", "checks.json", "sweep.json")
@@ -28,13 +29,14 @@ def repair(root: Path) -> Iterator[str]:
     if not folder.stamps.is_dir() and not folder.answers("").parent.is_dir():
         raise GliobenchError(f"{root} is no run folder: it holds neither {folder.stamps.name}/ nor answers/")
     for path in sorted(folder.answers("").parent.glob("*.jsonl")):
-        with locked(folder.lock(f"predict-{path.stem}"), f"predict-{path.stem}"):
+        stage = Stage("predict", path.stem)
+        with locked(folder.lock(stage), str(stage)):
             yield from _answers(folder, path)
     for path in sorted(folder.stamps.glob("*.json")):
         with locked(folder.lock(path.stem), path.stem):
             yield from _stage(folder, path)
-    for path in sorted(folder.stamps.glob("predict-*.json")):
-        yield from _lost(folder, path)
+    for model in folder.asked_models:
+        yield from _lost(folder, model)
 
 
 def _answers(folder: StudyFolder, path: Path) -> Iterator[str]:
@@ -90,13 +92,15 @@ def _stage(folder: StudyFolder, path: Path) -> Iterator[str]:
         yield f"{path.stem}: the next run does it again"
 
 
-def _lost(folder: StudyFolder, path: Path) -> Iterator[str]:
+def _lost(folder: StudyFolder, model: str) -> Iterator[str]:
     """Where answers are gone that a model was asked for, have the next run ask again."""
-    model = path.stem.removeprefix("predict-")
+    stamp = folder.stamp(Stage("predict", model))
+    if not stamp.exists():
+        return
     try:
         keys = {key for one in (folder.asked, folder.repeated, folder.deciding) for key in read_keys(one(model))}
     except (OSError, DamagedError):
         return  # the stage makes its lists again, and asks what has no answer
     if gone := keys - {record.key for record in RecordStore(folder.answers(model)).read()}:
-        path.unlink()
+        stamp.unlink()
         yield f"{model}: {len(gone)} of {len(keys)} answers are lost; the next run asks these again, and no other"

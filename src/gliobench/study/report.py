@@ -29,13 +29,14 @@ from gliobench.study.region import answer_for_the_whole, region_notes
 from gliobench.study.samples import report_samples
 from gliobench.study.score import read_consistency, read_scores, scores_inputs
 from gliobench.study.split import class_warnings
+from gliobench.study.stage import Stage
 from gliobench.study.sweeps import sweep_curves, sweep_settings
 from gliobench.study.tuned import tuned_settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gliobench.report.contents import Fitted, Part
+    from gliobench.report.contents import Fitted, Part, ReportContents
     from gliobench.scoring.summary import Scores
 
 VERDICT = {"passed", "check", "found"}
@@ -44,7 +45,6 @@ PACKAGES = ("gliobench", "torch", "transformers", "monai", "lightning", "numpy",
 
 def report(context: Context) -> Path:
     """Write the report of what was scored; returns the path of the page."""
-    from gliobench.report.contents import ReportContents
     from gliobench.report.page import write_report
 
     page = context.folder.report / "report.html"
@@ -56,42 +56,48 @@ def report(context: Context) -> Path:
         split=context.split.checksum,
         version=version("gliobench"),
     )
-    with context.stage("report", inputs, lambda: left_in(context.folder.report)) as to_do:
+    with context.stage(Stage("report"), inputs, lambda: left_in(context.folder.report)) as to_do:
         if not to_do:
             return page
-        scores = read_scores(context)
-        left = read_prepared(context.folder)
-        hard, folds = _strata(context, scores)
-        contents = ReportContents(
-            title=f"{context.study.name}{_of_region(context)}: language model, network or neither?",
-            study=context.study.name,
-            cohort=f"{left['cohort']} ({left['layout']})",
-            parts=list(_parts(context)),
-            summary=scores.summary,
-            by_shape=hard,
-            by_fold=folds,
-            comparisons=_comparisons(context, scores),
-            per_subject=scores.per_subject,
-            votes=scores.votes,
-            samples=list(report_samples(context, scores.votes)),
-            baselines=frozenset(part.name for part in context.study.models if part.trivial),
-            curves=_curves(context),
-            losses=_left_by_learning(context, LOSSES),
-            fitted=list(_fitted(context)),
-            settings=[*sweep_settings(context, scores.summary), *tuned_settings(context, scores.summary)],
-            checks=_checks(context),
-            consistency=read_consistency(context),
-            sampling=sampling(context),
-            gallery=(items := gallery(context)),
-            outlines=outlines(context, [item.subject for item in items]),
-            faults=context.left_out,
-            provenance=_provenance(context),
-            oracles=list(_oracles(context)),
-            notes=[*_notes(context), *without_spread(scores.summary)],
-            marks=answer_for_the_whole(context.study) | _marks(context),
-            region=context.study.asked_region.title,
-        )
-        return write_report(contents, context.folder.report)
+        return write_report(report_contents(context), context.folder.report)
+
+
+def report_contents(context: Context) -> "ReportContents":
+    """All that the report shows of what was scored. Raises StageError before `score`."""
+    from gliobench.report.contents import ReportContents
+
+    scores = read_scores(context)
+    left = read_prepared(context.folder)
+    hard, folds = _strata(context, scores)
+    return ReportContents(
+        title=f"{context.study.name}{_of_region(context)}: language model, network or neither?",
+        study=context.study.name,
+        cohort=f"{left['cohort']} ({left['layout']})",
+        parts=list(_parts(context)),
+        summary=scores.summary,
+        by_shape=hard,
+        by_fold=folds,
+        comparisons=_comparisons(context, scores),
+        per_subject=scores.per_subject,
+        votes=scores.votes,
+        samples=list(report_samples(context, scores.votes)),
+        baselines=frozenset(part.name for part in context.study.models if part.trivial),
+        curves=_curves(context),
+        losses=_left_by_learning(context, LOSSES),
+        fitted=list(_fitted(context)),
+        settings=[*sweep_settings(context, scores.summary), *tuned_settings(context, scores.summary)],
+        checks=_checks(context),
+        consistency=read_consistency(context),
+        sampling=sampling(context),
+        gallery=(items := gallery(context)),
+        outlines=outlines(context, [item.subject for item in items]),
+        faults=context.left_out,
+        provenance=_provenance(context),
+        oracles=list(_oracles(context)),
+        notes=[*_notes(context), *without_spread(scores.summary)],
+        marks=answer_for_the_whole(context.study) | _marks(context),
+        region=context.study.asked_region.title,
+    )
 
 
 def _of_region(context: Context) -> str:
@@ -164,14 +170,14 @@ def _left_by_learning(context: Context, file: str) -> Mapping[str, "pd.DataFrame
     for part, number in product(context.study.models, context.folds):
         path = context.folder.network(part.name, number) / file
         if part.verb and path.is_file():
-            checked = context.check(path, f"{part.verb}-{part.name}-fold-{number}", part.verb)
+            checked = context.check(path, Stage(part.verb, part.name, number))
             tables[f"{part.name}, fold {number}"] = _read_curves(checked)
     return tables
 
 
 def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
     """The curves of every training, those of all settings of a sweep among them."""
-    swept = {name: _read_curves(context.check(path, stage, "train")) for name, path, stage in sweep_curves(context)}
+    swept = {name: _read_curves(context.check(path, stage)) for name, path, stage in sweep_curves(context)}
     return {**_left_by_learning(context, CURVES), **swept}
 
 
@@ -209,7 +215,7 @@ def _checks(context: Context) -> dict[str, list[str]]:
     for part, number in product(context.study.models, context.folds):
         path = context.folder.network(part.name, number) / CHECKS
         if part.verb and path.exists():
-            verdicts = read_verdicts(context.check(path, f"finetune-{part.name}-fold-{number}", "finetune"))
+            verdicts = read_verdicts(context.check(path, Stage("finetune", part.name, number)))
             found[f"{part.name}, fold {number}"] = [
                 f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts
             ]
@@ -280,10 +286,9 @@ def _notes(context: Context) -> Iterator[str]:
 def without_spread(summary: "pd.DataFrame") -> Iterator[str]:
     """A sentence on each model whose probabilities tell nobody apart."""
     from gliobench.scoring.calibration import NO_SPREAD
-    from gliobench.scoring.intervals import undefined
 
     slopes = summary[summary["metric"] == "calibration_slope"]
-    for row in slopes[slopes["interval"] == undefined(NO_SPREAD).interval].itertuples():
+    for row in slopes[slopes["reason"] == NO_SPREAD].itertuples():
         yield (
             f"{row.model}, {row.plane}: {NO_SPREAD}, so that it does not tell one patient from another, and its "
             "calibration slope is not defined."

@@ -18,6 +18,7 @@ from gliobench.study.context import Context, StageError
 from gliobench.study.conventions import suspicions
 from gliobench.study.folder import fingerprint
 from gliobench.study.questions import asked_slices, slices_of_tasks
+from gliobench.study.stage import Stage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
 def score(context: Context) -> None:
     """Score every answer on its own task and on the coarser ones, and how alike the answers to one input are; leaves
     the tables as Parquet."""
-    with context.stage("score", scores_inputs(context), lambda: _files(context)) as to_do:
+    with context.stage(Stage("score"), scores_inputs(context), lambda: _files(context)) as to_do:
         if not to_do:
             return
         scores, consistency = score_against(context), score_consistency(context)
@@ -98,7 +99,7 @@ def _read(context: Context, file: str) -> "pd.DataFrame":
     """A table as `score` left it. Raises StageError where it is missing or damaged."""
     import pandas as pd
 
-    path = context.check(_table(context, file), "score", "score")
+    path = context.check(_table(context, file), Stage("score"))
     try:
         return pd.read_parquet(path)
     except FileNotFoundError as error:

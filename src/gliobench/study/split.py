@@ -19,6 +19,7 @@ from gliobench.integrity import file_digest
 from gliobench.study.config import SplitPart
 from gliobench.study.context import Context
 from gliobench.study.folder import fingerprint
+from gliobench.study.stage import Stage
 
 ODD = 0.001  # below this chance a part's grades are said to be in another proportion
 
@@ -48,7 +49,7 @@ def split(context: Context) -> None:
     several = several_scans({id: context.patients[id] for id in sorted(grades)})
     whose = {"patients": several} if several else {}  # what earlier versions split scan by scan is split again
     inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=_source(part), **whose)
-    with context.stage("split", inputs, lambda: [context.folder.split]) as to_do:
+    with context.stage(Stage("split"), inputs, lambda: [context.folder.split]) as to_do:
         if to_do:
             made = split_patients(part, grades, context.patients)
             _hold_against(context, made, grades)

@@ -19,6 +19,7 @@ from gliobench.study.kinds.network import NetworkModel, train_settings
 from gliobench.study.questions import can_be_asked
 from gliobench.study.score import ARITHMETIC
 from gliobench.study.shown import shown
+from gliobench.study.stage import Stage
 from gliobench.study.train import SWEEP, training_inputs
 
 if TYPE_CHECKING:
@@ -63,14 +64,14 @@ def _test(context: Context, part: NetworkModel, number: int, fold: Fold, place: 
     from gliobench.models.trained import load_network
 
     folder, inputs = context.folder.choice(part.name, number, place), tested_inputs(context, part, fold, place)
-    stage = f"test-{part.name}-fold-{number}-choice-{place}"
+    stage = Stage("test", part.name, number, place)
     with context.stage(stage, inputs, lambda: [folder / TESTED]) as to_do:
         if not to_do:
             return
         if not (folder / DESCRIPTION).exists():
             raise StageError(
                 f"{folder} holds no trained network, and `sweep_test: all` asks it: put it back from a copy, or delete "
-                f"{context.folder.stamp(f'train-{part.name}-fold-{number}')} and run `gliobench train`"
+                f"{context.folder.stamp(Stage('train', part.name, number))} and run `gliobench train`"
             )
         task, subjects = NETWORKS[part.network].task, shown(context, part)
         asked = [Question(subjects[id], task, None) for id in fold.test if can_be_asked(subjects[id], task)]
@@ -177,7 +178,7 @@ def differing(choices: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*FIRST, *(key for key in others if key not in FIRST)]
 
 
-def sweep_curves(context: Context) -> Iterator[tuple[str, Path, str]]:
+def sweep_curves(context: Context) -> Iterator[tuple[str, Path, Stage]]:
     """(name, curves, stage that left them) of every setting of every sweep."""
     from gliobench.report.settings import setting_text
 
@@ -187,4 +188,4 @@ def sweep_curves(context: Context) -> Iterator[tuple[str, Path, str]]:
             path = context.folder.choice(part.name, number, place) / "curves.csv"
             if path.is_file():
                 said = ", ".join(f"{key.replace('_', ' ')} {setting_text(one[key])}" for key in FIRST)
-                yield f"{part.name}, fold {number}, {said}", path, f"train-{part.name}-fold-{number}-choice-{place}"
+                yield f"{part.name}, fold {number}, {said}", path, Stage("train", part.name, number, place)

@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gliobench.cohort.patients import scans_of
@@ -19,6 +20,7 @@ from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.network import NetworkModel, train_settings
 from gliobench.study.questions import can_be_asked
 from gliobench.study.shown import shown
+from gliobench.study.stage import Stage
 from gliobench.training.settings import TrainSettings, recorded
 
 SWEEP, CURVES = "sweep.json", "curves.csv"
@@ -71,32 +73,34 @@ def _inputs(context: Context, part: NetworkModel, fold: Fold, settings: Sequence
 
 def train_network(context: Context, part: NetworkModel, number: int, fold: Fold) -> None:
     """Train a fold's network; where the study sweeps, one for each choice, and keep the best on validation."""
-    name, settings = f"{part.name}-fold-{number}", train_settings(part)
+    stage, settings = Stage("train", part.name, number), train_settings(part)
     out = context.folder.network(part.name, number)
     if len(settings) == 1:
-        _fit(context, part, fold, settings[0], f"train-{name}", out)
+        _fit(context, part, fold, settings[0], stage, out)
         return
     inputs = training_inputs(context, part, fold)
-    with context.stage(f"train-{name}", inputs, lambda: [*trained_files(out), out / SWEEP], costly=True) as to_do:
+    with context.stage(stage, inputs, lambda: [*trained_files(out), out / SWEEP], costly=True) as to_do:
         if not to_do:
             return
         choices = [context.folder.choice(part.name, number, place) for place in range(len(settings))]
         metrics = [
-            _choice(context, part, fold, one, f"train-{name}-choice-{place}", folder)
+            _choice(context, part, fold, one, replace(stage, choice=place), folder)
             for place, (one, folder) in enumerate(zip(settings, choices, strict=True))
         ]
         best = metrics.index(max(metrics))
         if metrics[best] == -math.inf:
-            raise StageError(f"{name}: no choice of the sweep gave a finite figure: lower learning_rate")
+            raise StageError(f"{stage.target}: no choice of the sweep gave a finite figure: lower learning_rate")
         shutil.copytree(choices[best], out, dirs_exist_ok=True)
         known = [metric if math.isfinite(metric) else None for metric in metrics]
         write_json(
             out / SWEEP, {"chosen": best, "validation_metrics": known, "choices": [vars(one) for one in settings]}
         )
-        context.voice.say(f"{name}: choice {best} of {len(settings)} is the best on the validation patients")
+        context.voice.say(f"{stage.target}: choice {best} of {len(settings)} is the best on the validation patients")
 
 
-def _choice(context: Context, part: NetworkModel, fold: Fold, settings: TrainSettings, stage: str, out: Path) -> float:
+def _choice(
+    context: Context, part: NetworkModel, fold: Fold, settings: TrainSettings, stage: Stage, out: Path
+) -> float:
     """Train one choice of a sweep; its validation metric, minus infinity where it diverges."""
     from gliobench.training.errors import DivergedError
 
@@ -108,7 +112,7 @@ def _choice(context: Context, part: NetworkModel, fold: Fold, settings: TrainSet
     return float(read_description(out)["validation_metric"])
 
 
-def _fit(context: Context, part: NetworkModel, fold: Fold, settings: TrainSettings, stage: str, out: Path) -> None:
+def _fit(context: Context, part: NetworkModel, fold: Fold, settings: TrainSettings, stage: Stage, out: Path) -> None:
     from gliobench.training.fit import EpochReport, fit_network
     from gliobench.training.logs import close_logs, log_epoch, open_logs
 
@@ -125,10 +129,10 @@ def _fit(context: Context, part: NetworkModel, fold: Fold, settings: TrainSettin
         if known := known_validation(part, fold):
             context.voice.say(f"{part.name}: {known}")
         try:
-            loggers = open_logs(part.log, context.folder.root / "logs", stage)
+            loggers = open_logs(part.log, context.folder.root / "logs", str(stage))
         except ModuleNotFoundError as error:
             raise StageError(f"{part.name}: log: {error}") from error
-        with context.voice.bar(stage.replace("-", " ", 1), settings.epochs) as advance:
+        with context.voice.bar(stage.title, settings.epochs) as advance:
 
             def show(report: EpochReport) -> None:
                 note = f"loss {report.train_loss:.3f}, validation {report.validation_metric:.3f}"

@@ -15,6 +15,7 @@ from gliobench.grid.regions import Region
 from gliobench.models.checkpoint_files import Use
 from gliobench.study.part import Name, Part
 from gliobench.study.paths import resolved
+from gliobench.study.stage import Stage
 from gliobench.tasks.prompt import named_prompts
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ PATIENTS_GRADE, PATIENTS_MASK = Scope(frozenset({"grade"}), False), Scope(frozen
 
 @dataclass(frozen=True)
 class Learning:
-    """A stage in which a model learns: its name, the fingerprint of what it learns from, and what it leaves."""
+    """A stage in which a model learns, the fingerprint of what it learns from, and what it leaves."""
 
-    stage: str
+    stage: Stage
     inputs: str
     files: "Outputs"
 
@@ -63,9 +64,10 @@ def learning_by_fold(
     files: Callable[[Path], list[Path]],
 ) -> list[Learning]:
     """A stage a fold: `inputs` gives its fingerprint, `files` what it leaves in the fold's folder."""
+    assert part.verb is not None
     return [
         Learning(
-            f"{part.verb}-{part.name}-fold-{number}",
+            Stage(part.verb, part.name, number),
             inputs(context, part, fold),
             partial(files, context.folder.network(part.name, number)),
         )

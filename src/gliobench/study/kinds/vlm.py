@@ -179,8 +179,7 @@ class LanguageModel(SpeakingModel):
         return (self.finetune.engine or "transformers") if self.finetune else None
 
     def is_left(self, context: "Context") -> bool:
-        stamps = context.folder.stamps.glob(f"finetune-{self.name}-fold-*.json")
-        return self.engine == "unsloth" and not any(stamps)
+        return self.engine == "unsloth" and not context.folder.has_stamp("finetune", self.name)
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
         from gliobench.models.finetuned import FinetunedModel, learnt_from
