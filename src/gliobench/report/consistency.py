@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.report import drawing, metrics, numbers
 from gliobench.report.contents import ReportContents
-from gliobench.scoring.consistency import NO_TUMOUR, UNANSWERED
+from gliobench.scoring.consistency import UNANSWERED
 from gliobench.scoring.intervals import reason_of
+from gliobench.tasks.base import NO_TUMOUR
 
 TITLES = {
     "agreement": "commonest answer",

@@ -12,7 +12,7 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
-from gliobench.tasks.chain import CHAIN
+from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from gliobench.scoring.score import Item
@@ -66,7 +66,7 @@ def places(context: Context, model: str, plane: Plane) -> dict[str, list[Record]
     Raises StageError as `current_answers` does."""
     found: dict[str, list[Record]] = {}
     for record in current_answers(context, model):
-        if record.task in CHAIN and record.plane in (None, plane):
+        if TASKS[record.task].has_place and record.plane in (None, plane):
             found.setdefault(record.subject, []).append(record)
     return found
 

@@ -30,6 +30,6 @@ def _said(context: Context, model: str, task: str, view: View) -> Iterator[Said]
             continue
         assert record.index is not None
         frame = subject.frame(record.plane, record.index)
-        truth = TASKS[task].truth(Mask(frame, take_slice(subject.tumour, record.plane, record.index)))
+        truth = TASKS[task].of_mask(Mask(frame, take_slice(subject.tumour, record.plane, record.index)))
         if truth is not None:
             yield Said(task, record.text, view.shown_frame(frame), view.from_frame(truth))

@@ -21,7 +21,6 @@ from gliobench.study.kinds.base import ModelPart
 from gliobench.study.outlines import file_name
 from gliobench.study.prepare import recipe
 from gliobench.study.questions import can_be_asked, largest_slice, true_answer
-from gliobench.tasks.chain import CHAIN
 from gliobench.tasks.geometry import Mask, Value
 from gliobench.tasks.registry import TASKS
 
@@ -103,7 +102,7 @@ def _places(subject: PreparedSubject, frame: SliceFrame) -> dict[str, Value]:
     """The truth of every task that names a place, from coarse to fine; none without a mask or a tumour."""
     if subject.labels is None:
         return {}
-    found = {task: true_answer(subject, task, frame) for task in reversed(CHAIN)}
+    found = {task: true_answer(subject, task, frame) for task, known in TASKS.items() if known.has_place}
     return {task: value for task, value in found.items() if value is not None}
 
 

@@ -13,23 +13,19 @@ from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
 from gliobench.study.masks import predicted_masks
 from gliobench.study.replayed import held_slices
-from gliobench.tasks.geometry import Grade, Mask, Value
+from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import TASKS
 
 
 def can_be_asked(subject: PreparedSubject, task: str) -> bool:
     """Whether the subject has a truth for the task: a grade, or a mask."""
-    return (subject.grade is not None) if task == "grade" else (subject.labels is not None)
+    return TASKS[task].has_truth(subject)
 
 
 def true_answer(subject: PreparedSubject, task: str, frame: SliceFrame) -> Value | None:
     """The true answer about a slice, in its own pixels; None where it has no tumour. For a subject that
     `can_be_asked`."""
-    if task == "grade":
-        assert subject.grade is not None
-        return Grade(subject.grade)
-    pixels = np.ascontiguousarray(take_slice(subject.tumour, frame.plane, frame.index))
-    return TASKS[task].truth(Mask(frame, pixels))
+    return TASKS[task].truth(subject, frame)
 
 
 def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> Iterator[str]:

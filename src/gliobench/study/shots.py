@@ -50,4 +50,4 @@ def _shot(subject: PreparedSubject, task: str, plane: Plane) -> Shot:
     if task == "grade":
         assert subject.grade is not None
         return Shot(question, Grade(subject.grade))
-    return Shot(question, TASKS[task].truth(Mask(frame, take_slice(subject.tumour, plane, frame.index))))
+    return Shot(question, TASKS[task].of_mask(Mask(frame, take_slice(subject.tumour, plane, frame.index))))

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any
 
-from gliobench.cohort.subject import HGG, LGG
+from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG
 from gliobench.grid.frame import SliceFrame
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.tasks.answer import Answer, Answered, Malformed
+from gliobench.tasks.base import NO_TUMOUR, Drawing, Numbers, Task
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
-from gliobench.tasks.geometry import NO_GLIOMA, Grade, Mask, Value
+from gliobench.tasks.geometry import NO_GLIOMA, Grade
+from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.reading import judge
 
 NAMES = {
@@ -57,26 +60,55 @@ ALONE = re.compile(
 BARE = re.compile(rf"[^\w-]*{DIGIT}[^\w]*(?:$|\n|reasoning\b|[-–:(]\s*{NAME}\b)", re.IGNORECASE)
 
 
-def truth(mask: Mask) -> NoReturn:
-    """Raises TypeError: a grade belongs to the patient and cannot be read from a mask."""
-    raise TypeError("the grade is the patient's (`subject.grade`); it cannot be read from a mask")
+class GradeTask(Task):
+    """The tumour's grade: 0 LGG, 1 HGG, 2 no glioma."""
 
+    name, value_type, json_key, needs = "grade", Grade, "grade", "grade"
+    summary = "the tumour's grade, of a patient: 0 LGG, 1 HGG, 2 no glioma"
+    expected = "a choice such as Choice: 1"
+    compared_as, primary = "grade", ("balanced_accuracy", "auc")
+    choices = (Grade(LGG), Grade(HGG), Grade(NO_GLIOMA))
 
-def write(value: Value) -> str:
-    """`Choice: 0`, `Choice: 1` or `Choice: 2`."""
-    if not isinstance(value, Grade):
-        raise TypeError(f"a grade is expected, got a {type(value).__name__}")
-    return f"Choice: {value.value}"
+    @property
+    def region_prompt(self) -> Prompt:
+        """The same: a grade is the whole tumour's."""
+        return self.prompt
 
+    def truth(self, subject: PreparedSubject, frame: SliceFrame) -> Grade:
+        assert subject.grade is not None
+        return Grade(subject.grade)
 
-def parse(text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
-    """The grade that a text claims: `Choice: 1`, `Classification: High Grade Glioma (1)`, boxed, `HGG`, a bare `1`.
+    def write(self, value: Any) -> str:
+        """`Choice: 0`, `Choice: 1` or `Choice: 2`."""
+        self.expect(value)
+        return f"Choice: {value.value}"
 
-    A grade that is only mentioned (the prompt's menu, a feature "of high grade gliomas", a grade's probability) is no
-    claim, and neither is an amount such as 1 cm, nor a number behind `grade`, which may be the WHO's. A text that
-    claims two grades is Malformed. `frame` and `coordinates` are not used: a grade has no place.
-    """
-    return judge(text, cut_off, _find, "a choice such as Choice: 1")
+    def parse(self, text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
+        """The grade that a text claims: `Choice: 1`, `Classification: High Grade Glioma (1)`, boxed, `HGG`, a bare `1`.
+
+        A grade that is only mentioned (the prompt's menu, a feature "of high grade gliomas", a grade's probability) is
+        no claim, and neither is an amount such as 1 cm, nor a number behind `grade`, which may be the WHO's. A text
+        that claims two grades is Malformed. `frame` and `coordinates` are not used: a grade has no place.
+        """
+        return judge(text, cut_off, _find, self.expected)
+
+    def pattern(self, numbers: Numbers) -> str:
+        return "Choice: [012]"
+
+    def longest(self, shape: tuple[int, int]) -> str:
+        return "Choice: 0"
+
+    def to_json(self, value: Any) -> int:
+        return int(value.value)
+
+    def from_json(self, content: Any, frame: SliceFrame | None) -> Grade:
+        return Grade(int(content))
+
+    def exact(self, value: Any) -> str:
+        return NO_TUMOUR if value.value == NO_GLIOMA else GRADE_NAMES[value.value]
+
+    def drawn(self, value: Any) -> Drawing:
+        return Drawing(words=f"says {self.exact(value)}")
 
 
 def _find(text: str) -> Answer | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gliobench.errors import GliobenchError
 from gliobench.grid.frame import SliceFrame
-from gliobench.grid.regions import WHOLE, Region
+from gliobench.grid.regions import Region
 from gliobench.yaml_file import YamlFileError, read_text, read_yaml
 
 MOST_TOKENS = 131_072
@@ -47,13 +47,6 @@ def own_prompt(task: str) -> Prompt:
     head, _, text = files("gliobench.tasks").joinpath("prompts", f"{task}.txt").read_text("utf-8").partition("\n")
     _, version, _, max_new_tokens = head.split()
     return Prompt(task, version, text.strip(), int(max_new_tokens))
-
-
-def region_prompt(task: str, region: Region) -> Prompt:
-    """The project's own prompt of a task in a study that asks about a region of the tumour."""
-    if region == WHOLE or task == "grade":
-        return own_prompt(task)
-    return own_prompt(f"{task}-of-region").of(region)
 
 
 def packaged_prompts() -> dict[str, Path]:

@@ -1,37 +1,25 @@
-"""Every task there is. A new one is a file beside this and a line here."""
+"""Every task there is, the coarsest first. A new one is a file beside this and a line here, or another package's entry
+point `gliobench.tasks`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from gliobench.plugins import plugins
+from gliobench.tasks.base import Task
+from gliobench.tasks.box import BoxTask
+from gliobench.tasks.centre import CentreTask
+from gliobench.tasks.geometry import Value
+from gliobench.tasks.grade import GradeTask
+from gliobench.tasks.mask import MaskTask
+from gliobench.tasks.polygon import PolygonTask
+from gliobench.tasks.prompt import Prompt, PromptError, read_prompt_file
 
-from gliobench.grid.frame import SliceFrame
-from gliobench.tasks import box, centre, grade, mask, polygon
-from gliobench.tasks.answer import Answer
-from gliobench.tasks.coordinates import Coordinates
-from gliobench.tasks.geometry import Mask, Value
-from gliobench.tasks.prompt import Prompt, PromptError, own_prompt, read_prompt_file
+__all__ = ["TASKS", "Prompt", "PromptError", "Task", "read_prompt_file", "task_of"]
 
-__all__ = ["TASKS", "Prompt", "PromptError", "Task", "read_prompt_file"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is asked about a slice.
-
-    `prompt`: the question in words. `parse(text, frame, cut_off, coordinates)`: the typed answer of a text, whatever
-    the text; `cut_off` is True where the token limit ended it, `coordinates` is how the model counts places.
-    `write(value)`: the exact text of an answer in the prompt's format, in whole pixels. `truth(mask)`: the answer that
-    the tumour of a slice, or the region of it that is asked about, gives, None where there is none; raises TypeError
-    for `grade`, which no mask tells.
-    """
-
-    name: str
-    prompt: Prompt
-    parse: Callable[[str, SliceFrame, bool, Coordinates], Answer]
-    write: Callable[[Value], str]
-    truth: Callable[[Mask], Value | None]
+BUILT_IN: tuple[type[Task], ...] = (GradeTask, CentreTask, BoxTask, PolygonTask, MaskTask)
+TASKS: dict[str, Task] = {task.name: task() for task in (*BUILT_IN, *plugins("tasks").values())}
 
 
-TASKS: dict[str, Task] = {
-    name: Task(name, own_prompt(name), task.parse, task.write, task.truth)
-    for name, task in (("grade", grade), ("centre", centre), ("box", box), ("polygon", polygon), ("mask", mask))
-}
+def task_of(value: Value) -> Task:
+    """The task whose answer a value of a slice is. Raises TypeError for a whole patient's mask."""
+    for task in TASKS.values():
+        if isinstance(value, task.value_type):
+            return task
+    raise TypeError(f"a {type(value).__name__} is not an answer about one slice")

@@ -21,10 +21,10 @@ from gliobench.study.part import (
     Tokens,
     Whole,
 )
-from gliobench.tasks.chain import CHAIN
 from gliobench.tasks.coordinates import FAMILIES, PLACES, known_family
-from gliobench.tasks.prompt import REGION, Prompt, read_prompt_file, region_prompt
+from gliobench.tasks.prompt import REGION, Prompt, read_prompt_file
 from gliobench.tasks.reading import READING_VERSION
+from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from gliobench.models.decoding import Decoding
@@ -136,12 +136,12 @@ class SpeakingModel(ModelPart):
     def prompts_of(self, region: Region) -> Mapping[str, Prompt]:
         if self.prompts:
             return {task: read_prompt_file(self.prompts, task).of(region) for task in self.tasks}
-        return {} if region == WHOLE else {task: region_prompt(task, region) for task in self.tasks}
+        return {} if region == WHOLE else {task: TASKS[task].prompt_about(region) for task in self.tasks}
 
     def region_notes(self, study: "Study") -> Iterator[str]:
         if self.prompts is None:
             return
-        asked = [task for task in study.tasks if task in self.tasks and task in CHAIN]
+        asked = [task for task in study.tasks if task in self.tasks and TASKS[task].has_place]
         if silent := [task for task in asked if REGION not in read_prompt_file(self.prompts, task).text]:
             yield (
                 f"{self.name}: its prompts for {', '.join(silent)} name no region ({REGION} is not in them), and what "

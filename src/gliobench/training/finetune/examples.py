@@ -60,7 +60,7 @@ def _truth(subject: PreparedSubject, task: str, plane: Plane, index: int) -> Val
     if task == "grade":
         assert subject.grade is not None
         return Grade(subject.grade)
-    return TASKS[task].truth(Mask(subject.frame(plane, index), take_slice(subject.tumour, plane, index)))
+    return TASKS[task].of_mask(Mask(subject.frame(plane, index), take_slice(subject.tumour, plane, index)))
 
 
 def spread_out(examples: Sequence[Example], most: int) -> list[Example]:
