@@ -30,7 +30,7 @@ from gliobench.study.run import run_stages
 from gliobench.study.shots import reference_shots
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box
-from gliobench.tasks.prompt import packaged_prompts
+from gliobench.tasks.prompt_file import packaged_prompts
 from gliobench.tasks.registry import TASKS
 from gliobench.training.finetune.examples import slice_examples
 from gliobench.training.goals import make_goal

@@ -8,13 +8,8 @@ import pytest
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.regions import BRATS_REGIONS, WHOLE, Region, region_of_label
 from gliobench.models.asking import prompt_identity
-from gliobench.tasks.prompt import (
-    Prompt,
-    PromptError,
-    named_prompts,
-    packaged_prompts,
-    read_prompt_file,
-)
+from gliobench.tasks.prompt import Prompt
+from gliobench.tasks.prompt_file import PromptError, named_prompts, packaged_prompts, read_prompt_file
 from gliobench.tasks.registry import TASKS
 
 FRAME = SliceFrame("axial", 3, (95, 128), (1.0, 1.0))

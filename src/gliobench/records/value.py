@@ -17,6 +17,8 @@ from gliobench.records.errors import RecordError
 from gliobench.tasks.geometry import Value, VolumeMask
 from gliobench.tasks.registry import TASKS, task_of
 
+WHOLE_MASK = "mask"  # key of the shape (D, H, W) of a whole patient's mask
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -83,20 +85,18 @@ def encode_value(value: Value | None, key: str, arrays: Arrays) -> dict[str, Any
     inner = {"core": value.core, "enhancing": value.enhancing}
     found = {region: mask for region, mask in inner.items() if mask is not None}
     inner_digests = {region: arrays.save(f"{key}-{region}", mask) for region, mask in found.items()}
-    whole = {"mask": list(value.voxels.shape), "key": key, "digest": arrays.save(key, value.voxels)}
+    whole = {WHOLE_MASK: list(value.voxels.shape), "key": key, "digest": arrays.save(key, value.voxels)}
     return whole | ({"inner": inner_digests} if found else {})
 
 
 def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arrays) -> Value | None:
     """The inverse of `encode_value`; geometry of a slice needs its `frame`."""
-    match value:
-        case {"tumour": False}:
-            return None
-        case {"mask": shape, "key": key}:
-            inner = {
-                region: arrays.load(f"{key}-{region}", tuple(shape), digest) for region, digest in _inner(value).items()
-            }
-            return VolumeMask(arrays.load(key, tuple(shape), value.get("digest")), **inner)
+    if value.get("tumour") is False:
+        return None
+    if {WHOLE_MASK, "key"} <= value.keys():
+        shape, key = tuple(value[WHOLE_MASK]), value["key"]
+        inner = {region: arrays.load(f"{key}-{region}", shape, digest) for region, digest in _inner(value).items()}
+        return VolumeMask(arrays.load(key, shape, value.get("digest")), **inner)
     for task in TASKS.values():
         if task.json_key in value:
             return task.from_json(value[task.json_key], frame)
@@ -111,7 +111,7 @@ def _inner(value: Mapping[str, Any]) -> Mapping[str, str | None]:
 
 def mask_files(value: Mapping[str, Any] | None) -> dict[str, str | None]:
     """The masks that a value stands for: the digest of its bits by the name under which `Arrays` keeps it."""
-    if value is None or "mask" not in value:
+    if value is None or WHOLE_MASK not in value:
         return {}
     inner = {f"{value['key']}-{region}": digest for region, digest in _inner(value).items()}
     return {value["key"]: value.get("digest"), **inner}

@@ -20,6 +20,7 @@ from gliobench.scoring.summary import Scores, summarise
 from gliobench.scoring.truth import SubjectTruth, fill
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import Grade
+from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import TASKS
 
 
@@ -74,7 +75,7 @@ def read_answer(held: Held, answer: HeldAnswer) -> Answer:
 def _score_subject(task: str, name: str, id: str, answers: Sequence[tuple[HeldAnswer, Answer]]) -> SubjectScores:
     about, gap_mm = _closed_up([held for held, _ in answers])
     subject = stand_in(task, id, about, gap_mm)
-    told = None if task == "grade" else {(held.frame.plane, held.frame.index): held.truth for held in about}
+    told = None if task == GRADE.name else {(held.frame.plane, held.frame.index): held.truth for held in about}
     items = [Item(name, task, held.frame, answer) for held, (_, answer) in zip(about, answers, strict=True)]
     return score_answers(SubjectTruth(subject, told), items, {})
 
@@ -102,7 +103,7 @@ def stand_in(task: str, id: str, answers: Sequence[HeldAnswer], gap_mm: float = 
     shape, spacing = _volume(first.plane, slices, first.shape, first.spacing_mm, gap_mm)
     labels = np.zeros(shape, np.uint8)
     grade = answers[0].truth.value if isinstance(answers[0].truth, Grade) else None
-    if task != "grade":
+    if task != GRADE.name:
         for answer in answers:
             area = None if answer.truth is None else fill(answer.truth, answer.frame)
             if area is not None:

@@ -29,6 +29,8 @@ from gliobench.study.part import (
 )
 from gliobench.study.paths import resolved
 from gliobench.study.region_part import ALL_OF_IT, RegionPart
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.registry import DEFAULT_TASKS
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ class ConsistencyPart(Part):
 
     repeats: Annotated[Whole, Field(ge=2, le=10_000)] = 20
     subjects: Count = 4
-    task: TaskName = "grade"
+    task: TaskName = GRADE.name
 
 
 if TYPE_CHECKING:
@@ -150,7 +152,7 @@ class Study(WholeFile):
     grid: GridPart = GridPart()
     split: SplitPart = SplitPart()
     slices: SlicesPart = SlicesPart()
-    tasks: Tasks = ("grade", "centre", "box", "polygon", "mask")
+    tasks: Tasks = DEFAULT_TASKS
     consistency: ConsistencyPart | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)
 

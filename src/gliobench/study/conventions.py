@@ -7,7 +7,6 @@ from gliobench.models.views.view import View
 from gliobench.scoring.conventions import Said, suspicion
 from gliobench.study.answers import current_answers
 from gliobench.study.context import Context
-from gliobench.tasks.coordinates import PLACES
 from gliobench.tasks.geometry import Mask
 from gliobench.tasks.registry import TASKS
 
@@ -15,7 +14,7 @@ from gliobench.tasks.registry import TASKS
 def suspicions(context: Context) -> Iterator[str]:
     """A warning for every model and task whose answers fit the truth much better read otherwise."""
     for part in context.study.models:
-        for task in PLACES:
+        for task in (name for name, known in TASKS.items() if known.in_coordinates):
             if (view := part.picture) is not None and task in part.spoken_tasks:
                 said = list(_said(context, part.name, task, view))
                 if sentence := suspicion(part.name, said, view.coordinates):

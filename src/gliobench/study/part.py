@@ -21,6 +21,7 @@ from pydantic import (
 from gliobench.grid.frame import Plane
 from gliobench.tasks.coordinates import FAMILIES, Coordinates, Order, Scale
 from gliobench.tasks.prompt import MOST_TOKENS
+from gliobench.tasks.registry import TASKS
 from gliobench.yaml_file import Location
 
 T = TypeVar("T")
@@ -77,6 +78,12 @@ def is_folder_name(source: str) -> bool:
     return path.is_absolute() or source.startswith((".", "~")) or len(path.parts) > 2
 
 
+def _is_a_task(name: str) -> str:
+    if name not in TASKS:
+        raise ValueError(f"no task is named {name!r}; there are {', '.join(TASKS)}")
+    return name
+
+
 Whole = Annotated[int, BeforeValidator(_no_truth)]
 Real = Annotated[float, BeforeValidator(_no_truth)]
 Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
@@ -88,7 +95,7 @@ Temperature = Annotated[Real, Field(ge=0, le=100)]
 Share = Annotated[Real, Field(gt=0, lt=1)]
 Tokens = Annotated[Whole, Field(ge=1, le=MOST_TOKENS)]
 
-TaskName = Literal["grade", "centre", "box", "polygon", "mask"]
+TaskName = Annotated[str, AfterValidator(_is_a_task)]
 ModalityName = Literal["flair", "t1", "t1ce", "t2"]
 Tasks = Annotated[tuple[TaskName, ...], Field(min_length=1), AfterValidator(_once)]
 Planes = Annotated[tuple[Plane, ...], Field(min_length=1), AfterValidator(_once)]

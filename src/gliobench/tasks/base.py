@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from gliobench.tasks.prompt import Prompt, own_prompt
 if TYPE_CHECKING:
     from gliobench.grid.prepared import PreparedSubject
 
-Truth = Literal["grade", "mask"]  # what has to be known of a patient to say what is right
 Ring = Sequence[tuple[float, float]]
 NUMBER = "[0-9]{1,3}"
 NO_TUMOUR = "no glioma"  # how an answer that nothing is there is called
@@ -58,11 +57,15 @@ class Task(ABC):
     """One question about a slice or a patient.
 
     `summary`: what is asked for, in a line. `value_type`: the class of its values. `expected`: what its parser wants,
-    with an example. `json_key`: what a value is called in JSON. `needs`: what of a patient's truth it rests on.
-    `compared_as`: what metrics compare of it (`gliobench.metrics`). `primary`: the metrics a reader wants first.
-    `in_coordinates`: whether answers are places, which some models count in a way of their own. `choices`: all values
-    there are, where they can be listed, so that their probabilities can be weighed against each other.
-    `derived_from`: by the name of a finer task, how its values become values of this one, None where nothing is left.
+    with an example. `json_key`: what a value is called in JSON. `shape`: of a value as an array of plain numbers, -1
+    where it can have any length. `truth_words`: what of a patient says what is right; `truth_format`: how that is
+    written in a table of recorded answers. `compared_as`: what metrics compare of it (`gliobench.metrics`). `primary`:
+    the metrics a reader wants first. `in_words`: whether models that write are asked for it where a study does not say,
+    and recorded texts can be scored. `has_place`: whether values lie somewhere in a slice, so that they can be drawn
+    there; `has_area`: whether they cover some of it. `in_coordinates`: whether answers are places, which some models
+    count in a way of their own. `choices`: all values there are, where they can be listed, so that their probabilities
+    can be weighed against each other. `derived_from`: by the name of a finer task, how its values become values of this
+    one, None where nothing is left.
     """
 
     name: ClassVar[str]
@@ -70,9 +73,13 @@ class Task(ABC):
     value_type: ClassVar[type[Value]]
     expected: ClassVar[str]
     json_key: ClassVar[str]
+    shape: ClassVar[tuple[int, ...]] = ()
     compared_as: ClassVar[str]
     primary: ClassVar[tuple[str, ...]]
-    needs: ClassVar[Truth] = "mask"
+    truth_words: ClassVar[str] = "a mask"
+    truth_format: ClassVar[str] = "a value as JSON"
+    in_words: ClassVar[bool] = True
+    has_place: ClassVar[bool] = True
     in_coordinates: ClassVar[bool] = False
     has_area: ClassVar[bool] = False
     choices: ClassVar[tuple[Value, ...]] = ()
@@ -80,11 +87,6 @@ class Task(ABC):
     @property
     def derived_from(self) -> Mapping[str, Callable[[Any], Value | None]]:
         return {}
-
-    @property
-    def has_place(self) -> bool:
-        """Whether its values lie somewhere in a slice, so that they can be drawn there."""
-        return self.needs == "mask"
 
     # How it is asked.
 
@@ -106,7 +108,7 @@ class Task(ABC):
 
     def has_truth(self, subject: "PreparedSubject") -> bool:
         """Whether it is known what is right of a patient."""
-        return (subject.grade if self.needs == "grade" else subject.labels) is not None
+        return subject.labels is not None
 
     def truth(self, subject: "PreparedSubject", frame: SliceFrame) -> Value | None:
         """The true answer about a slice, in its own pixels; None where it has no tumour. For a subject of which it
@@ -117,6 +119,11 @@ class Task(ABC):
         """The answer that the tumour of a slice, or the region of it that is asked about, gives, None where there is
         none. Raises TypeError for a task that no mask tells."""
         raise TypeError(f"{self.name} cannot be read from a mask")
+
+    @property
+    def truth_task(self) -> "Task":
+        """The task of whose values the truths are that stand beside recorded answers."""
+        return self
 
     # Texts.
 
@@ -151,6 +158,17 @@ class Task(ABC):
     @abstractmethod
     def from_json(self, content: Any, frame: SliceFrame | None) -> Value:
         """The inverse of `to_json`. Raises ValueError for what is no such value."""
+
+    def of_plain(self, content: Any, frame: SliceFrame | None) -> Value | None:
+        """The value that plain numbers say (a number, lists of them or an array), None for None. Raises ValueError or
+        TypeError for what is no such value."""
+        if content is None:
+            return None
+        numbers = np.asarray(content, dtype=float)
+        known = [known for known, size in zip(self.shape, numbers.shape, strict=False) if known in (-1, size)]
+        if not len(known) == len(self.shape) == numbers.ndim:
+            raise ValueError(f"an array of shape {numbers.shape}")
+        return self.from_json(numbers.tolist(), frame)
 
     def exact(self, value: Any) -> str:
         """What a value says, exactly and shorter than JSON: two answers are the same where these texts are."""

@@ -11,7 +11,9 @@ from gliobench.tasks.answer import Answer
 from gliobench.tasks.base import Drawing, Numbers, Task
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Box, Mask, Polygon, Value
+from gliobench.tasks.mask import MASK
 from gliobench.tasks.points import Found, Place, find_edges, find_lists, find_quads
+from gliobench.tasks.polygon import POLYGON
 from gliobench.tasks.reading import read_places, whole
 
 
@@ -23,10 +25,12 @@ class BoxTask(Task):
     expected = "a box such as (12, 30, 58, 71)"
     compared_as, primary = "area", ("dice",)
     in_coordinates = has_area = True
+    shape = (4,)
+    truth_format = "[row_min, column_min, row_max, column_max], four numbers"
 
     @property
     def derived_from(self) -> Mapping[str, Callable[[Any], Value | None]]:
-        return {"mask": self.of_mask, "polygon": of_points}
+        return {MASK.name: self.of_mask, POLYGON.name: of_points}
 
     def of_mask(self, mask: Mask) -> Box | None:
         """The smallest box that holds every tumour pixel of the slice, edges inclusive; None where there is none."""
@@ -65,6 +69,12 @@ class BoxTask(Task):
         row_min, column_min, row_max, column_max = content
         return Box(frame, row_min, column_min, row_max, column_max)
 
+    def of_plain(self, content: Any, frame: SliceFrame | None) -> Value | None:
+        found = super().of_plain(content, frame)
+        if isinstance(found, Box) and (found.row_min > found.row_max or found.column_min > found.column_max):
+            raise ValueError("a smallest edge is larger than the largest")
+        return found
+
     def enlarge(self, value: Any, scale: int) -> Box:
         """The outer edges of the pixels that show it."""
         last = scale - 1
@@ -89,6 +99,9 @@ class BoxTask(Task):
         top, left = value.row_min - 0.5, value.column_min - 0.5
         bottom, right = value.row_max + 0.5, value.column_max + 0.5
         return Drawing([[(top, left), (top, right), (bottom, right), (bottom, left)]])
+
+
+BOX = BoxTask()
 
 
 def of_points(outline: Polygon) -> Box:

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gliobench.grid.frame import SliceFrame
-from gliobench.tasks import box
 from gliobench.tasks.answer import Answer
 from gliobench.tasks.base import Drawing, Numbers, Task
+from gliobench.tasks.box import BOX, of_points
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
+from gliobench.tasks.mask import MASK
 from gliobench.tasks.points import Found, Place, find_bare_pair, find_lists
+from gliobench.tasks.polygon import POLYGON
 from gliobench.tasks.reading import read_places, whole
 
 
@@ -21,15 +23,21 @@ class CentreTask(Task):
     expected = "a point such as (35, 51)"
     compared_as, primary = "place", ("distance_to_centre_mm", "in_box")
     in_coordinates = True
+    shape = (2,)
 
     @property
     def derived_from(self) -> Mapping[str, Callable[[Any], Value | None]]:
-        return {"mask": self.of_mask, "polygon": _of_outline, "box": middle}
+        return {MASK.name: self.of_mask, POLYGON.name: _of_outline, BOX.name: middle}
 
     def of_mask(self, mask: Mask) -> Point | None:
         """The middle of the box of every tumour pixel of the slice; halves are kept. None where there is no tumour."""
-        found = box.BoxTask().of_mask(mask)
+        found = BOX.of_mask(mask)
         return None if found is None else middle(found)
+
+    @property
+    def truth_task(self) -> Task:
+        """The box: a centre is also held against it."""
+        return BOX
 
     def write(self, value: Any) -> str:
         """`(row, col)` in whole pixels, halves up."""
@@ -75,13 +83,16 @@ class CentreTask(Task):
         return Drawing(cross=(value.row, value.column))
 
 
+CENTRE = CentreTask()
+
+
 def middle(value: Box) -> Point:
     """The middle of a box, in pixels; halves are kept."""
     return Point(value.frame, (value.row_min + value.row_max) / 2, (value.column_min + value.column_max) / 2)
 
 
 def _of_outline(outline: Polygon) -> Point:
-    return middle(box.of_points(outline))
+    return middle(of_points(outline))
 
 
 def _find(text: str, cut_off: bool) -> list[Found]:

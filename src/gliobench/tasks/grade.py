@@ -19,6 +19,7 @@ NAMES = {
     HGG: r"high[\s-]?grade(?:\s+glioma)?+|HGG",
     NO_GLIOMA: r"no\s+(?:evidence\s+of\s+(?:an?\s+)?)?(?:glioma|tumou?r)s?(?!\s+(?:grade|necro|enhanc))",
 }
+PLAIN = {"0": LGG, "LGG": LGG, "1": HGG, "HGG": HGG}
 WORDS = {LGG: "LGG (0)", HGG: "HGG (1)", NO_GLIOMA: "no glioma (2)"}
 # Not the first of a menu such as "Low Grade Glioma (0), High Grade Glioma (1), …" or <0, 1, or 2>.
 NO_MENU = r"(?!\W{0,3}(?:\([012]\))?\W{0,3}(?:or\b|and\b)?\W{0,3}(?:low|high|no)[\s-](?:grade|glioma))"
@@ -63,16 +64,22 @@ BARE = re.compile(rf"[^\w-]*{DIGIT}[^\w]*(?:$|\n|reasoning\b|[-–:(]\s*{NAME}\b
 class GradeTask(Task):
     """The tumour's grade: 0 LGG, 1 HGG, 2 no glioma."""
 
-    name, value_type, json_key, needs = "grade", Grade, "grade", "grade"
+    name, value_type, json_key = "grade", Grade, "grade"
     summary = "the tumour's grade, of a patient: 0 LGG, 1 HGG, 2 no glioma"
     expected = "a choice such as Choice: 1"
     compared_as, primary = "grade", ("balanced_accuracy", "auc")
     choices = (Grade(LGG), Grade(HGG), Grade(NO_GLIOMA))
+    truth_words = f"a grade ({' or '.join(GRADE_NAMES)})"
+    truth_format = "LGG, HGG, 0 or 1"
+    has_place = False
 
     @property
     def region_prompt(self) -> Prompt:
         """The same: a grade is the whole tumour's."""
         return self.prompt
+
+    def has_truth(self, subject: PreparedSubject) -> bool:
+        return subject.grade is not None
 
     def truth(self, subject: PreparedSubject, frame: SliceFrame) -> Grade:
         assert subject.grade is not None
@@ -104,11 +111,20 @@ class GradeTask(Task):
     def from_json(self, content: Any, frame: SliceFrame | None) -> Grade:
         return Grade(int(content))
 
+    def of_plain(self, content: Any, frame: SliceFrame | None) -> Grade:
+        """Of 0, 1, `LGG` or `HGG`, as a truth is written."""
+        if str(content) not in PLAIN:
+            raise ValueError(f"expected {self.truth_format}")
+        return Grade(PLAIN[str(content)])
+
     def exact(self, value: Any) -> str:
         return NO_TUMOUR if value.value == NO_GLIOMA else GRADE_NAMES[value.value]
 
     def drawn(self, value: Any) -> Drawing:
         return Drawing(words=f"says {self.exact(value)}")
+
+
+GRADE = GradeTask()
 
 
 def _find(text: str) -> Answer | None:

@@ -33,7 +33,7 @@ class MaskTask(Task):
     summary = "the tumour's pixels in a slice, or its voxels in a patient: rows of runs, row: first-last"
     expected = "rows of runs such as 12: 30-45, 50-52"
     compared_as, primary = "area", ("dice", "hd95_mm")
-    has_area = True
+    has_area, in_words = True, False
 
     def of_mask(self, mask: Mask) -> Mask | None:
         """The slice's tumour itself; None where there is none."""
@@ -87,6 +87,16 @@ class MaskTask(Task):
             pixels[start : start + length] = True
         return Mask(frame, pixels.reshape(frame.shape))
 
+    def of_plain(self, content: Any, frame: SliceFrame | None) -> Mask | None:
+        """Of an array of the slice's shape, tumour where it is not 0."""
+        if content is None:
+            return None
+        assert frame is not None
+        pixels = np.asarray(content)
+        if pixels.shape != frame.shape:
+            raise ValueError(f"expected a mask of shape {frame.shape}, found {pixels.shape}")
+        return Mask(frame, pixels.astype(bool))
+
     def exact(self, value: Any) -> str:
         return np.packbits(value.pixels).tobytes().hex() if value.pixels.any() else NO_TUMOUR
 
@@ -106,6 +116,9 @@ class MaskTask(Task):
     def drawn(self, value: Any) -> Drawing:
         """One ring a component and a hole."""
         return Drawing(mask_rings(value.pixels))
+
+
+MASK = MaskTask()
 
 
 def empty(frame: SliceFrame) -> Mask:

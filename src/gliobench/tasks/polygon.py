@@ -13,6 +13,7 @@ from gliobench.tasks.answer import Answer
 from gliobench.tasks.base import Drawing, Numbers, Task
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Mask, Polygon, Value
+from gliobench.tasks.mask import MASK
 from gliobench.tasks.outline import MAX_POINTS, MIN_POINTS, trace_outline
 from gliobench.tasks.points import Found, Place, find_lists
 from gliobench.tasks.reading import read_places, whole
@@ -26,10 +27,12 @@ class PolygonTask(Task):
     expected = "a polygon such as ((12, 40), (15, 52), (30, 47), …)"
     compared_as, primary = "area", ("dice",)
     in_coordinates = has_area = True
+    shape = (-1, 2)
+    truth_format = "[[row, column], …], pairs of numbers"
 
     @property
     def derived_from(self) -> Mapping[str, Callable[[Any], Value | None]]:
-        return {"mask": self.of_mask}
+        return {MASK.name: self.of_mask}
 
     def of_mask(self, mask: Mask) -> Polygon | None:
         """The outline of the largest component of the slice's tumour, holes filled; None where there is no tumour.
@@ -85,6 +88,9 @@ class PolygonTask(Task):
 
     def drawn(self, value: Any) -> Drawing:
         return Drawing([list(value.points)])
+
+
+POLYGON = PolygonTask()
 
 
 @lru_cache(maxsize=512)

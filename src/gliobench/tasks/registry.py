@@ -3,18 +3,18 @@ point `gliobench.tasks`."""
 
 from gliobench.plugins import plugins
 from gliobench.tasks.base import Task
-from gliobench.tasks.box import BoxTask
-from gliobench.tasks.centre import CentreTask
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import Value
-from gliobench.tasks.grade import GradeTask
-from gliobench.tasks.mask import MaskTask
-from gliobench.tasks.polygon import PolygonTask
-from gliobench.tasks.prompt import Prompt, PromptError, read_prompt_file
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
+from gliobench.tasks.polygon import POLYGON
 
-__all__ = ["TASKS", "Prompt", "PromptError", "Task", "read_prompt_file", "task_of"]
-
-BUILT_IN: tuple[type[Task], ...] = (GradeTask, CentreTask, BoxTask, PolygonTask, MaskTask)
-TASKS: dict[str, Task] = {task.name: task() for task in (*BUILT_IN, *plugins("tasks").values())}
+BUILT_IN: tuple[Task, ...] = (GRADE, CENTRE, BOX, POLYGON, MASK)
+# What a study asks, and what models that write are asked, where a study file does not say.
+DEFAULT_TASKS = tuple(task.name for task in BUILT_IN)
+DEFAULT_IN_WORDS = tuple(task.name for task in BUILT_IN if task.in_words)
+TASKS: dict[str, Task] = {task.name: task for task in BUILT_IN}
 
 
 def task_of(value: Value) -> Task:
@@ -23,3 +23,11 @@ def task_of(value: Value) -> Task:
         if isinstance(value, task.value_type):
             return task
     raise TypeError(f"a {type(value).__name__} is not an answer about one slice")
+
+
+def in_words() -> list[str]:
+    """The tasks of which recorded texts can be scored."""
+    return [name for name, task in TASKS.items() if task.in_words]
+
+
+TASKS |= {name: task() for name, task in plugins("tasks").items()}  # last: these import all of the above

@@ -12,6 +12,7 @@ from gliobench.integrity import file_digest
 from gliobench.models.networks import NETWORKS, Intensities
 from gliobench.study.kinds.base import Learning, ModelPart, Verb
 from gliobench.study.part import Batch, Count, Name, Outside, Part, Rate, Real, Seed, Share, SizeVoxels, Whole
+from gliobench.tasks.grade import GRADE
 from gliobench.training.settings import TrainSettings, recipe
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class NetworkModel(ModelPart):
         if self.network not in NETWORKS:
             raise ValueError(f"network: no network is named {self.network!r}; there are {', '.join(NETWORKS)}")
         task = NETWORKS[self.network].task
-        if self.crop is not None and task != "grade":
+        if self.crop is not None and task != GRADE.name:
             raise ValueError(f"crop: {self.network} answers the task {task} about whole patients")
         return self
 
@@ -198,11 +199,11 @@ class NetworkModel(ModelPart):
 
     @property
     def wants_classical(self) -> bool:
-        return self.task == "grade"
+        return self.task == GRADE.name
 
     @property
     def calibrated(self) -> bool:
-        return self.task == "grade"
+        return self.task == GRADE.name
 
     def plan(self, ground: "Ground") -> "ModelPlan":
         from gliobench.study.plan.kinds.network import plan_network

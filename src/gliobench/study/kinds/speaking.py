@@ -21,10 +21,11 @@ from gliobench.study.part import (
     Tokens,
     Whole,
 )
-from gliobench.tasks.coordinates import FAMILIES, PLACES, known_family
-from gliobench.tasks.prompt import REGION, Prompt, read_prompt_file
+from gliobench.tasks.coordinates import FAMILIES, known_family
+from gliobench.tasks.prompt import REGION, Prompt
+from gliobench.tasks.prompt_file import read_prompt_file
 from gliobench.tasks.reading import READING_VERSION
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS
 
 if TYPE_CHECKING:
     from gliobench.models.decoding import Decoding
@@ -69,7 +70,7 @@ class SpeakingModel(ModelPart):
 
     LATER: ClassVar = frozenset({"top_k", "min_p"})
 
-    tasks: Tasks = ("grade", "centre", "box", "polygon")
+    tasks: Tasks = DEFAULT_IN_WORDS
     view: ViewPart = ViewPart()
     shots: Annotated[Whole, Field(ge=0, le=1000)] = 0
     prompts: Outside | None = None
@@ -109,7 +110,8 @@ class SpeakingModel(ModelPart):
 
     def remarks(self) -> tuple[str, ...]:
         family = known_family(self.known_as)
-        if family is None or self.learns or not self.view.coordinates.as_asked or not set(self.tasks) & {*PLACES}:
+        places = any(TASKS[task].in_coordinates for task in self.tasks)
+        if family is None or self.learns or not self.view.coordinates.as_asked or not places:
             return ()
         return (
             f"{self.name}: {family} was trained to count places in its own way ({FAMILIES[family].words}), and its "

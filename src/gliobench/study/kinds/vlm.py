@@ -24,6 +24,7 @@ from gliobench.study.part import (
     Text,
     Whole,
 )
+from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -131,7 +132,7 @@ class LanguageModel(SpeakingModel):
 
     @model_validator(mode="after")
     def _probabilities_for_their_mean(self) -> Self:
-        if self.aggregate == "mean-probability" and self.answer.get("grade") != "choice":
+        if self.aggregate == "mean-probability" and self.answer.get(GRADE.name) != "choice":
             raise ValueError(
                 "aggregate: mean-probability needs a probability with each slice: add `answer: {grade: choice}`"
             )

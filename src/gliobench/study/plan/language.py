@@ -15,7 +15,8 @@ from gliobench.study.plan.amounts import Amount, Basis, Step, worst
 from gliobench.study.plan.counts import Counts, assumed_slices, first_folds, images_count, questions_by_place
 from gliobench.study.plan.families import Weights, checkpoint_here, family_of, prompt_tokens, weights_of
 from gliobench.study.plan.hardware import Hardware
-from gliobench.tasks.prompt import Prompt, PromptError, read_prompt_file
+from gliobench.tasks.prompt import Prompt
+from gliobench.tasks.prompt_file import PromptError, read_prompt_file
 from gliobench.tasks.registry import TASKS
 
 TEMPLATE_TOKENS = 20  # what a chat template puts around a prompt
