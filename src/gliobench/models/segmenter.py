@@ -80,7 +80,7 @@ class PromptableSegmenter:
             "image_size": self._processor.target_size,
             "modality": modality,
             "prompt": prompts.kind,
-            "masks": "one" if prompts.kind == "box" else "best of three by predicted IoU",
+            "masks": "best of three by predicted IoU" if prompts.kind == "point" else "one",
             **prompts.settings,
         }
 

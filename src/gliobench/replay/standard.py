@@ -35,7 +35,8 @@ class StandardScores:
 def score_standard(held: Held, name: str) -> StandardScores:
     """Score the first answer to every input. `name`: what the model is called in the tables.
 
-    Raises ReplayError where the answers are about slices of several planes, or a patient's of several sizes.
+    Raises ReplayError where the answers are about slices of several planes, or a patient's of several sizes, and for a
+    task that no metric is for.
     """
     first = held.answers[0]
     if other := next((answer for answer in held.answers if answer.frame.plane != first.frame.plane), None):
@@ -47,7 +48,10 @@ def score_standard(held: Held, name: str) -> StandardScores:
         (answer, read_answer(held, answer)) for answer in held.answers if answer.repeat == 0
     ]
     kinds = Counter(type(answer).__name__.lower() for _, answer in read if not isinstance(answer, Answered))
-    return StandardScores(_scores(held.task, name, read), dict(sorted(kinds.items())))
+    scores = _scores(held.task, name, read)
+    if scores.summary.empty:
+        raise ReplayError(f"{first.path}: answers to {held.task} cannot be scored: no metric compares such values")
+    return StandardScores(scores, dict(sorted(kinds.items())))
 
 
 def score_answers_as(held: Held, name: str, answers: Sequence[Answer]) -> Scores:
@@ -103,7 +107,7 @@ def stand_in(task: str, id: str, answers: Sequence[HeldAnswer], gap_mm: float = 
     shape, spacing = _volume(first.plane, slices, first.shape, first.spacing_mm, gap_mm)
     labels = np.zeros(shape, np.uint8)
     grade = answers[0].truth.value if isinstance(answers[0].truth, Grade) else None
-    if task != GRADE.name:
+    if TASKS[task].truth_task.has_area:
         for answer in answers:
             area = None if answer.truth is None else fill(answer.truth, answer.frame)
             if area is not None:

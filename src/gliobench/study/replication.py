@@ -23,7 +23,7 @@ from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import Box, Grade, Point, Polygon, Value
 from gliobench.tasks.grade import GRADE
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,6 +103,8 @@ def _most_answered(outcomes: Sequence["Outcome"]) -> list["Held"]:
     largest: dict[tuple[str, Plane], Held] = {}
     for outcome in outcomes:
         held = outcome.held
+        if held.task not in DEFAULT_IN_WORDS:  # another package's, of which no trivial answer is known
+            continue
         key = (held.task, held.answers[0].frame.plane)
         if key not in largest or len(held.by_subject) > len(largest[key].by_subject):
             largest[key] = held

@@ -1,7 +1,7 @@
 """Every task there is, the coarsest first. A new one is a file beside this and a line here, or another package's entry
 point `gliobench.tasks`."""
 
-from gliobench.plugins import plugins
+from gliobench.plugins import Registry
 from gliobench.tasks.base import Task
 from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
@@ -14,7 +14,7 @@ BUILT_IN: tuple[Task, ...] = (GRADE, CENTRE, BOX, POLYGON, MASK)
 # What a study asks, and what models that write are asked, where a study file does not say.
 DEFAULT_TASKS = tuple(task.name for task in BUILT_IN)
 DEFAULT_IN_WORDS = tuple(task.name for task in BUILT_IN if task.in_words)
-TASKS: dict[str, Task] = {task.name: task for task in BUILT_IN}
+TASKS = Registry[Task]("tasks", {task.name: task for task in BUILT_IN}, lambda kind: kind())
 
 
 def task_of(value: Value) -> Task:
@@ -28,6 +28,3 @@ def task_of(value: Value) -> Task:
 def in_words() -> list[str]:
     """The tasks of which recorded texts can be scored."""
     return [name for name, task in TASKS.items() if task.in_words]
-
-
-TASKS |= {name: task() for name, task in plugins("tasks").items()}  # last: these import all of the above
