@@ -20,7 +20,6 @@ from time import process_time
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
 
 import torch
-from gliobench.models.memory import keep_memory
 from rich.console import Console
 from rich.table import Table
 
@@ -28,6 +27,7 @@ from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import MODALITIES, Cohort, Subject
 from gliobench.grid.recipe import Recipe
 from gliobench.grid.store import prepare_cohort
+from gliobench.models.memory import keep_memory
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.training.augment import augmented

@@ -71,15 +71,6 @@ Names = Annotated[
 ]
 
 
-class TaskOption(StrEnum):
-    """What can be replayed."""
-
-    grade = "grade"
-    centre = "centre"
-    box = "box"
-    polygon = "polygon"
-
-
 class ProtocolOption(StrEnum):
     """How answers are scored."""
 
@@ -110,6 +101,16 @@ def _convention(text: str) -> str:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return text
+
+
+def _task(name: str) -> str:
+    from gliobench.tasks.registry import in_words
+
+    if name not in in_words():
+        raise typer.BadParameter(
+            f"no recorded texts to a task {name!r} are scored; expected one of {', '.join(in_words())}"
+        )
+    return name
 
 
 class HardwareOption(StrEnum):
@@ -511,7 +512,10 @@ def compare(
 @app.command(rich_help_panel=AFTER)
 def replay(
     answers: Annotated[Path, typer.Argument(help="Folder or file of raw answers.", show_default=False)],
-    task: Annotated[TaskOption, typer.Option("--task", help="What was asked.", show_default=False)],
+    task: Annotated[
+        str,
+        typer.Option("--task", help="What was asked: see `gliobench list tasks`.", callback=_task, show_default=False),
+    ],
     protocol: Annotated[
         ProtocolOption,
         typer.Option("--protocol", help="`standard`: every question counts. `published`: the reference study's own."),
@@ -549,11 +553,11 @@ def replay(
 
     if run_of(answers) is None:
         convention = named_convention(coordinates)
-        outcome = replay_answers(answers, task.value, protocol.value, plane.value, name, convention)
+        outcome = replay_answers(answers, task, protocol.value, plane.value, name, convention)
     else:
         if coordinates != "as-asked":
             raise typer.BadParameter("a run's own answers were read as its study says: leave out --coordinates")
-        held = read_own(answers, task.value, plane.value, published=protocol.value != "standard", store=store)
+        held = read_own(answers, task, plane.value, published=protocol.value != "standard", store=store)
         outcome = score_held(held, name or answers.stem, protocol.value)
     if out:
         write_tables(outcome, out)

@@ -1,8 +1,38 @@
 """What other packages bring: classes and functions that they name in their entry points, loaded when first needed."""
 
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T]):
+    """By name what is built in, then what installed packages bring under `gliobench.<group>`, each made by `made`.
+
+    They are loaded at the first look, not at the first import: a package's module imports what it adds to. Raises
+    ImportError, naming the package, for what cannot be imported and for a name that is built in.
+    """
+
+    def __init__(self, group: str, built_in: Mapping[str, T], made: Callable[[Any], T]) -> None:
+        self._group, self._built_in, self._made = group, built_in, made
+
+    @cached_property
+    def _every(self) -> Mapping[str, T]:
+        found = plugins(self._group)
+        if taken := sorted(found.keys() & self._built_in.keys()):
+            raise ImportError(f"{package_of(self._group, taken[0])}: {taken[0]} is built in: give it another name")
+        return {**self._built_in, **{name: self._made(one) for name, one in found.items()}}
+
+    def __getitem__(self, name: str) -> T:
+        return self._every[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._every)
+
+    def __len__(self) -> int:
+        return len(self._every)
 
 
 @cache

@@ -3,9 +3,9 @@
 The ranges stand with the settings that have them; who checks them is the study file, where people write.
 """
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 T = TypeVar("T")
 
@@ -37,6 +37,3 @@ Temperature = Annotated[Real, Field(ge=0, le=100)]
 Share = Annotated[Real, Field(gt=0, lt=1)]
 ShareFromZero = Annotated[Real, Field(ge=0, lt=1)]
 Text = Annotated[str, Field(min_length=1)]
-
-TaskName = Literal["grade", "centre", "box", "polygon", "mask"]
-Tasks = Annotated[tuple[TaskName, ...], Field(min_length=1), AfterValidator(once)]

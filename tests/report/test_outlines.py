@@ -11,8 +11,9 @@ from gliobench.grid.frame import slice_frame
 from gliobench.report.contents import OutlineItem, ReportContents
 from gliobench.report.outlines import ANSWER, TRUTH, curve_mm, draw_outlines, shown, write_outlines
 from gliobench.report.page import render_page
-from gliobench.report.rings import rings
-from gliobench.tasks.geometry import Box, Mask, Point, Polygon
+from gliobench.tasks.base import Ring
+from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
+from gliobench.tasks.registry import task_of
 
 SHAPE, SPACING = (10, 20, 30), (3.0, 2.0, 1.0)
 # depth goes up 3 mm, height back to front 2 mm, width from right to left 1 mm; voxel 0 lies at (15, -20, 5)
@@ -28,8 +29,12 @@ def item() -> OutlineItem:
     return OutlineItem("BraTS_001", 1, "boxer", "box", "axial", AFFINE, [truth], [answer], True, 3, 1)
 
 
+def drawn_rings(value: Value) -> list[Ring]:
+    return list(task_of(value).drawn(value).rings)
+
+
 def test_a_box_is_drawn_along_the_outer_edges_of_its_pixels() -> None:
-    assert rings(Box(AXIAL, 2, 3, 2, 5)) == [[(1.5, 2.5), (1.5, 5.5), (2.5, 5.5), (2.5, 2.5)]]
+    assert drawn_rings(Box(AXIAL, 2, 3, 2, 5)) == [[(1.5, 2.5), (1.5, 5.5), (2.5, 5.5), (2.5, 2.5)]]
 
 
 def test_a_mask_has_a_ring_for_each_component_and_each_hole() -> None:
@@ -37,11 +42,11 @@ def test_a_mask_has_a_ring_for_each_component_and_each_hole() -> None:
     pixels[2:9, 2:9] = True
     pixels[4:7, 4:7] = False
     pixels[15:18, 20:28] = True
-    found = rings(Mask(AXIAL, pixels))
+    found = drawn_rings(Mask(AXIAL, pixels))
     assert sorted((min(ring), max(ring)) for ring in [[row for row, _ in ring] for ring in found]) == [
         *((1.5, 8.5), (3.5, 6.5), (14.5, 17.5))
     ], "the contour runs half way between the pixels"
-    assert rings(Mask(AXIAL, np.zeros(AXIAL.shape, dtype=bool))) == []
+    assert drawn_rings(Mask(AXIAL, np.zeros(AXIAL.shape, dtype=bool))) == []
 
 
 def test_rows_and_columns_become_millimetres_of_the_patient() -> None:

@@ -99,7 +99,7 @@ def test_that_there_is_no_tumour_is_right_where_there_is_none_and_wrong_where_th
     """The tumour lies in slices 2 and 3 of six. First every answer is the true one, then it is "none" throughout."""
     subject = make_subject()
     none = [Item("m", task, axial(n), TASKS[task].parse("none", axial(n), False)) for n in range(6)]
-    truths = {n: TASKS[task].truth(Mask(axial(n), subject.tumour[n])) for n in (2, 3)}
+    truths = {n: TASKS[task].of_mask(Mask(axial(n), subject.tumour[n])) for n in (2, 3)}
     right = [Item("m", task, axial(n), Answered(truths[n])) if n in truths else none[n] for n in range(6)]
     for items, share in ((right, 1), (none, 4 / 6)):
         scores = score_subject(subject, items, SLICES)

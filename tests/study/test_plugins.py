@@ -5,16 +5,19 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.errors import ModelError
 from gliobench.models.own import load_own
 from gliobench.models.prediction import Question
+from gliobench.plugins import Registry
 from gliobench.records.store import RecordStore
 from gliobench.study.catalogue import catalogue
 from gliobench.study.config import StudyError, read_study
@@ -24,7 +27,7 @@ from gliobench.study.kinds.vlm import FinetunePart, LanguageModel
 from gliobench.study.run import run_stages
 from gliobench.study.score import read_scores
 from gliobench.tasks.answer import Answered, Malformed
-from gliobench.tasks.geometry import Grade
+from gliobench.tasks.geometry import Grade, Mask
 
 PLUGIN, README = Path(__file__).parents[1] / "plugin", Path(__file__).parents[2] / "README.md"
 HEAD = """\
@@ -46,22 +49,23 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(target), os.environ.get("PYTHONPATH", "")])}
 
 
-def gliobench(environment: dict[str, str], *arguments: str) -> str:
+def gliobench(environment: dict[str, str], *arguments: str, fails: bool = False) -> str:
     command = [sys.executable, "-c", "from gliobench.cli import main; main()", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert bool(done.returncode) == fails, done.stderr
     return done.stdout + done.stderr
 
 
-def test_a_package_brings_a_kind_and_a_baseline(
+def test_a_package_brings_a_kind_a_task_and_baselines(
     installed: dict[str, str], phantom_cohort: Path, tmp_path: Path
 ) -> None:
     listed = gliobench(installed, "list", "kinds")
     assert re.search(r"threshold +gliobench-test-plugin +Marks whatever is brighter than", listed)
     study = tmp_path / "study.yaml"
     study.write_text(
-        HEAD + "tasks: [centre, mask]\nmodels:\n  - {kind: threshold, name: bright, above: 150}\n"
+        HEAD + "tasks: [centre, mask, diameter]\nmodels:\n  - {kind: threshold, name: bright, above: 150}\n"
         "  - {kind: baseline, name: top-left}\n  - {kind: baseline, name: image-centre}\n"
+        "  - {kind: baseline, name: ten-mm}\n"
     )
     where = ["--cohort", str(phantom_cohort), "--out", str(tmp_path / "run")]
     gliobench(installed, "run", str(study), *where)
@@ -78,6 +82,33 @@ def test_a_package_brings_a_kind_and_a_baseline(
     centre = summary[(summary["task"] == "centre") & (summary["metric"] == "distance_to_centre_mm")]
     by_model = dict(zip(centre["model"], centre["value"], strict=False))
     assert by_model["top-left"] > by_model["image-centre"]
+    answers = (tmp_path / "run" / "answers" / "ten-mm.jsonl").read_text().splitlines()
+    assert {json.dumps(json.loads(line)["value"]) for line in answers} == {'{"diameter_mm": 10.0}'}
+    table = tmp_path / "held.csv"
+    table.write_text("subject,truth,answer\nA,23.5,about 20 mm\nA,,none\nA,long,none\n")
+    replayed = gliobench(installed, "replay", str(table), "--task", "diameter", fails=True)
+    assert "held.csv:4: the truth of a diameter is a length in mm; found 'long'" in replayed
+
+
+def test_a_task_of_another_package_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """3, 4 and 5 on pixels of 2 mm."""
+    monkeypatch.syspath_prepend(str(PLUGIN))
+    task = import_module("gliobench_test_task").DiameterTask()
+    frame = SliceFrame("axial", 0, (6, 8), (2.0, 2.0))
+    pixels = np.zeros(frame.shape, bool)
+    assert task.of_mask(Mask(frame, pixels)) is None
+    pixels[[1, 1, 4], [1, 5, 1]] = True
+    found = task.of_mask(Mask(frame, pixels))
+    assert task.write(found) == "10.0 mm"
+    assert task.parse("It is 23.5 mm long.", frame, False) == Answered(task.from_json(23.5, frame))
+    assert task.parse("none", frame, False) == Answered(None)
+    assert isinstance(task.parse("large", frame, False), Malformed)
+
+
+def test_a_package_cannot_take_a_name_that_is_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gliobench.plugins.plugins", lambda group: {"one": int})
+    with pytest.raises(ImportError, match="one is built in: give it another name"):
+        len(Registry[int]("numbers", {"one": 1}, int))
 
 
 def test_what_is_experimental_is_an_option_of_a_study_file() -> None:
@@ -125,6 +156,25 @@ def test_the_truth_is_not_shown_and_values_become_answers(tmp_path: Path) -> Non
     source = own(tmp_path, "yield (9, 1)", "['centre']", "per_slice = True")
     (outside,) = load_own("m", source).predict([question("centre")])
     assert isinstance(outside.answer, Malformed)
+
+
+@pytest.mark.parametrize(
+    ("task", "value", "reason"),
+    [
+        ("centre", "[[1], [2]]", r"an array of shape \(2, 1\)"),
+        ("box", "(1, 2, 3)", r"an array of shape \(3,\)"),
+        ("box", "(3, 2, 1, 4)", "a smallest edge is larger than the largest"),
+        ("polygon", "[(1, 2), (3, 4)]", "expected 3 points or more, found 2"),
+        ("centre", "(float('nan'), 1)", "not all of its numbers are finite"),
+        ("mask", "[[1, 0]]", r"expected a mask of shape \(6, 8\), found \(1, 2\)"),
+    ],
+)
+def test_a_value_of_another_form_is_malformed(tmp_path: Path, task: str, value: str, reason: str) -> None:
+    asked = question("centre")
+    source = own(tmp_path, f"yield {value}", f"['{task}']", "per_slice = True")
+    (wrong,) = load_own("m", source).predict([Question(asked.subject, task, asked.frame)])
+    assert isinstance(wrong.answer, Malformed)
+    assert re.search(reason, wrong.answer.reason)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from gliobench.study.run import run_stages
 from gliobench.study.shots import reference_shots
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box
-from gliobench.tasks.prompt import packaged_prompts, region_prompt
+from gliobench.tasks.prompt_file import packaged_prompts
 from gliobench.tasks.registry import TASKS
 from gliobench.training.finetune.examples import slice_examples
 from gliobench.training.goals import make_goal
@@ -215,7 +215,7 @@ def test_language_models_are_asked_in_the_prompts_of_the_region(
         model = again.study.models[0].build(again, context.rounds[0], "axial")
         region = context.study.asked_region
         assert region.key == {"necrosis": "label 1"}.get(name, name)
-        assert model.settings["prompt_box"] == prompt_identity(region_prompt("box", region), 40)
+        assert model.settings["prompt_box"] == prompt_identity(TASKS["box"].prompt_about(region), 40)
         assert model.settings["prompt_grade"] == prompt_identity(TASKS["grade"].prompt, 16)
 
 

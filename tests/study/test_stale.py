@@ -23,7 +23,7 @@ from gliobench.study.report import report
 from gliobench.study.run import run_stages
 from gliobench.study.score import score
 from gliobench.study.train import train
-from gliobench.tasks.prompt import PromptError
+from gliobench.tasks.prompt_file import PromptError
 
 HEAD = """\
 name: stale

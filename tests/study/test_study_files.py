@@ -11,7 +11,7 @@ from gliobench.study.config import read_study
 from gliobench.study.kinds.network import NetworkModel
 from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.replay_parts import is_replication, read_replication
-from gliobench.tasks.prompt import packaged_prompts, read_prompt_file
+from gliobench.tasks.prompt_file import packaged_prompts, read_prompt_file
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 

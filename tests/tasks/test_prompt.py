@@ -8,14 +8,8 @@ import pytest
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.regions import BRATS_REGIONS, WHOLE, Region, region_of_label
 from gliobench.models.asking import prompt_identity
-from gliobench.tasks.prompt import (
-    Prompt,
-    PromptError,
-    named_prompts,
-    packaged_prompts,
-    read_prompt_file,
-    region_prompt,
-)
+from gliobench.tasks.prompt import Prompt
+from gliobench.tasks.prompt_file import PromptError, named_prompts, packaged_prompts, read_prompt_file
 from gliobench.tasks.registry import TASKS
 
 FRAME = SliceFrame("axial", 3, (95, 128), (1.0, 1.0))
@@ -112,15 +106,15 @@ def test_the_reference_studys_prompts(shared: Path) -> None:
 @pytest.mark.parametrize("region", [BRATS_REGIONS["core"], BRATS_REGIONS["enhancing"], region_of_label(1, "dark part")])
 def test_prompts_of_a_region_name_it_and_nothing_else_and_hold_no_answer(region: Region) -> None:
     for name, task in TASKS.items():
-        text = region_prompt(name, region).about(FRAME)
+        text = task.prompt_about(region).about(FRAME)
         assert (f"the {region.words}" in text) == (name != "grade")
         assert not re.search(r"[{}]|oedema included|whole (tumour|glioma)", text)
         assert type(task.parse(text, FRAME, False)).__name__ == "Malformed", name
 
 
 def test_of_the_whole_tumour_the_prompts_are_what_they_were() -> None:
-    for name, task in TASKS.items():
-        assert region_prompt(name, WHOLE) == task.prompt
+    for task in TASKS.values():
+        assert task.prompt_about(WHOLE) == task.prompt
 
 
 def test_a_prompt_of_ones_own_can_have_the_region_put_in(tmp_path: Path) -> None:

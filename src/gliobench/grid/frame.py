@@ -37,6 +37,14 @@ class SliceFrame:
         """Distance between opposite corner pixels' centres, in millimetres: no two pixels are further apart."""
         return float(np.hypot((self.shape[0] - 1) * self.spacing_mm[0], (self.shape[1] - 1) * self.spacing_mm[1]))
 
+    def enlarged(self, scale: int) -> "SliceFrame":
+        """The frame of the slice shown `scale` times as large: more and smaller pixels, the same millimetres.
+
+        Pixel r becomes the shown pixels r * scale to r * scale + scale - 1, whose middle is (r + 0.5) * scale - 0.5.
+        """
+        (rows, columns), (row_mm, column_mm) = self.shape, self.spacing_mm
+        return SliceFrame(self.plane, self.index, (rows * scale, columns * scale), (row_mm / scale, column_mm / scale))
+
 
 def slice_frame(plane: Plane, index: int, shape: tuple[int, ...], spacing_mm: tuple[float, float, float]) -> SliceFrame:
     """The frame of one slice of a volume of `shape` (D, H, W) with `spacing_mm` in the same order."""

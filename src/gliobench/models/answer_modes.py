@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Literal, get_args
 
 from gliobench.models.errors import ModelError
+from gliobench.tasks.grade import GRADE
 
 AnswerMode = Literal["free", "constrained", "choice"]
 """`free`: any text. `constrained`: text that cannot leave the task's format. `choice`: a grade read off the
@@ -18,10 +19,10 @@ def mode_fault(tasks: Collection[str], modes: Mapping[str, str]) -> str | None:
             return f"{task}: {mode!r} is not a way to answer; expected {', '.join(ANSWER_MODES)}"
         if task not in tasks:
             return f"{task} is not among the model's tasks {', '.join(tasks)}"
-        if mode == "choice" and task != "grade":
+        if mode == "choice" and task != GRADE.name:
             return (
-                f"{task}: `choice` weighs the three answers of grade against each other, and {task} has no such list; "
-                "use `constrained`"
+                f"{task}: `choice` weighs the three answers of {GRADE.name} against each other, and {task} has no such "
+                "list; use `constrained`"
             )
     return None
 

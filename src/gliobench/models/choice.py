@@ -8,8 +8,8 @@ import torch
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.models.prompted import continued
-from gliobench.tasks.geometry import NO_GLIOMA, Grade
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.geometry import NO_GLIOMA
+from gliobench.tasks.grade import GRADE
 
 GRADES = (LGG, HGG, NO_GLIOMA)
 
@@ -33,7 +33,7 @@ class Choices:
 
 def grade_choices(tokenizer: Any) -> Choices:
     """The answers as the task writes them, such as `Choice: 1`."""
-    texts = tuple(TASKS["grade"].write(Grade(grade)) for grade in GRADES)
+    texts = tuple(GRADE.write(choice) for choice in GRADE.choices)
     tokens = [tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
     common = tuple(ids[0] for ids in takewhile(lambda ids: len(set(ids)) == 1, zip(*tokens, strict=False)))
     return Choices(texts, common, tuple(ids[len(common) :] for ids in tokens))

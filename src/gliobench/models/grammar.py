@@ -13,10 +13,9 @@ from transformers import PreTrainedTokenizerFast
 
 from gliobench.models.checkpoint import Checkpoint
 from gliobench.models.errors import ModelError
-from gliobench.models.guided import task_patterns
-
-MOST_RUNS = 8  # in a line of a mask; the real patients' rows have at most 7, and one in 600 more than 4
-MOST_POINTS = 15
+from gliobench.tasks.base import Numbers
+from gliobench.tasks.mask import MOST_RUNS
+from gliobench.tasks.registry import TASKS
 
 Shape = tuple[int, int]
 
@@ -30,24 +29,14 @@ def frame_pattern(task: str, shape: Shape) -> str:
     """
     rows, columns = shape
     run = _any_of(f"{first}-{_any_of(range(first, columns))}" for first in range(columns))
-    return task_patterns(
-        _any_of(range(rows)), _any_of(range(columns)), run, f"{{0,{MOST_RUNS - 1}}}", f"{{0,{rows - 1}}}"
-    )[task]
+    return TASKS[task].pattern(
+        Numbers(_any_of(range(rows)), _any_of(range(columns)), run, f"{{0,{MOST_RUNS - 1}}}", f"{{0,{rows - 1}}}")
+    )
 
 
 def longest_answer(task: str, shape: Shape) -> int:
     """Characters of the longest text that follows `frame_pattern`: no token is shorter than one of them."""
-    row, column = (str(size - 1) for size in shape)
-    pair = f"({row}, {column})"
-    line = f"{row}: {', '.join([f'{column}-{column}'] * MOST_RUNS)}"
-    longest = {
-        "grade": "Choice: 0",
-        "centre": pair,
-        "box": f"({row}, {column}, {row}, {column})",
-        "polygon": f"({', '.join([pair] * MOST_POINTS)})",
-        "mask": "\n".join([line] * shape[0]),
-    }
-    return max(len(longest[task]), len("none"))
+    return max(len(TASKS[task].longest(shape)), len("none"))
 
 
 def _any_of(texts: Iterable[object]) -> str:

@@ -5,31 +5,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
+from gliobench.tasks.base import Numbers
+from gliobench.tasks.registry import TASKS
+
 Dialect = Literal["structured_outputs", "guided_regex", "regex", "json_schema"]
 
-_NUMBER = "[0-9]{1,3}"
-
-
-def task_patterns(
-    row: str = _NUMBER, column: str = _NUMBER, run: str = f"{_NUMBER}-{_NUMBER}", runs: str = "*", lines: str = "*"
-) -> Mapping[str, str]:
-    """Each task's strict format as a regular expression, in the common part of what grammars know.
-
-    `row`, `column`, `run`: how a row, a column, and the first and last column of a run are written. `runs`, `lines`:
-    how many more runs a line of a mask may have than one, and how many more lines a mask, as a quantifier.
-    """
-    pair = rf"\({row}, {column}\)"
-    line = rf"{row}: {run}(, {run}){runs}"
-    return {
-        "grade": "Choice: [012]",
-        "centre": rf"({pair}|none)",
-        "box": rf"(\({row}, {column}, {row}, {column}\)|none)",
-        "polygon": rf"(\({pair}(, {pair}){{9,14}}\)|none)",
-        "mask": rf"({line}(\n{line}){lines}|none)",
-    }
-
-
-PATTERNS = task_patterns()
+PATTERNS = {name: task.pattern(Numbers()) for name, task in TASKS.items()}
 """The formats as a server is told them, whatever the size of the image."""
 
 PROBE = "kx[0-9]{4}"  # nothing that a model writes by itself

@@ -33,6 +33,7 @@ from gliobench.models.nnunet_worker import FINAL, FOLD
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
+from gliobench.tasks.mask import MASK
 
 DESCRIPTION, LOG, ENDING = "nnunet.json", "nnunet.log", ".nii.gz"
 LAST_LINES = 15
@@ -56,7 +57,7 @@ class NnUNet:
     learnt_from: frozenset[str]
     settings: Settings
     installation: Installation
-    tasks = frozenset({"mask"})
+    tasks = frozenset({MASK.name})
     per_slice = False
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:

@@ -24,8 +24,10 @@ from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.prices import Prices
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Missing, Refused, Truncated
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.reading import READING_VERSION
-from gliobench.tasks.registry import TASKS, Prompt
+from gliobench.tasks.registry import TASKS
 
 __all__ = ["Decoding", "OpenAIModel", "Prices", "Server"]
 
@@ -129,7 +131,7 @@ class OpenAIModel:
         return self._answers(questions) if questions else iter(())
 
     def _answers(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        trial = next((question for question in questions if question.task == "grade"), questions[0])
+        trial = next((question for question in questions if question.task == GRADE.name), questions[0])
         start = perf_counter()
         for batch in in_order(partial(self._connect, trial), questions, self._in_flight):
             seconds = (perf_counter() - start) / len(batch)
@@ -286,7 +288,7 @@ class OpenAIModel:
         return {"role": turn["role"], "content": [part(content) for content in turn["content"]]}
 
     def _scored(self, question: Question) -> bool:
-        return self._logprobs and question.task == "grade"
+        return self._logprobs and question.task == GRADE.name
 
     def _limit(self, task: str) -> int:
         limit = self.decoding.max_new_tokens or self._prompts[task].max_new_tokens

@@ -28,15 +28,20 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answered, Malformed
-from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, Value, VolumeMask
+from gliobench.tasks.geometry import Grade, Polygon, Value, VolumeMask
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
+from gliobench.tasks.registry import TASKS
 
-WHOLE, SLICED = ("grade", "mask"), ("grade", "centre", "box", "polygon", "mask")
+WHOLE = (GRADE.name, MASK.name)  # tasks about whole patients
+LEAST_POINTS = 3  # of an outline
 T = TypeVar("T")
 
 
@@ -85,7 +90,7 @@ class OwnModel:
         if value is None:
             return Prediction(question, Answered(None))
         try:
-            if question.task == "grade":
+            if question.task == GRADE.name:
                 return _graded(question, float(value))
             return Prediction(question, Answered(_value(question, value)))
         except (TypeError, ValueError) as error:
@@ -115,7 +120,7 @@ def load_own(name: str, source: str) -> OwnModel:
         raise ModelError(f"{source}: {called}() raised {_where(error)}") from error
     if not hasattr(model, "predict"):
         raise ModelError(f"{source}: {called} has no method predict(questions)")
-    known = SLICED if getattr(model, "per_slice", False) else WHOLE
+    known = tuple(TASKS) if getattr(model, "per_slice", False) else WHOLE
     tasks = getattr(model, "tasks", None)
     if not isinstance(tasks, list | tuple | set | frozenset) or not tasks or not set(tasks) <= set(known):
         raise ModelError(f"{source}: {called}.tasks is {tasks!r}; expected some of {', '.join(known)}")
@@ -150,25 +155,24 @@ def _graded(question: Question, probability: float) -> Prediction:
     return Prediction(question, Answered(Grade(HGG if probability >= 0.5 else LGG)), score=probability)
 
 
-def _value(question: Question, value: Any) -> Value:
-    frame = question.frame
-    array = np.asarray(value)
-    if question.task == "mask":
-        shape = question.subject.shape if frame is None else frame.shape
-        if array.shape != shape:
-            raise ValueError(f"expected a mask of shape {shape}, found {array.shape}")
-        return VolumeMask(array.astype(bool)) if frame is None else Mask(frame, array.astype(bool))
-    assert frame is not None
-    numbers = array.astype(float)
-    if not np.isfinite(numbers).all():
+def _value(question: Question, value: Any) -> Value | None:
+    frame, task = question.frame, TASKS[question.task]
+    if frame is None:
+        voxels = np.asarray(value)
+        if voxels.shape != question.subject.shape:
+            raise ValueError(f"expected a mask of shape {question.subject.shape}, found {voxels.shape}")
+        return VolumeMask(voxels.astype(bool))
+    found = task.of_plain(value, frame)
+    if isinstance(found, Polygon) and len(found.points) < LEAST_POINTS:
+        raise ValueError(f"expected {LEAST_POINTS} points or more, found {len(found.points)}")
+    if task.in_coordinates:
+        _check_inside(np.asarray(value, dtype=float).reshape(-1, 2), frame.shape)
+    return found
+
+
+def _check_inside(points: NDArray[np.float64], shape: tuple[int, int]) -> None:
+    """Raise ValueError for points, or corners of a box, that are not all in a slice."""
+    if not np.isfinite(points).all():
         raise ValueError("not all of its numbers are finite")
-    if (numbers < 0).any() or (numbers.reshape(-1, 2) > np.array(frame.shape) - 1).any():
-        raise ValueError(f"outside the slice of {frame.shape[0]} rows and {frame.shape[1]} columns")
-    match question.task, numbers.shape:
-        case "centre", (2,):
-            return Point(frame, *numbers.tolist())
-        case "box", (4,):
-            return Box(frame, *numbers.tolist())
-        case "polygon", (points, 2) if points >= 3:
-            return Polygon(frame, tuple((row, column) for row, column in numbers.tolist()))
-    raise ValueError(f"an array of shape {numbers.shape}")
+    if (points < 0).any() or (points > np.array(shape) - 1).any():
+        raise ValueError(f"outside the slice of {shape[0]} rows and {shape[1]} columns")

@@ -22,6 +22,8 @@ from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import VolumeMask
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
 from gliobench.tasks.reading import READING_VERSION
 
 CUT_OFF = "length"  # `finish` of an answer that the token limit ended
@@ -130,7 +132,7 @@ class ReplayedAnswers:
         return Prediction(
             question,
             read_answer(question, given.text, given.finish == CUT_OFF, self.view),
-            score=given.probability if question.task == "grade" else None,
+            score=given.probability if question.task == GRADE.name else None,
             text=given.text,
             tokens=given.tokens,
             finish=given.finish,
@@ -143,7 +145,7 @@ class ReplayedMasks:
 
     name: str
     folder: Path
-    tasks = frozenset({"mask"})
+    tasks = frozenset({MASK.name})
     remarks = ()
     per_slice = False
 
@@ -165,7 +167,7 @@ class ReplayedMasks:
     @property
     def held(self) -> frozenset[Place]:
         """Whose masks there are, whether the study asks about them or not."""
-        return frozenset(Place(path.name.removesuffix(MASK_FILE), "mask") for path in self._paths)
+        return frozenset(Place(path.name.removesuffix(MASK_FILE), MASK.name) for path in self._paths)
 
     def check(self, questions: Sequence[Question]) -> None:
         """Raise ModelError listing every patient whose file is no mask, or does not lie where the scan does."""

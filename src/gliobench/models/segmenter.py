@@ -23,6 +23,7 @@ from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.vision_checkpoint import VisionCheckpoint, load_vision
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import Box, Mask, Point
+from gliobench.tasks.mask import MASK
 
 FAMILIES: dict[str, Callable[..., Any]] = {
     "sam": SamModel.from_pretrained,
@@ -53,7 +54,7 @@ class PromptableSegmenter:
     Raises ModelError for a checkpoint that cannot be used and for any bad argument.
     """
 
-    tasks = frozenset({"mask"})
+    tasks = frozenset({MASK.name})
     per_slice = True
 
     def __init__(
@@ -79,7 +80,7 @@ class PromptableSegmenter:
             "image_size": self._processor.target_size,
             "modality": modality,
             "prompt": prompts.kind,
-            "masks": "one" if prompts.kind == "box" else "best of three by predicted IoU",
+            "masks": "best of three by predicted IoU" if prompts.kind == "point" else "one",
             **prompts.settings,
         }
 

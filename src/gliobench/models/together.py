@@ -8,6 +8,7 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.models.prediction import Grader, Prediction, Question, Settings
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import Grade
+from gliobench.tasks.grade import GRADE
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +20,7 @@ class Together:
 
     name: str
     members: Sequence[Grader]
-    tasks = frozenset({"grade"})
+    tasks = frozenset({GRADE.name})
     per_slice = False
 
     @property

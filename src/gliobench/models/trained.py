@@ -25,6 +25,8 @@ from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.models.weights import restore
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Grade, Value, VolumeMask
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
 
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
 DIGEST = "weights"  # in the description: SHA-256 of the file of weights
@@ -76,7 +78,7 @@ class TrainedNetwork:
         """The same, whoever was learnt from: for figures that are called in-sample wherever they stand."""
         for question in questions:
             start = perf_counter()
-            value, score = self._grade(question.subject) if self.task == "grade" else self._mask(question.subject)
+            value, score = self._grade(question.subject) if self.task == GRADE.name else self._mask(question.subject)
             yield Prediction(question, Answered(value), score=score, seconds=perf_counter() - start)
 
     def _grade(self, subject: PreparedSubject) -> tuple[Value, float]:
@@ -140,7 +142,7 @@ def another_region(folder: Path, region: Region) -> str | None:
     """Why a trained network cannot stand in a study of a region; None where it can. Raises ModelError for none."""
     found = read_description(folder)
     learnt = found.get("asked_about", WHOLE.key)  # earlier versions knew no other
-    if NETWORKS[found["network"]].task != "mask" or learnt == region.key:
+    if NETWORKS[found["network"]].task != MASK.name or learnt == region.key:
         return None
     return f"{folder} has learnt to find another region ({learnt}) than this study asks about ({region.key})"
 
@@ -148,7 +150,7 @@ def another_region(folder: Path, region: Region) -> str | None:
 def _load_member(folder: Path, description: dict[str, Any], device: str) -> Member:
     regions = REGION_SETS[description["regions"]]
     network = NETWORKS[description["network"]]
-    module = network.build(tuple(description["shape"]), len(regions) if network.task == "mask" else 1)
+    module = network.build(tuple(description["shape"]), len(regions) if network.task == MASK.name else 1)
     weights = file_digest(folder / WEIGHTS)
     if weights != description.get(DIGEST, weights):  # earlier versions kept none
         raise ModelError(

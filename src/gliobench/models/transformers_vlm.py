@@ -37,8 +37,9 @@ from gliobench.models.unsloth import Engine
 from gliobench.models.views.view import View
 from gliobench.models.writing import write
 from gliobench.tasks.geometry import Value
+from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.reading import READING_VERSION
-from gliobench.tasks.registry import TASKS, Prompt
+from gliobench.tasks.registry import TASKS
 
 __all__ = ["Decoding", "VisionLanguageModel"]
 

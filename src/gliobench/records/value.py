@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from gliobench.grid.frame import SliceFrame
 from gliobench.integrity import set_aside
 from gliobench.records.errors import RecordError
-from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, Value, VolumeMask
+from gliobench.tasks.geometry import Value, VolumeMask
+from gliobench.tasks.registry import TASKS, task_of
+
+WHOLE_MASK = "mask"  # key of the shape (D, H, W) of a whole patient's mask
 
 
 @dataclass(frozen=True)
@@ -71,54 +74,32 @@ class Arrays:
 
 
 def encode_value(value: Value | None, key: str, arrays: Arrays) -> dict[str, Any]:
-    """Plain JSON for a value: {"grade": 1}, {"point": [row, column]}, {"box": [4 numbers]}, {"polygon": [pairs]},
-    {"runs": [start, length, ...]} over a slice's pixels in C order, {"mask": [D, H, W], "digest": of its bits} with the
-    voxels in `arrays`, those of the inner regions under the key with the region's name, their digests in "inner";
-    {"tumour": false} where there is none."""
-    match value:
-        case None:
-            return {"tumour": False}
-        case Grade():
-            return {"grade": value.value}
-        case Point():
-            return {"point": [value.row, value.column]}
-        case Box():
-            return {"box": [value.row_min, value.column_min, value.row_max, value.column_max]}
-        case Polygon():
-            return {"polygon": [list(point) for point in value.points]}
-        case Mask():
-            return {"runs": _runs(value.pixels)}
-        case VolumeMask():
-            inner = {"core": value.core, "enhancing": value.enhancing}
-            found = {region: mask for region, mask in inner.items() if mask is not None}
-            inner_digests = {region: arrays.save(f"{key}-{region}", mask) for region, mask in found.items()}
-            whole = {"mask": list(value.voxels.shape), "key": key, "digest": arrays.save(key, value.voxels)}
-            return whole | ({"inner": inner_digests} if found else {})
+    """Plain JSON for a value: {"grade": 1}, {"point": [row, column]}, … as its task says; of a whole patient's mask
+    {"mask": [D, H, W], "digest": of its bits} with the voxels in `arrays`, those of the inner regions under the key
+    with the region's name, their digests in "inner"; {"tumour": false} where there is none."""
+    if value is None:
+        return {"tumour": False}
+    if not isinstance(value, VolumeMask):
+        task = task_of(value)
+        return {task.json_key: task.to_json(value)}
+    inner = {"core": value.core, "enhancing": value.enhancing}
+    found = {region: mask for region, mask in inner.items() if mask is not None}
+    inner_digests = {region: arrays.save(f"{key}-{region}", mask) for region, mask in found.items()}
+    whole = {WHOLE_MASK: list(value.voxels.shape), "key": key, "digest": arrays.save(key, value.voxels)}
+    return whole | ({"inner": inner_digests} if found else {})
 
 
 def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arrays) -> Value | None:
     """The inverse of `encode_value`; geometry of a slice needs its `frame`."""
-    match value:
-        case {"tumour": False}:
-            return None
-        case {"grade": grade}:
-            return Grade(int(grade))
-        case {"mask": shape, "key": key}:
-            inner = {
-                region: arrays.load(f"{key}-{region}", tuple(shape), digest) for region, digest in _inner(value).items()
-            }
-            return VolumeMask(arrays.load(key, tuple(shape), value.get("digest")), **inner)
-    if frame is None:
-        raise ValueError(f"a value of a slice without its frame: {sorted(value)}")
-    match value:
-        case {"point": [row, column]}:
-            return Point(frame, row, column)
-        case {"box": [row_min, column_min, row_max, column_max]}:
-            return Box(frame, row_min, column_min, row_max, column_max)
-        case {"polygon": points}:
-            return Polygon(frame, tuple((row, column) for row, column in points))
-        case {"runs": runs}:
-            return Mask(frame, _from_runs(runs, frame.shape))
+    if value.get("tumour") is False:
+        return None
+    if {WHOLE_MASK, "key"} <= value.keys():
+        shape, key = tuple(value[WHOLE_MASK]), value["key"]
+        inner = {region: arrays.load(f"{key}-{region}", shape, digest) for region, digest in _inner(value).items()}
+        return VolumeMask(arrays.load(key, shape, value.get("digest")), **inner)
+    for task in TASKS.values():
+        if task.json_key in value:
+            return task.from_json(value[task.json_key], frame)
     raise ValueError(f"a value of no known kind: {sorted(value)}")
 
 
@@ -130,7 +111,7 @@ def _inner(value: Mapping[str, Any]) -> Mapping[str, str | None]:
 
 def mask_files(value: Mapping[str, Any] | None) -> dict[str, str | None]:
     """The masks that a value stands for: the digest of its bits by the name under which `Arrays` keeps it."""
-    if value is None or "mask" not in value:
+    if value is None or WHOLE_MASK not in value:
         return {}
     inner = {f"{value['key']}-{region}": digest for region, digest in _inner(value).items()}
     return {value["key"]: value.get("digest"), **inner}
@@ -138,17 +119,3 @@ def mask_files(value: Mapping[str, Any] | None) -> dict[str, str | None]:
 
 def _bits_digest(bits: NDArray[np.uint8]) -> str:
     return hashlib.blake2b(bits.tobytes(), digest_size=16).hexdigest()
-
-
-def _runs(pixels: NDArray[np.bool_]) -> list[int]:
-    """Start and length of every run of True pixels, in C order."""
-    edges = np.flatnonzero(np.diff(pixels.ravel(), prepend=False, append=False))
-    starts, ends = edges[::2], edges[1::2]
-    return np.column_stack([starts, ends - starts]).ravel().tolist()
-
-
-def _from_runs(runs: list[int], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    pixels = np.zeros(shape[0] * shape[1], dtype=bool)
-    for start, length in zip(runs[::2], runs[1::2], strict=True):
-        pixels[start : start + length] = True
-    return pixels.reshape(shape)

@@ -15,7 +15,9 @@ from gliobench.scoring.consistency import Consistency
 from gliobench.scoring.conventions import Said, suspicion
 from gliobench.scoring.intervals import Figure
 from gliobench.scoring.summary import figures_of
-from gliobench.tasks.coordinates import AS_ASKED, PLACES, Coordinates
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
+from gliobench.tasks.mask import MASK
+from gliobench.tasks.registry import TASKS
 
 ProtocolName = Literal["standard", "published", "both"]
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
@@ -80,7 +82,7 @@ def score_held(held: Held, called: str, protocol: ProtocolName) -> Outcome:
 
 def _said(held: Held) -> Iterator[Said]:
     """The first text about every slice with tumour, where the task is a place."""
-    for answer in held.answers if held.task in PLACES else ():
+    for answer in held.answers if TASKS[held.task].in_coordinates else ():
         # What a run asked, its own `score` holds against the truth, in the pixels that were shown.
         if answer.answer is None and answer.text and answer.truth is not None and answer.repeat == 0:
             yield Said(held.task, answer.text, answer.frame, answer.truth)
@@ -97,7 +99,7 @@ def standard_side(outcome: Outcome, *, stacked: bool = False) -> Side:
     """The standard figures of the task itself; `stacked`: of its answers as one volume a patient."""
     assert outcome.standard is not None
     table = outcome.standard.scores.summary
-    task = "mask" if stacked else outcome.held.task
+    task = MASK.name if stacked else outcome.held.task
     rows = table[(table["task"] == task) & (table["source"] == outcome.held.task)]
     nobody = [f"{subject}: an empty file" for subject in outcome.held.silent]
     nobody += [f"{subject}: no file" for subject in outcome.held.gaps]

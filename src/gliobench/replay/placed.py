@@ -20,7 +20,10 @@ from gliobench.replay.held import Held, HeldAnswer
 from gliobench.replay.text import subject_name
 from gliobench.replay.windows import region_boxes
 from gliobench.tasks.answer import Missing
+from gliobench.tasks.box import BOX
 from gliobench.tasks.geometry import Box, Grade, Polygon
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.registry import TASKS
 
 TARGET = 1  # label of the study's targets: necrotic and non-enhancing core
 TRIM = 20  # slices at either end of the tumour about which the fine-tuned grade models were not asked
@@ -66,10 +69,10 @@ def _firsts(held: Held, answers: Sequence[HeldAnswer], subject: PreparedSubject)
     """Every slice of the grid that can be the first of these, which follow each other."""
     if subject.labels is None:
         return []
-    if held.task == "grade":
+    if held.task == GRADE.name:
         return _first_of_grade(held, answers, subject)
     target = np.asarray(subject.labels) == TARGET
-    fits = _boxes_fit if held.task in ("centre", "box") else _polygons_fit
+    fits = _boxes_fit if TASKS[held.task].truth_task is BOX else _polygons_fit
     return [
         first
         for first in range(len(target) - len(answers) + 1)

@@ -8,6 +8,7 @@ from gliobench.replay.outcome import Outcome, Side, published_side, standard_sid
 from gliobench.replay.repeated import overall
 from gliobench.replay.sides import changes
 from gliobench.scoring.intervals import Figure
+from gliobench.tasks.registry import TASKS
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     if outcome.standard is None:
         return {**head, "protocol": "published", **_plain(published_side(outcome))}
     standard = {**_plain(standard_side(outcome)), "unanswered": outcome.standard.unanswered}
-    if outcome.held.task in ("box", "polygon"):
+    if TASKS[outcome.held.task].has_area:
         standard["stacked"] = _plain(standard_side(outcome, stacked=True))["metrics"]
     if outcome.published is None:
         return {**head, "protocol": "standard", **standard}

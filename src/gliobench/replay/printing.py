@@ -9,6 +9,8 @@ from gliobench.replay.plain import as_json
 from gliobench.replay.repeated import overall
 from gliobench.replay.sides import changes, rows
 from gliobench.scoring.intervals import Figure
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.registry import TASKS
 
 INDENT = "  "
 
@@ -44,7 +46,7 @@ def _scores(outcome: Outcome) -> Iterator[str]:
         if outcome.standard.unanswered:
             kinds = ", ".join(f"{count} {kind}" for kind, count in outcome.standard.unanswered.items())
             yield f"{INDENT}not usable: {kinds}"
-        if held.task in ("box", "polygon"):
+        if TASKS[held.task].has_area:
             yield from _side("stacked to a volume", standard_side(outcome, stacked=True))
         yield spacing
         return
@@ -81,6 +83,6 @@ def _assumed(held: Held) -> str:
         return " ".join(("95 % intervals over patients.", *held.remarks))
     return (
         "95 % intervals over patients; a patient's grade is what most slices say."
-        if held.task == "grade"
+        if held.task == GRADE.name
         else "95 % intervals over patients; 1 mm a pixel and between slices, unless a table says otherwise."
     )

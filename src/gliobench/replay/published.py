@@ -17,11 +17,16 @@ from scipy.spatial import cKDTree
 from skimage.draw import polygon as fill_polygon
 
 from gliobench.cohort.subject import HGG, LGG
+from gliobench.replay.errors import ReplayError
 from gliobench.replay.held import Held, HeldAnswer, check_one_volume
 from gliobench.scoring.grades import GradedPatient, Votes, grade_figures, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure
 from gliobench.scoring.surface import find_surface
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Polygon, Value
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.polygon import POLYGON
 
 LONGEST_PX = 128.0  # the study's distance where either mask is empty
 MOST_POINTS = 15
@@ -69,11 +74,16 @@ def score_published(held: Held, bootstrap: Bootstrap | None = None) -> Published
     """
     bootstrap = bootstrap or Bootstrap()
     absent = [f"{subject}: no file" for subject in held.gaps]
-    if held.task == "grade":
+    if held.task == GRADE.name:
         return _grades(held, bootstrap, absent)
+    if held.task not in _PATIENTS:
+        known = ", ".join((GRADE.name, *_PATIENTS))
+        raise ReplayError(
+            f"the reference study was not asked for {held.task}, only for {known}: use --protocol standard"
+        )
     patients = _PATIENTS[held.task](held.firsts)
     silent = [f"{subject}: an empty file" for subject in held.silent]
-    if held.task == "polygon":  # a patient without slices stays, as the worst there is
+    if held.task == POLYGON.name:  # a patient without slices stays, as the worst there is
         worst = {"dice": 0.0, "hd95_px": LONGEST_PX, "precision": 0.0, "recall": 0.0, "specificity": 0.0}
         patients += [_Patient(subject, worst, 0, 0) for subject in held.silent]
         silent = []
@@ -266,7 +276,7 @@ def _farthest(mask: Mask, other: Mask) -> float:
 
 
 _PATIENTS: dict[str, Callable[[Answers], list[_Patient]]] = {
-    "centre": lambda by_subject: [_centre(subject, answers) for subject, answers in by_subject.items()],
-    "box": _boxes,
-    "polygon": lambda by_subject: [_polygon(subject, answers) for subject, answers in by_subject.items()],
+    CENTRE.name: lambda by_subject: [_centre(subject, answers) for subject, answers in by_subject.items()],
+    BOX.name: _boxes,
+    POLYGON.name: lambda by_subject: [_polygon(subject, answers) for subject, answers in by_subject.items()],
 }

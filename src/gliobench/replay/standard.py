@@ -20,6 +20,7 @@ from gliobench.scoring.summary import Scores, summarise
 from gliobench.scoring.truth import SubjectTruth, fill
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import Grade
+from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import TASKS
 
 
@@ -34,7 +35,8 @@ class StandardScores:
 def score_standard(held: Held, name: str) -> StandardScores:
     """Score the first answer to every input. `name`: what the model is called in the tables.
 
-    Raises ReplayError where the answers are about slices of several planes, or a patient's of several sizes.
+    Raises ReplayError where the answers are about slices of several planes, or a patient's of several sizes, and for a
+    task that no metric is for.
     """
     first = held.answers[0]
     if other := next((answer for answer in held.answers if answer.frame.plane != first.frame.plane), None):
@@ -46,7 +48,10 @@ def score_standard(held: Held, name: str) -> StandardScores:
         (answer, read_answer(held, answer)) for answer in held.answers if answer.repeat == 0
     ]
     kinds = Counter(type(answer).__name__.lower() for _, answer in read if not isinstance(answer, Answered))
-    return StandardScores(_scores(held.task, name, read), dict(sorted(kinds.items())))
+    scores = _scores(held.task, name, read)
+    if scores.summary.empty:
+        raise ReplayError(f"{first.path}: answers to {held.task} cannot be scored: no metric compares such values")
+    return StandardScores(scores, dict(sorted(kinds.items())))
 
 
 def score_answers_as(held: Held, name: str, answers: Sequence[Answer]) -> Scores:
@@ -74,7 +79,7 @@ def read_answer(held: Held, answer: HeldAnswer) -> Answer:
 def _score_subject(task: str, name: str, id: str, answers: Sequence[tuple[HeldAnswer, Answer]]) -> SubjectScores:
     about, gap_mm = _closed_up([held for held, _ in answers])
     subject = stand_in(task, id, about, gap_mm)
-    told = None if task == "grade" else {(held.frame.plane, held.frame.index): held.truth for held in about}
+    told = None if task == GRADE.name else {(held.frame.plane, held.frame.index): held.truth for held in about}
     items = [Item(name, task, held.frame, answer) for held, (_, answer) in zip(about, answers, strict=True)]
     return score_answers(SubjectTruth(subject, told), items, {})
 
@@ -102,7 +107,7 @@ def stand_in(task: str, id: str, answers: Sequence[HeldAnswer], gap_mm: float = 
     shape, spacing = _volume(first.plane, slices, first.shape, first.spacing_mm, gap_mm)
     labels = np.zeros(shape, np.uint8)
     grade = answers[0].truth.value if isinstance(answers[0].truth, Grade) else None
-    if task != "grade":
+    if TASKS[task].truth_task.has_area:
         for answer in answers:
             area = None if answer.truth is None else fill(answer.truth, answer.frame)
             if area is not None:

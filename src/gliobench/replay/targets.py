@@ -28,4 +28,4 @@ def aimed_at(answers: Sequence[HeldAnswer], task: str, region: NDArray[np.bool_]
 
 def truth_of(task: str, mask: Mask) -> Value | None:
     """A slice's truth as recorded truths have it: of a centre the box around the tumour, from which it is scored."""
-    return TASKS["box" if task == "centre" else task].truth(mask)
+    return TASKS[task].truth_task.of_mask(mask)

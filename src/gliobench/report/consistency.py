@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.report import drawing, metrics, numbers
 from gliobench.report.contents import ReportContents
-from gliobench.scoring.consistency import NO_TUMOUR, UNANSWERED
+from gliobench.scoring.consistency import UNANSWERED
+from gliobench.tasks.base import NO_TUMOUR
 
 TITLES = {
     "agreement": "commonest answer",

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gliobench.cohort.subject import GRADE_NAMES
-from gliobench.grid.frame import take_slice
+from gliobench.grid.frame import SliceFrame, take_slice
 from gliobench.report.contents import GalleryItem
-from gliobench.report.rings import Ring, mask_rings, rings
-from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, Value, VolumeMask
+from gliobench.tasks.base import Drawing, Ring
+from gliobench.tasks.geometry import Value, VolumeMask
+from gliobench.tasks.mask import mask_rings
+from gliobench.tasks.registry import task_of
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def _truth_tile(item: GalleryItem, spacing: tuple[float, float]) -> Tile:
 def _spacing_mm(item: GalleryItem) -> tuple[float, float]:
     """From the frame of the truth, else of any answer; square pixels where nothing says it."""
     for value in (item.truth, *item.answers.values()):
-        if isinstance(value, Mask | Box | Polygon | Point):
-            return value.frame.spacing_mm
+        if isinstance(frame := getattr(value, "frame", None), SliceFrame):
+            return frame.spacing_mm
     return (1.0, 1.0)
 
 
@@ -90,21 +92,17 @@ def _picture(image: NDArray[np.uint8]) -> str:
 
 
 def _tile(value: Value | None, item: GalleryItem, spacing: tuple[float, float]) -> Tile:
-    match value:
-        case None:
-            return Tile("", None, "no usable answer")
-        case Grade(value=grade):
-            return Tile("", None, "says no glioma" if grade == NO_GLIOMA else f"says {GRADE_NAMES[grade]}")
-        case Point(row=row, column=column):
-            return Tile("", (round((column + 0.5) * spacing[1], 2), round((row + 0.5) * spacing[0], 2)), "")
-        case Box() | Polygon() | Mask():
-            return _outline(rings(value), spacing)
-        case VolumeMask(voxels=voxels):
-            return _outline(mask_rings(take_slice(voxels, item.plane, item.index)), spacing)
-
-
-def _outline(found: Sequence[Ring], spacing: tuple[float, float]) -> Tile:
-    return Tile(_path(found, spacing), None, "" if found else "says nothing is there")
+    if value is None:
+        return Tile("", None, "no usable answer")
+    if isinstance(value, VolumeMask):
+        drawing = Drawing(mask_rings(take_slice(value.voxels, item.plane, item.index)))
+    else:
+        drawing = task_of(value).drawn(value)
+    if drawing.cross:
+        row, column = drawing.cross
+        return Tile("", (round((column + 0.5) * spacing[1], 2), round((row + 0.5) * spacing[0], 2)), "")
+    words = drawing.words or ("" if drawing.rings else "says nothing is there")
+    return Tile(_path(drawing.rings, spacing), None, words)
 
 
 def _path(found: Sequence[Ring], spacing: tuple[float, float]) -> str:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from gliobench.tasks.chain import CHAIN
+from gliobench.tasks.chain import steps
 
 VOLUMES = ("mask", "core", "enhancing")
 TASK_ORDER = ("grade", "centre", "box", "polygon", "mask", "core", "enhancing")
@@ -82,15 +82,7 @@ def nearest(table: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
     such rows, all other tasks slice by slice.
     """
     rows = table[(table["task"] == task) & (table["metric"] == metric)]
-    distance = rows["source"].map(lambda source: _steps(str(source), task))
+    distance = rows["source"].map(lambda source: steps(str(source), task))
     rows = rows[distance == distance.groupby(rows["model"]).transform("min")]
     preferred = (rows["plane"] == "volume") == (task in VOLUMES)
     return rows[preferred | ~preferred.groupby(rows["model"]).transform("any")]
-
-
-def _steps(source: str, task: str) -> int:
-    if source == task:
-        return 0
-    if source in CHAIN and task in CHAIN:
-        return abs(CHAIN.index(task) - CHAIN.index(source))
-    return len(CHAIN)

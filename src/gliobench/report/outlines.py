@@ -16,8 +16,9 @@ from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import SliceFrame, to_voxel
 from gliobench.report import drawing
 from gliobench.report.contents import OutlineItem
-from gliobench.report.rings import Ring, rings
+from gliobench.tasks.base import Ring
 from gliobench.tasks.geometry import Point
+from gliobench.tasks.registry import task_of
 
 TRUTH, ANSWER = drawing.TRUE_POSITIVE, drawing.FALSE_POSITIVE
 MARGIN_MM = 5.0
@@ -76,14 +77,16 @@ def _label(item: OutlineItem) -> str:
 
 def _curves(item: OutlineItem) -> tuple[list[Curve], list[Curve], list[Curve]]:
     """The truth's rings, the answer's rings, and the answer's points."""
-    truth = [curve_mm(ring, value.frame, item.affine) for value in item.truth for ring in rings(value)]
+    truth = [
+        curve_mm(ring, value.frame, item.affine) for value in item.truth for ring in task_of(value).drawn(value).rings
+    ]
     answer: list[Curve] = []
     points: list[Curve] = []
     for value in item.answer:
         if isinstance(value, Point):
             points.append(curve_mm([(value.row, value.column)], value.frame, item.affine))
         else:
-            answer += [curve_mm(ring, value.frame, item.affine) for ring in rings(value)]
+            answer += [curve_mm(ring, value.frame, item.affine) for ring in task_of(value).drawn(value).rings]
     return truth, answer, points
 
 

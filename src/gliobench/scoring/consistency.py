@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson, without_interval
 from gliobench.tasks.answer import Answer, Answered
+from gliobench.tasks.base import NO_TUMOUR
 from gliobench.tasks.chain import coarsen
-from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, Value, VolumeMask
+from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
+from gliobench.tasks.registry import task_of
 
-UNANSWERED, NO_TUMOUR = "unanswered", "no glioma"
+UNANSWERED = "unanswered"
 SHARES = ("agreement", "flip_rate")  # shares of the answers to one input: Wilson
 UNITS = {"agreement": "share", "pairwise_agreement": "share", "entropy_bits": "bits", "flip_rate": "share"}
 BY_CONSTRUCTION = "one answer by construction"
@@ -104,21 +105,7 @@ def answer_text(answer: Answer) -> str:
     """What an answer says, exactly: two answers are the same where their texts are."""
     if not isinstance(answer, Answered):
         return UNANSWERED
-    match answer.value:
-        case None:
-            return NO_TUMOUR
-        case Grade(value=grade):
-            return NO_TUMOUR if grade == NO_GLIOMA else GRADE_NAMES[grade]
-        case Point(row=row, column=column):
-            return _numbers(row, column)
-        case Box() as box:
-            return _numbers(box.row_min, box.column_min, box.row_max, box.column_max)
-        case Polygon(points=points):
-            return " ".join(_numbers(*point) for point in points)
-        case Mask(pixels=pixels):
-            return np.packbits(pixels).tobytes().hex() if pixels.any() else NO_TUMOUR
-        case VolumeMask():
-            raise ValueError("a mask of a whole patient is no answer about a slice; ask about a slice")
+    return NO_TUMOUR if answer.value is None else task_of(answer.value).exact(answer.value)
 
 
 def measure(inputs: Iterable[Repeated], bootstrap: Bootstrap | None = None) -> Consistency:
@@ -256,7 +243,3 @@ def _corners_mm(value: Value) -> list[tuple[float, float]]:
     height, width = box.frame.spacing_mm
     rows, columns = (box.row_min * height, box.row_max * height), (box.column_min * width, box.column_max * width)
     return [(row, column) for row in rows for column in columns]
-
-
-def _numbers(*values: float) -> str:
-    return f"({', '.join(f'{value:.10g}' for value in values)})"

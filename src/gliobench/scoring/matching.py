@@ -13,7 +13,7 @@ from gliobench.cohort.subject import GRADE_NAMES, HGG
 from gliobench.scoring.clustered import ScanCalls
 from gliobench.scoring.errors import CompareError
 from gliobench.scoring.paired import GRADE_METRICS, Calls
-from gliobench.tasks.chain import CHAIN
+from gliobench.tasks.chain import steps
 
 VOLUME = "volume"
 GRADE = "grade"
@@ -132,9 +132,7 @@ def _votes(votes: pd.DataFrame) -> pd.DataFrame:
 
 def _nearest(sources: list[str], task: str) -> str:
     """The answered task that lies nearest to the one that is scored; it never depends on the values."""
-    if task in sources or task not in CHAIN:
-        return task if task in sources else sources[0]
-    return min(sources, key=lambda source: abs(CHAIN.index(task) - CHAIN.index(source)))
+    return min(sources, key=lambda source: steps(source, task))
 
 
 def _planes(a: list[str], b: list[str]) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from gliobench.scoring.truth import SubjectTruth, cut, fill
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.chain import coarsen, coarser
 from gliobench.tasks.geometry import Point, Value, VolumeMask
+from gliobench.tasks.registry import TASKS
 
 VOLUME = "volume"
 NO_AGGREGATIONS: Aggregations = {}
@@ -228,7 +229,7 @@ def _score_slices(
     for task in coarser(source):
         own = _kept(said, said[0].frame.plane, task, kept)
         yield from _score_task(truth, model, source, task, own, protocol)
-    if every and source != "centre":
+    if every and TASKS[source].has_area:
         asked = _asked(model, source, VOLUME, said)
         stack = Area(_stack(truth.subject, said, every)) if asked.n_answered else None
         scores = protocol.area(stack, truth.volume, truth.subject.spacing_mm)
@@ -265,6 +266,8 @@ def _score_task(
     truth: SubjectTruth, model: str, source: str, task: str, said: Sequence[_Said], protocol: Protocol
 ) -> Iterator[SubjectRow]:
     """The mean over the slices of each metric, and of distances to a place the 95th percentile too."""
+    if TASKS[task].compared_as not in ("place", "area"):  # no metric compares such values
+        return
     score = _score_point if task == "centre" else _score_area
     scores = [score(truth, task, slice, protocol) for slice in said]
     if not scores:

@@ -10,6 +10,7 @@ from gliobench.scoring.aggregate import MAJORITY, Aggregation
 from gliobench.study.answers import answered_items, current_answers, deciding_answers
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.kinds.base import ModelPart
+from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
     from gliobench.models.decision import Decision
@@ -41,14 +42,14 @@ def aggregation_notes(context: Context) -> Iterator[str]:
 def _choose(context: Context, round: Round) -> Mapping[tuple[str, str], Chosen]:
     chosen: dict[tuple[str, str], Chosen] = {}
     for part in context.study.models:
-        if part.aggregation != "majority" and "grade" in part.spoken_tasks:
+        if part.aggregation != "majority" and GRADE.name in part.spoken_tasks:
             for plane in context.study.slices.planes:
                 chosen[part.name, str(plane)] = _of(context, part, round, plane)
     return chosen
 
 
 def _of(context: Context, part: ModelPart, round: Round, plane: Plane) -> Chosen:
-    asked = [record for record in current_answers(context, part.name) if record.task == "grade"]
+    asked = [record for record in current_answers(context, part.name) if record.task == GRADE.name]
     scored = any(record.score is not None for record in asked)
     if part.aggregation == "learned":
         return _learn(context, deciding_answers(context, part.name), round, plane, by_scores=scored)

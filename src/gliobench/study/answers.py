@@ -11,7 +11,7 @@ from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
 from gliobench.study.context import Context, StageError
 from gliobench.study.folder import fingerprint
-from gliobench.tasks.chain import CHAIN
+from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from gliobench.scoring.score import Item
@@ -65,7 +65,7 @@ def places(context: Context, model: str, plane: Plane) -> dict[str, list[Record]
     Raises StageError as `current_answers` does."""
     found: dict[str, list[Record]] = {}
     for record in current_answers(context, model):
-        if record.task in CHAIN and record.plane in (None, plane):
+        if TASKS[record.task].has_place and record.plane in (None, plane):
             found.setdefault(record.subject, []).append(record)
     return found
 

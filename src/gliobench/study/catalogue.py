@@ -42,7 +42,7 @@ def kind_name(kind: type) -> str:
 def _tasks() -> Iterator[tuple[str, str]]:
     from gliobench.tasks.registry import TASKS
 
-    return ((name, _first_line(inspect.getmodule(task.write))) for name, task in TASKS.items())
+    return ((name, task.summary) for name, task in TASKS.items())
 
 
 def _metrics() -> Iterator[tuple[str, str]]:

@@ -11,12 +11,15 @@ from gliobench.errors import GliobenchError
 from gliobench.grid.frame import Planes
 from gliobench.grid.regions import WHOLE, Region
 from gliobench.grid.splits import Split
-from gliobench.ranges import Count, Seed, Share, SizeVoxels, TaskName, Tasks, Whole
+from gliobench.ranges import Count, Seed, Share, SizeVoxels, Whole
 from gliobench.study.kinds import KINDS
 from gliobench.study.kinds.base import ModelPart
 from gliobench.study.part import Name, Outside, Part, WholeFile, check_by
 from gliobench.study.paths import resolved
 from gliobench.study.region_part import ALL_OF_IT, RegionPart
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.names import TaskName, Tasks
+from gliobench.tasks.registry import DEFAULT_TASKS
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
 
 if TYPE_CHECKING:
@@ -118,7 +121,7 @@ class ConsistencyPart(Part):
 
     repeats: Annotated[Whole, Field(ge=2, le=10_000)] = 20
     subjects: Count = 4
-    task: TaskName = "grade"
+    task: TaskName = GRADE.name
 
 
 if TYPE_CHECKING:
@@ -138,7 +141,7 @@ class Study(WholeFile):
     grid: GridPart = GridPart()
     split: SplitPart = SplitPart()
     slices: SlicesPart = SlicesPart()
-    tasks: Tasks = ("grade", "centre", "box", "polygon", "mask")
+    tasks: Tasks = DEFAULT_TASKS
     consistency: ConsistencyPart | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)
 

@@ -7,7 +7,6 @@ from gliobench.models.views.view import View
 from gliobench.scoring.conventions import Said, suspicion
 from gliobench.study.answers import current_answers
 from gliobench.study.context import Context
-from gliobench.tasks.coordinates import PLACES
 from gliobench.tasks.geometry import Mask
 from gliobench.tasks.registry import TASKS
 
@@ -15,7 +14,7 @@ from gliobench.tasks.registry import TASKS
 def suspicions(context: Context) -> Iterator[str]:
     """A warning for every model and task whose answers fit the truth much better read otherwise."""
     for part in context.study.models:
-        for task in PLACES:
+        for task in (name for name, known in TASKS.items() if known.in_coordinates):
             if (view := part.picture) is not None and task in part.spoken_tasks:
                 said = list(_said(context, part.name, task, view))
                 if sentence := suspicion(part.name, said, view.coordinates):
@@ -30,6 +29,6 @@ def _said(context: Context, model: str, task: str, view: View) -> Iterator[Said]
             continue
         assert record.index is not None
         frame = subject.frame(record.plane, record.index)
-        truth = TASKS[task].truth(Mask(frame, take_slice(subject.tumour, record.plane, record.index)))
+        truth = TASKS[task].of_mask(Mask(frame, take_slice(subject.tumour, record.plane, record.index)))
         if truth is not None:
             yield Said(task, record.text, view.shown_frame(frame), view.from_frame(truth))

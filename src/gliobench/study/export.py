@@ -14,6 +14,7 @@ from gliobench.study.answers import current_answers
 from gliobench.study.context import Context
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
+from gliobench.tasks.mask import MASK
 
 WHOLE, OEDEMA, CORE, ENHANCING = 1, 2, 1, 4  # BraTS's labels where regions are told apart, else 1 for all tumour
 
@@ -26,7 +27,7 @@ def export_masks(context: Context, out: Path, names: Collection[str] | None = No
         if names is not None and part.name not in names:
             continue
         for record in current_answers(context, part.name):
-            if record.task != "mask" or record.plane is not None or record.repeat:
+            if record.task != MASK.name or record.plane is not None or record.repeat:
                 continue
             subject = context.subjects[record.subject]
             answer = record_answer(record, subject, arrays)

@@ -14,7 +14,7 @@ from gliobench.study.answers import places
 from gliobench.study.context import Context
 from gliobench.study.questions import asked_slices, in_turn, largest_slice
 from gliobench.tasks.answer import Answered
-from gliobench.tasks.chain import CHAIN
+from gliobench.tasks.chain import depth
 from gliobench.tasks.geometry import Mask, Value
 from gliobench.tasks.mask import empty
 
@@ -76,7 +76,7 @@ def _finest(
     context: Context, subject: PreparedSubject, plane: Plane, index: int, records: Sequence[Record]
 ) -> Value | None:
     """The finest usable answer, an empty mask where it says that there is no tumour; None where none is usable."""
-    for record in sorted(records, key=lambda record: CHAIN.index(record.task)):
+    for record in sorted(records, key=lambda record: depth(record.task)):
         answer = record_answer(record, subject, Arrays(context.folder.masks))
         if isinstance(answer, Answered):
             return answer.value or empty(subject.frame(plane, index))

@@ -15,6 +15,7 @@ from gliobench.study.replay_parts import ReplayPart, Replication
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
 from gliobench.tasks.mask import empty
+from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from gliobench.replay.held import Held, HeldAnswer
@@ -35,7 +36,7 @@ def middle_outlines(outcomes: Sequence["Outcome"]) -> Iterator["OutlineItem"]:
 
     for outcome in outcomes:
         task = outcome.held.task
-        if task == "grade" or outcome.standard is None:
+        if not TASKS[task].has_place or outcome.standard is None:
             continue
         table = outcome.standard.scores.per_subject
         table = table[(table["task"] == task) & (table["metric"] == PRIMARY[task][0])]
@@ -119,7 +120,7 @@ def _held(study: Replication, models: Collection[str] | None) -> dict[str, "Held
     from gliobench.replay.read import read_held
 
     study, _ = held_here(study)
-    parts = [part for part in study.replay if part.task != "grade"]
+    parts = [part for part in study.replay if TASKS[part.task].has_place]
     if unknown := sorted(set(models or ()) - {part.name for part in parts}):
         names = ", ".join(part.name for part in parts)
         raise StudyError(f"no model named {', '.join(unknown)} was asked for a place; these were: {names}")

@@ -7,8 +7,10 @@ from gliobench.study.config import StudyError
 from gliobench.study.lacking import held_here
 from gliobench.study.replay_parts import Replication
 from gliobench.tasks.answer import Answered
-from gliobench.tasks.centre import middle
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE, middle
 from gliobench.tasks.geometry import Box, Grade, Value
+from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def held_report_samples(outcomes: Sequence["Outcome"], votes: "pd.DataFrame") ->
     from gliobench.report.samples import sample_subjects
 
     for outcome in outcomes:
-        if outcome.held.task == "grade":
+        if outcome.held.task == GRADE.name:
             plane = outcome.held.answers[0].frame.plane
             for subject in sample_subjects(votes, outcome.name, plane):
                 yield _sample(outcome.name, outcome.held, subject)
@@ -70,14 +72,14 @@ def _said(held: "Held", answer: "HeldAnswer") -> "Said":
 
     read = read_answer(held, answer)
     fault = "" if isinstance(read, Answered) else type(read).__name__.lower()
-    truth = "" if held.task == "grade" else _true(held.task, answer.truth)
+    truth = "" if held.task == GRADE.name else _true(held.task, answer.truth)
     return Said(answer.frame.index, answer.text or "", fault, truth)
 
 
 def _true(task: str, truth: Value | None) -> str:
     if truth is None:
         return "none"
-    if task == "centre" and isinstance(truth, Box):  # what centres are held to
+    if task == CENTRE.name and isinstance(truth, Box):  # what centres are held to
         point = middle(truth)
-        return f"({point.row:g}, {point.column:g}), box {TASKS['box'].write(truth)}"
+        return f"({point.row:g}, {point.column:g}), box {BOX.write(truth)}"
     return TASKS[task].write(truth)

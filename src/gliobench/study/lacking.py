@@ -18,7 +18,7 @@ from gliobench.study.part import is_folder_name
 from gliobench.study.paths import REPLICATION, unset
 from gliobench.study.replay_parts import Replication
 from gliobench.study.windows import windows_digest
-from gliobench.tasks.prompt import PromptError, packaged_prompts
+from gliobench.tasks.prompt_file import PromptError, packaged_prompts
 
 BRATS = "BraTS's own page has them after registration: https://www.med.upenn.edu/cbica/brats2020/data.html"
 RAW_ANSWERS = "clone https://github.com/liufeli2/Healthcare-LLM-Thesis and give --replication FOLDER"

@@ -21,8 +21,8 @@ from gliobench.study.kinds.base import ModelPart
 from gliobench.study.outlines import file_name
 from gliobench.study.prepare import recipe
 from gliobench.study.questions import can_be_asked, largest_slice, true_answer
-from gliobench.tasks.chain import CHAIN
 from gliobench.tasks.geometry import Mask, Value
+from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import TASKS
 
 
@@ -103,7 +103,7 @@ def _places(subject: PreparedSubject, frame: SliceFrame) -> dict[str, Value]:
     """The truth of every task that names a place, from coarse to fine; none without a mask or a tumour."""
     if subject.labels is None:
         return {}
-    found = {task: true_answer(subject, task, frame) for task in reversed(CHAIN)}
+    found = {task: true_answer(subject, task, frame) for task, known in TASKS.items() if known.has_place}
     return {task: value for task, value in found.items() if value is not None}
 
 
@@ -129,7 +129,7 @@ def _seen_by(context: Context, part: ModelPart, subject: PreparedSubject, frame:
             question = Question(subject, task, frame)
             text = question_text(question, prompts.get(task, TASKS[task].prompt), view)
             asked.append(Asked(task, text, answer_text(question, true_answer(subject, task, frame), view)))
-    picture = view.render(Question(subject, "grade", frame))  # the task changes nothing of it
+    picture = view.render(Question(subject, GRADE.name, frame))  # the task changes nothing of it
     return SeenBy(part.name, picture, asked, list(_remarks(part, view, tasks, asked)))
 
 

@@ -6,13 +6,14 @@ from gliobench.study.answers import current_answers
 from gliobench.study.context import Context
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
+from gliobench.tasks.mask import MASK
 
 
 def predicted_masks(context: Context, model: str) -> dict[str, VolumeMask]:
     """By patient. Raises StageError before `predict` has finished with the model."""
     masks = {}
     for record in current_answers(context, model):
-        if record.task != "mask" or record.plane is not None:
+        if record.task != MASK.name or record.plane is not None:
             continue
         answer = record_answer(record, context.subjects[record.subject], Arrays(context.folder.masks))
         if isinstance(answer, Answered) and isinstance(answer.value, VolumeMask):

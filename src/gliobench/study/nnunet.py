@@ -10,6 +10,7 @@ from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.nnunet import NnUNetModel
 from gliobench.study.questions import can_be_asked
 from gliobench.study.stage import Stage
+from gliobench.tasks.mask import MASK
 
 OPERATION = {"kind", "name", "python"}  # what decides where it runs, not what comes out
 
@@ -59,7 +60,7 @@ def nnunet_inputs(context: Context, part: NnUNetModel, fold: Fold) -> str:
 def _patients(context: Context, fold: Fold) -> tuple[list[PreparedSubject], list[PreparedSubject]]:
     """Training and validation patients that have a mask."""
     learn, validate = (
-        [one for one in (context.subjects[id] for id in ids) if can_be_asked(one, "mask")]
+        [one for one in (context.subjects[id] for id in ids) if can_be_asked(one, MASK.name)]
         for ids in (fold.train, fold.validation)
     )
     return learn, validate

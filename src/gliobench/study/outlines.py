@@ -19,7 +19,7 @@ from gliobench.study.context import Context, StageError
 from gliobench.study.gallery import slice_item
 from gliobench.study.questions import asked_slices
 from gliobench.tasks.answer import Answered
-from gliobench.tasks.chain import CHAIN
+from gliobench.tasks.chain import depth
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value, VolumeMask
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _item(
 ) -> "OutlineItem":
     from gliobench.report.contents import OutlineItem
 
-    task = min((record.task for record in records), key=lambda task: (not _answered(records, task), CHAIN.index(task)))
+    task = min((record.task for record in records), key=lambda task: (not _answered(records, task), depth(task)))
     own = [record for record in records if record.task == task]
     answers = [record_answer(record, subject, Arrays(context.folder.masks)) for record in own]
     answered = [answer.value for answer in answers if isinstance(answer, Answered)]

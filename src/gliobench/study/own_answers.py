@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from gliobench.errors import GliobenchError
-from gliobench.grid.frame import INDEX_AXIS, Plane, take_slice
+from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.store import open_subject
 from gliobench.records.errors import RecordError
@@ -15,13 +15,13 @@ from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.held import Held, HeldAnswer
-from gliobench.replay.targets import truth_of
 from gliobench.study.answers import read_list
 from gliobench.study.context import read_prepared
 from gliobench.study.folder import StudyFolder
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.coordinates import AS_ASKED
-from gliobench.tasks.geometry import Grade, Mask, Value
+from gliobench.tasks.geometry import Value
+from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import TASKS
 
 LAYOUT = "a run's own records"
@@ -132,19 +132,20 @@ def _held(source: Path, line: int, record: Record, subject: PreparedSubject, arr
 def _truth(source: Path, record: Record, subject: PreparedSubject) -> Value | None:
     assert record.plane is not None
     assert record.index is not None
-    if record.task == "grade":
-        if subject.grade is None:
-            raise ReplayError(f"{source}: {subject.id} has no grade in the prepared patients, and was asked for it")
-        return Grade(subject.grade)
-    frame = subject.frame(record.plane, record.index)
-    return truth_of(record.task, Mask(frame, take_slice(subject.tumour, record.plane, record.index)))
+    task = TASKS[record.task].truth_task
+    if not task.has_truth(subject):
+        raise ReplayError(
+            f"{source}: {subject.id} has not {task.truth_words} in the prepared patients, and was asked for "
+            f"{record.task}"
+        )
+    return task.truth(subject, subject.frame(record.plane, record.index))
 
 
 def _check_frames(task: str, answers: Sequence[HeldAnswer]) -> None:
     """Raise ReplayError where a text means something else in the slice's own pixels than the run made of it."""
     for held in answers:
         said = held.answer
-        if task == "grade" or not isinstance(said, Answered) or held.text is None:
+        if not TASKS[task].has_place or not isinstance(said, Answered) or held.text is None:
             continue
         if not _same(TASKS[task].parse(held.text, held.frame, False, AS_ASKED), said):
             raise ReplayError(
@@ -165,9 +166,9 @@ def _remarks(task: str, answers: Sequence[HeldAnswer], planes: Sequence[Plane | 
     widths = sorted(chain.from_iterable(spacing for _, spacing in frames))
     width = " to ".join(dict.fromkeys(f"{one:.2f}" for one in (widths[0], widths[-1])))
     found = [f"Slices of {sizes}, {width} mm a pixel; truths from the run's prepared patients."]
-    if task == "grade":
+    if task == GRADE.name:
         found.append("A patient's grade is what most slices say, whatever `aggregate:` of the study says.")
-    if published and task in ("box", "polygon") and any(answer.frame.shape != STUDY_PX for answer in answers):
+    if published and TASKS[task].has_area and any(answer.frame.shape != STUDY_PX for answer in answers):
         found.append(
             "The published arithmetic is made for 128 x 128 px at 1 mm: an empty mask is 128 px away in it, whatever "
             "the size of the slice."

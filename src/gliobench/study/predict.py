@@ -23,6 +23,7 @@ from gliobench.study.questions import (
 from gliobench.study.region import region_notes
 from gliobench.study.replayed import held_digest
 from gliobench.study.stage import Stage
+from gliobench.tasks.grade import GRADE
 
 # Where a model runs, and what is made of its answers.
 NOT_ASKED = {"log", "aggregate", "sweep_test"}
@@ -145,8 +146,8 @@ def _models_and_questions(context: Context, part: ModelPart) -> Iterator[tuple[M
             first = plane == context.study.slices.planes[0]
             if consistency and first and consistency.task in tasks and part.samples(consistency.task):
                 questions += [one for one in repeated_questions(context, consistency) if one.subject.id in round.test]
-            if part.learns_aggregate and "grade" in tasks:
-                questions += slice_questions(context, round.validation, ["grade"], plane)
+            if part.learns_aggregate and GRADE.name in tasks:
+                questions += slice_questions(context, round.validation, [GRADE.name], plane)
             yield model, questions, round
 
 

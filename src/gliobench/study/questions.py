@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import Plane, SliceFrame, take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import select_slices
@@ -13,23 +12,20 @@ from gliobench.study.config import ConsistencyPart
 from gliobench.study.context import Context
 from gliobench.study.masks import predicted_masks
 from gliobench.study.replayed import held_slices
-from gliobench.tasks.geometry import Grade, Mask, Value
+from gliobench.tasks.geometry import Value
+from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import TASKS
 
 
 def can_be_asked(subject: PreparedSubject, task: str) -> bool:
     """Whether the subject has a truth for the task: a grade, or a mask."""
-    return (subject.grade is not None) if task == "grade" else (subject.labels is not None)
+    return TASKS[task].has_truth(subject)
 
 
 def true_answer(subject: PreparedSubject, task: str, frame: SliceFrame) -> Value | None:
     """The true answer about a slice, in its own pixels; None where it has no tumour. For a subject that
     `can_be_asked`."""
-    if task == "grade":
-        assert subject.grade is not None
-        return Grade(subject.grade)
-    pixels = np.ascontiguousarray(take_slice(subject.tumour, frame.plane, frame.index))
-    return TASKS[task].truth(Mask(frame, pixels))
+    return TASKS[task].truth(subject, frame)
 
 
 def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> Iterator[str]:
@@ -37,7 +33,7 @@ def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> 
     for task in tasks:
         absent = [subject.id for subject in subjects if not can_be_asked(subject, task)]
         if absent:
-            needed = f"a grade ({' or '.join(GRADE_NAMES)})" if task == "grade" else "a mask"
+            needed = TASKS[task].truth_words
             shown = ", ".join(absent[:5]) + (", …" if len(absent) > 5 else "")
             count = f"{len(absent)} of {len(subjects)} test patients"
             yield f"{task}: {count} have not {needed} and are not asked ({shown})"
@@ -101,7 +97,7 @@ def asked_slices(
 
 def _held(context: Context, plane: Plane, task: str | None, model: str | None) -> dict[str, list[int]]:
     """The slices of held answers by patient, as `asked_slices` says."""
-    if task and (own := held_slices(context, task, plane, model if task == "grade" else None)):
+    if task and (own := held_slices(context, task, plane, model if task == GRADE.name else None)):
         return own
     every: dict[str, set[int]] = {}
     for slices in slices_of_tasks(context, plane).values():

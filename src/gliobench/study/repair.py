@@ -10,7 +10,7 @@ from gliobench.integrity import DamagedError, name_aside, read_keys, read_stamp,
 from gliobench.records.errors import RecordError
 from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
-from gliobench.records.value import Arrays, mask_files
+from gliobench.records.value import WHOLE_MASK, Arrays, mask_files
 from gliobench.study.folder import StudyFolder
 from gliobench.study.lock import locked
 from gliobench.study.stage import Stage
@@ -63,7 +63,7 @@ def _mask_fault(arrays: Arrays, record: Record) -> str | None:
     for key, digest in mask_files(record.value).items():
         assert record.value is not None
         try:
-            arrays.load(key, tuple(record.value["mask"]), digest)
+            arrays.load(key, tuple(record.value[WHOLE_MASK]), digest)
         except RecordError as error:
             if (path := arrays.folder / f"{key}.npy").exists():
                 set_aside(path)

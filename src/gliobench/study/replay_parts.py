@@ -1,9 +1,9 @@
 """Entries of a study file for answers that somebody holds: `replay:` instead of `models:`."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gliobench.grid.frame import Plane
 from gliobench.ranges import Real
@@ -11,6 +11,8 @@ from gliobench.study.config import read_file, read_whole
 from gliobench.study.part import Name, Outside, Part, WholeFile
 from gliobench.study.paths import resolved
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
+from gliobench.tasks.names import TaskName
+from gliobench.tasks.registry import TASKS, in_words
 
 
 class ReplayPart(Part):
@@ -21,18 +23,25 @@ class ReplayPart(Part):
 
     name: Name
     answers: Outside
-    task: Literal["grade", "centre", "box", "polygon"]
+    task: TaskName
     plane: Plane = "axial"
     coordinates: Coordinates = AS_ASKED
     sampling: str = ""
     optional: bool = False
+
+    @field_validator("task")
+    @classmethod
+    def _is_answered_in_words(cls, task: str) -> str:
+        if not TASKS[task].in_words:
+            raise ValueError(f"recorded texts to it are not scored; expected one of {', '.join(in_words())}")
+        return task
 
 
 class ConstantPart(Part):
     """Figures published for a model whose predictions are not to be had."""
 
     name: Name
-    task: Literal["grade", "centre", "box", "polygon", "mask"]
+    task: TaskName
     source: str
     figures: dict[str, Real]
 

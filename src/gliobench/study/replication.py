@@ -19,7 +19,11 @@ from gliobench.study.lacking import held_here
 from gliobench.study.progress import Voice
 from gliobench.study.replay_parts import ReplayPart, Replication
 from gliobench.tasks.answer import Answered
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import Box, Grade, Point, Polygon, Value
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,9 +35,8 @@ if TYPE_CHECKING:
     from gliobench.scoring.consistency import Consistency
     from gliobench.scoring.summary import Scores
 
-MAJORITY, CENTRE, WHOLE = "always-hgg", "image-centre", "whole-slice"
-SLOWEST_FIRST = ("polygon", "box", "centre", "grade")
-TRIVIAL = frozenset({MAJORITY, CENTRE, WHOLE})
+MAJORITY, MIDDLE, WHOLE = "always-hgg", "image-centre", "whole-slice"
+TRIVIAL = frozenset({MAJORITY, MIDDLE, WHOLE})
 
 
 def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
@@ -48,7 +51,7 @@ def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
         voice.say(sentence)
     outcomes: list[Outcome] = []
     with ProcessPoolExecutor(min(len(study.replay), os.cpu_count() or 1), _processes()) as pool:
-        replayed = pool.map(_replayed, sorted(study.replay, key=lambda part: SLOWEST_FIRST.index(part.task)))
+        replayed = pool.map(_replayed, sorted(study.replay, key=_slowest_first))
         from gliobench.replay.tables import write_scores  # imported while the others work
         from gliobench.report.page import write_report
 
@@ -65,6 +68,10 @@ def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
     page = write_report(_contents(study, outcomes, scores, consistency, left_out), out / "report")
     voice.say(f"report: {page}")
     return page
+
+
+def _slowest_first(part: ReplayPart) -> int:
+    return -list(TASKS).index(part.task)  # the finer a task, the longer it takes to score
 
 
 def _processes() -> BaseContext:
@@ -96,6 +103,8 @@ def _most_answered(outcomes: Sequence["Outcome"]) -> list["Held"]:
     largest: dict[tuple[str, Plane], Held] = {}
     for outcome in outcomes:
         held = outcome.held
+        if held.task not in DEFAULT_IN_WORDS:  # another package's, of which no trivial answer is known
+            continue
         key = (held.task, held.answers[0].frame.plane)
         if key not in largest or len(held.by_subject) > len(largest[key].by_subject):
             largest[key] = held
@@ -107,18 +116,18 @@ def _baseline(held: "Held") -> "Scores":
     from gliobench.replay.standard import score_answers_as
 
     frames = [answer.frame for answer in held.answers]
-    if held.task == "grade":
+    if held.task == GRADE.name:
         return score_answers_as(held, MAJORITY, [Answered(Grade(HGG)) for _ in frames])
-    if held.task == "centre":
+    if held.task == CENTRE.name:
         middles = [Point(frame, (frame.shape[0] - 1) / 2, (frame.shape[1] - 1) / 2) for frame in frames]
-        return score_answers_as(held, CENTRE, [Answered(middle) for middle in middles])
+        return score_answers_as(held, MIDDLE, [Answered(middle) for middle in middles])
     # Its centre is the middle of the image, which stands there already.
     return _without_centre(score_answers_as(held, WHOLE, [Answered(_whole(held.task, frame)) for frame in frames]))
 
 
 def _whole(task: str, frame: SliceFrame) -> Value:
     bottom, right = (size - 1.0 for size in frame.shape)
-    if task == "box":
+    if task == BOX.name:
         return Box(frame, 0, 0, bottom, right)
     return Polygon(frame, ((0, 0), (0, right), (bottom, right), (bottom, 0)))
 
@@ -126,7 +135,7 @@ def _whole(task: str, frame: SliceFrame) -> Value:
 def _without_centre(scores: "Scores") -> "Scores":
     from gliobench.scoring.summary import Scores
 
-    per_subject, summary = (table[table["task"] != "centre"] for table in (scores.per_subject, scores.summary))
+    per_subject, summary = (table[table["task"] != CENTRE.name] for table in (scores.per_subject, scores.summary))
     return Scores(per_subject, summary, scores.votes)
 
 

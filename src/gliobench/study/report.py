@@ -32,6 +32,8 @@ from gliobench.study.split import class_warnings
 from gliobench.study.stage import Stage
 from gliobench.study.sweeps import sweep_curves, sweep_settings
 from gliobench.study.tuned import tuned_settings
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +134,7 @@ def _strata(context: Context, scores: "Scores") -> tuple["pd.DataFrame | None", 
     from gliobench.report.metrics import nearest
     from gliobench.scoring.strata import Shape, by_fold, by_shape, shape_of
 
-    dice = nearest(scores.per_subject, "mask", "dice")
+    dice = nearest(scores.per_subject, MASK.name, "dice")
     dice = dice[dice["plane"] == "volume"]
     shapes: dict[str, Shape] = {}
     for name in dict.fromkeys(dice["subject"]):  # a scan, or a patient with several
@@ -298,7 +300,7 @@ def without_spread(summary: "pd.DataFrame") -> Iterator[str]:
 def _lacks_classical(context: Context) -> bool:
     """Whether grade networks are compared with no classical baseline."""
     models = context.study.models
-    wanted = "grade" in context.study.tasks and any(part.wants_classical for part in models)
+    wanted = GRADE.name in context.study.tasks and any(part.wants_classical for part in models)
     return wanted and not any(part.classical for part in models)
 
 

@@ -20,6 +20,7 @@ from gliobench.study.kinds.base import ModelPart
 from gliobench.study.questions import true_answer
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import VolumeMask
+from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def report_samples(context: Context, votes: "pd.DataFrame") -> Iterator["Sample"
         if part.spoken_tasks:
             for subject in sample_subjects(votes, part.name, plane):
                 yield from (
-                    one for one in samples(context, subject, part.name) if (one.task, one.plane) == ("grade", plane)
+                    one for one in samples(context, subject, part.name) if (one.task, one.plane) == (GRADE.name, plane)
                 )
 
 
@@ -74,7 +75,7 @@ def _sample(
 
     view = part.picture or View()
     said = tuple(_said(context, subject, view, record) for record in records)
-    if task != "grade":
+    if task != GRADE.name:
         return Sample(part.name, subject.id, task, plane, subject.grade, said)
     vote = _vote(context, part, subject, records)
     return Sample(part.name, subject.id, task, plane, subject.grade, said, vote.votes, vote.predicted)
@@ -86,7 +87,7 @@ def _said(context: Context, subject: PreparedSubject, view: View, record: Record
 
     answer = record_answer(record, subject, Arrays(context.folder.masks))
     text = _words(record.task, answer) if record.text is None else record.text
-    truth = "" if record.task == "grade" else _true(subject, view, record)
+    truth = "" if record.task == GRADE.name else _true(subject, view, record)
     return Said(record.index, text, "" if isinstance(answer, Answered) else record.kind, truth, record.score)
 
 

@@ -4,16 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gliobench.grid.frame import INDEX_AXIS, Plane, take_slice
+from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.conversation import Shot
 from gliobench.models.prediction import Question
 from gliobench.study.context import Context, Round, StageError
 from gliobench.study.kinds.openai import ServerModel
 from gliobench.study.kinds.vlm import LanguageModel
-from gliobench.study.questions import can_be_asked, in_turn, largest_slice
-from gliobench.tasks.geometry import Grade, Mask
-from gliobench.tasks.registry import TASKS
+from gliobench.study.questions import can_be_asked, in_turn, largest_slice, true_answer
 
 
 def reference_shots(
@@ -46,8 +44,4 @@ def _choose(
 
 def _shot(subject: PreparedSubject, task: str, plane: Plane) -> Shot:
     frame = subject.frame(plane, largest_slice(subject, plane, range(subject.shape[INDEX_AXIS[plane]])))
-    question = Question(subject, task, frame)
-    if task == "grade":
-        assert subject.grade is not None
-        return Shot(question, Grade(subject.grade))
-    return Shot(question, TASKS[task].truth(Mask(frame, take_slice(subject.tumour, plane, frame.index))))
+    return Shot(Question(subject, task, frame), true_answer(subject, task, frame))

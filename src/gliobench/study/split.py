@@ -20,6 +20,7 @@ from gliobench.study.config import SplitPart
 from gliobench.study.context import Context
 from gliobench.study.folder import fingerprint
 from gliobench.study.stage import Stage
+from gliobench.tasks.grade import GRADE
 
 ODD = 0.001  # below this chance a part's grades are said to be in another proportion
 
@@ -68,7 +69,7 @@ def _hold_against(context: Context, made: Split, grades: Mapping[str, int | None
             f"{len(grades)} scans of {len(set(whose.values()))} patients: {len(several)} have several, "
             "which stay in one part and count as one patient"
         )
-    if "grade" in context.study.tasks:
+    if GRADE.name in context.study.tasks:
         refuse_missing_class(made, numbers, grades)
     for line in class_lines(made, numbers, grades):
         context.voice.say(line)

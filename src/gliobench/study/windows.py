@@ -19,6 +19,7 @@ from gliobench.replay.held import HeldAnswer
 from gliobench.replay.placed import TARGET, digest_of, held_of
 from gliobench.replay.read import read_held
 from gliobench.replay.windows import find_windows
+from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import Box
 
 
@@ -49,7 +50,7 @@ NO_WINDOWS = Windows({}, ())
 
 def windows_digest(folder: Path) -> str:
     """Of all that windows are told from. Raises ReplayError."""
-    return digest_of(read_held(folder, "centre"))
+    return digest_of(read_held(folder, CENTRE.name))
 
 
 def find_study_windows(cohort: Cohort, folder: Path) -> Windows:
@@ -57,7 +58,7 @@ def find_study_windows(cohort: Cohort, folder: Path) -> Windows:
 
     A patient whose files cannot be read is left to the stage that prepares, which says why.
     """
-    held = held_of(read_held(folder, "centre"))
+    held = held_of(read_held(folder, CENTRE.name))
     known: dict[str, tuple[int, int]] = {}
     unknown = []
     for subject in cohort.subjects:

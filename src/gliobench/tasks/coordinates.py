@@ -16,7 +16,6 @@ from pydantic.dataclasses import dataclass
 Order = Literal["row-first", "x-first"]
 Scale = Literal["pixels", "fractions", "percent", "thousandths", "1024ths", "multiples-of-28"] | tuple[int, int]
 
-PLACES = ("centre", "box", "polygon")  # tasks whose answers are coordinates
 PARTS: dict[str, float] = {"fractions": 1, "percent": 100, "thousandths": 1000, "1024ths": 1024}
 # Qwen2.5-VL's processor: sides are multiples of 28 pixels, a picture has at least 4 and at most 16,384 such squares.
 SIDE_PX, LEAST_PX, MOST_PX = 28, 4 * 28 * 28, 16_384 * 28 * 28

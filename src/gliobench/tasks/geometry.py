@@ -1,7 +1,7 @@
 """The values an answer can take. Geometry carries its frame; rows go down, columns go right, pixels are centred
 on whole numbers.
 
-A coarser value follows from a finer one: mask -> polygon -> box -> centre (`gliobench.tasks.chain`).
+A coarser value follows from a finer one, such as mask -> polygon -> box -> centre (`gliobench.tasks.chain`).
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from gliobench.grid.frame import SliceFrame
 
 
+class Value:
+    """What an answer can say; a task of one's own brings a subclass."""
+
+
 @dataclass(frozen=True)
-class Grade:
+class Grade(Value):
     """LGG (0) or HGG (1); `NO_GLIOMA` (2) where the model says there is none."""
 
     value: int
@@ -23,7 +27,7 @@ NO_GLIOMA = 2
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(Value):
     """A point of a slice, in pixels."""
 
     frame: SliceFrame
@@ -32,7 +36,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Box:
+class Box(Value):
     """A rectangle of whole pixels of a slice; all four edges are inside it."""
 
     frame: SliceFrame
@@ -43,7 +47,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Polygon:
+class Polygon(Value):
     """A closed outline in a slice: (row, column) in pixels, the last point joined to the first."""
 
     frame: SliceFrame
@@ -51,7 +55,7 @@ class Polygon:
 
 
 @dataclass(frozen=True, eq=False)
-class Mask:
+class Mask(Value):
     """Pixels of a slice: (rows, columns) bool."""
 
     frame: SliceFrame
@@ -59,7 +63,7 @@ class Mask:
 
 
 @dataclass(frozen=True, eq=False)
-class VolumeMask:
+class VolumeMask(Value):
     """Voxels of a whole patient: (D, H, W) bool on the patient's grid.
 
     `core`, `enhancing`: the tumour's inner regions (`gliobench.grid.regions`), where the model tells them apart.
@@ -68,6 +72,3 @@ class VolumeMask:
     voxels: NDArray[np.bool_]
     core: NDArray[np.bool_] | None = None
     enhancing: NDArray[np.bool_] | None = None
-
-
-Value = Grade | Point | Box | Polygon | Mask | VolumeMask

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any
 
-from gliobench.cohort.subject import HGG, LGG
+from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG
 from gliobench.grid.frame import SliceFrame
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.tasks.answer import Answer, Answered, Malformed
+from gliobench.tasks.base import NO_TUMOUR, Drawing, Numbers, Task
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
-from gliobench.tasks.geometry import NO_GLIOMA, Grade, Mask, Value
+from gliobench.tasks.geometry import NO_GLIOMA, Grade
+from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.reading import judge
 
 NAMES = {
@@ -16,6 +19,7 @@ NAMES = {
     HGG: r"high[\s-]?grade(?:\s+glioma)?+|HGG",
     NO_GLIOMA: r"no\s+(?:evidence\s+of\s+(?:an?\s+)?)?(?:glioma|tumou?r)s?(?!\s+(?:grade|necro|enhanc))",
 }
+PLAIN = {"0": LGG, "LGG": LGG, "1": HGG, "HGG": HGG}
 WORDS = {LGG: "LGG (0)", HGG: "HGG (1)", NO_GLIOMA: "no glioma (2)"}
 # Not the first of a menu such as "Low Grade Glioma (0), High Grade Glioma (1), …" or <0, 1, or 2>.
 NO_MENU = r"(?!\W{0,3}(?:\([012]\))?\W{0,3}(?:or\b|and\b)?\W{0,3}(?:low|high|no)[\s-](?:grade|glioma))"
@@ -57,26 +61,70 @@ ALONE = re.compile(
 BARE = re.compile(rf"[^\w-]*{DIGIT}[^\w]*(?:$|\n|reasoning\b|[-–:(]\s*{NAME}\b)", re.IGNORECASE)
 
 
-def truth(mask: Mask) -> NoReturn:
-    """Raises TypeError: a grade belongs to the patient and cannot be read from a mask."""
-    raise TypeError("the grade is the patient's (`subject.grade`); it cannot be read from a mask")
+class GradeTask(Task):
+    """The tumour's grade: 0 LGG, 1 HGG, 2 no glioma."""
+
+    name, value_type, json_key = "grade", Grade, "grade"
+    summary = "the tumour's grade, of a patient: 0 LGG, 1 HGG, 2 no glioma"
+    expected = "a choice such as Choice: 1"
+    compared_as, primary = "grade", ("balanced_accuracy", "auc")
+    choices = (Grade(LGG), Grade(HGG), Grade(NO_GLIOMA))
+    truth_words = f"a grade ({' or '.join(GRADE_NAMES)})"
+    truth_format = "LGG, HGG, 0 or 1"
+    has_place = False
+
+    @property
+    def region_prompt(self) -> Prompt:
+        """The same: a grade is the whole tumour's."""
+        return self.prompt
+
+    def has_truth(self, subject: PreparedSubject) -> bool:
+        return subject.grade is not None
+
+    def truth(self, subject: PreparedSubject, frame: SliceFrame) -> Grade:
+        assert subject.grade is not None
+        return Grade(subject.grade)
+
+    def write(self, value: Any) -> str:
+        """`Choice: 0`, `Choice: 1` or `Choice: 2`."""
+        self.expect(value)
+        return f"Choice: {value.value}"
+
+    def parse(self, text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
+        """The grade that a text claims: `Choice: 1`, `Classification: High Grade Glioma (1)`, boxed, `HGG`, a bare `1`.
+
+        A grade that is only mentioned (the prompt's menu, a feature "of high grade gliomas", a grade's probability) is
+        no claim, and neither is an amount such as 1 cm, nor a number behind `grade`, which may be the WHO's. A text
+        that claims two grades is Malformed. `frame` and `coordinates` are not used: a grade has no place.
+        """
+        return judge(text, cut_off, _find, self.expected)
+
+    def pattern(self, numbers: Numbers) -> str:
+        return "Choice: [012]"
+
+    def longest(self, shape: tuple[int, int]) -> str:
+        return "Choice: 0"
+
+    def to_json(self, value: Any) -> int:
+        return int(value.value)
+
+    def from_json(self, content: Any, frame: SliceFrame | None) -> Grade:
+        return Grade(int(content))
+
+    def of_plain(self, content: Any, frame: SliceFrame | None) -> Grade:
+        """Of 0, 1, `LGG` or `HGG`, as a truth is written."""
+        if str(content) not in PLAIN:
+            raise ValueError(f"expected {self.truth_format}")
+        return Grade(PLAIN[str(content)])
+
+    def exact(self, value: Any) -> str:
+        return NO_TUMOUR if value.value == NO_GLIOMA else GRADE_NAMES[value.value]
+
+    def drawn(self, value: Any) -> Drawing:
+        return Drawing(words=f"says {self.exact(value)}")
 
 
-def write(value: Value) -> str:
-    """`Choice: 0`, `Choice: 1` or `Choice: 2`."""
-    if not isinstance(value, Grade):
-        raise TypeError(f"a grade is expected, got a {type(value).__name__}")
-    return f"Choice: {value.value}"
-
-
-def parse(text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
-    """The grade that a text claims: `Choice: 1`, `Classification: High Grade Glioma (1)`, boxed, `HGG`, a bare `1`.
-
-    A grade that is only mentioned (the prompt's menu, a feature "of high grade gliomas", a grade's probability) is no
-    claim, and neither is an amount such as 1 cm, nor a number behind `grade`, which may be the WHO's. A text that
-    claims two grades is Malformed. `frame` and `coordinates` are not used: a grade has no place.
-    """
-    return judge(text, cut_off, _find, "a choice such as Choice: 1")
+GRADE = GradeTask()
 
 
 def _find(text: str) -> Answer | None:

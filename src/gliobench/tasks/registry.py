@@ -1,37 +1,30 @@
-"""Every task there is. A new one is a file beside this and a line here."""
+"""Every task there is, the coarsest first. A new one is a file beside this and a line here, or another package's entry
+point `gliobench.tasks`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from gliobench.plugins import Registry
+from gliobench.tasks.base import Task
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE
+from gliobench.tasks.geometry import Value
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
+from gliobench.tasks.polygon import POLYGON
 
-from gliobench.grid.frame import SliceFrame
-from gliobench.tasks import box, centre, grade, mask, polygon
-from gliobench.tasks.answer import Answer
-from gliobench.tasks.coordinates import Coordinates
-from gliobench.tasks.geometry import Mask, Value
-from gliobench.tasks.prompt import Prompt, PromptError, own_prompt, read_prompt_file
-
-__all__ = ["TASKS", "Prompt", "PromptError", "Task", "read_prompt_file"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is asked about a slice.
-
-    `prompt`: the question in words. `parse(text, frame, cut_off, coordinates)`: the typed answer of a text, whatever
-    the text; `cut_off` is True where the token limit ended it, `coordinates` is how the model counts places.
-    `write(value)`: the exact text of an answer in the prompt's format, in whole pixels. `truth(mask)`: the answer that
-    the tumour of a slice, or the region of it that is asked about, gives, None where there is none; raises TypeError
-    for `grade`, which no mask tells.
-    """
-
-    name: str
-    prompt: Prompt
-    parse: Callable[[str, SliceFrame, bool, Coordinates], Answer]
-    write: Callable[[Value], str]
-    truth: Callable[[Mask], Value | None]
+BUILT_IN: tuple[Task, ...] = (GRADE, CENTRE, BOX, POLYGON, MASK)
+# What a study asks, and what models that write are asked, where a study file does not say.
+DEFAULT_TASKS = tuple(task.name for task in BUILT_IN)
+DEFAULT_IN_WORDS = tuple(task.name for task in BUILT_IN if task.in_words)
+TASKS = Registry[Task]("tasks", {task.name: task for task in BUILT_IN}, lambda kind: kind())
 
 
-TASKS: dict[str, Task] = {
-    name: Task(name, own_prompt(name), task.parse, task.write, task.truth)
-    for name, task in (("grade", grade), ("centre", centre), ("box", box), ("polygon", polygon), ("mask", mask))
-}
+def task_of(value: Value) -> Task:
+    """The task whose answer a value of a slice is. Raises TypeError for a whole patient's mask."""
+    for task in TASKS.values():
+        if isinstance(value, task.value_type):
+            return task
+    raise TypeError(f"a {type(value).__name__} is not an answer about one slice")
+
+
+def in_words() -> list[str]:
+    """The tasks of which recorded texts can be scored."""
+    return [name for name, task in TASKS.items() if task.in_words]

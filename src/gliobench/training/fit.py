@@ -37,6 +37,8 @@ from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.trained import DESCRIPTION, WEIGHTS
 from gliobench.models.weights import own_tensors, restore
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
 from gliobench.training.checkpoint import Progress, load_progress, load_tensors, save_progress, save_tensors
 from gliobench.training.decisions import decide_region
 from gliobench.training.description import describe, is_described, write_curves
@@ -189,7 +191,7 @@ def _set_up(job: Job, fabric: Fabric) -> Learner:
 
 
 def _outputs(job: Job) -> int:
-    return len(REGION_SETS[job.regions]) if NETWORKS[job.network].task == "mask" else 1
+    return len(REGION_SETS[job.regions]) if NETWORKS[job.network].task == MASK.name else 1
 
 
 def _precision(asked: _Asked) -> Any:
@@ -200,7 +202,7 @@ def _precision(asked: _Asked) -> Any:
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     # oneDNN (torch 2.13) reads memory that was never written in the bfloat16 weight gradient of a 3D convolution over
     # two voxels a side: gradients differ from run to run, or are infinite. Classifiers shrink a volume that far.
-    shrunk = NETWORKS[asked.name].task == "grade" or min(asked.train[0].shape) <= SMALLEST_BFLOAT16_SIDE
+    shrunk = NETWORKS[asked.name].task == GRADE.name or min(asked.train[0].shape) <= SMALLEST_BFLOAT16_SIDE
     return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and not shrunk else "32-true"
 
 
@@ -317,7 +319,7 @@ def _decide(job: Job, learner: Learner) -> list[Decision]:
         probabilities(module, image, mirror=job.settings.augment, window=job.window).cpu().numpy() for image in images
     ]
     truth = [job.goal.target(subject).numpy() > 0 for subject in job.validation]
-    if NETWORKS[job.network].task == "grade":
+    if NETWORKS[job.network].task == GRADE.name:
         return [learn_decision(np.concatenate(given).astype(np.float64), np.concatenate(truth))[0]]
     voxel_mm3 = [float(np.prod(subject.spacing_mm)) for subject in job.validation]
     return [decide_region([one[p] for one in given], [one[p] for one in truth], voxel_mm3) for p in range(outputs)]

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import RegionName
+from gliobench.tasks.grade import GRADE
 from gliobench.training.settings import TrainSettings
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
@@ -36,7 +37,7 @@ class Goal:
 
 def make_goal(task: str, regions: Sequence[RegionName], settings: TrainSettings) -> Goal:
     """The goal of a network that answers `task`; `regions` are the parts of a mask."""
-    if task == "grade":
+    if task == GRADE.name:
         return Goal(_grade, functional.binary_cross_entropy_with_logits, _judge_grades, accuracy, "accuracy")
     loss = {"dice": _soft_dice, "dice-bce": _soft_dice_and_cross_entropy}[settings.loss]
 

@@ -11,13 +11,15 @@ from gliobench.models.baselines.majority_grade import majority_grade
 from gliobench.models.baselines.mean_box import mean_box
 from gliobench.models.baselines.whole_slice import whole_slice
 from gliobench.models.prediction import Model
-from gliobench.plugins import plugins
+from gliobench.plugins import Registry
 
-BASELINES: dict[str, Callable[[Sequence[PreparedSubject], Plane], Model]] = {
+Make = Callable[[Sequence[PreparedSubject], Plane], Model]
+BUILT_IN: dict[str, Make] = {
     "majority-grade": majority_grade,
     "image-centre": image_centre,
     "mean-box": mean_box,
     "flair-blob": flair_blob,
     "whole-slice": whole_slice,
     "empty": empty,
-} | plugins("baselines")
+}
+BASELINES = Registry[Make]("baselines", BUILT_IN, lambda make: make)

@@ -8,13 +8,14 @@ from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.baselines.rule import Rule
 from gliobench.tasks.geometry import VolumeMask
+from gliobench.tasks.mask import MASK
 
 
 def empty(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
     """An empty mask for every patient."""
     return Rule(
         "empty",
-        frozenset({"mask"}),
+        frozenset({MASK.name}),
         False,
         {},
         lambda question: VolumeMask(np.zeros(question.subject.shape, dtype=bool)),

@@ -14,6 +14,7 @@ from gliobench.models.baselines.rule import Rule
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Question
 from gliobench.tasks.geometry import VolumeMask
+from gliobench.tasks.mask import MASK
 
 SMOOTHING_MM = 2.0  # of the Gaussian: noise must not break a tumour into crumbs
 QUANTILES = (0.80, 0.85, 0.90, 0.93, 0.95, 0.97, 0.98, 0.99)
@@ -34,7 +35,9 @@ def flair_blob(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
     def answer(question: Question) -> VolumeMask:
         return VolumeMask(_blob(_smoothed(question.subject), question.subject, quantile))
 
-    return Rule("flair-blob", frozenset({"mask"}), False, {"quantile": quantile, "smoothing_mm": SMOOTHING_MM}, answer)
+    return Rule(
+        "flair-blob", frozenset({MASK.name}), False, {"quantile": quantile, "smoothing_mm": SMOOTHING_MM}, answer
+    )
 
 
 def _dice_by_quantile(subject: PreparedSubject) -> list[float]:

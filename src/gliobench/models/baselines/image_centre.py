@@ -6,12 +6,13 @@ from gliobench.grid.frame import Plane, SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.baselines.rule import Rule
 from gliobench.models.prediction import Question
+from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import Point
 
 
 def image_centre(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
     """The point halfway between the middles of the first and the last pixel, along rows and columns."""
-    return Rule("image-centre", frozenset({"centre"}), True, {}, _middle)
+    return Rule("image-centre", frozenset({CENTRE.name}), True, {}, _middle)
 
 
 def _middle(question: Question) -> Point:

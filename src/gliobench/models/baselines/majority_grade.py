@@ -7,6 +7,7 @@ from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.baselines.rule import Rule
 from gliobench.tasks.geometry import Grade
+from gliobench.tasks.grade import GRADE
 
 
 def majority_grade(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
@@ -14,4 +15,4 @@ def majority_grade(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
     grades = [subject.grade for subject in train if subject.grade is not None]
     share = grades.count(HGG) / len(grades) if grades else 1.0
     grade = Grade(HGG if share >= 0.5 else LGG)
-    return Rule("majority-grade", frozenset({"grade"}), False, {"share_hgg": share}, lambda question: grade, share)
+    return Rule("majority-grade", frozenset({GRADE.name}), False, {"share_hgg": share}, lambda question: grade, share)

@@ -11,6 +11,7 @@ from gliobench.models.baselines.image_centre import asked_frame
 from gliobench.models.baselines.rule import Rule
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Question
+from gliobench.tasks.box import BOX
 from gliobench.tasks.geometry import Box
 
 
@@ -30,7 +31,7 @@ def mean_box(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
         return Box(asked_frame(question), row_min, column_min, row_max, column_max)
 
     settings = {"row_min": row_min, "column_min": column_min, "row_max": row_max, "column_max": column_max}
-    return Rule("mean-box", frozenset({"box"}), True, settings, answer)
+    return Rule("mean-box", frozenset({BOX.name}), True, settings, answer)
 
 
 def _boxes(subject: PreparedSubject, plane: Plane) -> list[tuple[int, int, int, int]]:

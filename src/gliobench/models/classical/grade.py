@@ -30,6 +30,7 @@ from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import Grade
+from gliobench.tasks.grade import GRADE
 
 TREES = 200
 FOLDS = 5  # of the training patients, for out-of-fold probabilities
@@ -63,7 +64,7 @@ class ClassicalGrader:
     voters: Pipeline
     decision: Decision
     describe: Describe
-    tasks = frozenset({"grade"})
+    tasks = frozenset({GRADE.name})
     per_slice = False
 
     @property

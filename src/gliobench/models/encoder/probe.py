@@ -24,6 +24,7 @@ from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import Grade
+from gliobench.tasks.grade import GRADE
 
 Pool = Literal["mean", "slices"]
 Embed = Callable[[PreparedSubject], NDArray[np.float32]]  # a patient's slices, (slices, features); no rows: none seen
@@ -41,7 +42,7 @@ class ProbedEncoder:
     regression: Pipeline
     decision: Decision
     embed: Embed
-    tasks = frozenset({"grade"})
+    tasks = frozenset({GRADE.name})
     per_slice = False
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from gliobench.plugins import plugins
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,12 +63,12 @@ def _monai(function: str) -> Callable[[Shape, int], "nn.Module"]:
 
 
 NETWORKS: dict[str, Network] = {
-    "grade-classifier": Network("grade", _study_classifier),
-    "grade-classifier-as-coded": Network("grade", _study_classifier_as_coded),
-    "mask-segmenter": Network("mask", _study_segmenter),
-    "mask-segmenter-as-coded": Network("mask", _study_segmenter_as_coded),
-    "segresnet": Network("mask", _monai("segresnet")),
-    "dynunet": Network("mask", _monai("dynunet")),
-    "grade-resnet": Network("grade", _monai("grade_resnet")),
-    "grade-densenet": Network("grade", _monai("grade_densenet")),
+    "grade-classifier": Network(GRADE.name, _study_classifier),
+    "grade-classifier-as-coded": Network(GRADE.name, _study_classifier_as_coded),
+    "mask-segmenter": Network(MASK.name, _study_segmenter),
+    "mask-segmenter-as-coded": Network(MASK.name, _study_segmenter_as_coded),
+    "segresnet": Network(MASK.name, _monai("segresnet")),
+    "dynunet": Network(MASK.name, _monai("dynunet")),
+    "grade-resnet": Network(GRADE.name, _monai("grade_resnet")),
+    "grade-densenet": Network(GRADE.name, _monai("grade_densenet")),
 } | plugins("networks")

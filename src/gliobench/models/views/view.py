@@ -17,13 +17,13 @@ from gliobench.grid.slices import grey_slice
 from gliobench.models.asking import asked_frame, check_names
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Question
-from gliobench.models.views.coordinates import enlarge, enlarged_frame, reduce
 from gliobench.models.views.layout import Grid, Layout, Panel
 from gliobench.models.views.registry import LAYOUTS
 from gliobench.models.views.ticks import with_ticks
 from gliobench.models.views.window import stretched, windowed
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Value
+from gliobench.tasks.registry import task_of
 
 GAP_PX, GAP_GREY = 4, 128  # between panels
 MOST_PX = 1000  # along a side of a slice as shown: an answer's coordinates have at most three digits
@@ -134,15 +134,15 @@ class View:
 
     def shown_frame(self, frame: SliceFrame) -> SliceFrame:
         """The frame that the model answers in: one panel, as large as it is shown."""
-        return enlarged_frame(frame, self.scale)
+        return frame.enlarged(self.scale)
 
     def to_frame(self, value: Value, frame: SliceFrame) -> Value:
         """A value in `shown_frame(frame)`, in the slice's own pixels; unchanged at scale 1."""
-        return value if self.scale == 1 else reduce(value, frame, self.scale)
+        return value if self.scale == 1 else task_of(value).reduce(value, frame, self.scale)
 
     def from_frame(self, value: Value) -> Value:
         """A value of the slice in the pixels as shown; unchanged at scale 1."""
-        return value if self.scale == 1 else enlarge(value, self.scale)
+        return value if self.scale == 1 else task_of(value).enlarge(value, self.scale)
 
     @property
     def _layout(self) -> Layout:

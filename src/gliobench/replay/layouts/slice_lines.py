@@ -15,6 +15,7 @@ from gliobench.replay.held import Held, HeldAnswer, Tally
 from gliobench.replay.numbering import file_of_each, missing_numbers
 from gliobench.replay.text import line_of, read_text, subject_name
 from gliobench.tasks.geometry import Grade
+from gliobench.tasks.grade import GRADE
 
 SLICE = re.compile(r"^Slice #(\d+) => ?(.*)$", re.MULTILINE)
 TALLY = re.compile(r"^\W*Tally[^:\n]*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]", re.MULTILINE)
@@ -32,7 +33,7 @@ def recognises(path: Path, head: str) -> bool:
 
 def read(paths: Sequence[Path], task: str, plane: Plane) -> Held:
     """The answers of all files. Raises ReplayError naming file and line."""
-    if task != "grade":
+    if task != GRADE.name:
         raise ReplayError(f"{paths[0]}: a line for each slice and a label for the patient are grades, not {task}")
     texts = {path: read_text(path) for path in paths}
     modalities = len(MODALITIES) if any(SCAN.search(text) for text in texts.values()) else 1

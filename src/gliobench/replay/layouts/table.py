@@ -4,8 +4,9 @@ Columns: `subject` (text), `truth`, `answer` (what the model said, to the letter
 Optional: `slice` (whole number; else the rows of a patient and repeat are counted), `plane` (axial, coronal or
 sagittal), `repeat` (answers to the same input, from 0), `rows`, `columns` (pixels of the slice; 128), `spacing_mm`
 (a pixel's; 1).
-`truth`: of a grade LGG, HGG, 0 or 1; of a centre or box [row_min, column_min, row_max, column_max], all four inside; of
-a polygon [[row, column], …]; empty, null or [] where the slice has no tumour. In CSV such lists stand as JSON text.
+`truth`: what the task reads of plain values: of a grade LGG, HGG, 0 or 1; of a centre or box [row_min, column_min,
+row_max, column_max], all four inside; of a polygon [[row, column], …]; empty, null or [] where the slice has no tumour.
+In CSV such lists stand as JSON text.
 """
 
 import csv
@@ -16,23 +17,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.frame import PLANES, Plane, SliceFrame
 from gliobench.replay.errors import ReplayError, TornLineError
 from gliobench.replay.held import Held, HeldAnswer
 from gliobench.replay.text import LONGEST_LINE, read_text
-from gliobench.tasks.geometry import Box, Grade, Polygon, Value
+from gliobench.tasks.geometry import Value
+from gliobench.tasks.registry import TASKS
 
 NEEDED = ("subject", "truth", "answer")
-GRADES = {"0": LGG, "LGG": LGG, "1": HGG, "HGG": HGG}
 SIZE_PX, SPACING_MM = 128, 1.0
 LARGEST = 2048  # slices of a volume, and pixels of a slice's edge
-EXPECTED = {
-    "grade": "LGG, HGG, 0 or 1",
-    "centre": "[row_min, column_min, row_max, column_max], four numbers",
-    "box": "[row_min, column_min, row_max, column_max], four numbers",
-    "polygon": "[[row, column], …], pairs of numbers",
-}
 Row = Mapping[str, Any]
 
 
@@ -95,29 +89,20 @@ def whole(row: Row, name: str, default: int, least: int, most: int = LARGEST) ->
 
 
 def _truth(value: Any, task: str, frame: SliceFrame) -> Value | None:
-    if task == "grade" and str(value) in GRADES:
-        return Grade(GRADES[str(value)])
+    kind = TASKS[task].truth_task
     try:
-        return _shape(_places(value), task, frame)
+        return kind.of_plain(_content(value), frame)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise ValueError(f"the truth of a {task} is {EXPECTED[task]}; found {str(value)[:60]!r}") from error
+        raise ValueError(f"the truth of a {task} is {kind.truth_format}; found {str(value)[:60]!r}") from error
 
 
-def _places(value: Any) -> Any:
-    """The list in a cell, which is JSON text in CSV; None where there is nothing."""
-    places = json.loads(value) if isinstance(value, str) and value.strip() else value
-    return None if places in (None, "", []) else places
-
-
-def _shape(places: Any, task: str, frame: SliceFrame) -> Value | None:
-    if places is None and task != "grade":
-        return None
-    if task == "polygon":
-        return Polygon(frame, tuple((float(row), float(column)) for row, column in places))
-    row_min, column_min, row_max, column_max = (float(edge) for edge in places)
-    if row_min > row_max or column_min > column_max:
-        raise ValueError("a smallest edge is larger than the largest")
-    return Box(frame, row_min, column_min, row_max, column_max)
+def _content(value: Any) -> Any:
+    """What a cell says: a list or a number, which is JSON text in CSV, or a word; None where there is nothing."""
+    try:
+        content = json.loads(value) if isinstance(value, str) and value else value
+    except json.JSONDecodeError:
+        content = value
+    return None if content in (None, "", []) else content
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:

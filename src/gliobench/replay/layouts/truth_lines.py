@@ -15,7 +15,12 @@ from gliobench.replay.errors import ReplayError
 from gliobench.replay.held import Held, HeldAnswer
 from gliobench.replay.numbering import file_of_each, missing_numbers
 from gliobench.replay.text import line_of, read_text, subject_name
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import Box, Grade, Polygon, Value
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.polygon import POLYGON
+from gliobench.tasks.registry import TASKS
 
 SIZE_PX = 128  # of the study's slices
 START = re.compile(r"^(?=Ground truth)", re.MULTILINE)
@@ -61,20 +66,23 @@ def _answers(path: Path, subject: str, task: str, plane: Plane) -> Iterator[Held
 
 
 def _truth(text: str, task: str, frame: SliceFrame, path: Path, line: int) -> Value | None:
-    if task == "grade":
+    kind = TASKS[task].truth_task
+    if kind is GRADE:
         digit = re.search(r":\s*([01])\s*$", text.strip())
         if digit is None:
             raise ReplayError(f"{path}:{line}: the truth of a grade is 0 or 1, found {text.strip()[:60]!r}")
         return Grade(HGG if digit[1] == "1" else LGG)
-    where = text.partition("bbox")[2] if task == "centre" else text
+    if kind not in (BOX, POLYGON):
+        raise ReplayError(f"{path}:{line}: a ground truth before each answer is known of no {task}: give a table")
+    where = text.partition("bbox")[2] if task == CENTRE.name else text
     points = [(int(row), int(column)) for row, column in POINT.findall(where)]
     if not points:
-        needed = "a `bbox` of points" if task == "centre" else "points"
+        needed = "a `bbox` of points" if task == CENTRE.name else "points"
         raise ReplayError(f"{path}:{line}: the truth of a {task} needs {needed}, found {text.strip()[:60]!r}")
     real = [point for point in points if point != NO_TUMOUR]
     if not real:
         return None
-    if task == "polygon":
+    if kind is POLYGON:
         return Polygon(frame, tuple((float(row), float(column)) for row, column in real))
     if len(points) != 4:
         raise ReplayError(f"{path}:{line}: a {task}'s truth has four corners, found {len(points)} points")

@@ -16,7 +16,8 @@ from gliobench.models.checkpoint_files import Use
 from gliobench.study.part import Name, Part
 from gliobench.study.paths import resolved
 from gliobench.study.stage import Stage
-from gliobench.tasks.prompt import named_prompts
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.prompt_file import named_prompts
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -290,7 +291,7 @@ class ModelPart(Part, ABC):
     @property
     def learns_aggregate(self) -> bool:
         """Whether validation patients teach how its slices become a grade, so that it is asked about them too."""
-        return self.aggregation == "learned" and "grade" in self.spoken_tasks
+        return self.aggregation == "learned" and GRADE.name in self.spoken_tasks
 
     @property
     def asked_elsewhere_fault(self) -> str | None:

@@ -14,6 +14,7 @@ from gliobench.models.networks import NETWORKS
 from gliobench.ranges import SizeVoxels
 from gliobench.study.kinds.base import Learning, ModelPart, Scope, Verb
 from gliobench.study.part import Name, Outside, Part, check_by, departures
+from gliobench.tasks.grade import GRADE
 from gliobench.training.settings import TrainSettings, recipe
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class NetworkModel(ModelPart):
         if self.network not in NETWORKS:
             raise ValueError(f"network: no network is named {self.network!r}; there are {', '.join(NETWORKS)}")
         task = NETWORKS[self.network].task
-        if self.crop is not None and task != "grade":
+        if self.crop is not None and task != GRADE.name:
             raise ValueError(f"crop: {self.network} answers the task {task} about whole patients")
         return self
 
@@ -180,11 +181,11 @@ class NetworkModel(ModelPart):
 
     @property
     def wants_classical(self) -> bool:
-        return self.task == "grade"
+        return self.task == GRADE.name
 
     @property
     def calibrated(self) -> bool:
-        return self.task == "grade"
+        return self.task == GRADE.name
 
     @property
     def scope(self) -> Scope:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
-from gliobench.ranges import Tasks
 from gliobench.study.kinds.base import Aggregate, ModelPart, Scope
 from gliobench.study.kinds.speaking import ViewPart
 from gliobench.study.part import Outside
+from gliobench.tasks.mask import MASK
+from gliobench.tasks.names import Tasks
 from gliobench.tasks.reading import READING_VERSION
+from gliobench.tasks.registry import DEFAULT_IN_WORDS
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -36,7 +38,7 @@ class ReplayModel(ModelPart):
     kind: Literal["replay"]
     answers: Outside | None = None
     masks: Outside | None = None
-    tasks: Tasks = ("grade", "centre", "box", "polygon")
+    tasks: Tasks = DEFAULT_IN_WORDS
     view: ViewPart = ViewPart()
     sampling: str = ""
     aggregate: Literal["majority", "mean-probability"] = "majority"
@@ -47,7 +49,7 @@ class ReplayModel(ModelPart):
         if isinstance(value, dict) and value.get("masks") is not None:
             if needless := sorted({"tasks", "view", "sampling", "aggregate"} & value.keys()):
                 raise ValueError(f"masks answer the task mask, for whole patients: leave out {', '.join(needless)}")
-            return {**value, "tasks": ("mask",)}
+            return {**value, "tasks": (MASK.name,)}
         return value
 
     @model_validator(mode="after")

@@ -12,6 +12,11 @@ from gliobench.ranges import Batch
 from gliobench.study.kinds.base import Scope
 from gliobench.study.kinds.vision import TRUTH, UNTRAINED_VISION, VisionModel
 from gliobench.study.part import ModalityName
+from gliobench.tasks.base import Task
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE
+from gliobench.tasks.chain import coarser
+from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from gliobench.models.prediction import Model
@@ -38,10 +43,14 @@ class SegmenterModel(VisionModel):
     batch_size: Batch = 4
 
     @property
+    def place(self) -> Task:
+        """The task whose answers it is prompted with."""
+        return CENTRE if self.prompt == "point" else BOX
+
+    @property
     def usable_tasks(self) -> tuple[str, ...]:
         """The tasks whose answers give the place to prompt with, the nearest first."""
-        finer = ("box", "polygon", "mask")
-        return ("centre", *finer) if self.prompt == "point" else finer
+        return tuple(name for name in TASKS if self.place.name in coarser(name))
 
     def check(self, study: "Study") -> None:
         if self.source == TRUTH:
@@ -64,8 +73,9 @@ class SegmenterModel(VisionModel):
     def oracles(self, study: "Study") -> Mapping[str, str]:
         if self.source != TRUTH:
             return {}
-        place = "centre" if self.prompt == "point" else "box"
-        return {"prompt": f"prompt: {self.name} is given the true {study.tumour_word}'s {place} in every slice"}
+        return {
+            "prompt": f"prompt: {self.name} is given the true {study.tumour_word}'s {self.place.name} in every slice"
+        }
 
     def build(self, context: "Context", round: "Round", plane: Plane) -> "Model":
         from gliobench.models.segmenter import PromptableSegmenter

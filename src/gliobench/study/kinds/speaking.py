@@ -9,13 +9,15 @@ from pydantic import Field, model_validator
 from gliobench.grid.regions import WHOLE, Region
 from gliobench.models.answer_modes import AnswerMode
 from gliobench.models.views.view import View
-from gliobench.ranges import Real, Seed, Tasks, Temperature, Whole
+from gliobench.ranges import Real, Seed, Temperature, Whole
 from gliobench.study.kinds.base import Aggregate, ModelPart
 from gliobench.study.part import Outside, Part, Tokens
-from gliobench.tasks.chain import CHAIN
-from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, PLACES, Coordinates, known_family
-from gliobench.tasks.prompt import REGION, Prompt, read_prompt_file, region_prompt
+from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates, known_family
+from gliobench.tasks.names import Tasks
+from gliobench.tasks.prompt import REGION, Prompt
+from gliobench.tasks.prompt_file import read_prompt_file
 from gliobench.tasks.reading import READING_VERSION
+from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS
 
 if TYPE_CHECKING:
     from gliobench.models.decoding import Decoding
@@ -60,7 +62,7 @@ class SpeakingModel(ModelPart):
 
     LATER: ClassVar = frozenset({"top_k", "min_p"})
 
-    tasks: Tasks = ("grade", "centre", "box", "polygon")
+    tasks: Tasks = DEFAULT_IN_WORDS
     view: ViewPart = ViewPart()
     shots: Annotated[Whole, Field(ge=0, le=1000)] = 0
     prompts: Outside | None = None
@@ -100,7 +102,8 @@ class SpeakingModel(ModelPart):
 
     def remarks(self) -> tuple[str, ...]:
         family = known_family(self.known_as)
-        if family is None or self.learns or not self.view.coordinates.as_asked or not set(self.tasks) & {*PLACES}:
+        places = any(TASKS[task].in_coordinates for task in self.tasks)
+        if family is None or self.learns or not self.view.coordinates.as_asked or not places:
             return ()
         return (
             f"{self.name}: {family} was trained to count places in its own way ({FAMILIES[family].words}), and its "
@@ -127,12 +130,12 @@ class SpeakingModel(ModelPart):
     def prompts_of(self, region: Region) -> Mapping[str, Prompt]:
         if self.prompts:
             return {task: read_prompt_file(self.prompts, task).of(region) for task in self.tasks}
-        return {} if region == WHOLE else {task: region_prompt(task, region) for task in self.tasks}
+        return {} if region == WHOLE else {task: TASKS[task].prompt_about(region) for task in self.tasks}
 
     def region_notes(self, study: "Study") -> Iterator[str]:
         if self.prompts is None:
             return
-        asked = [task for task in study.tasks if task in self.tasks and task in CHAIN]
+        asked = [task for task in study.tasks if task in self.tasks and TASKS[task].has_place]
         if silent := [task for task in asked if REGION not in read_prompt_file(self.prompts, task).text]:
             yield (
                 f"{self.name}: its prompts for {', '.join(silent)} name no region ({REGION} is not in them), and what "

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from gliobench.study.kinds.base import PATIENTS_GRADE, ModelPart, Scope
 from gliobench.study.part import Names
+from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -48,7 +49,7 @@ class TogetherModel(ModelPart):
         parts = {one.name: one for one in context.study.models}
         members = [parts[name].build(context, round, plane) for name in self.of]
         for member in members:
-            if "grade" not in member.tasks or not isinstance(member, Grader):
+            if GRADE.name not in member.tasks or not isinstance(member, Grader):
                 raise StageError(f"{self.name}: {member.name} gives no calibrated probability of a grade")
         return Together(self.name, [member for member in members if isinstance(member, Grader)])
 

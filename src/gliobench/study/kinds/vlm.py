@@ -13,6 +13,7 @@ from gliobench.ranges import Batch
 from gliobench.study.kinds.base import Learning, Verb
 from gliobench.study.kinds.speaking import SpeakingModel
 from gliobench.study.part import Revision, Source, departures
+from gliobench.tasks.grade import GRADE
 from gliobench.training.finetune.settings import FinetuneSettings
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class LanguageModel(SpeakingModel):
 
     @model_validator(mode="after")
     def _probabilities_for_their_mean(self) -> Self:
-        if self.aggregate == "mean-probability" and self.answer.get("grade") != "choice":
+        if self.aggregate == "mean-probability" and self.answer.get(GRADE.name) != "choice":
             raise ValueError(
                 "aggregate: mean-probability needs a probability with each slice: add `answer: {grade: choice}`"
             )

@@ -16,7 +16,9 @@ from gliobench.study.plan.counts import assumed_slices, first_folds, images_coun
 from gliobench.study.plan.families import Weights, family_of, prompt_tokens
 from gliobench.study.plan.ground import Ground
 from gliobench.study.plan.hardware import Hardware
-from gliobench.tasks.prompt import Prompt, PromptError, read_prompt_file, region_prompt
+from gliobench.tasks.prompt import Prompt
+from gliobench.tasks.prompt_file import PromptError, read_prompt_file
+from gliobench.tasks.registry import TASKS
 
 TEMPLATE_TOKENS = 20  # what a chat template puts around a prompt
 VISION_PARAMETERS = 0.9e9  # of Llama 3.2 Vision's tower, through which image tokens that stand beside the text go
@@ -109,9 +111,9 @@ def _each(
 
 def _prompt(part: SpeakingModel, task: str, region: Region) -> Prompt:
     try:
-        return read_prompt_file(part.prompts, task).of(region) if part.prompts else region_prompt(task, region)
+        return read_prompt_file(part.prompts, task).of(region) if part.prompts else TASKS[task].prompt_about(region)
     except PromptError:  # said under what is missing
-        return region_prompt(task, region)
+        return TASKS[task].prompt_about(region)
 
 
 def _earlier(context: Context, model: str) -> dict[str, Earlier]:

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gliobench.grid.frame import Plane, take_slice
+from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import select_slices
 from gliobench.models.errors import ModelError
 from gliobench.models.prediction import Question
-from gliobench.tasks.geometry import Grade, Mask, Value
+from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import TASKS
 from gliobench.training.finetune.settings import FinetuneSettings, draws, steps_an_epoch, total_steps
 
@@ -39,7 +39,7 @@ def slice_examples(
 ) -> list[Example]:
     """Every task about every `every`-th slice from a patient's first tumour slice to the last, less `trim` at each end.
 
-    Patients without a mask are left out, those without a grade are not asked for one.
+    Patients without a mask are left out, and nobody is asked for what is not known.
     """
     examples = []
     for subject in subjects:
@@ -48,19 +48,12 @@ def slice_examples(
         for plane in planes:
             indices = select_slices(subject, plane, "oracle", every=every, min_area_px=min_area_px, trim=trim)
             examples += [
-                Example(Question(subject, task, subject.frame(plane, index)), _truth(subject, task, plane, index))
-                for index in indices
+                Example(Question(subject, task, frame), TASKS[task].truth(subject, frame))
+                for frame in (subject.frame(plane, index) for index in indices)
                 for task in tasks
-                if task != "grade" or subject.grade is not None
+                if TASKS[task].has_truth(subject)
             ]
     return examples
-
-
-def _truth(subject: PreparedSubject, task: str, plane: Plane, index: int) -> Value | None:
-    if task == "grade":
-        assert subject.grade is not None
-        return Grade(subject.grade)
-    return TASKS[task].truth(Mask(subject.frame(plane, index), take_slice(subject.tumour, plane, index)))
 
 
 def spread_out(examples: Sequence[Example], most: int) -> list[Example]:

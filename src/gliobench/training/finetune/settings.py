@@ -9,7 +9,8 @@ from pydantic import Field
 
 from gliobench.grid.frame import Planes
 from gliobench.models.unsloth import Engine
-from gliobench.ranges import Batch, Count, Decay, Rate, Real, Seed, ShareFromZero, Step, Tasks, Text, Whole
+from gliobench.ranges import Batch, Count, Decay, Rate, Real, Seed, ShareFromZero, Step, Text, Whole
+from gliobench.tasks.names import Tasks
 
 STEPS = "steps"  # the folder of what an interrupted fine-tuning goes on from
 Method = Literal["lora", "full"]

@@ -1,0 +1,193 @@
+"""What a task is: all that is known of one question, so that nothing else asks which task it is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from gliobench.grid.frame import SliceFrame, take_slice
+from gliobench.grid.regions import WHOLE, Region
+from gliobench.tasks.answer import Answer
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
+from gliobench.tasks.geometry import Mask, Value
+from gliobench.tasks.prompt import Prompt, own_prompt
+
+if TYPE_CHECKING:
+    from gliobench.grid.prepared import PreparedSubject
+
+Ring = Sequence[tuple[float, float]]
+NUMBER = "[0-9]{1,3}"
+NO_TUMOUR = "no glioma"  # how an answer that nothing is there is called
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How the numbers of an answer are written, as regular expressions in the common part of what grammars know.
+
+    `row`, `column`, `run`: a row, a column, and the first and last column of a run. `runs`, `lines`: how many more runs
+    a line of a mask may have than one, and how many more lines a mask, as quantifiers.
+    """
+
+    row: str = NUMBER
+    column: str = NUMBER
+    run: str = f"{NUMBER}-{NUMBER}"
+    runs: str = "*"
+    lines: str = "*"
+
+    @property
+    def pair(self) -> str:
+        """`(row, column)`."""
+        return rf"\({self.row}, {self.column}\)"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A value as it is drawn over its slice: closed rings of (row, column) in pixels centred on whole numbers, the last
+    point joined to the first; a cross at a point; words where there is nothing to draw."""
+
+    rings: Sequence[Ring] = ()
+    cross: tuple[float, float] | None = None
+    words: str = ""
+
+
+class Task(ABC):
+    """One question about a slice or a patient.
+
+    `summary`: what is asked for, in a line. `value_type`: the class of its values. `expected`: what its parser wants,
+    with an example. `json_key`: what a value is called in JSON. `shape`: of a value as an array of plain numbers, -1
+    where it can have any length. `truth_words`: what of a patient says what is right; `truth_format`: how that is
+    written in a table of recorded answers. `compared_as`: what metrics compare of it (`gliobench.metrics`). `primary`:
+    the metrics a reader wants first. `in_words`: whether models that write are asked for it where a study does not say,
+    and recorded texts can be scored. `has_place`: whether values lie somewhere in a slice, so that they can be drawn
+    there; `has_area`: whether they cover some of it. `in_coordinates`: whether answers are places, which some models
+    count in a way of their own. `choices`: all values there are, where they can be listed, so that their probabilities
+    can be weighed against each other. `derived_from`: by the name of a finer task, how its values become values of this
+    one, None where nothing is left.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    value_type: ClassVar[type[Value]]
+    expected: ClassVar[str]
+    json_key: ClassVar[str]
+    shape: ClassVar[tuple[int, ...]] = ()
+    compared_as: ClassVar[str]
+    primary: ClassVar[tuple[str, ...]]
+    truth_words: ClassVar[str] = "a mask"
+    truth_format: ClassVar[str] = "a value as JSON"
+    in_words: ClassVar[bool] = True
+    has_place: ClassVar[bool] = True
+    in_coordinates: ClassVar[bool] = False
+    has_area: ClassVar[bool] = False
+    choices: ClassVar[tuple[Value, ...]] = ()
+
+    @property
+    def derived_from(self) -> Mapping[str, Callable[[Any], Value | None]]:
+        return {}
+
+    # How it is asked.
+
+    @cached_property
+    def prompt(self) -> Prompt:
+        """The question in words."""
+        return own_prompt(self.name)
+
+    @cached_property
+    def region_prompt(self) -> Prompt:
+        """The question in a study of one region of the tumour, with `{region}` for its words."""
+        return own_prompt(f"{self.name}-of-region")
+
+    def prompt_about(self, region: Region) -> Prompt:
+        """The question in a study that asks about a region of the tumour, or about all of it."""
+        return self.prompt if region == WHOLE else self.region_prompt.of(region)
+
+    # What is right.
+
+    def has_truth(self, subject: "PreparedSubject") -> bool:
+        """Whether it is known what is right of a patient."""
+        return subject.labels is not None
+
+    def truth(self, subject: "PreparedSubject", frame: SliceFrame) -> Value | None:
+        """The true answer about a slice, in its own pixels; None where it has no tumour. For a subject of which it
+        `has_truth`."""
+        return self.of_mask(Mask(frame, np.ascontiguousarray(take_slice(subject.tumour, frame.plane, frame.index))))
+
+    def of_mask(self, mask: Mask) -> Value | None:
+        """The answer that the tumour of a slice, or the region of it that is asked about, gives, None where there is
+        none. Raises TypeError for a task that no mask tells."""
+        raise TypeError(f"{self.name} cannot be read from a mask")
+
+    @property
+    def truth_task(self) -> "Task":
+        """The task of whose values the truths are that stand beside recorded answers."""
+        return self
+
+    # Texts.
+
+    @abstractmethod
+    def write(self, value: Any) -> str:
+        """The exact text of an answer in the prompt's format, in whole pixels. Raises TypeError for another task's."""
+
+    @abstractmethod
+    def parse(self, text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
+        """The typed answer of a text, whatever the text; `cut_off`: the token limit ended it; `coordinates`: how the
+        model counts places."""
+
+    @abstractmethod
+    def pattern(self, numbers: Numbers) -> str:
+        """The prompt's format as a regular expression, for answers that cannot leave it."""
+
+    @abstractmethod
+    def longest(self, shape: tuple[int, int]) -> str:
+        """The longest text that follows `pattern` inside an image of `shape` (rows, columns)."""
+
+    def expect(self, value: Any) -> None:
+        """Raise TypeError for a value of another task."""
+        if not isinstance(value, self.value_type):
+            raise TypeError(f"{self.name} expects a {self.value_type.__name__}, got a {type(value).__name__}")
+
+    # Values.
+
+    @abstractmethod
+    def to_json(self, value: Any) -> Any:
+        """A value of one slice in plain JSON, what stands under `json_key`."""
+
+    @abstractmethod
+    def from_json(self, content: Any, frame: SliceFrame | None) -> Value:
+        """The inverse of `to_json`. Raises ValueError for what is no such value."""
+
+    def of_plain(self, content: Any, frame: SliceFrame | None) -> Value | None:
+        """The value that plain numbers say (a number, lists of them or an array), None for None. Raises ValueError or
+        TypeError for what is no such value."""
+        if content is None:
+            return None
+        numbers = np.asarray(content, dtype=float)
+        known = [known for known, size in zip(self.shape, numbers.shape, strict=False) if known in (-1, size)]
+        if not len(known) == len(self.shape) == numbers.ndim:
+            raise ValueError(f"an array of shape {numbers.shape}")
+        return self.from_json(numbers.tolist(), frame)
+
+    def exact(self, value: Any) -> str:
+        """What a value says, exactly and shorter than JSON: two answers are the same where these texts are."""
+        content = self.to_json(value)
+        groups = content if content and isinstance(content[0], list) else [content]
+        return " ".join(f"({', '.join(f'{number:.10g}' for number in numbers)})" for numbers in groups)
+
+    def enlarge(self, value: Value, scale: int) -> Value:
+        """A value of a slice in the pixels of the same slice shown `scale` times as large."""
+        return value
+
+    def reduce(self, value: Value, frame: SliceFrame, scale: int) -> Value:
+        """The inverse: from the pixels of a slice shown `scale` times as large to those of `frame`."""
+        return value
+
+    def fill(self, value: Any) -> Mask:
+        """The pixels of a value inside its frame. Raises TypeError for one that is no area."""
+        raise TypeError(f"a {type(value).__name__} has no area; expected one of a task that has")
+
+    @abstractmethod
+    def drawn(self, value: Any) -> Drawing:
+        """A value as it is drawn over its slice."""
