@@ -10,9 +10,9 @@ from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import GradedPatient, Votes, most_votes
 from gliobench.scoring.intervals import Bootstrap
-from gliobench.scoring.metric import Compared
+from gliobench.scoring.metric import AnswerMetric, Compared
 from gliobench.scoring.overlap import Area
-from gliobench.scoring.registry import metrics_of
+from gliobench.scoring.registry import BUILT_IN, metrics_of
 from gliobench.tasks.geometry import Box, Point
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scoring.md"
@@ -51,6 +51,15 @@ GRADES = list(lines("patients", column="auc"))
 
 def test_the_tables_are_found() -> None:
     assert (len(AREAS), len(REGIONS), len(PLACES), len(GRADES)) == (6, 4, 6, 4)
+
+
+def test_all_metrics_are_listed_as_they_are() -> None:
+    listed = [(name.strip("`"), *cells.values()) for (name,), cells in lines("metric", column="better")]
+    known = []
+    for one in BUILT_IN:
+        compared = one.of if isinstance(one, AnswerMetric) else "grade"
+        known.append((one.id, one.title, one.unit.replace("share", ""), one.better, compared))
+    assert listed == known
 
 
 @pytest.mark.parametrize(("case", "said"), AREAS, ids=lambda value: "-".join(value) if type(value) is tuple else "")

@@ -99,6 +99,22 @@ def test_a_metric_of_a_package_equals_monais() -> None:
     assert found == pytest.approx(expected.item(), abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "metric", "message"),
+    [
+        ("dice", registry.named("dice"), "has the name of a built-in metric"),
+        ("nsd", registry.named("dice"), "expected .* of the id nsd"),
+        ("nsd", len, "expected an AnswerMetric or a GradeMetric"),
+    ],
+)
+def test_what_is_no_new_metric_is_refused_by_name(
+    name: str, metric: object, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "plugins", lambda group: {name: metric})
+    with pytest.raises(ImportError, match=f"its entry point {name} .*{message}"):
+        list(registry._brought())
+
+
 METRIC = """
 from gliobench.scoring.metric import AnswerMetric
 size = AnswerMetric("size", "size", "px", "lower", "area", lambda areas: {number}, 9.0, 9.0, 9.0)

@@ -111,7 +111,7 @@ def _model(name: str, rows: pd.DataFrame, votes: pd.DataFrame) -> ModelScores:
     known = pd.concat([rows[["patient", "grade"]], votes[["patient", "grade"]]]).dropna()
     grades = known.astype({"grade": int}).groupby("patient")["grade"].max()
     by_plane = {str(plane): _votes(group) for plane, group in votes.dropna(subset=["grade"]).groupby("plane")}
-    rows = rows[~((rows["task"] == GRADE) & (rows["metric"] == "accuracy"))]  # the votes give it, with all of its kind
+    rows = rows[~((rows["task"] == GRADE) & rows["metric"].isin(GRADE_METRICS))]  # the votes give them
     blocks: dict[tuple[str, str], Block] = {}
     for (task, plane), group in rows.groupby(["task", "plane"], sort=False):
         source = _nearest([str(source) for source in dict.fromkeys(group["source"])], str(task))

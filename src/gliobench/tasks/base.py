@@ -59,7 +59,7 @@ class Task(ABC):
 
     `summary`: what is asked for, in a line. `value_type`: the class of its values. `expected`: what its parser wants,
     with an example. `json_key`: what a value is called in JSON. `needs`: what of a patient's truth it rests on.
-    `compared_as`: what metrics compare of it (`gliobench.metrics`). `primary`: the metrics a reader wants first.
+    `compared_as`: what metrics compare of it (`AnswerMetric.of`). `primary`: the metrics a reader wants first.
     `in_coordinates`: whether answers are places, which some models count in a way of their own. `choices`: all values
     there are, where they can be listed, so that their probabilities can be weighed against each other.
     `derived_from`: by the name of a finer task, how its values become values of this one, None where nothing is left.
