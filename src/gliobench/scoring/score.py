@@ -195,7 +195,7 @@ def _score_volume(
         yield from _score_whole(truth, asked, region, Area(voxels), truth.region(region), inner=True)
     for plane, indices in slices.items():
         frames = [truth.subject.frame(plane, index) for index in indices]
-        said = [_Said(frame, answered, cut(area.pixels, frame) if area else None) for frame in frames]
+        said = [_Said(frame, answered, cut(area.pixels, frame) if area is not None else None) for frame in frames]
         for task in coarser(item.task)[1:]:
             yield from _score_task(truth, item.model, item.task, task, _kept(said, plane, task, kept))
 
