@@ -173,5 +173,10 @@ def test_the_code_that_computes_figures_decides_whether_they_are_made_again(
     (package / "dice.py").write_text("TWICE = 2\n")
     (package / "hausdorff.py").write_text("")
     assert len({before, changed, source_digest.__wrapped__("figures_of_ours")}) == 3
+    module = tmp_path / "one_file_of_theirs.py"
+    module.write_text("TWICE = 2\n")
+    one_file = source_digest.__wrapped__("one_file_of_theirs")
+    module.write_text("TWICE = 3\n")
+    assert source_digest.__wrapped__("one_file_of_theirs") != one_file
     with pytest.raises(ModuleNotFoundError, match="no_such_package_of_ours"):
         source_digest("no_such_package_of_ours")

@@ -28,8 +28,8 @@ from gliobench.grid.store import prepare_cohort
 from gliobench.models.classical.features import Region
 from gliobench.models.classical.grade import describe, fit_grader
 from gliobench.models.prediction import Question
-from gliobench.scoring.calibration import calibration_figures
-from gliobench.scoring.grades import GradedPatient, count_votes, grade_figures, most_votes
+from gliobench.scoring.figures import grade_figures
+from gliobench.scoring.grades import GradedPatient, count_votes, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure
 
 REGIONS: tuple[Region, ...] = ("truth", "crop")
@@ -53,7 +53,7 @@ def main() -> None:
         for region in REGIONS:
             start = perf_counter()
             graded = out_of_fold(subjects, region, options.folds, options.seed)
-            figures = grade_figures(graded, Bootstrap()) | calibration_figures(graded, Bootstrap())
+            figures = grade_figures(graded, Bootstrap())
             seconds = perf_counter() - start
             table.add_row(region, *(shown(figures[name]) for name in (*SHOWN, *CALIBRATED)), f"{seconds:.0f}")
             results[region] = {name: asdict(figures[name]) for name in (*SHOWN, *CALIBRATED)}

@@ -147,13 +147,16 @@ def file_digest(path: Path) -> str:
 
 @cache
 def source_digest(*packages: str) -> str:
-    """SHA-256 of the names and contents of the Python files of some packages: what they compute is theirs alone."""
+    """SHA-256 of the names and contents of the Python files of some packages, or of modules that are one file: what
+    they compute is theirs alone."""
     total = hashlib.sha256()
     for package in packages:
         spec = find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
+        if spec is None or not (spec.submodule_search_locations or spec.has_location):
             raise ModuleNotFoundError(f"{package} is no package of Python files")
-        for folder in map(Path, spec.submodule_search_locations):
+        if not spec.submodule_search_locations:
+            total.update(f"{package} {file_digest(Path(str(spec.origin)))}\n".encode())
+        for folder in map(Path, spec.submodule_search_locations or ()):
             for path in sorted(folder.rglob("*.py")):
                 total.update(f"{package} {path.relative_to(folder)} {file_digest(path)}\n".encode())
     return total.hexdigest()

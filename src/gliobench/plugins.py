@@ -44,6 +44,11 @@ def plugins(group: str) -> dict[str, Any]:
     }
 
 
+def modules_of(group: str) -> tuple[str, ...]:
+    """The importable packages and modules, without what is below them, whose code the plugins of a group are."""
+    return tuple(sorted({one.module.split(".")[0] for one in entry_points(group=f"gliobench.{group}")}))
+
+
 def package_of(group: str, name: str) -> str | None:
     """The package that brings a plugin; None where no package does."""
     found = [one for one in entry_points(group=f"gliobench.{group}") if one.name == name]

@@ -5,7 +5,8 @@ import pytest
 import statsmodels.api as sm
 from sklearn.metrics import brier_score_loss
 
-from gliobench.scoring.calibration import calibration_figures, has_probabilities, reliability
+from gliobench.scoring.calibration import reliability
+from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import GradedPatient, Votes
 from gliobench.scoring.intervals import Bootstrap
 
@@ -29,7 +30,7 @@ def cohort(n: int, slope: float, intercept: float) -> tuple[list[GradedPatient],
 
 def test_brier_and_calibration_error_by_hand() -> None:
     patients = [patient(0, 0.12), patient(1, 0.18), patient(1, 0.9), patient(0, 0.7)]
-    figures = calibration_figures(patients, FAST)
+    figures = grade_figures(patients, FAST)
     # 0.12² + 0.82² + 0.1² + 0.7², over 4
     assert figures["brier"].value == pytest.approx((0.0144 + 0.6724 + 0.01 + 0.49) / 4)
     # Bins 0.1-0.2: |0.15 - 1/2| of 2 patients; 0.9-1: |0.9 - 1|; 0.7-0.8: |0.7 - 0|
@@ -46,7 +47,7 @@ def test_a_probability_on_an_edge_is_in_the_upper_bin_and_one_in_the_last() -> N
 
 def test_brier_equals_scikit_learn_and_slope_and_intercept_equal_statsmodels() -> None:
     patients, truth, logit = cohort(150, slope=0.6, intercept=-0.4)
-    figures = calibration_figures(patients, FAST)
+    figures = grade_figures(patients, FAST)
     assert figures["brier"].value == pytest.approx(brier_score_loss(truth, 1 / (1 + np.exp(-logit))))
     fitted = sm.Logit(truth, sm.add_constant(logit)).fit(disp=0).params
     assert figures["calibration_slope"].value == pytest.approx(fitted[1], abs=1e-6)
@@ -64,12 +65,12 @@ def test_the_slope_of_a_model_that_is_too_sure_of_itself_equals_statsmodels(seed
     truth = (random.random(40) < 1 / (1 + np.exp(-logit / 4))).astype(int)
     patients = [patient(int(t), float(1 / (1 + np.exp(-x)))) for t, x in zip(truth, logit, strict=True)]
     fitted = sm.Logit(truth, sm.add_constant(logit)).fit(disp=0).params
-    assert calibration_figures(patients, FAST)["calibration_slope"].value == pytest.approx(fitted[1], abs=1e-6)
+    assert grade_figures(patients, FAST)["calibration_slope"].value == pytest.approx(fitted[1], abs=1e-6)
 
 
 def test_the_interval_of_the_slope_is_about_that_of_its_standard_error() -> None:
     patients, truth, logit = cohort(400, slope=0.6, intercept=0.0)
-    slope = calibration_figures(patients, Bootstrap(resamples=2000))["calibration_slope"]
+    slope = grade_figures(patients, Bootstrap(resamples=2000))["calibration_slope"]
     error = sm.Logit(truth, sm.add_constant(logit)).fit(disp=0).bse[1]
     assert slope.high - slope.low == pytest.approx(2 * 1.96 * error, rel=0.2)
 
@@ -77,7 +78,7 @@ def test_the_interval_of_the_slope_is_about_that_of_its_standard_error() -> None
 def test_a_model_that_means_what_it_says_has_slope_one_and_intercept_zero() -> None:
     # Of ten patients that get 0.2 two are HGG, and so on.
     patients = [patient(int(n < 10 * said), said) for said in (0.2, 0.5, 0.8) for n in range(10)]
-    figures = calibration_figures(patients, FAST)
+    figures = grade_figures(patients, FAST)
     assert figures["calibration_slope"].value == pytest.approx(1)
     assert figures["calibration_intercept"].value == pytest.approx(0, abs=1e-9)
     assert figures["calibration_error"].value == pytest.approx(0, abs=1e-9)
@@ -85,7 +86,7 @@ def test_a_model_that_means_what_it_says_has_slope_one_and_intercept_zero() -> N
 
 def test_a_patient_without_an_answer_counts_as_the_worst_probability() -> None:
     patients = [patient(1, 0.8), patient(0, 0.2), patient(1, None), patient(0, None)]
-    assert calibration_figures(patients, FAST)["brier"].value == pytest.approx((0.04 + 0.04 + 1 + 1) / 4)
+    assert grade_figures(patients, FAST)["brier"].value == pytest.approx((0.04 + 0.04 + 1 + 1) / 4)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_a_patient_without_an_answer_counts_as_the_worst_probability() -> None:
     ],
 )
 def test_a_slope_that_is_not_defined_says_why(patients: list[GradedPatient], reason: str) -> None:
-    slope = calibration_figures(patients, FAST)["calibration_slope"]
+    slope = grade_figures(patients, FAST)["calibration_slope"]
     assert np.isnan(slope.value)
     assert slope.reason == reason
 
@@ -108,9 +109,10 @@ def test_a_slope_that_is_not_defined_says_why(patients: list[GradedPatient], rea
 def test_the_same_base_rate_for_everybody_has_a_finite_intercept() -> None:
     patients = [patient(0, 0.5), patient(1, 0.5), patient(1, 0.5), patient(1, 0.5)]
     # Three of four are HGG where half was said: the shift is logit(3/4) - logit(1/2) = log 3.
-    assert calibration_figures(patients, FAST)["calibration_intercept"].value == pytest.approx(np.log(3))
+    assert grade_figures(patients, FAST)["calibration_intercept"].value == pytest.approx(np.log(3))
 
 
 def test_votes_are_no_probabilities() -> None:
-    assert not has_probabilities([GradedPatient(1, 1, Votes(1, 3, 0, 0)), GradedPatient(0, 0, Votes(3, 1, 0, 0))])
-    assert has_probabilities([patient(1, None), patient(0, 0.2)])
+    votes = [GradedPatient(1, 1, Votes(1, 3, 0, 0)), GradedPatient(0, 0, Votes(3, 1, 0, 0))]
+    assert "brier" not in grade_figures(votes, FAST)
+    assert "brier" in grade_figures([patient(1, None), patient(0, 0.2)], FAST)

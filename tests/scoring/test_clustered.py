@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gliobench.scoring.calibration import calibration_figures, reliability
+from gliobench.scoring.calibration import reliability
 from gliobench.scoring.clustered import OBUCHOWSKI, ScanCalls, auc_difference_error, scan_differences
 from gliobench.scoring.compare import compare
-from gliobench.scoring.grades import GradedPatient, Votes, grade_figures
+from gliobench.scoring.figures import grade_figures
+from gliobench.scoring.grades import GradedPatient, Votes
 from gliobench.scoring.intervals import BCA, WILSON, Bootstrap
 from gliobench.scoring.paired import Calls, delong, grade_differences
 from gliobench.scoring.score import SubjectScores, VoteRow
@@ -39,21 +40,17 @@ def test_figures_of_scans_by_hand() -> None:
     assert figures["precision"].value == pytest.approx(1.5 / (1.5 + 1 + 0.5))
     assert figures["f1"].value == pytest.approx(2 * 1.5 / (2 + 3))
     assert figures["accuracy"].interval != WILSON
-    brier = calibration_figures(scans, QUICK, list("AABCDD"))["brier"]
-    assert brier.value == pytest.approx(((0.01 + 0.36) / 2 + 0.16 + 0.25 + (0.09 + 0.49) / 2) / 4)
+    assert figures["brier"].value == pytest.approx(((0.01 + 0.36) / 2 + 0.16 + 0.25 + (0.09 + 0.49) / 2) / 4)
 
 
 def test_every_scan_twice_says_no_more_than_once() -> None:
     random = np.random.default_rng(1)
     once = [scan(int(n % 3 > 0), float(random.beta(3, 2))) for n in range(18)]
     whose = [f"P{n}" for n in range(18)]
-    for function in (grade_figures, calibration_figures):
-        single, double = function(once, QUICK), function(once * 2, QUICK, whose * 2)
-        for name in set(single) - {"accuracy", "precision", "recall", "specificity"}:
-            assert double[name].value == pytest.approx(single[name].value, abs=1e-6), name
-            assert (double[name].low, double[name].high) == pytest.approx(
-                (single[name].low, single[name].high), abs=1e-6
-            )
+    single, double = grade_figures(once, QUICK), grade_figures(once * 2, QUICK, whose * 2)
+    for name in set(single) - {"accuracy", "precision", "recall", "specificity"}:
+        assert double[name].value == pytest.approx(single[name].value, abs=1e-6), name
+        assert (double[name].low, double[name].high) == pytest.approx((single[name].low, single[name].high), abs=1e-6)
     accuracy = grade_figures(once * 2, QUICK, whose * 2)["accuracy"]
     (mean,) = QUICK.means(np.array([[float(one.called == one.truth)] for one in once]))
     assert (accuracy.value, accuracy.low, accuracy.high) == pytest.approx((mean.value, mean.low, mean.high))

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from gliobench.grid.frame import SliceFrame
-from gliobench.scoring.grades import GradedPatient, Votes, grade_figures, most_votes
+from gliobench.scoring.figures import grade_figures
+from gliobench.scoring.grades import GradedPatient, Votes, most_votes
 from gliobench.scoring.intervals import Bootstrap
+from gliobench.scoring.metric import AnswerMetric, Compared
 from gliobench.scoring.overlap import Area
-from gliobench.scoring.protocol import STANDARD
-from gliobench.scoring.regions import score_region
+from gliobench.scoring.registry import BUILT_IN, metrics_of
 from gliobench.tasks.geometry import Box, Point
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scoring.md"
@@ -38,6 +39,10 @@ def matches(said: str, value: float) -> bool:
     return value == pytest.approx(DIAGONAL if said == "diagonal" else float(said))
 
 
+def figures(of: str, compared: Compared) -> dict[str, float]:
+    return {metric.id: metric.value(compared) for metric in metrics_of(of)}
+
+
 AREAS = list(lines("truth", "answer", column="hd95_mm"))
 REGIONS = list(lines("region", "its answer", column="hd95_mm"))
 PLACES = list(lines("truth", "answer", column="in_box"))
@@ -48,32 +53,43 @@ def test_the_tables_are_found() -> None:
     assert (len(AREAS), len(REGIONS), len(PLACES), len(GRADES)) == (6, 4, 6, 4)
 
 
+def test_all_metrics_are_listed_as_they_are() -> None:
+    listed = [(name.strip("`"), *cells.values()) for (name,), cells in lines("metric", column="better")]
+    known = []
+    for one in BUILT_IN:
+        compared = one.of if isinstance(one, AnswerMetric) else "grade"
+        known.append((one.id, one.title, one.unit.replace("share", ""), one.better, compared))
+    assert listed == known
+
+
 @pytest.mark.parametrize(("case", "said"), AREAS, ids=lambda value: "-".join(value) if type(value) is tuple else "")
 def test_areas(case: tuple[str, str], said: dict[str, str]) -> None:
     tumour, other = np.zeros(FRAME.shape, dtype=bool), np.zeros(FRAME.shape, dtype=bool)
     tumour[5:12, 6:20], other[7:15, 9:30] = True, True
     empty = Area(np.zeros(FRAME.shape, dtype=bool))
     answer = {"tumour": Area(other), "empty": empty, "unanswered": None}[case[1]]
-    figures = STANDARD.area(answer, {"tumour": Area(tumour), "empty": empty}[case[0]], FRAME.spacing_mm)
-    assert figures.keys() == said.keys()
-    assert [name for name in said if not matches(said[name], figures[name])] == []
+    truth = {"tumour": Area(tumour), "empty": empty}[case[0]]
+    found = figures("area", Compared(answer, truth, FRAME.spacing_mm, answered=answer is not None))
+    assert found.keys() == said.keys()
+    assert [name for name in said if not matches(said[name], found[name])] == []
 
 
 @pytest.mark.parametrize(("case", "said"), REGIONS, ids=lambda value: "-".join(value) if type(value) is tuple else "")
 def test_regions(case: tuple[str, str], said: dict[str, str]) -> None:
     truth, answer = np.zeros((2, 6, 8, 10), dtype=bool)
     truth[1:3, 2:6, 3:7], answer[2:5, 2:6, 4:9] = case[0] == "tumour", case[1] == "tumour"
-    figures = score_region(Area(answer), Area(truth), (1.0, 1.5, 2.0))
-    assert [name for name in said if not matches(said[name], figures[name])] == []
+    found = figures("area", Compared(Area(answer), Area(truth), (1.0, 1.5, 2.0), inner=True))
+    assert [name for name in said if not matches(said[name], found[name])] == []
 
 
 @pytest.mark.parametrize(("case", "said"), PLACES, ids=lambda value: "-".join(value) if type(value) is tuple else "")
 def test_places(case: tuple[str, str], said: dict[str, str]) -> None:
     point = Point(FRAME, 3, 4) if case[1] == "point" else None
     box = Box(FRAME, 5, 6, 11, 19) if case[0] == "tumour" else None
-    figures = STANDARD.point(point, case[1] != "unanswered", box, FRAME)
-    assert figures.keys() == said.keys()
-    assert [name for name in said if not matches(said[name], figures[name])] == []
+    found = figures("place", Compared(point, box, FRAME.spacing_mm, case[1] != "unanswered", FRAME))
+    assert {name for name in found if "_p95_" not in name} == said.keys()
+    assert [name for name in said if not matches(said[name], found[name])] == []
+    assert all(found[name.replace("_p95_", "_")] == value for name, value in found.items())
 
 
 def made(truth: int, *, hgg: int) -> GradedPatient:
@@ -89,11 +105,11 @@ def test_grades(case: tuple[str], said: dict[str, str]) -> None:
         "no HGG, none called HGG": [made(0, hgg=1), made(0, hgg=0), made(0, hgg=2)],
         "both, none called HGG": [made(0, hgg=1), made(1, hgg=0), made(1, hgg=2)],
     }[case[0]]
-    figures = grade_figures(patients, Bootstrap(resamples=100))
-    assert figures.keys() == said.keys()
+    found = grade_figures(patients, Bootstrap(resamples=100))
+    assert found.keys() == said.keys()
     for name, text in said.items():
         if text.startswith("undefined"):
-            assert np.isnan([figures[name].value, figures[name].low, figures[name].high]).all(), name
-            assert figures[name].reason == text.removeprefix("undefined: ")
+            assert np.isnan([found[name].value, found[name].low, found[name].high]).all(), name
+            assert found[name].reason == text.removeprefix("undefined: ")
         else:
-            assert matches(text, figures[name].value), name
+            assert matches(text, found[name].value), name

@@ -9,7 +9,8 @@ from sklearn import metrics
 
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import SliceFrame
-from gliobench.scoring.grades import GradedPatient, Votes, count_votes, grade_figures, most_votes
+from gliobench.scoring.figures import grade_figures
+from gliobench.scoring.grades import GradedPatient, Votes, count_votes, most_votes
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.tasks.answer import Answered, Malformed, Missing, Refused, Truncated
 from gliobench.tasks.geometry import NO_GLIOMA, Grade, Point

@@ -7,7 +7,8 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from gliobench.scoring import intervals
-from gliobench.scoring.grades import GradedPatient, Votes, grade_figures, most_votes
+from gliobench.scoring.figures import grade_figures
+from gliobench.scoring.grades import GradedPatient, Votes, most_votes
 from gliobench.scoring.intervals import BCA, NO_SPREAD, PERCENTILE_OF_DEFINED, Bootstrap, wilson
 
 

@@ -7,11 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gliobench.grid.frame import SliceFrame
-from gliobench.scoring.location import distance_to_box_mm, distance_to_centre_mm, score_point
+from gliobench.scoring.location import METRICS, distance_to_box_mm, distance_to_centre_mm
+from gliobench.scoring.metric import Compared
 from gliobench.tasks.geometry import Box, Point
 
 FRAME = SliceFrame("axial", 3, (128, 100), (2.0, 0.5))
 BOX = Box(FRAME, 10, 20, 30, 60)
+
+
+def score(point: Point | None, box: Box, answered: bool = True) -> dict[str, float]:
+    compared = Compared(point, box, FRAME.spacing_mm, answered, FRAME)
+    return {metric.id: metric.value(compared) for metric in METRICS if "_p95_" not in metric.id}
 
 
 @pytest.mark.parametrize(
@@ -25,7 +31,7 @@ BOX = Box(FRAME, 10, 20, 30, 60)
     ],
 )
 def test_by_hand(row: float, column: float, in_box: float, to_box: float, to_centre: float) -> None:
-    figures = score_point(Point(FRAME, row, column), True, BOX, FRAME)
+    figures = score(Point(FRAME, row, column), BOX)
     diagonal = math.hypot(21 * 2, 41 * 0.5)  # 21 rows and 41 columns, both edges' pixels whole
     assert figures == pytest.approx(
         {
@@ -38,12 +44,12 @@ def test_by_hand(row: float, column: float, in_box: float, to_box: float, to_cen
 
 
 def test_relative_distance_to_a_tumour_of_one_pixel_is_finite() -> None:
-    figures = score_point(Point(FRAME, 10, 23), True, Box(FRAME, 10, 20, 10, 20), FRAME)
+    figures = score(Point(FRAME, 10, 23), Box(FRAME, 10, 20, 10, 20))
     assert figures["relative_distance"] == pytest.approx(1.5 / math.hypot(2, 0.5))
 
 
 def test_relative_distance_of_a_missing_answer_is_the_slices_diagonal_in_boxes() -> None:
-    figures = score_point(None, False, BOX, FRAME)
+    figures = score(None, BOX, answered=False)
     assert figures["relative_distance"] == pytest.approx(math.hypot(127 * 2, 99 * 0.5) / math.hypot(42, 20.5))
 
 

@@ -7,9 +7,15 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, precision_score, recall_score
 
-from gliobench.scoring.overlap import Area, overlap
+from gliobench.scoring.metric import Compared
+from gliobench.scoring.overlap import METRICS, Area
 
 masks = arrays(bool, (6, 7))
+
+
+def overlap(answer: Area, truth: Area) -> dict[str, float]:
+    compared = Compared(answer, truth, (1.0,) * truth.pixels.ndim)
+    return {metric.id: metric.value(compared) for metric in METRICS}
 
 
 def test_by_hand() -> None:

@@ -5,10 +5,17 @@ import pytest
 from monai.metrics import compute_dice, compute_hausdorff_distance
 
 from gliobench.grid.regions import region_mask
+from gliobench.scoring.metric import Compared
 from gliobench.scoring.overlap import Area
-from gliobench.scoring.regions import PENALTY_MM, score_region
+from gliobench.scoring.registry import metrics_of
+from gliobench.scoring.surface import PENALTY_MM
 
 LABELS = np.array([[0, 1, 2], [4, 4, 2]], np.uint8)
+
+
+def score_region(answer: Area, truth: Area, spacing_mm: tuple[float, ...]) -> dict[str, float]:
+    compared = Compared(answer, truth, spacing_mm, inner=True)
+    return {metric.id: metric.value(compared) for metric in metrics_of("area")}
 
 
 def test_the_regions_by_hand() -> None:

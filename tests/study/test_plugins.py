@@ -1,8 +1,10 @@
 """Strangers bring their own: a package by entry points, installed for real, and a class in a file of twenty lines."""
 
+import importlib
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from importlib import import_module
@@ -11,21 +13,30 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy import ndimage
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import source_digest
 from gliobench.models.errors import ModelError
 from gliobench.models.own import load_own
 from gliobench.models.prediction import Question
-from gliobench.plugins import Registry
+from gliobench.plugins import Registry, plugins
 from gliobench.records.store import RecordStore
+from gliobench.scoring import registry
+from gliobench.scoring.metric import Compared
+from gliobench.scoring.overlap import Area
 from gliobench.study.catalogue import catalogue
 from gliobench.study.config import StudyError, read_study
 from gliobench.study.context import make_context
 from gliobench.study.kinds.network import TrainPart
 from gliobench.study.kinds.vlm import FinetunePart, LanguageModel
+from gliobench.study.predict import predict
+from gliobench.study.prepare import prepare
 from gliobench.study.run import run_stages
-from gliobench.study.score import read_scores
+from gliobench.study.score import read_scores, score
+from gliobench.study.split import split
 from gliobench.tasks.answer import Answered, Malformed
 from gliobench.tasks.geometry import Grade, Mask
 
@@ -56,11 +67,12 @@ def gliobench(environment: dict[str, str], *arguments: str, fails: bool = False)
     return done.stdout + done.stderr
 
 
-def test_a_package_brings_a_kind_a_task_and_baselines(
+def test_a_package_brings_a_kind_a_task_baselines_and_a_metric(
     installed: dict[str, str], phantom_cohort: Path, tmp_path: Path
 ) -> None:
-    listed = gliobench(installed, "list", "kinds")
+    listed = gliobench(installed, "list")
     assert re.search(r"threshold +gliobench-test-plugin +Marks whatever is brighter than", listed)
+    assert re.search(r"nsd_2mm +gliobench-test-plugin +surface Dice at 2 mm, higher is better", listed)
     study = tmp_path / "study.yaml"
     study.write_text(
         HEAD + "tasks: [centre, mask, diameter]\nmodels:\n  - {kind: threshold, name: bright, above: 150}\n"
@@ -79,6 +91,10 @@ def test_a_package_brings_a_kind_a_task_and_baselines(
     summary = pd.read_parquet(tmp_path / "run" / "scores" / "summary.parquet")
     dice = summary[(summary["model"] == "bright") & (summary["task"] == "mask") & (summary["metric"] == "dice")]
     assert 0 < dice["value"].item() < 1
+    nsd = summary[summary["metric"] == "nsd_2mm"]
+    assert set(nsd["task"]) == {"mask", "polygon", "box"}
+    assert nsd["value"].between(0.01, 0.99).all()
+    assert "surface Dice at 2 mm" in (tmp_path / "run" / "report" / "report.md").read_text()
     centre = summary[(summary["task"] == "centre") & (summary["metric"] == "distance_to_centre_mm")]
     by_model = dict(zip(centre["model"], centre["value"], strict=False))
     assert by_model["top-left"] > by_model["image-centre"]
@@ -115,6 +131,77 @@ def test_what_is_experimental_is_an_option_of_a_study_file() -> None:
     options = {*LanguageModel.model_fields, *FinetunePart.model_fields, *TrainPart.model_fields}
     found = [entry.name.partition(":")[0] for entry in catalogue("experimental")]
     assert {"quantisation", "engine", "devices"} <= set(found) <= options
+
+
+def test_a_metric_of_a_package_equals_monais() -> None:
+    """The surface Dice of the package, on two areas of unequal spacing."""
+    from monai.metrics import compute_surface_dice
+
+    namespace = runpy.run_path(str(PLUGIN / "gliobench_test_plugin.py"))
+    random = np.random.default_rng(0)
+    answer, truth = (ndimage.gaussian_filter(random.random((40, 50)), 3) > 0.5 for _ in range(2))
+    found = namespace["NSD"].value(Compared(Area(answer), Area(truth), (1.5, 0.8)))
+    pair = [torch.from_numpy(mask[None, None].astype(np.float32)) for mask in (answer, truth)]
+    expected = compute_surface_dice(*pair, class_thresholds=[2.0], include_background=True, spacing=(1.5, 0.8))
+    assert found == pytest.approx(expected.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "message"),
+    [
+        ("dice", registry.named("dice"), "has the name of a built-in metric"),
+        ("nsd", registry.named("dice"), "expected .* of the id nsd"),
+        ("nsd", len, "expected an AnswerMetric or a GradeMetric"),
+    ],
+)
+def test_what_is_no_new_metric_is_refused_by_name(
+    name: str, metric: object, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "plugins", lambda group: {name: metric})
+    with pytest.raises(ImportError, match=f"its entry point {name} .*{message}"):
+        list(registry._brought())
+
+
+METRIC = """
+from gliobench.scoring.metric import AnswerMetric
+size = AnswerMetric("size", "size", "px", "lower", "area", lambda areas: {number}, 9.0, 9.0, 9.0)
+"""
+
+
+def test_a_finished_run_is_scored_again_where_a_metric_is_new_or_changed(
+    phantom_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, site = tmp_path / "study.yaml", tmp_path / "site"
+    study.write_text(HEAD + "tasks: [mask]\nmodels:\n  - {kind: baseline, name: flair-blob}\n")
+    context = make_context(read_study(study), cohort=phantom_cohort, out=tmp_path / "run")
+
+    def values(number: str | None) -> set[float]:
+        """The metric's values after a run with the package, whose metric gives a number; without it where None."""
+        if number is not None:
+            (site / "size.dist-info").mkdir(parents=True, exist_ok=True)
+            (site / "size.dist-info" / "METADATA").write_text("Name: size\nVersion: 1\n")
+            (site / "size.dist-info" / "entry_points.txt").write_text("[gliobench.metrics]\nsize = size_metric:size\n")
+            (site / "size_metric.py").write_text(METRIC.format(number=number))
+        for cached in (plugins, source_digest):
+            cached.cache_clear()
+        sys.modules.pop("size_metric", None)
+        importlib.reload(registry)
+        for stage in (prepare, split, predict, score):
+            stage(context)
+        table = read_scores(context).per_subject
+        return set(table.loc[table["metric"] == "size", "value"])
+
+    try:
+        assert values(None) == set()
+        monkeypatch.syspath_prepend(str(site))
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        assert values("2.5") == {2.5}
+        assert values("3.75") == {3.75}
+    finally:
+        monkeypatch.undo()
+        plugins.cache_clear()
+        source_digest.cache_clear()
+        importlib.reload(registry)
 
 
 def test_the_readmes_model_runs(phantom_cohort: Path, tmp_path: Path) -> None:

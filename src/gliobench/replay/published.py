@@ -19,7 +19,8 @@ from skimage.draw import polygon as fill_polygon
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.held import Held, HeldAnswer, check_one_volume
-from gliobench.scoring.grades import GradedPatient, Votes, grade_figures, most_votes
+from gliobench.scoring.figures import grade_figures
+from gliobench.scoring.grades import GradedPatient, Votes, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure
 from gliobench.scoring.surface import find_surface
 from gliobench.tasks.box import BOX

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from gliobench.replay.outcome import Outcome, published_side, standard_side
 from gliobench.scoring.intervals import Figure
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE
+from gliobench.tasks.grade import GRADE as GRADE_TASK
+from gliobench.tasks.polygon import POLYGON
 
 UNREAD = (
     "a slice without a readable answer counts against the model, and (-1, -1) is the answer that there is no tumour; "
@@ -27,9 +31,9 @@ NO_TUMOUR = (
     "answer is read only if it is four corners and nothing else"
 )
 READ_NOT = {  # what the published arithmetic makes of an answer that it does not read
-    "centre": "are left out of the published means",
-    "box": "are left out of the published means",
-    "polygon": "count as empty slices in the published figures",
+    CENTRE.name: "are left out of the published means",
+    BOX.name: "are left out of the published means",
+    POLYGON.name: "count as empty slices in the published figures",
 }
 
 
@@ -48,8 +52,8 @@ class Row:
 
 # Published name, standard name, and what differs.
 PAIRS: dict[str, Sequence[tuple[str, str, str]]] = {
-    "grade": [(name, name, GRADE) for name in ("accuracy", "f1", "precision", "recall", "specificity")],
-    "centre": [
+    GRADE_TASK.name: [(name, name, GRADE) for name in ("accuracy", "f1", "precision", "recall", "specificity")],
+    CENTRE.name: [
         ("in_box", "in_box", UNREAD),
         (
             "distance_to_box_p95_px",
@@ -65,7 +69,7 @@ PAIRS: dict[str, Sequence[tuple[str, str, str]]] = {
             f"corner pixels, and boxes of one pixel leave the mean; {UNREAD}",
         ),
     ],
-    "box": [
+    BOX.name: [
         *((name, name, NO_TUMOUR) for name in ("dice", "precision", "recall", "specificity")),
         (
             "hd95_px",
@@ -74,7 +78,7 @@ PAIRS: dict[str, Sequence[tuple[str, str, str]]] = {
             "to row",
         ),
     ],
-    "polygon": [
+    POLYGON.name: [
         *((name, name, STACKED) for name in ("dice", "precision", "recall", "specificity")),
         (
             "hd95_px",
@@ -89,7 +93,7 @@ PAIRS: dict[str, Sequence[tuple[str, str, str]]] = {
 def rows(outcome: Outcome) -> list[Row]:
     """Every published figure beside the standard one. A polygon's are of the stacked volume in both."""
     published = published_side(outcome).figures
-    standard = standard_side(outcome, stacked=outcome.held.task == "polygon").figures
+    standard = standard_side(outcome, stacked=outcome.held.task == POLYGON.name).figures
     return [
         Row(old, published[old], standard[new], why)
         for old, new, why in PAIRS[outcome.held.task]

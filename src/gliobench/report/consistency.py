@@ -15,6 +15,7 @@ from gliobench.report import drawing, metrics, numbers
 from gliobench.report.contents import ReportContents
 from gliobench.scoring.consistency import UNANSWERED
 from gliobench.tasks.base import NO_TUMOUR
+from gliobench.tasks.grade import GRADE
 
 TITLES = {
     "agreement": "commonest answer",
@@ -113,7 +114,7 @@ def _of_input(answers: pd.DataFrame, key: tuple[str, int]) -> pd.DataFrame:
 
 
 def _legend(task: str) -> tuple[tuple[str, str], ...]:
-    if task == "grade":
+    if task == GRADE.name:
         return tuple((colour, name) for name, colour in COLOURS.items())
     others = tuple((COLOURS[name], name) for name in (NO_TUMOUR, UNANSWERED))
     return (drawing.MODEL, "the commonest place, then the others, paler"), *others

@@ -84,9 +84,9 @@ def _paint(
     axes.set_yticks(range(len(lines)), [label for _, label, _ in lines], color=drawing.INK)
     axes.set_ylim(len(lines) - 0.45, -0.55)
     axes.grid(visible=False, axis="y")
-    lower = metrics.lower_is_better(metric)
-    if lower:
+    lower, unit = metrics.lower_is_better(metric), metrics.unit(metric)
+    if lower or unit:
         axes.set_xlim(left=0)
     else:
         axes.set_xlim(-0.01, 1.01)
-    axes.set_xlabel(f"{metrics.title(metric)}{' (mm)' if lower else ''}, {'less' if lower else 'more'} is better")
+    axes.set_xlabel(f"{metrics.title(metric)}{f' ({unit})' if unit else ''}, {'less' if lower else 'more'} is better")

@@ -17,7 +17,7 @@ from gliobench.report.contents import GalleryItem
 from gliobench.report.gallery import draw_gallery
 from gliobench.report.templates import style, template
 from gliobench.tasks.geometry import Mask, Value
-from gliobench.tasks.mask import empty
+from gliobench.tasks.mask import MASK, empty
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def render_look(look: Look) -> str:
 
 def _item(look: Look, image: NDArray[np.uint8]) -> GalleryItem:
     """The mask, if only an empty one, says how large a pixel is."""
-    mask = look.truth.get("mask")
+    mask = look.truth.get(MASK.name)
     return GalleryItem(
         subject=look.subject,
         grade=look.grade,

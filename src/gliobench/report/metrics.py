@@ -2,54 +2,37 @@
 
 import pandas as pd
 
+from gliobench.grid.regions import REGIONS
+from gliobench.scoring.registry import named
 from gliobench.tasks.chain import steps
+from gliobench.tasks.mask import MaskTask
+from gliobench.tasks.registry import TASKS
 
-VOLUMES = ("mask", "core", "enhancing")
-TASK_ORDER = ("grade", "centre", "box", "polygon", "mask", "core", "enhancing")
-
-PRIMARY: dict[str, tuple[str, ...]] = {
-    "grade": ("balanced_accuracy", "auc"),
-    "centre": ("distance_to_centre_mm", "in_box"),
-    "box": ("dice",),
-    "polygon": ("dice",),
-    "mask": ("dice", "hd95_mm"),
-    "core": ("dice", "hd95_mm"),
-    "enhancing": ("dice", "hd95_mm"),
-}
-
-TITLES = {
-    "auc": "AUC",
-    "brier": "Brier score",
-    "dice": "Dice",
-    "f1": "F1",
-    "hd95_mm": "HD95",
-    "in_box": "in box",
-    "distance_to_centre_mm": "distance to centre",
-    "distance_to_box_mm": "distance to box",
-}
-
-LOWER = frozenset({"brier", "calibration_error", "relative_distance"})
-AIMS = {"calibration_slope": "1", "calibration_intercept": "0"}
+INNER = REGIONS[1:]  # the parts of a tumour that some models tell apart
+VOLUMES = (MaskTask.name, *INNER)
+TASK_ORDER = (*TASKS, *INNER)
+PRIMARY = {name: task.primary for name, task in TASKS.items()} | dict.fromkeys(INNER, MaskTask.primary)
 
 
 def title(metric: str) -> str:
     """A metric's name for people, without its unit."""
-    return TITLES.get(metric, metric.replace("_mm", "").replace("_", " "))
+    return named(metric).title
 
 
 def unit(metric: str) -> str:
     """A metric's unit, empty where it has none."""
-    return "mm" if "_mm" in metric else ""
+    found = named(metric).unit
+    return "" if found == "share" else found
 
 
 def lower_is_better(metric: str) -> bool:
     """True for distances and errors."""
-    return "_mm" in metric or metric in LOWER
+    return named(metric).lower_is_better
 
 
 def better(metric: str) -> str:
     """ "higher", "lower", or the value that is best."""
-    return AIMS.get(metric, "lower" if lower_is_better(metric) else "higher")
+    return named(metric).better
 
 
 def tasks_of(table: pd.DataFrame) -> list[str]:

@@ -30,7 +30,7 @@ def number(value: float, unit: str) -> str:
 
 def with_unit(value: float, unit: str) -> str:
     """A value with its unit where it has one."""
-    return f"{number(value, unit)} {unit}" if unit in ("mm", "px") else number(value, unit)
+    return f"{number(value, unit)} {unit}" if unit not in ("", "share") else number(value, unit)
 
 
 def interval(low: float, high: float, unit: str) -> str:

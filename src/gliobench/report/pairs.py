@@ -36,7 +36,7 @@ def pair_rows(comparisons: pd.DataFrame | None) -> list[PairRow]:
 
 
 def _row(row: pd.Series) -> PairRow:
-    unit = "mm" if row["metric"].endswith("_mm") else "share"
+    unit = metrics.unit(row["metric"])
     return PairRow(
         task=row["task"],
         metric=metrics.title(row["metric"]),

@@ -11,6 +11,7 @@ import pandas as pd
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.errors import printable
 from gliobench.report.contents import Said, Sample
+from gliobench.tasks.grade import GRADE
 
 UNREAD = "ERROR: Unknown >>"  # the reference study's mark before a grade that could not be read
 LONGEST = 200  # characters of a line in a report
@@ -24,7 +25,7 @@ def sample_lines(sample: Sample) -> Iterator[str]:
     yield printable(f"{sample.model}, {sample.subject}: {sample.task}, {sample.plane or 'whole patient'}")
     for said in sample.said:
         place = "Whole patient" if said.index is None else f"Slice #{said.index}"
-        yield f"{place} => {_graded(said) if sample.task == 'grade' else _placed(said)}"
+        yield f"{place} => {_graded(said) if sample.task == GRADE.name else _placed(said)}"
     faults = Counter(said.fault for said in sample.said if said.fault)
     unread = ", ".join(f"{count} {fault}" for fault, count in sorted(faults.items()))
     unread = f" ({unread})" if unread else ""

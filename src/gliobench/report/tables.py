@@ -120,8 +120,8 @@ def _row(contents: ReportContents, model: str, plane: str, source: str, cells: t
 
 def _column(summary: pd.DataFrame, task: str, metric: str) -> Column:
     units = summary.loc[(summary["task"] == task) & (summary["metric"] == metric), "unit"]
-    unit = str(units.iloc[0]) if str(units.iloc[0]) in ("mm", "px") else ""
-    return Column(task, metric, metrics.title(metric), unit, metrics.better(metric))
+    unit = str(units.iloc[0])
+    return Column(task, metric, metrics.title(metric), "" if unit == "share" else unit, metrics.better(metric))
 
 
 def _several_planes(summary: pd.DataFrame) -> bool:
@@ -142,7 +142,7 @@ def _best_first(summary: pd.DataFrame, metric: str) -> list[tuple[str, str, str]
 
 @dataclass(frozen=True)
 class _Scale:
-    """From values to 0..1: the whole range of a share, or 0 to the largest distance of the column."""
+    """From values to 0..1: the whole range of a share, or 0 to the largest value of the column."""
 
     top: float
     baseline: float | None
@@ -154,8 +154,9 @@ class _Scale:
 def _scale(table: pd.DataFrame, baselines: frozenset[str]) -> _Scale:
     if table.empty:
         return _Scale(1.0, None)
-    lower = metrics.lower_is_better(str(table["metric"].iloc[0]))
-    top = float(table[["value", "high"]].max().max()) if lower else 1.0
+    metric = str(table["metric"].iloc[0])
+    lower = metrics.lower_is_better(metric)
+    top = float(table[["value", "high"]].max().max()) if lower or metrics.unit(metric) else 1.0
     values = table.loc[table["model"].isin(sorted(baselines)), "value"].dropna()
     best = None if values.empty else float(values.min() if lower else values.max())
     scale = _Scale(top if top > 0 else 1.0, None)
@@ -172,7 +173,7 @@ def _origin(entry: "pd.Series[Any]", several_planes: bool) -> str:
 def _cell(entry: "pd.Series[Any]", scale: _Scale, origin: str) -> Cell:
     unit = str(entry["unit"])
     value, low, high = (float(entry[name]) for name in ("value", "low", "high"))
-    place = None if entry["metric"] in metrics.AIMS else scale.place(value)
+    place = scale.place(value) if metrics.better(str(entry["metric"])) in ("higher", "lower") else None
     return Cell(
         value="" if math.isnan(value) else numbers.number(value, unit),
         interval=numbers.interval(low, high, unit),

@@ -11,6 +11,7 @@ from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import ReportContents
 from gliobench.scoring.score import VOLUME
+from gliobench.tasks.grade import GRADE
 
 CAVEATS = (
     "Research use only. This is not a medical device, and nothing here may guide the care of a patient.",
@@ -113,7 +114,7 @@ def _finding(contents: ReportContents, task: str) -> Finding:
     compared, kind = _compare(best, baseline, metric, _paired(contents, task, metric, best, baseline))
     aim = "shortest" if metrics.lower_is_better(metric) else "highest"
     text = f"{aim} {metrics.title(metric)}: {_described(contents, best)}; {compared}."
-    if task == "grade":
+    if task == GRADE.name:
         text += _minority_sentence(contents, best)
     return Finding(task, kind, text)
 

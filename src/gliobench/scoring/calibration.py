@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.cohort.subject import HGG
 from gliobench.models.calibration import SPREAD, spreads
-from gliobench.scoring.grades import GradedPatient
-from gliobench.scoring.intervals import Bootstrap, Figure, Scans, wilson, without_interval
+from gliobench.scoring.grades import Graded, GradeMetric
+from gliobench.scoring.intervals import Figure, Scans, wilson, without_interval
 
 BINS = 10  # of equal width; a probability on an edge belongs to the upper bin, 1 to the last
 CLIP = 1e-6  # so that the logit of 0 and of 1 is finite
@@ -35,50 +34,6 @@ class ReliabilityBin:
     n: int
     mean: float
     share: Figure
-
-
-def has_probabilities(patients: Sequence[GradedPatient]) -> bool:
-    """Whether the model gave any probability of its own, rather than votes."""
-    return any(patient.votes.probability is not None for patient in patients)
-
-
-def calibration_figures(
-    patients: Sequence[GradedPatient], bootstrap: Bootstrap, whose: Sequence[str] = ()
-) -> dict[str, Figure]:
-    """brier, calibration_error, calibration_slope and calibration_intercept, each with its bootstrap interval.
-
-    Brier (1950): the mean squared difference of probability and truth. Calibration error (Naeini 2015, positive class):
-    over `BINS` bins, the mean of |mean probability - share of HGG|, weighted by patients. Slope b: of the logistic
-    regression of the truth on the logit of the probability (Cox 1958); 1 is right, below it is too sure of itself.
-    Intercept: the same with the slope held at 1; 0 is right, below it HGG is called too probable. `whose`: as of
-    `gliobench.scoring.grades.grade_figures`.
-    """
-    whose = whose or list(map(str, range(len(patients))))
-    truth = np.array([patient.truth for patient in patients]) == HGG
-    probability = np.array([patient.score for patient in patients], dtype=np.float64)
-    logit = _logit(probability)
-
-    def statistic(weights: Floats) -> Floats:
-        columns = (
-            weights @ (probability - truth) ** 2 / weights.sum(axis=1),
-            _calibration_error(weights, truth, probability),
-            _slope(weights, truth, logit),
-            _intercept(weights, truth, logit),
-        )
-        return np.stack(columns, axis=1)
-
-    brier, error, slope, intercept = bootstrap.figures_of_scans(statistic, whose)
-    everybody = np.ones((1, len(patients)), dtype=bool)
-    one_grade = "no LGG patient" if truth.all() else "" if truth.any() else "no HGG patient"
-    given = [patient.votes.probability for patient in patients if patient.votes.probability is not None]
-    equal = "" if spreads(np.array(given)) else NO_SPREAD
-    apart = "the probabilities separate the grades" if _separated(everybody, truth, logit).all() else ""
-    return {
-        "brier": brier,
-        "calibration_error": error,
-        "calibration_slope": slope.unless(one_grade or equal or apart),
-        "calibration_intercept": intercept.unless(one_grade),
-    }
 
 
 def reliability(truth: Truth, probability: Floats, whose: Sequence[str] = ()) -> list[ReliabilityBin]:
@@ -174,3 +129,43 @@ def _logit(probability: Floats) -> Floats:
     clipped = np.clip(probability, CLIP, 1 - CLIP)
     odds: Floats = np.log(clipped / (1 - clipped))
     return odds
+
+
+def _brier(weights: Floats, graded: Graded) -> Floats:
+    squared: Floats = weights @ (graded.score - graded.truth) ** 2
+    return np.asarray(squared / weights.sum(axis=1))
+
+
+def _no_slope(graded: Graded) -> str:
+    """Why no finite slope is best."""
+    if graded.one_grade or not spreads(graded.probabilities):
+        return graded.one_grade or NO_SPREAD
+    everybody = np.ones((1, len(graded.truth)), dtype=bool)
+    apart = _separated(everybody, graded.truth, _logit(graded.score)).all()
+    return "the probabilities separate the grades" if apart else ""
+
+
+METRICS = (
+    # Brier (1950): the mean squared difference of probability and truth.
+    GradeMetric("brier", "Brier score", "share", "lower", _brier, of_probabilities=True),
+    # Naeini 2015, positive class: over `BINS` bins, the mean of |mean probability - share of HGG|, by patients.
+    GradeMetric(
+        *("calibration_error", "calibration error", "share", "lower"),
+        statistic=lambda weights, graded: _calibration_error(weights, graded.truth, graded.score),
+        of_probabilities=True,
+    ),
+    # Of the logistic regression of the truth on the logit (Cox 1958); below 1 it is too sure of itself.
+    GradeMetric(
+        *("calibration_slope", "calibration slope", "share", "1"),
+        statistic=lambda weights, graded: _slope(weights, graded.truth, _logit(graded.score)),
+        undefined=_no_slope,
+        of_probabilities=True,
+    ),
+    # The same with the slope held at 1; below 0 HGG is called too probable.
+    GradeMetric(
+        *("calibration_intercept", "calibration intercept", "share", "0"),
+        statistic=lambda weights, graded: _intercept(weights, graded.truth, _logit(graded.score)),
+        undefined=lambda graded: graded.one_grade,
+        of_probabilities=True,
+    ),
+)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from gliobench.scoring.grades import weighted_auc
+from gliobench.scoring.grades import AUC, weighted_auc
 from gliobench.scoring.intervals import LEVEL, Bootstrap, Scans
 from gliobench.scoring.paired import (
     GRADE_METRICS,
@@ -25,7 +25,7 @@ from gliobench.scoring.paired import (
 from gliobench.scoring.power import smallest_normal
 
 OBUCHOWSKI = "Obuchowski"
-CALLS = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
+CALLS = tuple(metric for metric in GRADE_METRICS if metric != AUC.id)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +70,13 @@ def scan_differences(a: ScanCalls, b: ScanCalls, bootstrap: Bootstrap, permutati
     figures = bootstrap.figures(lambda drawn: _all(a, drawn) - _all(b, drawn), n)
     values = [_all(side, np.ones((1, n)))[0] for side in (a, b)]
     found = {}
-    for place, metric in enumerate((*CALLS, "auc")):
+    for place, metric in enumerate((*CALLS, AUC.id)):
         one, other = (float(side[place]) for side in values)
         if np.isnan(one + other):
             found[metric] = no_difference_defined(n, _why(a, b, metric))
             continue
         figure = figures[place]
-        if metric == "auc":
+        if metric == AUC.id:
             error = auc_difference_error(a, b)
             p, test = _normal(one - other, error)
         else:

@@ -12,8 +12,10 @@ from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson, without_interval
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.base import NO_TUMOUR
+from gliobench.tasks.box import BOX
 from gliobench.tasks.chain import coarsen
-from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
+from gliobench.tasks.geometry import Box, Point, Value
+from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import task_of
 
 UNANSWERED = "unanswered"
@@ -140,7 +142,7 @@ def _of_input(one: Repeated) -> dict[str, Figure]:
         "entropy_bits": entropy_bits(counts),
         "flip_rate": flip_rate(counts),
     }
-    if one.task != "grade":
+    if one.task != GRADE.name:
         distances = distances_to_medoid_mm(_placed(one))
         enough = len(distances) >= (2 if one.drawn else 1)
         values["spread_mm"] = float(np.median(distances)) if enough else float("nan")
@@ -232,7 +234,7 @@ def _box(value: Value) -> Box | None:
     """The box of an area, and of a point the box without extent; None where there is none."""
     if isinstance(value, Point):
         return Box(value.frame, value.row, value.column, value.row, value.column)
-    box = coarsen(value, "box") if isinstance(value, Box | Polygon | Mask) else None
+    box = coarsen(value, BOX.name) if task_of(value).has_area else None
     return box if isinstance(box, Box) else None
 
 

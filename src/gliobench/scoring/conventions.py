@@ -10,6 +10,8 @@ from scipy.stats import binomtest
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answered
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.chain import coarsen
 from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates
 from gliobench.tasks.geometry import Box, Point, Value
@@ -53,8 +55,8 @@ def suspicion(name: str, said: Sequence[Said], declared: Coordinates) -> str | N
     if best is None:
         return None
     task, called = looked_at[0].task, next((family for family, one in FAMILIES.items() if one == best), _written(best))
-    what = "the distance to the centre shrinks by" if task == "centre" else "the overlap with the true box grows by"
-    much = f"{gain:.0%} of the slice's diagonal" if task == "centre" else f"{gain:.2f}"
+    what = "the distance to the centre shrinks by" if task == CENTRE.name else "the overlap with the true box grows by"
+    much = f"{gain:.0%} of the slice's diagonal" if task == CENTRE.name else f"{gain:.2f}"
     return (
         f"warning: {name}: {task}: read as {called} instead of {declared.words}, {what} {much} on average over "
         f"{len(looked_at)} answers: if this model counts so, declare `coordinates: {called}`"
@@ -73,9 +75,9 @@ def _near(one: Said, coordinates: Coordinates) -> float:
     """From 1 (the same) down: to 0 for boxes apart, to -1 for the farthest point. Unread is as far as can be."""
     answer = TASKS[one.task].parse(one.text, one.frame, False, coordinates)
     value = answer.value if isinstance(answer, Answered) else None
-    if one.task == "centre":
-        return 1 - _apart(value, coarsen(one.truth, "centre")) / math.hypot(*one.frame.shape)
-    return 0.0 if value is None else _overlap(coarsen(value, "box"), coarsen(one.truth, "box"))
+    if one.task == CENTRE.name:
+        return 1 - _apart(value, coarsen(one.truth, CENTRE.name)) / math.hypot(*one.frame.shape)
+    return 0.0 if value is None else _overlap(coarsen(value, BOX.name), coarsen(one.truth, BOX.name))
 
 
 def _apart(value: Value | None, truth: Value | None) -> float:

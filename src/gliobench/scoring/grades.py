@@ -1,15 +1,18 @@
-"""A patient's grade from the votes of the slices, and what the grades of all patients are worth."""
+"""A patient's grade from the votes of the slices, and the metrics of grades; positive is HGG."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.subject import HGG, LGG
-from gliobench.scoring.intervals import Bootstrap, Figure, wilson
+from gliobench.scoring.metric import Metric
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import NO_GLIOMA, Grade
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -82,93 +85,132 @@ def most_votes(votes: Votes) -> int | None:
     return winner if winner in (LGG, HGG) else None
 
 
-def grade_figures(
-    patients: Sequence[GradedPatient], bootstrap: Bootstrap, whose: Sequence[str] = ()
-) -> dict[str, Figure]:
-    """accuracy, balanced_accuracy, precision, recall, specificity, f1 and auc over patients; positive is HGG.
+@dataclass(frozen=True, eq=False)
+class Graded:
+    """The grades of all patients, or of their scans. `truth`, `called`: bool, True is HGG; `score`: float, the higher
+    the more HGG; `probabilities`: those of HGG that were given, none where there are only votes."""
 
-    `whose`: where these are scans, the patient of each, so that every patient weighs the same and is drawn whole;
-    empty: each is another's. Shares of patients have Wilson intervals where each has one scan, all else a bootstrap
-    over patients.
-    """
-    whose = whose or list(map(str, range(len(patients))))
-    truth = np.array([patient.truth for patient in patients]) == HGG
-    called = np.array([patient.called for patient in patients]) == HGG
-    score = np.array([patient.score for patient in patients])
-    no_hgg = "no HGG patient" if not truth.any() else ""
-    no_lgg = "no LGG patient" if truth.all() else ""
+    truth: Bools
+    called: Bools
+    score: Floats
+    probabilities: Floats
 
-    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        columns = (
-            _balanced_accuracy(weights, truth, called),
-            _f1(weights, truth, called),
-            weighted_auc(weights, truth, score),
+    @staticmethod
+    def of(patients: Sequence[GradedPatient]) -> "Graded":
+        return Graded(
+            np.array([patient.truth for patient in patients]) == HGG,
+            np.array([patient.called for patient in patients]) == HGG,
+            np.array([patient.score for patient in patients], dtype=np.float64),
+            np.array(
+                [one.votes.probability for one in patients if one.votes.probability is not None], dtype=np.float64
+            ),
         )
-        return np.stack(columns, axis=1)
 
-    balanced, f1, auc = bootstrap.figures_of_scans(statistic, whose)
-    shares = _shares(truth, called, bootstrap, whose)
-    return {
-        "accuracy": shares["accuracy"],
-        "balanced_accuracy": balanced.unless(no_hgg or no_lgg),
-        "precision": shares["precision"],
-        "recall": shares["recall"],
-        "specificity": shares["specificity"],
-        "f1": f1.unless("no HGG patient and none called HGG" if no_hgg and not called.any() else ""),
-        "auc": auc.unless(no_hgg or no_lgg),
-    }
+    @property
+    def one_grade(self) -> str:
+        """Which grade nobody has; an empty text where there are both."""
+        return "no LGG patient" if self.truth.all() else "" if self.truth.any() else "no HGG patient"
 
 
-def _shares(
-    truth: NDArray[np.bool_], called: NDArray[np.bool_], bootstrap: Bootstrap, whose: Sequence[str]
-) -> dict[str, Figure]:
-    """The figures that are shares of patients of one kind, or of their scans."""
-    right = called == truth
-    parts = {  # which are right, of which, and why where there are none
-        "accuracy": (right, np.ones_like(truth), ""),
-        "precision": (right & called, called, "no patient called HGG"),
-        "recall": (right & truth, truth, "no HGG patient"),
-        "specificity": (right & ~truth, ~truth, "no LGG patient"),
-    }
-    reasons = {name: "" if whole.any() else reason for name, (_, whole, reason) in parts.items()}
-    if len(set(whose)) == len(whose):
-        counts = {name: (int(part.sum()), int(whole.sum())) for name, (part, whole, _) in parts.items()}
-        return {name: wilson(*counts[name], len(truth), reason) for name, reason in reasons.items()}
-
-    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.stack([_share(weights @ part, weights @ whole) for part, whole, _ in parts.values()], axis=1)
-
-    figures = bootstrap.figures_of_scans(statistic, whose)
-    return {name: figure.unless(reasons[name]) for name, figure in zip(parts, figures, strict=True)}
+def _always(graded: Graded) -> str:
+    return ""
 
 
-def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class GradeMetric(Metric):
+    """A figure of the grades of all patients.
+
+    `statistic`: from weights (resamples, patients), how often each was drawn, to the values (resamples,), NaN where
+    there is none; None of a figure of single patients alone. `undefined`: why these patients have none, an empty text
+    where they have. `share`: of what is a share of patients, which of them count, and of which, both bool, for Wilson's
+    interval; a share needs no statistic. `of_patient`: what one patient has of it, in the table of patients, and only
+    where slices were asked with `of_slices`. `of_probabilities`: only of models that give a probability.
+    """
+
+    statistic: Callable[[Floats, Graded], Floats] | None = None
+    undefined: Callable[[Graded], str] = _always
+    share: Callable[[Graded], tuple[Bools, Bools]] | None = None
+    of_patient: Callable[[GradedPatient], float] | None = None
+    of_slices: bool = False
+    of_probabilities: bool = False
+
+    def values(self, weights: Floats, graded: Graded) -> Floats:
+        """(resamples,) from weights (resamples, patients)."""
+        if self.share is not None:
+            part, whole = self.share(graded)
+            return proportion(weights @ part, weights @ whole)
+        assert self.statistic is not None
+        return self.statistic(weights, graded)
+
+
+def proportion(part: Floats, whole: Floats) -> Floats:
     """part / whole, NaN where there is no whole."""
     shares = np.full(part.shape, np.nan)
     np.divide(part, whole, out=shares, where=whole > 0)
     return shares
 
 
-def _balanced_accuracy(
-    weights: NDArray[np.float64], truth: NDArray[np.bool_], called: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    recall = _share(weights @ (called & truth), weights @ truth)
-    specificity = _share(weights @ (~called & ~truth), weights @ ~truth)
-    return (recall + specificity) / 2
-
-
-def _f1(weights: NDArray[np.float64], truth: NDArray[np.bool_], called: NDArray[np.bool_]) -> NDArray[np.float64]:
-    hits: NDArray[np.float64] = weights @ (called & truth)
-    return _share(2 * hits, weights @ truth + weights @ called)
-
-
-def weighted_auc(
-    weights: NDArray[np.float64], truth: NDArray[np.bool_], score: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def weighted_auc(weights: Floats, truth: Bools, score: Floats) -> Floats:
     """The AUC of each resample, from `weights` (resamples, patients), how often each was drawn; NaN without a class.
 
     The share of (HGG, LGG) pairs in the right order, half for ties (Hanley and McNeil 1982)."""
     high, low = score[truth][:, None], score[~truth][None]
     ordered = np.where(high == low, 0.5, high > low)
-    right: NDArray[np.float64] = ((weights[:, truth] @ ordered) * weights[:, ~truth]).sum(axis=1)
-    return _share(right, weights[:, truth].sum(axis=1) * weights[:, ~truth].sum(axis=1))
+    right: Floats = ((weights[:, truth] @ ordered) * weights[:, ~truth]).sum(axis=1)
+    return proportion(right, weights[:, truth].sum(axis=1) * weights[:, ~truth].sum(axis=1))
+
+
+def _balanced_accuracy(weights: Floats, graded: Graded) -> Floats:
+    return (RECALL.values(weights, graded) + SPECIFICITY.values(weights, graded)) / 2
+
+
+def _f1(weights: Floats, graded: Graded) -> Floats:
+    hits: Floats = weights @ (graded.called & graded.truth)
+    return proportion(2 * hits, weights @ graded.truth + weights @ graded.called)
+
+
+def _right(patient: GradedPatient) -> float:
+    return float(patient.called == patient.truth)
+
+
+ACCURACY = GradeMetric(
+    *("accuracy", "accuracy", "share", "higher"),
+    share=lambda graded: (graded.called == graded.truth, np.ones_like(graded.truth)),
+    of_patient=_right,
+)
+SLICE_ACCURACY = GradeMetric(
+    *("slice_accuracy", "slice accuracy", "share", "higher"),
+    of_patient=lambda patient: patient.slice_accuracy,
+    of_slices=True,
+)
+PRECISION = GradeMetric(
+    *("precision", "precision", "share", "higher"),
+    share=lambda graded: (graded.truth & graded.called, graded.called),
+    undefined=lambda graded: "" if graded.called.any() else "no patient called HGG",
+)
+RECALL = GradeMetric(
+    *("recall", "recall", "share", "higher"),
+    share=lambda graded: (graded.called & graded.truth, graded.truth),
+    undefined=lambda graded: "" if graded.truth.any() else "no HGG patient",
+)
+SPECIFICITY = GradeMetric(
+    *("specificity", "specificity", "share", "higher"),
+    share=lambda graded: (~graded.called & ~graded.truth, ~graded.truth),
+    undefined=lambda graded: "no LGG patient" if graded.truth.all() else "",
+)
+BALANCED_ACCURACY = GradeMetric(
+    *("balanced_accuracy", "balanced accuracy", "share", "higher"),
+    statistic=_balanced_accuracy,
+    undefined=lambda graded: graded.one_grade,
+)
+F1 = GradeMetric(
+    *("f1", "F1", "share", "higher"),
+    statistic=_f1,
+    undefined=lambda graded: "" if (graded.truth | graded.called).any() else "no HGG patient and none called HGG",
+)
+AUC = GradeMetric(
+    *("auc", "AUC", "share", "higher"),
+    statistic=lambda weights, graded: weighted_auc(weights, graded.truth, graded.score),
+    undefined=lambda graded: graded.one_grade,
+)
+METRICS = (ACCURACY, SLICE_ACCURACY, BALANCED_ACCURACY, PRECISION, RECALL, SPECIFICITY, F1, AUC)

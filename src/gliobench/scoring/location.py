@@ -1,35 +1,11 @@
 """How far a point lies from the tumour's box and its centre; `docs/scoring.md` says what missing ones give."""
 
 import math
+from functools import partial
 
 from gliobench.grid.frame import SliceFrame
+from gliobench.scoring.metric import AnswerMetric, Compared, percentile95
 from gliobench.tasks.geometry import Box, Point
-
-
-def score_point(answer: Point | None, answered: bool, truth: Box | None, frame: SliceFrame) -> dict[str, float]:
-    """in_box (0 or 1), distance_to_box_mm, distance_to_centre_mm and relative_distance of one slice.
-
-    `answered` False: no usable answer. An `answer` of None that was answered says that there is no tumour, which is
-    right where `truth` is None. Everything wrong that has no distance gets the slice's diagonal.
-    """
-    if answered and answer is None and truth is None:
-        return {"in_box": 1.0, "distance_to_box_mm": 0.0, "distance_to_centre_mm": 0.0, "relative_distance": 0.0}
-    if answer is None or truth is None or not answered:
-        diagonal = frame.diagonal_mm
-        relative = 1.0 if truth is None else diagonal / diagonal_mm(truth)
-        return {
-            "in_box": 0.0,
-            "distance_to_box_mm": diagonal,
-            "distance_to_centre_mm": diagonal,
-            "relative_distance": relative,
-        }
-    to_box, to_centre = distance_to_box_mm(answer, truth), distance_to_centre_mm(answer, truth)
-    return {
-        "in_box": float(to_box == 0),
-        "distance_to_box_mm": to_box,
-        "distance_to_centre_mm": to_centre,
-        "relative_distance": to_centre / diagonal_mm(truth),
-    }
 
 
 def diagonal_mm(box: Box) -> float:
@@ -53,3 +29,49 @@ def distance_to_centre_mm(point: Point, box: Box) -> float:
 
 def _length_mm(rows: float, columns: float, frame: SliceFrame) -> float:
     return math.hypot(rows * frame.spacing_mm[0], columns * frame.spacing_mm[1])
+
+
+def _in_box(place: Compared) -> float:
+    return float(distance_to_box_mm(place.answer, place.truth) == 0)
+
+
+def _to_box(place: Compared) -> float:
+    return distance_to_box_mm(place.answer, place.truth)
+
+
+def _to_centre(place: Compared) -> float:
+    return distance_to_centre_mm(place.answer, place.truth)
+
+
+def _relative(place: Compared) -> float:
+    """The distance to the centre in diagonals of the box."""
+    return distance_to_centre_mm(place.answer, place.truth) / diagonal_mm(place.truth)
+
+
+def _slice_mm(place: Compared) -> float:
+    """The slice's diagonal: what is wrong and has no distance is as far off as can be."""
+    assert place.frame is not None
+    return place.frame.diagonal_mm
+
+
+def _slice_relative(place: Compared) -> float:
+    """The slice's diagonal in diagonals of the box; where there is no tumour the slice is the box."""
+    return _slice_mm(place) / diagonal_mm(place.truth) if place.truth else 1.0
+
+
+_distance = partial(
+    AnswerMetric, unit="mm", better="lower", of="place", unanswered=_slice_mm, one_empty=_slice_mm, both_empty=0.0
+)
+METRICS = (
+    AnswerMetric("in_box", "in box", "share", "higher", "place", _in_box, 0.0, one_empty=0.0, both_empty=1.0),
+    _distance("distance_to_box_mm", "distance to box", measure=_to_box),
+    _distance("distance_to_centre_mm", "distance to centre", measure=_to_centre),
+    AnswerMetric(
+        *("relative_distance", "relative distance", "share", "lower", "place", _relative),
+        unanswered=_slice_relative,
+        one_empty=_slice_relative,
+        both_empty=0.0,
+    ),
+    _distance("distance_to_box_p95_mm", "distance to box p95", measure=_to_box, over_slices=percentile95),
+    _distance("distance_to_centre_p95_mm", "distance to centre p95", measure=_to_centre, over_slices=percentile95),
+)

@@ -14,9 +14,9 @@ from gliobench.scoring.clustered import ScanCalls
 from gliobench.scoring.errors import CompareError
 from gliobench.scoring.paired import GRADE_METRICS, Calls
 from gliobench.tasks.chain import steps
+from gliobench.tasks.grade import GRADE
 
 VOLUME = "volume"
-GRADE = "grade"
 SINCE_SCANS = ("patient", "n_scans")  # columns that tables of earlier versions lack
 
 
@@ -111,7 +111,7 @@ def _model(name: str, rows: pd.DataFrame, votes: pd.DataFrame) -> ModelScores:
     known = pd.concat([rows[["patient", "grade"]], votes[["patient", "grade"]]]).dropna()
     grades = known.astype({"grade": int}).groupby("patient")["grade"].max()
     by_plane = {str(plane): _votes(group) for plane, group in votes.dropna(subset=["grade"]).groupby("plane")}
-    rows = rows[~((rows["task"] == GRADE) & (rows["metric"] == "accuracy"))]  # the votes give it, with all of its kind
+    rows = rows[~((rows["task"] == GRADE.name) & rows["metric"].isin(GRADE_METRICS))]  # the votes give them
     blocks: dict[tuple[str, str], Block] = {}
     for (task, plane), group in rows.groupby(["task", "plane"], sort=False):
         source = _nearest([str(source) for source in dict.fromkeys(group["source"])], str(task))
@@ -166,11 +166,13 @@ def _match_votes(names: tuple[str, str], planes: tuple[str, str], a: pd.DataFram
         calls = [Calls(side["called"].to_numpy(dtype=bool), side["score"].to_numpy(dtype=float)) for side in sides]
         own = (truth, calls[0], calls[1])
         notes = (*notes, *_other_scans(names, *scans))
-        return Matched(GRADE, (GRADE, GRADE), plane, GRADE_METRICS, None, own, None, left_out, notes)
+        return Matched(GRADE.name, (GRADE.name, GRADE.name), plane, GRADE_METRICS, None, own, None, left_out, notes)
     of_a, of_b = (_scan_calls(side, both) for side in sides)
     several = [one for one in both if max(len(side[one]) for side in scans) > 1]
     notes = (*notes, *_other_scans(names, *scans), f"{len(several)} patients have several scans and weigh as one each")
-    return Matched(GRADE, (GRADE, GRADE), plane, GRADE_METRICS, None, None, (of_a, of_b), left_out, notes)
+    return Matched(
+        GRADE.name, (GRADE.name, GRADE.name), plane, GRADE_METRICS, None, None, (of_a, of_b), left_out, notes
+    )
 
 
 def _scans(side: pd.DataFrame) -> dict[str, set[str]]:

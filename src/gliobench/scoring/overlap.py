@@ -1,17 +1,18 @@
 """How well two areas or volumes cover each other; `docs/scoring.md` says what empty and missing ones give."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.scoring.surface import Surface, diagonal_mm, find_surface, surface_distance95_mm
+from gliobench.scoring.metric import AnswerMetric, Compared
+from gliobench.scoring.surface import Surface, find_surface
 
 
 @dataclass(frozen=True, eq=False)
 class Area:
-    """The pixels of a slice or the voxels of a volume (bool), with what is computed of them once."""
+    """The pixels of a slice or the voxels of a volume (bool), with what is computed of them once; false where empty."""
 
     pixels: NDArray[np.bool_]
 
@@ -25,36 +26,35 @@ class Area:
         """Its surface pixels."""
         return find_surface(self.pixels)
 
-
-def score_area(answer: Area | None, truth: Area, spacing_mm: tuple[float, ...]) -> dict[str, float]:
-    """dice, hd95_mm, precision, recall and specificity of one slice or volume; `answer` None is unanswered.
-
-    `spacing_mm`: millimetres between neighbours along each axis. Never NaN.
-    """
-    if answer is None:
-        distance = diagonal_mm(truth.pixels.shape, spacing_mm)
-        return {"dice": 0.0, "hd95_mm": distance, "precision": 0.0, "recall": 0.0, "specificity": 0.0}
-    distance = surface_distance95_mm(answer.surface, truth.surface, spacing_mm)
-    return {**overlap(answer, truth), "hd95_mm": distance}
+    def __bool__(self) -> bool:
+        return self.count > 0
 
 
-def overlap(answer: Area, truth: Area) -> dict[str, float]:
-    """dice, precision, recall and specificity, by pixel, of two areas of one shape.
+def dice(areas: Compared) -> float:
+    """2 |A and T| / (|A| + |T|)."""
+    return float(2 * areas.shared / (areas.answer.count + areas.truth.count))
 
-    dice = 2 |A and T| / (|A| + |T|); precision = |A and T| / |A|; recall = |A and T| / |T|;
-    specificity = share of the pixels outside T that are outside A. Both empty: all 1. One of them empty: dice,
-    precision and recall 0.
-    """
-    if answer.pixels.shape != truth.pixels.shape:
-        raise ValueError(f"answer and truth must have one shape, got {answer.pixels.shape} and {truth.pixels.shape}")
-    outside = truth.pixels.size - truth.count
-    if answer.count == 0 and truth.count == 0:
-        return {"dice": 1.0, "precision": 1.0, "recall": 1.0, "specificity": 1.0}
-    shared = int(np.count_nonzero(answer.pixels & truth.pixels))
-    false_alarms = answer.count - shared
-    return {
-        "dice": 2 * shared / (answer.count + truth.count),
-        "precision": shared / answer.count if answer.count else 0.0,
-        "recall": shared / truth.count if truth.count else 0.0,
-        "specificity": 1 - false_alarms / outside if outside else 1.0,
-    }
+
+def precision(areas: Compared) -> float:
+    """|A and T| / |A|."""
+    return float(areas.shared / areas.answer.count)
+
+
+def recall(areas: Compared) -> float:
+    """|A and T| / |T|."""
+    return float(areas.shared / areas.truth.count)
+
+
+def specificity(areas: Compared) -> float:
+    """The share of the pixels outside T that are outside A; 1 where there are none."""
+    outside = areas.truth.pixels.size - areas.truth.count
+    return float(1 - (areas.answer.count - areas.shared) / outside) if outside else 1.0
+
+
+_share = partial(AnswerMetric, unit="share", better="higher", of="area", unanswered=0.0, both_empty=1.0)
+METRICS = (
+    _share("dice", "Dice", measure=dice, one_empty=0.0),
+    _share("precision", "precision", measure=precision, one_empty=0.0),
+    _share("recall", "recall", measure=recall, one_empty=0.0),
+    _share("specificity", "specificity", measure=specificity, one_empty=specificity),
+)

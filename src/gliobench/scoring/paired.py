@@ -12,14 +12,14 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 from statsmodels.stats.contingency_tables import mcnemar
 
-from gliobench.scoring.grades import weighted_auc
+from gliobench.scoring.grades import METRICS, weighted_auc
 from gliobench.scoring.intervals import LEVEL, Bootstrap, Figure, undefined
 from gliobench.scoring.power import smallest_mean, smallest_normal, smallest_share
 
 MCNEMAR = "exact McNemar"
 PERMUTATION = "paired permutation"
 DELONG = "DeLong"
-GRADE_METRICS = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1", "auc")
+GRADE_METRICS = tuple(metric.id for metric in METRICS if metric.share or metric.statistic)  # not of slices
 _BATCH = 500  # resamples held at once: more fall out of the processor's cache
 
 Floats = NDArray[np.float64]

@@ -10,14 +10,17 @@ from gliobench.grid.frame import INDEX_AXIS, PLANES, Plane, SliceFrame, put_slic
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import RegionName
 from gliobench.scoring.aggregate import MAJORITY, AggregateName, Aggregation, Aggregations, Slices, of_scores, of_votes
-from gliobench.scoring.grades import Votes, count_votes
+from gliobench.scoring.beside import beside
+from gliobench.scoring.grades import Votes, count_votes, most_votes
+from gliobench.scoring.metric import Compared
 from gliobench.scoring.overlap import Area
-from gliobench.scoring.protocol import STANDARD, Protocol
-from gliobench.scoring.regions import score_region
+from gliobench.scoring.registry import metrics_of
 from gliobench.scoring.truth import SubjectTruth, cut, fill
 from gliobench.tasks.answer import Answer, Answered
-from gliobench.tasks.chain import coarsen, coarser
-from gliobench.tasks.geometry import Point, Value, VolumeMask
+from gliobench.tasks.chain import coarser
+from gliobench.tasks.geometry import Value, VolumeMask
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MaskTask
 from gliobench.tasks.registry import TASKS
 
 VOLUME = "volume"
@@ -104,7 +107,6 @@ def score_subject(
     subject: PreparedSubject,
     items: Iterable[Item],
     slices: Mapping[Plane, Sequence[int]],
-    protocol: Protocol = STANDARD,
     aggregations: Aggregations = NO_AGGREGATIONS,
     every: int = 1,
     kept: TaskSlices = EVERY_SLICE,
@@ -119,14 +121,13 @@ def score_subject(
     not given about all of them, not at all. Raises ValueError where a model answers a question twice, and where the
     patient has no mask and a task needs one.
     """
-    return score_answers(SubjectTruth(subject), items, slices, protocol, aggregations, every, kept)
+    return score_answers(SubjectTruth(subject), items, slices, aggregations, every, kept)
 
 
 def score_answers(
     truth: SubjectTruth,
     items: Iterable[Item],
     slices: Mapping[Plane, Sequence[int]],
-    protocol: Protocol = STANDARD,
     aggregations: Aggregations = NO_AGGREGATIONS,
     every: int = 1,
     kept: TaskSlices = EVERY_SLICE,
@@ -137,16 +138,16 @@ def score_answers(
     votes: list[VoteRow] = []
     for (model, task), group in _grouped(subject, items).items():
         planes = [plane for plane in (None, *PLANES) if plane in group]
-        if task == "grade":
+        if TASKS[task].compared_as == GRADE.compared_as:
             for plane in planes:
                 how = aggregations.get((model, plane or VOLUME), MAJORITY)
-                votes.append(_vote(subject, model, plane or VOLUME, group[plane], protocol, how))
+                votes.append(_vote(subject, model, plane or VOLUME, group[plane], how))
             continue
         for item in group.get(None, []):
-            rows += _score_volume(truth, item, slices, protocol, kept)
+            rows += _score_volume(truth, item, slices, kept)
         sliced = [group[plane] for plane in planes if plane is not None]
         for place, part in enumerate(sliced):
-            rows += _score_slices(truth, model, task, part, protocol, every if place == 0 else None, kept)
+            rows += _score_slices(truth, model, task, part, every if place == 0 else None, kept)
     return SubjectScores(tuple(rows), tuple(votes))
 
 
@@ -163,12 +164,10 @@ def _grouped(subject: PreparedSubject, items: Iterable[Item]) -> dict[tuple[str,
     return groups
 
 
-def _vote(
-    subject: PreparedSubject, model: str, plane: str, items: Sequence[Item], protocol: Protocol, how: Aggregation
-) -> VoteRow:
+def _vote(subject: PreparedSubject, model: str, plane: str, items: Sequence[Item], how: Aggregation) -> VoteRow:
     votes = count_votes([item.answer for item in items], items[0].score if plane == VOLUME else None)
     if how.name == "majority":
-        return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, protocol.decide(votes))
+        return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, most_votes(votes))
     probability = how.probability(slices_together(items, how), subject.grade)
     votes = replace(votes, probability=probability)
     call = how.call(probability)
@@ -183,7 +182,7 @@ def slices_together(items: Sequence[Item], how: Aggregation) -> Slices:
 
 
 def _score_volume(
-    truth: SubjectTruth, item: Item, slices: Mapping[Plane, Sequence[int]], protocol: Protocol, kept: TaskSlices
+    truth: SubjectTruth, item: Item, slices: Mapping[Plane, Sequence[int]], kept: TaskSlices
 ) -> Iterator[SubjectRow]:
     """A mask of the whole patient: as a volume, and slice by slice on the coarser tasks."""
     value = item.answer.value if isinstance(item.answer, Answered) else None
@@ -192,15 +191,14 @@ def _score_volume(
     answered = value is not None
     asked = _Asked(item.model, item.task, VOLUME, 1, int(answered))
     area = Area(np.asarray(value.voxels)) if value is not None else None
-    yield from _rows(truth, asked, "mask", protocol.area(area, truth.volume, truth.subject.spacing_mm))
+    yield from _score_whole(truth, asked, item.task, area, truth.volume)
     for region, voxels in _inner_regions(value):
-        figures = score_region(Area(voxels), truth.region(region), truth.subject.spacing_mm)
-        yield from _rows(truth, asked, region, figures)
+        yield from _score_whole(truth, asked, region, Area(voxels), truth.region(region), inner=True)
     for plane, indices in slices.items():
         frames = [truth.subject.frame(plane, index) for index in indices]
-        said = [_Said(frame, answered, cut(area.pixels, frame) if area else None) for frame in frames]
-        for task in coarser("mask")[1:]:
-            yield from _score_task(truth, item.model, item.task, task, _kept(said, plane, task, kept), protocol)
+        said = [_Said(frame, answered, cut(area.pixels, frame) if area is not None else None) for frame in frames]
+        for task in coarser(item.task)[1:]:
+            yield from _score_task(truth, item.model, item.task, task, _kept(said, plane, task, kept))
 
 
 def _inner_regions(value: VolumeMask | None) -> Iterator[tuple[RegionName, NDArray[np.bool_]]]:
@@ -216,7 +214,6 @@ def _score_slices(
     model: str,
     source: str,
     items: Sequence[Item],
-    protocol: Protocol,
     every: int | None,
     kept: TaskSlices,
 ) -> Iterator[SubjectRow]:
@@ -228,12 +225,11 @@ def _score_slices(
         said.append(_Said(item.frame, isinstance(item.answer, Answered), value))
     for task in coarser(source):
         own = _kept(said, said[0].frame.plane, task, kept)
-        yield from _score_task(truth, model, source, task, own, protocol)
+        yield from _score_task(truth, model, source, task, own)
     if every and TASKS[source].has_area:
         asked = _asked(model, source, VOLUME, said)
         stack = Area(_stack(truth.subject, said, every)) if asked.n_answered else None
-        scores = protocol.area(stack, truth.volume, truth.subject.spacing_mm)
-        yield from _rows(truth, asked, "mask", scores)
+        yield from _score_whole(truth, asked, MaskTask.name, stack, truth.volume)
 
 
 def _kept(said: Sequence[_Said], plane: Plane, task: str, kept: TaskSlices) -> Sequence[_Said]:
@@ -262,36 +258,25 @@ def _stack(subject: PreparedSubject, said: Sequence[_Said], every: int) -> NDArr
     return voxels
 
 
-def _score_task(
-    truth: SubjectTruth, model: str, source: str, task: str, said: Sequence[_Said], protocol: Protocol
+def _score_whole(
+    truth: SubjectTruth, asked: _Asked, task: str, answer: Area | None, true: Area, inner: bool = False
 ) -> Iterator[SubjectRow]:
-    """The mean over the slices of each metric, and of distances to a place the 95th percentile too."""
-    if TASKS[task].compared_as not in ("place", "area"):  # no metric compares such values
+    """Every metric of a volume; `answer` None is unanswered."""
+    compared = Compared(answer, true, truth.subject.spacing_mm, answered=answer is not None, inner=inner)
+    figures = {metric.id: metric.value(compared) for metric in metrics_of(MaskTask.compared_as)}
+    yield from _rows(truth, asked, task, figures)
+
+
+def _score_task(truth: SubjectTruth, model: str, source: str, task: str, said: Sequence[_Said]) -> Iterator[SubjectRow]:
+    """Every metric over the slices of a patient."""
+    if not said:
         return
-    score = _score_point if task == "centre" else _score_area
-    scores = [score(truth, task, slice, protocol) for slice in said]
-    if not scores:
-        return
-    figures = {metric: float(np.mean([one[metric] for one in scores])) for metric in scores[0]}
-    if task == "centre":
-        for metric in [metric for metric in figures if metric.endswith("_mm")]:
-            name = f"{metric.removesuffix('_mm')}_p95_mm"
-            figures[name] = float(np.percentile([one[metric] for one in scores], 95))
+    compared = [beside(task, one.value, one.answered, one.frame, truth.slice(one.frame)) for one in said]
+    figures = {
+        metric.id: metric.over_slices([metric.value(one) for one in compared])
+        for metric in metrics_of(TASKS[task].compared_as)
+    }
     yield from _rows(truth, _asked(model, source, said[0].frame.plane, said), task, figures)
-
-
-def _score_point(truth: SubjectTruth, task: str, said: _Said, protocol: Protocol) -> dict[str, float]:
-    point = None if said.value is None else coarsen(said.value, task)
-    if point is not None and not isinstance(point, Point):
-        raise TypeError(f"a point is expected, got a {type(point).__name__}")
-    return protocol.point(point, said.answered, truth.slice(said.frame).box, said.frame)
-
-
-def _score_area(truth: SubjectTruth, task: str, said: _Said, protocol: Protocol) -> dict[str, float]:
-    answer = None
-    if said.answered:
-        answer = Area(fill(None if said.value is None else coarsen(said.value, task), said.frame))
-    return protocol.area(answer, truth.slice(said.frame).area(task), said.frame.spacing_mm)
 
 
 def _rows(truth: SubjectTruth, asked: _Asked, task: str, figures: Mapping[str, float]) -> Iterator[SubjectRow]:

@@ -5,6 +5,7 @@ import math
 from gliobench.scoring.clustered import OBUCHOWSKI
 from gliobench.scoring.paired import DELONG, MCNEMAR, Difference
 from gliobench.scoring.power import ALPHA
+from gliobench.scoring.registry import named
 
 
 def sentence(
@@ -22,11 +23,12 @@ def is_shown(difference: Difference, p_holm: float) -> bool:
 
 
 def amount(value: float, metric: str) -> str:
-    """A value with its unit: one decimal of a millimetre, two of a share, more rather than a 0 that it is not."""
-    text = f"{value:.1f}" if metric.endswith("_mm") else f"{value:.2f}"
+    """A value with its unit: one decimal of a millimetre, two of all else, more rather than a 0 that it is not."""
+    unit = named(metric).unit
+    text = f"{value:.1f}" if unit == "mm" else f"{value:.2f}"
     if float(text) == 0:
         text = "0" if value == 0 else f"{value:.1g}"
-    return f"{text} mm" if metric.endswith("_mm") else text
+    return text if unit == "share" else f"{text} {unit}"
 
 
 def _said(names: tuple[str, str], metric: str, difference: Difference, p_holm: float, comparisons: int) -> str:
@@ -40,7 +42,7 @@ def _said(names: tuple[str, str], metric: str, difference: Difference, p_holm: f
         higher, lower = names if figure.value > 0 else names[::-1]
         low, high = sorted((abs(figure.low), abs(figure.high)))
         by = f"{amount(abs(figure.value), metric)} ({amount(low, metric)} to {amount(high, metric)})"
-        word = "farther off" if metric.endswith("_mm") else "higher"
+        word = "farther off" if named(metric).unit == "mm" else "higher"
         return f"difference shown: {higher} is {word} than {lower} by {by}, {n}, {_p(p_holm, comparisons)}"
     clear, reach = figure.low > 0 or figure.high < 0, _reach(difference, metric)
     if figure.low == figure.high == 0:

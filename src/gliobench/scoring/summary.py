@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from gliobench.cohort.patients import several_scans
-from gliobench.scoring.calibration import calibration_figures, has_probabilities
-from gliobench.scoring.grades import GradedPatient, grade_figures
+from gliobench.scoring.figures import grade_figures
+from gliobench.scoring.grades import ACCURACY, GradedPatient
 from gliobench.scoring.intervals import Bootstrap, Figure
+from gliobench.scoring.registry import GRADE_METRICS, named
 from gliobench.scoring.score import VOLUME, SubjectRow, SubjectScores, VoteRow
+from gliobench.tasks.grade import GRADE
 
 PER_SUBJECT = (
     *("model", "task", "source", "plane", "subject", "patient", "grade", "metric", "value"),
@@ -95,13 +97,15 @@ def _grade_rows(vote: VoteRow) -> list[SubjectRow]:
     patient = _patient(vote)
     if patient is None:
         return []
-    values = {"accuracy": float(patient.called == patient.truth)}
-    if vote.plane != VOLUME:
-        values["slice_accuracy"] = patient.slice_accuracy
+    values = {
+        metric.id: metric.of_patient(patient)
+        for metric in GRADE_METRICS
+        if metric.of_patient is not None and (vote.plane != VOLUME or not metric.of_slices)
+    }
     answered = vote.votes.asked - vote.votes.unanswered
     return [
         SubjectRow(
-            *(vote.model, "grade", "grade", vote.plane, vote.subject, vote.patient, vote.grade, name, value),
+            *(vote.model, GRADE.name, GRADE.name, vote.plane, vote.subject, vote.patient, vote.grade, name, value),
             n_asked=vote.votes.asked,
             n_answered=answered,
         )
@@ -134,17 +138,15 @@ def _grades(votes: Sequence[VoteRow], bootstrap: Bootstrap) -> dict[Group, Figur
         if vote.grade is not None:
             groups.setdefault((vote.model, vote.plane), []).append(vote)
     return {
-        (model, "grade", "grade", plane, metric): figure
+        (model, GRADE.name, GRADE.name, plane, metric): figure
         for (model, plane), group in groups.items()
         for metric, figure in _patient_figures(group, bootstrap).items()
     }
 
 
 def _patient_figures(votes: Sequence[VoteRow], bootstrap: Bootstrap) -> dict[str, Figure]:
-    """What the grades are worth and, of a model that gives probabilities, what these are worth."""
-    scans, whose = [scan for vote in votes if (scan := _patient(vote))], [vote.patient for vote in votes]
-    graded = grade_figures(scans, bootstrap, whose)
-    return graded | calibration_figures(scans, bootstrap, whose) if has_probabilities(scans) else graded
+    scans = [scan for vote in votes if (scan := _patient(vote))]
+    return grade_figures(scans, bootstrap, [vote.patient for vote in votes])
 
 
 def figures_of(rows: pd.DataFrame) -> dict[str, Figure]:
@@ -162,7 +164,7 @@ def _summary(
     for key, figure in sorted(figures.items(), key=lambda item: places[item[0][:4]]):
         model, task, source, plane, metric = key
         # Every metric of a patient's grade rests on the same questions as its accuracy.
-        group = groups[key] if key in groups else groups[(*key[:4], "accuracy")]
+        group = groups[key] if key in groups else groups[(*key[:4], ACCURACY.id)]
         asked, answered = sum(row.n_asked for row in group), sum(row.n_answered for row in group)
         yield {
             "model": model,
@@ -170,7 +172,7 @@ def _summary(
             "source": source,
             "plane": plane,
             "metric": metric,
-            "unit": "mm" if metric.endswith("_mm") else "share",
+            "unit": named(metric).unit,
             **asdict(figure),
             "n_subjects": len(group),
             "n_asked": asked,

@@ -4,14 +4,22 @@ The definition is MONAI's (`compute_hausdorff_distance`, percentile=95): the lar
 percentiles of the distances between surface voxels. A surface voxel is a voxel of the mask with a face neighbour
 outside it; what lies beyond the border of the image is outside. Pooled distances, as medpy and panoptica take them,
 give up to a third less.
+
+An answer or a truth without a pixel is as far off as can be: the diagonal of the slice or volume, and of an inner
+region 373.13 mm, by the convention of the BraTS challenges (Menze 2015; Bakas 2018): the diagonal of their 240 x 240 x
+155 mm.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from gliobench.scoring.metric import AnswerMetric, Compared
+
+PENALTY_MM = math.hypot(240, 240, 155)
 PERCENTILE = 95
 FEW_POINTS = 1000  # below, a k-d tree is quicker than anything that walks over a grid
 WINDOW_VOXELS = 12  # distances up to here are quicker to find in a window of the grid than in a tree
@@ -184,3 +192,17 @@ def _percentile_by_tree(source: NDArray[np.int64], target: NDArray[np.int64], sp
     surely = _order_statistics(distance - step, len(points))[0]
     candidates = points[distance + step >= surely]
     return _percentile(tree.query(candidates)[0], len(points))
+
+
+def _distance95(areas: Compared) -> float:
+    return surface_distance95_mm(areas.answer.surface, areas.truth.surface, areas.spacing_mm)
+
+
+def farthest_mm(areas: Compared) -> float:
+    """What a distance between two areas is where one of them is empty or missing."""
+    return PENALTY_MM if areas.inner else diagonal_mm(areas.truth.pixels.shape, areas.spacing_mm)
+
+
+METRICS = (
+    AnswerMetric("hd95_mm", "HD95", "mm", "lower", "area", _distance95, farthest_mm, farthest_mm, both_empty=0.0),
+)

@@ -12,11 +12,12 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import RegionName
 from gliobench.scoring.overlap import Area
 from gliobench.tasks.chain import coarsen, to_mask
-from gliobench.tasks.geometry import Box, Mask, Value
+from gliobench.tasks.geometry import Mask, Value
+from gliobench.tasks.registry import TASKS
 
 
 class SliceTruth:
-    """The truth of one slice: `area(task)` as pixels, `box` for what is measured from a box.
+    """The truth of one slice: `of(task)` as a value of the task, `area(task)` as its pixels.
 
     `value`: the slice's mask, or a coarser truth where that is all there is; None where it has no tumour.
     """
@@ -24,22 +25,23 @@ class SliceTruth:
     def __init__(self, value: Value | None, frame: SliceFrame) -> None:
         self._value = value
         self._frame = frame
+        self._values: dict[str, Value | None] = {}
         self._areas: dict[str, Area] = {}
 
+    def of(self, task: str) -> Value | None:
+        """The true answer to a task, None where the slice has no tumour."""
+        if task not in self._values:
+            if isinstance(self._value, Mask):
+                self._values[task] = TASKS[task].of_mask(self._value)
+            else:
+                self._values[task] = None if self._value is None else coarsen(self._value, task)
+        return self._values[task]
+
     def area(self, task: str) -> Area:
-        """The truth of `task` (mask, polygon or box), filled."""
+        """The same, filled."""
         if task not in self._areas:
-            self._areas[task] = Area(fill(self._coarse(task), self._frame))
+            self._areas[task] = Area(fill(self.of(task), self._frame))
         return self._areas[task]
-
-    @cached_property
-    def box(self) -> Box | None:
-        """The box around the tumour, None where the slice has none."""
-        box = self._coarse("box")
-        return box if isinstance(box, Box) else None
-
-    def _coarse(self, task: str) -> Value | None:
-        return None if self._value is None else coarsen(self._value, task)
 
 
 class SubjectTruth:

@@ -46,11 +46,14 @@ def _tasks() -> Iterator[tuple[str, str]]:
 
 
 def _metrics() -> Iterator[tuple[str, str]]:
-    from gliobench.report.metrics import PRIMARY, better, title
+    from gliobench.report.metrics import PRIMARY
+    from gliobench.scoring.registry import METRICS
 
-    for name in dict.fromkeys(metric for metrics in PRIMARY.values() for metric in metrics):
-        tasks = [task for task, metrics in PRIMARY.items() if name in metrics]
-        yield name, f"{title(name)}, {better(name)} is better; first figure of {', '.join(tasks)}"
+    for metric in {one.id: one for one in METRICS}.values():
+        first = [task for task, ids in PRIMARY.items() if metric.id in ids]
+        words = f"{metric.title}, {metric.better} is best" if metric.better not in ("higher", "lower") else ""
+        words = words or f"{metric.title}, {metric.better} is better"
+        yield metric.id, f"{words}; first figure of {', '.join(first)}" if first else words
 
 
 def _layouts() -> Iterator[tuple[str, str]]:

@@ -52,8 +52,7 @@ def held_report_samples(outcomes: Sequence["Outcome"], votes: "pd.DataFrame") ->
 def _sample(model: str, held: "Held", subject: str) -> "Sample":
     from gliobench.replay.standard import read_answer
     from gliobench.report.contents import Sample
-    from gliobench.scoring.grades import count_votes
-    from gliobench.scoring.protocol import STANDARD
+    from gliobench.scoring.grades import count_votes, most_votes
 
     about = held.firsts[subject]
     said, plane = tuple(_said(held, answer) for answer in about), about[0].frame.plane
@@ -63,7 +62,7 @@ def _sample(model: str, held: "Held", subject: str) -> "Sample":
     votes = count_votes([read_answer(held, answer) for answer in about], None)
     tally = held.tallies.get(subject)
     counted = None if tally is None else (tally.lgg, tally.hgg, tally.no_glioma, tally.unread)
-    return Sample(model, subject, held.task, plane, truth.value, said, votes, STANDARD.decide(votes), counted)
+    return Sample(model, subject, held.task, plane, truth.value, said, votes, most_votes(votes), counted)
 
 
 def _said(held: "Held", answer: "HeldAnswer") -> "Said":

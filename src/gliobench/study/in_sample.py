@@ -10,6 +10,8 @@ import numpy as np
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import write_json
 from gliobench.models.prediction import Prediction, Question
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
 
 if TYPE_CHECKING:
     from gliobench.scoring.intervals import Bootstrap
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 FIGURES = "figures.json"
 # The figures that the reference study prints of a network, and balanced accuracy, in its order.
 METRICS = {
-    "grade": ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "auc", "specificity"),
-    "mask": ("dice", "hd95_mm", "precision", "recall", "specificity"),
+    GRADE.name: ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "auc", "specificity"),
+    MASK.name: ("dice", "hd95_mm", "precision", "recall", "specificity"),
 }
 # By metric: `value` (None: not defined), `low` and `high` of its 95 % interval (None: there is none), `n` patients.
 Figures = dict[str, dict[str, float | int | None]]

@@ -10,6 +10,7 @@ from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import WHOLE
 from gliobench.integrity import source_digest, write_whole
+from gliobench.plugins import modules_of
 from gliobench.records.record import Record
 from gliobench.study.aggregate import aggregations
 from gliobench.study.answers import answered_items, answers_digest, current_answers, read_list
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from gliobench.scoring.summary import Scores
 
 TABLES = ("per_subject", "summary", "votes")
-ARITHMETIC = ("gliobench.scoring", "gliobench.tasks")  # whose code decides the figures of the same answers
 CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
 
 
@@ -46,6 +46,11 @@ def score(context: Context) -> None:
             context.voice.say(warning)
 
 
+def arithmetic_digest() -> str:
+    """SHA-256 of the code that decides the figures of the same answers, other packages' tasks and metrics too."""
+    return source_digest("gliobench.scoring", "gliobench.tasks", *modules_of("tasks"), *modules_of("metrics"))
+
+
 def scores_inputs(context: Context) -> str:
     """Fingerprint of everything that decides the figures."""
     names = [part.name for part in context.study.models]
@@ -58,7 +63,7 @@ def scores_inputs(context: Context) -> str:
     whose = {"patients": several} if several else {}  # what earlier versions counted scan by scan is scored again
     return fingerprint(
         **whose,
-        arithmetic=source_digest(*ARITHMETIC),
+        arithmetic=arithmetic_digest(),
         answers={name: answers_digest(context, name) for name in names},
         test=[context.subjects[id].content for id in context.tested],
         grades=[context.subjects[id].grade for id in context.tested],

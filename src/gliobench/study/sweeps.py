@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gliobench.grid.splits import Fold
-from gliobench.integrity import DamagedError, read_json, source_digest, write_json
+from gliobench.integrity import DamagedError, read_json, write_json
 from gliobench.models.networks import NETWORKS
 from gliobench.models.prediction import Question
 from gliobench.models.trained import DESCRIPTION, read_description
@@ -17,7 +17,7 @@ from gliobench.study.folder import fingerprint
 from gliobench.study.in_sample import FIGURES, METRICS, Figures, figures_of
 from gliobench.study.kinds.network import NetworkModel, train_settings
 from gliobench.study.questions import can_be_asked
-from gliobench.study.score import ARITHMETIC
+from gliobench.study.score import arithmetic_digest
 from gliobench.study.shown import shown
 from gliobench.study.stage import Stage
 from gliobench.study.train import SWEEP, training_inputs
@@ -89,7 +89,7 @@ def tested_inputs(context: Context, part: NetworkModel, fold: Fold, place: int) 
         test=[context.subjects[id].content for id in fold.test],
         grades=[context.subjects[id].grade for id in fold.test],
         patients=[context.patients[id] for id in fold.test],
-        arithmetic=source_digest(*ARITHMETIC),
+        arithmetic=arithmetic_digest(),
     )
 
 

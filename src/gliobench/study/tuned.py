@@ -9,6 +9,10 @@ from gliobench.models.finetuned import DESCRIPTION
 from gliobench.study.context import Context, read_stage
 from gliobench.study.finetune import finetune_settings, finetuned_folds
 from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.polygon import POLYGON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,10 +21,10 @@ if TYPE_CHECKING:
 
 # The figures that the reference study prints of slice-by-slice answers, and the first ones of each task.
 METRICS = {
-    "grade": ("balanced_accuracy", "accuracy", "f1", "precision", "recall", "specificity"),
-    "centre": ("distance_to_centre_mm", "in_box"),
-    "box": ("dice", "precision", "recall", "specificity"),
-    "polygon": ("dice", "precision", "recall", "specificity"),
+    GRADE.name: ("balanced_accuracy", "accuracy", "f1", "precision", "recall", "specificity"),
+    CENTRE.name: ("distance_to_centre_mm", "in_box"),
+    BOX.name: ("dice", "precision", "recall", "specificity"),
+    POLYGON.name: ("dice", "precision", "recall", "specificity"),
 }
 FIRST = ("learning_rate", "steps taken", "step kept")  # columns of every table, whether they differ or not
 NOT_SETTINGS = {"kind", "name", "checkpoint", "tasks", "finetune", *LanguageModel.OPERATION}

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -53,13 +53,23 @@ class Drawing:
     words: str = ""
 
 
+class Known(Protocol):
+    """What is known of a patient: its grade, and its mask in any form; None where it is not."""
+
+    @property
+    def grade(self) -> int | None: ...
+
+    @property
+    def labels(self) -> object | None: ...
+
+
 class Task(ABC):
     """One question about a slice or a patient.
 
     `summary`: what is asked for, in a line. `value_type`: the class of its values. `expected`: what its parser wants,
     with an example. `json_key`: what a value is called in JSON. `shape`: of a value as an array of plain numbers, -1
     where it can have any length. `truth_words`: what of a patient says what is right; `truth_format`: how that is
-    written in a table of recorded answers. `compared_as`: what metrics compare of it (`gliobench.metrics`). `primary`:
+    written in a table of recorded answers. `compared_as`: what metrics compare of it (`AnswerMetric.of`). `primary`:
     the metrics a reader wants first. `in_words`: whether models that write are asked for it where a study does not say,
     and recorded texts can be scored. `has_place`: whether values lie somewhere in a slice, so that they can be drawn
     there; `has_area`: whether they cover some of it. `in_coordinates`: whether answers are places, which some models
@@ -106,7 +116,7 @@ class Task(ABC):
 
     # What is right.
 
-    def has_truth(self, subject: "PreparedSubject") -> bool:
+    def has_truth(self, subject: Known) -> bool:
         """Whether it is known what is right of a patient."""
         return subject.labels is not None
 

@@ -8,7 +8,7 @@ from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.tasks.answer import Answer, Answered, Malformed
-from gliobench.tasks.base import NO_TUMOUR, Drawing, Numbers, Task
+from gliobench.tasks.base import NO_TUMOUR, Drawing, Known, Numbers, Task
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import NO_GLIOMA, Grade
 from gliobench.tasks.prompt import Prompt
@@ -78,7 +78,7 @@ class GradeTask(Task):
         """The same: a grade is the whole tumour's."""
         return self.prompt
 
-    def has_truth(self, subject: PreparedSubject) -> bool:
+    def has_truth(self, subject: Known) -> bool:
         return subject.grade is not None
 
     def truth(self, subject: PreparedSubject, frame: SliceFrame) -> Grade:

@@ -17,6 +17,7 @@ from gliobench.study.part import Name, Part
 from gliobench.study.paths import resolved
 from gliobench.study.stage import Stage
 from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
 from gliobench.tasks.prompt_file import named_prompts
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Scope(NamedTuple):
     per_slice: bool
 
 
-PATIENTS_GRADE, PATIENTS_MASK = Scope(frozenset({"grade"}), False), Scope(frozenset({"mask"}), False)
+PATIENTS_GRADE, PATIENTS_MASK = Scope(frozenset({GRADE.name}), False), Scope(frozenset({MASK.name}), False)
 
 
 @dataclass(frozen=True)

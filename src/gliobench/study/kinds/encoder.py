@@ -12,6 +12,7 @@ from gliobench.ranges import Batch, Whole
 from gliobench.study.kinds.base import PATIENTS_GRADE, Scope
 from gliobench.study.kinds.vision import VisionModel
 from gliobench.study.part import ModalityName
+from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
     from gliobench.models.prediction import Model
@@ -108,7 +109,7 @@ class EncoderModel(VisionModel):
 
         counts, study = ground.counts, ground.context.study
         learners = {id for round in counts.rounds for id in (*round.learn, *round.validation)}
-        ids = {id for id in learners if counts.patients[id].grade is not None} | set(ground.tested_on("grade"))
+        ids = {id for id in learners if counts.patients[id].grade is not None} | set(ground.tested_on(GRADE.name))
         if not counts.prepared:
             preset = "all brain" if self.select == "brain" else study.grid.preset
             return dict.fromkeys(ids, assumed_slices(study, preset, self.plane, self.every, trim=0))

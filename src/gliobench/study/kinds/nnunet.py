@@ -10,6 +10,7 @@ from gliobench.grid.regions import REGION_SETS
 from gliobench.ranges import Count
 from gliobench.study.kinds.base import PATIENTS_MASK, Learning, ModelPart, Scope, Verb
 from gliobench.study.part import Outside
+from gliobench.tasks.mask import MASK
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -88,7 +89,7 @@ class NnUNetModel(ModelPart):
         patient = seen * size.operations
         epoch = (LEARN * self.iterations + validation_iterations(self.iterations)) * net.batch * size.operations
         learning = len(folds) * self.epochs * epoch + sum(deciders) * patient
-        answering = len(ground.tested_on("mask")) * (1 if len(ground.counts.rounds) > 1 else len(folds)) * patient
+        answering = len(ground.tested_on(MASK.name)) * (1 if len(ground.counts.rounds) > 1 else len(folds)) * patient
         here, there = operations_a_second(ground.here), operations_a_second(ground.there)
         train = Step(
             "train",

@@ -16,6 +16,7 @@ from gliobench.tasks.base import Task
 from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.chain import coarser
+from gliobench.tasks.mask import MASK
 from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class SegmenterModel(VisionModel):
 
     @property
     def scope(self) -> Scope:
-        return Scope(frozenset({"mask"}), True)
+        return Scope(frozenset({MASK.name}), True)
 
     def plan(self, ground: "Ground") -> "ModelPlan":
         """Slices that are asked about, and those of them in which it is pointed somewhere."""
@@ -159,7 +160,7 @@ class SegmenterModel(VisionModel):
         said = (
             prompts.of(question)
             for plane in context.study.slices.planes
-            for question in slice_questions(context, ground.tested_on("mask"), ["mask"], plane)
+            for question in slice_questions(context, ground.tested_on(MASK.name), [MASK.name], plane)
         )
         pointed = sum(isinstance(one, Answered) and not isinstance(one.value, Mask) for one in said)
         return Amount(pointed, "counted" if self.source == TRUTH else "measured")

@@ -22,6 +22,8 @@ from gliobench.study.split import (
     refuse_missing_class,
     split_patients,
 )
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.registry import TASKS
 
 NO_COHORT = Path()  # stands where neither the study nor the command names one
 ASSUMED_PATIENTS, ASSUMED_HGG = 365, 0.794  # the reference study's patients; BraTS 2020 has 293 HGG of 369
@@ -38,16 +40,21 @@ CROP_SHARE = 0.8  # of a crop around the tumour; assumed
 
 @dataclass(frozen=True)
 class Patient:
-    """Whom a study may ask about: `patient`, by a scan. `mask`: whether there is one."""
+    """Whom a study may ask about: `patient`, by a scan. `labels`: its mask, as far as it is known, or None."""
 
     id: str
     patient: str
     grade: int | None
-    mask: bool
+    labels: object | None
+
+    @property
+    def mask(self) -> bool:
+        """Whether there is one."""
+        return self.labels is not None
 
     def teaches(self, task: str) -> bool:
         """Whether there is a truth for the task, be it asked or not."""
-        return self.grade is not None if task == "grade" else self.mask
+        return TASKS[task].has_truth(self)
 
     def teaches_about_slices(self, tasks: Sequence[str]) -> int:
         """How many of the tasks a language model learns from a slice: those with a mask have slices."""
@@ -128,21 +135,19 @@ def _patients(
     if prepared:
         for fault in context.left_out:
             missing.append(Missing("cohort", f"left out when prepared: {fault}"))
-        return {
-            s.id: Patient(s.id, s.patient, s.grade, s.labels is not None) for s in context.subjects.values()
-        }, "counted"
+        return {s.id: Patient(s.id, s.patient, s.grade, s.labels) for s in context.subjects.values()}, "counted"
     if cohort is None:
         number = assumed or ASSUMED_PATIENTS
         said.append(f"No cohort was found: {number} patients are assumed (--patients), {ASSUMED_HGG:.0%} of them HGG.")
         ids = [f"Patient{place:05d}" for place in range(number)]
         grades = {id: HGG if place < round(number * ASSUMED_HGG) else LGG for place, id in enumerate(ids)}
-        return {id: Patient(id, id, grades[id], True) for id in ids}, "estimate"
+        return {id: Patient(id, id, grades[id], "assumed") for id in ids}, "estimate"
     said.extend(cohort.notes)
     if cohort.faults:
         at_fault = len({fault.subject_id for fault in cohort.faults})
         missing.append(Missing("cohort", f"{at_fault} patients at fault: {cohort.faults[0]}, … (see --skip-bad)"))
     said.append("Patients are counted from the cohort's files; voxels, which `prepare` checks, were not read.")
-    return {s.id: Patient(s.id, s.patient, s.grade, s.mask is not None) for s in cohort.subjects}, "counted"
+    return {s.id: Patient(s.id, s.patient, s.grade, s.mask) for s in cohort.subjects}, "counted"
 
 
 def _rounds(
@@ -161,7 +166,7 @@ def _rounds(
         split, numbers = _made(part, grades, whose)
         said.extend(class_lines(split, numbers, grades))
         said.extend(f"warning: {warning}" for warning in class_warnings(split, numbers, grades))
-        if "grade" in context.study.tasks:
+        if GRADE.name in context.study.tasks:
             refuse_missing_class(split, numbers, grades)
         return _folds(split, numbers)
     except (CohortError, SplitError) as error:
@@ -213,7 +218,7 @@ def first_folds(counts: Counts) -> list[Fold]:
 def asked_ids(counts: Counts, model: ModelPart, task: str) -> set[str]:
     """The patients about whose slices a model is asked: those tested, and for a grade those who teach how to gather."""
     ids = set(counts.tested)
-    if task == "grade" and model.learns_aggregate:
+    if task == GRADE.name and model.learns_aggregate:
         ids |= {id for round in counts.rounds for id in round.validation}
     return {id for id in ids if counts.patients[id].teaches(task)}
 

@@ -12,6 +12,7 @@ from gliobench.study.kinds.base import ModelPart
 from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step, hours, worst
 from gliobench.study.plan.counts import Counts, Patient, questions_by_place
 from gliobench.study.plan.hardware import Hardware
+from gliobench.tasks.mask import MASK
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Ground:
         if seconds is None and part.question_seconds is not None and questions:
             seconds = part.question_seconds * questions.value
         step = self.asking(part, questions, seconds)
-        whole = scope is not None and "mask" in scope.tasks and not scope.per_slice
-        masks = len(self.tested_on("mask")) * self.voxels / 8 if whole else 0.0
+        whole = scope is not None and MASK.name in scope.tasks and not scope.per_slice
+        masks = len(self.tested_on(MASK.name)) * self.voxels / 8 if whole else 0.0
         unknown = (
             "" if scope else f"{part.name}: it does not declare what it answers: its questions are not counted.",
             "" if step.hours_here else f"{part.name}: how long it takes is not known before it has run once.",

@@ -1,0 +1,39 @@
+"""What the grades of all patients are worth, each figure with its 95 % interval."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gliobench.scoring.grades import Graded, GradedPatient
+from gliobench.scoring.intervals import Bootstrap, Figure, wilson
+from gliobench.scoring.registry import GRADE_METRICS
+
+
+def grade_figures(
+    patients: Sequence[GradedPatient], bootstrap: Bootstrap, whose: Sequence[str] = ()
+) -> dict[str, Figure]:
+    """Every metric of grades over patients, those of probabilities only where the model gave any.
+
+    `whose`: where these are scans, the patient of each, so that every patient weighs the same and is drawn whole;
+    empty: each is another's. Shares of patients have Wilson intervals where each has one scan, all else a bootstrap
+    over patients.
+    """
+    whose = whose or list(map(str, range(len(patients))))
+    several, graded = len(set(whose)) < len(whose), Graded.of(patients)
+    metrics = [
+        metric
+        for metric in GRADE_METRICS
+        if (metric.share or metric.statistic) and (graded.probabilities.size or not metric.of_probabilities)
+    ]
+    drawn = [metric for metric in metrics if several or metric.share is None]
+
+    def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.stack([metric.values(weights, graded) for metric in drawn], axis=1)
+
+    found = dict(zip(drawn, bootstrap.figures_of_scans(statistic, whose), strict=True))
+    for metric in metrics:
+        if metric.share is not None and not several:
+            part, whole = metric.share(graded)
+            found[metric] = wilson(int(part.sum()), int(whole.sum()), len(patients), metric.undefined(graded))
+    return {metric.id: found[metric].unless(metric.undefined(graded)) for metric in metrics}

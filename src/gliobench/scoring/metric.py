@@ -1,0 +1,97 @@
+"""What a metric is: all that is known of one figure, so that nobody asks for its name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gliobench.grid.frame import SliceFrame
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure.
+
+    `id`: its name in tables. `title`: its name for people, without the unit. `unit`: such as "mm"; "share" where it has
+    none. `better`: "higher", "lower", or the value that is best.
+    """
+
+    id: str
+    title: str
+    unit: str
+    better: str
+
+    @property
+    def lower_is_better(self) -> bool:
+        return self.better == "lower"
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """An answer beside the truth, of one slice or of a volume.
+
+    `answer`, `truth`: None where there is none. What they are follows from the task's `compared_as`: of "area" two
+    `gliobench.scoring.overlap.Area`, empty where there is no tumour; of "place" a `Point` and the tumour's `Box`; of
+    anything else two values of the task. `answered`: False where there is no usable answer. `spacing_mm`: millimetres
+    between neighbours along each axis. `frame`: the slice's, None of a volume. `inner`: whether it is one of the
+    tumour's inner regions.
+    """
+
+    answer: Any
+    truth: Any
+    spacing_mm: tuple[float, ...]
+    answered: bool = True
+    frame: SliceFrame | None = None
+    inner: bool = False
+
+    @cached_property
+    def shared(self) -> int:
+        """How many pixels are in both of two areas. Raises ValueError for two shapes."""
+        answer, truth = self.answer.pixels, self.truth.pixels
+        if answer.shape != truth.shape:
+            raise ValueError(f"answer and truth must have one shape, got {answer.shape} and {truth.shape}")
+        return int(np.count_nonzero(answer & truth))
+
+
+Measure = Callable[[Compared], float]
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean over a patient's slices."""
+    return float(np.mean(values))
+
+
+def percentile95(values: Sequence[float]) -> float:
+    """The 95th percentile over a patient's slices, linear between neighbours."""
+    return float(np.percentile(values, 95))
+
+
+@dataclass(frozen=True)
+class AnswerMetric(Metric):
+    """A figure of single answers; a patient has that of `over_slices`, a cohort the mean over patients.
+
+    `of`: what it compares, of the tasks whose `compared_as` it is. `measure`: of an answer and a truth that both show a
+    tumour. `unanswered`, `one_empty`, `both_empty`: what stands where there is no usable answer, where the truth or the
+    answer alone has no tumour, and where neither has one: a number, or a function such as `measure` itself. Never NaN.
+    """
+
+    of: str
+    measure: Measure
+    unanswered: float | Measure
+    one_empty: float | Measure
+    both_empty: float | Measure
+    over_slices: Callable[[Sequence[float]], float] = mean
+
+    def value(self, compared: Compared) -> float:
+        """What one answer is worth."""
+        how = self._how(compared)
+        return how(compared) if callable(how) else how
+
+    def _how(self, compared: Compared) -> float | Measure:
+        if not compared.answered:
+            return self.unanswered
+        if compared.answer and compared.truth:
+            return self.measure
+        return self.one_empty if compared.answer or compared.truth else self.both_empty
