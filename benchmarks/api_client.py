@@ -20,8 +20,8 @@ import aiohttp
 import numpy as np
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.openai_client import OpenAIModel, Server
-from gliobench.models.prediction import Question
+from gliobench.models.base.prediction import Question
+from gliobench.models.server.client import OpenAIModel, Server
 from gliobench.tasks.answer import Answered
 
 DEPTH, ROWS, COLUMNS = 95, 128, 128

@@ -32,9 +32,9 @@ from rich.table import Table
 from transformers import MllamaConfig, MllamaForConditionalGeneration
 
 from batching import make_questions
-from gliobench.models.prediction import Prediction, Question
+from gliobench.models.base.prediction import Prediction, Question
+from gliobench.models.language.vlm import Decoding, VisionLanguageModel
 from gliobench.models.tiny import write_tiny_idefics3, write_tiny_mllama
-from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 
 TINY = {"tiny-mllama": write_tiny_mllama, "tiny-idefics3": write_tiny_idefics3}
 REAL = "llama-3.2-11b-vision"

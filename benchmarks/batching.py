@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.prediction import Question
+from gliobench.models.base.prediction import Question
+from gliobench.models.language.vlm import Decoding, VisionLanguageModel
 from gliobench.models.tiny import write_tiny_mllama
-from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 from gliobench.tasks.registry import TASKS
 
 

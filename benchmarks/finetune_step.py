@@ -25,9 +25,9 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.checkpoint import quiet
+from gliobench.models.checkpoints.load import quiet
+from gliobench.models.language.vlm import VisionLanguageModel
 from gliobench.models.tiny import write_tiny_idefics3, write_tiny_mllama
-from gliobench.models.transformers_vlm import VisionLanguageModel
 from gliobench.training.finetune import fit
 from gliobench.training.finetune.collator import IGNORED, AnswerCollator
 from gliobench.training.finetune.examples import EpochSampler, Example, kinds, slice_examples

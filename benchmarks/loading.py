@@ -27,13 +27,13 @@ from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import MODALITIES, Cohort, Subject
 from gliobench.grid.recipe import Recipe
 from gliobench.grid.store import prepare_cohort
-from gliobench.models.memory import keep_memory
+from gliobench.models.checkpoints.memory import keep_memory
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.training.augment import augmented
 from gliobench.training.examples import batches
-from gliobench.training.goals import make_goal
 from gliobench.training.job import Job
+from gliobench.training.objectives import make_goal
 from gliobench.training.settings import recipe
 from prepare import monai_chain, paths
 

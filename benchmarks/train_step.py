@@ -19,13 +19,13 @@ SHAPE = (95, 128, 128)
 def steps(variant: str, count: int) -> dict[str, object]:
     """Seconds of each step and the losses, after one step that is not counted."""
     if variant == "ours":
-        from gliobench.models.memory import keep_memory
+        from gliobench.models.checkpoints.memory import keep_memory
 
         keep_memory()
     import torch
 
     from gliobench.models.networks.reference_study import MaskSegmenter
-    from gliobench.training.goals import make_goal
+    from gliobench.training.objectives import make_goal
     from gliobench.training.settings import recipe
 
     torch.manual_seed(0)

@@ -83,9 +83,9 @@ def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path, small_study: Path) -> Path:
     """The output folder of the small study, run once without interruption."""
-    from gliobench.study.config import read_study
-    from gliobench.study.context import make_context
+    from gliobench.study.config.study import read_study
     from gliobench.study.run import run_stages
+    from gliobench.study.state.context import make_context
 
     out = tmp_path_factory.mktemp("run")
     run_stages(make_context(read_study(small_study), cohort=phantom_cohort, out=out))

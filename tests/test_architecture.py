@@ -19,10 +19,10 @@ SOURCE = Path(gliobench.__file__).parent
 ROOMS = ("cohort", "grid", "tasks", "models", "training", "records", "scoring", "replay", "report", "study", "cli")
 # Words that are no task: a kind of prompt, a key of JSON, a column of a table, a tensor.
 NO_TASK = {
-    "models/segmenter.py": {"box"},
+    "models/vision/segmenter.py": {"box"},
     "records/value.py": {"mask"},
     "study/kinds/segmenter.py": {"box"},
-    "study/replication.py": {"grade"},
+    "study/replication/run.py": {"grade"},
     "study/plan/vision.py": {"box"},
     "training/augment.py": {"mask"},
 }

@@ -16,15 +16,15 @@ from transformers import AutoModelForImageTextToText
 
 from gliobench.cli import app
 from gliobench.cohort.phantom import write_phantom
-from gliobench.models.errors import ModelError
+from gliobench.models.base.errors import ModelError
 from gliobench.models.tiny import write_tiny_mllama
-from gliobench.study.config import read_study
-from gliobench.study.context import Context, make_context
-from gliobench.study.conversations import write_conversations
-from gliobench.study.finetune import finetune
-from gliobench.study.predict import predict
-from gliobench.study.prepare import prepare
-from gliobench.study.split import split
+from gliobench.study.config.study import read_study
+from gliobench.study.showing.conversations import write_conversations
+from gliobench.study.stages.finetune import finetune
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, make_context
 from gliobench.training.finetune.settings import FinetuneSettings
 from gliobench.training.finetune.towers import lora_config
 

@@ -27,7 +27,7 @@ from gliobench.integrity import (
     write_stamp,
     write_whole,
 )
-from gliobench.study.lock import LockedError, locked
+from gliobench.study.state.lock import LockedError, locked
 
 CONTENT = {"name": "é", "share": 0.1, "by_number": {10: "ten", 9: "nine"}, "place": (1, None), "nan": float("nan")}
 
@@ -133,7 +133,7 @@ def test_a_stamp_knows_what_its_stage_left(tmp_path: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from gliobench.study.lock import locked
+from gliobench.study.state.lock import locked
 with locked(Path(sys.argv[1]), "score"):
     Path(sys.argv[2]).touch()
     time.sleep(60)

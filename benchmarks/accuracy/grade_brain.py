@@ -13,10 +13,10 @@ from rich.console import Console
 
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import GRADE_NAMES
-from gliobench.study.config import Study
-from gliobench.study.context import make_context
-from gliobench.study.progress import Terminal
+from gliobench.study.config.study import Study
 from gliobench.study.run import run_stages
+from gliobench.study.state.context import make_context
+from gliobench.study.state.progress import Terminal
 
 MODALITIES = ("t1", "t1ce", "t2", "flair")
 STUDY = {

@@ -25,9 +25,9 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.recipe import Recipe
 from gliobench.grid.splits import Split, make_split
 from gliobench.grid.store import prepare_cohort
+from gliobench.models.base.prediction import Question
 from gliobench.models.classical.features import Region
 from gliobench.models.classical.grade import describe, fit_grader
-from gliobench.models.prediction import Question
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import GradedPatient, count_votes, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure

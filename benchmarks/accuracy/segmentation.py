@@ -20,7 +20,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from gliobench.study.config import read_study
+from gliobench.study.config.study import read_study
 from gliobench.study.kinds.network import NetworkModel
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"

@@ -18,12 +18,12 @@ from pathlib import Path
 from rich.console import Console
 
 from gliobench.cohort.phantom import write_phantom
-from gliobench.models.nnunet import read_description
-from gliobench.study.config import Study
-from gliobench.study.context import Context, make_context
-from gliobench.study.progress import Silent, Terminal
+from gliobench.models.nnunet.model import read_description
+from gliobench.study.config.study import Study
 from gliobench.study.run import run_stages
-from gliobench.study.score import read_scores
+from gliobench.study.stages.score import read_scores
+from gliobench.study.state.context import Context, make_context
+from gliobench.study.state.progress import Silent, Terminal
 
 REGIONS = ("whole", "brats")
 

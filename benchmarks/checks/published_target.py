@@ -16,9 +16,9 @@ import pandas as pd
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.replay.placed import TARGET
-from gliobench.study.config import read_study
-from gliobench.study.context import Context, make_context
-from gliobench.study.score import score_against
+from gliobench.study.config.study import read_study
+from gliobench.study.stages.score import score_against
+from gliobench.study.state.context import Context, make_context
 
 FIGURES = {"centre": ("in_box", "distance_to_centre_mm"), "box": ("dice",), "polygon": ("dice",), "mask": ("dice",)}
 ROW = ["task", "metric", "model", "source", "n_asked"]

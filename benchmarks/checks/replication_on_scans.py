@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.read import find_cohort, load_subject
-from gliobench.replay.held import Held, HeldAnswer
+from gliobench.replay.external import Held, HeldAnswer
 from gliobench.replay.read import read_held
 from gliobench.replay.standard import score_answers_as, score_standard
 from gliobench.replay.targets import aimed_at

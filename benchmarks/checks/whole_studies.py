@@ -20,13 +20,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is import
 from rich.console import Console
 
 from gliobench.models.tiny import write_tiny_mllama
-from gliobench.study.config import Study, read_study
-from gliobench.study.context import make_context
+from gliobench.study.config.study import Study, read_study
 from gliobench.study.kinds.network import NetworkModel
 from gliobench.study.kinds.vlm import LanguageModel
-from gliobench.study.progress import Terminal
 from gliobench.study.run import run_stages
-from gliobench.study.score import read_scores
+from gliobench.study.stages.score import read_scores
+from gliobench.study.state.context import make_context
+from gliobench.study.state.progress import Terminal
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 FILES = ("brats2020", "brats2020-fair")

@@ -184,9 +184,9 @@ def import_everything() -> None:
     import transformers  # noqa: F401
     import trl  # noqa: F401
 
-    import gliobench.models.encoder.probe
-    import gliobench.models.segmenter
-    import gliobench.models.transformers_vlm
+    import gliobench.models.language.vlm
+    import gliobench.models.vision.probe
+    import gliobench.models.vision.segmenter
     import gliobench.report.page
     import gliobench.scoring.score
     import gliobench.study.run

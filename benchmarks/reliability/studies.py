@@ -319,10 +319,10 @@ def _waited(process: int) -> int | None:
 def prepared(folder: Path) -> None:
     """Write the phantom patients, and import what every try needs, so that each process starts with it."""
     import gliobench.cli
+    import gliobench.study.config.replay
     import gliobench.study.plan.make
     import gliobench.study.plan.printing
-    import gliobench.study.replay_parts
-    import gliobench.study.replication
+    import gliobench.study.replication.run
     import gliobench.study.run  # noqa: F401
     from gliobench.cohort.phantom import write_phantom
 

@@ -13,11 +13,11 @@ __version__ = version("gliobench")
 _PLACES = {
     "read_cohort": "gliobench.cohort.read",
     "write_phantom": "gliobench.cohort.phantom",
-    "read_study": "gliobench.study.config",
-    "make_context": "gliobench.study.context",
+    "read_study": "gliobench.study.config.study",
+    "make_context": "gliobench.study.state.context",
     "STAGES": "gliobench.study.run",
     "run_stages": "gliobench.study.run",
-    "read_scores": "gliobench.study.score",
+    "read_scores": "gliobench.study.stages.score",
 }
 __all__ = ["__version__", *_PLACES]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gliobench.study.paths import REPLICATION
+from gliobench.study.parts.paths import REPLICATION
 from gliobench.tasks.coordinates import FAMILIES, named_convention
 
 if TYPE_CHECKING:
-    from gliobench.study.context import Context
-    from gliobench.study.progress import Terminal
+    from gliobench.study.state.context import Context
+    from gliobench.study.state.progress import Terminal
 
 app = typer.Typer(
     name="gliobench",
@@ -212,12 +212,12 @@ def plan(
     """
     from rich.console import Console
 
-    from gliobench.study.config import StudyError
-    from gliobench.study.lacking import held_here
+    from gliobench.study.config.replay import is_replication, read_replication
+    from gliobench.study.config.study import StudyError
     from gliobench.study.plan.counts import NO_COHORT
     from gliobench.study.plan.make import make_plan
     from gliobench.study.plan.printing import plan_json, plan_tables
-    from gliobench.study.replay_parts import is_replication, read_replication
+    from gliobench.study.state.lacking import held_here
 
     if is_replication(study):
         held_here(read_replication(study))
@@ -244,7 +244,7 @@ def prepare(
 
     Example: `gliobench prepare studies/brats.yaml --cohort ~/BraTS2020 --out runs/brats`
     """
-    from gliobench.study import prepare as stage
+    from gliobench.study.stages import prepare as stage
 
     stage.prepare(_ready(_context(study, cohort, out, store, skip_bad, workers), opens_cohort=True))
 
@@ -274,7 +274,7 @@ def look(
 
     Example: `gliobench look studies/brats.yaml --cohort ~/BraTS2020 --subject BraTS20_Training_001`
     """
-    from gliobench.study.look import look as look_at
+    from gliobench.study.showing.look import look as look_at
 
     context = _context(study, cohort, out, store)
     path = look_at(context, subject, plane=plane.value if plane else None, index=index, models=model, to=to)
@@ -287,7 +287,7 @@ def split(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store:
 
     Example: `gliobench split studies/brats.yaml --out runs/brats`
     """
-    from gliobench.study import split as stage
+    from gliobench.study.stages import split as stage
 
     stage.split(_ready(_context(study, cohort, out, store)))
 
@@ -329,7 +329,7 @@ def finetune(
 
     Example: `gliobench finetune studies/brats2020-fair.yaml --out runs/fair --model llama-finetuned`
     """
-    from gliobench.study import finetune as stage
+    from gliobench.study.stages import finetune as stage
 
     stage.finetune(_ready(_context(study, cohort, out, store, fold=fold)), model or None, push_to, alone=True)
 
@@ -351,8 +351,8 @@ def predict(
 
     Example: `gliobench predict studies/brats.yaml --out runs/brats --model study-segmenter --export-nifti masks`
     """
-    from gliobench.study import predict as stage
-    from gliobench.study.export import export_masks
+    from gliobench.study.showing.export import export_masks
+    from gliobench.study.stages import predict as stage
 
     context = _ready(_context(study, cohort, out, store, fold=fold))
     stage.predict(context, model or None)
@@ -377,7 +377,7 @@ def questions(
 
     Example: `gliobench questions studies/brats2020-fair.yaml --out runs/fair --model llama-general --to questions`
     """
-    from gliobench.study.asking_elsewhere import write_questions
+    from gliobench.study.showing.export_questions import write_questions
 
     written = write_questions(_ready(_context(study, cohort, out, store, fold=fold)), model, to)
     typer.echo(f"{written} questions: {to / 'questions.jsonl'}")
@@ -404,7 +404,7 @@ def conversations(
 
     Example: `gliobench conversations studies/brats2020.yaml --out runs/study --model llama-grade-100-steps --to grade`
     """
-    from gliobench.study.conversations import TRAIN, VALIDATION, write_conversations
+    from gliobench.study.showing.conversations import TRAIN, VALIDATION, write_conversations
 
     context = _ready(_context(study, cohort, out, store, fold=fold))
     learnt, validated = write_conversations(context, model, to, form.value)
@@ -419,7 +419,7 @@ def score(
 
     Example: `gliobench score studies/brats.yaml --out runs/brats`
     """
-    from gliobench.study import score as stage
+    from gliobench.study.stages import score as stage
 
     stage.score(_context(study, cohort, out, store, fold=fold))
 
@@ -432,7 +432,7 @@ def report(
 
     Example: `gliobench report studies/brats.yaml --out runs/brats`
     """
-    from gliobench.study import report as stage
+    from gliobench.study.showing import report as stage
 
     stage.report(_context(study, cohort, out, store, fold=fold))
 
@@ -454,8 +454,8 @@ def run(
 
     Example: `gliobench run studies/brats.yaml --cohort ~/BraTS2020 --out runs/brats`
     """
-    from gliobench.study.replay_parts import is_replication, read_replication
-    from gliobench.study.replication import run_replication
+    from gliobench.study.config.replay import is_replication, read_replication
+    from gliobench.study.replication.run import run_replication
     from gliobench.study.run import run_stages
 
     if is_replication(study):
@@ -475,7 +475,7 @@ def repair(
 
     Example: `gliobench repair runs/brats`
     """
-    from gliobench.study.repair import repair as repair_folder
+    from gliobench.study.state.repair import repair as repair_folder
 
     said = list(repair_folder(run))
     for sentence in said or [f"{run}: nothing is damaged"]:
@@ -549,7 +549,7 @@ def replay(
     from gliobench.replay.outcome import score_held
     from gliobench.replay.printing import json_text, lines
     from gliobench.replay.tables import write_tables
-    from gliobench.study.own_answers import read_own, run_of
+    from gliobench.study.replication.own_answers import read_own, run_of
 
     if run_of(answers) is None:
         convention = named_convention(coordinates)
@@ -592,10 +592,10 @@ def outlines(
 
     Example: `gliobench outlines studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
     """
-    from gliobench.study.atlas import write_atlas
-    from gliobench.study.held_outlines import all_held_plates, write_held_figures
-    from gliobench.study.outlines import all_plates, write_figures
-    from gliobench.study.replay_parts import is_replication, read_replication
+    from gliobench.study.config.replay import is_replication, read_replication
+    from gliobench.study.replication.outlines import all_held_plates, write_held_figures
+    from gliobench.study.showing.atlas import write_atlas
+    from gliobench.study.showing.outlines import all_plates, write_figures
 
     if everybody == (subject is not None):
         raise typer.BadParameter("give either --subject PATIENT or --all")
@@ -635,9 +635,9 @@ def answers(
     Example: `gliobench answers studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
     """
     from gliobench.report.samples import sample_lines
-    from gliobench.study.held_samples import held_sample
-    from gliobench.study.replay_parts import is_replication, read_replication
-    from gliobench.study.samples import samples
+    from gliobench.study.config.replay import is_replication, read_replication
+    from gliobench.study.replication.samples import held_sample
+    from gliobench.study.showing.samples import samples
 
     if is_replication(study):
         found = [held_sample(read_replication(study), subject, model)]
@@ -651,7 +651,7 @@ def answers(
 def _terminal() -> "Terminal":
     from rich.console import Console
 
-    from gliobench.study.progress import Terminal
+    from gliobench.study.state.progress import Terminal
 
     return Terminal(Console())
 
@@ -666,8 +666,8 @@ def _context(
     fold: str | None = None,
     nowhere: Path | None = None,
 ) -> "Context":
-    from gliobench.study.config import read_study, with_fold
-    from gliobench.study.context import make_context
+    from gliobench.study.config.study import read_study, with_fold
+    from gliobench.study.state.context import make_context
 
     found = with_fold(read_study(study), fold)
     return make_context(
@@ -684,7 +684,7 @@ def _context(
 
 def _ready(context: "Context", *, opens_cohort: bool = False) -> "Context":
     """The context, where all is there that its study names but answers to come; the study is refused else."""
-    from gliobench.study.lacking import lacking, refuse
+    from gliobench.study.state.lacking import lacking, refuse
 
     refuse(lacking(context.study, context.cohort if opens_cohort else None, answered=False))
     return context

@@ -8,8 +8,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from gliobench.models.quantised import quantisation_fault
-from gliobench.models.unsloth import unsloth_fault
+from gliobench.models.checkpoints.quantised import quantisation_fault
+from gliobench.models.checkpoints.unsloth import unsloth_fault
 
 CORE = (
     "gliobench",
@@ -52,7 +52,7 @@ def examine(nnunet: Path | None = None) -> Iterator[str]:
     state = f"does not work here: {fault}" if fault else f"{_version('unsloth')} works here"
     yield f"Unsloth      {state}; for `finetune: {{engine: unsloth}}` (docs/finetuning.md)"
     if nnunet is not None:
-        from gliobench.models.nnunet import examine_installation
+        from gliobench.models.nnunet.model import examine_installation
 
         yield f"nnU-Net      {nnunet}: {examine_installation(nnunet)}"
 

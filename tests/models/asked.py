@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.prediction import Question
+from gliobench.models.base.prediction import Question
 
 
 def subject() -> PreparedSubject:

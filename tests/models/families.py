@@ -26,7 +26,7 @@ from transformers.models.gemma3.configuration_gemma3 import Gemma3TextConfig
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from gliobench.models.checkpoint import quiet
+from gliobench.models.checkpoints.load import quiet
 from gliobench.models.tiny.tokenizer import tiny_tokenizer
 
 CONTEXT, HIDDEN, IMAGE_PX, PATCH_PX = 2048, 64, 64, 16

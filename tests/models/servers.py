@@ -15,7 +15,7 @@ import regex
 import torch
 from PIL import Image
 
-from gliobench.models.checkpoint import Checkpoint
+from gliobench.models.checkpoints.load import Checkpoint
 
 SECONDS = 20  # after which a server's thread gives up whatever it waits for
 

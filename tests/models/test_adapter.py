@@ -14,10 +14,10 @@ from tests.models.families import write_gemma3, write_llava
 from tests.models.vlms import FAMILIES, question
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from gliobench.models.adapter import with_adapter
-from gliobench.models.errors import ModelError
+from gliobench.models.base.errors import ModelError
+from gliobench.models.checkpoints.adapter import with_adapter
+from gliobench.models.language.vlm import Decoding, VisionLanguageModel
 from gliobench.models.tiny import write_tiny_idefics3, write_tiny_mllama
-from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 
 SHORT = Decoding(max_new_tokens=8)
 QUESTIONS = [question(task, 2) for task in ("grade", "box")]

@@ -8,12 +8,12 @@ import torch
 from tests.models.vlms import FAMILIES, question, subject
 
 from gliobench.cohort.subject import HGG
-from gliobench.models.choice import GRADES, Choices, choice_logprobs
-from gliobench.models.errors import ModelError
-from gliobench.models.grammar import frame_pattern
-from gliobench.models.guided import follows
-from gliobench.models.prediction import Prediction, Question
-from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Prediction, Question
+from gliobench.models.language.choice import GRADES, Choices, choice_logprobs
+from gliobench.models.language.grammar import frame_pattern
+from gliobench.models.language.guided import follows
+from gliobench.models.language.vlm import Decoding, VisionLanguageModel
 from gliobench.tasks.answer import Answered, Missing
 from gliobench.tasks.geometry import Grade
 from gliobench.tasks.registry import TASKS

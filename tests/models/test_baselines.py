@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
 from gliobench.models.baselines import BASELINES
 from gliobench.models.baselines.flair_blob import QUANTILES
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Question
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.chain import to_mask
 from gliobench.tasks.geometry import Box, Grade, Point, Polygon, Value, VolumeMask

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gliobench.models.batches import BatchSize, in_batches
-from gliobench.models.errors import ModelError
+from gliobench.models.base.errors import ModelError
+from gliobench.models.checkpoints.batches import BatchSize, in_batches
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +17,7 @@ import logging, resource, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
+from gliobench.models.language.vlm import Decoding, VisionLanguageModel
 from tests.models.vlms import FAMILIES, question
 
 logging.basicConfig(format="%(message)s")

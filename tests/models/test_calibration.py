@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from gliobench.models.calibration import learn_decision
+from gliobench.models.base.calibration import learn_decision
+from gliobench.models.base.operating_point import Decision, calibrated
 from gliobench.models.classical.held_out import decide_held_out
-from gliobench.models.decision import Decision, calibrated
 
 
 def as_it_stands(scores: np.ndarray, truth: np.ndarray) -> Decision:

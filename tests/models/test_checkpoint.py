@@ -10,9 +10,9 @@ from safetensors.numpy import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
-from gliobench.models.checkpoint import Checkpoint, load_checkpoint
-from gliobench.models.errors import ModelError
-from gliobench.models.quantised import quantisation_fault
+from gliobench.models.base.errors import ModelError
+from gliobench.models.checkpoints.load import Checkpoint, load_checkpoint
+from gliobench.models.checkpoints.quantised import quantisation_fault
 from gliobench.models.tiny import write_tiny_mllama
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
 from gliobench.models.classical.features import find_features, region_mask
 from gliobench.models.classical.grade import describe, fit_grader
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Question
 from gliobench.tasks.answer import Answered, Missing
 from gliobench.tasks.geometry import Grade
 

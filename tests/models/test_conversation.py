@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as arrays
 from tests.models.asked import subject
 
 from gliobench.grid.frame import SliceFrame
-from gliobench.models.conversation import Shot, answer_text, question_turn, read_answer, shot_turns
-from gliobench.models.prediction import Question
+from gliobench.models.base.prediction import Question
+from gliobench.models.language.conversation import Shot, answer_text, question_turn, read_answer, shot_turns
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Answered, Malformed
 from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, Value, VolumeMask

@@ -10,11 +10,11 @@ from tests.models.asked import subject
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from gliobench.models.decision import Decision
-from gliobench.models.inference import MIRRORS, probabilities
-from gliobench.models.prediction import Prediction, Question, Settings
-from gliobench.models.together import Together
-from gliobench.models.trained import Member, TrainedNetwork
+from gliobench.models.base.ensemble import Together
+from gliobench.models.base.operating_point import Decision
+from gliobench.models.base.prediction import Prediction, Question, Settings
+from gliobench.models.networks.inference import MIRRORS, probabilities
+from gliobench.models.networks.trained import Member, TrainedNetwork
 from gliobench.tasks.answer import Answered, Missing
 from gliobench.tasks.geometry import Grade, VolumeMask
 from gliobench.training.fit import _average

@@ -8,8 +8,8 @@ import torch
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.decoding import Decoding, Draw, logits_processors, question_seed
-from gliobench.models.prediction import Question
+from gliobench.models.base.prediction import Question
+from gliobench.models.language.decoding import Decoding, Draw, logits_processors, question_seed
 
 
 def _question(subject: str = "A", task: str = "grade", index: int = 3, repeat: int = 0) -> Question:

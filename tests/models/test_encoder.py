@@ -29,13 +29,13 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import write_sealed
-from gliobench.models.calibration import learn_decision
-from gliobench.models.decision import calibrated
-from gliobench.models.encoder.features import Look, VisionEncoder
-from gliobench.models.encoder.probe import STRENGTHS, fit_probe
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Question
+from gliobench.models.base.calibration import learn_decision
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.operating_point import calibrated
+from gliobench.models.base.prediction import Question
 from gliobench.models.tiny import write_tiny_clip, write_tiny_sam
+from gliobench.models.vision.features import Look, VisionEncoder
+from gliobench.models.vision.probe import STRENGTHS, fit_probe
 from gliobench.tasks.answer import Answered, Missing
 from gliobench.tasks.geometry import Grade
 

@@ -8,9 +8,9 @@ import torch
 from tests.models.families import OTHER_FAMILIES
 from tests.models.vlms import question
 
-from gliobench.models.choice import GRADES
-from gliobench.models.prediction import Question
-from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
+from gliobench.models.base.prediction import Question
+from gliobench.models.language.choice import GRADES
+from gliobench.models.language.vlm import Decoding, VisionLanguageModel
 from gliobench.tasks.geometry import Grade
 from gliobench.training.finetune.collator import AnswerCollator
 from gliobench.training.finetune.examples import Example

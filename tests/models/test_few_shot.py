@@ -11,12 +11,12 @@ import torch
 from tests.models.asked import questions, shown_image, subject
 from tests.models.servers import Answer, TinyModel, completion, serving
 
-from gliobench.models.conversation import Shot
-from gliobench.models.errors import ModelError
-from gliobench.models.openai_client import OpenAIModel, Server
-from gliobench.models.prediction import Prediction, Question
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Prediction, Question
+from gliobench.models.language.conversation import Shot
+from gliobench.models.language.vlm import Decoding, VisionLanguageModel
+from gliobench.models.server.client import OpenAIModel, Server
 from gliobench.models.tiny import write_tiny_mllama
-from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.models.asked import subject
 
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
 from gliobench.models.baselines import BASELINES
-from gliobench.models.errors import ModelError
-from gliobench.models.finetuned import FinetunedModel, learnt_from
-from gliobench.models.prediction import Question
+from gliobench.models.language.finetuned import FinetunedModel, learnt_from
 
 
 def test_it_answers_as_the_model_itself_and_refuses_whom_it_has_learnt_from() -> None:

@@ -14,9 +14,9 @@ from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
 from gliobench.grid.frame import SliceFrame
-from gliobench.models.errors import ModelError
-from gliobench.models.grammar import Grammar, frame_pattern, longest_answer
-from gliobench.models.guided import PATTERNS, follows
+from gliobench.models.base.errors import ModelError
+from gliobench.models.language.grammar import Grammar, frame_pattern, longest_answer
+from gliobench.models.language.guided import PATTERNS, follows
 from gliobench.tasks.answer import Answered, Missing
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon
 from gliobench.tasks.registry import TASKS

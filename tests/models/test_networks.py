@@ -8,7 +8,7 @@ from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.networks.monai import Padded
 from gliobench.models.networks.reference_study import GradeClassifier, MaskSegmenter
-from gliobench.models.weights import own_tensors, restore
+from gliobench.models.networks.weights import own_tensors, restore
 
 
 def count(module: torch.nn.Module) -> int:

@@ -14,13 +14,13 @@ from tests.models.asked import questions, shown_image, subject
 from tests.models.servers import Answer, TinyModel, completion, serving
 
 from gliobench.grid.slices import grey_slice
-from gliobench.models.conversation import read_answer
-from gliobench.models.errors import ModelError
-from gliobench.models.openai_client import Decoding, OpenAIModel, Prices, Server
-from gliobench.models.openai_reply import grade_score, read_reply
-from gliobench.models.prediction import Question
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
+from gliobench.models.language.conversation import read_answer
+from gliobench.models.language.vlm import VisionLanguageModel
+from gliobench.models.server.client import Decoding, OpenAIModel, Prices, Server
+from gliobench.models.server.reply import grade_score, read_reply
 from gliobench.models.tiny import UNTRAINED, write_tiny_mllama
-from gliobench.models.transformers_vlm import VisionLanguageModel
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer as TypedAnswer
 from gliobench.tasks.answer import Answered, Refused, Truncated

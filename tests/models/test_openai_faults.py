@@ -21,12 +21,12 @@ import pytest
 from tests.models.asked import questions
 from tests.models.servers import SECONDS, Answer, completion, serving
 
-from gliobench.models.errors import ModelError, ModelStopped
-from gliobench.models.openai_client import OpenAIModel, Server
-from gliobench.models.openai_key import Key, read_key
-from gliobench.models.openai_reply import grade_score, read_reply
-from gliobench.models.openai_server import seconds_to_wait
-from gliobench.models.prediction import Prediction
+from gliobench.models.base.errors import ModelError, ModelStopped
+from gliobench.models.base.prediction import Prediction
+from gliobench.models.server.client import OpenAIModel, Server
+from gliobench.models.server.key import Key, read_key
+from gliobench.models.server.reply import grade_score, read_reply
+from gliobench.models.server.server import seconds_to_wait
 from gliobench.records.record import make_record
 from gliobench.records.value import Arrays
 from gliobench.tasks.answer import Answered, Missing, Refused, Truncated

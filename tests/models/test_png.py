@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gliobench.models.png import png_url, write_png
+from gliobench.models.server.png import png_url, write_png
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (95, 128), (240, 155)])

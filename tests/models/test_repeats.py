@@ -7,9 +7,9 @@ import pytest
 import torch
 from tests.models.vlms import FAMILIES, question
 
-from gliobench.models.repeats import SharedPrompt, can_share
-from gliobench.models.shared_attention import sharing
-from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
+from gliobench.models.language.repeats import SharedPrompt, can_share
+from gliobench.models.language.shared_attention import sharing
+from gliobench.models.language.vlm import Decoding, VisionLanguageModel
 
 SAMPLED = Decoding(temperature=1.5, seed=3, max_new_tokens=8)
 

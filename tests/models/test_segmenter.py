@@ -14,10 +14,10 @@ from transformers import Sam2Model, Sam2Processor, SamModel, SamProcessor
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from gliobench.grid.slices import grey_slice
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Question
-from gliobench.models.segmenter import PromptableSegmenter, Prompts, processor_prompts
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
 from gliobench.models.tiny import write_tiny_clip, write_tiny_sam, write_tiny_sam2
+from gliobench.models.vision.segmenter import PromptableSegmenter, Prompts, processor_prompts
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing
 from gliobench.tasks.geometry import Box, Mask, Point
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers.cache_utils import DynamicLayer
 
-from gliobench.models.shared_attention import SharedLayer, shared_attention
+from gliobench.models.language.shared_attention import SharedLayer, shared_attention
 
 ANSWERS, HEADS, GROUPS, SIZE, PROMPT = 3, 4, 2, 8, 5
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from transformers import Idefics3ForConditionalGeneration, MllamaForConditionalGeneration, MllamaProcessor
 
-from gliobench.models.checkpoint import Checkpoint, load_checkpoint
+from gliobench.models.checkpoints.load import Checkpoint, load_checkpoint
 from gliobench.models.tiny import (
     write_tiny_clip,
     write_tiny_idefics3,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from gliobench.models.errors import ModelError
-from gliobench.models.unsloth import start_unsloth, unsloth_fault
+from gliobench.models.base.errors import ModelError
+from gliobench.models.checkpoints.unsloth import start_unsloth, unsloth_fault
 
 
 def installed(folder: Path, *wants: str) -> str:

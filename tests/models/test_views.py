@@ -9,8 +9,8 @@ import pytest
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Question
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
 from gliobench.models.views.registry import LAYOUTS
 from gliobench.models.views.ticks import LEFT_PX, TOP_PX
 from gliobench.models.views.view import View

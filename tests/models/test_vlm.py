@@ -17,10 +17,10 @@ from gliobench.grid.prepare import prepare_subject
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.recipe import Recipe
 from gliobench.grid.slices import select_slices
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Prediction, Question
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Prediction, Question
+from gliobench.models.language.vlm import Decoding, VisionLanguageModel
 from gliobench.models.tiny import UNTRAINED, write_tiny_mllama
-from gliobench.models.transformers_vlm import Decoding, VisionLanguageModel
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.registry import TASKS

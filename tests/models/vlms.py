@@ -4,7 +4,7 @@ import numpy as np
 
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.prediction import Question
+from gliobench.models.base.prediction import Question
 from gliobench.models.tiny import write_tiny_idefics3, write_tiny_mllama
 
 FAMILIES = {"mllama": write_tiny_mllama, "idefics3": write_tiny_idefics3}

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays_of
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.prediction import Prediction, Question
+from gliobench.models.base.prediction import Prediction, Question
 from gliobench.records.errors import RecordError
 from gliobench.records.record import Record, make_record, parse_record, question_key, record_answer
 from gliobench.records.store import RecordStore

@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from gliobench.replay.as_json import as_json
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.outcome import ProtocolName, published_side, replay, standard_side
-from gliobench.replay.plain import as_json
 from gliobench.replay.printing import lines
+from gliobench.replay.protocol_comparison import changes
 from gliobench.replay.read import read_held
-from gliobench.replay.sides import changes
 from gliobench.replay.tables import write_tables
 from gliobench.scoring.compare import compare_runs
 from gliobench.scoring.errors import CompareError
@@ -410,9 +410,9 @@ def test_a_studys_own_scores_are_not_written_over(tmp_path: Path) -> None:
 
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:
-    from gliobench.study.progress import Silent
-    from gliobench.study.replay_parts import read_replication
-    from gliobench.study.replication import run_replication
+    from gliobench.study.config.replay import read_replication
+    from gliobench.study.replication.run import run_replication
+    from gliobench.study.state.progress import Silent
 
     folder = write(tmp_path / "answers", {"patient_0.txt": f"{BOX}(1, 2)\n"})
     (folder / "patient_1.txt").write_bytes(b"Ground truth: \xff")

@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from gliobench.replay.as_json import as_json
 from gliobench.replay.outcome import Outcome, replay
-from gliobench.replay.plain import as_json
 from gliobench.replay.printing import lines
 from gliobench.replay.tables import write_tables
-from gliobench.study.progress import Silent
-from gliobench.study.replay_parts import read_replication
-from gliobench.study.replication import run_replication
+from gliobench.study.config.replay import read_replication
+from gliobench.study.replication.run import run_replication
+from gliobench.study.state.progress import Silent
 
 # The reference study, section 4.2.4: one image of each grade, 95 times; 95 and 77 times HGG.
 SAID = {"P1": ("HGG", 95), "P2": ("LGG", 77)}

@@ -11,12 +11,12 @@ import pytest
 from gliobench.replay.outcome import replay
 from gliobench.replay.tables import write_tables
 from gliobench.scoring.compare import compare_runs
-from gliobench.study.config import StudyError
-from gliobench.study.held_outlines import middle_outlines, write_held_figures
-from gliobench.study.outlines import file_name
-from gliobench.study.progress import Silent
-from gliobench.study.replay_parts import is_replication, read_replication
-from gliobench.study.replication import run_replication
+from gliobench.study.config.replay import is_replication, read_replication
+from gliobench.study.config.study import StudyError
+from gliobench.study.replication.outlines import middle_outlines, write_held_figures
+from gliobench.study.replication.run import run_replication
+from gliobench.study.showing.outlines import file_name
+from gliobench.study.state.progress import Silent
 
 STUDY = Path(__file__).parents[2] / "studies" / "replication.yaml"
 

@@ -8,7 +8,7 @@ import pytest
 
 from gliobench.cohort.read import find_cohort, load_subject
 from gliobench.grid.frame import SliceFrame
-from gliobench.replay.held import HeldAnswer
+from gliobench.replay.external import HeldAnswer
 from gliobench.replay.read import read_held
 from gliobench.replay.targets import aimed_at
 from gliobench.replay.text import subject_name

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gliobench.report.contents import ReportContents
-from gliobench.study.config import read_study
-from gliobench.study.context import make_context
-from gliobench.study.report import report_contents
+from gliobench.study.config.study import read_study
+from gliobench.study.showing.report import report_contents
+from gliobench.study.state.context import make_context
 
 DRAWN = ("dice", "accuracy", "distance_to_centre_mm")  # of the figures patient by patient: drawing all takes seconds
 

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from gliobench.cohort.phantom import write_phantom
-from gliobench.study.config import read_study
-from gliobench.study.context import make_context
+from gliobench.study.config.study import read_study
 from gliobench.study.run import run_stages
+from gliobench.study.state.context import make_context
 
 # The smallest p of ten patients is 2 in 2^10, or 0.002, where all differences have one sign; corrected for four tests
 # (a mask gives a polygon, a box and a centre too) at most 0.008. The baseline's Dice lies strictly between 0 and 1 in

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from tests.scoring.test_score import axial, make_subject
 
-from gliobench.models.decision import Decision
+from gliobench.models.base.operating_point import Decision
 from gliobench.scoring.aggregate import MAJORITY, Aggregation, Slices, of_scores, of_votes
 from gliobench.scoring.grades import Votes
 from gliobench.scoring.intervals import Bootstrap

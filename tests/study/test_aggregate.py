@@ -10,20 +10,20 @@ import pytest
 from tests.models.servers import Answer, completion, serving
 
 from gliobench.grid.slices import grey_slice
-from gliobench.models import calibration
-from gliobench.models.decision import Decision, calibrated
-from gliobench.models.png import png_url
+from gliobench.models.base import calibration
+from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.server.png import png_url
 from gliobench.records.store import RecordStore
-from gliobench.study.aggregate import aggregation_notes, aggregations
-from gliobench.study.answers import current_answers, deciding_answers
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.predict import predict
-from gliobench.study.prepare import prepare
-from gliobench.study.questions import asked_slices
-from gliobench.study.score import read_scores, score
-from gliobench.study.split import split
-from gliobench.study.stage import Stage
+from gliobench.study.asking.aggregate import aggregation_notes, aggregations
+from gliobench.study.asking.answers import current_answers, deciding_answers
+from gliobench.study.asking.questions import asked_slices
+from gliobench.study.config.study import StudyError, read_study
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.score import read_scores, score
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, StageError, make_context
+from gliobench.study.state.stage import Stage
 
 STUDY = """\
 name: gathered

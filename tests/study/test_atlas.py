@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from gliobench.cli import app
-from gliobench.study.atlas import PAGE, evenly, folder_name, write_atlas
-from gliobench.study.config import read_study
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.held_outlines import all_held_plates
-from gliobench.study.outlines import all_plates
-from gliobench.study.progress import Silent
-from gliobench.study.replay_parts import Replication, read_replication
+from gliobench.study.config.replay import Replication, read_replication
+from gliobench.study.config.study import read_study
+from gliobench.study.replication.outlines import all_held_plates
+from gliobench.study.showing.atlas import PAGE, evenly, folder_name, write_atlas
+from gliobench.study.showing.outlines import all_plates
+from gliobench.study.state.context import Context, StageError, make_context
+from gliobench.study.state.progress import Silent
 
 MODELS = ["image-centre", "mean-box", "flair-blob", "empty", "segmenter", "tiny-mllama-untrained"]
 BOX = "[(10, 20), (10, 39), (29, 39), (29, 20)]"

@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
 from gliobench.cli import app
-from gliobench.models.checkpoint_files import Use, checkpoint_fault
+from gliobench.models.checkpoints.files import Use, checkpoint_fault
 from gliobench.models.tiny import (
     write_tiny_clip,
     write_tiny_idefics3,
@@ -19,7 +19,7 @@ from gliobench.models.tiny import (
     write_tiny_sam,
     write_tiny_sam2,
 )
-from gliobench.study.config import StudyError
+from gliobench.study.config.study import StudyError
 
 STUDY = """\
 name: folders

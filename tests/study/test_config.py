@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from gliobench.grid.splits import Split
-from gliobench.study.config import SplitPart, StudyError, read_study, with_fold
-from gliobench.study.folder import fingerprint
+from gliobench.study.config.study import SplitPart, StudyError, read_study, with_fold
 from gliobench.study.kinds.network import NetworkModel
 from gliobench.study.kinds.nnunet import NnUNetModel
 from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.state.folder import fingerprint
 
 GOOD = """\
 name: small

@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from gliobench.cli import app
 from gliobench.records.store import RecordStore
-from gliobench.study.config import ConsistencyPart, SlicesPart, StudyError, read_study
-from gliobench.study.consistency import sampling
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.outlines import outlines, write_figures
-from gliobench.study.predict import predict
-from gliobench.study.questions import asked_slices, repeated_places
+from gliobench.study.asking.consistency import sampling
+from gliobench.study.asking.questions import asked_slices, repeated_places
+from gliobench.study.config.study import ConsistencyPart, SlicesPart, StudyError, read_study
 from gliobench.study.run import run_stages
-from gliobench.study.score import read_consistency, score
+from gliobench.study.showing.outlines import outlines, write_figures
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.score import read_consistency, score
+from gliobench.study.state.context import Context, StageError, make_context
 
 STUDY = """\
 name: again

@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 
 from gliobench.cli import app
 from gliobench.cohort.phantom import write_phantom
-from gliobench.models.errors import ModelError
-from gliobench.models.finetuned import learnt_from
+from gliobench.models.base.errors import ModelError
+from gliobench.models.language.finetuned import learnt_from
 from gliobench.models.tiny import write_tiny_mllama
-from gliobench.study.build import language_model
-from gliobench.study.config import read_study
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.conversations import write_conversations
-from gliobench.study.finetune import examples_of, finetune, finetune_settings
-from gliobench.study.prepare import prepare
-from gliobench.study.split import split
+from gliobench.study.asking.build import language_model
+from gliobench.study.config.study import read_study
+from gliobench.study.showing.conversations import write_conversations
+from gliobench.study.stages.finetune import examples_of, finetune, finetune_settings
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, StageError, make_context
 from gliobench.training.finetune.collator import IGNORED, AnswerCollator
 from gliobench.training.finetune.examples import Example, check_patients, patients
 from gliobench.training.finetune.settings import FinetuneSettings

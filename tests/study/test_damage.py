@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from gliobench.cli import app, main
 from gliobench.errors import GliobenchError
 from gliobench.integrity import read_json, write_json
-from gliobench.models.errors import ModelError
-from gliobench.models.finetuned import learnt_from
+from gliobench.models.base.errors import ModelError
+from gliobench.models.language.finetuned import learnt_from
 from gliobench.records.store import RecordStore
-from gliobench.study.context import StageError
-from gliobench.study.report import read_verdicts
+from gliobench.study.showing.report import read_verdicts
+from gliobench.study.state.context import StageError
 
 STUDY = """\
 name: damaged
@@ -236,7 +236,7 @@ def test_no_damage_ends_in_a_traceback_or_another_figure(run: Run, damage: str) 
 
 
 def test_two_commands_on_one_folder_meet_in_one_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gliobench.study.lock import locked
+    from gliobench.study.state.lock import locked
 
     (run.out / "stamps/score.json").unlink()
     with locked(run.out / "stamps/score.lock", "score"):

@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
 from gliobench import cli
-from gliobench.models.checkpoint import load_checkpoint, quiet
-from gliobench.models.errors import ModelError
-from gliobench.models.quantised import quantisation_fault
+from gliobench.models.base.errors import ModelError
+from gliobench.models.checkpoints.load import load_checkpoint, quiet
+from gliobench.models.checkpoints.quantised import quantisation_fault
 from gliobench.models.tiny import write_tiny_clip, write_tiny_idefics3, write_tiny_mllama, write_tiny_sam
 
 ENTRIES = {

@@ -13,20 +13,20 @@ from rich.console import Console
 
 from gliobench.cohort.phantom import write_phantom
 from gliobench.integrity import read_json
-from gliobench.models.errors import ModelError
+from gliobench.models.base.errors import ModelError
 from gliobench.models.tiny.idefics3 import Size, write_tiny_idefics3
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.finetune import check_engines, finetune, finetuning_inputs
+from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.plan.make import make_plan
-from gliobench.study.predict import predict
-from gliobench.study.prepare import prepare
-from gliobench.study.progress import Terminal
 from gliobench.study.run import run_stages
-from gliobench.study.split import split
-from gliobench.study.stage import Stage
-from gliobench.study.tuned import tuned_settings
+from gliobench.study.showing.tuned import tuned_settings
+from gliobench.study.stages.finetune import check_engines, finetune, finetuning_inputs
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, StageError, make_context
+from gliobench.study.state.progress import Terminal
+from gliobench.study.state.stage import Stage
 
 # A slice is shown as it is, in 36 tokens; prompts of one word keep a conversation at some 55.
 SIZE = Size(image_px=48, patch_px=8, shrink=1, hidden=96, inner=192, layers=3, vision_layers=2)

@@ -10,13 +10,13 @@ import pytest
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import listed, read_json, read_stamp, write_stamp
-from gliobench.models.prediction import Prediction, Question
-from gliobench.models.trained import load_network
+from gliobench.models.base.prediction import Prediction, Question
+from gliobench.models.networks.trained import load_network
 from gliobench.scoring.intervals import Bootstrap
-from gliobench.study.config import read_study
-from gliobench.study.context import Context, make_context
-from gliobench.study.in_sample import figures_of
+from gliobench.study.config.study import read_study
 from gliobench.study.run import run_stages
+from gliobench.study.stages.in_sample import figures_of
+from gliobench.study.state.context import Context, make_context
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Grade, Value, VolumeMask
 

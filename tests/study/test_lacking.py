@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from gliobench.cli import app
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import StageError, make_context
-from gliobench.study.lacking import held_here, lacking
-from gliobench.study.replay_parts import read_replication
+from gliobench.study.config.replay import read_replication
+from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.run import run_stages
+from gliobench.study.state.context import StageError, make_context
+from gliobench.study.state.lacking import held_here, lacking
 
 ROOT = Path(__file__).resolve().parents[2]
 SENTENCES = {

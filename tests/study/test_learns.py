@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from gliobench.study.config import read_study
-from gliobench.study.context import make_context
+from gliobench.study.config.study import read_study
 from gliobench.study.run import run_stages
+from gliobench.study.state.context import make_context
 
 STUDY = """\
 name: learns

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from gliobench.cli import app
 from gliobench.cohort.subject import CohortError
 from gliobench.grid.store import open_subject
-from gliobench.study.config import read_study
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.look import look
-from gliobench.study.prepare import prepare
+from gliobench.study.config.study import read_study
+from gliobench.study.showing.look import look
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.state.context import Context, StageError, make_context
 from gliobench.tasks.prompt import own_prompt
 
 STUDY = """\

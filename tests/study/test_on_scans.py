@@ -12,11 +12,11 @@ import yaml
 from typer.testing import CliRunner
 
 from gliobench.cli import app
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.paths import REPLICATION
+from gliobench.study.config.study import StudyError, read_study
+from gliobench.study.parts.paths import REPLICATION
 from gliobench.study.run import run_stages
-from gliobench.study.score import read_scores
+from gliobench.study.stages.score import read_scores
+from gliobench.study.state.context import Context, StageError, make_context
 
 STUDY = Path(__file__).parents[2] / "studies" / "replication-on-scans.yaml"
 ROW, COLUMN = 12, 9  # where the window of the first made-up patient begins

@@ -14,19 +14,19 @@ from tests.models.asked import subject
 from tests.scoring.test_score import make_subject
 
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.base.operating_point import Decision, calibrated
 from gliobench.models.classical import grade as classical
-from gliobench.models.decision import Decision, calibrated
-from gliobench.models.encoder import probe
+from gliobench.models.vision import probe
 from gliobench.scoring.aggregate import Slices
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.score import Item, score_subject
 from gliobench.scoring.summary import summarise
-from gliobench.study import aggregate
-from gliobench.study.report import without_spread
+from gliobench.study.asking import aggregate
+from gliobench.study.showing.report import without_spread
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Grade
 from gliobench.training import fit
-from gliobench.training.goals import make_goal
+from gliobench.training.objectives import make_goal
 
 TRAIN = [replace(subject(), id=f"T{n}", patient=f"T{n}", grade=n % 2) for n in range(8)]
 TRUTH = np.array([1] * 30 + [0] * 20)

@@ -11,12 +11,12 @@ import torch
 
 from gliobench.cohort.phantom import write_phantom
 from gliobench.grid.frame import take_slice
-from gliobench.study.answers import current_answers, read_list
-from gliobench.study.config import read_study
-from gliobench.study.context import Context, make_context
-from gliobench.study.predict import predict
-from gliobench.study.prepare import prepare
-from gliobench.study.split import split
+from gliobench.study.asking.answers import current_answers, read_list
+from gliobench.study.config.study import read_study
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, make_context
 
 STUDY = """\
 name: roles

@@ -15,12 +15,12 @@ from gliobench.cli import app
 from gliobench.errors import GliobenchError
 from gliobench.grid.frame import take_slice
 from gliobench.integrity import read_json, write_json
-from gliobench.study.config import read_study
-from gliobench.study.context import Context, make_context
-from gliobench.study.prepare import prepare
-from gliobench.study.questions import asked_slices
+from gliobench.study.asking.questions import asked_slices
+from gliobench.study.config.study import read_study
 from gliobench.study.run import run_stages
-from gliobench.study.split import split
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, make_context
 
 STUDY = """\
 name: own

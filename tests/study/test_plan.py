@@ -20,17 +20,17 @@ from gliobench.cohort.phantom import write_phantom
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
-from gliobench.study.config import SplitPart, Study, StudyError, read_study
-from gliobench.study.context import Context, StageError, make_context
+from gliobench.study.config.study import SplitPart, Study, StudyError, read_study
 from gliobench.study.kinds.openai import ServerModel
 from gliobench.study.plan.amounts import Amount, Plan, Step
 from gliobench.study.plan.counts import NO_COHORT
 from gliobench.study.plan.families import family_of, named_parameters, weights_of
 from gliobench.study.plan.make import make_plan
 from gliobench.study.plan.networks import network_size
-from gliobench.study.prepare import prepare
-from gliobench.study.split import split
-from gliobench.study.train import train
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.split import split
+from gliobench.study.stages.train import train
+from gliobench.study.state.context import Context, StageError, make_context
 from gliobench.tasks.prompt import own_prompt
 
 LANGUAGE = "tiny-mllama-untrained"

@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gliobench.models.prediction import Question
-from gliobench.models.segmenter import PromptableSegmenter
+from gliobench.models.base.prediction import Question
+from gliobench.models.vision.segmenter import PromptableSegmenter
 from gliobench.records.store import RecordStore
-from gliobench.study.config import read_study
-from gliobench.study.context import Context, make_context
+from gliobench.study.config.study import read_study
 from gliobench.study.plan.amounts import Amount, Plan, Step
 from gliobench.study.plan.counts import NO_COHORT
 from gliobench.study.plan.families import weights_of
 from gliobench.study.plan.make import make_plan
 from gliobench.study.plan.unet import expected_unet, unet_size, windows
 from gliobench.study.plan.vision import named_config, segmenter_side, size_of
-from gliobench.study.predict import predict
-from gliobench.study.prepare import prepare
 from gliobench.study.run import learn
-from gliobench.study.split import split
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, make_context
 
 STUDY = """\
 name: kinds

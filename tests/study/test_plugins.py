@@ -19,24 +19,24 @@ from scipy import ndimage
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import source_digest
-from gliobench.models.errors import ModelError
-from gliobench.models.own import load_own
-from gliobench.models.prediction import Question
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
+from gliobench.models.external.python_class import load_own
 from gliobench.plugins import Registry, plugins
 from gliobench.records.store import RecordStore
 from gliobench.scoring import registry
 from gliobench.scoring.metric import Compared
 from gliobench.scoring.overlap import Area
 from gliobench.study.catalogue import catalogue
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import make_context
+from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.kinds.network import TrainPart
 from gliobench.study.kinds.vlm import FinetunePart, LanguageModel
-from gliobench.study.predict import predict
-from gliobench.study.prepare import prepare
 from gliobench.study.run import run_stages
-from gliobench.study.score import read_scores, score
-from gliobench.study.split import split
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.score import read_scores, score
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import make_context
 from gliobench.tasks.answer import Answered, Malformed
 from gliobench.tasks.geometry import Grade, Mask
 

@@ -8,9 +8,9 @@ import pytest
 
 from gliobench.cohort.phantom import write_phantom
 from gliobench.grid.store import StoreError
-from gliobench.study.config import read_study
-from gliobench.study.context import Context, make_context
-from gliobench.study.prepare import prepare
+from gliobench.study.config.study import read_study
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.state.context import Context, make_context
 
 STUDY = """\
 name: prepared

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from gliobench.cli import app
 from gliobench.grid.splits import Split, SplitError
-from gliobench.study.config import read_study
-from gliobench.study.context import make_context
-from gliobench.study.prepare import prepare
-from gliobench.study.split import class_lines, class_warnings, refuse_missing_class, split
+from gliobench.study.config.study import read_study
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.split import class_lines, class_warnings, refuse_missing_class, split
+from gliobench.study.state.context import make_context
 
 STUDY = Path(__file__).parents[2] / "studies" / "brats2020.yaml"
 GRADES = {f"BraTS20_Training_{n:03d}": "LGG" if 260 <= n <= 335 else "HGG" for n in range(1, 370)}

@@ -13,28 +13,28 @@ import pytest
 
 from gliobench.cohort.phantom import write_phantom
 from gliobench.grid.frame import take_slice
-from gliobench.models.asking import prompt_identity
-from gliobench.models.prediction import Question
+from gliobench.models.base.prediction import Question
+from gliobench.models.views.asking import prompt_identity
 from gliobench.records.value import Arrays
 from gliobench.scoring.compare import compare_runs
 from gliobench.scoring.errors import CompareError
-from gliobench.study.answers import current_answers
-from gliobench.study.asking_elsewhere import write_questions
-from gliobench.study.config import Study, StudyError, read_study
-from gliobench.study.context import Context, RegionError, make_context
+from gliobench.study.asking.answers import current_answers
+from gliobench.study.asking.prompting import make_prompts
+from gliobench.study.asking.region import region_notes
+from gliobench.study.asking.shots import reference_shots
+from gliobench.study.config.study import Study, StudyError, read_study
 from gliobench.study.kinds.segmenter import SegmenterModel
-from gliobench.study.progress import Silent
-from gliobench.study.prompting import make_prompts
-from gliobench.study.region import region_notes
 from gliobench.study.run import run_stages
-from gliobench.study.shots import reference_shots
+from gliobench.study.showing.export_questions import write_questions
+from gliobench.study.state.context import Context, RegionError, make_context
+from gliobench.study.state.progress import Silent
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box
 from gliobench.tasks.prompt_file import packaged_prompts
 from gliobench.tasks.registry import TASKS
 from gliobench.training.finetune.examples import slice_examples
-from gliobench.training.goals import make_goal
 from gliobench.training.nnunet import depth_labels
+from gliobench.training.objectives import make_goal
 from gliobench.training.settings import TrainSettings
 
 STUDY = """\

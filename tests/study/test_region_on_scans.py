@@ -9,10 +9,10 @@ import pytest
 from gliobench.grid.frame import slice_frame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.scoring.truth import SubjectTruth
-from gliobench.study.config import Study
-from gliobench.study.context import make_context
-from gliobench.study.prepare import prepare
-from gliobench.study.questions import asked_slices
+from gliobench.study.asking.questions import asked_slices
+from gliobench.study.config.study import Study
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.state.context import make_context
 
 # Where the study's window of 128 x 128 begins in the scan, row and column, as `tests/replay/test_windows.py` has them.
 WINDOWS = {"BraTS20_Training_216": (68, 57), "BraTS20_Training_275": (67, 58)}

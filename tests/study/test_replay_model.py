@@ -16,23 +16,23 @@ from gliobench.cli import app
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.frame import take_slice
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Question
-from gliobench.models.replayed import Place, ReplayedAnswers
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
+from gliobench.models.external.answers import Place, ReplayedAnswers
 from gliobench.records.store import RecordStore
 from gliobench.replay.answers import read_answers
 from gliobench.replay.errors import ReplayError
-from gliobench.study.answers import current_answers
-from gliobench.study.asking_elsewhere import write_questions
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.export import export_masks
+from gliobench.study.asking.answers import current_answers
+from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.plan.make import make_plan
-from gliobench.study.predict import predict
-from gliobench.study.prepare import prepare
 from gliobench.study.run import run_stages
-from gliobench.study.score import read_consistency, read_scores, score
-from gliobench.study.split import split
+from gliobench.study.showing.export import export_masks
+from gliobench.study.showing.export_questions import write_questions
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.score import read_consistency, read_scores, score
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, StageError, make_context
 from gliobench.tasks.answer import Missing, Refused
 
 HEAD = """\
@@ -69,7 +69,7 @@ class Notebook:
         self.lines.append(text)
 
     def bar(self, title: str, total: int):  # type: ignore[no-untyped-def]
-        from gliobench.study.progress import Silent
+        from gliobench.study.state.progress import Silent
 
         return Silent().bar(title, total)
 

@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from gliobench.cli import app
 from gliobench.records.value import Arrays
-from gliobench.study.answers import current_answers
-from gliobench.study.config import SlicesPart, read_study
-from gliobench.study.context import StageError, make_context
-from gliobench.study.report import _strata
+from gliobench.study.asking.answers import current_answers
+from gliobench.study.config.study import SlicesPart, read_study
 from gliobench.study.run import run_stages
-from gliobench.study.score import read_scores
+from gliobench.study.showing.report import _strata
+from gliobench.study.stages.score import read_scores
+from gliobench.study.state.context import StageError, make_context
 
 
 class Notebook:
@@ -28,7 +28,7 @@ class Notebook:
         self.lines.append(text)
 
     def bar(self, title: str, total: int):  # type: ignore[no-untyped-def]
-        from gliobench.study.progress import Silent
+        from gliobench.study.state.progress import Silent
 
         return Silent().bar(title, total)
 
@@ -184,7 +184,7 @@ def test_the_network_is_compared_with_the_classical_baseline_and_both_with_the_t
 
 
 def test_a_stage_alone_names_the_one_before(tmp_path: Path, phantom_cohort: Path, small_study: Path) -> None:
-    from gliobench.study.split import split
+    from gliobench.study.stages.split import split
 
     with pytest.raises(StageError, match="run `gliobench prepare` first"):
         split(make_context(read_study(small_study), cohort=phantom_cohort, out=tmp_path))

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from gliobench.cli import app
 from gliobench.report.contents import Sample
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.held_samples import held_sample
-from gliobench.study.replay_parts import read_replication
-from gliobench.study.samples import report_samples, samples
-from gliobench.study.score import read_scores
+from gliobench.study.config.replay import read_replication
+from gliobench.study.config.study import StudyError, read_study
+from gliobench.study.replication.samples import held_sample
+from gliobench.study.showing.samples import report_samples, samples
+from gliobench.study.stages.score import read_scores
+from gliobench.study.state.context import Context, StageError, make_context
 
 VLM = "tiny-mllama-untrained"
 

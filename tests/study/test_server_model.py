@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from tests.models.servers import SECONDS, Answer, completion, serving
 
-from gliobench.models.errors import ModelError, ModelStopped
+from gliobench.models.base.errors import ModelError, ModelStopped
 from gliobench.records.store import RecordStore
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, make_context
-from gliobench.study.predict import predict
-from gliobench.study.prepare import prepare
-from gliobench.study.progress import Silent
-from gliobench.study.split import split
+from gliobench.study.config.study import StudyError, read_study
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, make_context
+from gliobench.study.state.progress import Silent
 
 SECRET = "sk-test-7f3a9c51d2e84b60"
 STUDY = """\

@@ -15,21 +15,21 @@ from gliobench.cohort.patients import names_of, patient_of, scans_of
 from gliobench.cohort.phantom import write_phantom
 from gliobench.grid.splits import Split, SplitError, make_cross_validation, make_split
 from gliobench.integrity import Stamp, listed, write_stamp
-from gliobench.models.errors import ModelError
-from gliobench.models.learnt import refuse_learnt
-from gliobench.models.prediction import Question
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.leakage import refuse_learnt
+from gliobench.models.base.prediction import Question
 from gliobench.scoring.compare import compare_runs
 from gliobench.scoring.score import SubjectRow, SubjectScores
 from gliobench.scoring.summary import summarise
-from gliobench.study.config import read_study
-from gliobench.study.context import make_context
-from gliobench.study.folder import fingerprint
-from gliobench.study.prepare import prepare
-from gliobench.study.report import _strata
+from gliobench.study.config.study import read_study
 from gliobench.study.run import run_stages
-from gliobench.study.score import read_scores
-from gliobench.study.split import split as split_stage
-from gliobench.study.stage import Stage
+from gliobench.study.showing.report import _strata
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.score import read_scores
+from gliobench.study.stages.split import split as split_stage
+from gliobench.study.state.context import make_context
+from gliobench.study.state.folder import fingerprint
+from gliobench.study.state.stage import Stage
 
 ENDINGS = {"flair": "-t2f", "t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w", "seg": "-seg"}
 STUDY = """

@@ -10,13 +10,13 @@ from tests.models.servers import Answer, completion, serving
 
 from gliobench.grid.frame import take_slice
 from gliobench.records.store import RecordStore
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, StageError, make_context
+from gliobench.study.asking.shots import reference_shots
+from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.kinds.vlm import LanguageModel
-from gliobench.study.predict import predict
-from gliobench.study.prepare import prepare
-from gliobench.study.shots import reference_shots
-from gliobench.study.split import split
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, StageError, make_context
 from gliobench.tasks.coordinates import Coordinates
 from gliobench.tasks.geometry import Box, Grade
 

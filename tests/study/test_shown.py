@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 
 from gliobench.grid.crop import crop_around
-from gliobench.models.trained import read_description
-from gliobench.study.answers import current_answers
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, StageError, make_context
+from gliobench.models.networks.trained import read_description
+from gliobench.study.asking.answers import current_answers
+from gliobench.study.asking.masks import predicted_masks
+from gliobench.study.asking.region_of_interest import shown
+from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.kinds.classical import ClassicalModel
 from gliobench.study.kinds.network import NetworkModel
-from gliobench.study.masks import predicted_masks
 from gliobench.study.run import run_stages
-from gliobench.study.shown import shown
+from gliobench.study.state.context import Context, StageError, make_context
 
 STUDY = """\
 name: shown
@@ -89,9 +89,9 @@ def test_in_holdout_there_are_no_out_of_fold_masks_and_it_is_refused(finished: C
     context = make_context(
         read_study(tmp_path / "study.yaml"), cohort=finished.cohort, out=tmp_path / "run", store=finished.store
     )
-    from gliobench.study.predict import predict
     from gliobench.study.run import prepare, split
-    from gliobench.study.train import train
+    from gliobench.study.stages.predict import predict
+    from gliobench.study.stages.train import train
 
     prepare(context)
     split(context)
@@ -131,7 +131,7 @@ def test_names_that_are_not_there_are_refused(tmp_path: Path, old: str, new: str
 def test_a_segmenter_is_no_member(finished: Context, tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY.replace("of: [inside, cropped]", "of: [inside, segmenter]"))
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=finished.cohort, out=finished.folder.root)
-    from gliobench.study.predict import predict
+    from gliobench.study.stages.predict import predict
 
     with pytest.raises(StageError, match="both: segmenter gives no calibrated probability of a grade"):
         predict(context, ["both"])

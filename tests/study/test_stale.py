@@ -13,16 +13,16 @@ from gliobench.cohort.phantom import write_phantom
 from gliobench.integrity import read_json, write_json
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.store import RecordStore
-from gliobench.study.answers import current_answers
-from gliobench.study.config import StudyError, read_study, with_fold
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.outside import contents
-from gliobench.study.predict import predict
-from gliobench.study.progress import Silent
-from gliobench.study.report import report
+from gliobench.study.asking.answers import current_answers
+from gliobench.study.config.study import StudyError, read_study, with_fold
 from gliobench.study.run import run_stages
-from gliobench.study.score import score
-from gliobench.study.train import train
+from gliobench.study.showing.report import report
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.score import score
+from gliobench.study.stages.train import train
+from gliobench.study.state.context import Context, StageError, make_context
+from gliobench.study.state.external_files import contents
+from gliobench.study.state.progress import Silent
 from gliobench.tasks.prompt_file import PromptError
 
 HEAD = """\

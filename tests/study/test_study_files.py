@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from gliobench.models.views.view import View
-from gliobench.study.config import read_study
+from gliobench.study.config.replay import is_replication, read_replication
+from gliobench.study.config.study import read_study
 from gliobench.study.kinds.network import NetworkModel
 from gliobench.study.kinds.vlm import LanguageModel
-from gliobench.study.replay_parts import is_replication, read_replication
 from gliobench.tasks.prompt_file import packaged_prompts, read_prompt_file
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from gliobench.integrity import read_json, write_json
-from gliobench.models.prediction import Question
-from gliobench.models.trained import load_network
+from gliobench.models.base.prediction import Question
+from gliobench.models.networks.trained import load_network
 from gliobench.report.contents import PartFigure, Setting
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.predict import predict
-from gliobench.study.report import report
+from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.run import run_stages
-from gliobench.study.sweeps import sweep_settings
+from gliobench.study.showing.report import report
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.sweeps import sweep_settings
+from gliobench.study.state.context import Context, StageError, make_context
 
 APPENDIX = Path(__file__).resolve().parents[2] / "studies" / "appendix.yaml"
 ONLY_CHOSEN = "It alone was asked about the test patients."

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gliobench.models.errors import ModelError
-from gliobench.models.trained import read_description
-from gliobench.study.config import StudyError, read_study, with_fold
-from gliobench.study.context import Context, StageError, make_context
-from gliobench.study.export import export_masks
-from gliobench.study.folder import StudyFolder
+from gliobench.models.base.errors import ModelError
+from gliobench.models.networks.trained import read_description
+from gliobench.study.config.study import StudyError, read_study, with_fold
 from gliobench.study.plan.make import make_plan
-from gliobench.study.predict import predict
-from gliobench.study.progress import Silent
 from gliobench.study.run import run_stages
-from gliobench.study.train import train
+from gliobench.study.showing.export import export_masks
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.train import train
+from gliobench.study.state.context import Context, StageError, make_context
+from gliobench.study.state.folder import StudyFolder
+from gliobench.study.state.progress import Silent
 
 CROSSED = """\
 name: crossed

@@ -8,13 +8,13 @@ import pytest
 from pydantic import TypeAdapter
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.study.config import Study
-from gliobench.study.context import Context
-from gliobench.study.finetune import _decisive, finetune_settings
-from gliobench.study.folder import StudyFolder
+from gliobench.study.asking.questions import asked_slices, without_slices
+from gliobench.study.config.study import Study
 from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.plan.counts import assumed_slices
-from gliobench.study.questions import asked_slices, without_slices
+from gliobench.study.stages.finetune import _decisive, finetune_settings
+from gliobench.study.state.context import Context
+from gliobench.study.state.folder import StudyFolder
 from gliobench.training.finetune.examples import slice_examples
 
 

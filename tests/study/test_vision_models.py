@@ -11,20 +11,20 @@ import pytest
 import torch
 
 from gliobench.grid.frame import take_slice
-from gliobench.models.prediction import Prediction, Question
+from gliobench.models.base.prediction import Prediction, Question
 from gliobench.records.record import make_record, question_key, record_answer
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
-from gliobench.study.answers import current_answers, write_asked
-from gliobench.study.config import StudyError, read_study
-from gliobench.study.context import Context, StageError, make_context
+from gliobench.study.asking.answers import current_answers, write_asked
+from gliobench.study.asking.prompting import make_prompts
+from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.kinds.segmenter import SegmenterModel
-from gliobench.study.predict import predict
-from gliobench.study.prepare import prepare
-from gliobench.study.prompting import make_prompts
-from gliobench.study.report import _marks, _notes, _oracles
-from gliobench.study.score import score
-from gliobench.study.split import split
+from gliobench.study.showing.report import _marks, _notes, _oracles
+from gliobench.study.stages.predict import predict
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.score import score
+from gliobench.study.stages.split import split
+from gliobench.study.state.context import Context, StageError, make_context
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon
 

@@ -7,7 +7,7 @@ import pytest
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.regions import BRATS_REGIONS, WHOLE, Region, region_of_label
-from gliobench.models.asking import prompt_identity
+from gliobench.models.views.asking import prompt_identity
 from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.prompt_file import PromptError, named_prompts, packaged_prompts, read_prompt_file
 from gliobench.tasks.registry import TASKS

@@ -13,20 +13,20 @@ from pydantic import ValidationError
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import balanced_order
-from gliobench.models.decision import Decision
+from gliobench.models.base.operating_point import Decision
+from gliobench.models.base.prediction import Question
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
-from gliobench.models.prediction import Question
-from gliobench.models.trained import load_network, read_description
-from gliobench.study.config import read_study
+from gliobench.models.networks.trained import load_network, read_description
+from gliobench.study.config.study import read_study
 from gliobench.study.kinds.network import NetworkModel, TrainPart
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.training import fit
 from gliobench.training.examples import batches, draws_an_epoch, steps_an_epoch
 from gliobench.training.fit import fit_network
-from gliobench.training.goals import make_goal
 from gliobench.training.job import Job
+from gliobench.training.objectives import make_goal
 from gliobench.training.settings import TrainSettings, recipe, recorded
 
 STUDY = Path(__file__).parents[2] / "studies" / "brats2020.yaml"

@@ -10,19 +10,20 @@ import torch
 from safetensors.torch import load_file
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.errors import ModelError
-from gliobench.models.inference import drop_small
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
+from gliobench.models.networks.inference import drop_small
 from gliobench.models.networks.input import as_input
-from gliobench.models.prediction import Question
-from gliobench.models.trained import WEIGHTS, load_network, read_description
+from gliobench.models.networks.trained import WEIGHTS, load_network, read_description
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
-from gliobench.training import fit, goals
+from gliobench.training import fit
+from gliobench.training import objectives as goals
 from gliobench.training.augment import augmented, cut_patch
 from gliobench.training.decisions import LARGEST_ALONE, decide_region
 from gliobench.training.errors import DivergedError
 from gliobench.training.fit import EpochReport, TrainSettings, fit_network
-from gliobench.training.goals import THRESHOLDS, dice_by_threshold, make_goal
+from gliobench.training.objectives import THRESHOLDS, dice_by_threshold, make_goal
 from gliobench.training.schedule import learning_rate
 from gliobench.training.settings import recipe
 

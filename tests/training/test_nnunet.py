@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import REGIONS
 from gliobench.integrity import file_digest
-from gliobench.models.errors import ModelError
-from gliobench.models.nnunet import (
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
+from gliobench.models.nnunet.model import (
     Installation,
     NnUNet,
     as_nnunet_decides,
@@ -22,8 +23,7 @@ from gliobench.models.nnunet import (
     read_probabilities,
     run_worker,
 )
-from gliobench.models.nnunet_worker import FINAL
-from gliobench.models.prediction import Question
+from gliobench.models.nnunet.worker import FINAL
 from gliobench.training.nnunet import depth_labels, write_dataset
 
 SHAPE = (4, 5, 6)

@@ -9,7 +9,7 @@ from typing import Any
 
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.records.errors import RecordError
 from gliobench.records.value import Arrays, decode_value, encode_value
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated

@@ -15,7 +15,7 @@ from typing import Any
 
 from gliobench.grid.frame import PLANES
 from gliobench.integrity import DamagedError, read_keys
-from gliobench.models.replayed import GivenAnswer, Place
+from gliobench.models.external.answers import GivenAnswer, Place
 from gliobench.records.record import FAILURES, is_sound
 from gliobench.replay.errors import ReplayError, TornLineError
 from gliobench.replay.layouts.table import READERS, given, whole

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from gliobench.grid.frame import Plane
-from gliobench.replay.held import Held
+from gliobench.replay.external import Held
 from gliobench.replay.published import PublishedScores, score_published
 from gliobench.replay.read import read_held
 from gliobench.replay.repeated import measure_held

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from gliobench.cohort.reference_study import tested_patients
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import file_digest
-from gliobench.models.replayed import GivenAnswer, Place
+from gliobench.models.external.answers import GivenAnswer, Place
 from gliobench.replay.answers import AnswersFile
-from gliobench.replay.held import Held, HeldAnswer
+from gliobench.replay.external import Held, HeldAnswer
 from gliobench.replay.text import subject_name
 from gliobench.replay.windows import region_boxes
 from gliobench.tasks.answer import Missing

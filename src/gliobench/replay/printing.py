@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterator
 
-from gliobench.replay.held import Held
+from gliobench.replay.as_json import as_json
+from gliobench.replay.external import Held
 from gliobench.replay.outcome import Outcome, Side, published_side, standard_side
-from gliobench.replay.plain import as_json
+from gliobench.replay.protocol_comparison import changes, rows
 from gliobench.replay.repeated import overall
-from gliobench.replay.sides import changes, rows
 from gliobench.scoring.intervals import Figure
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import TASKS

@@ -2,7 +2,7 @@
 
 Unanswered slices leave the mean, patients without a usable answer leave the table, distances are what the study's code
 computes, in pixels (arXiv 2509.10683; a test holds the published figures). Where it departs from the standard
-protocol, and why that matters: `gliobench.replay.sides`.
+protocol, and why that matters: `gliobench.replay.protocol_comparison`.
 """
 
 import math
@@ -18,7 +18,7 @@ from skimage.draw import polygon as fill_polygon
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.held import Held, HeldAnswer, check_one_volume
+from gliobench.replay.external import Held, HeldAnswer, check_one_volume
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import GradedPatient, Votes, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure

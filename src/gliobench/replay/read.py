@@ -7,7 +7,7 @@ from pathlib import Path
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import Plane
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.held import Held, HeldAnswer
+from gliobench.replay.external import Held, HeldAnswer
 from gliobench.replay.layouts import LAYOUTS
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Box, Grade, Polygon

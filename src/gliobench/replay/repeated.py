@@ -2,7 +2,7 @@
 
 from gliobench.cohort.patients import patient_of
 from gliobench.grid.frame import Plane
-from gliobench.replay.held import Held, HeldAnswer
+from gliobench.replay.external import Held, HeldAnswer
 from gliobench.replay.standard import read_answer
 from gliobench.scoring.consistency import Consistency, Repeated, measure
 from gliobench.scoring.intervals import Figure

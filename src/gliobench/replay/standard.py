@@ -14,7 +14,7 @@ import numpy as np
 from gliobench.grid.frame import INDEX_AXIS, Plane, put_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.held import Held, HeldAnswer, check_one_volume
+from gliobench.replay.external import Held, HeldAnswer, check_one_volume
 from gliobench.scoring.score import Item, SubjectScores, score_answers
 from gliobench.scoring.summary import Scores, summarise
 from gliobench.scoring.truth import SubjectTruth, fill

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.replay.held import HeldAnswer
+from gliobench.replay.external import HeldAnswer
 from gliobench.replay.windows import Window
 from gliobench.tasks.geometry import Mask, Value
 from gliobench.tasks.registry import TASKS

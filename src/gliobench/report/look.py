@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.integrity import write_whole
-from gliobench.models.png import png_url
+from gliobench.models.server.png import png_url
 from gliobench.report.contents import GalleryItem
 from gliobench.report.gallery import draw_gallery
 from gliobench.report.templates import style, template

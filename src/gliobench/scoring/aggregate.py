@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gliobench.cohort.subject import HGG, LGG
-from gliobench.models.decision import Decision, calibrated
+from gliobench.models.base.operating_point import Decision, calibrated
 from gliobench.scoring.grades import Votes
 
 AggregateName = Literal["majority", "mean-probability", "learned"]

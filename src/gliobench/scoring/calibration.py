@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.models.calibration import SPREAD, spreads
+from gliobench.models.base.calibration import SPREAD, spreads
 from gliobench.scoring.grades import Graded, GradeMetric
 from gliobench.scoring.intervals import Figure, Scans, wilson, without_interval
 

@@ -82,7 +82,8 @@ def _views() -> Iterator[tuple[str, str]]:
 
 
 def _experimental() -> Iterator[tuple[str, str]]:
-    from gliobench.models import checkpoint, quantised, unsloth
+    from gliobench.models.checkpoints import load as checkpoint
+    from gliobench.models.checkpoints import quantised, unsloth
     from gliobench.training import fit
 
     return (module.EXPERIMENTAL for module in (quantised, checkpoint, unsloth, fit))

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from gliobench.study.context import Context
-from gliobench.study.finetune import check_engines, finetune
-from gliobench.study.lacking import lacking, refuse
 from gliobench.study.plan.missing import machine_lacking, not_on_this_machine
-from gliobench.study.predict import predict, refuse_unfit
-from gliobench.study.prepare import prepare
-from gliobench.study.report import report
-from gliobench.study.score import score
-from gliobench.study.split import split
-from gliobench.study.train import train
+from gliobench.study.showing.report import report
+from gliobench.study.stages.finetune import check_engines, finetune
+from gliobench.study.stages.predict import predict, refuse_unfit
+from gliobench.study.stages.prepare import prepare
+from gliobench.study.stages.score import score
+from gliobench.study.stages.split import split
+from gliobench.study.stages.train import train
+from gliobench.study.state.context import Context
+from gliobench.study.state.lacking import lacking, refuse
 
 
 def learn(context: Context, names: Collection[str] | None = None) -> None:

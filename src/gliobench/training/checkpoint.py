@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gliobench.integrity import CHECKSUM, DamagedError
-from gliobench.models.weights import own_tensors, restore
+from gliobench.models.networks.weights import own_tensors, restore
 from gliobench.training.settings import EpochReport
 
 log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from gliobench.models.decision import Decision
-from gliobench.training.goals import THRESHOLDS
+from gliobench.models.base.operating_point import Decision
+from gliobench.training.objectives import THRESHOLDS
 
 LARGEST_ALONE = 1e9  # mm3: more than a head
 SMALLEST_MM3 = (0.0, 100.0, 1000.0, LARGEST_ALONE)

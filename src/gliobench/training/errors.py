@@ -1,6 +1,6 @@
 """What a training can end in beside a network."""
 
-from gliobench.models.errors import ModelError
+from gliobench.models.base.errors import ModelError
 
 
 class DivergedError(ModelError):

@@ -29,14 +29,14 @@ from torch.optim.swa_utils import AveragedModel
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import REGION_SETS
 from gliobench.integrity import file_digest, remove
-from gliobench.models.calibration import learn_decision
-from gliobench.models.decision import Decision
-from gliobench.models.inference import probabilities, raw_logits
-from gliobench.models.memory import keep_memory
+from gliobench.models.base.calibration import learn_decision
+from gliobench.models.base.operating_point import Decision
+from gliobench.models.checkpoints.memory import keep_memory
 from gliobench.models.networks import NETWORKS
+from gliobench.models.networks.inference import probabilities, raw_logits
 from gliobench.models.networks.input import as_input
-from gliobench.models.trained import DESCRIPTION, WEIGHTS
-from gliobench.models.weights import own_tensors, restore
+from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS
+from gliobench.models.networks.weights import own_tensors, restore
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 from gliobench.training.checkpoint import Progress, load_progress, load_tensors, save_progress, save_tensors
@@ -44,9 +44,9 @@ from gliobench.training.decisions import decide_region
 from gliobench.training.description import describe, is_described, write_curves
 from gliobench.training.errors import DivergedError
 from gliobench.training.examples import batches, steps_an_epoch
-from gliobench.training.goals import make_goal
 from gliobench.training.job import Job, Learner
 from gliobench.training.launched import on_this_machine
+from gliobench.training.objectives import make_goal
 from gliobench.training.schedule import learning_rate
 from gliobench.training.settings import EpochReport, TrainSettings, recorded
 

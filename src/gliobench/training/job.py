@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.training.goals import Goal
+from gliobench.training.objectives import Goal
 from gliobench.training.settings import TrainSettings
 
 

@@ -19,8 +19,8 @@ from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import REGION_SETS, RegionName
 from gliobench.integrity import file_digest, write_json
-from gliobench.models.nnunet import DESCRIPTION, ENDING, LOG, Installation, run_worker, write_image, write_volume
-from gliobench.models.nnunet_worker import DATASET, FINAL, FOLD
+from gliobench.models.nnunet.model import DESCRIPTION, ENDING, LOG, Installation, run_worker, write_image, write_volume
+from gliobench.models.nnunet.worker import DATASET, FINAL, FOLD
 
 INPUTS = "inputs.txt"
 CURVES = "curves.csv"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.transformers_vlm import VisionLanguageModel
+from gliobench.models.language.vlm import VisionLanguageModel
 from gliobench.tasks.prompt import Prompt
 
 TASKS = ("grade", "centre")

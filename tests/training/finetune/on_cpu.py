@@ -35,7 +35,7 @@ def learn(engine: Any, folder: Path, out: Path, given: dict[str, Any], stop_at: 
     from tests.training.finetune.made import PROMPTS, TASKS, patient
     from trl import SFTTrainer
 
-    from gliobench.models.transformers_vlm import VisionLanguageModel
+    from gliobench.models.language.vlm import VisionLanguageModel
     from gliobench.training.finetune.examples import slice_examples
     from gliobench.training.finetune.fit import finetune
     from gliobench.training.finetune.settings import FinetuneSettings

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file
 from tests.training.finetune.made import PROMPTS, TASKS, asked
 
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Prediction
-from gliobench.models.transformers_vlm import VisionLanguageModel
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Prediction
+from gliobench.models.language.vlm import VisionLanguageModel
 from gliobench.training.errors import DivergedError
 from gliobench.training.finetune.collator import AnswerCollator
 from gliobench.training.finetune.curves import write_curves, write_losses

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.training.finetune.made import asked
 
-from gliobench.models.errors import ModelError
+from gliobench.models.base.errors import ModelError
 from gliobench.training.finetune.settings import MODULES, FinetuneSettings
 from gliobench.training.finetune.towers import adapted_layers, check_learns, tower
 

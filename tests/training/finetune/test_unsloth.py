@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.training.finetune.made import PROMPTS, TASKS, asked
 
-from gliobench.models.transformers_vlm import VisionLanguageModel
+from gliobench.models.language.vlm import VisionLanguageModel
 from gliobench.training.finetune.examples import Example
 from gliobench.training.finetune.settings import MODULES
 from gliobench.training.finetune.towers import adapted_layers

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.base.prediction import Model
 from gliobench.models.baselines.empty import empty
 from gliobench.models.baselines.flair_blob import flair_blob
 from gliobench.models.baselines.image_centre import image_centre
 from gliobench.models.baselines.majority_grade import majority_grade
 from gliobench.models.baselines.mean_box import mean_box
 from gliobench.models.baselines.whole_slice import whole_slice
-from gliobench.models.prediction import Model
 from gliobench.plugins import Registry
 
 Make = Callable[[Sequence[PreparedSubject], Plane], Model]

@@ -10,9 +10,9 @@ from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import region_mask
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
 from gliobench.models.baselines.rule import Rule
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Question
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.tasks.mask import MASK
 

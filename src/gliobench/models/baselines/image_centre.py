@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from gliobench.grid.frame import Plane, SliceFrame
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.base.prediction import Question
 from gliobench.models.baselines.rule import Rule
-from gliobench.models.prediction import Question
 from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import Point
 

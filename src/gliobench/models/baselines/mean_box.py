@@ -7,10 +7,10 @@ import numpy as np
 from gliobench.grid.frame import Plane, take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import select_slices
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
 from gliobench.models.baselines.image_centre import asked_frame
 from gliobench.models.baselines.rule import Rule
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Question
 from gliobench.tasks.box import BOX
 from gliobench.tasks.geometry import Box
 

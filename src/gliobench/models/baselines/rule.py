@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from gliobench.models.prediction import Prediction, Question, Settings
+from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Value
 

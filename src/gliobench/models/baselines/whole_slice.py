@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.base.prediction import Question
 from gliobench.models.baselines.image_centre import asked_frame
 from gliobench.models.baselines.rule import Rule
-from gliobench.models.prediction import Question
 from gliobench.tasks.box import BOX
 from gliobench.tasks.geometry import Box, Polygon
 from gliobench.tasks.polygon import POLYGON

@@ -22,12 +22,12 @@ from sklearn.preprocessing import QuantileTransformer
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.calibration import CALIBRATION_VERSION
+from gliobench.models.base.calibration import CALIBRATION_VERSION
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.classical.features import FEATURES_VERSION, MASKED, Region, find_features, region_mask
 from gliobench.models.classical.held_out import decide_held_out, least_count, patient_folds
-from gliobench.models.decision import Decision, calibrated
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import Grade
 from gliobench.tasks.grade import GRADE

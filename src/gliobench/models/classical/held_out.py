@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from gliobench.cohort.subject import HGG, LGG
-from gliobench.models.calibration import ENOUGH, NO_SPREAD, Scores, learn_decision, spreads
-from gliobench.models.decision import Decision
+from gliobench.models.base.calibration import ENOUGH, NO_SPREAD, Scores, learn_decision, spreads
+from gliobench.models.base.operating_point import Decision
 
 FEW = 20  # validation patients of a grade: below, training patients out of fold teach as well
 

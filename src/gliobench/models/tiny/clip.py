@@ -7,7 +7,7 @@ from transformers import CLIPConfig, CLIPModel
 from transformers.models.clip.configuration_clip import CLIPTextConfig, CLIPVisionConfig
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from gliobench.models.checkpoint import quiet
+from gliobench.models.checkpoints.load import quiet
 
 IMAGE_SIZE_PX = 64
 HIDDEN = 64

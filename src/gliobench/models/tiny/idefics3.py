@@ -10,7 +10,7 @@ from transformers.models.idefics3.configuration_idefics3 import Idefics3VisionCo
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llama.configuration_llama import LlamaConfig
 
-from gliobench.models.checkpoint import quiet
+from gliobench.models.checkpoints.load import quiet
 from gliobench.models.tiny.tokenizer import tiny_tokenizer
 
 CONTEXT = 4096

@@ -16,7 +16,7 @@ from transformers import (
 from transformers.models.mllama.configuration_mllama import MllamaTextConfig, MllamaVisionConfig
 from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
 
-from gliobench.models.checkpoint import quiet
+from gliobench.models.checkpoints.load import quiet
 from gliobench.models.tiny.tokenizer import tiny_tokenizer
 
 UNTRAINED = "tiny-mllama (untrained)"

@@ -16,7 +16,7 @@ from transformers.models.sam2.configuration_sam2 import (
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from gliobench.models.checkpoint import quiet
+from gliobench.models.checkpoints.load import quiet
 
 IMAGE_SIZE_PX = 64
 MASK_SIZE_PX = IMAGE_SIZE_PX // 4  # of the processors, which bring true masks to it; nothing here has any

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.frame import INDEX_AXIS, SliceFrame
 from gliobench.grid.slices import grey_slice
-from gliobench.models.asking import asked_frame, check_names
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Question
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
+from gliobench.models.views.asking import asked_frame, check_names
 from gliobench.models.views.layout import Grid, Layout, Panel
 from gliobench.models.views.registry import LAYOUTS
 from gliobench.models.views.ticks import with_ticks

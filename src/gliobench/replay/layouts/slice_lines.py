@@ -11,7 +11,7 @@ from pathlib import Path
 from gliobench.cohort.subject import HGG, LGG, MODALITIES
 from gliobench.grid.frame import Plane, slice_frame
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.held import Held, HeldAnswer, Tally
+from gliobench.replay.external import Held, HeldAnswer, Tally
 from gliobench.replay.numbering import file_of_each, missing_numbers
 from gliobench.replay.text import line_of, read_text, subject_name
 from gliobench.tasks.geometry import Grade

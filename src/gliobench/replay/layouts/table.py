@@ -19,7 +19,7 @@ from typing import Any
 
 from gliobench.grid.frame import PLANES, Plane, SliceFrame
 from gliobench.replay.errors import ReplayError, TornLineError
-from gliobench.replay.held import Held, HeldAnswer
+from gliobench.replay.external import Held, HeldAnswer
 from gliobench.replay.text import LONGEST_LINE, read_text
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import TASKS

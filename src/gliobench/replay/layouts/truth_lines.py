@@ -12,7 +12,7 @@ from pathlib import Path
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.frame import Plane, SliceFrame, slice_frame
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.held import Held, HeldAnswer
+from gliobench.replay.external import Held, HeldAnswer
 from gliobench.replay.numbering import file_of_each, missing_numbers
 from gliobench.replay.text import line_of, read_text, subject_name
 from gliobench.tasks.box import BOX

@@ -5,13 +5,13 @@ from gliobench.study.kinds.base import ModelPart
 from gliobench.study.kinds.baseline import BaselineModel
 from gliobench.study.kinds.classical import ClassicalModel
 from gliobench.study.kinds.encoder import EncoderModel
+from gliobench.study.kinds.ensemble import TogetherModel
 from gliobench.study.kinds.network import NetworkModel
 from gliobench.study.kinds.nnunet import NnUNetModel
 from gliobench.study.kinds.openai import ServerModel
 from gliobench.study.kinds.python import PythonModel
 from gliobench.study.kinds.replay import ReplayModel
 from gliobench.study.kinds.segmenter import SegmenterModel
-from gliobench.study.kinds.together import TogetherModel
 from gliobench.study.kinds.vlm import LanguageModel
 
 __all__ = ["BUILT_IN", "KINDS"]

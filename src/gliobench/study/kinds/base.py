@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from gliobench.grid.regions import Region
-from gliobench.models.checkpoint_files import Use
-from gliobench.study.part import Name, Part
-from gliobench.study.paths import resolved
-from gliobench.study.stage import Stage
+from gliobench.models.checkpoints.files import Use
+from gliobench.study.parts.part import Name, Part
+from gliobench.study.parts.paths import resolved
+from gliobench.study.state.stage import Stage
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.prompt_file import named_prompts
@@ -23,15 +23,15 @@ from gliobench.tasks.prompt_file import named_prompts
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
     from gliobench.grid.splits import Fold
-    from gliobench.models.prediction import Model, Question
+    from gliobench.models.base.prediction import Model, Question
     from gliobench.models.views.view import View
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context, Outputs, Round
+    from gliobench.study.config.study import Study
     from gliobench.study.kinds.network import NetworkModel
     from gliobench.study.kinds.replay import ReplayModel
     from gliobench.study.kinds.vlm import LanguageModel
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
+    from gliobench.study.state.context import Context, Outputs, Round
     from gliobench.tasks.prompt import Prompt
 
 PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "masks")  # of models: taken from the file's folder

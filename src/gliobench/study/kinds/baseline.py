@@ -14,11 +14,11 @@ from gliobench.study.kinds.base import ModelPart, Scope
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
-    from gliobench.models.prediction import Model
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context, Round
+    from gliobench.models.base.prediction import Model
+    from gliobench.study.config.study import Study
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
+    from gliobench.study.state.context import Context, Round
 
 
 class BaselineModel(ModelPart):

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import model_validator
 
 from gliobench.study.kinds.base import PATIENTS_GRADE, ModelPart, Scope
-from gliobench.study.part import Name, check_by
+from gliobench.study.parts.part import Name, check_by
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
-    from gliobench.models.prediction import Model
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context, Round
+    from gliobench.models.base.prediction import Model
+    from gliobench.study.config.study import Study
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
+    from gliobench.study.state.context import Context, Round
 
 DESCRIBED_SECONDS = 1.6e-6  # a voxel of a patient, who is described once; docs/planning.md
 FIT_SECONDS = 3.0  # of its three designs, calibration included, in a round
@@ -44,9 +44,9 @@ class ClassicalModel(ModelPart):
         return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
+        from gliobench.models.base.region_of_interest import Shown
         from gliobench.models.classical.grade import fit_grader
-        from gliobench.models.shown import Shown
-        from gliobench.study.shown import learners, shown
+        from gliobench.study.asking.region_of_interest import learners, shown
 
         subjects = shown(context, self)
         model = fit_grader(self.name, self.region, *learners(subjects, round))
@@ -57,7 +57,7 @@ class ClassicalModel(ModelPart):
         return self.by
 
     def content(self, context: "Context") -> Mapping[str, Any]:
-        from gliobench.models.calibration import CALIBRATION_VERSION
+        from gliobench.models.base.calibration import CALIBRATION_VERSION
 
         return {"calibration": CALIBRATION_VERSION}
 

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from gliobench.grid.frame import Plane
-from gliobench.models.checkpoint_files import Use
+from gliobench.models.checkpoints.files import Use
 from gliobench.ranges import Batch, Whole
 from gliobench.study.kinds.base import PATIENTS_GRADE, Scope
 from gliobench.study.kinds.vision import VisionModel
-from gliobench.study.part import ModalityName
+from gliobench.study.parts.part import ModalityName
 from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
-    from gliobench.models.prediction import Model
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context, Round
+    from gliobench.models.base.prediction import Model
+    from gliobench.study.config.study import Study
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
+    from gliobench.study.state.context import Context, Round
 
 FITS = 36  # of a regression in a round: seven penalties, five folds each, and the last on everybody
 FIT_SECONDS = 3e-7  # a row and a number in it; docs/planning.md
@@ -28,7 +28,7 @@ LOOK = {"checkpoint", "revision", "plane", "select", "every", "channels"}  # wha
 
 
 class EncoderModel(VisionModel):
-    """A frozen vision encoder with a linear probe; see `gliobench.models.encoder`.
+    """A frozen vision encoder with a linear probe; see `gliobench.models.vision.probe`.
 
     `pool`: the probe learns from each patient's mean features (`mean`), or from each slice (`slices`). `select`: every
     `every`-th slice of the plane with brain, or with tumour (`oracle`: it uses the truth). `channels`: the modalities
@@ -49,10 +49,10 @@ class EncoderModel(VisionModel):
         return {"slices": f"slices: {self.name} sees only slices that hold {study.tumour_word}, found by the truth"}
 
     def build(self, context: "Context", round: "Round", plane: Plane) -> "Model":
-        from gliobench.models.encoder.features import Look, VisionEncoder
-        from gliobench.models.encoder.probe import fit_probe
-        from gliobench.study.build import checkpoint_folder
-        from gliobench.study.shown import learners
+        from gliobench.models.vision.features import Look, VisionEncoder
+        from gliobench.models.vision.probe import fit_probe
+        from gliobench.study.asking.build import checkpoint_folder
+        from gliobench.study.asking.region_of_interest import learners
 
         encoder = VisionEncoder(
             checkpoint_folder(context, self.checkpoint),
@@ -65,7 +65,7 @@ class EncoderModel(VisionModel):
         return fit_probe(self.name, self.pool, train, validation, encoder.features, encoder.settings)
 
     def content(self, context: "Context") -> Mapping[str, Any]:
-        from gliobench.models.calibration import CALIBRATION_VERSION
+        from gliobench.models.base.calibration import CALIBRATION_VERSION
 
         return {"calibration": CALIBRATION_VERSION}
 

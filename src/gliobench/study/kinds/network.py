@@ -13,19 +13,19 @@ from gliobench.integrity import file_digest
 from gliobench.models.networks import NETWORKS
 from gliobench.ranges import SizeVoxels
 from gliobench.study.kinds.base import Learning, ModelPart, Scope, Verb
-from gliobench.study.part import Name, Outside, Part, check_by, departures
+from gliobench.study.parts.part import Name, Outside, Part, check_by, departures
 from gliobench.tasks.grade import GRADE
 from gliobench.training.settings import TrainSettings, recipe
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
     from gliobench.grid.splits import Fold
-    from gliobench.models.prediction import Model
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context, Round
+    from gliobench.models.base.prediction import Model
+    from gliobench.study.config.study import Study
     from gliobench.study.plan.amounts import Missing, ModelPlan, Step
     from gliobench.study.plan.ground import Ground
     from gliobench.study.plan.networks import NetworkSize
+    from gliobench.study.state.context import Context, Round
 
 LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 
@@ -113,17 +113,17 @@ class NetworkModel(ModelPart):
         return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.shown import Shown
-        from gliobench.models.trained import load_network
-        from gliobench.study.shown import shown
+        from gliobench.models.base.region_of_interest import Shown
+        from gliobench.models.networks.trained import load_network
+        from gliobench.study.asking.region_of_interest import shown
 
         model = load_network(self.folders(context, round), self.name)
         return model if self.crop is None else Shown(model, shown(context, self))
 
     def folders(self, context: "Context", round: "Round") -> list[Path]:
         """Where the networks lie that answer together in a round. Raises StageError where `weights` holds none."""
-        from gliobench.models.trained import DESCRIPTION, another_region
-        from gliobench.study.context import StageError
+        from gliobench.models.networks.trained import DESCRIPTION, another_region
+        from gliobench.study.state.context import StageError
 
         if self.weights is None:
             return context.folder.networks(self.name, round.folds)
@@ -148,18 +148,18 @@ class NetworkModel(ModelPart):
         return None if self.weights else "train"
 
     def learning(self, context: "Context") -> list[Learning]:
-        from gliobench.study.train import network_learning
+        from gliobench.study.stages.train import network_learning
 
         return [] if self.weights else network_learning(context, self)
 
     def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:
-        from gliobench.study.train import train_network
+        from gliobench.study.stages.train import train_network
 
         if self.weights is None:
             train_network(context, self, number, fold)
 
     def start_fault(self, fold: "Fold", region: Region) -> str | None:
-        from gliobench.study.train import start_fault
+        from gliobench.study.stages.train import start_fault
 
         return start_fault(self, fold, region)
 
@@ -168,12 +168,12 @@ class NetworkModel(ModelPart):
         return self if self.weights is None and len(self.sweep) > 1 else None
 
     def after(self, context: "Context") -> None:
-        from gliobench.study.sweeps import test_settings
+        from gliobench.study.stages.sweeps import test_settings
 
         test_settings(context, self)
 
     def trained(self, context: "Context") -> list[str]:
-        from gliobench.models.trained import DESCRIPTION
+        from gliobench.models.networks.trained import DESCRIPTION
 
         if self.weights is None:
             return super().trained(context)
@@ -195,7 +195,7 @@ class NetworkModel(ModelPart):
         """Its training on every fold in use, and its answers."""
         from gliobench.study.plan.amounts import Files, gib
         from gliobench.study.plan.networks import network_size
-        from gliobench.study.train import known_validation
+        from gliobench.study.stages.train import known_validation
 
         whole = network_size(self.network, ground.context.study.grid.shape, self._outputs)
         counted = ground.counted(self, missing=self._missing(ground))
@@ -253,7 +253,7 @@ class NetworkModel(ModelPart):
         )
 
     def _missing(self, ground: "Ground") -> "Iterator[Missing]":
-        from gliobench.models.errors import ModelError
+        from gliobench.models.base.errors import ModelError
         from gliobench.study.plan.amounts import Missing
 
         for name in self.log:

@@ -9,18 +9,18 @@ from pydantic import Field
 from gliobench.grid.regions import REGION_SETS
 from gliobench.ranges import Count
 from gliobench.study.kinds.base import PATIENTS_MASK, Learning, ModelPart, Scope, Verb
-from gliobench.study.part import Outside
+from gliobench.study.parts.part import Outside
 from gliobench.tasks.mask import MASK
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
     from gliobench.grid.splits import Fold
-    from gliobench.models.prediction import Model
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context, Round
+    from gliobench.models.base.prediction import Model
+    from gliobench.study.config.study import Study
     from gliobench.study.plan.amounts import ModelPlan
     from gliobench.study.plan.ground import Ground
     from gliobench.study.plan.unet import UNet
+    from gliobench.study.state.context import Context, Round
 
 ClassName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 PATIENT_BYTES = 5 + 4 * 4 + 1  # a voxel: as written for nnU-Net, then its float32 modalities and labels; uncompressed
@@ -48,7 +48,7 @@ class NnUNetModel(ModelPart):
         return {}
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.nnunet import Installation, load_nnunet
+        from gliobench.models.nnunet.model import Installation, load_nnunet
 
         installation = Installation(self.python, context.workers)
         return load_nnunet(context.folder.networks(self.name, round.folds), self.name, installation)
@@ -58,12 +58,12 @@ class NnUNetModel(ModelPart):
         return "train"
 
     def learning(self, context: "Context") -> list[Learning]:
-        from gliobench.study.nnunet import nnunet_learning
+        from gliobench.study.stages.nnunet import nnunet_learning
 
         return nnunet_learning(context, self)
 
     def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:
-        from gliobench.study.nnunet import train_nnunet
+        from gliobench.study.stages.nnunet import train_nnunet
 
         train_nnunet(context, self, number, fold)
 
@@ -74,8 +74,8 @@ class NnUNetModel(ModelPart):
     def plan(self, ground: "Ground") -> "ModelPlan":
         """Its training on every fold in use, its answers, its disk, and the environment that it runs in."""
         from gliobench.cohort.subject import MODALITIES
-        from gliobench.models.nnunet import installation_fault
-        from gliobench.models.nnunet_worker import validation_iterations
+        from gliobench.models.nnunet.model import installation_fault
+        from gliobench.models.nnunet.worker import validation_iterations
         from gliobench.study.plan.amounts import Amount, Files, Missing, ModelPlan, Step, gib, hours
         from gliobench.study.plan.missing import gpu_missing
         from gliobench.study.plan.networks import LEARN

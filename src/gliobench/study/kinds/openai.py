@@ -9,23 +9,23 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from gliobench.models.prices import Prices
+from gliobench.models.server.prices import Prices
 from gliobench.ranges import Real, Whole
 from gliobench.study.kinds.speaking import SpeakingModel
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
-    from gliobench.models.prediction import Model
-    from gliobench.study.context import Context, Round
+    from gliobench.models.base.prediction import Model
     from gliobench.study.plan.amounts import Missing, ModelPlan
     from gliobench.study.plan.ground import Ground
+    from gliobench.study.state.context import Context, Round
 
 ANSWER_SECONDS = 2.0  # assumed
 PATIENCE_S = 3.0
 
 
 class ServerModel(SpeakingModel):
-    """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.openai_client.OpenAIModel`.
+    """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.server.client.OpenAIModel`.
 
     `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
     in a study file. `view` and `shots` are those of `kind: vlm`. `OPERATION`: what decides how the server is asked, not
@@ -78,9 +78,9 @@ class ServerModel(SpeakingModel):
         return f"{self.model} at {self.base_url}"
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.openai_client import OpenAIModel, Server
-        from gliobench.models.openai_key import read_key
-        from gliobench.study.shots import reference_shots
+        from gliobench.models.server.client import OpenAIModel, Server
+        from gliobench.models.server.key import read_key
+        from gliobench.study.asking.shots import reference_shots
 
         return OpenAIModel(
             Server(self.base_url, read_key(self.key_env), self.timeout_s, self.attempts),

@@ -9,18 +9,18 @@ from pydantic import Field, field_validator
 
 from gliobench.ranges import Text
 from gliobench.study.kinds.base import ModelPart, Scope
-from gliobench.study.paths import resolved
+from gliobench.study.parts.paths import resolved
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
-    from gliobench.models.own import OwnModel
-    from gliobench.models.prediction import Model
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context, Round
+    from gliobench.models.base.prediction import Model
+    from gliobench.models.external.python_class import OwnModel
+    from gliobench.study.config.study import Study
+    from gliobench.study.state.context import Context, Round
 
 
 class PythonModel(ModelPart):
-    """A class of your own with `predict(questions)`; see `gliobench.models.own`.
+    """A class of your own with `predict(questions)`; see `gliobench.models.external.python_class`.
 
     `model`: `my_module:MyModel`, or the path of a file, `my_model.py:MyModel`. Its code runs in this process.
     """
@@ -45,7 +45,7 @@ class PythonModel(ModelPart):
         return {}
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.study.shown import learners
+        from gliobench.study.asking.region_of_interest import learners
 
         model = self.load()
         model.fit(*learners(context.subjects, round))
@@ -53,7 +53,7 @@ class PythonModel(ModelPart):
 
     def load(self) -> "OwnModel":
         """The class, imported and made. Raises ModelError."""
-        from gliobench.models.own import load_own
+        from gliobench.models.external.python_class import load_own
 
         return load_own(self.name, self.model)
 
@@ -65,7 +65,7 @@ class PythonModel(ModelPart):
         return True
 
     def machine_faults(self, context: "Context") -> Iterator[tuple[str, str]]:
-        from gliobench.models.errors import ModelError
+        from gliobench.models.base.errors import ModelError
 
         try:
             self.load()
@@ -74,7 +74,7 @@ class PythonModel(ModelPart):
 
     @cached_property
     def scope(self) -> Scope | None:
-        from gliobench.models.errors import ModelError
+        from gliobench.models.base.errors import ModelError
 
         try:
             model = self.load()

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from gliobench.study.kinds.base import Aggregate, ModelPart, Scope
 from gliobench.study.kinds.speaking import ViewPart
-from gliobench.study.part import Outside
+from gliobench.study.parts.part import Outside
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.names import Tasks
 from gliobench.tasks.reading import READING_VERSION
@@ -16,10 +16,10 @@ from gliobench.tasks.registry import DEFAULT_IN_WORDS
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
-    from gliobench.models.prediction import Model, Question
+    from gliobench.models.base.prediction import Model, Question
     from gliobench.models.views.view import View
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context, Round
+    from gliobench.study.config.study import Study
+    from gliobench.study.state.context import Context, Round
 
 
 class ReplayModel(ModelPart):
@@ -69,7 +69,7 @@ class ReplayModel(ModelPart):
         return {}
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.study.replayed import replayed_model
+        from gliobench.study.asking.external import replayed_model
 
         return replayed_model(self, context.subjects)
 
@@ -78,7 +78,7 @@ class ReplayModel(ModelPart):
         return False
 
     def content(self, context: "Context") -> Mapping[str, Any]:
-        from gliobench.study.replayed import held_digest
+        from gliobench.study.asking.external import held_digest
 
         return {"reading": READING_VERSION, "held": held_digest(self)}
 
@@ -91,12 +91,12 @@ class ReplayModel(ModelPart):
         return True
 
     def read_held(self) -> None:
-        from gliobench.study.replayed import held_digest
+        from gliobench.study.asking.external import held_digest
 
         held_digest(self)
 
     def fit(self, context: "Context", questions: Sequence["Question"]) -> Iterator[str]:
-        from gliobench.study.replayed import check_held, replayed_model
+        from gliobench.study.asking.external import check_held, replayed_model
 
         return check_held(self, replayed_model(self, context.subjects), questions)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from gliobench.grid.frame import Plane
-from gliobench.models.checkpoint_files import Use
+from gliobench.models.checkpoints.files import Use
 from gliobench.ranges import Batch
 from gliobench.study.kinds.base import Scope
 from gliobench.study.kinds.vision import TRUTH, UNTRAINED_VISION, VisionModel
-from gliobench.study.part import ModalityName
+from gliobench.study.parts.part import ModalityName
 from gliobench.tasks.base import Task
 from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
@@ -20,18 +20,18 @@ from gliobench.tasks.mask import MASK
 from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
-    from gliobench.models.prediction import Model
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context, Round
+    from gliobench.models.base.prediction import Model
+    from gliobench.study.config.study import Study
     from gliobench.study.plan.amounts import Amount, ModelPlan
     from gliobench.study.plan.ground import Ground
+    from gliobench.study.state.context import Context, Round
 
 IMAGE_SECONDS = 3e-3  # its prompt, and its mask into a record; docs/planning.md
 RUN_BYTES = 1000  # of a mask in an answer's line, beside what every line takes
 
 
 class SegmenterModel(VisionModel):
-    """A promptable segmenter; see `gliobench.models.segmenter.PromptableSegmenter`.
+    """A promptable segmenter; see `gliobench.models.vision.segmenter.PromptableSegmenter`.
 
     `from`: whose places it is prompted with: `truth` (an oracle), or another model of the study, by its answers about
     the same slices.
@@ -79,9 +79,9 @@ class SegmenterModel(VisionModel):
         }
 
     def build(self, context: "Context", round: "Round", plane: Plane) -> "Model":
-        from gliobench.models.segmenter import PromptableSegmenter
-        from gliobench.study.build import checkpoint_folder
-        from gliobench.study.prompting import make_prompts
+        from gliobench.models.vision.segmenter import PromptableSegmenter
+        from gliobench.study.asking.build import checkpoint_folder
+        from gliobench.study.asking.prompting import make_prompts
 
         return PromptableSegmenter(
             checkpoint_folder(context, self.checkpoint),
@@ -105,7 +105,7 @@ class SegmenterModel(VisionModel):
         return self.source
 
     def content(self, context: "Context") -> Mapping[str, Any]:
-        from gliobench.study.answers import known_digest
+        from gliobench.study.asking.answers import known_digest
 
         return {"prompted_by": known_digest(context, self.source)}
 
@@ -142,10 +142,10 @@ class SegmenterModel(VisionModel):
     def _pointed(self, ground: "Ground") -> "Amount | None":
         """In how many of the slices the truth, or the answers of an earlier run, give a place to prompt with; None
         where patients are not prepared, or the model that points has not answered."""
-        from gliobench.study.context import StageError
+        from gliobench.study.asking.prompting import make_prompts
+        from gliobench.study.asking.questions import slice_questions
         from gliobench.study.plan.amounts import Amount
-        from gliobench.study.prompting import make_prompts
-        from gliobench.study.questions import slice_questions
+        from gliobench.study.state.context import StageError
         from gliobench.tasks.answer import Answered
         from gliobench.tasks.geometry import Mask
 

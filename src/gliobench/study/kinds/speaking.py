@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from gliobench.grid.regions import WHOLE, Region
-from gliobench.models.answer_modes import AnswerMode
+from gliobench.models.language.answer_modes import AnswerMode
 from gliobench.models.views.view import View
 from gliobench.ranges import Real, Seed, Temperature, Whole
 from gliobench.study.kinds.base import Aggregate, ModelPart
-from gliobench.study.part import Outside, Part, Tokens
+from gliobench.study.parts.part import Outside, Part, Tokens
 from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates, known_family
 from gliobench.tasks.names import Tasks
 from gliobench.tasks.prompt import REGION, Prompt
@@ -20,9 +20,9 @@ from gliobench.tasks.reading import READING_VERSION
 from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS
 
 if TYPE_CHECKING:
-    from gliobench.models.decoding import Decoding
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context
+    from gliobench.models.language.decoding import Decoding
+    from gliobench.study.config.study import Study
+    from gliobench.study.state.context import Context
 
 
 class ViewPart(Part):
@@ -144,7 +144,7 @@ class SpeakingModel(ModelPart):
 
     def decoding(self) -> "Decoding":
         """How its answers are drawn."""
-        from gliobench.models.decoding import Decoding
+        from gliobench.models.language.decoding import Decoding
 
         return Decoding(self.temperature, self.top_p, self.min_p, self.seed, self.max_new_tokens, self.top_k)
 

@@ -5,9 +5,9 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from gliobench.models.checkpoint_files import Use
+from gliobench.models.checkpoints.files import Use
 from gliobench.study.kinds.base import ModelPart
-from gliobench.study.part import Revision, Source
+from gliobench.study.parts.part import Revision, Source
 
 TRUTH = "truth"
 

@@ -5,25 +5,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from gliobench.models.answer_modes import AnswerMode, mode_fault
-from gliobench.models.checkpoint_files import Use
-from gliobench.models.quantised import Quantisation
-from gliobench.models.unsloth import Engine
+from gliobench.models.checkpoints.files import Use
+from gliobench.models.checkpoints.quantised import Quantisation
+from gliobench.models.checkpoints.unsloth import Engine
+from gliobench.models.language.answer_modes import AnswerMode, mode_fault
 from gliobench.ranges import Batch
 from gliobench.study.kinds.base import Learning, Verb
 from gliobench.study.kinds.speaking import SpeakingModel
-from gliobench.study.part import Revision, Source, departures
+from gliobench.study.parts.part import Revision, Source, departures
 from gliobench.tasks.grade import GRADE
 from gliobench.training.finetune.settings import FinetuneSettings
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
     from gliobench.grid.splits import Fold
-    from gliobench.models.prediction import Model
-    from gliobench.study.config import Study
-    from gliobench.study.context import Context, Round
+    from gliobench.models.base.prediction import Model
+    from gliobench.study.config.study import Study
     from gliobench.study.plan.amounts import Missing, ModelPlan, Step
     from gliobench.study.plan.ground import Ground
+    from gliobench.study.state.context import Context, Round
 
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 CURE = "a smaller batch_size, quantisation: 4bit or device_map: auto"  # where memory does not hold it
@@ -158,12 +158,12 @@ class LanguageModel(SpeakingModel):
         return "finetune" if self.learns else None
 
     def learning(self, context: "Context") -> list[Learning]:
-        from gliobench.study.finetune import finetune_learning
+        from gliobench.study.stages.finetune import finetune_learning
 
         return finetune_learning(context, self) if self.learns else []
 
     def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:
-        from gliobench.study.finetune import finetune_model
+        from gliobench.study.stages.finetune import finetune_model
 
         finetune_model(context, self, number, fold, alone)
 
@@ -183,9 +183,9 @@ class LanguageModel(SpeakingModel):
         return self.engine == "unsloth" and not context.folder.has_stamp("finetune", self.name)
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.finetuned import FinetunedModel, learnt_from
-        from gliobench.study.build import language_model
-        from gliobench.study.shots import reference_shots
+        from gliobench.models.language.finetuned import FinetunedModel, learnt_from
+        from gliobench.study.asking.build import language_model
+        from gliobench.study.asking.shots import reference_shots
 
         checkpoint = adapter = None
         if self.finetune is not None:
@@ -205,8 +205,8 @@ class LanguageModel(SpeakingModel):
         return self.checkpoint, self.revision
 
     def machine_faults(self, context: "Context") -> Iterator[tuple[str, str]]:
-        from gliobench.models.checkpoint_files import checkpoint_fault, quantised_by
-        from gliobench.models.quantised import quantisation_fault, quantised_fault
+        from gliobench.models.checkpoints.files import checkpoint_fault, quantised_by
+        from gliobench.models.checkpoints.quantised import quantisation_fault, quantised_fault
         from gliobench.study.plan.families import checkpoint_here
 
         if self.quantisation is not None:
@@ -251,8 +251,8 @@ class LanguageModel(SpeakingModel):
 
     def _missing(self, ground: "Ground", asking: "Step") -> "Iterator[Missing]":
         from gliobench.cohort.patients import scans_of
-        from gliobench.models.finetuned import learnt_from
-        from gliobench.models.unsloth import unsloth_fault
+        from gliobench.models.checkpoints.unsloth import unsloth_fault
+        from gliobench.models.language.finetuned import learnt_from
         from gliobench.study.plan.amounts import Missing
         from gliobench.study.plan.counts import first_folds
         from gliobench.study.plan.missing import gpu_missing

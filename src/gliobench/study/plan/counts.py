@@ -11,17 +11,17 @@ from gliobench.cohort.subject import HGG, LGG, Cohort, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.splits import Fold, Patients, Split, SplitError
 from gliobench.grid.store import StoreError
-from gliobench.study.config import SplitPart, Study
-from gliobench.study.context import Context, Round, StageError, read_stage, rounds_of
+from gliobench.study.asking.questions import asked_slices
+from gliobench.study.config.study import SplitPart, Study
 from gliobench.study.kinds.base import ModelPart
 from gliobench.study.plan.amounts import Basis, Missing
-from gliobench.study.questions import asked_slices
-from gliobench.study.split import (
+from gliobench.study.stages.split import (
     class_lines,
     class_warnings,
     refuse_missing_class,
     split_patients,
 )
+from gliobench.study.state.context import Context, Round, StageError, read_stage, rounds_of
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import TASKS
 

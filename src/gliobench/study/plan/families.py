@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gliobench.models.checkpoint_files import checkpoint_fault, declared_tensors
-from gliobench.study.context import Context
+from gliobench.models.checkpoints.files import checkpoint_fault, declared_tensors
 from gliobench.study.kinds.base import ModelPart
 from gliobench.study.kinds.vision import UNTRAINED_VISION
 from gliobench.study.kinds.vlm import UNTRAINED_CHECKPOINT
-from gliobench.study.part import is_folder_name
+from gliobench.study.parts.part import is_folder_name
 from gliobench.study.plan.amounts import Files, gib
+from gliobench.study.state.context import Context
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1}
 CACHE_A_BILLION = 16 * 1024  # bytes of cache a token and a billion parameters, 16 bits: Llama 3's 8 B take 128 KiB

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, read_stamp
-from gliobench.study.context import Context
 from gliobench.study.kinds.base import ModelPart
 from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step, hours, worst
 from gliobench.study.plan.counts import Counts, Patient, questions_by_place
 from gliobench.study.plan.hardware import Hardware
+from gliobench.study.state.context import Context
 from gliobench.tasks.mask import MASK
 
 

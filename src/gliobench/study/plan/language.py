@@ -8,7 +8,6 @@ from pathlib import Path
 from gliobench.grid.frame import INDEX_AXIS, Plane, SliceFrame
 from gliobench.grid.regions import Region
 from gliobench.records.store import RecordStore
-from gliobench.study.context import Context
 from gliobench.study.kinds.speaking import SpeakingModel
 from gliobench.study.kinds.vlm import LanguageModel
 from gliobench.study.plan.amounts import Amount, Basis, Step, gib, hours, worst
@@ -16,6 +15,7 @@ from gliobench.study.plan.counts import assumed_slices, first_folds, images_coun
 from gliobench.study.plan.families import Weights, family_of, prompt_tokens
 from gliobench.study.plan.ground import Ground
 from gliobench.study.plan.hardware import Hardware
+from gliobench.study.state.context import Context
 from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.prompt_file import PromptError, read_prompt_file
 from gliobench.tasks.registry import TASKS
@@ -174,7 +174,7 @@ class _Cost:
 
 def finetune_step(ground: Ground, part: LanguageModel, folder: Path | None, weights: Weights | None) -> Step:
     """The stage `finetune` of one language model, an adapter or all weights, over all folds that it learns from."""
-    from gliobench.study.finetune import finetune_settings, taught_patients
+    from gliobench.study.stages.finetune import finetune_settings, taught_patients
     from gliobench.training.finetune.settings import draws
 
     context, counts = ground.context, ground.counts

@@ -3,13 +3,13 @@
 import shutil
 from collections.abc import Iterator, Sequence
 
-from gliobench.study.context import Context
-from gliobench.study.lacking import lacking, refuse
 from gliobench.study.plan.amounts import GIB, Amount, Basis, Files, Missing, ModelPlan, Plan, Step, gib
 from gliobench.study.plan.counts import NO_COHORT, count
 from gliobench.study.plan.ground import Ground
 from gliobench.study.plan.hardware import GPUS, this_machine
 from gliobench.study.plan.missing import hub_checkpoints, machine_lacking
+from gliobench.study.state.context import Context
+from gliobench.study.state.lacking import lacking, refuse
 
 PREPARE_SECONDS, SCORE_SECONDS, REPORT_SECONDS = 0.2, 0.1, 30.0  # a patient; a patient and model; docs/results
 RECORD_BYTES = 800  # an answer's line, without its text

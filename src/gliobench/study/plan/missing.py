@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import torch
 
-from gliobench.models.checkpoint_files import checkpoint_fault
-from gliobench.study.context import Context
+from gliobench.models.checkpoints.files import checkpoint_fault
 from gliobench.study.kinds.base import ModelPart
-from gliobench.study.lacking import Lack
 from gliobench.study.plan.amounts import Amount, Missing
 from gliobench.study.plan.families import checkpoint_here, is_hub_id, is_made_here
 from gliobench.study.plan.hardware import Hardware
+from gliobench.study.state.context import Context
+from gliobench.study.state.lacking import Lack
 
 FETCHED = "it will be fetched from the hub"
 PATIENCE_S = 3.0  # for the hub

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gliobench.models.checkpoint_files import checkpoint_fault
+from gliobench.models.checkpoints.files import checkpoint_fault
 from gliobench.study.plan.amounts import Amount, ModelPlan, gib, hours
 from gliobench.study.plan.families import checkpoint_here, checkpoint_room, is_made_here
 from gliobench.study.plan.ground import Ground
@@ -139,9 +139,9 @@ def segmenter_side(config: Any) -> int:
 
 def _encoder_side(config: Any, checkpoint: str, folder: Path | None) -> int:
     """Its image processor's, where that is here: DINOv2's own configuration says another."""
-    from gliobench.models.encoder.features import shown_side
-    from gliobench.models.errors import ModelError
-    from gliobench.models.vision_checkpoint import load_image_processor
+    from gliobench.models.base.errors import ModelError
+    from gliobench.models.checkpoints.vision import load_image_processor
+    from gliobench.models.vision.features import shown_side
 
     if folder is not None:
         try:

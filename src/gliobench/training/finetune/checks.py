@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gliobench.models.checkpoint import quiet
-from gliobench.models.transformers_vlm import VisionLanguageModel
+from gliobench.models.checkpoints.load import quiet
+from gliobench.models.language.vlm import VisionLanguageModel
 from gliobench.training.finetune.examples import Example
 from gliobench.training.finetune.settings import FinetuneSettings
 from gliobench.training.finetune.towers import LEARNS

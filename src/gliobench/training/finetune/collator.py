@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gliobench.models.prompted import longer
-from gliobench.models.transformers_vlm import VisionLanguageModel
+from gliobench.models.language.prompted import longer
+from gliobench.models.language.vlm import VisionLanguageModel
 from gliobench.training.finetune.examples import Example
 
 IGNORED = -100  # what transformers leaves out of the loss

@@ -11,8 +11,8 @@ from torch import Tensor
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import select_slices
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Question
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Question
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import TASKS
 from gliobench.training.finetune.settings import FinetuneSettings, draws, steps_an_epoch, total_steps

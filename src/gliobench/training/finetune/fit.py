@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
-from gliobench.models.checkpoint import quiet
-from gliobench.models.errors import ModelError
-from gliobench.models.prediction import Prediction
-from gliobench.models.quantised import quantisation_fault
-from gliobench.models.transformers_vlm import VisionLanguageModel
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.prediction import Prediction
+from gliobench.models.checkpoints.load import quiet
+from gliobench.models.checkpoints.quantised import quantisation_fault
+from gliobench.models.language.vlm import VisionLanguageModel
 from gliobench.training.errors import DivergedError
 from gliobench.training.finetune.checks import Verdict, apart, check, fixed_logits
 from gliobench.training.finetune.collator import AnswerCollator

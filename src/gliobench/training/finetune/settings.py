@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from gliobench.grid.frame import Planes
-from gliobench.models.unsloth import Engine
+from gliobench.models.checkpoints.unsloth import Engine
 from gliobench.ranges import Batch, Count, Decay, Rate, Real, Seed, ShareFromZero, Step, Text, Whole
 from gliobench.tasks.names import Tasks
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from gliobench.models.errors import ModelError
+from gliobench.models.base.errors import ModelError
 from gliobench.training.finetune.settings import FinetuneSettings, Towers
 
 CONNECTOR = (

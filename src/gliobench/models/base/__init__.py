@@ -1,0 +1,1 @@
+"""What every model takes, gives and refuses: questions, predictions, errors, operating points."""

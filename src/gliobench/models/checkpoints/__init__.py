@@ -1,0 +1,1 @@
+"""Checkpoints of transformers: found, checked before any work, loaded, quantised, with an adapter on top."""

@@ -1,1 +1,0 @@
-"""Frozen vision encoders with a linear probe: the cheap specialist between language models and 3D networks."""

@@ -1,0 +1,82 @@
+"""The grade read off the probabilities of its three answers, without writing any of them."""
+
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+import torch
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.models.language.prompted import continued
+from gliobench.tasks.geometry import NO_GLIOMA
+from gliobench.tasks.grade import GRADE
+
+GRADES = (LGG, HGG, NO_GLIOMA)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The grade's three answers in a tokenizer's tokens, in the order of `GRADES`.
+
+    `common`: the tokens that all begin with. `rest`: what comes then, one token each or more.
+    """
+
+    texts: tuple[str, ...]
+    common: tuple[int, ...]
+    rest: tuple[tuple[int, ...], ...]
+
+    @property
+    def copies(self) -> int:
+        """How often a prompt stands in a batch: once where one look at the next token tells the answers apart."""
+        return 1 if all(len(tokens) == 1 for tokens in self.rest) else len(self.rest)
+
+
+def grade_choices(tokenizer: Any) -> Choices:
+    """The answers as the task writes them, such as `Choice: 1`."""
+    texts = tuple(GRADE.write(choice) for choice in GRADE.choices)
+    tokens = [tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    common = tuple(ids[0] for ids in takewhile(lambda ids: len(set(ids)) == 1, zip(*tokens, strict=False)))
+    return Choices(texts, common, tuple(ids[len(common) :] for ids in tokens))
+
+
+def choice_logprobs(model: Any, inputs: Any, choices: Choices) -> torch.Tensor:
+    """Natural logarithms of the three answers' probabilities given each prompt: (prompts, 3) float32 on the CPU.
+
+    `inputs`: the prompts, padded on the left, each `choices.copies` times in a row. Where the answers differ in one
+    token, what they begin with is left out of the sum (it is the same for all three) and the model runs once.
+    Otherwise each answer is written, token by token, behind a copy of the prompt, and all of its tokens count.
+    """
+    if choices.copies == 1:
+        logits = _next_logits(model, continued(model, inputs, choices.common), 1)[:, 0]
+        return logits.log_softmax(-1)[:, [tokens[0] for tokens in choices.rest]].cpu()
+    answers = [choices.common + tokens for tokens in choices.rest]
+    length, prompts = max(map(len, answers)), inputs["input_ids"].shape[0] // len(answers)
+    written = torch.tensor([answer + (answer[-1],) * (length - len(answer)) for answer in answers] * prompts)
+    counts = torch.tensor([[place < len(answer) for place in range(length)] for answer in answers] * prompts)
+    logits = _next_logits(model, inputs, length, written.to(inputs["input_ids"].device)).cpu()
+    each = logits.log_softmax(-1).gather(-1, written.unsqueeze(-1)).squeeze(-1)
+    return (each * counts).sum(-1).reshape(prompts, len(answers))
+
+
+def _next_logits(model: Any, inputs: Any, steps: int, forced: torch.Tensor | None = None) -> torch.Tensor:
+    """The model's own logits of the next `steps` tokens, (rows, steps, tokens) float32; `forced`: what is written."""
+    prompt = inputs["input_ids"].shape[1]
+
+    def force(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if forced is None:
+            return scores
+        only = torch.full_like(scores, -torch.inf)
+        return only.scatter_(1, forced[:, [input_ids.shape[1] - prompt]], 0.0)
+
+    output = model.generate(
+        **inputs,
+        do_sample=False,
+        num_beams=1,
+        max_new_tokens=steps,
+        min_new_tokens=steps,
+        eos_token_id=None,
+        output_logits=True,
+        return_dict_in_generate=True,
+        logits_processor=[force],
+    )
+    return torch.stack(output.logits, dim=1)

@@ -1,0 +1,84 @@
+"""The turns of a conversation about a slice, as chat templates take them: asking and fine-tuning use the same."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from gliobench.models.base.prediction import Question
+from gliobench.models.views.asking import asked_frame
+from gliobench.models.views.view import View
+from gliobench.tasks.answer import Answer, Answered
+from gliobench.tasks.geometry import Value
+from gliobench.tasks.prompt import Prompt
+from gliobench.tasks.registry import TASKS
+
+Turn = dict[str, Any]
+NOTHING = "none"  # what every prompt but the grade's asks for where there is no tumour
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A question with its true answer, shown to a model before it is asked; None where there is no tumour."""
+
+    question: Question
+    truth: Value | None
+
+
+def question_text(question: Question, prompt: Prompt, view: View) -> str:
+    """The prompt about the slice as the view shows it, behind the view's own words where it has any."""
+    asked = prompt.about(view.shown_frame(asked_frame(question)))
+    return f"{view.words}\n{asked}" if view.words else asked
+
+
+def answer_text(question: Question, value: Value | None, view: View) -> str:
+    """An answer to the letter, in the pixels that the view counts; None: there is no tumour. `value` is in the slice's
+    own pixels."""
+    return NOTHING if value is None else TASKS[question.task].write(view.from_frame(value))
+
+
+def read_answer(question: Question, text: str, cut_off: bool, view: View) -> Answer:
+    """The typed answer of a text written in the pixels that the view counts, in the slice's own pixels."""
+    frame = asked_frame(question)
+    answer = TASKS[question.task].parse(text, view.shown_frame(frame), cut_off, view.coordinates)
+    if not isinstance(answer, Answered) or answer.value is None:
+        return answer
+    return Answered(view.to_frame(answer.value, frame))
+
+
+def question_turn(question: Question, prompt: Prompt, view: View) -> Turn:
+    """What a person says: the image, then the prompt about it; a model such as Mllama sees no image from text before
+    it. Raises ModelError for a question about the whole volume."""
+    image = Image.fromarray(view.render(question))
+    return {
+        "role": "user",
+        "content": [{"type": "image", "image": image}, {"type": "text", "text": question_text(question, prompt, view)}],
+    }
+
+
+def answer_turn(question: Question, value: Value | None, view: View) -> Turn:
+    """What the model should say; `value` in the slice's own pixels, None where there is no tumour."""
+    return {"role": "assistant", "content": [{"type": "text", "text": answer_text(question, value, view)}]}
+
+
+def shot_turns(shots: Sequence[Shot], prompt: Prompt, view: View) -> list[Turn]:
+    """Questions and true answers in turn, to stand before a question of the same task."""
+    turns = []
+    for shot in shots:
+        turns += [question_turn(shot.question, prompt, view), answer_turn(shot.question, shot.truth, view)]
+    return turns
+
+
+def shots_identity(shots: Mapping[str, Sequence[Shot]], view: View) -> dict[str, str]:
+    """All of the shots that can change an answer, as settings; none where there are no shots."""
+    places = [
+        [task, shot.question.subject.content, frame.plane, frame.index, answer_text(shot.question, shot.truth, view)]
+        for task, of_task in sorted(shots.items())
+        for shot in of_task
+        for frame in [asked_frame(shot.question)]
+    ]
+    digest = hashlib.sha256(json.dumps(places).encode()).hexdigest()
+    return {"shots": f"{len(places)} sha256:{digest}"} if places else {}

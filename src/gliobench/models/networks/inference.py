@@ -1,0 +1,71 @@
+"""From a network's logits to an answer: mirrored copies, windows, thresholds, and the smallest thing that counts."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor, nn
+
+from gliobench.models.base.operating_point import Decision
+
+Shape = tuple[int, int, int]
+MIRRORS = tuple(axes for count in range(4) for axes in combinations((2, 3, 4), count))
+WINDOW_OVERLAP = 0.5
+
+
+@torch.inference_mode()
+def probabilities(module: nn.Module, image: Tensor, *, mirror: bool, window: Shape | None) -> Tensor:
+    """What a network gives for one patient: (outputs,) or (outputs, D, H, W), each between 0 and 1, float32.
+
+    `image` (4, D, H, W) float32. `mirror`: the mean over the eight mirrored copies. `window`: a shape (D, H, W) that
+    slides over the patient by half its size, weighted by a Gaussian (MONAI); None: the whole patient at once.
+    """
+    batch = image[None].to(next(module.parameters()).device).contiguous(memory_format=torch.channels_last_3d)
+    total: Tensor | None = None
+    copies = MIRRORS if mirror else MIRRORS[:1]
+    for axes in copies:
+        logits = raw_logits(module, batch.flip(axes), window).float()
+        found = torch.sigmoid(logits if logits.ndim == 2 else logits.flip(axes))[0]
+        total = found if total is None else total + found
+    assert total is not None
+    return total / len(copies)
+
+
+def raw_logits(module: nn.Module, batch: Tensor, window: Shape | None) -> Tensor:
+    """What the network gives for a batch (N, 4, D, H, W), at once or by a sliding window."""
+    if window is None:
+        logits: Tensor = module(batch)
+        return logits
+    from monai.inferers import sliding_window_inference
+
+    slid: Tensor = sliding_window_inference(batch, window, 1, module, overlap=WINDOW_OVERLAP, mode="gaussian")
+    return slid
+
+
+def decide(probability: NDArray[np.float32], decision: Decision, voxel_mm3: float) -> NDArray[np.bool_]:
+    """A mask from probabilities (D, H, W), without the parts that are too small."""
+    return drop_small(probability >= decision.threshold, decision.smallest_mm3 / voxel_mm3)
+
+
+def drop_small(mask: NDArray[np.bool_], smallest_voxels: float) -> NDArray[np.bool_]:
+    """The mask without connected parts (also across corners) of fewer voxels; the largest part always stays."""
+    if smallest_voxels <= 1 or not mask.any():
+        return mask
+    parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    keep = (sizes >= smallest_voxels) | (np.arange(len(sizes)) == sizes.argmax())
+    keep[0] = False
+    kept: NDArray[np.bool_] = keep[parts]
+    return kept
+
+
+def nested(masks: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
+    """Regions from the widest to the narrowest, each cut to the one before it."""
+    inside = [masks[0]]
+    for mask in masks[1:]:
+        inside.append(mask & inside[-1])
+    return inside

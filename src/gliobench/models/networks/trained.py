@@ -1,0 +1,169 @@
+"""A trained network, or several of one kind together, that answers about whole patients."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import REGION_SETS, WHOLE, Region
+from gliobench.integrity import DamagedError, file_digest, read_json
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.leakage import refuse_learnt
+from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.base.prediction import Prediction, Question, Settings
+from gliobench.models.networks import NETWORKS, Intensities
+from gliobench.models.networks.inference import decide, nested, probabilities
+from gliobench.models.networks.input import as_input
+from gliobench.models.networks.weights import restore
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.geometry import Grade, Value, VolumeMask
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
+
+WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
+DIGEST = "weights"  # in the description: SHA-256 of the file of weights
+NEEDED = ("network", "regions", "shape", "mirror", "window", "decisions", "learnt_from")
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One network with its weights, and how it answers. `decisions`: one for each output.
+
+    `learnt_from`: the ids of the patients whose truth it has seen, to train or to decide.
+    """
+
+    module: nn.Module
+    intensities: Intensities
+    mirror: bool
+    window: tuple[int, int, int] | None
+    decisions: tuple[Decision, ...]
+    learnt_from: frozenset[str]
+    weights: str
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """Networks of one kind that answer together: the mean of their probabilities, thresholds and smallest parts."""
+
+    name: str
+    task: str
+    members: tuple[Member, ...]
+    settings: Settings
+    per_slice = False
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """The one task they were trained for."""
+        return frozenset({self.task})
+
+    @property
+    def threshold(self) -> float:
+        """Of a grade: HGG from this probability on."""
+        return float(np.mean([one.decisions[0].threshold for one in self.members]))
+
+    def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        """One prediction a patient, in the order asked. Raises ModelError for a patient that was learnt from."""
+        refuse_learnt(self.name, frozenset().union(*(one.learnt_from for one in self.members)), questions)
+        yield from self.predict_in_sample(questions)
+
+    def predict_in_sample(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        """The same, whoever was learnt from: for figures that are called in-sample wherever they stand."""
+        for question in questions:
+            start = perf_counter()
+            value, score = self._grade(question.subject) if self.task == GRADE.name else self._mask(question.subject)
+            yield Prediction(question, Answered(value), score=score, seconds=perf_counter() - start)
+
+    def _grade(self, subject: PreparedSubject) -> tuple[Value, float]:
+        given = [calibrated(_probabilities(one, subject, window=None).item(), one.decisions[0]) for one in self.members]
+        score = float(np.mean(given))
+        return Grade(HGG if score >= self.threshold else LGG), score
+
+    def _mask(self, subject: PreparedSubject) -> tuple[Value, None]:
+        given = [_probabilities(one, subject, one.window) for one in self.members]
+        mean = torch.stack(given).mean(dim=0).cpu().numpy()
+        voxel_mm3 = float(np.prod(subject.spacing_mm))
+        masks = [
+            decide(region, _together([one.decisions[place] for one in self.members]), voxel_mm3)
+            for place, region in enumerate(mean)
+        ]
+        return VolumeMask(*nested(masks)), None
+
+
+def _probabilities(member: Member, subject: PreparedSubject, window: tuple[int, int, int] | None) -> Tensor:
+    image = as_input(subject.image, member.intensities)
+    return probabilities(member.module, image, mirror=member.mirror, window=window)
+
+
+def _together(decisions: Sequence[Decision]) -> Decision:
+    return Decision(
+        float(np.mean([one.threshold for one in decisions])), float(np.median([one.smallest_mm3 for one in decisions]))
+    )
+
+
+def load_network(folders: Sequence[Path], name: str, device: str = "auto") -> TrainedNetwork:
+    """The networks that `gliobench.training.fit.fit_network` left in `folders`, answering together as `name`.
+
+    Raises ModelError where a folder holds no finished network, or they are not of one kind.
+    """
+    found = [(folder, read_description(folder)) for folder in folders]
+    kinds = sorted({f"{one['network']} for {one['regions']}" for _, one in found})
+    if len(kinds) != 1:
+        raise ModelError(f"{name}: networks of one kind can answer together, found {', '.join(kinds) or 'none'}")
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    members = tuple(_load_member(folder, description, where) for folder, description in found)
+    settings: dict[str, str | int | float | bool | None] = {"network": kinds[0]}
+    settings |= {f"weights {place}": member.weights for place, member in enumerate(members)}
+    settings |= {f"decisions {place}": str(member.decisions) for place, member in enumerate(members)}
+    return TrainedNetwork(name, NETWORKS[found[0][1]["network"]].task, members, settings)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """What `fit_network` wrote about a network."""
+    try:
+        content = read_json(folder / DESCRIPTION, *NEEDED)
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder} holds no trained network ({DESCRIPTION} is missing): train it first") from error
+    except DamagedError as error:
+        raise ModelError(f"{error}: put it back from a copy, or train the network again") from error
+    if content.get("network") not in NETWORKS:
+        raise ModelError(f"{folder / DESCRIPTION}: no network is named {content.get('network')!r} here")
+    return content
+
+
+def another_region(folder: Path, region: Region) -> str | None:
+    """Why a trained network cannot stand in a study of a region; None where it can. Raises ModelError for none."""
+    found = read_description(folder)
+    learnt = found.get("asked_about", WHOLE.key)  # earlier versions knew no other
+    if NETWORKS[found["network"]].task != MASK.name or learnt == region.key:
+        return None
+    return f"{folder} has learnt to find another region ({learnt}) than this study asks about ({region.key})"
+
+
+def _load_member(folder: Path, description: dict[str, Any], device: str) -> Member:
+    regions = REGION_SETS[description["regions"]]
+    network = NETWORKS[description["network"]]
+    module = network.build(tuple(description["shape"]), len(regions) if network.task == MASK.name else 1)
+    weights = file_digest(folder / WEIGHTS)
+    if weights != description.get(DIGEST, weights):  # earlier versions kept none
+        raise ModelError(
+            f"{folder / WEIGHTS} is damaged (its checksum does not fit): put it back from a copy, or train it again"
+        )
+    restore(module, load_file(folder / WEIGHTS))
+    laid_out = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return Member(
+        module=laid_out.to(device).eval(),
+        intensities=description.get("intensities", "z-score"),  # earlier versions knew no other
+        mirror=description["mirror"],
+        window=tuple(description["window"]) if description["window"] else None,
+        decisions=tuple(Decision(**one) for one in description["decisions"]),
+        learnt_from=frozenset(description["learnt_from"]),
+        weights=weights,
+    )

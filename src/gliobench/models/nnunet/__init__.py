@@ -1,0 +1,1 @@
+"""nnU-Net v2 in a process of its own."""

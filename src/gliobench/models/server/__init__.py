@@ -1,0 +1,1 @@
+"""Language models on a server that speaks OpenAI's chat completions."""

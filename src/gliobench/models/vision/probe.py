@@ -1,0 +1,157 @@
+"""A linear probe on a frozen encoder's features: a logistic regression that says the grade, refitted for each round."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.base.calibration import CALIBRATION_VERSION, Scores
+from gliobench.models.base.errors import ModelError
+from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.base.prediction import Prediction, Question, Settings
+from gliobench.models.classical.grade import learnt_digest
+from gliobench.models.classical.held_out import decide_held_out, least_count, patient_folds, patient_grades
+from gliobench.tasks.answer import Answer, Answered, Missing
+from gliobench.tasks.geometry import Grade
+from gliobench.tasks.grade import GRADE
+
+Pool = Literal["mean", "slices"]
+Embed = Callable[[PreparedSubject], NDArray[np.float32]]  # a patient's slices, (slices, features); no rows: none seen
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # C, the inverse of the penalty, on standardised features
+FOLDS = 5  # of the training patients, to choose C
+
+
+@dataclass(frozen=True, eq=False)
+class ProbedEncoder:
+    """Says HGG where the calibrated probability reaches the threshold; the probability is the prediction's score."""
+
+    name: str
+    settings: Settings
+    pool: Pool
+    regression: Pipeline
+    decision: Decision
+    embed: Embed
+    tasks = frozenset({GRADE.name})
+    per_slice = False
+
+    def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
+        """One prediction a patient, in the order asked; Missing where none of the patient's slices can be seen."""
+        for question in questions:
+            start = perf_counter()
+            answer, probability = self._answer(question.subject)
+            yield Prediction(question, answer, score=probability, seconds=perf_counter() - start)
+
+    def _answer(self, subject: PreparedSubject) -> tuple[Answer, float | None]:
+        rows = pooled(self.embed(subject), self.pool)
+        if not len(rows):
+            return Missing("no slice is selected, so there is nothing to see"), None
+        probability = calibrated(_hgg(self.regression, [rows])[0], self.decision)
+        return Answered(Grade(HGG if probability >= self.decision.threshold else LGG)), probability
+
+
+def fit_probe(
+    name: str,
+    pool: Pool,
+    train: Sequence[PreparedSubject],
+    validation: Sequence[PreparedSubject],
+    embed: Embed,
+    seen: Settings,
+) -> ProbedEncoder:
+    """Choose the penalty by cross-validation over the training patients, fit on all of them, calibrate.
+
+    `pool`: "mean" learns from each patient's mean features; "slices" from each slice with its patient's grade, and a
+    patient's probability is the mean of the slices'. The penalty with the least log loss over patients out of fold is
+    taken; no patient's slices stand in two folds. Calibrated as the classical baseline is. `seen`: the encoder's
+    settings. Raises ModelError where fewer than two training patients of either grade have a slice to see.
+    """
+    learn, rows = _with_rows(train, pool, embed)
+    decide, held_out = _with_rows(validation, pool, embed)
+    grades, truth = _grades(learn), _grades(decide)
+    patients = [subject.patient for subject in learn]
+    if least_count(patient_grades(grades, patients)) < 2:
+        raise ModelError(
+            f"{name}: needs two training patients of each grade with a slice to see; found "
+            f"{np.count_nonzero(grades == LGG)} LGG and {np.count_nonzero(grades == HGG)} HGG"
+        )
+    by_strength = {strength: _out_of_fold(rows, grades, patients, strength) for strength in STRENGTHS}
+    strength = min(by_strength, key=lambda one: float(log_loss(grades, by_strength[one])))
+    regression = _regression(strength).fit(np.concatenate(rows), _repeated(grades, rows))
+    decision, source = decide_held_out(
+        _hgg(regression, held_out), truth, lambda: by_strength[strength], grades, patients
+    )
+    settings: Settings = {
+        **seen,
+        "pool": pool,
+        "strength": strength,
+        "scikit_learn": version("scikit-learn"),
+        "learnt": learnt_digest(learn, decide),
+        "calibration": CALIBRATION_VERSION,
+        "calibrated_on": source,
+        "threshold": round(decision.threshold, 6),
+    }
+    return ProbedEncoder(name, settings, pool, regression, decision, embed)
+
+
+def pooled(rows: NDArray[np.float32], pool: Pool) -> NDArray[np.float32]:
+    """What is learnt from of one patient: the mean of the slices (1, features), or each of them; none of none."""
+    return rows.mean(axis=0, keepdims=True) if pool == "mean" and len(rows) else rows
+
+
+def _with_rows(
+    subjects: Sequence[PreparedSubject], pool: Pool, embed: Embed
+) -> tuple[list[PreparedSubject], list[NDArray[np.float32]]]:
+    """The patients with a grade and a slice to see, and what is learnt from of each."""
+    found = [(subject, pooled(embed(subject), pool)) for subject in subjects if subject.grade is not None]
+    found = [(subject, rows) for subject, rows in found if len(rows)]
+    return [subject for subject, _ in found], [rows for _, rows in found]
+
+
+def _regression(strength: float) -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+
+
+def _out_of_fold(
+    rows: Sequence[NDArray[np.float32]], grades: NDArray[np.int_], patients: Sequence[str], strength: float
+) -> Scores:
+    """Each training scan's probability of HGG by a regression that did not see its patient; (scans,)."""
+    owner = _repeated(np.arange(len(rows)), rows)
+    splits = [
+        (np.flatnonzero(np.isin(owner, learn)), np.flatnonzero(np.isin(owner, left)))
+        for learn, left in patient_folds(grades, patients, FOLDS)
+    ]
+    probability = cross_val_predict(
+        _regression(strength), np.concatenate(rows), grades[owner], cv=splits, method="predict_proba"
+    )[:, 1]
+    return _means(probability, rows)
+
+
+def _hgg(regression: Pipeline, rows: Sequence[NDArray[np.float32]]) -> Scores:
+    """Each patient's uncalibrated probability of HGG, (patients,); the classes are LGG (0) and HGG (1)."""
+    return _means(regression.predict_proba(np.concatenate(rows))[:, 1], rows) if rows else np.empty(0)
+
+
+def _means(values: Scores, rows: Sequence[NDArray[np.float32]]) -> Scores:
+    """The mean of each patient's part of `values`, which stand patient by patient."""
+    counts = np.array([len(one) for one in rows])
+    means: Scores = np.add.reduceat(values, np.cumsum(counts) - counts) / counts
+    return means
+
+
+def _repeated(values: NDArray[np.int_], rows: Sequence[NDArray[np.float32]]) -> NDArray[np.int_]:
+    """A patient's value for each of the patient's rows."""
+    return np.repeat(values, [len(one) for one in rows])
+
+
+def _grades(subjects: Sequence[PreparedSubject]) -> NDArray[np.int_]:
+    return np.array([subject.grade for subject in subjects], dtype=np.int_)

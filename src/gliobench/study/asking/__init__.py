@@ -1,0 +1,1 @@
+"""What a study asks, of whom, about which slices, and which answers count."""

@@ -1,0 +1,106 @@
+"""The answers that count: those to the questions a study asks now, out of everything ever recorded."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import DamagedError, read_keys, write_keys
+from gliobench.records.record import Record, record_answer
+from gliobench.records.value import Arrays
+from gliobench.study.state.context import Context, StageError
+from gliobench.study.state.folder import fingerprint
+from gliobench.tasks.registry import TASKS
+
+if TYPE_CHECKING:
+    from gliobench.scoring.score import Item
+
+
+def write_asked(
+    context: Context, model: str, asked: Iterable[str], repeated: Iterable[str], deciding: Iterable[str]
+) -> None:
+    """Note which keys a model has been asked, in order; written when all of them are answered.
+
+    `repeated`: those that repeat one of `asked` with another seed. Only consistency looks at them. `deciding`: those
+    about validation patients. Only the aggregation of grades looks at them. All of it is about the patients whom
+    `context` tests.
+    """
+    write_keys(context.folder.tested(model), context.tested)
+    write_keys(context.folder.deciding(model), deciding)
+    write_keys(context.folder.repeated(model), repeated)
+    write_keys(context.folder.asked(model), asked)
+
+
+def read_list(path: Path) -> list[str]:
+    """One of the lists that `write_asked` wrote. Raises StageError where it is missing or damaged."""
+    try:
+        return read_keys(path)
+    except FileNotFoundError as error:
+        raise StageError(f"{path} is missing: run `gliobench predict` (it goes on where it was)") from error
+    except DamagedError as error:
+        raise StageError(f"{error}: run `gliobench predict`, which makes it again and asks nothing twice") from error
+
+
+def answers_digest(context: Context, model: str) -> str:
+    """SHA-256 of all that a model answers to the study as it stands. Raises StageError as `current_answers` does."""
+    folder = context.folder
+    records = _records(context, model, folder.asked(model), folder.repeated(model), folder.deciding(model))
+    return fingerprint(answers=[(one.key, one.kind, one.value, one.score, one.text) for one in records])
+
+
+def known_digest(context: Context, model: str) -> str | None:
+    """The digest of a model's answers; None before it has answered."""
+    return answers_digest(context, model) if context.folder.asked(model).exists() else None
+
+
+def current_answers(context: Context, model: str) -> list[Record]:
+    """The records of a model that answer the study as it stands, in the order asked. Raises StageError before
+    `predict` has finished with this model."""
+    return _records(context, model, context.folder.asked(model))
+
+
+def places(context: Context, model: str, plane: Plane) -> dict[str, list[Record]]:
+    """By patient, what a model answered that can be drawn in a plane: places in its slices, or of the whole patient.
+    Raises StageError as `current_answers` does."""
+    found: dict[str, list[Record]] = {}
+    for record in current_answers(context, model):
+        if TASKS[record.task].has_place and record.plane in (None, plane):
+            found.setdefault(record.subject, []).append(record)
+    return found
+
+
+def repeated_answers(context: Context, model: str) -> list[Record]:
+    """The records of the questions that were put to a model again. Raises StageError as `current_answers` does."""
+    return _records(context, model, context.folder.repeated(model))
+
+
+def deciding_answers(context: Context, model: str) -> list[Record]:
+    """The records of the questions about validation patients. Raises StageError as `current_answers` does."""
+    return _records(context, model, context.folder.deciding(model))
+
+
+def answered_items(context: Context, subject: PreparedSubject, records: Sequence[Record]) -> Iterator["Item"]:
+    """What is scored: the typed answers of records about one patient."""
+    from gliobench.scoring.score import Item
+
+    arrays = Arrays(context.folder.masks)
+    for record in records:
+        frame = None
+        if record.plane is not None and record.index is not None:
+            frame = subject.frame(record.plane, record.index)
+        yield Item(record.model, record.task, frame, record_answer(record, subject, arrays), record.score)
+
+
+def _records(context: Context, model: str, *lists: Path) -> list[Record]:
+    """The records of the keys in `lists`, in their order."""
+    if not all(path.exists() for path in lists):
+        raise StageError(f"{model} has not answered everything yet: run `gliobench predict` (it goes on where it was)")
+    keys = [key for path in lists for key in read_list(path)]
+    found = context.answers(model).records()
+    if absent := [key for key in keys if key not in found]:
+        raise StageError(
+            f"{context.folder.answers(model)}: {len(absent)} of {len(keys)} answers are gone. Put the file back from a "
+            f"copy, or run `gliobench repair {context.folder.root}`: the next run asks those again, and no other"
+        )
+    return [found[key] for key in keys]

@@ -1,0 +1,31 @@
+"""What a reader has to know where a study asks about one region of the tumour, and who answers for another."""
+
+from collections.abc import Iterator
+
+from gliobench.grid.regions import WHOLE
+from gliobench.study.config.study import Study
+
+
+def answer_for_the_whole(study: Study) -> dict[str, str]:
+    """By model that finds the whole tumour, whatever region the study asks about, the mark that says so."""
+    if study.asked_region == WHOLE:
+        return {}
+    finders = {part.name for part in study.models if part.finds_the_whole}
+    led = {part.name for part in study.models if part.pointed_by in finders}
+    return dict.fromkeys(finders | led, WHOLE.title)
+
+
+def region_notes(study: Study) -> Iterator[str]:
+    """Sentences on the region of a study; none where it asks about the whole tumour. Raises PromptError."""
+    region = study.asked_region
+    if region == WHOLE:
+        return
+    yield (
+        f"Every centre, box, polygon and mask is of the {region.title} alone. In a slice or a patient without it the "
+        "right answer is that there is none."
+    )
+    if whole := sorted(answer_for_the_whole(study)):
+        find, are = ("find", "are") if len(whole) > 1 else ("finds", "is")
+        yield f"{', '.join(whole)}: {find} the whole tumour, and {are} held against the {region.title} all the same."
+    for part in study.models:
+        yield from part.region_notes(study)

@@ -1,0 +1,1 @@
+"""A study file: the whole of it, validated."""

@@ -1,0 +1,77 @@
+"""Entries of a study file for answers that somebody holds: `replay:` instead of `models:`."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from gliobench.grid.frame import Plane
+from gliobench.ranges import Real
+from gliobench.study.config.study import read_file, read_whole
+from gliobench.study.parts.part import Name, Outside, Part, WholeFile
+from gliobench.study.parts.paths import resolved
+from gliobench.tasks.coordinates import AS_ASKED, Coordinates
+from gliobench.tasks.names import TaskName
+from gliobench.tasks.registry import TASKS, in_words
+
+
+class ReplayPart(Part):
+    """One set of answers: a folder or a file, what was asked, what the model is called, and how it was sampled.
+
+    `optional`: it is used where the folder holds it, and left out, which is said, where not.
+    """
+
+    name: Name
+    answers: Outside
+    task: TaskName
+    plane: Plane = "axial"
+    coordinates: Coordinates = AS_ASKED
+    sampling: str = ""
+    optional: bool = False
+
+    @field_validator("task")
+    @classmethod
+    def _is_answered_in_words(cls, task: str) -> str:
+        if not TASKS[task].in_words:
+            raise ValueError(f"recorded texts to it are not scored; expected one of {', '.join(in_words())}")
+        return task
+
+
+class ConstantPart(Part):
+    """Figures published for a model whose predictions are not to be had."""
+
+    name: Name
+    task: TaskName
+    source: str
+    figures: dict[str, Real]
+
+
+class Replication(WholeFile):
+    """A whole replication."""
+
+    name: Name
+    title: str = "What held answers are worth"
+    cohort: str
+    replay: tuple[ReplayPart, ...] = Field(min_length=1)
+    constants: tuple[ConstantPart, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [part.name.lower() for part in self.replay]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"replay: {', '.join(twice)} stands there twice; every entry needs a name of its own")
+        return self
+
+
+def is_replication(path: Path) -> bool:
+    """Whether a study file replays answers. Raises StudyError for what is not a readable YAML file."""
+    content = read_file(path).content
+    return isinstance(content, dict) and "replay" in content
+
+
+def read_replication(path: Path) -> Replication:
+    """Read and validate; paths are taken from where the file lies. Raises StudyError with the line of every mistake."""
+    found = read_whole(path, Replication)
+    parts = tuple(part.model_copy(update={"answers": resolved(path.parent, part.answers)}) for part in found.replay)
+    return found.model_copy(update={"replay": parts})

@@ -1,0 +1,284 @@
+"""A study file: what is compared on which patients. YAML in, one validated `Study` out."""
+
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, Union
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from gliobench.errors import GliobenchError
+from gliobench.grid.frame import Planes
+from gliobench.grid.regions import WHOLE, Region
+from gliobench.grid.splits import Split
+from gliobench.ranges import Count, Seed, Share, SizeVoxels, Whole
+from gliobench.study.kinds import KINDS
+from gliobench.study.kinds.base import ModelPart
+from gliobench.study.parts.part import Name, Outside, Part, WholeFile, check_by
+from gliobench.study.parts.paths import resolved
+from gliobench.study.parts.region import ALL_OF_IT, RegionPart
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.names import TaskName, Tasks
+from gliobench.tasks.registry import DEFAULT_TASKS
+from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
+
+if TYPE_CHECKING:
+    pass
+
+SHOWN = 80  # characters of what was found, in a message
+STUDY_SHAPE = (95, 128, 128)  # of the reference study's patients
+MOST_VOXELS = 512**3  # of a patient on the grid: 0.7 GB with four modalities and labels
+
+
+class GridPart(Part):
+    """The common grid. `tumour` uses the truth to place it (an oracle); `stored` keeps z-scored voxels as they are.
+
+    `windows`: the folder of the reference study's raw answers about centres. With `preset: study`, the grid of its test
+    patients is then the window that it cut at random, as far as these answers tell; who has none is left out.
+    """
+
+    LATER: ClassVar = frozenset({"windows"})
+
+    preset: Literal["brain", "study", "tumour", "stored"] = "brain"
+    shape: tuple[SizeVoxels, SizeVoxels, SizeVoxels] = STUDY_SHAPE
+    windows: Outside | None = None
+
+    @field_validator("shape")
+    @classmethod
+    def _fits_memory(cls, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        if prod(shape) > MOST_VOXELS:
+            raise ValueError(f"{prod(shape)} voxels a patient; expected at most {MOST_VOXELS}")
+        return shape
+
+    @model_validator(mode="after")
+    def _windows_are_of_the_study(self) -> Self:
+        if self.windows is not None and (self.preset, self.shape) != ("study", STUDY_SHAPE):
+            raise ValueError(f"windows are those of `preset: study` and `shape: {list(STUDY_SHAPE)}`: give these")
+        return self
+
+
+class SplitPart(Part):
+    """By patient, stratified by grade; or read from `file` (JSON as `gliobench split` writes it, or CSV with columns id
+    and part), which has a scheme and folds of its own. `scheme: reference-study`: the patients whom the reference
+    study tested and its five folds, as far as they are in the cohort.
+
+    `holdout`: `test_share` of the patients is tested, fold `fold` of the others decides; with `fold: all` a network
+    learns from each fold and they answer together. `cross-validation`: each of the folds (or the one named) is tested
+    by models that learnt from the others; `validation_share` of those decides. `exclude`: cohorts whose patients, by
+    id, are in no part of the split, because they will be tested elsewhere.
+    """
+
+    scheme: Literal["holdout", "cross-validation", "reference-study"] = "holdout"
+    test_share: Share = 0.3
+    validation_share: Share = 0.15
+    folds: Annotated[Whole, Field(ge=2, le=1000)] = 5
+    fold: Annotated[Whole, Field(ge=0, lt=1000)] | Literal["all"] | None = None
+    seed: Seed = 0
+    file: Outside | None = None
+    exclude: tuple[Outside, ...] = ()
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> Self:
+        if self.file is None and isinstance(self.fold, int) and self.fold >= self.folds:  # a file has folds of its own
+            raise ValueError(f"fold {self.fold} of {self.folds}: folds are counted from 0")
+        return self
+
+    def numbers(self, split: Split) -> tuple[int, ...]:
+        """The folds in use of a split: all of a cross-validation's, the first of a hold-out's, where none is named."""
+        if self.fold == "all" or (self.fold is None and split.crossed):
+            return tuple(range(len(split.folds)))
+        return (self.fold or 0,)
+
+
+class SlicesPart(Part):
+    """Which slices a slice-by-slice model is asked about. `oracle` uses the truth: from the first tumour slice to the
+    last; `brain`: every slice with brain; `predicted`: every slice of the tumour that the model `by` found; `held`: of
+    each task those that all held answers to it are about (a grade: a model's own). `trim`: how many slices are left out
+    at either end of these.
+    """
+
+    LATER: ClassVar = frozenset({"trim"})
+
+    planes: Planes = ("axial",)
+    select: Literal["oracle", "brain", "predicted", "held"] = "oracle"
+    every: Annotated[Whole, Field(ge=1, le=1024)] = 1
+    min_area_px: Count = 1
+    trim: Annotated[Whole, Field(ge=0, le=1024)] = 0
+    by: Name | None = None
+
+    @model_validator(mode="after")
+    def _by_goes_with_predicted(self) -> Self:
+        check_by("select", self.select, self.by)
+        if self.select == "held" and (self.every, self.min_area_px, self.trim) != (1, 1, 0):
+            raise ValueError(
+                "select: held asks about the slices that were answered: leave out every, min_area_px, trim"
+            )
+        return self
+
+
+class ConsistencyPart(Part):
+    """One slice of each of `subjects` test patients is put `repeats` times to every language model that samples."""
+
+    repeats: Annotated[Whole, Field(ge=2, le=10_000)] = 20
+    subjects: Count = 4
+    task: TaskName = GRADE.name
+
+
+if TYPE_CHECKING:
+    AnyModel = ModelPart
+else:
+    AnyModel = Annotated[Union[KINDS], Field(discriminator="kind")]  # noqa: UP007, made from a tuple
+
+
+class Study(WholeFile):
+    """A whole study. `region`: the part of the tumour whose centre, box, polygon and mask are asked for."""
+
+    LATER: ClassVar = frozenset({"region"})
+
+    name: Name
+    cohort: Outside | None = None
+    region: RegionPart = ALL_OF_IT
+    grid: GridPart = GridPart()
+    split: SplitPart = SplitPart()
+    slices: SlicesPart = SlicesPart()
+    tasks: Tasks = DEFAULT_TASKS
+    consistency: ConsistencyPart | None = None
+    models: tuple[AnyModel, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_unique_and_known(self) -> Self:
+        names = [model.name for model in self.models]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"models: {', '.join(twice)} stands there twice; every model needs a name of its own")
+        if alike := sorted({name for name in names if [one.lower() for one in names].count(name.lower()) > 1}):
+            raise ValueError(f"models: {' and '.join(alike)} differ in capitals only, which not every disk tells apart")
+        named = {"slices.by": self.slices.by} | {f"{part.name}: by": part.masks_by for part in self.models}
+        for place, name in named.items():
+            if name is not None and name not in names:
+                raise ValueError(f"{place}: no model is named {name!r}; there are {', '.join(names)}")
+        learning = [model.name for model in self.models if model.learns_aggregate]
+        if learning and self.slices.select == "predicted":
+            raise ValueError(
+                f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, and "
+                "`select: predicted` finds slices of test patients only; select oracle or brain"
+            )
+        if self.slices.select == "held":
+            if not any(part.replayed for part in self.models):
+                raise ValueError("slices: select: held needs an entry `kind: replay` with `answers`")
+            if learning:
+                raise ValueError(
+                    f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, "
+                    "and held answers are about test patients; select oracle or brain"
+                )
+        if self.consistency is not None and self.consistency.task not in self.tasks:
+            raise ValueError(
+                f"consistency.task: {self.consistency.task} is not one of the tasks {', '.join(self.tasks)}"
+            )
+        for part in self.models:
+            part.check(self)
+        return self
+
+    @model_validator(mode="after")
+    def _networks_find_the_region_alone(self) -> Self:
+        several = [part.name for part in self.models if getattr(part, "regions", "whole") != "whole"]
+        if several and self.asked_region != WHOLE:
+            raise ValueError(
+                f"models: {', '.join(several)}: regions: brats tells the parts of the whole tumour apart, and this "
+                f"study asks about the {self.asked_region.title} alone: leave `regions` out, and it learns this region"
+            )
+        return self
+
+    @property
+    def tumour_word(self) -> str:
+        """The tumour, or the region of it that is asked about."""
+        return "tumour" if self.asked_region == WHOLE else self.asked_region.title
+
+    @property
+    def asked_region(self) -> Region:
+        """What of the tumour is asked about."""
+        return self.region.to_region()
+
+
+class StudyError(GliobenchError, ValueError):
+    """A study file that cannot be used; the message names the key and the line of every mistake."""
+
+
+def read_study(path: Path) -> Study:
+    """Read and validate a study file. Paths in it are taken from where the file lies. Raises StudyError."""
+    return _resolve_paths(read_whole(path, Study), path.parent)
+
+
+F = TypeVar("F", bound=WholeFile)
+
+
+def read_whole(path: Path, kind: type[F]) -> F:
+    """A study file as the model that it fits. Raises StudyError with a line for every mistake."""
+    file = read_file(path)
+    if not isinstance(file.content, dict):
+        found = "nothing" if file.content is None else f"a {type(file.content).__name__}"
+        raise StudyError(f"{path}:1: expected keys such as `name:` and `models:`, found {found}")
+    try:
+        study = kind.model_validate(file.content)
+    except ValidationError as error:
+        raise StudyError("\n".join(mistake(path, file.lines, detail) for detail in error.errors())) from None
+    study.read_from(path, file.lines)
+    return study
+
+
+def read_file(path: Path) -> YamlFile:
+    """What a study file says, before it is known of what kind it is. Raises StudyError."""
+    try:
+        return read_yaml(path)
+    except FileNotFoundError as error:
+        raise StudyError(f"{path}: no such study file; the package's own are in the folder studies/") from error
+    except YamlFileError as error:
+        raise StudyError(str(error)) from None
+
+
+def with_fold(study: Study, fold: str | None) -> Study:
+    """The study with another choice of folds: "all", or the number of one. Raises StudyError for anything else."""
+    if fold is None:
+        return study
+    part = study.split
+    if fold != "all" and not (fold.isascii() and fold.isdecimal() and len(fold) < 10):
+        raise StudyError(f"--fold {fold}: expected all, or a number")
+    if fold != "all" and part.file is None and int(fold) >= part.folds:
+        raise StudyError(f"--fold {fold}: expected all, or a number from 0 to {part.folds - 1}")
+    chosen = fold if fold == "all" else int(fold)
+    return study.model_copy(update={"split": study.split.model_copy(update={"fold": chosen})})
+
+
+def mistake(path: Path, lines: Mapping[Location, int], detail: Any) -> str:
+    """One mistake as `file:line: key: what is wrong (found ...)`."""
+    whole = detail["loc"]
+    kinds = {place for place in range(2, len(whole)) if whole[place - 2] == "models"}  # models, number, kind, key
+    location = tuple(part for place, part in enumerate(whole) if place not in kinds)
+    known = location
+    while known and known not in lines:
+        known = known[:-1]
+    found = detail.get("input")
+    unknown = detail["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+    secret = unknown or location[-1:] == ("key_env",)  # people write a key where its variable's name belongs
+    shown = f" (found {_short(repr(found))})" if isinstance(found, str | int | float | bool) and not secret else ""
+    key = ".".join(str(part) for part in location) or "study"
+    message = "unknown key" if unknown else detail["msg"].removeprefix("Value error, ")
+    return f"{path}:{lines.get(known, 1)}: {key}: {message}{shown}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _resolve_paths(study: Study, folder: Path) -> Study:
+    models = [model.resolved(folder) for model in study.models]
+    split = study.split
+    split = split.model_copy(
+        update={
+            "file": resolved(folder, split.file) if split.file else None,
+            "exclude": tuple(resolved(folder, path) for path in split.exclude),
+        }
+    )
+    windows = resolved(folder, study.grid.windows) if study.grid.windows else None
+    grid = study.grid.model_copy(update={"windows": windows})
+    cohort = resolved(folder, study.cohort) if study.cohort else None
+    return study.model_copy(update={"models": tuple(models), "split": split, "grid": grid, "cohort": cohort})

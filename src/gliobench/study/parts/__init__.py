@@ -1,0 +1,1 @@
+"""What the entries of a study file are made of."""

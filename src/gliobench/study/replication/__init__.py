@@ -1,0 +1,1 @@
+"""A study of answers that were given elsewhere, without models."""

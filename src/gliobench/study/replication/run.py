@@ -1,0 +1,239 @@
+"""A study of answers that somebody holds: every folder scored under both protocols, one report for all of them.
+
+The file has `replay:` instead of `models:`; `gliobench run` takes both kinds.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gliobench.cohort.subject import HGG, LGG, Fault
+from gliobench.grid.frame import Plane, SliceFrame
+from gliobench.study.config.replay import ReplayPart, Replication
+from gliobench.study.replication.samples import held_report_samples
+from gliobench.study.state.context import check_writable
+from gliobench.study.state.lacking import held_here
+from gliobench.study.state.progress import Voice
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE
+from gliobench.tasks.geometry import Box, Grade, Point, Polygon, Value
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gliobench.replay.external import Held
+    from gliobench.replay.outcome import Outcome
+    from gliobench.report.contents import Part as ReportPart
+    from gliobench.report.contents import ReportContents, Sides
+    from gliobench.scoring.consistency import Consistency
+    from gliobench.scoring.summary import Scores
+
+MAJORITY, MIDDLE, WHOLE = "always-hgg", "image-centre", "whole-slice"
+TRIVIAL = frozenset({MAJORITY, MIDDLE, WHOLE})
+
+
+def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
+    """Score every entry and write the report and the standard tables into `out`; returns the page.
+
+    Raises StudyError where answers are not there, unless they are optional, and StageError for an `out` that cannot be
+    written.
+    """
+    study, left_out = held_here(study)
+    check_writable("--out", out)
+    for sentence in left_out:
+        voice.say(sentence)
+    outcomes: list[Outcome] = []
+    with ProcessPoolExecutor(min(len(study.replay), os.cpu_count() or 1), _processes()) as pool:
+        replayed = pool.map(_replayed, sorted(study.replay, key=_slowest_first))
+        from gliobench.replay.tables import write_scores  # imported while the others work
+        from gliobench.report.page import write_report
+
+        with voice.bar("replay", len(study.replay)) as advance:
+            for done, outcome in enumerate(replayed, start=1):
+                outcomes.append(outcome)
+                advance(done, outcome.name)
+        trivial = list(pool.map(_baseline, _most_answered(outcomes)))
+    names = [part.name for part in study.replay]
+    outcomes.sort(key=lambda outcome: names.index(outcome.name))
+    scores = _together([*(outcome.standard.scores for outcome in outcomes if outcome.standard), *trivial])
+    consistency = _consistency(outcomes)
+    write_scores(scores, out, consistency)
+    page = write_report(_contents(study, outcomes, scores, consistency, left_out), out / "report")
+    voice.say(f"report: {page}")
+    return page
+
+
+def _slowest_first(part: ReplayPart) -> int:
+    return -list(TASKS).index(part.task)  # the finer a task, the longer it takes to score
+
+
+def _processes() -> BaseContext:
+    """How other processes start: from one that has imported what they need, where the system has that, else afresh.
+    Never as a copy of this one, whose libraries have threads."""
+    context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
+    context.set_forkserver_preload(["gliobench.replay.outcome"])
+    return context
+
+
+def _replayed(part: ReplayPart) -> "Outcome":
+    from gliobench.replay.outcome import replay
+
+    return replay(part.answers, part.task, "both", part.plane, part.name, part.coordinates)
+
+
+def _together(tables: Sequence["Scores"]) -> "Scores":
+    """All tables, one below the other."""
+    import pandas as pd
+
+    from gliobench.scoring.summary import Scores
+
+    names = ("per_subject", "summary", "votes")
+    return Scores(*(pd.concat([getattr(one, name) for one in tables], ignore_index=True) for name in names))
+
+
+def _most_answered(outcomes: Sequence["Outcome"]) -> list["Held"]:
+    """Of each task and plane the answers about most patients."""
+    largest: dict[tuple[str, Plane], Held] = {}
+    for outcome in outcomes:
+        held = outcome.held
+        if held.task not in DEFAULT_IN_WORDS:  # another package's, of which no trivial answer is known
+            continue
+        key = (held.task, held.answers[0].frame.plane)
+        if key not in largest or len(held.by_subject) > len(largest[key].by_subject):
+            largest[key] = held
+    return list(largest.values())
+
+
+def _baseline(held: "Held") -> "Scores":
+    """The trivial baseline on the same questions: always HGG, the middle of the image, or the whole slice."""
+    from gliobench.replay.standard import score_answers_as
+
+    frames = [answer.frame for answer in held.answers]
+    if held.task == GRADE.name:
+        return score_answers_as(held, MAJORITY, [Answered(Grade(HGG)) for _ in frames])
+    if held.task == CENTRE.name:
+        middles = [Point(frame, (frame.shape[0] - 1) / 2, (frame.shape[1] - 1) / 2) for frame in frames]
+        return score_answers_as(held, MIDDLE, [Answered(middle) for middle in middles])
+    # Its centre is the middle of the image, which stands there already.
+    return _without_centre(score_answers_as(held, WHOLE, [Answered(_whole(held.task, frame)) for frame in frames]))
+
+
+def _whole(task: str, frame: SliceFrame) -> Value:
+    bottom, right = (size - 1.0 for size in frame.shape)
+    if task == BOX.name:
+        return Box(frame, 0, 0, bottom, right)
+    return Polygon(frame, ((0, 0), (0, right), (bottom, right), (bottom, 0)))
+
+
+def _without_centre(scores: "Scores") -> "Scores":
+    from gliobench.scoring.summary import Scores
+
+    per_subject, summary = (table[table["task"] != CENTRE.name] for table in (scores.per_subject, scores.summary))
+    return Scores(per_subject, summary, scores.votes)
+
+
+def _consistency(outcomes: Sequence["Outcome"]) -> "Consistency | None":
+    """The tables of all models that answered an input more than once, one below the other."""
+    import pandas as pd
+
+    from gliobench.scoring.consistency import Consistency
+
+    found = [outcome.consistency for outcome in outcomes if outcome.consistency is not None]
+    names = ("figures", "answers")
+    return Consistency(*(pd.concat([getattr(one, name) for one in found]) for name in names)) if found else None
+
+
+def _contents(
+    study: Replication,
+    outcomes: Sequence["Outcome"],
+    scores: "Scores",
+    consistency: "Consistency | None",
+    left_out: Sequence[str],
+) -> "ReportContents":
+    from gliobench.report.contents import Constant, ReportContents
+    from gliobench.study.replication.outlines import middle_outlines
+
+    return ReportContents(
+        title=study.title,
+        study=study.name,
+        cohort=study.cohort,
+        parts=list(_parts(scores.votes)),
+        summary=scores.summary,
+        per_subject=scores.per_subject,
+        votes=scores.votes,
+        samples=list(held_report_samples(outcomes, scores.votes)),
+        baselines=TRIVIAL,
+        provenance={part.name: _origin(part) for part in study.replay},
+        notes=(*study.notes, *left_out, *_notes(outcomes)),
+        comparisons=_comparisons(scores),
+        consistency=consistency,
+        sampling={part.name: part.sampling for part in study.replay},
+        outlines=list(middle_outlines(outcomes)),
+        faults=list(_faults(outcomes)),
+        sides=[_sides(outcome) for outcome in outcomes],
+        constants=[Constant(part.name, part.task, part.source, part.figures) for part in study.constants],
+    )
+
+
+def _origin(part: ReplayPart) -> str:
+    return f"{part.task}, {part.plane}: {part.answers}" + (f" ({part.sampling})" if part.sampling else "")
+
+
+def _parts(votes: "pd.DataFrame") -> Iterator["ReportPart"]:
+    from gliobench.report.contents import Part as ReportPart
+
+    patients = votes.drop_duplicates("subject")
+    if len(patients):
+        grades = patients["grade"]
+        yield ReportPart("test", len(patients), int((grades == LGG).sum()), int((grades == HGG).sum()))
+
+
+def _faults(outcomes: Sequence["Outcome"]) -> Iterator[Fault]:
+    """Patients of whom some model's files say nothing, with all of these models."""
+    found: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for subject in outcome.held.silent:
+            found.setdefault(subject, []).append(f"an empty file of {outcome.name}")
+        for subject in outcome.held.gaps:
+            found.setdefault(subject, []).append(f"no file of {outcome.name}")
+    for subject, problems in sorted(found.items()):
+        yield Fault(subject, "; ".join(problems))
+
+
+def _notes(outcomes: Sequence["Outcome"]) -> Iterator[str]:
+    yield "There are no images here: a pixel is taken as 1 mm wide, and neighbouring slices as 1 mm apart."
+    yield from (outcome.suspicion for outcome in outcomes if outcome.suspicion)
+    for outcome in outcomes:
+        if outcome.standard and outcome.standard.unanswered:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in outcome.standard.unanswered.items())
+            yield f"{outcome.name}, {outcome.held.task}: answers that could not be used: {kinds}."
+
+
+def _comparisons(scores: "Scores") -> "pd.DataFrame | None":
+    from gliobench.report.metrics import PRIMARY
+    from gliobench.scoring.compare import compare
+    from gliobench.scoring.errors import CompareError
+
+    models = scores.of(set(scores.summary["model"]) - TRIVIAL)
+    try:
+        return compare(models, scores.of(TRIVIAL), metrics={figures[0] for figures in PRIMARY.values()})
+    except CompareError:
+        return None
+
+
+def _sides(outcome: "Outcome") -> "Sides":
+    from gliobench.replay.printing import figure_text
+    from gliobench.replay.protocol_comparison import counts, rows
+    from gliobench.report.contents import Sides, SidesRow
+
+    shown = [
+        SidesRow(row.name, figure_text(row.published), figure_text(row.standard), row.why) for row in rows(outcome)
+    ]
+    return Sides(outcome.name, outcome.held.task, shown, counts(outcome))

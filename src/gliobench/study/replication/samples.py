@@ -1,0 +1,84 @@
+"""What held answers say about one patient, answer by answer, beside the truth that they were held to."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from gliobench.study.config.replay import Replication
+from gliobench.study.config.study import StudyError
+from gliobench.study.state.lacking import held_here
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.box import BOX
+from gliobench.tasks.centre import CENTRE, middle
+from gliobench.tasks.geometry import Box, Grade, Value
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.registry import TASKS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gliobench.replay.external import Held, HeldAnswer
+    from gliobench.replay.outcome import Outcome
+    from gliobench.report.contents import Said, Sample
+
+
+def held_sample(study: Replication, subject: str, model: str) -> "Sample":
+    """What the answers called `model` say about a patient: the first answer to every input.
+
+    Raises StudyError for a model that the study has not, and for a patient of whom its answers say nothing.
+    """
+    from gliobench.replay.read import read_held
+
+    study, _ = held_here(study)
+    part = next((part for part in study.replay if part.name == model), None)
+    if part is None:
+        raise StudyError(f"no model is named {model}; the study has {', '.join(part.name for part in study.replay)}")
+    held = read_held(part.answers, part.task, part.plane, part.coordinates)
+    if subject not in held.firsts:
+        raise StudyError(f"{model} says nothing about {subject}; there are: {', '.join(sorted(held.firsts))}")
+    return _sample(model, held, subject)
+
+
+def held_report_samples(outcomes: Sequence["Outcome"], votes: "pd.DataFrame") -> Iterator["Sample"]:
+    """Of each set of grades one patient graded wrongly and one graded rightly."""
+    from gliobench.report.samples import sample_subjects
+
+    for outcome in outcomes:
+        if outcome.held.task == GRADE.name:
+            plane = outcome.held.answers[0].frame.plane
+            for subject in sample_subjects(votes, outcome.name, plane):
+                yield _sample(outcome.name, outcome.held, subject)
+
+
+def _sample(model: str, held: "Held", subject: str) -> "Sample":
+    from gliobench.replay.standard import read_answer
+    from gliobench.report.contents import Sample
+    from gliobench.scoring.grades import count_votes, most_votes
+
+    about = held.firsts[subject]
+    said, plane = tuple(_said(held, answer) for answer in about), about[0].frame.plane
+    truth = about[0].truth
+    if not isinstance(truth, Grade):
+        return Sample(model, subject, held.task, plane, None, said)
+    votes = count_votes([read_answer(held, answer) for answer in about], None)
+    tally = held.tallies.get(subject)
+    counted = None if tally is None else (tally.lgg, tally.hgg, tally.no_glioma, tally.unread)
+    return Sample(model, subject, held.task, plane, truth.value, said, votes, most_votes(votes), counted)
+
+
+def _said(held: "Held", answer: "HeldAnswer") -> "Said":
+    from gliobench.replay.standard import read_answer
+    from gliobench.report.contents import Said
+
+    read = read_answer(held, answer)
+    fault = "" if isinstance(read, Answered) else type(read).__name__.lower()
+    truth = "" if held.task == GRADE.name else _true(held.task, answer.truth)
+    return Said(answer.frame.index, answer.text or "", fault, truth)
+
+
+def _true(task: str, truth: Value | None) -> str:
+    if truth is None:
+        return "none"
+    if task == CENTRE.name and isinstance(truth, Box):  # what centres are held to
+        point = middle(truth)
+        return f"({point.row:g}, {point.column:g}), box {BOX.write(truth)}"
+    return TASKS[task].write(truth)

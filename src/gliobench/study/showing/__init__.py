@@ -1,0 +1,1 @@
+"""What a person looks at: the report, pages of patients, files to ask or fine-tune with elsewhere."""

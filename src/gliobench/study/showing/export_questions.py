@@ -1,0 +1,66 @@
+"""What a study asks a model, as files to ask with elsewhere: a PNG a slice as shown, a line of JSON a question."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gliobench.models.base.prediction import Question
+from gliobench.models.language.conversation import question_text
+from gliobench.models.views.asking import asked_frame
+from gliobench.study.asking.questions import repeated_questions, slice_questions
+from gliobench.study.kinds.base import ModelPart
+from gliobench.study.showing.slice_images import write_slices
+from gliobench.study.state.context import Context, StageError
+from gliobench.tasks.registry import TASKS
+
+QUESTIONS = "questions.jsonl"
+
+
+def write_questions(context: Context, name: str, out: Path) -> int:
+    """Write `questions.jsonl` and `images/` into `out`, as the model of this name is asked; returns how many questions.
+
+    Each line has the columns of a table of answers (`gliobench.replay.answers`) but `answer`, and `prompt` and `image`
+    beside them. Raises StageError for a model that is shown no slices, or more than the slice that it is asked about.
+    """
+    part = _asked(context, name)
+    view, prompts = part.picture, part.prompts_of(context.study.asked_region)
+    assert view is not None
+    lines, questions = [], list(_questions(context, part))
+    for question, image in zip(questions, write_slices(questions, view, out), strict=True):
+        frame = asked_frame(question)
+        rows, columns = view.shown_frame(frame).shape
+        prompt = prompts.get(question.task, TASKS[question.task].prompt)
+        line: dict[str, Any] = {
+            "subject": question.subject.id,
+            "task": question.task,
+            "plane": frame.plane,
+            "slice": frame.index,
+            "repeat": question.repeat,
+            "rows": rows,
+            "columns": columns,
+            "content": question.subject.content,
+            "prompt": question_text(question, prompt, view),
+            "image": image,
+        }
+        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+    (out / QUESTIONS).write_text("".join(lines), encoding="utf-8")
+    return len(lines)
+
+
+def _asked(context: Context, name: str) -> ModelPart:
+    part = next((part for part in context.study.models if part.name == name), None)
+    if part is None or not part.spoken_tasks:
+        spoken = [one.name for one in context.study.models if one.spoken_tasks]
+        raise StageError(f"{name} is no model that is asked in words; the study has {', '.join(spoken) or 'none'}")
+    if fault := part.asked_elsewhere_fault:
+        raise StageError(f"{name}: {fault}")
+    return part
+
+
+def _questions(context: Context, part: ModelPart) -> Iterator[Question]:
+    tasks = [task for task in context.study.tasks if task in part.spoken_tasks]
+    for plane in context.study.slices.planes:
+        yield from slice_questions(context, context.tested, tasks, plane, part.name)
+    if (again := context.study.consistency) and again.task in tasks and part.samples(again.task):
+        yield from repeated_questions(context, again)

@@ -1,0 +1,327 @@
+"""Stage `report`: tables, curves, pictures and provenance into one page."""
+
+import json
+import math
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.grid.regions import WHOLE
+from gliobench.integrity import DamagedError, left_in, read_stamp
+from gliobench.scoring.errors import CompareError
+from gliobench.study.asking.aggregate import aggregation_notes
+from gliobench.study.asking.consistency import sampling
+from gliobench.study.asking.conventions import suspicions
+from gliobench.study.asking.questions import without_slices, without_truth
+from gliobench.study.asking.region import answer_for_the_whole, region_notes
+from gliobench.study.showing.gallery import gallery
+from gliobench.study.showing.outlines import outlines
+from gliobench.study.showing.samples import report_samples
+from gliobench.study.showing.tuned import tuned_settings
+from gliobench.study.stages.finetune import CHECKS, CURVES, LOSSES
+from gliobench.study.stages.in_sample import FIGURES
+from gliobench.study.stages.score import read_consistency, read_scores, scores_inputs
+from gliobench.study.stages.split import class_warnings
+from gliobench.study.stages.sweeps import sweep_curves, sweep_settings
+from gliobench.study.state.context import Context, StageError, read_prepared, read_stage
+from gliobench.study.state.folder import fingerprint
+from gliobench.study.state.stage import Stage
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gliobench.report.contents import Fitted, Part, ReportContents
+    from gliobench.scoring.summary import Scores
+
+VERDICT = {"passed", "check", "found"}
+PACKAGES = ("gliobench", "torch", "transformers", "monai", "lightning", "numpy", "scipy", "scikit-image")
+
+
+def report(context: Context) -> Path:
+    """Write the report of what was scored; returns the path of the page."""
+    from gliobench.report.page import write_report
+
+    page = context.folder.report / "report.html"
+    inputs = fingerprint(
+        scores=scores_inputs(context),
+        study=context.study.model_dump(mode="json"),
+        left_out=context.left_out,
+        notes=context.cohort_notes,
+        split=context.split.checksum,
+        version=version("gliobench"),
+    )
+    with context.stage(Stage("report"), inputs, lambda: left_in(context.folder.report)) as to_do:
+        if not to_do:
+            return page
+        return write_report(report_contents(context), context.folder.report)
+
+
+def report_contents(context: Context) -> "ReportContents":
+    """All that the report shows of what was scored. Raises StageError before `score`."""
+    from gliobench.report.contents import ReportContents
+
+    scores = read_scores(context)
+    left = read_prepared(context.folder)
+    hard, folds = _strata(context, scores)
+    return ReportContents(
+        title=f"{context.study.name}{_of_region(context)}: language model, network or neither?",
+        study=context.study.name,
+        cohort=f"{left['cohort']} ({left['layout']})",
+        parts=list(_parts(context)),
+        summary=scores.summary,
+        by_shape=hard,
+        by_fold=folds,
+        comparisons=_comparisons(context, scores),
+        per_subject=scores.per_subject,
+        votes=scores.votes,
+        samples=list(report_samples(context, scores.votes)),
+        baselines=frozenset(part.name for part in context.study.models if part.trivial),
+        curves=_curves(context),
+        losses=_left_by_learning(context, LOSSES),
+        fitted=list(_fitted(context)),
+        settings=[*sweep_settings(context, scores.summary), *tuned_settings(context, scores.summary)],
+        checks=_checks(context),
+        consistency=read_consistency(context),
+        sampling=sampling(context),
+        gallery=(items := gallery(context)),
+        outlines=outlines(context, [item.subject for item in items]),
+        faults=context.left_out,
+        provenance=_provenance(context),
+        oracles=list(_oracles(context)),
+        notes=[*_notes(context), *without_spread(scores.summary)],
+        marks=answer_for_the_whole(context.study) | _marks(context),
+        region=context.study.asked_region.title,
+    )
+
+
+def _of_region(context: Context) -> str:
+    region = context.study.asked_region
+    return "" if region == WHOLE else f", {region.title}"
+
+
+def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
+    """Every model against every trivial baseline, and every other model against the classical ones, on each task's
+    first figure, paired by patient.
+
+    Random weights and the empty mask are left out: nobody doubts them, and every test more costs the others power.
+    """
+    from gliobench.report.metrics import PRIMARY
+    from gliobench.scoring.compare import compare_named
+
+    trivial = {part.name for part in context.study.models if part.trivial}
+    untrained = {part.name for part in context.study.models if part.untrained}
+    classical = {part.name for part in context.study.models if part.classical}
+    models = [part.name for part in context.study.models if part.name not in trivial | untrained]
+    baselines = [part.name for part in context.study.models if part.name in trivial - {"empty"}]
+    pairs = [*product(models, baselines), *product((name for name in models if name not in classical), classical)]
+    try:
+        return compare_named(scores, pairs, metrics={figures[0] for figures in PRIMARY.values()})
+    except CompareError:  # no figure in common
+        return None
+
+
+def _strata(context: Context, scores: "Scores") -> tuple["pd.DataFrame | None", "pd.DataFrame | None"]:
+    """Dice of masks among hard patients, and fold by fold where several folds are tested; of each model the nearest
+    task that it answered. A patient with several scans has the shape of its largest tumour."""
+    from gliobench.report.metrics import nearest
+    from gliobench.scoring.strata import Shape, by_fold, by_shape, shape_of
+
+    dice = nearest(scores.per_subject, MASK.name, "dice")
+    dice = dice[dice["plane"] == "volume"]
+    shapes: dict[str, Shape] = {}
+    for name in dict.fromkeys(dice["subject"]):  # a scan, or a patient with several
+        scans = [context.subjects[id] for id in context.tested if name in (id, context.patients[id])]
+        found = [shape_of(scan.tumour, scan.spacing_mm) for scan in scans if scan.tumour.any()]
+        if found:
+            shapes[name] = max(found, key=lambda shape: shape.volume_ml)
+    dice = dice[dice["subject"].isin(list(shapes))]
+    if not shapes:
+        return None, None
+    tested = {n: [*one.test, *(context.patients[id] for id in one.test)] for one in context.rounds for n in one.folds}
+    return by_shape(dice, shapes), by_fold(dice, tested) if len(context.rounds) > 1 else None
+
+
+def _parts(context: Context) -> Iterator["Part"]:
+    from gliobench.report.contents import Part
+
+    several = len(context.folds) > 1
+    parts = {
+        f"fold {number}, {name}" if several else name: ids
+        for number, fold in context.folds.items()
+        for name, ids in (("training", fold.train), ("validation", fold.validation))
+    }
+    for name, ids in {**parts, "test": context.tested}.items():
+        highest: dict[str, int] = {}
+        for patient, grade in ((context.patients[id], context.subjects[id].grade) for id in ids):
+            highest[patient] = max(highest.get(patient, -1), -1 if grade is None else grade)
+        grades = list(highest.values())
+        yield Part(name, len(grades), grades.count(LGG), grades.count(HGG))
+
+
+def _left_by_learning(context: Context, file: str) -> Mapping[str, "pd.DataFrame"]:
+    """A table that models left while they learnt, by model and fold, where it is there."""
+    tables = {}
+    for part, number in product(context.study.models, context.folds):
+        path = context.folder.network(part.name, number) / file
+        if part.verb and path.is_file():
+            checked = context.check(path, Stage(part.verb, part.name, number))
+            tables[f"{part.name}, fold {number}"] = _read_curves(checked)
+    return tables
+
+
+def _curves(context: Context) -> Mapping[str, "pd.DataFrame"]:
+    """The curves of every training, those of all settings of a sweep among them."""
+    swept = {name: _read_curves(context.check(path, stage)) for name, path, stage in sweep_curves(context)}
+    return {**_left_by_learning(context, CURVES), **swept}
+
+
+def _fitted(context: Context) -> Iterator["Fitted"]:
+    """What networks that were trained here are worth on patients that they know; an earlier version's left none."""
+    from gliobench.report.contents import Fitted
+
+    for part, number in product(context.study.models, context.folds):
+        path = context.folder.network(part.name, number) / FIGURES
+        if part.verb == "train" and path.is_file():
+            left = read_stage(path, "train", "task", "figures")
+            figures = {
+                name: {metric: (_number(one["value"]), one["n"]) for metric, one in found.items()}
+                for name, found in left["figures"].items()
+            }
+            yield Fitted(part.name, number, left["task"], figures)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _read_curves(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path)
+    except ValueError as error:  # an earlier version's, without a checksum
+        raise StageError(f"{path} is damaged ({error}): delete it, and the report goes without it") from error
+
+
+def _checks(context: Context) -> dict[str, list[str]]:
+    """The verdicts that a fine-tuning ended with, by model and fold."""
+    found = {}
+    for part, number in product(context.study.models, context.folds):
+        path = context.folder.network(part.name, number) / CHECKS
+        if part.verb and path.exists():
+            verdicts = read_verdicts(context.check(path, Stage("finetune", part.name, number)))
+            found[f"{part.name}, fold {number}"] = [
+                f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts
+            ]
+    return found
+
+
+def read_verdicts(path: Path) -> list[dict[str, Any]]:
+    """What a fine-tuning checked; an earlier version's file is the plain list of it."""
+    with suppress(ValueError):
+        content = json.loads(path.read_bytes())
+        if isinstance(content, list) and all(isinstance(one, dict) and one.keys() >= VERDICT for one in content):
+            return content
+    found: list[dict[str, Any]] = read_stage(path, "finetune", "checks")["checks"]
+    return found
+
+
+def _oracles(context: Context) -> Iterator[str]:
+    if context.study.grid.preset == "tumour":
+        yield f"grid: every model sees a volume centred on the true {WHOLE.title if _of_region(context) else 'tumour'}"
+    if context.study.slices.select == "oracle":
+        what = context.study.tumour_word
+        yield f"slices: a slice-by-slice model is asked only about slices that hold {what}, found by the truth"
+    if context.study.slices.select == "held":
+        yield (
+            "slices: a slice-by-slice model is asked only about slices that the held answers are about; who asked for "
+            "those may have chosen them by the truth, as the reference study did"
+        )
+    for part in context.study.models:
+        yield from part.oracles(context.study).values()
+
+
+def _marks(context: Context) -> dict[str, str]:
+    """What stands beside a model's name: that it is an oracle, or of what kind it is."""
+    oracles = {part.name: "oracle" for part in context.study.models if part.oracles(context.study)}
+    return {part.name: part.mark for part in context.study.models if part.mark} | oracles
+
+
+def _notes(context: Context) -> Iterator[str]:
+    yield from region_notes(context.study)
+    if all(id.startswith("Phantom") for id in context.subjects):
+        yield "These patients are phantoms made by gliobench: the figures say that it works, nothing about patients."
+    grades = {id: subject.grade for id, subject in context.subjects.items()}
+    yield from class_warnings(context.split, tuple(context.folds), grades)
+    if context.split.crossed:
+        yield "Cross-validation: every test patient was answered by models that learnt from the other folds alone."
+    elif len(context.folds) > 1:
+        count = len(context.folds)
+        yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
+    if _lacks_classical(context):
+        yield "Grade networks stand here without the classical baseline that is hard to beat: add `kind: classical`."
+    for part in context.study.models:
+        if part.masks_by:
+            where = f"{part.name} looks where {part.masks_by} found the tumour"
+            yield f"{where}, in every patient by a model that did not learn from this patient."
+    yield from suspicions(context)
+    yield from context.cohort_notes
+    yield from without_slices(context)
+    yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
+    for part in context.study.models:
+        yield from part.notes()
+    yield from aggregation_notes(context)
+    yield (
+        "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
+        "a tie goes to the first."
+    )
+
+
+def without_spread(summary: "pd.DataFrame") -> Iterator[str]:
+    """A sentence on each model whose probabilities tell nobody apart."""
+    from gliobench.scoring.calibration import NO_SPREAD
+
+    slopes = summary[summary["metric"] == "calibration_slope"]
+    for row in slopes[slopes["reason"] == NO_SPREAD].itertuples():
+        yield (
+            f"{row.model}, {row.plane}: {NO_SPREAD}, so that it does not tell one patient from another, and its "
+            "calibration slope is not defined."
+        )
+
+
+def _lacks_classical(context: Context) -> bool:
+    """Whether grade networks are compared with no classical baseline."""
+    models = context.study.models
+    wanted = GRADE.name in context.study.tasks and any(part.wants_classical for part in models)
+    return wanted and not any(part.classical for part in models)
+
+
+def _provenance(context: Context) -> dict[str, str]:
+    grid, split = context.study.grid, context.split
+    return {
+        "packages": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
+        "grid": f"{grid.preset}, {' x '.join(map(str, grid.shape))}",
+        "slices": context.study.slices.model_dump_json(exclude_none=True),
+        "split": f"folds {', '.join(map(str, context.folds))} of {len(split.folds)}, {split.source}, "
+        f"seed {split.seed}, "
+        f"checksum {split.checksum}",
+        "seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in _seconds(context)),
+        "study": context.study.model_dump_json(exclude_none=True),
+    }
+
+
+def _seconds(context: Context) -> Iterator[tuple[str, float]]:
+    """Each stage with how long it took when it was last done."""
+    for path in sorted(context.folder.stamps.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
+        with suppress(DamagedError):  # its stage is done again, and says so
+            if stamp := read_stamp(path):
+                yield path.stem, stamp.seconds

@@ -1,0 +1,295 @@
+"""Stage `finetune`: language models of the study learn from the training patients of each round's fold."""
+
+import math
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gliobench.cohort.patients import names_of, scans_of
+from gliobench.grid.regions import WHOLE
+from gliobench.grid.splits import Fold
+from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, remove, write_json
+from gliobench.models.base.prediction import Prediction
+from gliobench.models.checkpoints.unsloth import start_unsloth
+from gliobench.models.language.finetuned import DESCRIPTION, learnt_from
+from gliobench.study.asking.build import language_model
+from gliobench.study.kinds.base import Learning, learning_by_fold
+from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.state.context import Context, StageError, read_prepared
+from gliobench.study.state.external_files import BY_CONTENT, contents
+from gliobench.study.state.folder import fingerprint
+from gliobench.study.state.stage import Stage
+
+if TYPE_CHECKING:
+    from gliobench.training.finetune.examples import Example
+    from gliobench.training.finetune.settings import FinetuneSettings
+
+CHECKS, CARD, CURVES, LOSSES = "checks.json", "README.md", "curves.csv", "losses.csv"
+NOT_WEIGHTS = (DESCRIPTION, CHECKS, CARD, CURVES, LOSSES)
+LIBRARIES = ("torch", "transformers", "trl", "peft")
+
+
+def finetune(
+    context: Context, names: Collection[str] | None = None, push_to: str | None = None, *, alone: bool = False
+) -> None:
+    """Fine-tune the language models of the study that ask for it, or only those named.
+
+    Goes on where an interrupted training stopped. `push_to`: then put the adapter onto this repository of the hub.
+    `alone`: this process does nothing else, so that Unsloth can change it. Raises StageError for an unknown name,
+    where more than one adapter would go onto one repository, and where a model is Unsloth's and others are not.
+    """
+    parts = [part for part in context.study.models if part.verb == "finetune"]
+    if unknown := sorted(set(names or ()) - {part.name for part in parts}):
+        known = ", ".join(part.name for part in parts) or "none"
+        raise StageError(f"no language model with `finetune:` is named {', '.join(unknown)}; the study has {known}")
+    chosen = [part for part in parts if names is None or part.name in names]
+    jobs = [(part, number, fold) for part in chosen for number, fold in finetuned_folds(context)]
+    if push_to is not None and len(jobs) != 1:
+        raise StageError(f"--push-to takes one adapter, and {len(jobs)} would be made: choose with --model and --fold")
+    unsloth = [part.name for part in chosen if part.engine == "unsloth"]
+    if alone and unsloth and len(unsloth) < len(chosen):
+        others = ", ".join(part.name for part in chosen if part.name not in unsloth)
+        raise StageError(
+            f"Unsloth changes transformers for its whole process: fine-tune {', '.join(unsloth)} in one call and "
+            f"{others} in another, with --model"
+        )
+    for part, number, fold in jobs:
+        part.learn(context, number, fold, alone=alone)
+    if push_to is not None:
+        (part, number, _) = jobs[0]
+        push(context, context.folder.network(part.name, number), push_to)
+
+
+def check_engines(context: Context) -> None:
+    """Raise StageError where Unsloth has still to fine-tune a model, before `run` begins with anything."""
+    if left := [part.name for part in context.study.models if part.is_left(context)]:
+        raise StageError(_apart(left))
+
+
+def _apart(names: Sequence[str]) -> str:
+    return (
+        f"{', '.join(names)}: Unsloth changes transformers for its whole process, so it fine-tunes in one of its own: "
+        "`gliobench prepare`, `gliobench split`, then, where Unsloth is installed (docs/finetuning.md), "
+        f"`gliobench finetune {' '.join(f'--model {name}' for name in names)}`; `gliobench run` goes on from there"
+    )
+
+
+def finetuned_folds(context: Context) -> list[tuple[int, Fold]]:
+    """The folds that language models learn from: one a round, for several adapters cannot answer together."""
+    return [next(iter(round.folds.items())) for round in context.rounds]
+
+
+def finetune_learning(context: Context, part: LanguageModel) -> list[Learning]:
+    """The stages in which a language model learns, one a fold."""
+    return learning_by_fold(context, part, finetuned_folds(context), finetuning_inputs, finetuned_files)
+
+
+def finetuning_inputs(context: Context, part: LanguageModel, fold: Fold) -> str:
+    """Fingerprint of everything that decides what a model learns."""
+    subjects = {name: [context.subjects[id] for id in ids] for name, ids in vars(fold).items()}
+    return fingerprint(
+        model=_decisive(part),
+        outside=contents(part, context.study.asked_region),
+        planes=context.study.slices.planes,
+        tasks=_tasks(context, part),
+        patients={name: [[one.content, one.grade] for one in part] for name, part in subjects.items()},
+    )
+
+
+def _decisive(part: LanguageModel) -> dict[str, Any]:
+    """What of an entry decides what is learnt. `trim` came later: unset it is left out, so that earlier runs hold."""
+    model = part.model_dump(exclude={"name", "aggregate", *LanguageModel.OPERATION, *BY_CONTENT})
+    if model["finetune"] and model["finetune"]["trim"] is None:
+        del model["finetune"]["trim"]
+    return model
+
+
+def finetune_settings(part: LanguageModel) -> "FinetuneSettings":
+    """The settings of an entry: the defaults with what the study file says otherwise."""
+    from gliobench.training.finetune.settings import FinetuneSettings
+
+    assert part.finetune is not None
+    return FinetuneSettings(**part.finetune.model_dump(exclude_none=True))
+
+
+def finetune_model(context: Context, part: LanguageModel, number: int, fold: Fold, alone: bool) -> None:
+    from gliobench.training.finetune.settings import STEPS
+
+    stage, inputs = Stage("finetune", part.name, number), finetuning_inputs(context, part, fold)
+    out = context.folder.network(part.name, number)
+    with context.stage(stage, inputs, lambda: finetuned_files(out), costly=True) as to_do:
+        if to_do and not _has_learnt(out, inputs):
+            if finetune_settings(part).engine == "unsloth":
+                if not alone:
+                    raise StageError(_apart([part.name]))
+                start_unsloth()
+            _fit(context, part, number, fold, out, inputs)
+    shutil.rmtree(out / STEPS, ignore_errors=True)  # behind the stamp: after a kill before it nothing is learnt again
+
+
+def finetuned_files(out: Path) -> list[Path]:
+    """What a fine-tuning leaves in its folder: the adapter or all weights, description, card, checks and curves."""
+    return [out / DESCRIPTION, *(path for path in left_in(out) if path.name != DESCRIPTION)]
+
+
+def _has_learnt(out: Path, inputs: str) -> bool:
+    """Whether the fine-tuning of these inputs has ended here, and the weights are as it left them."""
+    try:
+        found = read_json(out / DESCRIPTION)
+    except (FileNotFoundError, DamagedError):
+        return False
+    return found.get("inputs") == inputs and not Stamp(inputs, 0.0, found["files"]).faults(out)
+
+
+def taught_patients(settings: "FinetuneSettings", fold: Fold) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who of a fold is learnt from, and who validates."""
+    return (fold.train, fold.validation) if settings.patients == "training" else (fold.train + fold.validation, ())
+
+
+def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Path, inputs: str) -> None:
+    from gliobench.training.finetune.card import Card, write_card
+    from gliobench.training.finetune.fit import finetune as fit
+
+    settings, before = finetune_settings(part), base_learnt_from(part, fold)
+    ids, validated = taught_patients(settings, fold)
+    if part.unvalidated:
+        context.voice.say(part.unvalidated)
+    if known := scans_of(fold.whose(validated), before):
+        context.voice.say(
+            f"{part.name}: {part.checkpoint} has learnt from, or was chosen on, {len(known)} of the "
+            f"{len(validated)} validation patients: the step kept may suit these better than the tested patients"
+        )
+    train, validation = (examples_of(context, part, settings, some) for some in (ids, validated))
+    model = language_model(context, part, to_train=True)
+    stage = Stage("finetune", part.name, number)
+    bar = context.voice.bar(stage.title, settings.steps or 0)
+    out.mkdir(parents=True, exist_ok=True)
+    remove(out / DESCRIPTION)  # an earlier model's; from here on it is no longer whole
+    with bar as advance:
+        found = fit(
+            model,
+            train,
+            validation,
+            out,
+            settings,
+            score=answers_worth,
+            tested=frozenset(fold.whose(fold.test).values()),
+            progress=lambda step, steps: advance(step, f"of {steps} steps"),
+        )
+    for verdict in found.verdicts:
+        context.voice.say(f"{stage.target}: {verdict}")
+    weights = listed((path for path in left_in(out) if path.name not in NOT_WEIGHTS), out)
+    write_json(out / CHECKS, {"checks": [asdict(verdict) for verdict in found.verdicts]})
+    learnt = names_of(example.question.subject for example in (*train, *validation)) | before
+    libraries = (*LIBRARIES, "unsloth") if settings.engine == "unsloth" else LIBRARIES
+    description = {
+        "inputs": inputs,
+        "files": weights,
+        "base": part.checkpoint,
+        "revision": model.checkpoint.revision,
+        "settings": asdict(settings),
+        "versions": {name: version(name) for name in libraries},
+        "steps": found.steps,
+        "best_step": found.best,
+        "figures": found.figures,
+        "seconds": found.seconds,
+        "split": context.split.checksum,
+        "fold": number,
+        "learnt_from": sorted(learnt),
+    }
+    parts = {"training": train, "validation": validation} if validation else {"training and validation": train}
+    patients = {name: len({one.question.subject.patient for one in part}) for name, part in parts.items()}
+    patients["test (not seen)"] = len(set(fold.whose(fold.test).values()))
+    left = read_prepared(context.folder)
+    data = f"{left['layout']}, fold {number} of the split with checksum {context.split.checksum}"
+    if context.study.asked_region != WHOLE:
+        data += f", asked about the {context.study.asked_region.title} alone"
+    write_card(out / CARD, Card(model.checkpoint.id, data, patients, len(train), settings, found))
+    write_json(out / DESCRIPTION, description)  # last: with it the folder holds a fine-tuned model
+
+
+def base_learnt_from(part: LanguageModel, fold: Fold) -> frozenset[str]:
+    """Whom the checkpoint that learns has learnt from before. Raises StageError where patients to be tested are among
+    them."""
+    before = learnt_from(part.checkpoint)
+    if seen := scans_of(fold.whose(fold.test), before):
+        raise StageError(
+            f"{part.name}: {part.checkpoint} has learnt from {len(seen)} of the patients to be tested "
+            f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
+            "start from another checkpoint, or split as it was split"
+        )
+    return before
+
+
+def _tasks(context: Context, part: LanguageModel) -> list[str]:
+    """What is learnt: tasks of the study that the model is asked, all of them unless the entry chooses."""
+    return [task for task in context.study.tasks if task in (finetune_settings(part).tasks or part.tasks)]
+
+
+def examples_of(
+    context: Context, part: LanguageModel, settings: "FinetuneSettings", ids: Sequence[str]
+) -> list["Example"]:
+    """What a model learns from, or is validated on, of these patients."""
+    from gliobench.training.finetune.examples import slice_examples
+
+    subjects = [context.subjects[id] for id in ids]
+    planes = settings.planes or context.study.slices.planes
+    return slice_examples(
+        subjects,
+        _tasks(context, part),
+        planes,
+        every=settings.every,
+        min_area_px=settings.min_area_px,
+        trim=settings.trim,
+    )
+
+
+def answers_worth(predictions: Sequence[Prediction]) -> Mapping[str, float]:
+    """What answers about validation slices are worth, by the study's own scoring.
+
+    `task_...`: each task's first figure, the mean over patients and planes. `score`: their mean, a distance counted as
+    what it lacks to the slice's diagonal, so that 1 is the best and 0 the worst of each.
+    """
+    figures = dict(_figures(predictions))
+    worth = []
+    for name, value in figures.items():
+        if name.endswith("_mm"):
+            frames = [one.question.frame for one in predictions if one.question.frame is not None]
+            value = max(1 - value / max(frame.diagonal_mm for frame in frames), 0.0)
+        worth.append(value)
+    return {"score": sum(worth) / len(worth), **{f"task_{name}": value for name, value in figures.items()}}
+
+
+def _figures(predictions: Sequence[Prediction]) -> Iterator[tuple[str, float]]:
+    from gliobench.report.metrics import PRIMARY
+    from gliobench.scoring.intervals import Bootstrap
+    from gliobench.scoring.score import Item, score_subject
+    from gliobench.scoring.summary import summarise
+
+    items: dict[str, list[Item]] = {}
+    subjects = {one.question.subject.id: one.question.subject for one in predictions}
+    for one in predictions:
+        item = Item("it", one.question.task, one.question.frame, one.answer, one.score)
+        items.setdefault(one.question.subject.id, []).append(item)
+    scores = summarise((score_subject(subjects[id], own, {}) for id, own in items.items()), Bootstrap(resamples=2))
+    table = scores.summary[(scores.summary["task"] == scores.summary["source"]) & (scores.summary["plane"] != "volume")]
+    for task in table["task"].unique():
+        own = table[table["task"] == task]
+        values = {metric: float(group.mean()) for metric, group in own.groupby("metric")["value"]}
+        metric = PRIMARY[task][0]
+        if math.isnan(values[metric]):  # a balanced accuracy, and all validation patients are of one grade
+            metric = "accuracy"
+        yield f"{task}_{metric}", values[metric]
+
+
+def push(context: Context, folder: Path, repository: str) -> None:
+    """Put what was learnt onto the hub, into a private repository; not the file that names patients."""
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    api.create_repo(repository, private=True, exist_ok=True)
+    api.upload_folder(repo_id=repository, folder_path=folder, ignore_patterns=[DESCRIPTION, CHECKS, ".*", "steps/*"])
+    context.voice.say(f"{folder} is on the hub as {repository}")

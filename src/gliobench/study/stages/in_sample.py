@@ -1,0 +1,62 @@
+"""What a trained network is worth, part by part of the split: on the patients that it knows, and, where every setting
+of a sweep is to be tested, on the test patients."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.integrity import write_json
+from gliobench.models.base.prediction import Prediction, Question
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
+
+if TYPE_CHECKING:
+    from gliobench.scoring.intervals import Bootstrap
+
+FIGURES = "figures.json"
+# The figures that the reference study prints of a network, and balanced accuracy, in its order.
+METRICS = {
+    GRADE.name: ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "auc", "specificity"),
+    MASK.name: ("dice", "hd95_mm", "precision", "recall", "specificity"),
+}
+# By metric: `value` (None: not defined), `low` and `high` of its 95 % interval (None: there is none), `n` patients.
+Figures = dict[str, dict[str, float | int | None]]
+
+
+def write_figures(folder: Path, name: str, task: str, parts: Mapping[str, Sequence[PreparedSubject]]) -> None:
+    """Ask the network in `folder`, as it answers about test patients, about those of each part, such as "training",
+    and leave the figures in `figures.json` beside it, without intervals: they are no claim about others."""
+    from gliobench.models.networks.trained import load_network
+    from gliobench.scoring.intervals import Bootstrap
+
+    network, found = load_network([folder], name), {}
+    for part, subjects in parts.items():
+        answers = network.predict_in_sample([Question(subject, task, None) for subject in subjects])
+        figures = figures_of(task, answers, Bootstrap(resamples=2))
+        found[part] = {metric: {"value": one["value"], "n": one["n"]} for metric, one in figures.items()}
+    write_json(folder / FIGURES, {"task": task, "figures": found})
+
+
+def figures_of(task: str, predictions: Iterable[Prediction], bootstrap: "Bootstrap | None" = None) -> Figures:
+    """`METRICS` of answers about whole patients, by the study's own scoring; `bootstrap` as `summarise` takes it."""
+    from gliobench.scoring.score import VOLUME, Item, score_subject
+    from gliobench.scoring.summary import summarise
+
+    scored = (
+        score_subject(one.question.subject, [Item("it", task, None, one.answer, one.score)], {}) for one in predictions
+    )
+    table = summarise(scored, bootstrap).summary
+    rows = table[(table["task"] == task) & (table["source"] == task) & (table["plane"] == VOLUME)]
+    columns = (rows[name] for name in ("metric", "value", "low", "high", "n_subjects"))
+    found: Figures = {
+        str(metric): {"value": _or_none(value), "low": _or_none(low), "high": _or_none(high), "n": int(n)}
+        for metric, value, low, high, n in zip(*columns, strict=True)
+    }
+    return {metric: found[metric] for metric in METRICS[task]}
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,205 @@
+"""Stage `predict`: every question of the study is put to every model; what was answered is never asked again."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from gliobench.integrity import remove
+from gliobench.models.base.errors import ModelStopped
+from gliobench.models.base.prediction import Charged, Model, Prediction, Question
+from gliobench.records.record import make_record, question_key
+from gliobench.records.value import Arrays
+from gliobench.study.asking.answers import answers_digest, known_digest, write_asked
+from gliobench.study.asking.external import held_digest
+from gliobench.study.asking.questions import (
+    patient_questions,
+    repeated_questions,
+    slice_questions,
+    without_slices,
+    without_truth,
+)
+from gliobench.study.asking.region import region_notes
+from gliobench.study.config.study import Study
+from gliobench.study.kinds.base import ModelPart
+from gliobench.study.state.context import Context, Round, StageError
+from gliobench.study.state.external_files import BY_CONTENT, contents
+from gliobench.study.state.folder import fingerprint
+from gliobench.study.state.stage import Stage
+from gliobench.tasks.grade import GRADE
+
+# Where a model runs, and what is made of its answers.
+NOT_ASKED = {"log", "aggregate", "sweep_test"}
+
+
+def predict(context: Context, names: Collection[str] | None = None) -> None:
+    """Ask the models of the study, or only those named, about the test patients."""
+    parts = context.study.models
+    if unknown := sorted(set(names or ()) - {part.name for part in parts}):
+        raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
+    for sentence in without_truth([context.subjects[id] for id in context.tested], context.study.tasks):
+        context.voice.say(sentence)
+    if context.study.slices.by is None:  # else they are known once another model has chosen them
+        for sentence in without_slices(context):
+            context.voice.say(sentence)
+    for sentence in region_notes(context.study):
+        context.voice.say(sentence)
+    for part in sorted(parts, key=lambda part: _depth(context.study, part)):
+        if names is None or part.name in names:
+            _ask(context, part)
+            part.after(context)
+
+
+def _depth(study: Study, part: ModelPart) -> int:
+    """How many models have to answer one behind the other before this one can: 0 where it needs nobody's answers."""
+    parts = {one.name: one for one in study.models}
+    known: dict[str, int] = {}
+
+    def depth(name: str, above: frozenset[str]) -> int:
+        if name not in known:
+            whole = (parts[name], *parts[name].members(study))
+            wanted = [*(one for part in whole for one in part.needs), *([study.slices.by] if study.slices.by else [])]
+            needed = {one for one in wanted if one in parts}
+            known[name] = max((1 + depth(one, above | {name}) for one in needed - above - {name}), default=0)
+        return known[name]
+
+    return depth(part.name, frozenset())
+
+
+def _ask(context: Context, part: ModelPart) -> None:
+    inputs = _inputs(context, part)
+    with context.stage(Stage("predict", part.name), inputs, lambda: context.folder.question_lists(part.name)) as to_do:
+        if not to_do:
+            answers_digest(context, part.name)  # an answer that is damaged or gone is said here, not hours later
+            return
+        for one in (part, *part.members(context.study)):
+            _check_learnt(context, one)
+        remove(context.folder.asked(part.name))
+        for sentence in (*_fits(context, part), *part.remarks()):
+            context.voice.say(sentence)
+        asked: list[str] = []
+        repeated: list[str] = []
+        deciding: list[str] = []
+        for model, questions, round in _models_and_questions(context, part):
+            keys = _ask_model(context, part, model, questions)
+            for key, question in zip(keys, questions, strict=True):
+                tested = question.subject.id in round.test
+                (deciding if not tested else repeated if question.repeat else asked).append(key)
+        write_asked(context, part.name, asked, repeated, deciding)
+
+
+def _inputs(context: Context, part: ModelPart) -> str:
+    """Fingerprint of everything that decides which questions are asked and what is answered."""
+    study = context.study
+    by, masks = study.slices.by, part.masks_by
+    again = study.consistency if study.consistency and part.samples(study.consistency.task) else None
+    decided = part.leaves_validation_out or part.learns_aggregate
+    none = dict.fromkeys(("reading", "held", "prompted_by"))  # what some kinds have
+    return fingerprint(
+        model=part.model_dump(exclude=NOT_ASKED | part.OPERATION | BY_CONTENT),
+        outside=contents(part, study.asked_region),
+        trained=part.trained(context),
+        **{**none, **part.content(context)},
+        slices=study.slices.model_dump(),
+        chosen_by=known_digest(context, by) if by and by != part.name else _held_choose(context),
+        masks_by=known_digest(context, masks) if masks else None,
+        of=[_inputs(context, one) for one in part.members(study)],
+        tasks=study.tasks,
+        consistency=again.model_dump() if again else None,
+        learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
+        validation=_validation(context) if decided else None,
+        test=[context.subjects[id].content for id in context.tested],
+    )
+
+
+def _held_choose(context: Context) -> list[str] | None:
+    """Of the held answers that choose slices."""
+    if context.study.slices.select != "held":
+        return None
+    return [held_digest(part.replayed) for part in context.study.models if part.replayed]
+
+
+def _validation(context: Context) -> list[str]:
+    return [context.subjects[id].content for round in context.rounds for id in round.validation]
+
+
+def _check_learnt(context: Context, part: ModelPart) -> None:
+    """Raise StageError where what answers was not learnt yet, or with other settings or patients than the study's."""
+    for one in part.learning(context):
+        if context.done(one.stage, one.inputs, one.files, costly=True) is None:
+            raise StageError(
+                f"{one.stage.target} has not learnt yet, or with other settings or patients "
+                f"than the study has now: run `gliobench {part.verb} --model {part.name}` first"
+            )
+
+
+def _models_and_questions(context: Context, part: ModelPart) -> Iterator[tuple[Model, list[Question], Round]]:
+    """The model with its questions: one that learns once a round, a slice-by-slice model once a plane."""
+    model: Model | None = None
+    for round in context.rounds:
+        for plane in context.study.slices.planes:
+            if model is None or part.built_each_round:
+                model = part.build(context, round, plane)
+            tasks = [task for task in context.study.tasks if task in model.tasks]
+            if not model.per_slice:
+                yield model, list(patient_questions(context, round.test, tasks)), round
+                break
+            questions = list(slice_questions(context, round.test, tasks, plane, part.name))
+            consistency = context.study.consistency
+            first = plane == context.study.slices.planes[0]
+            if consistency and first and consistency.task in tasks and part.samples(consistency.task):
+                questions += [one for one in repeated_questions(context, consistency) if one.subject.id in round.test]
+            if part.learns_aggregate and GRADE.name in tasks:
+                questions += slice_questions(context, round.validation, [GRADE.name], plane)
+            yield model, questions, round
+
+
+def refuse_unfit(context: Context) -> None:
+    """Raise StageError or ModelError where held answers do not fit the study's questions, as far as those are known
+    before another model has chosen slices."""
+    for part in context.study.models:
+        if context.study.slices.by is None or not part.spoken_tasks:
+            _fits(context, part)
+
+
+def _fits(context: Context, part: ModelPart) -> list[str]:
+    """What there is to say of held answers; raises where they do not fit."""
+    if not part.held:
+        return []
+    questions = [question for _, asked, _ in _models_and_questions(context, part) for question in asked]
+    return list(part.fit(context, questions))
+
+
+def _ask_model(context: Context, part: ModelPart, model: Model, questions: Sequence[Question]) -> list[str]:
+    """Ask what has no answer yet; returns the keys of all questions in the order asked."""
+    name = part.name
+    keys = [question_key(name, model.settings, question) for question in questions]
+    arrays = Arrays(context.folder.masks)
+    with context.answers(name) as store:
+        answered = store.records()
+        to_ask = [(key, question) for key, question in zip(keys, questions, strict=True) if key not in answered]
+        if len(to_ask) < len(keys):
+            context.voice.say(f"{name}: {len(keys) - len(to_ask)} of {len(keys)} questions are answered already")
+        with context.voice.bar(f"ask {name}", len(to_ask)) as advance:
+
+            def keep(key: str, prediction: Prediction) -> None:
+                oracles = _oracles(context, part, prediction.question)
+                store.append(make_record(key, name, prediction, oracles, arrays))
+
+            predictions = model.predict([question for _, question in to_ask])
+            try:
+                for done, ((key, _), prediction) in enumerate(zip(to_ask, predictions, strict=True), start=1):
+                    keep(key, prediction)
+                    advance(done, prediction.question.subject.id)
+            except ModelStopped as stopped:
+                for prediction in stopped.answered:
+                    keep(question_key(name, model.settings, prediction.question), prediction)
+                raise
+            finally:
+                if to_ask and isinstance(model, Charged):
+                    context.voice.say(model.account())
+    return keys
+
+
+def _oracles(context: Context, part: ModelPart, question: Question) -> tuple[str, ...]:
+    """What the truth was used for when this question's input was made."""
+    grid = ("grid",) if question.subject.oracle else ()
+    slices = ("slices",) if question.frame is not None and context.study.slices.select in ("oracle", "held") else ()
+    return grid + slices + tuple(part.oracles(context.study))

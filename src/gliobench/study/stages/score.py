@@ -1,0 +1,166 @@
+"""Stage `score`: all answers of all models about the test patients, with one arithmetic."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gliobench.cohort.patients import several_scans
+from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.grid.regions import WHOLE
+from gliobench.integrity import source_digest, write_whole
+from gliobench.plugins import modules_of
+from gliobench.records.record import Record
+from gliobench.study.asking.aggregate import aggregations
+from gliobench.study.asking.answers import answered_items, answers_digest, current_answers, read_list
+from gliobench.study.asking.consistency import score_consistency
+from gliobench.study.asking.conventions import suspicions
+from gliobench.study.asking.questions import asked_slices, slices_of_tasks
+from gliobench.study.state.context import Context, StageError
+from gliobench.study.state.folder import fingerprint
+from gliobench.study.state.stage import Stage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gliobench.scoring.consistency import Consistency
+    from gliobench.scoring.summary import Scores
+
+TABLES = ("per_subject", "summary", "votes")
+CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
+
+
+def score(context: Context) -> None:
+    """Score every answer on its own task and on the coarser ones, and how alike the answers to one input are; leaves
+    the tables as Parquet."""
+    with context.stage(Stage("score"), scores_inputs(context), lambda: _files(context)) as to_do:
+        if not to_do:
+            return
+        scores, consistency = score_against(context), score_consistency(context)
+        tables = {name: getattr(scores, name) for name in TABLES}
+        if consistency is not None:
+            tables |= {file: getattr(consistency, name) for name, file in CONSISTENCY.items()}
+        _write(context, tables)
+        for warning in suspicions(context):
+            context.voice.say(warning)
+
+
+def arithmetic_digest() -> str:
+    """SHA-256 of the code that decides the figures of the same answers, other packages' tasks and metrics too."""
+    return source_digest("gliobench.scoring", "gliobench.tasks", *modules_of("tasks"), *modules_of("metrics"))
+
+
+def scores_inputs(context: Context) -> str:
+    """Fingerprint of everything that decides the figures."""
+    names = [part.name for part in context.study.models]
+    absent = [name for name in names if not all(path.exists() for path in context.folder.question_lists(name))]
+    if absent:
+        raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
+    for name in names:
+        _check_tested(context, name)
+    several = several_scans({id: context.patients[id] for id in sorted(context.tested)})
+    whose = {"patients": several} if several else {}  # what earlier versions counted scan by scan is scored again
+    return fingerprint(
+        **whose,
+        arithmetic=arithmetic_digest(),
+        answers={name: answers_digest(context, name) for name in names},
+        test=[context.subjects[id].content for id in context.tested],
+        grades=[context.subjects[id].grade for id in context.tested],
+        slices=context.study.slices.model_dump(),
+        consistency=context.study.consistency.model_dump() if context.study.consistency else None,
+        aggregate={part.name: getattr(part, "aggregate", None) for part in context.study.models},
+        decide=[[context.subjects[id].grade for id in round.validation] for round in context.rounds],
+    )
+
+
+def _check_tested(context: Context, name: str) -> None:
+    """Raise StageError where a model was asked about other patients than are to be scored."""
+    asked = read_list(context.folder.tested(name))
+    if set(asked) != set(context.tested):
+        raise StageError(
+            f"{name} was asked about {len(asked)} test patients, and these folds have {len(context.tested)}: give the "
+            "same --fold as to `gliobench predict`, or run `gliobench predict` with this one first"
+        )
+
+
+def read_scores(context: Context) -> "Scores":
+    """The tables that `score` left. Raises StageError where there are none."""
+    from gliobench.scoring.summary import Scores
+
+    return Scores(**{name: _read(context, name) for name in TABLES})
+
+
+def read_consistency(context: Context) -> "Consistency | None":
+    """The tables of consistency that `score` left; None where the study asks nothing twice."""
+    from gliobench.scoring.consistency import Consistency
+
+    if context.study.consistency is None:
+        return None
+    return Consistency(**{name: _read(context, file) for name, file in CONSISTENCY.items()})
+
+
+def _read(context: Context, file: str) -> "pd.DataFrame":
+    """A table as `score` left it. Raises StageError where it is missing or damaged."""
+    import pandas as pd
+
+    path = context.check(_table(context, file), Stage("score"))
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise StageError(f"{path} is missing: run `gliobench score` first") from error
+    except (OSError, ValueError) as error:  # an earlier version's, without a checksum
+        raise StageError(f"{path} is damaged ({error}): delete it and run `gliobench score` again") from error
+
+
+def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedSubject] = lambda one: one) -> "Scores":
+    """All current answers scored; `truth` may give a patient another mask to be held against."""
+    from gliobench.scoring.score import score_subject
+    from gliobench.scoring.summary import summarise
+
+    records: dict[str, list[Record]] = {id: [] for id in context.tested}
+    for part in context.study.models:
+        for record in current_answers(context, part.name):
+            records[record.subject].append(record)
+    slices: dict[Plane, dict[str, list[int]]] = {
+        plane: asked_slices(context, plane) for plane in context.study.slices.planes
+    }
+    by_task = {plane: slices_of_tasks(context, plane) for plane in slices}
+    how = {id: found for round in context.rounds for found in [aggregations(context, round)] for id in round.test}
+    scored = []
+    with context.voice.bar("score", len(records)) as advance:
+        for done, (id, own) in enumerate(records.items(), start=1):
+            subject = context.subjects[id]
+            items = list(answered_items(context, subject, own))
+            asked = {plane: by_subject.get(id, []) for plane, by_subject in slices.items()}
+            kept = {
+                (plane, task): of_task[id]
+                for plane, tasks in by_task.items()
+                for task, of_task in tasks.items()
+                if id in of_task
+            }
+            every = context.study.slices.every
+            scored.append(score_subject(truth(subject), items, asked, aggregations=how[id], every=every, kept=kept))
+            advance(done, id)
+    scores = summarise(scored)
+    if scores.summary.empty:
+        raise StageError("there is nothing to score: no test patient has a truth for any task that a model answers")
+    region = context.study.asked_region
+    if region != WHOLE:  # so that nobody compares it with figures of another
+        return replace(scores, per_subject=scores.per_subject.assign(region=region.key))
+    return scores
+
+
+def _files(context: Context) -> list[Path]:
+    """The tables that the study's scores are."""
+    files = TABLES + (tuple(CONSISTENCY.values()) if context.study.consistency else ())
+    return [_table(context, file) for file in files]
+
+
+def _table(context: Context, file: str) -> Path:
+    return context.folder.scores / f"{file}.parquet"
+
+
+def _write(context: Context, tables: "Mapping[str, pd.DataFrame]") -> None:
+    for file, table in tables.items():
+        write_whole(_table(context, file), table.to_parquet())

@@ -1,0 +1,1 @@
+"""What a run has in common: its context, folder, locks, stages, progress."""
