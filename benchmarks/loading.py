@@ -33,7 +33,7 @@ from gliobench.models.networks.input import as_input
 from gliobench.training.augment import augmented
 from gliobench.training.examples import batches
 from gliobench.training.job import Job
-from gliobench.training.objectives import make_goal
+from gliobench.training.objectives import make_objective
 from gliobench.training.settings import recipe
 from prepare import monai_chain, paths
 
@@ -54,8 +54,8 @@ def main() -> None:
 def make_job(network: str, cohort: Cohort, grid: Recipe, store: Path) -> Job:
     """A training on all patients, by the network's own recipe, one patient a batch."""
     prepared, _ = prepare_cohort(cohort, grid, store)
-    goal = make_goal(NETWORKS[network].task, ("whole",), recipe(network))
-    return Job(network, "whole", prepared, (), store, recipe(network), goal, None)
+    objective = make_objective(NETWORKS[network].task, ("whole",), recipe(network))
+    return Job(network, "whole", prepared, (), store, recipe(network), objective, None)
 
 
 def measure(rounds: int, job: Job, subjects: tuple[Subject, ...], grid: Recipe) -> dict[str, list[float]]:
@@ -81,7 +81,7 @@ def make_step(job: Job) -> Callable[[torch.Tensor, torch.Tensor], None]:
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
 
     def step(images: torch.Tensor, targets: torch.Tensor) -> None:
-        loss = job.goal.loss(network(images), targets)
+        loss = job.objective.loss(network(images), targets)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)

@@ -25,13 +25,13 @@ def steps(variant: str, count: int) -> dict[str, object]:
     import torch
 
     from gliobench.models.networks.reference_study import MaskSegmenter
-    from gliobench.training.objectives import make_goal
+    from gliobench.training.objectives import make_objective
     from gliobench.training.settings import recipe
 
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(1)
     volumes = [torch.randn(1, 4, *SHAPE, generator=generator) for _ in range(4)]
-    goal = make_goal("mask", ("whole",), recipe("mask-segmenter"))
+    objective = make_objective("mask", ("whole",), recipe("mask-segmenter"))
     targets = [(volume[:, :1] > 1).float() for volume in volumes]
     network = MaskSegmenter()
     if variant == "ours":
@@ -41,7 +41,7 @@ def steps(variant: str, count: int) -> dict[str, object]:
     seconds, losses = [], []
     for step in range(count + 1):
         start = time.perf_counter()
-        loss = goal.loss(network(volumes[step % 4]), targets[step % 4])
+        loss = objective.loss(network(volumes[step % 4]), targets[step % 4])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()

@@ -10,9 +10,9 @@ import pytest
 
 import gliobench
 from gliobench.study.kinds import BUILT_IN
-from gliobench.study.kinds.base import ModelPart
-from gliobench.study.kinds.speaking import SpeakingModel
-from gliobench.study.kinds.vision import VisionModel
+from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.kinds.speaking import SpeakingConfig
+from gliobench.study.kinds.vision import VisionModelConfig
 from gliobench.tasks import registry
 
 SOURCE = Path(gliobench.__file__).parent
@@ -81,7 +81,7 @@ def test_all_errors_have_one_base() -> None:
 
 def test_stages_do_not_ask_which_kind_a_model_is() -> None:
     """What a kind is stands in its class: a stage that asks for a class is one more place to edit for a new kind."""
-    kinds = {kind.__name__ for kind in (*BUILT_IN, SpeakingModel, VisionModel)}
+    kinds = {kind.__name__ for kind in (*BUILT_IN, SpeakingConfig, VisionModelConfig)}
     asked = []
     for path in (SOURCE / "study").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -108,7 +108,7 @@ def test_no_task_is_named_outside_its_file() -> None:
 
 
 def test_a_kind_says_what_of_the_truth_it_sees() -> None:
-    class Forgetful(ModelPart):
+    class Forgetful(ModelConfig):
         """Built, and silent about the truth."""
 
         def build(self, context: Any, round: Any, plane: Any) -> Any:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gliobench.study.config.study import read_study
-from gliobench.study.kinds.network import NetworkModel
+from gliobench.study.kinds.network import NetworkConfig
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 RUNS = Path("runs")
@@ -38,7 +38,7 @@ def gliobench(*words: str, threads: int) -> None:
 def train_folds(study: Path, out: Path, lanes: int) -> None:
     """Every network on every fold, `lanes` at a time."""
     content = read_study(study)
-    networks = [part.name for part in content.models if isinstance(part, NetworkModel)]
+    networks = [part.name for part in content.models if isinstance(part, NetworkConfig)]
     jobs = [(name, str(fold)) for name in networks for fold in range(content.split.folds)]
     for stage in ("prepare", "split"):
         gliobench(stage, str(study), "--out", str(out), threads=lanes)

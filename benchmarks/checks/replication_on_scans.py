@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.read import find_cohort, load_subject
-from gliobench.replay.external import Held, HeldAnswer
-from gliobench.replay.read import read_held
+from gliobench.replay.external import ExternalAnswer, ExternalAnswers
+from gliobench.replay.read import read_external
 from gliobench.replay.standard import score_answers_as, score_standard
 from gliobench.replay.targets import aimed_at
 from gliobench.replay.text import subject_name
@@ -57,14 +57,14 @@ def scans(cohort: Path, replication: Path) -> Iterator[Scan]:
             yield Scan(subject.id, subject_name(order.index(subject.id)), np.ascontiguousarray(labels.T))
 
 
-def window_of(answers: Sequence[HeldAnswer], labels: NDArray[np.uint8]) -> Window | None:
+def window_of(answers: Sequence[ExternalAnswer], labels: NDArray[np.uint8]) -> Window | None:
     """The only window that fits the boxes that answers were scored against, None where there is none or several."""
     boxes = [answer.truth if isinstance(answer.truth, Box) else None for answer in answers]
     fitting = find_windows(boxes, labels == CORE)
     return fitting[0] if len(fitting) == 1 else None
 
 
-def trivial(task: str, answers: Sequence[HeldAnswer]) -> list[Answer]:
+def trivial(task: str, answers: Sequence[ExternalAnswer]) -> list[Answer]:
     """The middle of the slice for a centre, the whole slice else."""
     said: list[Answer] = []
     for answer in answers:
@@ -88,19 +88,19 @@ def figures(scores: Scores, task: str) -> dict[str, float]:
 
 def windows(replication: Path, found: Sequence[Scan]) -> dict[str, Window]:
     """By patient, where the slices of the study's centres lie, which are all slices that it takes to hold tumour."""
-    centres = read_held(replication / "centre" / "general", "centre")
+    centres = read_external(replication / "centre" / "general", "centre")
     known = {scan.name: window_of(centres.firsts.get(scan.name, []), scan.labels) for scan in found}
     return {name: window for name, window in known.items() if window is not None}
 
 
-def asked(held: Held, scan: Scan, window: Window) -> list[HeldAnswer]:
+def asked(external: ExternalAnswers, scan: Scan, window: Window) -> list[ExternalAnswer]:
     """A patient's answers with the truths of the whole tumour."""
-    answers = held.firsts.get(scan.name, [])
-    if held.task == "box":  # asked of fewer slices, from another one on
+    answers = external.firsts.get(scan.name, [])
+    if external.task == "box":  # asked of fewer slices, from another one on
         own = window_of(answers, scan.labels)
         assert own is not None
         window = own
-    return aimed_at(answers, held.task, scan.labels > 0, window) if answers else []
+    return aimed_at(answers, external.task, scan.labels > 0, window) if answers else []
 
 
 def table(replication: Path, cohorts: Sequence[Path]) -> Iterator[str]:
@@ -115,17 +115,17 @@ def table(replication: Path, cohorts: Sequence[Path]) -> Iterator[str]:
     yield "| task | patients | figure | published target: answers | trivial | asked target: answers | trivial |"
     yield "|---|---|---|---|---|---|---|"
     for task in FIGURES:
-        held = read_held(replication / task / "general", task)
+        external = read_external(replication / task / "general", task)
         usable = [scan for scan in found if scan.name in known]
         sides = {
-            "published": [one for scan in usable for one in held.firsts.get(scan.name, [])],
-            "asked": [one for scan in usable for one in asked(held, scan, known[scan.name])],
+            "published": [one for scan in usable for one in external.firsts.get(scan.name, [])],
+            "asked": [one for scan in usable for one in asked(external, scan, known[scan.name])],
         }
         if not sides["published"]:
             continue
         shown: dict[str, Mapping[str, float]] = {}
         for name, answers in sides.items():
-            own = Held(task, held.layout, held.source, answers)
+            own = ExternalAnswers(task, external.layout, external.source, answers)
             shown[name] = figures(score_standard(own, "answers").scores, task)
             shown[f"{name} trivial"] = figures(score_answers_as(own, "trivial", trivial(task, answers)), task)
         patients = len({one.subject for one in sides["published"]})

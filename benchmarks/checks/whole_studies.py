@@ -21,8 +21,8 @@ from rich.console import Console
 
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.study.config.study import Study, read_study
-from gliobench.study.kinds.network import NetworkModel
-from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.kinds.network import NetworkConfig
+from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.run import run_stages
 from gliobench.study.stages.score import read_scores
 from gliobench.study.state.context import make_context
@@ -75,9 +75,9 @@ def small(study: Study, checkpoint: Path) -> Study:
 
 def _small(part: Any, checkpoint: Path) -> dict[str, Any]:
     content: dict[str, Any] = part.model_dump()
-    if isinstance(part, NetworkModel):
+    if isinstance(part, NetworkConfig):
         content["train"] |= {"epochs": 2, "batch_size": 2}
-    if isinstance(part, LanguageModel):
+    if isinstance(part, LanguageModelConfig):
         content |= {"checkpoint": str(checkpoint), "quantisation": None}
         if part.finetune is not None:
             own = {"steps": 4, "epochs": None, "batch_size": 2, "accumulation": 2, "optimiser": "auto", "every": 8}

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from gliobench.grid.frame import SliceFrame
-from gliobench.replay.read import read_held
+from gliobench.replay.read import read_external
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.chain import coarsen
 from gliobench.tasks.coordinates import AS_ASKED
@@ -149,7 +149,7 @@ def recorded(seed: int, folder: Path, number: int) -> Iterator[Case]:
     rng = random.Random(seed)
     sets = [("grade", "general-axial"), ("centre", "general"), ("box", "general"), ("polygon", "general")]
     texts = [
-        (task, one.text) for task, name in sets for one in read_held(folder / task / name, task).answers if one.text
+        (task, one.text) for task, name in sets for one in read_external(folder / task / name, task).answers if one.text
     ]
     for task, text in rng.choices(texts, k=number):
         whole = TASKS[task].parse(text, FRAME, False, AS_ASKED)

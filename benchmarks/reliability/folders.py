@@ -117,7 +117,7 @@ def to_be_done(live: Path, stages: str) -> None:
 def judge(place: Place, damaged: Path, before: Mapping[str, set[str]]) -> Outcome:
     """Run the study on the damaged folder, and say what became of it."""
     ended = command(place.arguments("run"))
-    outcome = _judged(place, ended.status, ended.said, damaged)
+    outcome = _evaluated(place, ended.status, ended.said, damaged)
     if outcome.what == "refused":
         repaired = command(["repair", str(place.live)])
         if repaired.status == TRACEBACK:
@@ -145,7 +145,7 @@ def judge_alone(place: Place) -> Outcome:
     return Outcome("without a traceback")
 
 
-def _judged(place: Place, status: int | None, said: str, damaged: Path) -> Outcome:
+def _evaluated(place: Place, status: int | None, said: str, damaged: Path) -> Outcome:
     if status is None:
         return Outcome("without end", said)
     if status == TRACEBACK or "Traceback (most recent call last)" in said or status < 0:

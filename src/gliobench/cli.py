@@ -217,10 +217,10 @@ def plan(
     from gliobench.study.plan.counts import NO_COHORT
     from gliobench.study.plan.make import make_plan
     from gliobench.study.plan.printing import plan_json, plan_tables
-    from gliobench.study.state.lacking import held_here
+    from gliobench.study.state.lacking import check_external_files
 
     if is_replication(study):
-        held_here(read_replication(study))
+        check_external_files(read_replication(study))
         raise StudyError(f"{study} scores answers that lie there: it asks nobody, and takes seconds; there is no plan")
     context = _context(study, cohort, out, store, fold=fold, nowhere=NO_COHORT)
     made = make_plan(context, patients=patients, there=hardware.value)
@@ -459,8 +459,8 @@ def run(
     from gliobench.study.run import run_stages
 
     if is_replication(study):
-        held = read_replication(study)
-        run_replication(held, out or Path("runs") / held.name, _terminal())
+        external = read_replication(study)
+        run_replication(external, out or Path("runs") / external.name, _terminal())
     else:
         run_stages(_context(study, cohort, out, store, skip_bad, workers, fold))
 
@@ -546,7 +546,7 @@ def replay(
     Example: `gliobench replay answers/centre --task centre --protocol both`
     """
     from gliobench.replay.outcome import replay as replay_answers
-    from gliobench.replay.outcome import score_held
+    from gliobench.replay.outcome import score_external
     from gliobench.replay.printing import json_text, lines
     from gliobench.replay.tables import write_tables
     from gliobench.study.replication.own_answers import read_own, run_of
@@ -557,8 +557,8 @@ def replay(
     else:
         if coordinates != "as-asked":
             raise typer.BadParameter("a run's own answers were read as its study says: leave out --coordinates")
-        held = read_own(answers, task, plane.value, published=protocol.value != "standard", store=store)
-        outcome = score_held(held, name or answers.stem, protocol.value)
+        external = read_own(answers, task, plane.value, published=protocol.value != "standard", store=store)
+        outcome = score_external(external, name or answers.stem, protocol.value)
     if out:
         write_tables(outcome, out)
     if as_json:
@@ -593,19 +593,19 @@ def outlines(
     Example: `gliobench outlines studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
     """
     from gliobench.study.config.replay import is_replication, read_replication
-    from gliobench.study.replication.outlines import all_held_plates, write_held_figures
+    from gliobench.study.replication.outlines import all_external_plates, write_external_figures
     from gliobench.study.showing.atlas import write_atlas
     from gliobench.study.showing.outlines import all_plates, write_figures
 
     if everybody == (subject is not None):
         raise typer.BadParameter("give either --subject PATIENT or --all")
     if is_replication(study):
-        held = read_replication(study)
-        folder = to or (out or Path("runs") / held.name) / "outlines"
+        external = read_replication(study)
+        folder = to or (out or Path("runs") / external.name) / "outlines"
         if subject is None:
-            paths = [write_atlas(*all_held_plates(held, model), held.title, folder, _terminal())]
+            paths = [write_atlas(*all_external_plates(external, model), external.title, folder, _terminal())]
         else:
-            paths = write_held_figures(held, subject, model, folder)
+            paths = write_external_figures(external, subject, model, folder)
     else:
         context = _context(study, cohort, out, store)
         folder = to or context.folder.root / "outlines"
@@ -636,11 +636,11 @@ def answers(
     """
     from gliobench.report.samples import sample_lines
     from gliobench.study.config.replay import is_replication, read_replication
-    from gliobench.study.replication.samples import held_sample
+    from gliobench.study.replication.samples import external_sample
     from gliobench.study.showing.samples import samples
 
     if is_replication(study):
-        found = [held_sample(read_replication(study), subject, model)]
+        found = [external_sample(read_replication(study), subject, model)]
     else:
         found = list(samples(_context(study, cohort, out, store), subject, model))
     for sample in found:

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from gliobench.models.base.calibration import learn_decision
-from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.base.calibration import learn_operating_point
+from gliobench.models.base.operating_point import OperatingPoint, calibrated
 from gliobench.models.classical.held_out import decide_held_out
 
 
-def as_it_stands(scores: np.ndarray, truth: np.ndarray) -> Decision:
-    return learn_decision(scores, truth)[0]
+def as_it_stands(scores: np.ndarray, truth: np.ndarray) -> OperatingPoint:
+    return learn_operating_point(scores, truth)[0]
 
 
 def test_the_threshold_is_the_mean_of_platts_targets_by_hand() -> None:
     truth = np.array([True] * 10 + [False] * 5)
     scores = np.array([0.2, 0.5, 0.6, 0.7, 0.8, 0.8, 0.9, 0.9, 0.9, 0.9, 0.1, 0.2, 0.3, 0.6, 0.4])
-    decision, fault = learn_decision(scores, truth)
+    decision, fault = learn_operating_point(scores, truth)
     # Targets: 11/12 for the ten with HGG, 1/7 for the five with LGG.
     assert (fault, decision.threshold) == ("", pytest.approx((10 * 11 / 12 + 5 / 7) / 15))
     targets = np.where(truth, 11 / 12, 1 / 7)
@@ -61,7 +61,7 @@ TRUTH = np.array([True] * 7 + [False] * 5)
 def test_where_nothing_can_be_learnt_scores_stay_and_one_half_decides(
     scores: np.ndarray, truth: np.ndarray, why: str
 ) -> None:
-    assert learn_decision(scores, truth) == (Decision(threshold=0.5), why)
+    assert learn_operating_point(scores, truth) == (OperatingPoint(threshold=0.5), why)
 
 
 def test_a_model_whose_validation_scores_do_not_spread_has_learnt_nothing() -> None:
@@ -69,5 +69,5 @@ def test_a_model_whose_validation_scores_do_not_spread_has_learnt_nothing() -> N
     same, grades = np.full(12, 0.7777), TRUTH.astype(int)
     patients = [f"P{n}" for n in range(12)]
     decision, whom = decide_held_out(same, grades, lambda: SCORES, grades, patients)
-    assert (decision, whom) == (Decision(), "nobody: the scores lie within 0.01")
+    assert (decision, whom) == (OperatingPoint(), "nobody: the scores lie within 0.01")
     assert decide_held_out(SCORES, grades, lambda: SCORES, grades, patients)[0].slope > 0

@@ -10,8 +10,8 @@ from tests.models.asked import subject
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from gliobench.models.base.ensemble import Together
-from gliobench.models.base.operating_point import Decision
+from gliobench.models.base.ensemble import Ensemble
+from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.networks.inference import MIRRORS, probabilities
 from gliobench.models.networks.trained import Member, TrainedNetwork
@@ -61,7 +61,7 @@ class Always(nn.Module):
 def ensemble(task: str, *members: tuple[Sequence[float], float]) -> TrainedNetwork:
     """Of members with their probabilities and their thresholds."""
     made = [
-        Member(Always(*given), "z-score", False, None, (Decision(threshold),), frozenset(), str(number))
+        Member(Always(*given), "z-score", False, None, (OperatingPoint(threshold),), frozenset(), str(number))
         for number, (given, threshold) in enumerate(members)
     ]
     return TrainedNetwork("ensemble", task, tuple(made), {})
@@ -110,11 +110,11 @@ class Sure:
 
 
 def test_models_of_different_kinds_answer_by_their_mean_against_the_mean_of_their_thresholds() -> None:
-    together = Together("two", [Sure("one", 0.9, 0.8), Sure("other", 0.2, 0.4)])
+    together = Ensemble("two", [Sure("one", 0.9, 0.8), Sure("other", 0.2, 0.4)])
     (found,) = together.predict([Question(subject(), "grade", None)])
     assert found.score == pytest.approx(0.55)
     assert found.answer == Answered(Grade(0)), "0.55 is below 0.6"
-    (found,) = Together("two", [Sure("one", 0.9, 0.8), Sure("other", None, 0.4)]).predict([found.question])
+    (found,) = Ensemble("two", [Sure("one", 0.9, 0.8), Sure("other", None, 0.4)]).predict([found.question])
     assert (found.answer, found.score) == (Missing("1 of 2 members gave no probability"), None)
 
 

@@ -29,7 +29,7 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import write_sealed
-from gliobench.models.base.calibration import learn_decision
+from gliobench.models.base.calibration import learn_operating_point
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.operating_point import calibrated
 from gliobench.models.base.prediction import Question
@@ -229,7 +229,7 @@ def test_the_probe_is_plain_scikit_learn_on_the_same_features(pool: str) -> None
         held_out[strength] = scores
     best = min(STRENGTHS, key=lambda strength: log_loss(grades, held_out[strength]))
     assert STRENGTHS[0] < best < STRENGTHS[-1], "a choice that says something"
-    decision, _ = learn_decision(held_out[best], grades == 1)
+    decision, _ = learn_operating_point(held_out[best], grades == 1)
     score = fitted(train, best)
     expected = [calibrated(score(subject), decision) for subject in tested]
     predictions = list(probe.predict([Question(subject, "grade", None) for subject in tested]))

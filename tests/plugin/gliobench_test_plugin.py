@@ -7,11 +7,11 @@ from scipy.spatial import cKDTree
 
 from gliobench.models.baselines.rule import Rule
 from gliobench.scoring.metric import AnswerMetric
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.tasks.geometry import Point, VolumeMask
 
 
-class ThresholdModel(ModelPart):
+class ThresholdModel(ModelConfig):
     """Marks whatever is brighter than `above` in FLAIR."""
 
     kind: Literal["threshold"]

@@ -9,7 +9,7 @@ import pytest
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.external.answers import Place
 from gliobench.replay.placed import placed
-from gliobench.replay.read import read_held
+from gliobench.replay.read import read_external
 
 ID = "BraTS20_Training_322"  # the study's test patient 0
 CORE_ROWS = {31: (40, 50), 32: (41, 52), 33: (42, 50)}  # by slice, the first and the last row of label 1
@@ -33,7 +33,7 @@ def written(folder: Path, *lines: str) -> Path:
 
 
 def slices(folder: Path, task: str, subject: PreparedSubject) -> tuple[list[int], tuple[str, ...]]:
-    found = placed(read_held(folder, task), {ID: subject})
+    found = placed(read_external(folder, task), {ID: subject})
     assert {place.subject for place in found.answers} <= {ID}
     assert all(place == Place(ID, task, "axial", place.index) for place in found.answers)
     return [place.index for place in found.answers if place.index is not None], found.remarks

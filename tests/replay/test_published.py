@@ -51,15 +51,15 @@ def test_the_box_truths_are_the_studys_own(shared: Path) -> None:
     """The truth that the text files hold is the one in the study's arrays."""
     import numpy as np
 
-    from gliobench.replay.read import read_held
+    from gliobench.replay.read import read_external
 
     bounds = sorted((shared / "replication" / "targets").glob("test_seg_*bbounds.npz"))
     arrays = {path.name: np.load(path, allow_pickle=False) for path in bounds}
     found = next(np.asarray(file[file.files[0]]) for name, file in sorted(arrays.items()) if "coronal" not in name)
-    held = read_held(shared / "replication" / "box" / "general", "box")
+    external = read_external(shared / "replication" / "box" / "general", "box")
     truths = {
         (int(answer.subject[-3:]), edges)
-        for answer in held.answers
+        for answer in external.answers
         if (box := answer.truth) is not None
         for edges in [(box.row_min, box.column_min, box.row_max, box.column_max)]  # type: ignore[union-attr]
     }

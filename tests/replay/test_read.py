@@ -12,7 +12,7 @@ from gliobench.replay.errors import ReplayError
 from gliobench.replay.outcome import ProtocolName, published_side, replay, standard_side
 from gliobench.replay.printing import lines
 from gliobench.replay.protocol_comparison import changes
-from gliobench.replay.read import read_held
+from gliobench.replay.read import read_external
 from gliobench.replay.tables import write_tables
 from gliobench.scoring.compare import compare_runs
 from gliobench.scoring.errors import CompareError
@@ -35,14 +35,14 @@ def test_answers_over_lines_cut_off_in_other_brackets_and_empty(tmp_path: Path) 
         "Ground truth: [(-1, -1), (-1, -1), (-1, -1), (-1, -1)] || Model output: [(1, 2), (1, 5), (6, 5), (6, 2)]\n"
     )
     folder = write(tmp_path / "answers", {"og_patient_0.txt": text, "patient_2.txt": ""})
-    held = read_held(folder, "box")
-    assert [answer.line for answer in held.answers] == [1, 5, 6, 7, 8]
-    assert held.answers[0].text == "**Box**\n\nIt is here:\n[(10, 20), (10, 39), (29, 39), (29, 20)]"
-    assert held.answers[3].text is None
-    assert held.answers[4].truth is None
-    assert isinstance(held.answers[0].truth, Box)
-    assert held.silent == ("patient_002",)
-    assert held.gaps == ("patient_001",)
+    external = read_external(folder, "box")
+    assert [answer.line for answer in external.answers] == [1, 5, 6, 7, 8]
+    assert external.answers[0].text == "**Box**\n\nIt is here:\n[(10, 20), (10, 39), (29, 39), (29, 20)]"
+    assert external.answers[3].text is None
+    assert external.answers[4].truth is None
+    assert isinstance(external.answers[0].truth, Box)
+    assert external.silent == ("patient_002",)
+    assert external.gaps == ("patient_001",)
     outcome = replay(folder, "box", "both")
     # Two of five right, one cut off, one empty, one box where there is no tumour: Dice (1 + 1 + 0 + 0 + 0) / 5.
     standard = standard_side(outcome)
@@ -99,7 +99,7 @@ def test_a_number_as_long_as_a_line_breaks_nothing(tmp_path: Path, task: str, di
     )
     folder = write(tmp_path / "answers", {"patient_0.txt": f"{start}({'9' * digits}, 3), (1, 2), (2, 2), (2, 3)\n"})
     outcome = replay(folder, task, "both")
-    assert [answer.subject for answer in outcome.held.answers] == ["patient_000"]
+    assert [answer.subject for answer in outcome.external.answers] == ["patient_000"]
     assert (standard_side(outcome).n_asked, published_side(outcome).n_asked) == (1, 1)
 
 
@@ -131,7 +131,7 @@ def test_rows_without_a_slice_are_counted_for_each_repeat(tmp_path: Path) -> Non
     ]
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
-    found = [(answer.frame.index, answer.repeat) for answer in read_held(path, "centre").answers]
+    found = [(answer.frame.index, answer.repeat) for answer in read_external(path, "centre").answers]
     assert found == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
@@ -149,10 +149,10 @@ def test_slice_lines_with_a_label(tmp_path: Path) -> None:
         "Scan #: 4/8\nSlice #0 => Choice: 1 Reasoning: necrosis\nSlice #1 => ERROR: Unknown >>||Choice||: 1||\n"
         "Slice #2 => Choice: 0\nGuesses: [1, 1, 0]\nTally: [1, 2, 0, 0]\nTrue Label: HGG || Prediction Label: HGG\n"
     )
-    held = read_held(write(tmp_path / "a", {"scan_results_4.txt": text}), "grade")
-    assert {answer.subject for answer in held.answers} == {"patient_001"}  # four modalities a patient
-    assert held.answers[0].truth == Grade(1)
-    assert held.answers[1].text == "Choice\n: 1"
+    external = read_external(write(tmp_path / "a", {"scan_results_4.txt": text}), "grade")
+    assert {answer.subject for answer in external.answers} == {"patient_001"}  # four modalities a patient
+    assert external.answers[0].truth == Grade(1)
+    assert external.answers[1].text == "Choice\n: 1"
 
 
 def test_published_grades_leave_a_patient_without_a_grade_out(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_polygons_and_sizes_of_a_table(tmp_path: Path) -> None:
     row = {"subject": "A", "slice": 7, "truth": [[2, 2], [2, 9], [9, 9]], "answer": "((2, 2), (2, 9), (9, 9))"}
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({**row, "rows": 16, "columns": 20, "spacing_mm": 0.5}))
-    (answer,) = read_held(path, "polygon").answers
+    (answer,) = read_external(path, "polygon").answers
     assert isinstance(answer.truth, Polygon)
     assert (answer.frame.index, answer.frame.shape, answer.frame.spacing_mm) == (7, (16, 20), (0.5, 0.5))
 
@@ -253,7 +253,7 @@ def bad(tmp_path: Path, files: dict[str, str | bytes], task: str, match: str) ->
     for name, content in files.items():
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(ReplayError, match=match):
-        read_held(folder, task)
+        read_external(folder, task)
 
 
 def test_nothing_recognisable(tmp_path: Path) -> None:
@@ -262,21 +262,21 @@ def test_nothing_recognisable(tmp_path: Path) -> None:
 
 def test_no_such_folder(tmp_path: Path) -> None:
     with pytest.raises(ReplayError, match="nowhere does not exist"):
-        read_held(tmp_path / "nowhere", "box")
+        read_external(tmp_path / "nowhere", "box")
 
 
 def test_what_is_no_file_of_answers(tmp_path: Path) -> None:
     with pytest.raises(ReplayError, match="/dev/null is neither a folder nor a file"):
-        read_held(Path("/dev/null"), "box")
+        read_external(Path("/dev/null"), "box")
     (tmp_path / "answers" / "box").mkdir(parents=True)
     with pytest.raises(ReplayError, match=r"holds no file of answers .* it has the folders box: give one of them"):
-        read_held(tmp_path / "answers", "box")
+        read_external(tmp_path / "answers", "box")
     (tmp_path / "answers" / "patient_0.txt").mkdir()
     with pytest.raises(ReplayError, match=r"patient_0.txt is a folder; by its name a file of answers is expected"):
-        read_held(tmp_path / "answers", "box")
+        read_external(tmp_path / "answers", "box")
     silent = write(tmp_path / "silent", {"patient_0.txt": "", "patient_1.txt": ""})
     with pytest.raises(ReplayError, match=r"2 files, the first being patient_0.txt, and all of them empty"):
-        read_held(silent, "box")
+        read_external(silent, "box")
 
 
 def test_a_patient_twice(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_utf_16_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(json.dumps(ROWS[0]).encode("utf-16-le"))
     with pytest.raises(ReplayError, match=r"a.jsonl:1: a zero byte"):
-        read_held(path, "box")
+        read_external(path, "box")
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_bad_rows_name_file_and_line(tmp_path: Path, line: str, match: str) -> N
     path = tmp_path / "a.jsonl"
     path.write_text(line)
     with pytest.raises(ReplayError, match=match):
-        read_held(path, "box")
+        read_external(path, "box")
 
 
 def test_utf_16_text_files_are_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from gliobench.replay.tables import write_tables
 from gliobench.scoring.compare import compare_runs
 from gliobench.study.config.replay import is_replication, read_replication
 from gliobench.study.config.study import StudyError
-from gliobench.study.replication.outlines import middle_outlines, write_held_figures
+from gliobench.study.replication.outlines import middle_outlines, write_external_figures
 from gliobench.study.replication.run import run_replication
 from gliobench.study.showing.outlines import file_name
 from gliobench.study.state.progress import Silent
@@ -70,16 +70,16 @@ def test_the_whole_slice_stands_beside_boxes_and_any_patient_is_drawn(tmp_path: 
     assert dict(zip(whole["task"], whole["value"], strict=True)) == pytest.approx(
         dict.fromkeys(("box", "mask"), 2 * 400 / (400 + 128 * 128))
     )
-    (path,) = write_held_figures(study, "patient_001", None, tmp_path / "figures")
+    (path,) = write_external_figures(study, "patient_001", None, tmp_path / "figures")
     assert path.name == "patient_001-a.png"
     assert path.read_bytes().startswith(b"\x89PNG")
     (item,) = middle_outlines([replay(answers, "box", "standard", name="a")])
     assert (item.subject, item.n_asked, item.n_answered, len(item.truth)) == ("patient_000", 3, 3, 3)
     assert file_name("../../nobody", "a") == ".._.._nobody-a.png"
     with pytest.raises(StudyError, match="nobody: no centre, box or polygon of a; there are: patient_000, patient_001"):
-        write_held_figures(study, "nobody", None, tmp_path)
+        write_external_figures(study, "nobody", None, tmp_path)
     with pytest.raises(StudyError, match="no model named b was asked for a place; these were: a"):
-        write_held_figures(study, "patient_001", ["b"], tmp_path)
+        write_external_figures(study, "patient_001", ["b"], tmp_path)
 
 
 def test_a_key_given_twice_is_shown_with_its_line(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from gliobench.cohort.read import find_cohort, load_subject
 from gliobench.grid.frame import SliceFrame
-from gliobench.replay.external import HeldAnswer
-from gliobench.replay.read import read_held
+from gliobench.replay.external import ExternalAnswer
+from gliobench.replay.read import read_external
 from gliobench.replay.targets import aimed_at
 from gliobench.replay.text import subject_name
 from gliobench.replay.windows import Window, find_windows, region_boxes
@@ -52,7 +52,7 @@ def test_boxes_that_fit_in_two_places_are_found_in_both() -> None:
 
 
 def test_answers_are_aimed_at_another_region_in_the_same_window(tmp_path: Path) -> None:
-    answers = [HeldAnswer("a", box(index, 0, 0, 1, 1).frame, None, "(1, 1)", tmp_path, 1) for index in range(3)]
+    answers = [ExternalAnswer("a", box(index, 0, 0, 1, 1).frame, None, "(1, 1)", tmp_path, 1) for index in range(3)]
     aimed = aimed_at(answers, "centre", region(), Window(2, 7, 4))
     assert [one.truth for one in aimed] == [box(0, 2, 2, 4, 4), box(1, 1, 3, 3, 3), None]
     assert [one.text for one in aimed] == ["(1, 1)"] * 3
@@ -67,7 +67,7 @@ REAL = {"BraTS20_Training_216": (58 + 10, 52 + 5), "BraTS20_Training_275": (46 +
 def test_the_published_targets_are_label_1_and_not_the_tumour_that_the_prompts_ask_for(shared: Path) -> None:
     replication, cohort = shared / "replication", find_cohort(shared / "cohort_1mm")
     order = json.loads((replication / "patients.json").read_text())["test_in_study_order"]
-    answers = read_held(replication / "centre" / "general", "centre").firsts
+    answers = read_external(replication / "centre" / "general", "centre").firsts
     targets = [np.load(replication / "targets" / f"test_seg_{name}.npz")["array"] for name in ("bbounds", "poly")]
     equal, boxes, on_core, points = 0, 0, 0, 0
     for subject in cohort.subjects:

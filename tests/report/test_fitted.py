@@ -59,8 +59,8 @@ def test_a_networks_curves_show_its_figure_and_an_earlier_versions_the_metric(sc
 
 
 def test_every_steps_loss_is_drawn_where_it_was_kept() -> None:
-    judged = pd.DataFrame({"step": [2, 4], "train_loss": [2.0, 1.5], "validation_loss": [1.0, 1.0]})
-    judged["validation_metric"] = [0.1, 0.2]
+    evaluated = pd.DataFrame({"step": [2, 4], "train_loss": [2.0, 1.5], "validation_loss": [1.0, 1.0]})
+    evaluated["validation_metric"] = [0.1, 0.2]
     steps = pd.DataFrame({"step": range(1, 5), "train_loss": [1.0, 3.0, 1.0, 2.0]})
-    with_steps, without = (draw_curves({"vlm": judged}, losses)[0][2] for losses in ({"vlm": steps}, {}))
+    with_steps, without = (draw_curves({"vlm": evaluated}, losses)[0][2] for losses in ({"vlm": steps}, {}))
     assert with_steps.count("<use") - without.count("<use") == 2  # four marks instead of two

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gliobench.replay.read import read_held
+from gliobench.replay.read import read_external
 from gliobench.replay.standard import read_answer
 from gliobench.report.contents import ReportContents, Said, Sample
 from gliobench.report.page import render_page
@@ -44,10 +44,10 @@ def test_grades_are_printed_as_the_reference_study_prints_them() -> None:
 
 def test_what_was_printed_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "patient_1.txt").write_text("\n".join(sample_lines(GRADES)) + "\n")
-    held = read_held(tmp_path, "grade")
-    assert count_votes([read_answer(held, answer) for answer in held.answers], None) == GRADES.votes
-    assert [answer.frame.index for answer in held.answers] == [3, 6, 9, 12]
-    (tally,) = held.tallies.values()
+    external = read_external(tmp_path, "grade")
+    assert count_votes([read_answer(external, answer) for answer in external.answers], None) == GRADES.votes
+    assert [answer.frame.index for answer in external.answers] == [3, 6, 9, 12]
+    (tally,) = external.tallies.values()
     assert (tally.lgg, tally.hgg, tally.no_glioma, tally.unread) == (1, 1, 0, 2)
 
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from tests.scoring.test_score import axial, make_subject
 
-from gliobench.models.base.operating_point import Decision
+from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.scoring.aggregate import MAJORITY, Aggregation, Slices, of_scores, of_votes
 from gliobench.scoring.grades import Votes
 from gliobench.scoring.intervals import Bootstrap
@@ -36,7 +36,7 @@ def test_a_silent_slice_counts_as_the_worst_probability() -> None:
 
 
 def test_a_learned_aggregation_stretches_the_logit_and_moves_the_threshold() -> None:
-    learned = Aggregation("learned", "scores", Decision(threshold=0.8, slope=2.0, offset=-1.0))
+    learned = Aggregation("learned", "scores", OperatingPoint(threshold=0.8, slope=2.0, offset=-1.0))
     # logit(3/4) = log 3; twice that less 1 has the odds 9 / e
     expected = 9 / (9 + math.e)
     assert learned.probability(Slices(0.75, 2, 0), 1) == pytest.approx(expected)

@@ -8,7 +8,7 @@ import pytest
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.replay.outcome import replay
-from gliobench.replay.read import read_held
+from gliobench.replay.read import read_external
 from gliobench.scoring.conventions import Said, suspicion
 from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates, named_convention
 from gliobench.tasks.geometry import Box
@@ -88,7 +88,7 @@ def test_a_convention_on_the_command_line() -> None:
 @pytest.mark.realdata
 @pytest.mark.parametrize("task", ["centre", "box", "polygon"])
 def test_the_reference_studys_answers_fit_no_other_convention(shared: Path, task: str) -> None:
-    answers = [one for one in read_held(shared / "replication" / task / "general", task).answers if one.repeat == 0]
+    answers = [one for one in read_external(shared / "replication" / task / "general", task).answers if one.repeat == 0]
     said = [Said(task, one.text, one.frame, one.truth) for one in answers if one.text and one.truth is not None]
     assert len(said) > 1000
     assert suspicion("llama", said, AS_ASKED) is None

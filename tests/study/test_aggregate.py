@@ -11,11 +11,11 @@ from tests.models.servers import Answer, completion, serving
 
 from gliobench.grid.slices import grey_slice
 from gliobench.models.base import calibration
-from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.base.operating_point import OperatingPoint, calibrated
 from gliobench.models.server.png import png_url
 from gliobench.records.store import RecordStore
 from gliobench.study.asking.aggregate import aggregation_notes, aggregations
-from gliobench.study.asking.answers import current_answers, deciding_answers
+from gliobench.study.asking.answers import current_answers, validation_answers
 from gliobench.study.asking.questions import asked_slices
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.stages.predict import predict
@@ -43,7 +43,9 @@ class Knowing:
     chances: dict[str, float] = field(default_factory=dict)
 
     def __call__(self, number: int, body: dict[str, Any]) -> Answer:
-        (url,) = (part["image_url"]["url"] for part in body["messages"][0]["content"] if part["type"] == "image_url")
+        (url,) = (
+            config["image_url"]["url"] for config in body["messages"][0]["content"] if config["type"] == "image_url"
+        )
         chance = self.chances.get(url, 0.5)
         top = [{"token": "1", "logprob": math.log(chance)}, {"token": "0", "logprob": math.log(1 - chance)}]
         place = {"token": str(int(chance >= 0.5)), "logprob": 0.0, "top_logprobs": top}
@@ -79,7 +81,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> Con
 
 def test_validation_patients_are_asked_and_never_counted(asked: Context) -> None:
     (round,) = asked.rounds
-    test, taught = current_answers(asked, "remote"), deciding_answers(asked, "remote")
+    test, taught = current_answers(asked, "remote"), validation_answers(asked, "remote")
     assert {record.subject for record in test} == set(round.test)
     assert {record.subject for record in taught} == set(round.validation)
     assert len(test) + len(taught) == len(list(RecordStore(asked.folder.answers("remote")).read()))
@@ -110,7 +112,7 @@ def test_with_enough_it_is_learnt_from_their_mean_probabilities(
     (round,) = asked.rounds
     grades = np.array([asked.subjects[id].grade == 1 for id in round.validation])
     assert 0 < grades.sum() < len(grades), "both grades among the validation patients"
-    expected, _ = calibration.learn_decision(np.array([chance(asked, id) for id in round.validation]), grades)
+    expected, _ = calibration.learn_operating_point(np.array([chance(asked, id) for id in round.validation]), grades)
     found = aggregations(asked, round)["remote", "axial"]
     assert (found.name, found.by) == ("learned", "scores")
     for key in ("slope", "offset", "threshold"):
@@ -118,7 +120,7 @@ def test_with_enough_it_is_learnt_from_their_mean_probabilities(
     asked.folder.stamp(Stage("score")).unlink(missing_ok=True)
     score(asked)
     for row in read_scores(asked).votes.itertuples():
-        decision = Decision(expected.threshold, slope=expected.slope, offset=expected.offset)
+        decision = OperatingPoint(expected.threshold, slope=expected.slope, offset=expected.offset)
         assert row.score == pytest.approx(calibrated(chance(asked, row.subject), decision))
     asked.folder.stamp(Stage("score")).unlink()
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from gliobench.cli import app
 from gliobench.study.config.replay import Replication, read_replication
 from gliobench.study.config.study import read_study
-from gliobench.study.replication.outlines import all_held_plates
+from gliobench.study.replication.outlines import all_external_plates
 from gliobench.study.showing.atlas import PAGE, evenly, folder_name, write_atlas
 from gliobench.study.showing.outlines import all_plates
 from gliobench.study.state.context import Context, StageError, make_context
@@ -29,7 +29,7 @@ def context(finished_run: Path, phantom_cohort: Path, small_study: Path) -> Cont
 
 
 @pytest.fixture
-def held(tmp_path: Path) -> Replication:
+def external(tmp_path: Path) -> Replication:
     """Two patients: boxes of two models in six slices, a centre in one."""
     for name, said in (("a", BOX), ("b", OTHER)):
         (tmp_path / name).mkdir()
@@ -126,11 +126,11 @@ def test_a_model_without_places_and_one_that_is_not_there_are_named(context: Con
         all_plates(context, ["nobody"])
 
 
-def test_held_answers_stand_task_by_task_with_their_own_truth(held: Replication, tmp_path: Path) -> None:
-    plates, models = all_held_plates(held, None)
+def test_held_answers_stand_task_by_task_with_their_own_truth(external: Replication, tmp_path: Path) -> None:
+    plates, models = all_external_plates(external, None)
     assert [plate.subject for plate in plates] == ["patient_000", "patient_001"]
     assert models == ["a", "b", "c"]
-    page = write_atlas(plates, models, held.title, tmp_path / "out", Silent()).read_text(encoding="utf-8")
+    page = write_atlas(plates, models, external.title, tmp_path / "out", Silent()).read_text(encoding="utf-8")
     assert "Held &lt;answers&gt;" in page
     slices = [(item.task, item.index, sorted(item.answers), item.truth) for item in plates[0].slices()]
     # Six slices in four parts: their middles are 0.75, 2.25, 3.75 and 5.25.
@@ -146,7 +146,7 @@ def test_held_answers_stand_task_by_task_with_their_own_truth(held: Replication,
     assert rows.count("not asked for a place") == 1, "c says nothing of the second patient"
 
 
-def test_the_verb_takes_one_patient_or_all(held: Replication, tmp_path: Path) -> None:
+def test_the_verb_takes_one_patient_or_all(external: Replication, tmp_path: Path) -> None:
     command = ["outlines", str(tmp_path / "held.yaml"), "--to", str(tmp_path / "out")]
     for given in ([], ["--all", "--subject", "patient_000"]):
         done = CliRunner().invoke(app, [*command, *given])
@@ -163,7 +163,7 @@ def test_the_verb_takes_one_patient_or_all(held: Replication, tmp_path: Path) ->
 def test_the_reference_studys_answers_are_drawn(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLIOBENCH_REPLICATION", str(shared / "replication"))
     study = read_replication(Path(__file__).parents[2] / "studies" / "replication.yaml")
-    plates, models = all_held_plates(study, None)
+    plates, models = all_external_plates(study, None)
     assert {"llama-general-centre", "llama-general-box", "llama-general-polygon"} <= set(models)
     assert len(plates) == 55
     first = next(item for item in plates[0].slices() if item.task == "box")

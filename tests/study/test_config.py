@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from gliobench.grid.splits import Split
-from gliobench.study.config.study import SplitPart, StudyError, read_study, with_fold
-from gliobench.study.kinds.network import NetworkModel
-from gliobench.study.kinds.nnunet import NnUNetModel
-from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.config.study import SplitConfig, StudyError, read_study, with_fold
+from gliobench.study.kinds.network import NetworkConfig
+from gliobench.study.kinds.nnunet import NnUNetConfig
+from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.state.folder import fingerprint
 
 GOOD = """\
@@ -45,8 +45,8 @@ def mistake(tmp_path: Path, text: str) -> str:
 def test_a_good_file_is_read_with_defaults_and_paths_beside_it(tmp_path: Path) -> None:
     study = read_study(write(tmp_path, GOOD))
     _, network, language = study.models
-    assert isinstance(network, NetworkModel)
-    assert isinstance(language, LanguageModel)
+    assert isinstance(network, NetworkConfig)
+    assert isinstance(language, LanguageModelConfig)
     assert (study.slices.every, study.slices.select, network.train.epochs) == (2, "oracle", 3)
     assert language.temperature == 0.0, "greedy unless the study says otherwise"
     assert language.prompts == tmp_path / "own.yaml"
@@ -55,7 +55,7 @@ def test_a_good_file_is_read_with_defaults_and_paths_beside_it(tmp_path: Path) -
 def test_an_interpreter_lies_where_the_study_says(tmp_path: Path) -> None:
     entry = "name: small\nmodels:\n  - {kind: nnunet, name: own, python: ../nnunet/bin/python}\n"
     (model,) = read_study(write(tmp_path, entry)).models
-    assert isinstance(model, NnUNetModel)
+    assert isinstance(model, NnUNetConfig)
     assert model.python == tmp_path / ".." / "nnunet" / "bin" / "python"
     assert "models.0.epochs" in mistake(tmp_path, entry.replace("name: own", "name: own, epochs: 0"))
 
@@ -108,8 +108,8 @@ def test_a_split_file_has_folds_of_its_own(tmp_path: Path) -> None:
     assert "fold 7 of 5" in mistake(tmp_path, GOOD + "split: {fold: 7}\n")
     crossed = Split((), tuple((f"P{n}",) for n in range(4)), 0, "x", (("P1",), ("P2",), ("P3",), ("P0",)))
     held_out = Split(("P4",), crossed.folds, 0, "x")
-    part = SplitPart(file=Path("split.json"))
-    assert (part.numbers(crossed), part.numbers(held_out)) == ((0, 1, 2, 3), (0,))
+    config = SplitConfig(file=Path("split.json"))
+    assert (config.numbers(crossed), config.numbers(held_out)) == ((0, 1, 2, 3), (0,))
 
 
 def test_predicted_slices_need_a_known_model(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_missing_file_says_where_to_look() -> None:
 )
 def test_how_tasks_are_answered_is_one_word_or_one_a_task(tmp_path: Path, line: str, expected: dict[str, str]) -> None:
     language = read_study(write(tmp_path, f"{GOOD}    {line}\n")).models[2]
-    assert isinstance(language, LanguageModel)
+    assert isinstance(language, LanguageModelConfig)
     assert dict(language.answer) == expected
     assert language.batch_size == "auto"
 
@@ -169,7 +169,7 @@ def test_entries_made_from_settings_keep_the_fingerprints_of_earlier_runs(tmp_pa
         "  - {kind: vlm, name: v, checkpoint: a/b, view: {name: rgb, scale: 2, window: [3, 9]}, finetune: {rank: 3, "
         "tasks: [grade], planes: [axial], trim: 2, patients: all, balance_grades: copies}}\n"
     )
-    assert [fingerprint(m=part.model_dump()) for part in read_study(path).models] == [
+    assert [fingerprint(m=config.model_dump()) for config in read_study(path).models] == [
         "0c6209bd47ca513b2fe7878675ac8b03eb0bd60af00c0b7712474955c3bea159",
         "4cf5265373b1646468bed7e4b63cc4d76a530e9b0679829eaa87a2f4f1e7b49f",
     ]

@@ -13,7 +13,7 @@ from gliobench.cli import app
 from gliobench.records.store import RecordStore
 from gliobench.study.asking.consistency import sampling
 from gliobench.study.asking.questions import asked_slices, repeated_places
-from gliobench.study.config.study import ConsistencyPart, SlicesPart, StudyError, read_study
+from gliobench.study.config.study import ConsistencyConfig, SlicesConfig, StudyError, read_study
 from gliobench.study.run import run_stages
 from gliobench.study.showing.outlines import outlines, write_figures
 from gliobench.study.stages.predict import predict
@@ -33,7 +33,7 @@ models:
   - {kind: vlm, name: greedy-untrained, checkpoint: tiny-mllama, tasks: [grade], max_new_tokens: 2}
   - {kind: vlm, name: choice-untrained, checkpoint: tiny-mllama, tasks: [grade], answer: choice, temperature: 2.0}
 """
-PART = ConsistencyPart(repeats=5, subjects=2, task="grade")
+PART = ConsistencyConfig(repeats=5, subjects=2, task="grade")
 TABLES = ("per_subject", "summary", "votes")
 
 
@@ -58,7 +58,7 @@ def runs(
 
 
 def count_answers(context: Context) -> Counter[str]:
-    names = [part.name for part in context.study.models]
+    names = [config.name for config in context.study.models]
     return Counter({name: sum(1 for _ in RecordStore(context.folder.answers(name)).read()) for name in names})
 
 
@@ -116,7 +116,7 @@ def test_one_patient_of_each_grade_with_the_slice_of_most_tumour(runs) -> None: 
 
 def test_without_an_oracle_the_truth_chooses_nothing(runs) -> None:  # type: ignore[no-untyped-def]
     *_, again = runs
-    study = again.study.model_copy(update={"slices": SlicesPart(select="brain", every=3)})
+    study = again.study.model_copy(update={"slices": SlicesConfig(select="brain", every=3)})
     blind = replace(again, study=study)
     asked = asked_slices(blind, "axial")
     assert repeated_places(blind, PART) == {

@@ -70,9 +70,9 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def examples(context: Context) -> tuple[list[Example], list[Example]]:
-    (_, part), fold = context.study.models, context.split.fold(0)
-    settings = finetune_settings(part)  # type: ignore[arg-type]
-    return tuple(examples_of(context, part, settings, ids) for ids in (fold.train, fold.validation))  # type: ignore
+    (_, config), fold = context.study.models, context.split.fold(0)
+    settings = finetune_settings(config)  # type: ignore[arg-type]
+    return tuple(examples_of(context, config, settings, ids) for ids in (fold.train, fold.validation))  # type: ignore
 
 
 def test_train_lines_are_what_the_trainer_draws_in_its_order(
@@ -102,8 +102,10 @@ def test_train_lines_are_what_the_trainer_draws_in_its_order(
     assert [line["messages"][1]["content"] for line in written] == [
         f"Choice: {one.question.subject.grade}" for one in drawn
     ]
-    judged = [one for one in collated if one.question.subject.id in patients(validation)]
-    assert [line["images"] for line in lines(exported / "validation.jsonl")] == [[file_of(one)] for one in judged[:3]]
+    evaluated = [one for one in collated if one.question.subject.id in patients(validation)]
+    assert [line["images"] for line in lines(exported / "validation.jsonl")] == [
+        [file_of(one)] for one in evaluated[:3]
+    ]
 
 
 def file_of(example: Example) -> str:
@@ -116,8 +118,8 @@ def test_trl_reads_the_same_tokens_and_pixels_that_the_trainer_computes_on(conte
     found = load_dataset("json", data_files=str(exported / "train.jsonl"), split="train", cache_dir=str(exported / "c"))
     found = found.map(lambda row: {"images": [str(exported / name) for name in row["images"]]})
     rows = found.cast_column("images", List(Image())).select(range(3))
-    (_, part) = context.study.models
-    model = language_model(context, part, to_train=True)  # type: ignore[arg-type]
+    (_, config) = context.study.models
+    model = language_model(context, config, to_train=True)  # type: ignore[arg-type]
     processor = model.checkpoint.processor
     theirs = DataCollatorForVisionLanguageModeling(processor)(list(rows))
     train, _ = examples(context)

@@ -86,7 +86,7 @@ AGAIN = {
     "split.json": "split",
     "answers/segmenter.asked.json": "predict-segmenter",
     "answers/segmenter.tested.json": "predict-segmenter",
-    "answers/segmenter.deciding.json": "predict-segmenter",
+    "answers/segmenter.validation.json": "predict-segmenter",
     "scores/summary.parquet": "score",
     "scores/votes.parquet": "score",
     "report/report.html": "report",

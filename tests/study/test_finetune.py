@@ -16,7 +16,7 @@ from gliobench.integrity import read_json
 from gliobench.models.base.errors import ModelError
 from gliobench.models.tiny.idefics3 import Size, write_tiny_idefics3
 from gliobench.study.config.study import StudyError, read_study
-from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.plan.make import make_plan
 from gliobench.study.run import run_stages
 from gliobench.study.showing.tuned import tuned_settings
@@ -189,9 +189,11 @@ def test_who_learns_from_all_knows_the_validation_patients_and_is_validated_by_n
     assert "training and validation 96; test (not seen) 24" in card
     assert "grades balanced by copies" in card
     assert "Nobody was left to validate on" in card
-    (part,) = [one for one in context.study.models if isinstance(one, LanguageModel)]
-    usual = part.model_copy(update={"finetune": part.finetune and part.finetune.model_copy(update={"patients": None})})
-    assert finetuning_inputs(context, part, fold) != finetuning_inputs(context, usual, fold)
+    (config,) = [one for one in context.study.models if isinstance(one, LanguageModelConfig)]
+    usual = config.model_copy(
+        update={"finetune": config.finetune and config.finetune.model_copy(update={"patients": None})}
+    )
+    assert finetuning_inputs(context, config, fold) != finetuning_inputs(context, usual, fold)
     assert usual.finetune is not None
     assert "patients" not in usual.finetune.model_dump()
 
@@ -287,8 +289,8 @@ def test_what_unsloth_has_done_is_not_asked_for_again(folder: Path) -> None:
     prepare(context)
     split(context)
     finetune(context, ["adapted"])
-    (theirs,) = [part for part in context.study.models if part.name == "by-unsloth"]
-    assert isinstance(theirs, LanguageModel)
+    (theirs,) = [config for config in context.study.models if config.name == "by-unsloth"]
+    assert isinstance(theirs, LanguageModelConfig)
     done = {"inputs": finetuning_inputs(context, theirs, context.split.fold(0)), "seconds": 1.0}
     stamp = context.folder.stamp(Stage("finetune", "by-unsloth", 0))
     stamp.write_text(json.dumps(done))  # as its own process leaves it

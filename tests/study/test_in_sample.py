@@ -90,12 +90,12 @@ def test_a_run_has_them_of_training_and_validation_and_the_report_beside_those_o
     left = read_json(folder / "figures.json")["figures"]
     (member,) = (network := load_network([folder], "it")).members
     blind = replace(network, members=(replace(member, learnt_from=frozenset()),))
-    for part, ids in (("training", fold.train), ("validation", fold.validation)):
+    for config, ids in (("training", fold.train), ("validation", fold.validation)):
         dice = []
         for one in blind.predict([Question(context.subjects[id], "mask", None) for id in ids]):
             found, truth = one.answer.value.voxels, one.question.subject.tumour  # type: ignore[union-attr]
             dice.append(2 * (found & truth).sum() / (found.sum() + truth.sum()))
-        assert left[part]["dice"] == {"value": pytest.approx(np.mean(dice)), "n": len(ids)}
+        assert left[config]["dice"] == {"value": pytest.approx(np.mean(dice)), "n": len(ids)}
     summary = pd.read_csv(finished_run / "report" / "summary.csv")
     own = summary[(summary["model"] == "segmenter") & (summary["task"] == "mask") & (summary["metric"] == "dice")]
     test = own[own["plane"] == "volume"]["value"].item()

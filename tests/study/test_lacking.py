@@ -14,7 +14,7 @@ from gliobench.study.config.replay import read_replication
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.run import run_stages
 from gliobench.study.state.context import StageError, make_context
-from gliobench.study.state.lacking import held_here, lacking
+from gliobench.study.state.lacking import check_external_files, lacking
 
 ROOT = Path(__file__).resolve().parents[2]
 SENTENCES = {
@@ -100,7 +100,7 @@ def test_raw_answers_lie_where_the_option_says(tmp_path: Path, monkeypatch: pyte
     shutil.copy(ROOT / "studies" / "replication.yaml", tmp_path)
     monkeypatch.delenv("GLIOBENCH_REPLICATION", raising=False)
     with pytest.raises(StudyError, match=r"replication.yaml:\d+: replay.0.answers.*GLIOBENCH_REPLICATION"):
-        held_here(read_replication(tmp_path / "replication.yaml"))
+        check_external_files(read_replication(tmp_path / "replication.yaml"))
     public = tmp_path / "clone"
     for folder in (
         *("Classification-Task/LLM-All/Raw-LLM-Outputs/General-Raw/flair_image_test_set_axial_llm_run",),
@@ -112,7 +112,7 @@ def test_raw_answers_lie_where_the_option_says(tmp_path: Path, monkeypatch: pyte
     ):
         (public / folder).mkdir(parents=True)
     monkeypatch.setenv("GLIOBENCH_REPLICATION", str(public))
-    study, said = held_here(read_replication(tmp_path / "replication.yaml"))
+    study, said = check_external_files(read_replication(tmp_path / "replication.yaml"))
     assert len(study.replay) == 7, "six that are needed, and the optional one that is there"
     assert study.replay[0].answers.name == "flair_image_test_set_axial_llm_run"
     assert study.replay[4].answers == public / "box" / "general"

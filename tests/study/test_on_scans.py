@@ -90,7 +90,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Context:
     write_answers(root / "answers")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(REPLICATION, str(root / "answers"))
-        content = entries(lambda part: not {"tuned", "polygon"} & set(part["name"].split("-")))
+        content = entries(lambda config: not {"tuned", "polygon"} & set(config["name"].split("-")))
         context = write_study(root, cohort, content, {TESTED[0]: "test", **LEARNT})
         run_stages(context)
     return context
@@ -101,12 +101,12 @@ def entries(wanted) -> dict:  # type: ignore[no-untyped-def, type-arg]
     content: dict[str, object] = yaml.safe_load(STUDY.read_text())
     models = content["models"]
     assert isinstance(models, list)
-    content["models"] = [part for part in models if part["kind"] in WITHOUT_TRAINING and wanted(part)]
+    content["models"] = [config for config in models if config["kind"] in WITHOUT_TRAINING and wanted(config)]
     return content
 
 
 def write_study(root: Path, cohort: Path, content: dict[str, object], parts: dict[str, str]) -> Context:
-    (root / "split.csv").write_text("id,part\n" + "".join(f"{id},{part}\n" for id, part in parts.items()))
+    (root / "split.csv").write_text("id,part\n" + "".join(f"{id},{config}\n" for id, config in parts.items()))
     content["split"] = {"file": "split.csv", "fold": 0}
     (root / "study.yaml").write_text(yaml.safe_dump(content))
     return make_context(read_study(root / "study.yaml"), cohort=cohort, out=root / "run")
@@ -180,7 +180,7 @@ def test_where_no_answer_can_be_laid_on_a_scan_nothing_is_run_on_no_questions(ma
     boxes.write_text(f"Ground truth: {corners(35, 60, 45, 70)} || Model output: (1, 1)\n")  # the whole tumour's
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(REPLICATION, str(tmp_path / "answers"))
-        content = entries(lambda part: part["name"] == "llama-general-box")
+        content = entries(lambda config: config["name"] == "llama-general-box")
         content["tasks"] = ["box"]
         context = write_study(tmp_path, made_up.cohort, content, {TESTED[0]: "test", **LEARNT})
         with pytest.raises(
@@ -198,7 +198,7 @@ def test_where_no_answer_can_be_laid_on_a_scan_nothing_is_run_on_no_questions(ma
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, key: str, value: object, message: str) -> None:
-    content = entries(lambda part: True)
+    content = entries(lambda config: True)
     content[key] = value
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(StudyError, match=message):
@@ -220,9 +220,9 @@ def test_on_the_two_real_patients_the_figures_are_those_of_the_check(shared: Pat
     parts = dict(zip(real_patients(shared), ("fold-0", "fold-0", "fold-1", "fold-1", "fold-1", "fold-1"), strict=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(REPLICATION, str(shared / "replication"))
-        content = entries(lambda part: part["name"] not in ("mean-box", "flair-blob", "majority-grade"))
+        content = entries(lambda config: config["name"] not in ("mean-box", "flair-blob", "majority-grade"))
         content["tasks"] = ["centre", "box", "polygon"]
-        content["models"] = [part for part in content["models"] if "grade" not in part["name"]]  # type: ignore[attr-defined]
+        content["models"] = [config for config in content["models"] if "grade" not in config["name"]]  # type: ignore[attr-defined]
         parts |= {"BraTS20_Training_216": "test", "BraTS20_Training_275": "test"}
         context = write_study(tmp_path, shared / "cohort_1mm", content, parts)
         run_stages(context)

@@ -14,7 +14,7 @@ from tests.models.asked import subject
 from tests.scoring.test_score import make_subject
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.base.operating_point import OperatingPoint, calibrated
 from gliobench.models.classical import grade as classical
 from gliobench.models.vision import probe
 from gliobench.scoring.aggregate import Slices
@@ -26,7 +26,7 @@ from gliobench.study.showing.report import without_spread
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Grade
 from gliobench.training import fit
-from gliobench.training.objectives import make_goal
+from gliobench.training.objectives import make_objective
 
 TRAIN = [replace(subject(), id=f"T{n}", patient=f"T{n}", grade=n % 2) for n in range(8)]
 TRUTH = np.array([1] * 30 + [0] * 20)
@@ -49,18 +49,18 @@ class Echo(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.stack([1 - rows[:, 0], rows[:, 0]], axis=1)
 
 
-def by_classical(given: Given, monkeypatch: pytest.MonkeyPatch) -> Decision:
+def by_classical(given: Given, monkeypatch: pytest.MonkeyPatch) -> OperatingPoint:
     monkeypatch.setattr(classical, "_voters", lambda patients: Echo())
     row: Callable[..., Any] = lambda one, region: np.array([given[one.id]])  # noqa: E731
     return classical.fit_grader("it", "crop", TRAIN, VALIDATION, row).decision
 
 
-def by_probe(given: Given, monkeypatch: pytest.MonkeyPatch) -> Decision:
+def by_probe(given: Given, monkeypatch: pytest.MonkeyPatch) -> OperatingPoint:
     monkeypatch.setattr(probe, "_regression", lambda strength: Echo())
     return probe.fit_probe("it", "mean", TRAIN, VALIDATION, lambda one: np.array([[given[one.id]]]), {}).decision
 
 
-def by_network(given: Given, monkeypatch: pytest.MonkeyPatch) -> Decision:
+def by_network(given: Given, monkeypatch: pytest.MonkeyPatch) -> OperatingPoint:
     scores = iter([given[one.id] for one in VALIDATION])
     for name in ("restore", "load_tensors"):
         monkeypatch.setattr(fit, name, lambda *_: ({},))
@@ -69,13 +69,13 @@ def by_network(given: Given, monkeypatch: pytest.MonkeyPatch) -> Decision:
     job: Any = SimpleNamespace(
         network="grade-resnet", settings=settings, validation=VALIDATION, window=None, out=Path(), regions="whole"
     )
-    job.goal = make_goal("grade", (), job.settings)
+    job.goal = make_objective("grade", (), job.settings)
     learner: Any = SimpleNamespace(averaged=SimpleNamespace(module=torch.nn.Identity()))
     (decision,) = fit._decide(job, learner)
     return decision
 
 
-def by_aggregate(given: Given, monkeypatch: pytest.MonkeyPatch) -> Decision:
+def by_aggregate(given: Given, monkeypatch: pytest.MonkeyPatch) -> OperatingPoint:
     slices = {one.id: Slices(given[one.id], 1, 0) for one in VALIDATION}
     monkeypatch.setattr(aggregate, "_validation_slices", lambda *_: slices)
     context: Any = SimpleNamespace(subjects={one.id: one for one in VALIDATION})
@@ -101,7 +101,7 @@ def scores_of(patients: list[PreparedSubject], apart: float) -> Given:
 def test_the_same_scores_make_the_same_calls(given: Given, learnt: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [one(given, monkeypatch) for one in (by_classical, by_probe, by_network, by_aggregate)]
     assert all((one.slope, one.offset, one.threshold) == pytest.approx(_figures(found[0])) for one in found)
-    assert (found[0] != Decision()) == learnt
+    assert (found[0] != OperatingPoint()) == learnt
     # Everybody's call is the same too: with nothing learnt it is made at one half.
     calls = [[calibrated(score, one) >= one.threshold for score in given.values()] for one in found]
     assert all(one == calls[0] for one in calls)
@@ -119,5 +119,5 @@ def test_the_report_says_whose_probabilities_do_not_spread() -> None:
     assert note.startswith("flat, volume: all probabilities lie within 0.01")
 
 
-def _figures(decision: Decision) -> tuple[float, float, float]:
+def _figures(decision: OperatingPoint) -> tuple[float, float, float]:
     return decision.slope, decision.offset, decision.threshold

@@ -101,11 +101,11 @@ def test_models_are_asked_again_for_other_patients(
 ) -> None:
     fold, before, after = before_and_after(change, grades)
     first = asked(tmp_path / "again", cohort, entry, fold, before)
-    (part,) = first.study.models
-    earlier = [read_list(path) for path in first.folder.question_lists(part.name)]
+    (config,) = first.study.models
+    earlier = [read_list(path) for path in first.folder.question_lists(config.name)]
     again = asked(tmp_path / "again", cohort, entry, fold, after)
     fresh = asked(tmp_path / "fresh", cohort, entry, fold, after)
-    found, expected = ([read_list(path) for path in one.folder.question_lists(part.name)] for one in (again, fresh))
+    found, expected = ([read_list(path) for path in one.folder.question_lists(config.name)] for one in (again, fresh))
     assert found == expected
     assert found != earlier
 

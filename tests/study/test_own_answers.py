@@ -83,7 +83,7 @@ def figures(run: Path, task: str, *options: str, name: str = "said") -> dict[str
     assert result.exit_code == 0, result.output
     found = json.loads(result.output)
     sides = {side: found[side] for side in ("standard", "published") if side in found} or {"standard": found}
-    return {side: {name: one["value"] for name, one in held["metrics"].items()} for side, held in sides.items()}
+    return {side: {name: one["value"] for name, one in external["metrics"].items()} for side, external in sides.items()}
 
 
 def refused(result: Result) -> str:

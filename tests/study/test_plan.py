@@ -20,10 +20,10 @@ from gliobench.cohort.phantom import write_phantom
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
-from gliobench.study.config.study import SplitPart, Study, StudyError, read_study
-from gliobench.study.kinds.openai import ServerModel
-from gliobench.study.plan.amounts import Amount, Plan, Step
+from gliobench.study.config.study import SplitConfig, Study, StudyError, read_study
+from gliobench.study.kinds.openai import ServerConfig
 from gliobench.study.plan.counts import NO_COHORT
+from gliobench.study.plan.estimates import Estimate, Plan, Step
 from gliobench.study.plan.families import family_of, named_parameters, weights_of
 from gliobench.study.plan.make import make_plan
 from gliobench.study.plan.networks import network_size
@@ -58,12 +58,12 @@ def records(context: Context, model: str) -> list[Record]:
 
 def test_questions_are_the_records_that_a_run_wrote(after: tuple[Context, Plan]) -> None:
     context, plan = after
-    for part in context.study.models:
-        questions = step(plan, part.name).questions
+    for config in context.study.models:
+        questions = step(plan, config.name).questions
         assert questions is not None
-        assert (part.name, questions.value, questions.basis) == (
-            part.name,
-            len(records(context, part.name)),
+        assert (config.name, questions.value, questions.basis) == (
+            config.name,
+            len(records(context, config.name)),
             "counted",
         )
     images = step(plan, LANGUAGE).images
@@ -79,8 +79,8 @@ def test_the_same_before_anything_was_asked(
     (tmp_path / "prepared.json").write_text(context.folder.prepared.read_text())
     early = make_context(read_study(small_study), cohort=phantom_cohort, out=tmp_path, store=context.store)
     before = make_plan(early)
-    for part in context.study.models:
-        assert step(before, part.name).questions == step(plan, part.name).questions
+    for config in context.study.models:
+        assert step(before, config.name).questions == step(plan, config.name).questions
     assert [path.name for path in tmp_path.iterdir()] == ["prepared.json"]
     assert not before.missing
 
@@ -281,16 +281,16 @@ def test_baselines_that_learn_from_masks_are_named_where_nobody_has_one(tmp_path
     text += "".join(f"  - {{kind: baseline, name: {name}}}\n" for name in names)
     plan = make_plan(make_context(study_of(tmp_path, text), cohort=cohort, out=tmp_path / "out"))
     assert {one.concerns for one in plan.missing} == {"mean-box", "flair-blob"}
-    assert step(plan, "majority-grade").questions == Amount(4, "counted")
-    assert step(plan, "empty").questions == Amount(0, "counted")
+    assert step(plan, "majority-grade").questions == Estimate(4, "counted")
+    assert step(plan, "empty").questions == Estimate(0, "counted")
 
 
 def test_an_earlier_runs_patients_and_split_are_left_where_they_do_not_fit(
     after: tuple[Context, Plan], tmp_path: Path
 ) -> None:
     context, _ = after
-    study = context.study.model_copy(update={"split": SplitPart(test_share=0.7, folds=2)})
-    assert step(make_plan(replace(context, study=study)), "flair-blob").questions == Amount(7, "counted")
+    study = context.study.model_copy(update={"split": SplitConfig(test_share=0.7, folds=2)})
+    assert step(make_plan(replace(context, study=study)), "flair-blob").questions == Estimate(7, "counted")
     write_phantom(tmp_path / "other", subjects=6, seed=0, spacing_mm=3)
     other = make_plan(make_context(context.study, cohort=tmp_path / "other", out=context.folder.root))
     assert step(other, "", "prepare").patients.value == 6
@@ -384,7 +384,7 @@ def test_a_networks_operations_by_hand() -> None:
 def test_a_key_is_no_part_of_a_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLIOBENCH_ABSENT_KEY", "sk-secret-1234567890")
     study = study_of(tmp_path)
-    assert isinstance(study.models[1], ServerModel)
+    assert isinstance(study.models[1], ServerConfig)
     plan = make_plan(make_context(study, out=tmp_path, nowhere=NO_COHORT))
     assert "sk-secret" not in repr(plan)
     assert "GLIOBENCH_ABSENT_KEY" not in problems(plan)

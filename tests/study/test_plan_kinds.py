@@ -10,8 +10,8 @@ from gliobench.models.base.prediction import Question
 from gliobench.models.vision.segmenter import PromptableSegmenter
 from gliobench.records.store import RecordStore
 from gliobench.study.config.study import read_study
-from gliobench.study.plan.amounts import Amount, Plan, Step
 from gliobench.study.plan.counts import NO_COHORT
+from gliobench.study.plan.estimates import Estimate, Plan, Step
 from gliobench.study.plan.families import weights_of
 from gliobench.study.plan.make import make_plan
 from gliobench.study.plan.unet import expected_unet, unet_size, windows
@@ -37,7 +37,7 @@ models:
   - {kind: encoder, name: clip-tumour-untrained, checkpoint: tiny-clip, every: 2, select: oracle, plane: sagittal}
   - {kind: classical, name: radiomics}
   - {kind: network, name: classifier, network: grade-classifier, train: {epochs: 1}}
-  - {kind: together, name: both, of: [radiomics, classifier]}
+  - {kind: ensemble, name: both, of: [radiomics, classifier]}
 """
 Ran = tuple[Context, Plan, Plan, dict[str, int]]
 SEGMENTERS = ("sam-untrained", "blob-to-sam-untrained")
@@ -49,7 +49,7 @@ def step(plan: Plan, model: str, stage: str = "predict") -> Step:
     return found
 
 
-def value(amount: Amount | None) -> float:
+def value(amount: Estimate | None) -> float:
     assert amount is not None
     return amount.value
 
@@ -82,10 +82,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> Ran:
 
 def test_questions_are_the_records_that_a_run_writes(runs: Ran) -> None:
     context, before, after, _ = runs
-    for part in context.study.models:
-        written = len(list(RecordStore(context.folder.answers(part.name)).read()))
+    for config in context.study.models:
+        written = len(list(RecordStore(context.folder.answers(config.name)).read()))
         for plan in (before, after):
-            assert (part.name, step(plan, part.name).questions) == (part.name, Amount(written, "counted"))
+            assert (config.name, step(plan, config.name).questions) == (config.name, Estimate(written, "counted"))
     assert not before.missing
 
 
@@ -93,10 +93,10 @@ def test_segmenters_encode_the_slices_in_which_they_are_pointed(runs: Ran) -> No
     _, before, after, encoded = runs
     asked = value(step(before, "sam-untrained").questions)
     assert encoded["sam-untrained"] < asked, "some brain slices have no tumour"
-    assert step(before, "sam-untrained").images == Amount(encoded["sam-untrained"], "counted")
+    assert step(before, "sam-untrained").images == Estimate(encoded["sam-untrained"], "counted")
     # Before the blob has answered, every slice may need an image; afterwards its answers are there.
-    assert step(before, "blob-to-sam-untrained").images == Amount(asked, "estimate")
-    assert step(after, "blob-to-sam-untrained").images == Amount(encoded["blob-to-sam-untrained"], "measured")
+    assert step(before, "blob-to-sam-untrained").images == Estimate(asked, "estimate")
+    assert step(after, "blob-to-sam-untrained").images == Estimate(encoded["blob-to-sam-untrained"], "measured")
 
 
 def test_encoders_encode_a_patient_once_for_all_folds_and_probes(runs: Ran) -> None:

@@ -29,8 +29,8 @@ from gliobench.scoring.metric import Compared
 from gliobench.scoring.overlap import Area
 from gliobench.study.catalogue import catalogue
 from gliobench.study.config.study import StudyError, read_study
-from gliobench.study.kinds.network import TrainPart
-from gliobench.study.kinds.vlm import FinetunePart, LanguageModel
+from gliobench.study.kinds.network import TrainConfig
+from gliobench.study.kinds.vlm import FinetuneConfig, LanguageModelConfig
 from gliobench.study.run import run_stages
 from gliobench.study.stages.predict import predict
 from gliobench.study.stages.prepare import prepare
@@ -128,7 +128,7 @@ def test_a_package_cannot_take_a_name_that_is_built_in(monkeypatch: pytest.Monke
 
 
 def test_what_is_experimental_is_an_option_of_a_study_file() -> None:
-    options = {*LanguageModel.model_fields, *FinetunePart.model_fields, *TrainPart.model_fields}
+    options = {*LanguageModelConfig.model_fields, *FinetuneConfig.model_fields, *TrainConfig.model_fields}
     found = [entry.name.partition(":")[0] for entry in catalogue("experimental")]
     assert {"quantisation", "engine", "devices"} <= set(found) <= options
 

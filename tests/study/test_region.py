@@ -23,7 +23,7 @@ from gliobench.study.asking.prompting import make_prompts
 from gliobench.study.asking.region import region_notes
 from gliobench.study.asking.shots import reference_shots
 from gliobench.study.config.study import Study, StudyError, read_study
-from gliobench.study.kinds.segmenter import SegmenterModel
+from gliobench.study.kinds.segmenter import SegmenterConfig
 from gliobench.study.run import run_stages
 from gliobench.study.showing.export_questions import write_questions
 from gliobench.study.state.context import Context, RegionError, make_context
@@ -34,7 +34,7 @@ from gliobench.tasks.prompt_file import packaged_prompts
 from gliobench.tasks.registry import TASKS
 from gliobench.training.finetune.examples import slice_examples
 from gliobench.training.nnunet import depth_labels
-from gliobench.training.objectives import make_goal
+from gliobench.training.objectives import make_objective
 from gliobench.training.settings import TrainSettings
 
 STUDY = """\
@@ -152,7 +152,7 @@ def test_what_models_learn_from_and_are_pointed_to_is_the_region(runs: Mapping[s
     context = runs["core"]
     subject = context.subjects[context.tested[0]]
     core = np.isin(stored_labels(context, subject.id), (1, 4))
-    target = make_goal("mask", ("whole",), TrainSettings()).target(subject)
+    target = make_objective("mask", ("whole",), TrainSettings()).target(subject)
     assert np.array_equal(target.numpy()[0] > 0, core)
     assert np.array_equal(depth_labels(subject, ("whole",)), core.astype(np.uint8))
 
@@ -166,10 +166,10 @@ def test_what_models_learn_from_and_are_pointed_to_is_the_region(runs: Mapping[s
         assert isinstance(truth, Box)
         assert (truth.row_min, truth.column_min, truth.row_max, truth.column_max) == edges(frame.index)
     largest = int(core.sum(axis=(1, 2)).argmax())
-    part = SegmenterModel.model_validate(
+    config = SegmenterConfig.model_validate(
         {"kind": "segmenter", "name": "untrained", "checkpoint": "tiny-sam", "from": "truth"}
     )
-    answer = make_prompts(context, part).of(Question(subject, "mask", subject.frame("axial", largest)))
+    answer = make_prompts(context, config).of(Question(subject, "mask", subject.frame("axial", largest)))
     assert isinstance(answer, Answered)
     assert isinstance(answer.value, Box)
     assert (answer.value.row_min, answer.value.column_max) == (edges(largest)[0], edges(largest)[3])

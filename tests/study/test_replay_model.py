@@ -134,28 +134,28 @@ def test_answers_asked_once_and_replayed_score_the_same(
             table.to_parquet(path)
         case "records":
             path = asked.folder.answers("asked-untrained")
-    held = sharing(
+    external = sharing(
         asked,
         study_of(
             tmp_path, entry(path, ", sampling: drawn elsewhere, aggregate: mean-probability"), cohort=phantom_cohort
         ),
     )
-    run_stages(held)
+    run_stages(external)
     for name in ("per_subject", "summary", "votes"):
         before = of_model(getattr(read_scores(asked), name), "asked-untrained")
-        after = of_model(getattr(read_scores(held), name), "held")
+        after = of_model(getattr(read_scores(external), name), "held")
         assert len(before) > 0
         pd.testing.assert_frame_equal(before, after)
-    first, second = read_consistency(asked), read_consistency(held)
+    first, second = read_consistency(asked), read_consistency(external)
     assert first is not None
     assert second is not None
     pd.testing.assert_frame_equal(of_model(first.figures, "asked-untrained"), of_model(second.figures, "held"))
-    assert "have no answer" not in said(held)
-    kinds = [record.kind for record in current_answers(held, "held")]
+    assert "have no answer" not in said(external)
+    kinds = [record.kind for record in current_answers(external, "held")]
     assert 0 < kinds.count("answered") <= len(kinds)
-    report = (held.folder.report / "report.md").read_text()
+    report = (external.folder.report / "report.md").read_text()
     assert f"held: held answers from {path.name}, given elsewhere, drawn elsewhere" in report
-    assert "held answers" in (held.folder.report / "report.html").read_text()
+    assert "held answers" in (external.folder.report / "report.html").read_text()
 
 
 def test_the_same_places_in_a_models_own_convention_score_the_same(
@@ -171,10 +171,10 @@ def test_the_same_places_in_a_models_own_convention_score_the_same(
     study = (
         f"  - {{kind: replay, name: held, answers: {path}, tasks: [box], view: {{scale: 2, coordinates: gemini}}}}\n"
     )
-    held = sharing(asked, study_of(tmp_path, study, cohort=phantom_cohort))
-    run_stages(held)
+    external = sharing(asked, study_of(tmp_path, study, cohort=phantom_cohort))
+    run_stages(external)
     before = of_model(read_scores(asked).per_subject, "asked-untrained").query("source == 'box'")
-    after = of_model(read_scores(held).per_subject, "held").query("source == 'box'")
+    after = of_model(read_scores(external).per_subject, "held").query("source == 'box'")
     assert len(before) > 0
     pd.testing.assert_frame_equal(before.reset_index(drop=True), after.reset_index(drop=True))
 
@@ -194,16 +194,18 @@ def test_a_question_without_a_row_counts_as_wrong_and_what_is_not_used_is_said(
     stranger = grades.iloc[[2]].assign(subject="nobody")
     elsewhere = grades.iloc[[3]].assign(plane="coronal")
     path = rewritten(tmp_path, pd.concat([once.drop(gone), stranger, elsewhere]))
-    held = sharing(asked, study_of(tmp_path, entry(path), cohort=phantom_cohort))
-    run_stages(held)
+    external = sharing(asked, study_of(tmp_path, entry(path), cohort=phantom_cohort))
+    run_stages(external)
     subject = grades.iloc[0]["subject"]
-    assert f"held: grade: 2 of {len(grades)} questions have no answer and count as wrong ({subject})" in said(held)
-    assert "held: 1 answers are about patients who are not tested (nobody)" in said(held)
-    assert "held: 1 answers are to questions that this study does not ask" in said(held)
-    kinds = [record.kind for record in current_answers(held, "held") if record.task == "grade"]
+    assert f"held: grade: 2 of {len(grades)} questions have no answer and count as wrong ({subject})" in said(external)
+    assert "held: 1 answers are about patients who are not tested (nobody)" in said(external)
+    assert "held: 1 answers are to questions that this study does not ask" in said(external)
+    kinds = [record.kind for record in current_answers(external, "held") if record.task == "grade"]
     assert len(kinds) == len(grades)
     assert kinds[:2] == ["missing", "missing"]
-    box = of_model(read_scores(held).summary, "held").query("task == 'box' and metric == 'dice' and plane == 'axial'")
+    box = of_model(read_scores(external).summary, "held").query(
+        "task == 'box' and metric == 'dice' and plane == 'axial'"
+    )
     assert box["n_asked"].item() == (once["task"] == "box").sum()
 
 
@@ -211,18 +213,18 @@ def test_a_changed_file_is_asked_anew(
     tmp_path: Path, phantom_cohort: Path, asked: Context, table: pd.DataFrame
 ) -> None:
     grades = table[table["task"] == "grade"].assign(answer="Choice: 0", finish="stop")
-    held = sharing(
+    external = sharing(
         asked, study_of(tmp_path, entry(rewritten(tmp_path, grades), tasks="[grade]"), cohort=phantom_cohort)
     )
-    run_stages(held)
-    assert {record.value and record.value["grade"] for record in current_answers(held, "held")} == {0}
+    run_stages(external)
+    assert {record.value and record.value["grade"] for record in current_answers(external, "held")} == {0}
     rewritten(tmp_path, grades.assign(answer="Choice: 1", probability=0.75))
-    first, part = held.study.models
-    models = (first, part.model_copy(update={"aggregate": "mean-probability"}))
-    held = replace(held, study=held.study.model_copy(update={"models": models}))
-    run_to_scores(held)
-    assert {record.value and record.value["grade"] for record in current_answers(held, "held")} == {1}
-    auc = of_model(read_scores(held).summary, "held").query("metric == 'auc'")
+    first, config = external.study.models
+    models = (first, config.model_copy(update={"aggregate": "mean-probability"}))
+    external = replace(external, study=external.study.model_copy(update={"models": models}))
+    run_to_scores(external)
+    assert {record.value and record.value["grade"] for record in current_answers(external, "held")} == {1}
+    auc = of_model(read_scores(external).summary, "held").query("metric == 'auc'")
     assert auc["value"].tolist() == [0.5], "the same probability for everybody orders nobody"
 
 
@@ -260,18 +262,18 @@ def test_what_does_not_fit_is_refused_before_anything_learns(
     tmp_path: Path, phantom_cohort: Path, asked: Context, table: pd.DataFrame, change, error, message: str
 ) -> None:  # type: ignore[no-untyped-def]
     path = rewritten(tmp_path, change(table))
-    held = sharing(asked, study_of(tmp_path, entry(path), cohort=phantom_cohort))
+    external = sharing(asked, study_of(tmp_path, entry(path), cohort=phantom_cohort))
     with pytest.raises(error, match=message):
-        run_stages(held)
-    assert not list(held.folder.root.glob("answers/*")), "nobody was asked"
+        run_stages(external)
+    assert not list(external.folder.root.glob("answers/*")), "nobody was asked"
 
 
 def test_records_without_text_are_refused(tmp_path: Path, phantom_cohort: Path, asked: Context) -> None:
     path = asked.folder.answers("flair-blob")
-    held = sharing(asked, study_of(tmp_path, entry(path), cohort=phantom_cohort))
+    external = sharing(asked, study_of(tmp_path, entry(path), cohort=phantom_cohort))
     with pytest.raises(StudyError, match="flair-blob writes no text that could be read again; masks of a network"):
-        run_stages(held)
-    assert not held.folder.root.exists(), "a bad file stops a study before the first stage"
+        run_stages(external)
+    assert not external.folder.root.exists(), "a bad file stops a study before the first stage"
 
 
 def record(key: str, text: str | None, **more: object) -> str:
@@ -406,22 +408,24 @@ def test_the_true_masks_are_brought_to_the_grid_as_labels_are(
     paths = truths(phantom_cohort, tmp_path / "masks")
     flipped = nib.as_closest_canonical(nib.load(paths[0]))  # the same tumour, stored the other way round
     nib.save(flipped, paths[0])
-    held = study_of(
+    external = study_of(
         tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", preset, phantom_cohort
     )
-    held = with_shape(held, "24 32 32")
-    run_to_scores(held)
-    assert set(dice(held, "held").query("task == 'mask'")["value"]) == {1.0}
-    assert "(Phantom" in said(held), "patients who are not tested"
+    external = with_shape(external, "24 32 32")
+    run_to_scores(external)
+    assert set(dice(external, "held").query("task == 'mask'")["value"]) == {1.0}
+    assert "(Phantom" in said(external), "patients who are not tested"
 
 
 def test_masks_in_other_numbers_and_types_are_the_same_masks(tmp_path: Path, phantom_cohort: Path) -> None:
     paths = {path.name.split(".")[0]: path for path in truths(phantom_cohort, tmp_path / "masks")}
-    held = study_of(tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort)
-    held = with_shape(held, "24 32 32")
-    run_to_scores(held)
-    assert len(held.tested) == 4
-    for place, id in enumerate(held.tested):
+    external = study_of(
+        tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort
+    )
+    external = with_shape(external, "24 32 32")
+    run_to_scores(external)
+    assert len(external.tested) == 4
+    for place, id in enumerate(external.tested):
         path = paths[id]
         image = nib.load(path)
         labels = np.asarray(image.dataobj)
@@ -433,20 +437,24 @@ def test_masks_in_other_numbers_and_types_are_the_same_masks(tmp_path: Path, pha
         )
         affine = image.affine @ np.array([[1, 0, 0, 2], [0, 1, 0, 3], [0, 0, 1, 0], [0, 0, 0, 1]])
         nib.save(nib.Nifti1Image(forms[place], affine if place == 3 else image.affine), path)
-    run_to_scores(held)
-    assert set(dice(held, "held").query("task == 'mask'")["value"]) == {1.0}
+    run_to_scores(external)
+    assert set(dice(external, "held").query("task == 'mask'")["value"]) == {1.0}
 
 
 def test_a_patient_without_a_mask_is_missing(tmp_path: Path, phantom_cohort: Path) -> None:
     paths = truths(phantom_cohort, tmp_path / "masks")
-    held = study_of(tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort)
-    held = with_shape(held, "24 32 32")
-    run_to_scores(held)
-    gone = held.tested[0]
+    external = study_of(
+        tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort
+    )
+    external = with_shape(external, "24 32 32")
+    run_to_scores(external)
+    gone = external.tested[0]
     next(path for path in paths if path.name == f"{gone}.nii.gz").unlink()
-    run_to_scores(held)
-    assert f"held: mask: 1 of {len(held.tested)} questions have no answer and count as wrong ({gone})" in said(held)
-    found = dice(held, "held").query("task == 'mask'").set_index("subject")["value"]
+    run_to_scores(external)
+    assert f"held: mask: 1 of {len(external.tested)} questions have no answer and count as wrong ({gone})" in said(
+        external
+    )
+    found = dice(external, "held").query("task == 'mask'").set_index("subject")["value"]
     assert found[gone] == 0.0
     assert set(found.drop(gone)) == {1.0}
 
@@ -497,11 +505,13 @@ def spoil(path: Path, how: str) -> None:
 def test_a_bad_mask_is_refused_by_name(tmp_path: Path, phantom_cohort: Path, how: str, message: str) -> None:
     for path in truths(phantom_cohort, tmp_path / "masks"):
         spoil(path, how)
-    held = study_of(tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort)
+    external = study_of(
+        tmp_path, f"  - {{kind: replay, name: held, masks: {tmp_path / 'masks'}}}\n", cohort=phantom_cohort
+    )
     with pytest.raises(ModelError, match=rf"masks/Phantom\w+.nii.gz: .*{message}") as caught:
-        run_stages(with_shape(held, "24 32 32"))
+        run_stages(with_shape(external, "24 32 32"))
     assert str(caught.value).count("masks/Phantom") == 4, "every test patient, not the first alone"
-    assert not list(held.folder.root.glob("answers/*"))
+    assert not list(external.folder.root.glob("answers/*"))
 
 
 def test_the_plan_counts_held_answers_and_says_what_is_missing(
@@ -545,11 +555,11 @@ def test_questions_written_and_answered_elsewhere_can_be_replayed(
     tmp_path: Path, phantom_cohort: Path, asked: Context
 ) -> None:
     answers = tmp_path / "answers.jsonl"
-    held = sharing(asked, study_of(tmp_path, entry(answers, tasks="[grade, box]"), cohort=phantom_cohort))
-    prepare(held)
-    split(held)
+    external = sharing(asked, study_of(tmp_path, entry(answers, tasks="[grade, box]"), cohort=phantom_cohort))
+    prepare(external)
+    split(external)
     command = ["questions", f"{tmp_path / 'study.yaml'}", "--cohort", f"{phantom_cohort}", "--store", f"{asked.store}"]
-    command += ["--out", f"{held.folder.root}", "--model", "held", "--to", f"{tmp_path / 'ask'}"]
+    command += ["--out", f"{external.folder.root}", "--model", "held", "--to", f"{tmp_path / 'ask'}"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
     rows = [json.loads(line) for line in (tmp_path / "ask" / "questions.jsonl").read_text().splitlines()]
@@ -557,19 +567,19 @@ def test_questions_written_and_answered_elsewhere_can_be_replayed(
     assert {row["task"] for row in rows} == {"grade", "box"}
     first = next(row for row in rows if row["task"] == "box")
     image = np.asarray(Image.open(tmp_path / "ask" / first["image"]))
-    grey = take_slice(held.subjects[first["subject"]].image[MODALITIES.index("flair")], "axial", first["slice"])
+    grey = take_slice(external.subjects[first["subject"]].image[MODALITIES.index("flair")], "axial", first["slice"])
     np.testing.assert_array_equal(image[..., 0], np.kron(grey, np.ones((2, 2), np.uint8)))
     assert image.shape[:2] == (first["rows"], first["columns"])
     assert "64" in first["prompt"], "the size as shown"
     said_elsewhere = {"grade": "Choice: 1", "box": "[10, 20, 29, 39]"}  # of 64 x 64 pixels
     answers.write_text("".join(json.dumps({**row, "answer": said_elsewhere[row["task"]]}) + "\n" for row in rows))
-    run_to_scores(held)
-    records = current_answers(held, "held")
+    run_to_scores(external)
+    records = current_answers(external, "held")
     assert [(one.subject, one.task, one.index) for one in records] == [
         (r["subject"], r["task"], r["slice"]) for r in rows
     ]
     assert {one.kind for one in records} == {"answered"}
-    grades = of_model(read_scores(held).votes, "held")
+    grades = of_model(read_scores(external).votes, "held")
     assert (grades["predicted"] == 1).all()
 
 

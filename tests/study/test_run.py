@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from gliobench.cli import app
 from gliobench.records.value import Arrays
 from gliobench.study.asking.answers import current_answers
-from gliobench.study.config.study import SlicesPart, read_study
+from gliobench.study.config.study import SlicesConfig, read_study
 from gliobench.study.run import run_stages
 from gliobench.study.showing.report import _strata
 from gliobench.study.stages.score import read_scores
@@ -140,7 +140,7 @@ def test_slices_can_be_chosen_by_another_models_masks(
     tmp_path: Path, phantom_cohort: Path, finished_run: Path, small_study: Path
 ) -> None:
     study = read_study(small_study)
-    slices = SlicesPart(select="predicted", by="flair-blob", every=5)
+    slices = SlicesConfig(select="predicted", by="flair-blob", every=5)
     study = study.model_copy(update={"models": (study.models[1], study.models[3]), "slices": slices})
     context = make_context(study, cohort=phantom_cohort, out=tmp_path, store=finished_run / "grid")
     run_stages(context)

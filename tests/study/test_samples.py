@@ -13,7 +13,7 @@ from gliobench.cli import app
 from gliobench.report.contents import Sample
 from gliobench.study.config.replay import read_replication
 from gliobench.study.config.study import StudyError, read_study
-from gliobench.study.replication.samples import held_sample
+from gliobench.study.replication.samples import external_sample
 from gliobench.study.showing.samples import report_samples, samples
 from gliobench.study.stages.score import read_scores
 from gliobench.study.state.context import Context, StageError, make_context
@@ -94,16 +94,16 @@ def test_the_verb_prints_every_task(context: Context, small_study: Path, phantom
 def test_the_reference_studys_answers(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLIOBENCH_REPLICATION", str(shared / "replication"))
     study = read_replication(Path(__file__).parents[2] / "studies" / "replication.yaml")
-    sample = held_sample(study, "patient_000", "llama-general-axial")
+    sample = external_sample(study, "patient_000", "llama-general-axial")
     assert (len(sample.said), sample.grade, sample.called) == (52, 0, 1)
     assert sample.said[0].text == "Choice: 2 Reasoning: No mass effect, no contrast enhancement, no edema, no"
     assert sample.tally == (6, 38, 6, 2), "as the file ends"
     # The two that the study could not read are slice 3, "No Glioma (2)", and slice 11, "Choice: 1".
     assert sample.votes is not None
     assert (sample.votes.lgg, sample.votes.hgg, sample.votes.no_glioma, sample.votes.unanswered) == (6, 39, 7, 0)
-    centre = held_sample(study, "patient_000", "llama-general-centre").said[0]
+    centre = external_sample(study, "patient_000", "llama-general-centre").said[0]
     assert (centre.truth, centre.text) == ("(40.5, 99.5), box (30, 88, 51, 111)", "(66, 73)")
     with pytest.raises(StudyError, match="llama-general-box says nothing about patient_008; there are: patient_000"):
-        held_sample(study, "patient_008", "llama-general-box")
+        external_sample(study, "patient_008", "llama-general-box")
     with pytest.raises(StudyError, match="no model is named nobody; the study has llama-general-axial"):
-        held_sample(study, "patient_000", "nobody")
+        external_sample(study, "patient_000", "nobody")

@@ -16,7 +16,7 @@ from gliobench.cohort.phantom import write_phantom
 from gliobench.grid.splits import Split, SplitError, make_cross_validation, make_split
 from gliobench.integrity import Stamp, listed, write_stamp
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.leakage import refuse_learnt
+from gliobench.models.base.leakage import refuse_training_patients
 from gliobench.models.base.prediction import Question
 from gliobench.scoring.compare import compare_runs
 from gliobench.scoring.score import SubjectRow, SubjectScores
@@ -55,13 +55,13 @@ def test_all_scans_of_a_patient_lie_in_one_part() -> None:
     grades = scans(30)
     for seed in range(20):
         made = make_split(grades, whose(grades), test_share=0.3, folds=3, seed=seed)
-        parts = [{patient_of(id) for id in part} for part in (made.test, *made.folds)]
+        parts = [{patient_of(id) for id in config} for config in (made.test, *made.folds)]
         assert sum(map(len, parts)) == len(set.union(*parts)) == 30
         assert len(parts[0]) == 9  # 0.3 of 30 patients, not of 60 scans
         crossed = make_cross_validation(grades, whose(grades), folds=5, validation_share=0.2, seed=seed)
         for number in range(5):
             fold = crossed.fold(number)
-            own = [{patient_of(id) for id in part} for part in (fold.train, fold.validation, fold.test)]
+            own = [{patient_of(id) for id in config} for config in (fold.train, fold.validation, fold.test)]
             assert sum(map(len, own)) == len(set.union(*own)) == 30
 
 
@@ -79,7 +79,7 @@ def test_what_learnt_from_one_scan_is_not_asked_about_another(phantom_cohort: Pa
     subject = next(iter(context.subjects.values()))
     other = f"{patient_of(subject.id)}-009"
     with pytest.raises(ModelError, match="has learnt from 1"):
-        refuse_learnt("m", {other}, [Question(subject, "mask", None)])
+        refuse_training_patients("m", {other}, [Question(subject, "mask", None)])
 
 
 def twice(phantoms: Path, folder: Path) -> Path:
@@ -167,7 +167,7 @@ def test_a_split_by_scan_of_an_earlier_version_is_made_again(phantom_cohort: Pat
     before = fingerprint(grades=grades, split=study.split.model_dump(exclude={"fold"}), source=None)
     write_stamp(context.folder.stamp(Stage("split")), Stamp(before, 0.0, listed([context.folder.split], out)))
     split_stage(context)
-    parts = [{patient_of(id) for id in part} for part in (context.split.test, *context.split.folds)]
+    parts = [{patient_of(id) for id in config} for config in (context.split.test, *context.split.folds)]
     assert sum(map(len, parts)) == len(set.union(*parts))
 
 
@@ -195,7 +195,7 @@ def test_the_column_patient_of_a_table_reaches_split_figures_and_what_was_learnt
     learnt = names_of([context.subjects[other]])
     assert learnt == {other, context.patients[other]}
     with pytest.raises(ModelError, match="has learnt from 1"):
-        refuse_learnt("m", learnt, [Question(context.subjects[seen], "mask", None)])
+        refuse_training_patients("m", learnt, [Question(context.subjects[seen], "mask", None)])
 
 
 def test_a_run_prepared_by_an_earlier_version_goes_by_the_ids(phantom_cohort: Path, tmp_path: Path) -> None:

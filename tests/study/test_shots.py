@@ -12,7 +12,7 @@ from gliobench.grid.frame import take_slice
 from gliobench.records.store import RecordStore
 from gliobench.study.asking.shots import reference_shots
 from gliobench.study.config.study import StudyError, read_study
-from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.stages.predict import predict
 from gliobench.study.stages.prepare import prepare
 from gliobench.study.stages.split import split
@@ -96,12 +96,12 @@ def test_a_model_is_shown_patients_who_neither_decide_nor_are_tested(
 
 def test_shots_by_hand(tmp_path: Path, phantom_cohort: Path, store: Path) -> None:
     context = _context(tmp_path, phantom_cohort, store)
-    (part,) = context.study.models
-    assert part.built_each_round
-    assert not part.model_copy(update={"shots": 0}).built_each_round
+    (config,) = context.study.models
+    assert config.built_each_round
+    assert not config.model_copy(update={"shots": 0}).built_each_round
     round = context.rounds[0]
-    shots = reference_shots(context, part, round, "coronal")  # type: ignore[arg-type]
-    again = reference_shots(_context(tmp_path, phantom_cohort, store), part, round, "coronal")  # type: ignore[arg-type]
+    shots = reference_shots(context, config, round, "coronal")  # type: ignore[arg-type]
+    again = reference_shots(_context(tmp_path, phantom_cohort, store), config, round, "coronal")  # type: ignore[arg-type]
     assert list(shots) == ["grade", "box"]
     for task, of_task in shots.items():
         assert [one.question.frame for one in of_task] == [one.question.frame for one in again[task]]
@@ -125,8 +125,8 @@ def test_where_all_folds_answer_together_who_decides_is_not_shown(
     tmp_path: Path, phantom_cohort: Path, store: Path
 ) -> None:
     context = _context(tmp_path, phantom_cohort, store, scheme="holdout")
-    ((part,), (round,)) = context.study.models, context.rounds
-    shots = reference_shots(context, part, round, "axial")  # type: ignore[arg-type]
+    ((config,), (round,)) = context.study.models, context.rounds
+    shots = reference_shots(context, config, round, "axial")  # type: ignore[arg-type]
     shown = {shot.question.subject.id for of_task in shots.values() for shot in of_task}
     assert shown.isdisjoint({*round.test, *round.validation})
 
@@ -138,25 +138,25 @@ def test_more_shots_than_patients(tmp_path: Path, phantom_cohort: Path, store: P
 
 
 def test_a_view_in_a_study_file(tmp_path: Path) -> None:
-    def part(view: str) -> LanguageModel:
+    def config(view: str) -> LanguageModelConfig:
         path = tmp_path / "study.yaml"
         path.write_text(
             f"name: v\nmodels:\n  - kind: vlm\n    name: untrained\n    checkpoint: tiny-mllama\n    view: {view}\n"
         )
         (model,) = read_study(path).models
-        assert isinstance(model, LanguageModel)
+        assert isinstance(model, LanguageModelConfig)
         return model
 
-    view = part("{name: mosaic, scale: 4, window: [20, 200], ticks: true}").view.to_view()
+    view = config("{name: mosaic, scale: 4, window: [20, 200], ticks: true}").view.to_view()
     assert (view.name, view.scale, view.window, view.ticks) == ("mosaic", 4, (20.0, 200.0), True)
-    assert part("rgb").view.to_view().name == "rgb"
-    assert part("{modalities: [t2]}").view.to_view().identity == {"modality": "t2"}
+    assert config("rgb").view.to_view().name == "rgb"
+    assert config("{modalities: [t2]}").view.to_view().identity == {"modality": "t2"}
     # Part of every record's key where it is declared; where not, keys and fingerprints are those of earlier runs.
-    gemini = part("{coordinates: gemini}")
+    gemini = config("{coordinates: gemini}")
     assert gemini.view.to_view().identity == {"modality": "flair", "coordinates": "row first, thousandths"}
-    own = part("{coordinates: {order: x-first, scale: [140, 150]}}").view.to_view().coordinates
+    own = config("{coordinates: {order: x-first, scale: [140, 150]}}").view.to_view().coordinates
     assert own == Coordinates("x-first", (140, 150))
-    assert gemini.model_dump()["view"].keys() - part("grey").model_dump()["view"].keys() == {"coordinates"}
+    assert gemini.model_dump()["view"].keys() - config("grey").model_dump()["view"].keys() == {"coordinates"}
     for text, message in [
         ("collage", "study.yaml:6: models.0.view: unknown view collage: expected some of grey, rgb"),
         ("{name: rgb, modalities: [t2]}", "study.yaml:6: models.0.view: view rgb shows 3 modalities, got 1"),
@@ -171,4 +171,4 @@ def test_a_view_in_a_study_file(tmp_path: Path) -> None:
         ("{coordinates: gemini}\n    finetune: {steps: 1}", "view.coordinates: finetune has answers in whole pixels"),
     ]:
         with pytest.raises(StudyError, match=message):
-            part(text)
+            config(text)

@@ -12,8 +12,8 @@ from gliobench.study.asking.answers import current_answers
 from gliobench.study.asking.masks import predicted_masks
 from gliobench.study.asking.region_of_interest import shown
 from gliobench.study.config.study import StudyError, read_study
-from gliobench.study.kinds.classical import ClassicalModel
-from gliobench.study.kinds.network import NetworkModel
+from gliobench.study.kinds.classical import ClassicalConfig
+from gliobench.study.kinds.network import NetworkConfig
 from gliobench.study.run import run_stages
 from gliobench.study.state.context import Context, StageError, make_context
 
@@ -24,7 +24,7 @@ split: {scheme: cross-validation, folds: 2, validation_share: 0.3}
 slices: {every: 12}
 tasks: [grade, mask]
 models:
-  - {kind: together, name: both, of: [inside, cropped]}
+  - {kind: ensemble, name: both, of: [inside, cropped]}
   - {kind: classical, name: inside, region: predicted, by: segmenter}
   - kind: network
     name: cropped
@@ -48,8 +48,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> 
 
 def test_training_and_test_patients_carry_out_of_fold_masks_and_not_the_truth(finished: Context) -> None:
     inside, cropped = finished.study.models[1:3]
-    assert isinstance(inside, ClassicalModel)
-    assert isinstance(cropped, NetworkModel)
+    assert isinstance(inside, ClassicalConfig)
+    assert isinstance(cropped, NetworkConfig)
     found = predicted_masks(finished, "segmenter")
     for number, round in enumerate(finished.rounds):
         learnt = read_description(finished.folder.network("segmenter", number))["learnt_from"]

@@ -9,8 +9,8 @@ import yaml
 from gliobench.models.views.view import View
 from gliobench.study.config.replay import is_replication, read_replication
 from gliobench.study.config.study import read_study
-from gliobench.study.kinds.network import NetworkModel
-from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.kinds.network import NetworkConfig
+from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.tasks.prompt_file import packaged_prompts, read_prompt_file
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
@@ -20,10 +20,10 @@ STUDIES = Path(__file__).resolve().parents[2] / "studies"
 def test_it_is_read_and_is_named_like_its_file(path: Path) -> None:
     study = read_replication(path) if is_replication(path) else read_study(path)
     assert study.name == path.stem
-    for part in getattr(study, "models", ()):
-        if isinstance(part, LanguageModel) and part.prompts:
-            for task in part.tasks:
-                assert read_prompt_file(part.prompts, task).text
+    for config in getattr(study, "models", ()):
+        if isinstance(config, LanguageModelConfig) and config.prompts:
+            for task in config.tasks:
+                assert read_prompt_file(config.prompts, task).text
 
 
 def test_the_examples_of_the_verbs_name_models_of_their_studies() -> None:
@@ -31,7 +31,7 @@ def test_the_examples_of_the_verbs_name_models_of_their_studies() -> None:
     examples = re.findall(r"Example: `gliobench \w+ studies/(\S+)(?:.* --model (\S+))?.*`", text)
     assert len(examples) >= 10
     for file, model in examples:
-        names = [part.name for part in read_study(STUDIES / file).models]
+        names = [config.name for config in read_study(STUDIES / file).models]
         assert not model or model in names, (file, names)
 
 
@@ -40,17 +40,17 @@ def test_the_reference_study_is_asked_as_it_asked() -> None:
     assert study.slices.planes == ("axial", "coronal", "sagittal")
     assert study.consistency is not None
     assert (study.consistency.repeats, study.consistency.task) == (95, "grade")
-    language = [part for part in study.models if isinstance(part, LanguageModel)]
-    assert {(part.temperature, part.min_p, part.quantisation) for part in language} == {(1.5, 0.1, "4bit")}
-    assert {part.view.to_view() for part in language} == {View(stretch=True)}
+    language = [config for config in study.models if isinstance(config, LanguageModelConfig)]
+    assert {(config.temperature, config.min_p, config.quantisation) for config in language} == {(1.5, 0.1, "4bit")}
+    assert {config.view.to_view() for config in language} == {View(stretch=True)}
     assert study.slices.trim == 20
-    tuned = {part.name: part.finetune for part in language if part.finetune}
+    tuned = {config.name: config.finetune for config in language if config.finetune}
     assert {one.patients for one in tuned.values()} == {"all"}
     assert [(one.balance_grades, one.trim) for one in tuned.values()] == [
         *[("copies", 20)] * 2,
         *((False, None), (False, 20), (False, None)),  # centre, box and polygon
     ]
-    trained = {part.network: part.train for part in study.models if isinstance(part, NetworkModel)}
+    trained = {config.network: config.train for config in study.models if isinstance(config, NetworkConfig)}
     assert (trained["grade-classifier-as-coded"].learning_rate, trained["grade-classifier-as-coded"].epochs) == (
         4e-7,
         200,
@@ -62,10 +62,10 @@ def test_a_copy_elsewhere_asks_in_the_very_words_of_the_studys_notebooks(tmp_pat
     copy = tmp_path / "mine.yaml"
     copy.write_text((STUDIES / "brats2020.yaml").read_text())
     prompts = {
-        (part.name, task): read_prompt_file(part.prompts, task)
-        for part in read_study(copy).models
-        if isinstance(part, LanguageModel) and part.prompts
-        for task in part.tasks
+        (config.name, task): read_prompt_file(config.prompts, task)
+        for config in read_study(copy).models
+        if isinstance(config, LanguageModelConfig) and config.prompts
+        for task in config.tasks
     }
     assert {prompt.name.partition("#")[0] for (name, _), prompt in prompts.items() if "grade" not in name} == {
         "reference-study-notebooks"

@@ -52,8 +52,8 @@ def settings_of(context: Context) -> tuple[str, list[Setting]]:
 
 
 def chosen_only(context: Context) -> Context:
-    *others, part = context.study.models
-    study = context.study.model_copy(update={"models": (*others, part.model_copy(update={"sweep_test": "chosen"}))})
+    *others, config = context.study.models
+    study = context.study.model_copy(update={"models": (*others, config.model_copy(update={"sweep_test": "chosen"}))})
     return replace(context, study=study)
 
 
@@ -62,8 +62,8 @@ def test_it_is_the_grid_that_the_appendix_prints() -> None:
         [(1e-4, 50), (1e-6, 80), (5e-7, 100), (4e-7, 200)],
         [(1e-4, 70), (5e-5, 100), (1e-5, 150), (1e-5, 200)],
     )
-    networks = [part for part in read_study(APPENDIX).models if part.kind == "network"]
-    assert [[(one.learning_rate, one.epochs) for one in part.sweep] for part in networks] == list(tables)
+    networks = [config for config in read_study(APPENDIX).models if config.kind == "network"]
+    assert [[(one.learning_rate, one.epochs) for one in config.sweep] for config in networks] == list(tables)
 
 
 def test_the_chosen_settings_test_figures_are_those_of_the_scores(small: Context) -> None:
@@ -87,13 +87,13 @@ def test_every_settings_figures_are_its_own_networks(small: Context) -> None:
     assert [one.settings["learning_rate"] for one in tried] == [1e-4, 5e-5, 1e-5, 1e-5]
     for place, one in enumerate(tried):
         network = load_network([small.folder.choice("study-segmenter", 0, place)], "it")
-        for part, ids in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
+        for config, ids in (("training", fold.train), ("validation", fold.validation), ("test", fold.test)):
             dice = []
             for answer in network.predict_in_sample([Question(small.subjects[id], "mask", None) for id in ids]):
                 found, truth = answer.answer.value.voxels, answer.question.subject.tumour  # type: ignore[union-attr]
                 dice.append(2 * (found & truth).sum() / (found.sum() + truth.sum()))
-            assert one.figures[part]["dice"].value == pytest.approx(np.mean(dice))
-            assert one.figures[part]["dice"].n == len(ids)
+            assert one.figures[config]["dice"].value == pytest.approx(np.mean(dice))
+            assert one.figures[config]["dice"].n == len(ids)
 
 
 def test_page_and_markdown_have_the_table_and_every_settings_curves(small: Context) -> None:

@@ -150,12 +150,12 @@ def test_a_start_that_knows_tested_patients_is_refused_before_anything_is_traine
 
 def beyond_bounds(context: Context) -> Context:
     """A study file takes no learning rate above 10, and only one far beyond is sure to diverge."""
-    *others, part = context.study.models
+    *others, config = context.study.models
     sweep = [
         one.model_copy(update={"learning_rate": 1e18}) if one.learning_rate == 10 else one
-        for one in getattr(part, "sweep", ())
+        for one in getattr(config, "sweep", ())
     ]
-    models = (*others, part.model_copy(update={"sweep": tuple(sweep)}))
+    models = (*others, config.model_copy(update={"sweep": tuple(sweep)}))
     return replace(context, study=context.study.model_copy(update={"models": models}))
 
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.study.asking.questions import asked_slices, without_slices
 from gliobench.study.config.study import Study
-from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.plan.counts import assumed_slices
 from gliobench.study.stages.finetune import _decisive, finetune_settings
 from gliobench.study.state.context import Context
@@ -18,9 +18,9 @@ from gliobench.study.state.folder import StudyFolder
 from gliobench.training.finetune.examples import slice_examples
 
 
-def entry(**finetune: Any) -> LanguageModel:
+def entry(**finetune: Any) -> LanguageModelConfig:
     content = {"kind": "vlm", "name": "m", "checkpoint": "tiny-mllama", "finetune": {"steps": 5} | finetune}
-    return TypeAdapter(LanguageModel).validate_python(content)
+    return TypeAdapter(LanguageModelConfig).validate_python(content)
 
 
 def test_trim_decides_what_is_learnt_and_unset_leaves_earlier_runs_valid() -> None:

@@ -18,7 +18,7 @@ from gliobench.records.value import Arrays
 from gliobench.study.asking.answers import current_answers, write_asked
 from gliobench.study.asking.prompting import make_prompts
 from gliobench.study.config.study import StudyError, read_study
-from gliobench.study.kinds.segmenter import SegmenterModel
+from gliobench.study.kinds.segmenter import SegmenterConfig
 from gliobench.study.showing.report import _marks, _notes, _oracles
 from gliobench.study.stages.predict import predict
 from gliobench.study.stages.prepare import prepare
@@ -122,8 +122,8 @@ def test_oracles_are_marked_in_records_and_report(finished: Context) -> None:
 
 def test_prompts_are_the_true_box_and_the_middle_of_the_other_models_box(finished: Context) -> None:
     truth, blob = (finished.study.models[place] for place in (0, 1))
-    assert isinstance(truth, SegmenterModel)
-    assert isinstance(blob, SegmenterModel)
+    assert isinstance(truth, SegmenterConfig)
+    assert isinstance(blob, SegmenterConfig)
     by_truth, by_blob = make_prompts(finished, truth), make_prompts(finished, blob)
     arrays = Arrays(finished.folder.masks)
     found = {r.subject: arrays.load(r.key, (24, 32, 32)) for r in current_answers(finished, "flair-blob")}
@@ -161,7 +161,7 @@ def test_an_answer_that_cannot_be_used_is_missing_and_no_tumour_an_empty_mask(fi
         Missing("the text is empty"),
         Malformed("expected a box such as (12, 30, 58, 71), found 'hm'"),
     ]
-    part = SegmenterModel.model_validate(
+    config = SegmenterConfig.model_validate(
         {"kind": "segmenter", "name": "sam-untrained", "checkpoint": "tiny-sam", "from": "llama"}
     )
     arrays = Arrays(finished.folder.masks)
@@ -173,7 +173,7 @@ def test_an_answer_that_cannot_be_used_is_missing_and_no_tumour_an_empty_mask(fi
             keys.append(question_key("llama", {}, question))
             store.append(make_record(keys[-1], "llama", Prediction(question, answer), (), arrays))
     write_asked(finished, "llama", keys, (), ())
-    prompts = make_prompts(finished, part)
+    prompts = make_prompts(finished, config)
     given = [prompts.of(Question(subject, "mask", frame)) for frame in frames]
     assert given[0] == said[0]
     assert given[1] == Missing("llama was not asked about this slice, so there is no place to prompt with")
@@ -187,7 +187,7 @@ def test_an_answer_that_cannot_be_used_is_missing_and_no_tumour_an_empty_mask(fi
     )
     write_asked(finished, "llama", [keys[1]], (), ())
     (frame, *_) = frames[1:]
-    only_polygons = make_prompts(finished, part)
+    only_polygons = make_prompts(finished, config)
     assert only_polygons.of(Question(subject, "mask", frame)) == Answered(Box(frame, 3, 4, 8, 9)), "of its points"
     assert only_polygons.settings["answers"] != prompts.settings["answers"], "other answers, other questions"
 

@@ -13,20 +13,20 @@ from pydantic import ValidationError
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import balanced_order
-from gliobench.models.base.operating_point import Decision
+from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.models.base.prediction import Question
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.input import as_input
 from gliobench.models.networks.trained import load_network, read_description
 from gliobench.study.config.study import read_study
-from gliobench.study.kinds.network import NetworkModel, TrainPart
+from gliobench.study.kinds.network import NetworkConfig, TrainConfig
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.training import fit
 from gliobench.training.examples import batches, draws_an_epoch, steps_an_epoch
 from gliobench.training.fit import fit_network
 from gliobench.training.job import Job
-from gliobench.training.objectives import make_goal
+from gliobench.training.objectives import make_objective
 from gliobench.training.settings import TrainSettings, recipe, recorded
 
 STUDY = Path(__file__).parents[2] / "studies" / "brats2020.yaml"
@@ -43,8 +43,8 @@ def patient(id: str, grade: int | None, seed: int = 0, shape: tuple[int, int, in
 
 
 def job(patients: list[PreparedSubject], settings: TrainSettings) -> Job:
-    goal = make_goal("grade", (), settings)
-    return Job("grade-classifier", "whole", patients, [], Path(), settings, goal, None)
+    objective = make_objective("grade", (), settings)
+    return Job("grade-classifier", "whole", patients, [], Path(), settings, objective, None)
 
 
 def test_an_epoch_of_the_studys_fold_is_392_draws() -> None:
@@ -87,7 +87,7 @@ def test_the_last_epoch_is_kept_where_that_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, kept: int
 ) -> None:
     said = iter((0.3, 0.9, 0.4, 0.2))
-    monkeypatch.setattr(fit, "_validate", lambda job, learner: fit._Judgement(0.5, next(said), 0.5))
+    monkeypatch.setattr(fit, "_validate", lambda job, learner: fit._Evaluation(0.5, next(said), 0.5))
     patients = [patient(f"P{n}", n % 2, n, (16, 16, 16)) for n in range(4)]
     settings = replace(recipe("mask-segmenter"), epochs=4, patience=2, keep=keep)
     found = read_description(fit_network("mask-segmenter", patients[:2], patients[2:], tmp_path, settings))
@@ -111,14 +111,14 @@ def test_trainings_of_before_stay_valid_and_others_do_not() -> None:
         )
     }
     assert len(digests) == 7
-    unset = NetworkModel(kind="network", name="n", network="grade-classifier").model_dump()
+    unset = NetworkConfig(kind="network", name="n", network="grade-classifier").model_dump()
     assert not {"intensities", "threshold"} & set(unset["train"])
 
 
 def test_the_studys_threshold_is_of_a_sigmoid_taken_twice() -> None:
     """Its code asks sigmoid(sigmoid(x)) > 0.7, so sigmoid(x) > logit(0.7) = ln(7 / 3), which a study file gives."""
     (part,) = [
-        one for one in read_study(STUDY).models if isinstance(one, NetworkModel) and one.name == "study-segmenter"
+        one for one in read_study(STUDY).models if isinstance(one, NetworkConfig) and one.name == "study-segmenter"
     ]
     assert part.train.threshold == pytest.approx(np.log(7 / 3), abs=1e-6) == pytest.approx(0.847298, abs=1e-6)
     # logit(0.847298) = ln(0.847298 / 0.152702) = 1.71358
@@ -135,12 +135,12 @@ def test_a_given_threshold_is_kept_and_nothing_is_chosen_on_validation_patients(
         raise AssertionError("validation patients were asked")
 
     monkeypatch.setattr(fit, "decide_region", asked)
-    monkeypatch.setattr(fit, "learn_decision", asked)
+    monkeypatch.setattr(fit, "learn_operating_point", asked)
     patients = [patient(f"P{n}", n % 2, n, (16, 16, 16)) for n in range(4)]
     settings = replace(recipe(network), epochs=1, batch_size=2, threshold=0.847298, intensities="prepared")
     out = fit_network(network, patients[:2], patients[2:], tmp_path, settings)
     description = read_description(out)
-    assert [Decision(**one) for one in description["decisions"]] == [Decision(threshold=0.847298)]
+    assert [OperatingPoint(**one) for one in description["decisions"]] == [OperatingPoint(threshold=0.847298)]
     loaded = load_network([out], "n")
     (member,) = loaded.members
     assert (member.intensities, loaded.threshold) == ("prepared", 0.847298)
@@ -162,13 +162,15 @@ def test_dice_of_an_epoch_is_at_the_given_threshold() -> None:
     """Probabilities 0.9, 0.6, 0.4, 0.2, of which the first two are tumour: from 0.7 on Dice 2 x 1 / (1 + 2)."""
     target = torch.tensor([1.0, 1.0, 0.0, 0.0]).reshape(1, 1, 2, 2)
     logits = torch.logit(torch.tensor([0.9, 0.6, 0.4, 0.2])).reshape(1, 1, 2, 2)
-    judged = [
-        make_goal("mask", ("whole",), replace(recipe("mask-segmenter"), threshold=threshold)).judge([logits], [target])
+    evaluated = [
+        make_objective("mask", ("whole",), replace(recipe("mask-segmenter"), threshold=threshold)).judge(
+            [logits], [target]
+        )
         for threshold in (0.7, None)
     ]
-    assert judged == pytest.approx([2 / 3, 1.0])
+    assert evaluated == pytest.approx([2 / 3, 1.0])
 
 
 def test_augmentation_and_prepared_intensities_do_not_go_together() -> None:
     with pytest.raises(ValidationError, match="give `augment: false`, or leave out `intensities`"):
-        NetworkModel(kind="network", name="n", network="dynunet", train=TrainPart(intensities="prepared"))
+        NetworkConfig(kind="network", name="n", network="dynunet", train=TrainConfig(intensities="prepared"))

@@ -18,12 +18,12 @@ from gliobench.models.networks.trained import WEIGHTS, load_network, read_descri
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.training import fit
-from gliobench.training import objectives as goals
+from gliobench.training import objectives as objectives
 from gliobench.training.augment import augmented, cut_patch
 from gliobench.training.decisions import LARGEST_ALONE, decide_region
 from gliobench.training.errors import DivergedError
 from gliobench.training.fit import EpochReport, TrainSettings, fit_network
-from gliobench.training.objectives import THRESHOLDS, dice_by_threshold, make_goal
+from gliobench.training.objectives import THRESHOLDS, dice_by_threshold, make_objective
 from gliobench.training.schedule import learning_rate
 from gliobench.training.settings import recipe
 
@@ -181,29 +181,31 @@ def test_training_stops_when_patience_is_out(tmp_path: Path) -> None:
 def test_judgements_are_compared_whenever_they_come(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    judged: tuple[float, ...],
+    evaluated: tuple[float, ...],
     patience: int,
     best: int,
     trained: int,
 ) -> None:
-    said = iter(judged)
-    monkeypatch.setattr(fit, "_validate", lambda job, learner: fit._Judgement(0.5, next(said), 0.5))
+    said = iter(evaluated)
+    monkeypatch.setattr(fit, "_validate", lambda job, learner: fit._Evaluation(0.5, next(said), 0.5))
     settings = replace(PLAIN, epochs=8, validate_every=2, patience=patience)
     found = read_description(fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, settings))
     assert (found["best_epoch"], found["epochs_trained"]) == (best, trained)
-    assert found["validation_metric"] == judged[best // 2]
+    assert found["validation_metric"] == evaluated[best // 2]
 
 
 def test_accuracy_and_dice_of_hand_made_logits() -> None:
     called = torch.tensor([[2.0], [-1.0], [0.5], [-3.0]])
-    assert goals.accuracy(called, torch.tensor([[1.0], [1.0], [0.0], [0.0]])) == 0.5
+    assert objectives.accuracy(called, torch.tensor([[1.0], [1.0], [0.0], [0.0]])) == 0.5
     logits = torch.full((2, 1, 1, 2, 2), -1.0)
     logits[0, 0, 0, 0] = 1.0  # two voxels, one of them right: 2 x 1 / (2 + 1)
     truth = torch.zeros(2, 1, 1, 2, 2)
     truth[0, 0, 0, 0, 0] = 1.0
-    assert goals.dice(logits, truth) == pytest.approx((2 / 3 + 1) / 2)  # the second patient: nothing there, none found
+    assert objectives.dice(logits, truth) == pytest.approx(
+        (2 / 3 + 1) / 2
+    )  # the second patient: nothing there, none found
     heads = torch.stack([logits, -logits], dim=1)  # deep supervision: the first head is the finest
-    assert goals.dice(heads, truth) == pytest.approx((2 / 3 + 1) / 2)
+    assert objectives.dice(heads, truth) == pytest.approx((2 / 3 + 1) / 2)
 
 
 @pytest.mark.parametrize(("network", "score"), [("mask-segmenter", "dice"), ("grade-classifier", "accuracy")])
@@ -348,11 +350,13 @@ def test_two_of_three_patches_hold_tumour() -> None:
 
 
 def test_deep_supervision_weighs_each_head_half_of_the_one_before() -> None:
-    goal = make_goal("mask", ("whole",), TrainSettings(loss="dice-bce"))
+    objective = make_objective("mask", ("whole",), TrainSettings(loss="dice-bce"))
     target = (torch.rand(1, 1, 4, 4, 4, generator=torch.Generator().manual_seed(0)) > 0.5).float()
     fine, coarse = torch.zeros(1, 1, 4, 4, 4), torch.full((1, 1, 4, 4, 4), 2.0)
-    heads = goal.loss(torch.stack([fine, coarse], dim=1), target)
-    assert heads.item() == pytest.approx(((goal.loss(fine, target) + 0.5 * goal.loss(coarse, target)) / 1.5).item())
+    heads = objective.loss(torch.stack([fine, coarse], dim=1), target)
+    assert heads.item() == pytest.approx(
+        ((objective.loss(fine, target) + 0.5 * objective.loss(coarse, target)) / 1.5).item()
+    )
 
 
 def ball(number: int) -> tuple[np.ndarray, np.ndarray]:

@@ -159,10 +159,10 @@ def make_cross_validation(
     validation = []
     for fold in dealt:
         others = {id: grade for id, grade in grades.items() if id not in fold}
-        deciding = min(max(1, math.floor(len(others) * validation_share + 0.5)), len(others) - 1)
-        validation.append(tuple(sorted(_drawn(others, deciding, random)[0])))
-    parts, deciding_scans = tuple(map(scans.of, dealt)), tuple(map(scans.of, validation))
-    return Split((), parts, seed, "cross-validation, stratified by grade", deciding_scans, patients)
+        wanted = min(max(1, math.floor(len(others) * validation_share + 0.5)), len(others) - 1)
+        validation.append(tuple(sorted(_drawn(others, wanted, random)[0])))
+    parts, validation_scans = tuple(map(scans.of, dealt)), tuple(map(scans.of, validation))
+    return Split((), parts, seed, "cross-validation, stratified by grade", validation_scans, patients)
 
 
 @dataclass(frozen=True)

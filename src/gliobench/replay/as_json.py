@@ -13,9 +13,9 @@ from gliobench.tasks.registry import TASKS
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """Plain values to full precision; the keys stand in the README. Undefined figures are null."""
-    head: dict[str, Any] = {"model": outcome.name, "task": outcome.held.task, "layout": outcome.held.layout}
-    if outcome.held.remarks:
-        head["remarks"] = list(outcome.held.remarks)
+    head: dict[str, Any] = {"model": outcome.name, "task": outcome.external.task, "layout": outcome.external.layout}
+    if outcome.external.remarks:
+        head["remarks"] = list(outcome.external.remarks)
     if outcome.suspicion:
         head["warning"] = outcome.suspicion
     if outcome.consistency is not None:
@@ -24,7 +24,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
     if outcome.standard is None:
         return {**head, "protocol": "published", **_plain(published_side(outcome))}
     standard = {**_plain(standard_side(outcome)), "unanswered": outcome.standard.unanswered}
-    if TASKS[outcome.held.task].has_area:
+    if TASKS[outcome.external.task].has_area:
         standard["stacked"] = _plain(standard_side(outcome, stacked=True))["metrics"]
     if outcome.published is None:
         return {**head, "protocol": "standard", **standard}

@@ -13,7 +13,7 @@ from gliobench.tasks.geometry import Value
 
 
 @dataclass(frozen=True)
-class HeldAnswer:
+class ExternalAnswer:
     """One answer. `truth`: the target of the task in this slice, None where the slice has no tumour.
 
     `text`: what the model said, None where nothing came back. `repeat`: counts answers to the same input, from 0.
@@ -32,7 +32,7 @@ class HeldAnswer:
     gap_mm: float = 1.0
 
 
-def check_one_volume(answers: Sequence[HeldAnswer]) -> None:
+def check_one_volume(answers: Sequence[ExternalAnswer]) -> None:
     """Raise ReplayError where a patient's answers are about slices of several planes or sizes, which make no volume."""
     first = answers[0].frame
     for answer in answers:
@@ -55,7 +55,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Held:
+class ExternalAnswers:
     """All answers to one task. `silent`: patients with a file that holds no answer; nobody knows their truth from it.
 
     `gaps`: numbers that are missing among the patients' numbers. `tallies`: by patient, where the files count votes.
@@ -65,7 +65,7 @@ class Held:
     task: str
     layout: str
     source: Path
-    answers: Sequence[HeldAnswer]
+    answers: Sequence[ExternalAnswer]
     silent: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
     tallies: Mapping[str, Tally] = field(default_factory=dict)
@@ -73,15 +73,15 @@ class Held:
     remarks: tuple[str, ...] = ()
 
     @cached_property
-    def by_subject(self) -> dict[str, list[HeldAnswer]]:
+    def by_subject(self) -> dict[str, list[ExternalAnswer]]:
         """Answers by patient, in the order of the files."""
-        found: dict[str, list[HeldAnswer]] = {}
+        found: dict[str, list[ExternalAnswer]] = {}
         for answer in self.answers:
             found.setdefault(answer.subject, []).append(answer)
         return found
 
     @cached_property
-    def firsts(self) -> dict[str, list[HeldAnswer]]:
+    def firsts(self) -> dict[str, list[ExternalAnswer]]:
         """The first answer to every input by patient: what both protocols score."""
         every = {subject: [one for one in answers if one.repeat == 0] for subject, answers in self.by_subject.items()}
         return {subject: answers for subject, answers in every.items() if answers}

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from gliobench.grid.frame import Plane
-from gliobench.replay.external import Held
+from gliobench.replay.external import ExternalAnswers
 from gliobench.replay.published import PublishedScores, score_published
-from gliobench.replay.read import read_held
-from gliobench.replay.repeated import measure_held
+from gliobench.replay.read import read_external
+from gliobench.replay.repeated import measure_external
 from gliobench.replay.standard import StandardScores, score_standard
 from gliobench.scoring.consistency import Consistency
 from gliobench.scoring.conventions import Said, suspicion
@@ -32,7 +32,7 @@ class Outcome:
     """
 
     name: str
-    held: Held
+    external: ExternalAnswers
     standard: StandardScores | None
     published: PublishedScores | None
     consistency: Consistency | None
@@ -65,27 +65,27 @@ def replay(
 ) -> Outcome:
     """Read and score the answers in `source`. `name`: of the model, else the folder's. Raises ReplayError."""
     called = name or (source.name if source.is_dir() else source.stem)
-    return score_held(read_held(source, task, plane, coordinates), called, protocol)
+    return score_external(read_external(source, task, plane, coordinates), called, protocol)
 
 
-def score_held(held: Held, called: str, protocol: ProtocolName) -> Outcome:
+def score_external(external: ExternalAnswers, called: str, protocol: ProtocolName) -> Outcome:
     """Score answers that were read, under the name of their model. Raises ReplayError."""
     return Outcome(
         called,
-        held,
-        score_standard(held, called) if protocol != "published" else None,
-        score_published(held) if protocol != "standard" else None,
-        measure_held(held, called),
-        suspicion(called, list(_said(held)), held.coordinates),
+        external,
+        score_standard(external, called) if protocol != "published" else None,
+        score_published(external) if protocol != "standard" else None,
+        measure_external(external, called),
+        suspicion(called, list(_said(external)), external.coordinates),
     )
 
 
-def _said(held: Held) -> Iterator[Said]:
+def _said(external: ExternalAnswers) -> Iterator[Said]:
     """The first text about every slice with tumour, where the task is a place."""
-    for answer in held.answers if TASKS[held.task].in_coordinates else ():
+    for answer in external.answers if TASKS[external.task].in_coordinates else ():
         # What a run asked, its own `score` holds against the truth, in the pixels that were shown.
         if answer.answer is None and answer.text and answer.truth is not None and answer.repeat == 0:
-            yield Said(held.task, answer.text, answer.frame, answer.truth)
+            yield Said(external.task, answer.text, answer.frame, answer.truth)
 
 
 def published_side(outcome: Outcome) -> Side:
@@ -99,9 +99,9 @@ def standard_side(outcome: Outcome, *, stacked: bool = False) -> Side:
     """The standard figures of the task itself; `stacked`: of its answers as one volume a patient."""
     assert outcome.standard is not None
     table = outcome.standard.scores.summary
-    task = MASK.name if stacked else outcome.held.task
-    rows = table[(table["task"] == task) & (table["source"] == outcome.held.task)]
-    nobody = [f"{subject}: an empty file" for subject in outcome.held.silent]
-    nobody += [f"{subject}: no file" for subject in outcome.held.gaps]
+    task = MASK.name if stacked else outcome.external.task
+    rows = table[(table["task"] == task) & (table["source"] == outcome.external.task)]
+    nobody = [f"{subject}: an empty file" for subject in outcome.external.silent]
+    nobody += [f"{subject}: no file" for subject in outcome.external.gaps]
     asked, answered, subjects = (int(rows[column].max()) for column in ("n_asked", "n_answered", "n_subjects"))
     return Side(figures_of(rows), asked, answered, subjects, tuple(nobody))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from gliobench.replay.as_json import as_json
-from gliobench.replay.external import Held
+from gliobench.replay.external import ExternalAnswers
 from gliobench.replay.outcome import Outcome, Side, published_side, standard_side
 from gliobench.replay.protocol_comparison import changes, rows
 from gliobench.replay.repeated import overall
@@ -33,20 +33,20 @@ def lines(outcome: Outcome) -> Iterator[str]:
 
 
 def _scores(outcome: Outcome) -> Iterator[str]:
-    held = outcome.held
-    spacing = _assumed(held)
-    patients = f"{len(held.answers)} answers about {len(held.by_subject)} patients"
-    yield f"{outcome.name}: {held.task}, {patients} ({held.layout})"
+    external = outcome.external
+    spacing = _assumed(external)
+    patients = f"{len(external.answers)} answers about {len(external.by_subject)} patients"
+    yield f"{outcome.name}: {external.task}, {patients} ({external.layout})"
     if outcome.standard is None:
         yield from _side("published protocol (the reference study's own arithmetic)", published_side(outcome))
-        yield from held.remarks
+        yield from external.remarks
         return
     if outcome.published is None:
         yield from _side("standard protocol", standard_side(outcome))
         if outcome.standard.unanswered:
             kinds = ", ".join(f"{count} {kind}" for kind, count in outcome.standard.unanswered.items())
             yield f"{INDENT}not usable: {kinds}"
-        if TASKS[held.task].has_area:
+        if TASKS[external.task].has_area:
             yield from _side("stacked to a volume", standard_side(outcome, stacked=True))
         yield spacing
         return
@@ -78,11 +78,11 @@ def figure_text(figure: Figure) -> str:
     return f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"
 
 
-def _assumed(held: Held) -> str:
-    if held.remarks:
-        return " ".join(("95 % intervals over patients.", *held.remarks))
+def _assumed(external: ExternalAnswers) -> str:
+    if external.remarks:
+        return " ".join(("95 % intervals over patients.", *external.remarks))
     return (
         "95 % intervals over patients; a patient's grade is what most slices say."
-        if held.task == GRADE.name
+        if external.task == GRADE.name
         else "95 % intervals over patients; 1 mm a pixel and between slices, unless a table says otherwise."
     )

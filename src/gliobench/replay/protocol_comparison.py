@@ -93,17 +93,20 @@ PAIRS: dict[str, Sequence[tuple[str, str, str]]] = {
 def rows(outcome: Outcome) -> list[Row]:
     """Every published figure beside the standard one. A polygon's are of the stacked volume in both."""
     published = published_side(outcome).figures
-    standard = standard_side(outcome, stacked=outcome.held.task == POLYGON.name).figures
+    standard = standard_side(outcome, stacked=outcome.external.task == POLYGON.name).figures
     return [
         Row(old, published[old], standard[new], why)
-        for old, new, why in PAIRS[outcome.held.task]
+        for old, new, why in PAIRS[outcome.external.task]
         if old in published and new in standard
     ]
 
 
 def changes(outcome: Outcome) -> list[str]:
     """What the published arithmetic leaves out and computes otherwise, in sentences."""
-    return [*counts(outcome), *(f"{', '.join(names)}: {why}." for why, names in _by_reason(outcome.held.task).items())]
+    return [
+        *counts(outcome),
+        *(f"{', '.join(names)}: {why}." for why, names in _by_reason(outcome.external.task).items()),
+    ]
 
 
 def counts(outcome: Outcome) -> list[str]:
@@ -111,7 +114,7 @@ def counts(outcome: Outcome) -> list[str]:
     published, standard = published_side(outcome), standard_side(outcome)
     lost, unread = published.n_asked - published.n_answered, standard.n_asked - standard.n_answered
     sentences = []
-    if lost and (fate := READ_NOT.get(outcome.held.task)):
+    if lost and (fate := READ_NOT.get(outcome.external.task)):
         sentences.append(
             f"{lost} of {published.n_asked} answers were not read and {fate}; under the standard protocol "
             + (f"{unread} cannot be read strictly, and count against the model." if unread else "all can be read.")

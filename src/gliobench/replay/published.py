@@ -18,7 +18,7 @@ from skimage.draw import polygon as fill_polygon
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.external import Held, HeldAnswer, check_one_volume
+from gliobench.replay.external import ExternalAnswer, ExternalAnswers, check_one_volume
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import GradedPatient, Votes, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure
@@ -41,7 +41,7 @@ FOUR_CORNERS = re.compile(rf"[(\[]?\s*{CORNER}(?:\s*,\s*{CORNER}){{3}}\s*,?\s*[)
 NO_BOX = {-1}
 VERTEX = re.compile(rf"\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)")
 Mask = NDArray[np.bool_]
-Answers = Mapping[str, Sequence[HeldAnswer]]
+Answers = Mapping[str, Sequence[ExternalAnswer]]
 
 
 @dataclass(frozen=True)
@@ -68,25 +68,25 @@ class _Patient:
     answered: int
 
 
-def score_published(held: Held, bootstrap: Bootstrap | None = None) -> PublishedScores:
+def score_published(external: ExternalAnswers, bootstrap: Bootstrap | None = None) -> PublishedScores:
     """The study's figures for answers to `held.task`; intervals are ours (the study gave none).
 
     Raises ReplayError where a patient's polygons are about slices of several planes or sizes.
     """
     bootstrap = bootstrap or Bootstrap()
-    absent = [f"{subject}: no file" for subject in held.gaps]
-    if held.task == GRADE.name:
-        return _grades(held, bootstrap, absent)
-    if held.task not in _PATIENTS:
+    absent = [f"{subject}: no file" for subject in external.gaps]
+    if external.task == GRADE.name:
+        return _grades(external, bootstrap, absent)
+    if external.task not in _PATIENTS:
         known = ", ".join((GRADE.name, *_PATIENTS))
         raise ReplayError(
-            f"the reference study was not asked for {held.task}, only for {known}: use --protocol standard"
+            f"the reference study was not asked for {external.task}, only for {known}: use --protocol standard"
         )
-    patients = _PATIENTS[held.task](held.firsts)
-    silent = [f"{subject}: an empty file" for subject in held.silent]
-    if held.task == POLYGON.name:  # a patient without slices stays, as the worst there is
+    patients = _PATIENTS[external.task](external.firsts)
+    silent = [f"{subject}: an empty file" for subject in external.silent]
+    if external.task == POLYGON.name:  # a patient without slices stays, as the worst there is
         worst = {"dice": 0.0, "hd95_px": LONGEST_PX, "precision": 0.0, "recall": 0.0, "specificity": 0.0}
-        patients += [_Patient(subject, worst, 0, 0) for subject in held.silent]
+        patients += [_Patient(subject, worst, 0, 0) for subject in external.silent]
         silent = []
     kept = [(patient, patient.values) for patient in patients if patient.values is not None]
     names = list(kept[0][1]) if kept else []
@@ -102,10 +102,10 @@ def score_published(held: Held, bootstrap: Bootstrap | None = None) -> Published
     )
 
 
-def _grades(held: Held, bootstrap: Bootstrap, absent: Sequence[str]) -> PublishedScores:
+def _grades(external: ExternalAnswers, bootstrap: Bootstrap, absent: Sequence[str]) -> PublishedScores:
     """A patient is the largest of the four counts, a tie goes to the lower; one that is no grade leaves the table."""
-    votes = {subject: _votes(held, subject, answers) for subject, answers in held.firsts.items()}
-    truth = {subject: answers[0].truth for subject, answers in held.firsts.items()}
+    votes = {subject: _votes(external, subject, answers) for subject, answers in external.firsts.items()}
+    truth = {subject: answers[0].truth for subject, answers in external.firsts.items()}
     kept, lost = [], []
     for subject, vote in votes.items():
         label, winner = truth[subject], most_votes(vote)
@@ -117,7 +117,7 @@ def _grades(held: Held, bootstrap: Bootstrap, absent: Sequence[str]) -> Publishe
     figures = grade_figures(kept, bootstrap) if kept else {}
     published = ("accuracy", "f1", "precision", "recall", "specificity")
     asked = sum(vote.asked for vote in votes.values())
-    silent = [f"{subject}: an empty file" for subject in held.silent]
+    silent = [f"{subject}: an empty file" for subject in external.silent]
     return PublishedScores(
         {name: figures[name] for name in published if name in figures},
         len(kept),
@@ -127,16 +127,16 @@ def _grades(held: Held, bootstrap: Bootstrap, absent: Sequence[str]) -> Publishe
     )
 
 
-def _votes(held: Held, subject: str, answers: Sequence[HeldAnswer]) -> Votes:
+def _votes(external: ExternalAnswers, subject: str, answers: Sequence[ExternalAnswer]) -> Votes:
     """The file's own tally, or else what stands after `Choice:`."""
-    if tally := held.tallies.get(subject):
+    if tally := external.tallies.get(subject):
         return Votes(tally.lgg, tally.hgg, tally.no_glioma, tally.unread)
     said = [CHOICE.search(answer.text or "") for answer in answers]
     counts = Counter(None if match is None else int(match[1]) for match in said)
     return Votes(counts[LGG], counts[HGG], counts[NO_GLIOMA], counts[None])
 
 
-def _centre(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
+def _centre(subject: str, answers: Sequence[ExternalAnswer]) -> _Patient:
     """Share of points in the box; 95th percentiles of the distance to its nearest edge line and to its middle; the mean
     distance to its middle as a multiple of its diagonal."""
     found: list[tuple[float, float, float]] = []
@@ -185,7 +185,7 @@ def _boxes(by_subject: Answers) -> list[_Patient]:
     return patients
 
 
-def _corners(answer: HeldAnswer) -> tuple[float, ...] | None:
+def _corners(answer: ExternalAnswer) -> tuple[float, ...] | None:
     """The rectangle around the four corners of an answer, None where it is anything else."""
     if not FOUR_CORNERS.fullmatch((answer.text or "").strip()):
         return None
@@ -199,7 +199,7 @@ def _edges(truth: Value) -> tuple[float, ...]:
     return truth.row_min, truth.column_min, truth.row_max, truth.column_max
 
 
-def _filled(edges: tuple[float, ...], answer: HeldAnswer) -> Mask:
+def _filled(edges: tuple[float, ...], answer: ExternalAnswer) -> Mask:
     """A rectangle with its edges inside; as an array's slice, so that one from row -10 is mostly empty: the study's."""
     pixels = np.zeros(answer.frame.shape, bool)
     row_min, column_min, row_max, column_max = map(int, edges)
@@ -218,7 +218,7 @@ def _row_edges(mask: Mask) -> Mask:
     return edges
 
 
-def _polygon(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
+def _polygon(subject: str, answers: Sequence[ExternalAnswer]) -> _Patient:
     """Filled slice by slice and stacked, one figure a patient; the plain maximum of all distances is its HD95."""
     check_one_volume(answers)
     said, true, answered = [], [], 0
@@ -233,7 +233,7 @@ def _polygon(subject: str, answers: Sequence[HeldAnswer]) -> _Patient:
     return _Patient(subject, values, len(answers), answered)
 
 
-def _outlined(points: Sequence[tuple[float, float]], answer: HeldAnswer) -> Mask:
+def _outlined(points: Sequence[tuple[float, float]], answer: ExternalAnswer) -> Mask:
     pixels = np.zeros(answer.frame.shape, bool)
     if points:
         rows, columns = zip(*points, strict=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import Plane
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.external import Held, HeldAnswer
+from gliobench.replay.external import ExternalAnswer, ExternalAnswers
 from gliobench.replay.layouts import LAYOUTS
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Box, Grade, Polygon
@@ -16,7 +16,9 @@ HEAD_BYTES = 4096
 ENDINGS = (".txt", ".jsonl", ".csv", ".parquet")
 
 
-def read_held(source: Path, task: str, plane: Plane = "axial", coordinates: Coordinates = AS_ASKED) -> Held:
+def read_external(
+    source: Path, task: str, plane: Plane = "axial", coordinates: Coordinates = AS_ASKED
+) -> ExternalAnswers:
     """The answers to `task` in a folder or a file; `plane` where the files do not say it,
     `coordinates` as the model counts.
 
@@ -40,11 +42,11 @@ def read_held(source: Path, task: str, plane: Plane = "axial", coordinates: Coor
     ((layout, own),) = found.items()
     if strange := sorted({path.name for path in paths} - {path.name for path in (*own, *empty)}):
         raise ReplayError(f"{source / strange[0]}: not {layout} as the other {len(own)} files: move it elsewhere")
-    held: Held = LAYOUTS[layout].read(sorted([*own, *empty]), task, plane)
-    if not held.answers:
+    external: ExternalAnswers = LAYOUTS[layout].read(sorted([*own, *empty]), task, plane)
+    if not external.answers:
         raise ReplayError(f"{source}: {len(own)} files and not one answer in them")
-    _check(held.answers)
-    return replace(held, coordinates=coordinates)
+    _check(external.answers)
+    return replace(external, coordinates=coordinates)
 
 
 def _files(source: Path) -> list[Path]:
@@ -62,8 +64,8 @@ def _files(source: Path) -> list[Path]:
         raise ReplayError(f"{other} is {found}; by its name a file of answers is expected: move it elsewhere")
     if not paths:
         folders = [path.name for path in inside if path.is_dir()]
-        held = f"; it has the folders {', '.join(folders)}: give one of them" if folders else ""
-        raise ReplayError(f"{source} holds no file of answers ({', '.join(ENDINGS)}){held}")
+        external = f"; it has the folders {', '.join(folders)}: give one of them" if folders else ""
+        raise ReplayError(f"{source} holds no file of answers ({', '.join(ENDINGS)}){external}")
     return paths
 
 
@@ -79,10 +81,10 @@ def _layout(path: Path) -> str | None:
     return next((name for name, module in LAYOUTS.items() if module.recognises(path, head)), None)
 
 
-def _check(answers: Sequence[HeldAnswer]) -> None:
+def _check(answers: Sequence[ExternalAnswer]) -> None:
     """No answer twice, a first one to every input, one truth for one patient's grade or one slice, and none outside."""
-    places: dict[tuple[object, ...], HeldAnswer] = {}
-    truths: dict[tuple[object, ...], HeldAnswer] = {}
+    places: dict[tuple[object, ...], ExternalAnswer] = {}
+    truths: dict[tuple[object, ...], ExternalAnswer] = {}
     for answer in answers:
         _check_inside(answer)
         where = _place(answer)
@@ -107,11 +109,11 @@ def _check(answers: Sequence[HeldAnswer]) -> None:
             )
 
 
-def _place(answer: HeldAnswer) -> tuple[object, ...]:
+def _place(answer: ExternalAnswer) -> tuple[object, ...]:
     return answer.subject, answer.frame.plane, answer.frame.index
 
 
-def _check_inside(answer: HeldAnswer) -> None:
+def _check_inside(answer: ExternalAnswer) -> None:
     rows, columns = answer.frame.shape
     match answer.truth:
         case Box(_, row_min, column_min, row_max, column_max):
@@ -128,7 +130,7 @@ def _check_inside(answer: HeldAnswer) -> None:
             )
 
 
-def _shown(answer: HeldAnswer) -> str:
+def _shown(answer: ExternalAnswer) -> str:
     match answer.truth:
         case Grade(grade):
             return GRADE_NAMES[grade]

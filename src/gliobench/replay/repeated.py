@@ -2,7 +2,7 @@
 
 from gliobench.cohort.patients import patient_of
 from gliobench.grid.frame import Plane
-from gliobench.replay.external import Held, HeldAnswer
+from gliobench.replay.external import ExternalAnswer, ExternalAnswers
 from gliobench.replay.standard import read_answer
 from gliobench.scoring.consistency import Consistency, Repeated, measure
 from gliobench.scoring.intervals import Figure
@@ -10,21 +10,21 @@ from gliobench.scoring.summary import figures_of
 from gliobench.tasks.geometry import Grade
 
 
-def measure_held(held: Held, name: str) -> Consistency | None:
+def measure_external(external: ExternalAnswers, name: str) -> Consistency | None:
     """The figures of every input that was answered more than once; None where there is none. `name`: of the model."""
-    inputs: dict[tuple[str, Plane, int], list[HeldAnswer]] = {}
-    for answer in held.answers:
+    inputs: dict[tuple[str, Plane, int], list[ExternalAnswer]] = {}
+    for answer in external.answers:
         inputs.setdefault((answer.subject, answer.frame.plane, answer.frame.index), []).append(answer)
-    repeated = [_repeated(held, name, answers) for answers in inputs.values() if len(answers) > 1]
+    repeated = [_repeated(external, name, answers) for answers in inputs.values() if len(answers) > 1]
     return measure(repeated) if repeated else None
 
 
-def _repeated(held: Held, name: str, answers: list[HeldAnswer]) -> Repeated:
+def _repeated(external: ExternalAnswers, name: str, answers: list[ExternalAnswer]) -> Repeated:
     first = answers[0]
     grade = first.truth.value if isinstance(first.truth, Grade) else None
-    said = tuple(read_answer(held, answer) for answer in answers)
+    said = tuple(read_answer(external, answer) for answer in answers)
     return Repeated(
-        name, held.task, first.subject, grade, first.frame, said, drawn=True, patient=patient_of(first.subject)
+        name, external.task, first.subject, grade, first.frame, said, drawn=True, patient=patient_of(first.subject)
     )
 
 

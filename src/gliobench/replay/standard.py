@@ -14,7 +14,7 @@ import numpy as np
 from gliobench.grid.frame import INDEX_AXIS, Plane, put_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.external import Held, HeldAnswer, check_one_volume
+from gliobench.replay.external import ExternalAnswer, ExternalAnswers, check_one_volume
 from gliobench.scoring.score import Item, SubjectScores, score_answers
 from gliobench.scoring.summary import Scores, summarise
 from gliobench.scoring.truth import SubjectTruth, fill
@@ -32,59 +32,63 @@ class StandardScores:
     unanswered: dict[str, int]
 
 
-def score_standard(held: Held, name: str) -> StandardScores:
+def score_standard(external: ExternalAnswers, name: str) -> StandardScores:
     """Score the first answer to every input. `name`: what the model is called in the tables.
 
     Raises ReplayError where the answers are about slices of several planes, or a patient's of several sizes, and for a
     task that no metric is for.
     """
-    first = held.answers[0]
-    if other := next((answer for answer in held.answers if answer.frame.plane != first.frame.plane), None):
+    first = external.answers[0]
+    if other := next((answer for answer in external.answers if answer.frame.plane != first.frame.plane), None):
         raise ReplayError(
             f"{other.path}:{other.line}: a {other.frame.plane} slice, and in {first.path.name}:{first.line} "
             f"{first.frame.plane}: score each plane by itself, from a file or folder of its own"
         )
-    read: list[tuple[HeldAnswer, Answer]] = [
-        (answer, read_answer(held, answer)) for answer in held.answers if answer.repeat == 0
+    read: list[tuple[ExternalAnswer, Answer]] = [
+        (answer, read_answer(external, answer)) for answer in external.answers if answer.repeat == 0
     ]
     kinds = Counter(type(answer).__name__.lower() for _, answer in read if not isinstance(answer, Answered))
-    scores = _scores(held.task, name, read)
+    scores = _scores(external.task, name, read)
     if scores.summary.empty:
-        raise ReplayError(f"{first.path}: answers to {held.task} cannot be scored: no metric compares such values")
+        raise ReplayError(f"{first.path}: answers to {external.task} cannot be scored: no metric compares such values")
     return StandardScores(scores, dict(sorted(kinds.items())))
 
 
-def score_answers_as(held: Held, name: str, answers: Sequence[Answer]) -> Scores:
+def score_answers_as(external: ExternalAnswers, name: str, answers: Sequence[Answer]) -> Scores:
     """Other answers to the same questions, one for each of `held.answers`: what a trivial baseline would say."""
-    pairs = zip(held.answers, answers, strict=True)
-    return _scores(held.task, name, [pair for pair in pairs if pair[0].repeat == 0])
+    pairs = zip(external.answers, answers, strict=True)
+    return _scores(external.task, name, [pair for pair in pairs if pair[0].repeat == 0])
 
 
-def _scores(task: str, name: str, read: Sequence[tuple[HeldAnswer, Answer]]) -> Scores:
-    parsed: dict[str, list[tuple[HeldAnswer, Answer]]] = {}
-    for held_answer, answer in read:
-        parsed.setdefault(held_answer.subject, []).append((held_answer, answer))
+def _scores(task: str, name: str, read: Sequence[tuple[ExternalAnswer, Answer]]) -> Scores:
+    parsed: dict[str, list[tuple[ExternalAnswer, Answer]]] = {}
+    for external_answer, answer in read:
+        parsed.setdefault(external_answer.subject, []).append((external_answer, answer))
     return summarise([_score_subject(task, name, id, answers) for id, answers in parsed.items()])
 
 
-def read_answer(held: Held, answer: HeldAnswer) -> Answer:
+def read_answer(external: ExternalAnswers, answer: ExternalAnswer) -> Answer:
     """The typed answer that a text gives."""
     if answer.answer is not None:
         return answer.answer
     if answer.text is None:
         return Missing("nothing came back")
-    return TASKS[held.task].parse(answer.text, answer.frame, False, held.coordinates)
+    return TASKS[external.task].parse(answer.text, answer.frame, False, external.coordinates)
 
 
-def _score_subject(task: str, name: str, id: str, answers: Sequence[tuple[HeldAnswer, Answer]]) -> SubjectScores:
-    about, gap_mm = _closed_up([held for held, _ in answers])
+def _score_subject(task: str, name: str, id: str, answers: Sequence[tuple[ExternalAnswer, Answer]]) -> SubjectScores:
+    about, gap_mm = _closed_up([external for external, _ in answers])
     subject = stand_in(task, id, about, gap_mm)
-    told = None if task == GRADE.name else {(held.frame.plane, held.frame.index): held.truth for held in about}
-    items = [Item(name, task, held.frame, answer) for held, (_, answer) in zip(about, answers, strict=True)]
+    told = (
+        None
+        if task == GRADE.name
+        else {(external.frame.plane, external.frame.index): external.truth for external in about}
+    )
+    items = [Item(name, task, external.frame, answer) for external, (_, answer) in zip(about, answers, strict=True)]
     return score_answers(SubjectTruth(subject, told), items, {})
 
 
-def _closed_up(answers: Sequence[HeldAnswer]) -> tuple[list[HeldAnswer], float]:
+def _closed_up(answers: Sequence[ExternalAnswer]) -> tuple[list[ExternalAnswer], float]:
     """The answers with every n-th slice numbered as the next one, where no two are nearer than n; and n as mm.
 
     Slices 10, 20 and 30 become 1, 2 and 3, 10 mm apart. Nobody knows what is true between them, and an answer that
@@ -96,7 +100,7 @@ def _closed_up(answers: Sequence[HeldAnswer]) -> tuple[list[HeldAnswer], float]:
     return placed, step * answers[0].gap_mm
 
 
-def stand_in(task: str, id: str, answers: Sequence[HeldAnswer], gap_mm: float = 1.0) -> PreparedSubject:
+def stand_in(task: str, id: str, answers: Sequence[ExternalAnswer], gap_mm: float = 1.0) -> PreparedSubject:
     """A patient without images: the slices' truths, filled and stacked `gap_mm` apart, are the mask.
 
     Raises ReplayError for slices of several planes or sizes.

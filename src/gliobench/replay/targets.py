@@ -10,13 +10,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.replay.external import HeldAnswer
+from gliobench.replay.external import ExternalAnswer
 from gliobench.replay.windows import Window
 from gliobench.tasks.geometry import Mask, Value
 from gliobench.tasks.registry import TASKS
 
 
-def aimed_at(answers: Sequence[HeldAnswer], task: str, region: NDArray[np.bool_], window: Window) -> list[HeldAnswer]:
+def aimed_at(
+    answers: Sequence[ExternalAnswer], task: str, region: NDArray[np.bool_], window: Window
+) -> list[ExternalAnswer]:
     """Answers about consecutive axial slices with the truths of `region`, (D, H, W) of the scan, in their window."""
     frames = [answer.frame for answer in answers]
     cut = window.cut(region, len(frames), frames[0].shape)

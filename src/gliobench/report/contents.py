@@ -46,7 +46,7 @@ class GalleryItem:
 
 
 @dataclass(frozen=True)
-class SidesRow:
+class ProtocolRow:
     """One figure of answers that somebody holds, as text, under both protocols; `why` they differ."""
 
     figure: str
@@ -56,12 +56,12 @@ class SidesRow:
 
 
 @dataclass(frozen=True)
-class Sides:
+class ProtocolComparison:
     """A model's figures under both protocols, what was left out, and constants that others published beside them."""
 
     model: str
     task: str
-    rows: Sequence[SidesRow]
+    rows: Sequence[ProtocolRow]
     changes: Sequence[str]
 
 
@@ -225,7 +225,7 @@ class ReportContents:
     comparisons: pd.DataFrame | None = None
     by_shape: pd.DataFrame | None = None
     by_fold: pd.DataFrame | None = None
-    sides: Sequence[Sides] = ()
+    sides: Sequence[ProtocolComparison] = ()
     constants: Sequence[Constant] = ()
     consistency: Consistency | None = None
     sampling: Mapping[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gliobench.cohort.subject import HGG, LGG
-from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.base.operating_point import OperatingPoint, calibrated
 from gliobench.scoring.grades import Votes
 
 AggregateName = Literal["majority", "mean-probability", "learned"]
@@ -32,7 +32,7 @@ class Aggregation:
 
     name: AggregateName
     by: Literal["scores", "votes"] = "votes"
-    decision: Decision = field(default_factory=Decision)
+    decision: OperatingPoint = field(default_factory=OperatingPoint)
 
     def probability(self, slices: Slices, truth: int | None) -> float | None:
         """The patient's probability of HGG; None where no slice says anything. Of an unknown truth, silence is none."""

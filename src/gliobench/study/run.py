@@ -20,9 +20,9 @@ def learn(context: Context, names: Collection[str] | None = None) -> None:
 
     Those that look where another model found the tumour come last, when that model has answered.
     """
-    networks = [part for part in context.study.models if part.trains]
-    wait = {part.name: part.masks_by for part in networks if part.masks_by}
-    wanted = [part.name for part in networks] if names is None else list(names)
+    networks = [config for config in context.study.models if config.trains]
+    wait = {config.name: config.masks_by for config in networks if config.masks_by}
+    wanted = [config.name for config in networks] if names is None else list(names)
     train(context, [name for name in wanted if name not in wait])
     if later := [name for name in wanted if name in wait]:
         predict(context, {wait[name] for name in later})

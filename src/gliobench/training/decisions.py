@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from gliobench.models.base.operating_point import Decision
+from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.training.objectives import THRESHOLDS
 
 LARGEST_ALONE = 1e9  # mm3: more than a head
@@ -15,7 +15,7 @@ SMALLEST_MM3 = (0.0, 100.0, 1000.0, LARGEST_ALONE)
 
 def decide_region(
     probability: Sequence[NDArray[np.float32]], truth: Sequence[NDArray[np.bool_]], voxel_mm3: Sequence[float]
-) -> Decision:
+) -> OperatingPoint:
     """Threshold, then smallest part, by mean Dice; one (D, H, W) of each a validation patient.
 
     The mildest smallest part that is as good as the best: where a false part outgrows the tumour, keeping the largest
@@ -25,7 +25,7 @@ def decide_region(
     dice = np.stack([_dice_table(*patient) for patient in tables])  # (patient, threshold, smallest)
     threshold = _nearest_to_half(dice[:, :, 0])
     mildest = int(np.flatnonzero(_as_good(dice[:, THRESHOLDS.index(threshold), :]))[0])
-    return Decision(threshold, SMALLEST_MM3[mildest])
+    return OperatingPoint(threshold, SMALLEST_MM3[mildest])
 
 
 def _dice_table(probability: NDArray[np.float32], truth: NDArray[np.bool_], voxel_mm3: float) -> NDArray[np.float64]:

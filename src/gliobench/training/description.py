@@ -6,13 +6,13 @@ from pathlib import Path
 
 from gliobench.cohort.patients import names_of
 from gliobench.integrity import DamagedError, file_digest, read_json, write_json, write_whole
-from gliobench.models.base.operating_point import Decision
+from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.models.networks.trained import DESCRIPTION, DIGEST, WEIGHTS, read_description
 from gliobench.training.checkpoint import Progress
 from gliobench.training.job import Job
 
 
-def describe(job: Job, state: Progress, decisions: Sequence[Decision]) -> None:
+def describe(job: Job, state: Progress, decisions: Sequence[OperatingPoint]) -> None:
     """Write what `gliobench.models.networks.trained.load_network` needs to know, whole or not at all."""
     description = {
         DIGEST: file_digest(job.out / WEIGHTS),

@@ -50,7 +50,7 @@ def draws_an_epoch(job: Job) -> int:
 
 def _example(job: Job, subject: PreparedSubject, seed: int) -> tuple[Tensor, Tensor]:
     """A patient as this step sees it, decided by `seed`: augmented, or mirrored, or as it is, and cut to the patch."""
-    image, target = as_input(subject.image, job.settings.intensities), job.goal.target(subject)
+    image, target = as_input(subject.image, job.settings.intensities), job.objective.target(subject)
     mask = target if target.ndim > 1 else None
     if job.settings.augment:
         image, mask = augmented(image, mask, seed)

@@ -29,8 +29,8 @@ from torch.optim.swa_utils import AveragedModel
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import REGION_SETS
 from gliobench.integrity import file_digest, remove
-from gliobench.models.base.calibration import learn_decision
-from gliobench.models.base.operating_point import Decision
+from gliobench.models.base.calibration import learn_operating_point
+from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.models.checkpoints.memory import keep_memory
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.inference import probabilities, raw_logits
@@ -46,7 +46,7 @@ from gliobench.training.errors import DivergedError
 from gliobench.training.examples import batches, steps_an_epoch
 from gliobench.training.job import Job, Learner
 from gliobench.training.launched import on_this_machine
-from gliobench.training.objectives import make_goal
+from gliobench.training.objectives import make_objective
 from gliobench.training.schedule import learning_rate
 from gliobench.training.settings import EpochReport, TrainSettings, recorded
 
@@ -137,8 +137,10 @@ def _train_rank(asked: _Asked, reports: Any, fabric: Fabric) -> None:
 
 def _train(fabric: Fabric, asked: _Asked, progress: Callable[[EpochReport], None] | None) -> None:
     """The training as each process sees it: all compute the same state, the first one writes it down."""
-    goal = make_goal(NETWORKS[asked.name].task, REGION_SETS[asked.regions], asked.settings)
-    job = Job(asked.name, asked.regions, asked.train, asked.validation, asked.out, asked.settings, goal, asked.start)
+    objective = make_objective(NETWORKS[asked.name].task, REGION_SETS[asked.regions], asked.settings)
+    job = Job(
+        asked.name, asked.regions, asked.train, asked.validation, asked.out, asked.settings, objective, asked.start
+    )
     keep_memory()
     learner = _set_up(job, fabric)
     state = load_progress(job.out / LAST, job.out / WEIGHTS, learner.parts, learner.optimiser, asked.inputs)
@@ -219,8 +221,8 @@ def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
 def _epoch(job: Job, learner: Learner, state: Progress) -> Progress:
     """One epoch, its judgement, and the files that make it count."""
     start, number, settings = perf_counter(), len(state.history), job.settings
-    learnt, due = _learn(job, learner, number), _judged(number, settings)
-    found = _validate(job, learner) if due else _last_judgement(state)
+    learnt, due = _learn(job, learner, number), _evaluated(number, settings)
+    found = _validate(job, learner) if due else _last_evaluation(state)
     report = EpochReport(
         epoch=number,
         epochs=settings.epochs,
@@ -241,7 +243,7 @@ def _epoch(job: Job, learner: Learner, state: Progress) -> Progress:
         if better:
             save_tensors(own_tensors(learner.averaged.module), job.out / WEIGHTS)
         save_progress(job.out / LAST, learner.parts, learner.optimiser, state)
-        write_curves(job.out / CURVES, state, job.goal.score_name)
+        write_curves(job.out / CURVES, state, job.objective.score_name)
     learner.fabric.barrier()
     return state
 
@@ -254,7 +256,7 @@ class _Learnt(NamedTuple):
     rate: float
 
 
-class _Judgement(NamedTuple):
+class _Evaluation(NamedTuple):
     """Mean loss over the validation patients, the metric that chooses, and the score to look at."""
 
     loss: float
@@ -274,7 +276,7 @@ def _learn(job: Job, learner: Learner, epoch: int) -> _Learnt:
         with fabric.autocast():
             logits = learner.module(fabric.to_device(images)).float()
         truth = fabric.to_device(targets)
-        loss = job.goal.loss(logits, truth)
+        loss = job.objective.loss(logits, truth)
         learner.optimiser.zero_grad(set_to_none=True)
         fabric.backward(loss)
         if settings.clip_norm:
@@ -282,7 +284,7 @@ def _learn(job: Job, learner: Learner, epoch: int) -> _Learnt:
         learner.optimiser.step()
         learner.averaged.update_parameters(learner.module.module)
         losses.append(_over_processes(fabric, loss.item()))
-        scores.append(_over_processes(fabric, job.goal.score(logits.detach(), truth)))
+        scores.append(_over_processes(fabric, job.objective.score(logits.detach(), truth)))
     return _Learnt(float(np.mean(losses)), float(np.mean(scores)), rate)
 
 
@@ -292,25 +294,25 @@ def _over_processes(fabric: Fabric, value: float) -> float:
 
 
 @torch.inference_mode()
-def _validate(job: Job, learner: Learner) -> _Judgement:
+def _validate(job: Job, learner: Learner) -> _Evaluation:
     fabric, module = learner.fabric, learner.averaged.module.eval()
-    targets = [fabric.to_device(job.goal.target(subject)) for subject in job.validation]
+    targets = [fabric.to_device(job.objective.target(subject)) for subject in job.validation]
     logits = []
     for subject in job.validation:
         image = as_input(subject.image, job.settings.intensities)[None].contiguous(memory_format=torch.channels_last_3d)
         with fabric.autocast():
             logits.append(raw_logits(module, fabric.to_device(image), job.window)[0].float())
-    losses = [job.goal.loss(one[None], target[None]).item() for one, target in zip(logits, targets, strict=True)]
-    scores = [job.goal.score(one[None], target[None]) for one, target in zip(logits, targets, strict=True)]
-    return _Judgement(float(np.mean(losses)), job.goal.judge(logits, targets), float(np.mean(scores)))
+    losses = [job.objective.loss(one[None], target[None]).item() for one, target in zip(logits, targets, strict=True)]
+    scores = [job.objective.score(one[None], target[None]) for one, target in zip(logits, targets, strict=True)]
+    return _Evaluation(float(np.mean(losses)), job.objective.judge(logits, targets), float(np.mean(scores)))
 
 
-def _decide(job: Job, learner: Learner) -> list[Decision]:
+def _decide(job: Job, learner: Learner) -> list[OperatingPoint]:
     """Threshold, smallest part and calibration for each output: by the weights that are kept on the validation
     patients, unless the settings say the threshold."""
     outputs = _outputs(job)
     if job.settings.threshold is not None:
-        return [Decision(job.settings.threshold)] * outputs
+        return [OperatingPoint(job.settings.threshold)] * outputs
     module = learner.averaged.module
     restore(module, load_tensors(job.out / WEIGHTS)[0])
     module.eval()
@@ -318,28 +320,28 @@ def _decide(job: Job, learner: Learner) -> list[Decision]:
     given = [
         probabilities(module, image, mirror=job.settings.augment, window=job.window).cpu().numpy() for image in images
     ]
-    truth = [job.goal.target(subject).numpy() > 0 for subject in job.validation]
+    truth = [job.objective.target(subject).numpy() > 0 for subject in job.validation]
     if NETWORKS[job.network].task == GRADE.name:
-        return [learn_decision(np.concatenate(given).astype(np.float64), np.concatenate(truth))[0]]
+        return [learn_operating_point(np.concatenate(given).astype(np.float64), np.concatenate(truth))[0]]
     voxel_mm3 = [float(np.prod(subject.spacing_mm)) for subject in job.validation]
     return [decide_region([one[p] for one in given], [one[p] for one in truth], voxel_mm3) for p in range(outputs)]
 
 
-def _last_judgement(state: Progress) -> _Judgement:
+def _last_evaluation(state: Progress) -> _Evaluation:
     """Of an epoch that is not judged: what the last judgement said."""
     if not state.history:
-        return _Judgement(math.nan, math.nan, math.nan)
+        return _Evaluation(math.nan, math.nan, math.nan)
     last = state.history[-1]
-    return _Judgement(last.validation_loss, last.validation_metric, last.validation_score)
+    return _Evaluation(last.validation_loss, last.validation_metric, last.validation_score)
 
 
-def _judged(epoch: int, settings: TrainSettings) -> bool:
+def _evaluated(epoch: int, settings: TrainSettings) -> bool:
     return (epoch + 1) % settings.validate_every == 0 or epoch + 1 == settings.epochs
 
 
 def _finished(state: Progress, settings: TrainSettings) -> bool:
     epoch = len(state.history) - 1
-    stale = epoch - state.best_epoch >= settings.patience and _judged(epoch, settings)
+    stale = epoch - state.best_epoch >= settings.patience and _evaluated(epoch, settings)
     return epoch + 1 >= settings.epochs or stale
 
 

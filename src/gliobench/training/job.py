@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.training.objectives import Goal
+from gliobench.training.objectives import Objective
 from gliobench.training.settings import TrainSettings
 
 
@@ -24,7 +24,7 @@ class Job:
     validation: Sequence[PreparedSubject]
     out: Path
     settings: TrainSettings
-    goal: Goal
+    objective: Objective
     start: Path | None
 
     @property

@@ -20,7 +20,7 @@ HEAD_WEIGHT = 0.5  # of each coarser head of deep supervision against the one be
 
 
 @dataclass(frozen=True)
-class Goal:
+class Objective:
     """`target(subject)`: what the network should say, float32: (1,) or (R, D, H, W).
 
     `loss(logits, targets)`: a scalar, over a batch. `judge(logits, targets)`: from all validation patients, each
@@ -35,18 +35,18 @@ class Goal:
     score_name: Literal["accuracy", "dice"]
 
 
-def make_goal(task: str, regions: Sequence[RegionName], settings: TrainSettings) -> Goal:
+def make_objective(task: str, regions: Sequence[RegionName], settings: TrainSettings) -> Objective:
     """The goal of a network that answers `task`; `regions` are the parts of a mask."""
     if task == GRADE.name:
-        return Goal(_grade, functional.binary_cross_entropy_with_logits, _judge_grades, accuracy, "accuracy")
+        return Objective(_grade, functional.binary_cross_entropy_with_logits, _evaluate_grades, accuracy, "accuracy")
     loss = {"dice": _soft_dice, "dice-bce": _soft_dice_and_cross_entropy}[settings.loss]
 
     def target(subject: PreparedSubject) -> Tensor:
         return torch.stack([torch.from_numpy(subject.part(region)).float() for region in regions])
 
     thresholds = THRESHOLDS if settings.threshold is None else (settings.threshold,)
-    judge = partial(_judge_masks, thresholds=thresholds)
-    return Goal(target, lambda logits, targets: _over_heads(loss, logits, targets), judge, dice, "dice")
+    judge = partial(_evaluate_masks, thresholds=thresholds)
+    return Objective(target, lambda logits, targets: _over_heads(loss, logits, targets), judge, dice, "dice")
 
 
 def _grade(subject: PreparedSubject) -> Tensor:
@@ -91,12 +91,12 @@ def dice(logits: Tensor, targets: Tensor) -> float:
     return torch.where(total > 0, 2 * hits / total.clamp_min(1), 1.0).mean().item()
 
 
-def _judge_grades(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
+def _evaluate_grades(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
     """Minus the cross-entropy: the few validation patients rank too coarsely for anything else."""
     return -functional.binary_cross_entropy_with_logits(torch.stack(list(logits)), torch.stack(list(targets))).item()
 
 
-def _judge_masks(logits: Sequence[Tensor], targets: Sequence[Tensor], thresholds: Sequence[float]) -> float:
+def _evaluate_masks(logits: Sequence[Tensor], targets: Sequence[Tensor], thresholds: Sequence[float]) -> float:
     """Dice, the mean over patients and regions, at the threshold where it is best."""
     regions = zip(torch.cat(list(logits)), torch.cat(list(targets)), strict=True)
     return float(torch.tensor([dice_by_threshold(*region, thresholds) for region in regions]).mean(dim=0).max())

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from gliobench.models.base.operating_point import Decision, logit
+from gliobench.models.base.operating_point import OperatingPoint, logit
 
 CALIBRATION_VERSION = 2  # goes up with every change of the rule
 ENOUGH = 5  # patients of each grade; with fewer, a fit says more about them than about the model
@@ -25,20 +25,20 @@ NO_SPREAD = f"the scores lie within {SPREAD:g}"
 Scores = NDArray[np.float64]
 
 
-def learn_decision(scores: Scores, truth: NDArray[np.bool_]) -> tuple[Decision, str]:
+def learn_operating_point(scores: Scores, truth: NDArray[np.bool_]) -> tuple[OperatingPoint, str]:
     """The operating point that these patients teach, and why none was learnt (empty where one was).
 
     `scores` in [0, 1] and `truth` (HGG), both (N,): of patients whom the model did not learn from.
     """
     if min(truth.sum(), (~truth).sum()) < ENOUGH:
-        return Decision(), f"{ENOUGH} of each grade are needed"
+        return OperatingPoint(), f"{ENOUGH} of each grade are needed"
     if not spreads(scores):
-        return Decision(), NO_SPREAD
+        return OperatingPoint(), NO_SPREAD
     targets = np.where(truth, (truth.sum() + 1) / (truth.sum() + 2), 1 / ((~truth).sum() + 2))
     slope, offset = _regression(logit(scores), targets)
     if slope <= 0:
-        return Decision(), "the scores order them the wrong way round"
-    return Decision(float(targets.mean()), slope=slope, offset=offset), ""
+        return OperatingPoint(), "the scores order them the wrong way round"
+    return OperatingPoint(float(targets.mean()), slope=slope, offset=offset), ""
 
 
 def spreads(probability: Scores) -> bool:

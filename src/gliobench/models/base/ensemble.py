@@ -12,7 +12,7 @@ from gliobench.tasks.grade import GRADE
 
 
 @dataclass(frozen=True, eq=False)
-class Together:
+class Ensemble:
     """The mean of the members' calibrated probabilities of HGG, against the mean of their thresholds.
 
     Nothing is learnt here, so nothing is chosen on anybody. Missing where a member gives no probability.

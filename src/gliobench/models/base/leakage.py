@@ -8,7 +8,7 @@ from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Question
 
 
-def refuse_learnt(name: str, learnt_from: AbstractSet[str], questions: Sequence[Question]) -> None:
+def refuse_training_patients(name: str, learnt_from: AbstractSet[str], questions: Sequence[Question]) -> None:
     """Raise ModelError where a question is about a patient that the model has learnt from, of whichever scan."""
     if seen := scans_of(patients_of(question.subject for question in questions), learnt_from):
         raise ModelError(

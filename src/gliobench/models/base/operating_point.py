@@ -9,7 +9,7 @@ CLIP = 1e-7  # so that the logit of 0 and of 1 is finite
 
 
 @dataclass(frozen=True)
-class Decision:
+class OperatingPoint:
     """From one probability to yes or no. `threshold`: at and above it.
 
     `smallest_mm3`: connected parts of a mask below this volume are dropped, but for the largest. `slope` and `offset`
@@ -22,7 +22,7 @@ class Decision:
     offset: float = 0.0
 
 
-def calibrated(probability: float, decision: Decision) -> float:
+def calibrated(probability: float, decision: OperatingPoint) -> float:
     """A grade's probability after its logit was stretched and shifted."""
     return float(1 / (1 + np.exp(-decision.slope * logit(np.float64(probability)) - decision.offset)))
 

@@ -9,7 +9,7 @@ from gliobench.models.base.prediction import Grader, Prediction, Question, Setti
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class RegionOfInterest:
     """`model`, asked about patients and shown those of `subjects` (by id) in their place."""
 
     model: Grader

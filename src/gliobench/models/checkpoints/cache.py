@@ -10,7 +10,7 @@ from gliobench.models.checkpoints.load import Checkpoint, load_checkpoint
 _HELD: WeakValueDictionary[tuple[Any, ...], Checkpoint] = WeakValueDictionary()
 
 
-def held_checkpoint(source: str | Path, **options: Any) -> Checkpoint:
+def cached_checkpoint(source: str | Path, **options: Any) -> Checkpoint:
     """What `load_checkpoint` gives with these options, or the very same where a model still holds it."""
     key = (str(source), *sorted(options.items()))
     checkpoint = _HELD.get(key)

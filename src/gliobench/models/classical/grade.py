@@ -24,7 +24,7 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.calibration import CALIBRATION_VERSION
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.base.operating_point import OperatingPoint, calibrated
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.classical.features import FEATURES_VERSION, MASKED, Region, find_features, region_mask
 from gliobench.models.classical.held_out import decide_held_out, least_count, patient_folds
@@ -62,7 +62,7 @@ class ClassicalGrader:
     region: Region
     settings: Settings
     voters: Pipeline
-    decision: Decision
+    decision: OperatingPoint
     describe: Describe
     tasks = frozenset({GRADE.name})
     per_slice = False

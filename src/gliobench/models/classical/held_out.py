@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from gliobench.cohort.subject import HGG, LGG
-from gliobench.models.base.calibration import ENOUGH, NO_SPREAD, Scores, learn_decision, spreads
-from gliobench.models.base.operating_point import Decision
+from gliobench.models.base.calibration import ENOUGH, NO_SPREAD, Scores, learn_operating_point, spreads
+from gliobench.models.base.operating_point import OperatingPoint
 
 FEW = 20  # validation patients of a grade: below, training patients out of fold teach as well
 
@@ -19,7 +19,7 @@ def decide_held_out(
     out_of_fold: Callable[[], Scores],
     train_grades: NDArray[np.int_],
     train_patients: Sequence[str],
-) -> tuple[Decision, str]:
+) -> tuple[OperatingPoint, str]:
     """The operating point that the validation patients' scores teach, and on whom it was learnt, in words.
 
     Where these are fewer than 20 of either grade, the training patients' scores by models that did not see them
@@ -28,12 +28,12 @@ def decide_held_out(
     not see their patients differ from each other by more than it says: nothing is learnt from those.
     """
     if len(validation) >= ENOUGH and not spreads(validation):
-        return Decision(), f"nobody: {NO_SPREAD}"
+        return OperatingPoint(), f"nobody: {NO_SPREAD}"
     held_out, truth, source = validation, grades, "validation"
     if least_count(truth) < FEW and least_count(patient_grades(train_grades, train_patients)) > 1:
         held_out, truth = np.append(held_out, out_of_fold()), np.append(truth, train_grades)
         source = "validation and out-of-fold training" if len(validation) else "out-of-fold training"
-    decision, fault = learn_decision(held_out, truth == HGG)
+    decision, fault = learn_operating_point(held_out, truth == HGG)
     return decision, f"nobody: {fault}" if fault else source
 
 

@@ -94,7 +94,7 @@ class ReplayedAnswers:
         return {"engine": "replay", "answers": self.digest, "reading": READING_VERSION, **self.view.identity}
 
     @property
-    def held(self) -> frozenset[Place]:
+    def external(self) -> frozenset[Place]:
         """What is answered, whether the study asks it or not."""
         return frozenset(place for place in self.answers if place.task in self.tasks)
 
@@ -165,7 +165,7 @@ class ReplayedMasks:
         return whole.hexdigest()
 
     @property
-    def held(self) -> frozenset[Place]:
+    def external(self) -> frozenset[Place]:
         """Whose masks there are, whether the study asks about them or not."""
         return frozenset(Place(path.name.removesuffix(MASK_FILE), MASK.name) for path in self._paths)
 

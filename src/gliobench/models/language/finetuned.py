@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gliobench.integrity import DamagedError, Stamp, read_json
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.leakage import refuse_learnt
+from gliobench.models.base.leakage import refuse_training_patients
 from gliobench.models.base.prediction import Model, Prediction, Question, Settings
 
 DESCRIPTION = "finetune.json"
@@ -42,7 +42,7 @@ class FinetunedModel:
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """As the model itself. Raises ModelError for a patient that was learnt from."""
-        refuse_learnt(self.name, self.learnt_from, questions)
+        refuse_training_patients(self.name, self.learnt_from, questions)
         return self.asked.predict(questions)
 
 

@@ -12,7 +12,7 @@ Way = Literal["choice", "repeats", "text"]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ModeBatch:
     """Questions one behind the other that are asked in one way.
 
     `choice`: the answers' probabilities are read. `repeats`: all have one and the same input, and more than one answer
@@ -23,11 +23,11 @@ class Stretch:
     questions: list[Question]
 
 
-def stretches(questions: Sequence[Question], modes: Mapping[str, AnswerMode]) -> Iterator[Stretch]:
+def stretches(questions: Sequence[Question], modes: Mapping[str, AnswerMode]) -> Iterator[ModeBatch]:
     """Cut the questions; `modes`: how each task is answered."""
     inputs = [list(group) for _, group in groupby(questions, key=_input)]
     for key, groups in groupby(inputs, key=lambda group: _key(group, modes)):
-        yield Stretch(key[0], [question for group in groups for question in group])
+        yield ModeBatch(key[0], [question for group in groups for question in group])
 
 
 def _key(group: list[Question], modes: Mapping[str, AnswerMode]) -> tuple[Way, object]:

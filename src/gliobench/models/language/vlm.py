@@ -13,7 +13,7 @@ from gliobench.cohort.subject import HGG
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.checkpoints.batches import BatchSize, first_size, in_batches
-from gliobench.models.checkpoints.cache import held_checkpoint
+from gliobench.models.checkpoints.cache import cached_checkpoint
 from gliobench.models.checkpoints.load import Checkpoint, load_checkpoint, quiet
 from gliobench.models.checkpoints.memory import keep_memory
 from gliobench.models.checkpoints.unsloth import Engine
@@ -30,7 +30,7 @@ from gliobench.models.language.conversation import (
 )
 from gliobench.models.language.decoding import Decoding, logits_processors
 from gliobench.models.language.grammar import Grammar, longest_answer
-from gliobench.models.language.mode_batches import Stretch, stretches
+from gliobench.models.language.mode_batches import ModeBatch, stretches
 from gliobench.models.language.repeats import SharedPrompt, can_share
 from gliobench.models.language.shared_attention import sharing
 from gliobench.models.language.writing import write
@@ -91,7 +91,7 @@ class VisionLanguageModel:
         self._shot_turns = {task: shot_turns(self._shots[task], self._prompts[task], self._view) for task in TASKS}
         self._modes = checked_modes(tasks, answer or {})
         self._quantisation, self._engine = quantisation, engine
-        load = load_checkpoint if to_train else held_checkpoint
+        load = load_checkpoint if to_train else cached_checkpoint
         self._checkpoint = load(
             checkpoint,
             revision=revision,
@@ -161,7 +161,7 @@ class VisionLanguageModel:
         self._check(questions)
         return (prediction for stretch in stretches(questions, self._modes) for prediction in self._ask(stretch))
 
-    def _ask(self, stretch: Stretch) -> Iterator[Prediction]:
+    def _ask(self, stretch: ModeBatch) -> Iterator[Prediction]:
         """The answers to questions that are asked in one way, each with its share of its batch's seconds."""
         answer: Callable[[Sequence[Question]], list[Prediction]] = self._write
         if stretch.way == "choice":

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor, nn
 
-from gliobench.models.base.operating_point import Decision
+from gliobench.models.base.operating_point import OperatingPoint
 
 Shape = tuple[int, int, int]
 MIRRORS = tuple(axes for count in range(4) for axes in combinations((2, 3, 4), count))
@@ -45,7 +45,7 @@ def raw_logits(module: nn.Module, batch: Tensor, window: Shape | None) -> Tensor
     return slid
 
 
-def decide(probability: NDArray[np.float32], decision: Decision, voxel_mm3: float) -> NDArray[np.bool_]:
+def decide(probability: NDArray[np.float32], decision: OperatingPoint, voxel_mm3: float) -> NDArray[np.bool_]:
     """A mask from probabilities (D, H, W), without the parts that are too small."""
     return drop_small(probability >= decision.threshold, decision.smallest_mm3 / voxel_mm3)
 

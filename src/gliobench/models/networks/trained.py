@@ -16,8 +16,8 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import REGION_SETS, WHOLE, Region
 from gliobench.integrity import DamagedError, file_digest, read_json
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.leakage import refuse_learnt
-from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.base.leakage import refuse_training_patients
+from gliobench.models.base.operating_point import OperatingPoint, calibrated
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.networks import NETWORKS, Intensities
 from gliobench.models.networks.inference import decide, nested, probabilities
@@ -44,7 +44,7 @@ class Member:
     intensities: Intensities
     mirror: bool
     window: tuple[int, int, int] | None
-    decisions: tuple[Decision, ...]
+    decisions: tuple[OperatingPoint, ...]
     learnt_from: frozenset[str]
     weights: str
 
@@ -71,7 +71,7 @@ class TrainedNetwork:
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction a patient, in the order asked. Raises ModelError for a patient that was learnt from."""
-        refuse_learnt(self.name, frozenset().union(*(one.learnt_from for one in self.members)), questions)
+        refuse_training_patients(self.name, frozenset().union(*(one.learnt_from for one in self.members)), questions)
         yield from self.predict_in_sample(questions)
 
     def predict_in_sample(self, questions: Sequence[Question]) -> Iterator[Prediction]:
@@ -102,8 +102,8 @@ def _probabilities(member: Member, subject: PreparedSubject, window: tuple[int, 
     return probabilities(member.module, image, mirror=member.mirror, window=window)
 
 
-def _together(decisions: Sequence[Decision]) -> Decision:
-    return Decision(
+def _together(decisions: Sequence[OperatingPoint]) -> OperatingPoint:
+    return OperatingPoint(
         float(np.mean([one.threshold for one in decisions])), float(np.median([one.smallest_mm3 for one in decisions]))
     )
 
@@ -163,7 +163,7 @@ def _load_member(folder: Path, description: dict[str, Any], device: str) -> Memb
         intensities=description.get("intensities", "z-score"),  # earlier versions knew no other
         mirror=description["mirror"],
         window=tuple(description["window"]) if description["window"] else None,
-        decisions=tuple(Decision(**one) for one in description["decisions"]),
+        decisions=tuple(OperatingPoint(**one) for one in description["decisions"]),
         learnt_from=frozenset(description["learnt_from"]),
         weights=weights,
     )

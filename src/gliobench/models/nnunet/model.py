@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import DamagedError, file_digest, read_json
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.leakage import refuse_learnt
+from gliobench.models.base.leakage import refuse_training_patients
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.nnunet import worker as nnunet_worker
 from gliobench.models.nnunet.worker import FINAL, FOLD
@@ -65,7 +65,7 @@ class NnUNet:
 
         Raises ModelError for a patient that was learnt from, and where nnU-Net stops.
         """
-        refuse_learnt(self.name, self.learnt_from, questions)
+        refuse_training_patients(self.name, self.learnt_from, questions)
         if not questions:
             return
         subjects = [question.subject for question in questions]

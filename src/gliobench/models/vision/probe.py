@@ -18,7 +18,7 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.calibration import CALIBRATION_VERSION, Scores
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.operating_point import Decision, calibrated
+from gliobench.models.base.operating_point import OperatingPoint, calibrated
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.classical.grade import learnt_digest
 from gliobench.models.classical.held_out import decide_held_out, least_count, patient_folds, patient_grades
@@ -40,7 +40,7 @@ class ProbedEncoder:
     settings: Settings
     pool: Pool
     regression: Pipeline
-    decision: Decision
+    decision: OperatingPoint
     embed: Embed
     tasks = frozenset({GRADE.name})
     per_slice = False

@@ -11,7 +11,7 @@ from pathlib import Path
 from gliobench.cohort.subject import HGG, LGG, MODALITIES
 from gliobench.grid.frame import Plane, slice_frame
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.external import Held, HeldAnswer, Tally
+from gliobench.replay.external import ExternalAnswer, ExternalAnswers, Tally
 from gliobench.replay.numbering import file_of_each, missing_numbers
 from gliobench.replay.text import line_of, read_text, subject_name
 from gliobench.tasks.geometry import Grade
@@ -31,13 +31,13 @@ def recognises(path: Path, head: str) -> bool:
     return path.suffix == ".txt" and bool(SLICE.search(head))
 
 
-def read(paths: Sequence[Path], task: str, plane: Plane) -> Held:
+def read(paths: Sequence[Path], task: str, plane: Plane) -> ExternalAnswers:
     """The answers of all files. Raises ReplayError naming file and line."""
     if task != GRADE.name:
         raise ReplayError(f"{paths[0]}: a line for each slice and a label for the patient are grades, not {task}")
     texts = {path: read_text(path) for path in paths}
     modalities = len(MODALITIES) if any(SCAN.search(text) for text in texts.values()) else 1
-    answers: list[HeldAnswer] = []
+    answers: list[ExternalAnswer] = []
     silent, tallies = [], {}
     numbered = file_of_each(paths, modalities)
     for number, path in numbered.items():
@@ -48,10 +48,12 @@ def read(paths: Sequence[Path], task: str, plane: Plane) -> Held:
             silent.append(subject)
         if tally := TALLY.search(texts[path]):
             tallies[subject] = Tally(*map(int, tally.groups()))
-    return Held(task, "slice lines", paths[0].parent, answers, tuple(silent), missing_numbers(numbered), tallies)
+    return ExternalAnswers(
+        task, "slice lines", paths[0].parent, answers, tuple(silent), missing_numbers(numbered), tallies
+    )
 
 
-def _answers(path: Path, text: str, subject: str, plane: Plane) -> list[HeldAnswer]:
+def _answers(path: Path, text: str, subject: str, plane: Plane) -> list[ExternalAnswer]:
     lines = list(SLICE.finditer(text))
     labels = {match[1]: line_of(text, match.start()) for match in LABEL.finditer(text)}
     if not lines:
@@ -69,7 +71,7 @@ def _answers(path: Path, text: str, subject: str, plane: Plane) -> list[HeldAnsw
         seen[index] = line
         frame = slice_frame(plane, index, _volume(plane, deepest + 1), (1.0, 1.0, 1.0))
         said = match[2].strip().removeprefix(UNREAD).replace("||", "\n").strip()
-        answers.append(HeldAnswer(subject, frame, truth, said or None, path, line))
+        answers.append(ExternalAnswer(subject, frame, truth, said or None, path, line))
     return answers
 
 

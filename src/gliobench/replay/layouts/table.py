@@ -19,7 +19,7 @@ from typing import Any
 
 from gliobench.grid.frame import PLANES, Plane, SliceFrame
 from gliobench.replay.errors import ReplayError, TornLineError
-from gliobench.replay.external import Held, HeldAnswer
+from gliobench.replay.external import ExternalAnswer, ExternalAnswers
 from gliobench.replay.text import LONGEST_LINE, read_text
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import TASKS
@@ -35,7 +35,7 @@ def recognises(path: Path, head: str) -> bool:
     return path.suffix in READERS
 
 
-def read(paths: Sequence[Path], task: str, plane: Plane) -> Held:
+def read(paths: Sequence[Path], task: str, plane: Plane) -> ExternalAnswers:
     """The answers of all files. Raises ReplayError naming file and line."""
     answers = []
     counted: dict[tuple[str, Any], int] = {}
@@ -52,10 +52,10 @@ def read(paths: Sequence[Path], task: str, plane: Plane) -> Held:
             place = counted.get(run, 0)
             counted[run] = place + 1
             answers.append(_answer(row, task, plane, path, line, subject, place))
-    return Held(task, "table", paths[0].parent, answers)
+    return ExternalAnswers(task, "table", paths[0].parent, answers)
 
 
-def _answer(row: Row, task: str, plane: Plane, path: Path, line: int, subject: str, place: int) -> HeldAnswer:
+def _answer(row: Row, task: str, plane: Plane, path: Path, line: int, subject: str, place: int) -> ExternalAnswer:
     try:
         own_plane = row.get("plane") or plane
         if own_plane not in PLANES:
@@ -70,7 +70,7 @@ def _answer(row: Row, task: str, plane: Plane, path: Path, line: int, subject: s
     except (TypeError, ValueError, OverflowError) as error:
         raise ReplayError(f"{path}:{line}: {error}") from error
     said = row["answer"]
-    return HeldAnswer(subject, frame, truth, None if said in (None, "") else str(said), path, line, repeat)
+    return ExternalAnswer(subject, frame, truth, None if said in (None, "") else str(said), path, line, repeat)
 
 
 def given(row: Row, name: str, default: Any = None) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.frame import Plane, SliceFrame, slice_frame
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.external import Held, HeldAnswer
+from gliobench.replay.external import ExternalAnswer, ExternalAnswers
 from gliobench.replay.numbering import file_of_each, missing_numbers
 from gliobench.replay.text import line_of, read_text, subject_name
 from gliobench.tasks.box import BOX
@@ -34,9 +34,9 @@ def recognises(path: Path, head: str) -> bool:
     return path.suffix == ".txt" and bool(START.search(head))
 
 
-def read(paths: Sequence[Path], task: str, plane: Plane) -> Held:
+def read(paths: Sequence[Path], task: str, plane: Plane) -> ExternalAnswers:
     """The answers of all files, one file a patient. Raises ReplayError naming file and line."""
-    answers: list[HeldAnswer] = []
+    answers: list[ExternalAnswer] = []
     silent = []
     numbered = file_of_each(paths)
     for number, path in numbered.items():
@@ -44,10 +44,10 @@ def read(paths: Sequence[Path], task: str, plane: Plane) -> Held:
         answers += own
         if not own:
             silent.append(subject_name(number))
-    return Held(task, "truth lines", paths[0].parent, answers, tuple(silent), missing_numbers(numbered))
+    return ExternalAnswers(task, "truth lines", paths[0].parent, answers, tuple(silent), missing_numbers(numbered))
 
 
-def _answers(path: Path, subject: str, task: str, plane: Plane) -> Iterator[HeldAnswer]:
+def _answers(path: Path, subject: str, task: str, plane: Plane) -> Iterator[ExternalAnswer]:
     text = read_text(path)
     starts = [match.start() for match in START.finditer(text)]
     if starts and text[: starts[0]].strip():
@@ -62,7 +62,7 @@ def _answers(path: Path, subject: str, task: str, plane: Plane) -> Iterator[Held
             raise ReplayError(f"{path}:{line}: a ground truth without `{ANSWER}` after it: {truth.strip()[:60]!r}")
         frame = slice_frame(plane, index, (len(starts), SIZE_PX, SIZE_PX), (1.0, 1.0, 1.0))
         value = _truth(truth, task, frame, path, line)
-        yield HeldAnswer(subject, frame, value, answer.strip() or None, path, line)
+        yield ExternalAnswer(subject, frame, value, answer.strip() or None, path, line)
 
 
 def _truth(text: str, task: str, frame: SliceFrame, path: Path, line: int) -> Value | None:

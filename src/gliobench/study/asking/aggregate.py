@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from gliobench.cohort.subject import HGG
 from gliobench.grid.frame import Plane
 from gliobench.scoring.aggregate import MAJORITY, Aggregation
-from gliobench.study.asking.answers import answered_items, current_answers, deciding_answers
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.asking.answers import answered_items, current_answers, validation_answers
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.state.context import Context, Round, StageError
 from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
-    from gliobench.models.base.operating_point import Decision
+    from gliobench.models.base.operating_point import OperatingPoint
     from gliobench.records.record import Record
     from gliobench.scoring.aggregate import Slices
 
@@ -41,21 +41,21 @@ def aggregation_notes(context: Context) -> Iterator[str]:
 
 def _choose(context: Context, round: Round) -> Mapping[tuple[str, str], Chosen]:
     chosen: dict[tuple[str, str], Chosen] = {}
-    for part in context.study.models:
-        if part.aggregation != "majority" and GRADE.name in part.spoken_tasks:
+    for config in context.study.models:
+        if config.aggregation != "majority" and GRADE.name in config.spoken_tasks:
             for plane in context.study.slices.planes:
-                chosen[part.name, str(plane)] = _of(context, part, round, plane)
+                chosen[config.name, str(plane)] = _of(context, config, round, plane)
     return chosen
 
 
-def _of(context: Context, part: ModelPart, round: Round, plane: Plane) -> Chosen:
-    asked = [record for record in current_answers(context, part.name) if record.task == GRADE.name]
+def _of(context: Context, config: ModelConfig, round: Round, plane: Plane) -> Chosen:
+    asked = [record for record in current_answers(context, config.name) if record.task == GRADE.name]
     scored = any(record.score is not None for record in asked)
-    if part.aggregation == "learned":
-        return _learn(context, deciding_answers(context, part.name), round, plane, by_scores=scored)
+    if config.aggregation == "learned":
+        return _learn(context, validation_answers(context, config.name), round, plane, by_scores=scored)
     if asked and not scored:
         raise StageError(
-            f"{part.name}: aggregate: mean-probability needs a probability with each slice's grade, and none of its "
+            f"{config.name}: aggregate: mean-probability needs a probability with each slice's grade, and none of its "
             f"{len(asked)} answers has one; let it answer by choice or with log-probabilities, fill the column "
             "`probability` of a table, or aggregate by majority"
         )
@@ -66,7 +66,7 @@ def _learn(context: Context, records: Sequence["Record"], round: Round, plane: P
     """Slope, offset and threshold from the round's validation patients; as the slices come where they cannot teach."""
     import numpy as np
 
-    from gliobench.models.base.calibration import learn_decision
+    from gliobench.models.base.calibration import learn_operating_point
 
     how = Aggregation("learned", "scores" if by_scores else "votes")
     taught = [
@@ -75,7 +75,7 @@ def _learn(context: Context, records: Sequence["Record"], round: Round, plane: P
         if slices.mean is not None and context.subjects[id].grade is not None
     ]
     truth = np.array([grade == HGG for _, grade in taught], dtype=bool)
-    decision, fault = learn_decision(np.array([mean for mean, _ in taught], dtype=float), truth)
+    decision, fault = learn_operating_point(np.array([mean for mean, _ in taught], dtype=float), truth)
     counts = f"{int((~truth).sum())} LGG and {int(truth.sum())} HGG validation patients"
     if fault:
         instead = Aggregation("mean-probability", "scores") if by_scores else MAJORITY
@@ -83,7 +83,7 @@ def _learn(context: Context, records: Sequence["Record"], round: Round, plane: P
     return Chosen(Aggregation("learned", how.by, decision), f" from {_words(how, decision)}, on {counts}")
 
 
-def _words(how: Aggregation, decision: "Decision") -> str:
+def _words(how: Aggregation, decision: "OperatingPoint") -> str:
     source = "the mean probability of the slices" if how.by == "scores" else "the share of HGG among the votes"
     return f"{source}: logit times {decision.slope:.3g} plus {decision.offset:.3g}, HGG from {decision.threshold:g} on"
 

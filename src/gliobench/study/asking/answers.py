@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def write_asked(
-    context: Context, model: str, asked: Iterable[str], repeated: Iterable[str], deciding: Iterable[str]
+    context: Context, model: str, asked: Iterable[str], repeated: Iterable[str], validation: Iterable[str]
 ) -> None:
     """Note which keys a model has been asked, in order; written when all of them are answered.
 
-    `repeated`: those that repeat one of `asked` with another seed. Only consistency looks at them. `deciding`: those
+    `repeated`: those that repeat one of `asked` with another seed. Only consistency looks at them. `validation`: those
     about validation patients. Only the aggregation of grades looks at them. All of it is about the patients whom
     `context` tests.
     """
     write_keys(context.folder.tested(model), context.tested)
-    write_keys(context.folder.deciding(model), deciding)
+    write_keys(context.folder.validation(model), validation)
     write_keys(context.folder.repeated(model), repeated)
     write_keys(context.folder.asked(model), asked)
 
@@ -45,7 +45,7 @@ def read_list(path: Path) -> list[str]:
 def answers_digest(context: Context, model: str) -> str:
     """SHA-256 of all that a model answers to the study as it stands. Raises StageError as `current_answers` does."""
     folder = context.folder
-    records = _records(context, model, folder.asked(model), folder.repeated(model), folder.deciding(model))
+    records = _records(context, model, folder.asked(model), folder.repeated(model), folder.validation(model))
     return fingerprint(answers=[(one.key, one.kind, one.value, one.score, one.text) for one in records])
 
 
@@ -75,9 +75,9 @@ def repeated_answers(context: Context, model: str) -> list[Record]:
     return _records(context, model, context.folder.repeated(model))
 
 
-def deciding_answers(context: Context, model: str) -> list[Record]:
+def validation_answers(context: Context, model: str) -> list[Record]:
     """The records of the questions about validation patients. Raises StageError as `current_answers` does."""
-    return _records(context, model, context.folder.deciding(model))
+    return _records(context, model, context.folder.validation(model))
 
 
 def answered_items(context: Context, subject: PreparedSubject, records: Sequence[Record]) -> Iterator["Item"]:

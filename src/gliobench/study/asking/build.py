@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_stamp, set_aside, write_stamp
 from gliobench.study.kinds.vision import UNTRAINED_VISION
-from gliobench.study.kinds.vlm import UNTRAINED_CHECKPOINT, LanguageModel
+from gliobench.study.kinds.vlm import UNTRAINED_CHECKPOINT, LanguageModelConfig
 from gliobench.study.state.context import Context
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def language_model(
     context: Context,
-    part: LanguageModel,
+    config: LanguageModelConfig,
     *,
     checkpoint: Path | None = None,
     adapter: Path | None = None,
@@ -29,22 +29,22 @@ def language_model(
     from gliobench.models.language.vlm import VisionLanguageModel
 
     return VisionLanguageModel(
-        name=part.name,
-        checkpoint=checkpoint or checkpoint_folder(context, part.checkpoint),
-        tasks=part.tasks,
-        answer=part.answer,
-        prompts=part.prompts_of(context.study.asked_region),
-        view=part.picture,
+        name=config.name,
+        checkpoint=checkpoint or checkpoint_folder(context, config.checkpoint),
+        tasks=config.tasks,
+        answer=config.answer,
+        prompts=config.prompts_of(context.study.asked_region),
+        view=config.picture,
         shots=shots,
-        batch_size=None if part.batch_size == "auto" else part.batch_size,
-        dtype=part.dtype,
-        spread=part.device_map == "auto",
-        quantisation=part.quantisation,
-        adapter=adapter or part.adapter,
+        batch_size=None if config.batch_size == "auto" else config.batch_size,
+        dtype=config.dtype,
+        spread=config.device_map == "auto",
+        quantisation=config.quantisation,
+        adapter=adapter or config.adapter,
         to_train=to_train,
-        engine=part.engine or "transformers" if to_train else "transformers",
-        revision=None if checkpoint else part.revision,
-        decoding=part.decoding(),
+        engine=config.engine or "transformers" if to_train else "transformers",
+        revision=None if checkpoint else config.revision,
+        decoding=config.decoding(),
     )
 
 

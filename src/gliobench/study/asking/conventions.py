@@ -13,11 +13,11 @@ from gliobench.tasks.registry import TASKS
 
 def suspicions(context: Context) -> Iterator[str]:
     """A warning for every model and task whose answers fit the truth much better read otherwise."""
-    for part in context.study.models:
+    for config in context.study.models:
         for task in (name for name, known in TASKS.items() if known.in_coordinates):
-            if (view := part.picture) is not None and task in part.spoken_tasks:
-                said = list(_said(context, part.name, task, view))
-                if sentence := suspicion(part.name, said, view.coordinates):
+            if (view := config.picture) is not None and task in config.spoken_tasks:
+                said = list(_said(context, config.name, task, view))
+                if sentence := suspicion(config.name, said, view.coordinates):
                     yield sentence
 
 

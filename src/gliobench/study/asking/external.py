@@ -9,58 +9,62 @@ from gliobench.models.external.answers import Place, ReplayedAnswers, ReplayedMa
 from gliobench.replay.answers import AnswersFile, read_answers
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.placed import placed
-from gliobench.replay.read import read_held
-from gliobench.study.kinds.replay import ReplayModel
+from gliobench.replay.read import read_external
+from gliobench.study.kinds.replay import ReplayModelConfig
 from gliobench.study.state.context import Context, StageError
 
 NAMED = 3  # patients, in a message
 
 
-def replayed_model(part: ReplayModel, subjects: Mapping[str, PreparedSubject]) -> ReplayedAnswers | ReplayedMasks:
+def replayed_model(
+    config: ReplayModelConfig, subjects: Mapping[str, PreparedSubject]
+) -> ReplayedAnswers | ReplayedMasks:
     """The model that an entry's answers make about prepared patients. Raises ReplayError or ModelError for a file that
     cannot be used."""
-    if part.masks is not None:
-        return ReplayedMasks(part.name, part.masks)
-    file = _placed(part, subjects) if part.source.is_dir() else read_answers(part.source)
-    return ReplayedAnswers(part.name, frozenset(part.tasks), file.answers, file.digest, part.picture, file.remarks)
+    if config.masks is not None:
+        return ReplayedMasks(config.name, config.masks)
+    file = _placed(config, subjects) if config.source.is_dir() else read_answers(config.source)
+    return ReplayedAnswers(
+        config.name, frozenset(config.tasks), file.answers, file.digest, config.picture, file.remarks
+    )
 
 
-def _placed(part: ReplayModel, subjects: Mapping[str, PreparedSubject]) -> AnswersFile:
+def _placed(config: ReplayModelConfig, subjects: Mapping[str, PreparedSubject]) -> AnswersFile:
     """The reference study's raw answers. Raises ReplayError."""
-    if len(part.tasks) != 1:
-        raise ReplayError(f"{part.source}: a folder of raw answers is to one task: name it in `tasks:` of this entry")
-    return placed(read_held(part.source, part.tasks[0]), subjects)
+    if len(config.tasks) != 1:
+        raise ReplayError(f"{config.source}: a folder of raw answers is to one task: name it in `tasks:` of this entry")
+    return placed(read_external(config.source, config.tasks[0]), subjects)
 
 
-def held_slices(context: Context, task: str, plane: Plane, own: str | None = None) -> dict[str, list[int]]:
+def external_slices(context: Context, task: str, plane: Plane, own: str | None = None) -> dict[str, list[int]]:
     """By patient, the slices of a plane that all held answers to a task are about; of those who have any.
 
     `own`: where the model of this name has held answers to the task, those that its own are about.
     """
-    held = [one.replayed for one in context.study.models if one.replayed]
-    parts = [one for one in held if task in one.tasks]
+    external = [one.replayed for one in context.study.models if one.replayed]
+    parts = [one for one in external if task in one.tasks]
     found: dict[str, list[int]] = {}
-    for part in [one for one in parts if one.name == own] or parts:
-        for id, slices in _answered(replayed_model(part, context.subjects), task, plane).items():
+    for config in [one for one in parts if one.name == own] or parts:
+        for id, slices in _answered(replayed_model(config, context.subjects), task, plane).items():
             found[id] = [index for index in found.get(id, slices) if index in slices]
     return found
 
 
 def _answered(model: ReplayedAnswers | ReplayedMasks, task: str, plane: Plane) -> dict[str, list[int]]:
     slices: dict[str, set[int]] = {}
-    for place in model.held:
+    for place in model.external:
         if (place.task, place.plane) == (task, plane) and place.index is not None:
             slices.setdefault(place.subject, set()).add(place.index)
     return {id: sorted(indices) for id, indices in slices.items()}
 
 
-def held_digest(part: ReplayModel) -> str:
+def external_digest(config: ReplayModelConfig) -> str:
     """Of the bytes of all that is held. Raises as `replayed_model` does."""
-    return replayed_model(part, {}).digest
+    return replayed_model(config, {}).digest
 
 
-def check_held(
-    part: ReplayModel, model: ReplayedAnswers | ReplayedMasks, questions: Sequence[Question]
+def check_external(
+    config: ReplayModelConfig, model: ReplayedAnswers | ReplayedMasks, questions: Sequence[Question]
 ) -> Iterator[str]:
     """Hold answers against the questions; gives sentences on what is missing and what is not used.
 
@@ -68,39 +72,39 @@ def check_held(
     answer is about another image or another size.
     """
     asked = [place_of(question) for question in questions]
-    held = model.held
-    if not held:
+    external = model.external
+    if not external:
         raise StageError(
-            f"{part.name}: none of the answers in {part.source} could be laid on a prepared patient: "
+            f"{config.name}: none of the answers in {config.source} could be laid on a prepared patient: "
             f"{'; '.join(model.remarks) or 'they are about others'}. The reference study's raw answers need its own "
             "test patients, at 1 mm (see who was left out when the cohort was prepared); else take the entry out"
         )
-    if asked and held.isdisjoint(asked):
+    if asked and external.isdisjoint(asked):
         raise StageError(
-            f"{part.name}: none of the {len(held)} answers in {part.source} is to a question of this study; held is "
-            f"{_example(sorted(held, key=str)[0]) if held else 'nothing'}, asked is {_example(asked[0])}"
+            f"{config.name}: none of the {len(external)} answers in {config.source} is to a question of this study; the "
+            f"file has {_example(sorted(external, key=str)[0]) if external else 'nothing'}, asked is {_example(asked[0])}"
         )
     for task in dict.fromkeys(place.task for place in asked):
         of_task = [place for place in asked if place.task == task]
-        if held.isdisjoint(of_task):
+        if external.isdisjoint(of_task):
             raise StageError(
-                f"{part.name}: {part.source} has no answer to any of the {len(of_task)} questions about {task}: where "
-                "it was not asked, name in `tasks:` of this entry those that were"
+                f"{config.name}: {config.source} has no answer to any of the {len(of_task)} questions about {task}: "
+                "where it was not asked, name in `tasks:` of this entry those that were"
             )
     model.check(questions)
-    return _sentences(part.name, model.remarks, asked, held)
+    return _sentences(config.name, model.remarks, asked, external)
 
 
-def _sentences(name: str, remarks: Sequence[str], asked: Sequence[Place], held: frozenset[Place]) -> Iterator[str]:
+def _sentences(name: str, remarks: Sequence[str], asked: Sequence[Place], external: frozenset[Place]) -> Iterator[str]:
     yield from (f"{name}: {remark}" for remark in remarks)
     for task in dict.fromkeys(place.task for place in asked):
         of_task = [place for place in asked if place.task == task]
-        if missing := [place for place in of_task if place not in held]:
+        if missing := [place for place in of_task if place not in external]:
             yield (
                 f"{name}: {task}: {len(missing)} of {len(of_task)} questions have no answer and count as wrong "
                 f"({_patients(missing)})"
             )
-    unused = held - set(asked)
+    unused = external - set(asked)
     patients = {place.subject for place in asked}
     strangers = [place for place in unused if place.subject not in patients]
     if strangers:

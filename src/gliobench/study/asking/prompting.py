@@ -10,7 +10,7 @@ from gliobench.models.vision.segmenter import Prompts
 from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
 from gliobench.study.asking.answers import answers_digest, current_answers
-from gliobench.study.kinds.segmenter import SegmenterModel
+from gliobench.study.kinds.segmenter import SegmenterConfig
 from gliobench.study.kinds.vision import TRUTH
 from gliobench.study.state.context import Context, StageError
 from gliobench.tasks.answer import Answer, Answered, Missing
@@ -19,16 +19,16 @@ from gliobench.tasks.geometry import Mask, Value, VolumeMask
 from gliobench.tasks.mask import empty
 
 
-def make_prompts(context: Context, part: SegmenterModel) -> Prompts:
+def make_prompts(context: Context, config: SegmenterConfig) -> Prompts:
     """The places that `part` is prompted with. Raises StageError where its source has answered nothing that gives any.
 
     No tumour in a slice, by the truth or by an answer, is an empty mask; an answer that could not be used is Missing,
     with the reason.
     """
-    if part.source == TRUTH:
-        return Prompts(part.prompt, lambda question: _true_place(question, part.usable_tasks[0]), {"from": TRUTH})
-    records = _nearest_records(context, part)
-    digest = answers_digest(context, part.source)
+    if config.source == TRUTH:
+        return Prompts(config.prompt, lambda question: _true_place(question, config.usable_tasks[0]), {"from": TRUTH})
+    records = _nearest_records(context, config)
+    digest = answers_digest(context, config.source)
     arrays = Arrays(context.folder.masks)
 
     @lru_cache(maxsize=1)  # questions come patient by patient
@@ -40,12 +40,12 @@ def make_prompts(context: Context, part: SegmenterModel) -> Prompts:
         assert frame is not None
         subject = question.subject
         if (record := records.get((subject.id, frame.plane, frame.index))) is not None:
-            return _place(record_answer(record, subject, arrays), frame, part)
+            return _place(record_answer(record, subject, arrays), frame, config)
         if (subject.id, None, None) in records:
-            return _place(whole(subject.id), frame, part)
-        return Missing(f"{part.source} was not asked about this slice, so there is no place to prompt with")
+            return _place(whole(subject.id), frame, config)
+        return Missing(f"{config.source} was not asked about this slice, so there is no place to prompt with")
 
-    return Prompts(part.prompt, said, {"from": part.source, "answers": digest})
+    return Prompts(config.prompt, said, {"from": config.source, "answers": digest})
 
 
 def _true_place(question: Question, task: str) -> Answer:
@@ -55,25 +55,25 @@ def _true_place(question: Question, task: str) -> Answer:
     return Answered(coarsen(Mask(frame, pixels), task) or empty(frame))
 
 
-def _nearest_records(context: Context, part: SegmenterModel) -> dict[tuple[str, Plane | None, int | None], Record]:
+def _nearest_records(context: Context, config: SegmenterConfig) -> dict[tuple[str, Plane | None, int | None], Record]:
     """By patient and slice (None: the whole patient), the answers to the task from which the place follows soonest."""
-    answers = current_answers(context, part.source)
-    for task in part.usable_tasks:
+    answers = current_answers(context, config.source)
+    for task in config.usable_tasks:
         if found := {(one.subject, one.plane, one.index): one for one in answers if one.task == task}:
             return found
     raise StageError(
-        f"{part.name}: from: {part.source} has no answers to {' or '.join(part.usable_tasks)}, from which a "
-        f"{part.prompt} follows"
+        f"{config.name}: from: {config.source} has no answers to {' or '.join(config.usable_tasks)}, from which a "
+        f"{config.prompt} follows"
     )
 
 
-def _place(answer: Answer, frame: SliceFrame, part: SegmenterModel) -> Answer:
+def _place(answer: Answer, frame: SliceFrame, config: SegmenterConfig) -> Answer:
     """The place that follows from an answer about a slice or a whole patient."""
     if isinstance(answer, Answered):
-        place = None if answer.value is None else coarsen(_in_slice(answer.value, frame), part.usable_tasks[0])
+        place = None if answer.value is None else coarsen(_in_slice(answer.value, frame), config.usable_tasks[0])
         return Answered(place or empty(frame))
     kind = type(answer).__name__.lower()
-    return Missing(f"{part.source} gave no place to prompt with: {kind}, {answer.reason}")
+    return Missing(f"{config.source} gave no place to prompt with: {kind}, {answer.reason}")
 
 
 def _in_slice(value: Value, frame: SliceFrame) -> Value:

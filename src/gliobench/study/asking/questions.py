@@ -8,9 +8,9 @@ from gliobench.grid.frame import Plane, SliceFrame, take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import select_slices
 from gliobench.models.base.prediction import Question
-from gliobench.study.asking.external import held_slices
+from gliobench.study.asking.external import external_slices
 from gliobench.study.asking.masks import predicted_masks
-from gliobench.study.config.study import ConsistencyPart
+from gliobench.study.config.study import ConsistencyConfig
 from gliobench.study.state.context import Context
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.grade import GRADE
@@ -42,8 +42,8 @@ def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> 
 def without_slices(context: Context) -> Iterator[str]:
     """A sentence for each plane in which `trim` leaves some test patients no slice to be asked about, and for each task
     to which there are no held answers about some, where these choose the slices."""
-    part = context.study.slices
-    for plane in part.planes:
+    config = context.study.slices
+    for plane in config.planes:
         for task, by_patient in slices_of_tasks(context, plane).items():
             if none := [id for id in context.tested if not by_patient.get(id)]:
                 shown = ", ".join(none[:5]) + (", …" if len(none) > 5 else "")
@@ -51,13 +51,13 @@ def without_slices(context: Context) -> Iterator[str]:
                     f"{plane}: {task}: about {len(none)} of {len(context.tested)} test patients there are no held "
                     f"answers; they stand in no figure of slices ({shown})"
                 )
-    for plane in part.planes if part.trim else ():
+    for plane in config.planes if config.trim else ():
         slices = asked_slices(context, plane)
         none = [id for id, indices in slices.items() if not indices]
         if none:
             shown = ", ".join(none[:5]) + (", …" if len(none) > 5 else "")
             yield (
-                f"{plane}: {len(none)} of {len(slices)} test patients have no slice left after `trim: {part.trim}`, "
+                f"{plane}: {len(none)} of {len(slices)} test patients have no slice left after `trim: {config.trim}`, "
                 f"and stand in no figure of slices ({shown})"
             )
 
@@ -71,25 +71,25 @@ def asked_slices(
     given, or one without held answers, of all tasks. `model`: whom they are put to; its own held answers to a grade,
     which slices give together, are all asked for.
     """
-    part = context.study.slices
-    if part.select == "held":
-        held = _held(context, plane, task, model)
-        return {id: held.get(id, []) for id in (context.tested if ids is None else ids)}
-    found = predicted_masks(context, part.by) if part.by else {}
+    config = context.study.slices
+    if config.select == "external":
+        external = _held(context, plane, task, model)
+        return {id: external.get(id, []) for id in (context.tested if ids is None else ids)}
+    found = predicted_masks(context, config.by) if config.by else {}
     slices = {}
     for id in context.tested if ids is None else ids:
         subject = context.subjects[id]
-        if part.select == "oracle" and subject.labels is None:
+        if config.select == "oracle" and subject.labels is None:
             continue
-        if part.select == "predicted" and id not in found:
+        if config.select == "predicted" and id not in found:
             continue
         slices[id] = select_slices(
             subject,
             plane,
-            part.select,
-            every=part.every,
-            min_area_px=part.min_area_px,
-            trim=part.trim,
+            config.select,
+            every=config.every,
+            min_area_px=config.min_area_px,
+            trim=config.trim,
             predicted=found[id].voxels if id in found else None,
         )
     return slices
@@ -97,7 +97,7 @@ def asked_slices(
 
 def _held(context: Context, plane: Plane, task: str | None, model: str | None) -> dict[str, list[int]]:
     """The slices of held answers by patient, as `asked_slices` says."""
-    if task and (own := held_slices(context, task, plane, model if task == GRADE.name else None)):
+    if task and (own := external_slices(context, task, plane, model if task == GRADE.name else None)):
         return own
     every: dict[str, set[int]] = {}
     for slices in slices_of_tasks(context, plane).values():
@@ -108,9 +108,9 @@ def _held(context: Context, plane: Plane, task: str | None, model: str | None) -
 
 def slices_of_tasks(context: Context, plane: Plane) -> dict[str, dict[str, list[int]]]:
     """By task and patient the slices of held answers, where a study selects these; empty where it does not."""
-    if context.study.slices.select != "held":
+    if context.study.slices.select != "external":
         return {}
-    found = {task: held_slices(context, task, plane) for task in context.study.tasks}
+    found = {task: external_slices(context, task, plane) for task in context.study.tasks}
     return {task: slices for task, slices in found.items() if slices}
 
 
@@ -135,16 +135,16 @@ def patient_questions(context: Context, ids: Sequence[str], tasks: Sequence[str]
                 yield Question(context.subjects[id], task, None)
 
 
-def repeated_questions(context: Context, part: ConsistencyPart) -> Iterator[Question]:
+def repeated_questions(context: Context, config: ConsistencyConfig) -> Iterator[Question]:
     """The questions of `part` again: the second to the last time. The first time is among `slice_questions`."""
     plane = context.study.slices.planes[0]
-    for id, index in repeated_places(context, part).items():
+    for id, index in repeated_places(context, config).items():
         subject = context.subjects[id]
-        for repeat in range(1, part.repeats):
-            yield Question(subject, part.task, subject.frame(plane, index), repeat)
+        for repeat in range(1, config.repeats):
+            yield Question(subject, config.task, subject.frame(plane, index), repeat)
 
 
-def repeated_places(context: Context, part: ConsistencyPart) -> dict[str, int]:
+def repeated_places(context: Context, config: ConsistencyConfig) -> dict[str, int]:
     """By patient, grades in turn, the slice of the first plane that is asked about again and again.
 
     Where the slices are chosen by the truth the one with most tumour, else the middle one of those asked about: the
@@ -153,10 +153,10 @@ def repeated_places(context: Context, part: ConsistencyPart) -> dict[str, int]:
     plane = context.study.slices.planes[0]
     slices = {
         id: indices
-        for id, indices in asked_slices(context, plane, task=part.task).items()
-        if indices and can_be_asked(context.subjects[id], part.task)
+        for id, indices in asked_slices(context, plane, task=config.task).items()
+        if indices and can_be_asked(context.subjects[id], config.task)
     }
-    subjects = in_turn([context.subjects[id] for id in slices])[: part.subjects]
+    subjects = in_turn([context.subjects[id] for id in slices])[: config.subjects]
     if context.study.slices.select == "oracle":
         return {subject.id: largest_slice(subject, plane, slices[subject.id]) for subject in subjects}
     return {subject.id: slices[subject.id][len(slices[subject.id]) // 2] for subject in subjects}

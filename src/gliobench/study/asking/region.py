@@ -10,8 +10,8 @@ def answer_for_the_whole(study: Study) -> dict[str, str]:
     """By model that finds the whole tumour, whatever region the study asks about, the mark that says so."""
     if study.asked_region == WHOLE:
         return {}
-    finders = {part.name for part in study.models if part.finds_the_whole}
-    led = {part.name for part in study.models if part.pointed_by in finders}
+    finders = {config.name for config in study.models if config.finds_the_whole}
+    led = {config.name for config in study.models if config.pointed_by in finders}
     return dict.fromkeys(finders | led, WHOLE.title)
 
 
@@ -27,5 +27,5 @@ def region_notes(study: Study) -> Iterator[str]:
     if whole := sorted(answer_for_the_whole(study)):
         find, are = ("find", "are") if len(whole) > 1 else ("finds", "is")
         yield f"{', '.join(whole)}: {find} the whole tumour, and {are} held against the {region.title} all the same."
-    for part in study.models:
-        yield from part.region_notes(study)
+    for config in study.models:
+        yield from config.region_notes(study)

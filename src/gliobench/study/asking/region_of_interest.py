@@ -10,17 +10,17 @@ from collections.abc import Mapping
 from gliobench.grid.crop import crop_around, with_mask
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.study.asking.masks import predicted_masks
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.state.context import Context, Round, StageError
 
 
-def shown(context: Context, part: ModelPart) -> Mapping[str, PreparedSubject]:
+def shown(context: Context, config: ModelConfig) -> Mapping[str, PreparedSubject]:
     """The patients of the study's rounds by id, as `part` sees them: whole, with the mask of `masks_by`, or cropped
     around it, or around the true tumour where nobody's masks are looked at.
 
     Raises StageError where the mask of one is missing.
     """
-    by, crop = part.masks_by, part.crop_voxels
+    by, crop = config.masks_by, config.crop_voxels
     if by is None and crop is None:
         return context.subjects
     subjects = {
@@ -31,7 +31,7 @@ def shown(context: Context, part: ModelPart) -> Mapping[str, PreparedSubject]:
     else:
         masks = {id: mask.voxels for id, mask in predicted_masks(context, by).items()}
     if bare := sorted(subjects.keys() - masks.keys()):
-        raise StageError(_without_mask(part.name, by, bare))
+        raise StageError(_without_mask(config.name, by, bare))
     if crop is not None:
         return {id: crop_around(subject, masks[id], crop) for id, subject in subjects.items()}
     return {id: with_mask(subject, masks[id]) for id, subject in subjects.items()}

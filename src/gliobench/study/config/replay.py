@@ -8,14 +8,14 @@ from pydantic import Field, field_validator, model_validator
 from gliobench.grid.frame import Plane
 from gliobench.ranges import Real
 from gliobench.study.config.study import read_file, read_whole
-from gliobench.study.parts.part import Name, Outside, Part, WholeFile
+from gliobench.study.parts.base import Config, Name, Outside, WholeFile
 from gliobench.study.parts.paths import resolved
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.names import TaskName
 from gliobench.tasks.registry import TASKS, in_words
 
 
-class ReplayPart(Part):
+class ReplayConfig(Config):
     """One set of answers: a folder or a file, what was asked, what the model is called, and how it was sampled.
 
     `optional`: it is used where the folder holds it, and left out, which is said, where not.
@@ -37,7 +37,7 @@ class ReplayPart(Part):
         return task
 
 
-class ConstantPart(Part):
+class ConstantConfig(Config):
     """Figures published for a model whose predictions are not to be had."""
 
     name: Name
@@ -52,13 +52,13 @@ class Replication(WholeFile):
     name: Name
     title: str = "What held answers are worth"
     cohort: str
-    replay: tuple[ReplayPart, ...] = Field(min_length=1)
-    constants: tuple[ConstantPart, ...] = ()
+    replay: tuple[ReplayConfig, ...] = Field(min_length=1)
+    constants: tuple[ConstantConfig, ...] = ()
     notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        names = [part.name.lower() for part in self.replay]
+        names = [config.name.lower() for config in self.replay]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"replay: {', '.join(twice)} stands there twice; every entry needs a name of its own")
         return self
@@ -73,5 +73,7 @@ def is_replication(path: Path) -> bool:
 def read_replication(path: Path) -> Replication:
     """Read and validate; paths are taken from where the file lies. Raises StudyError with the line of every mistake."""
     found = read_whole(path, Replication)
-    parts = tuple(part.model_copy(update={"answers": resolved(path.parent, part.answers)}) for part in found.replay)
+    parts = tuple(
+        config.model_copy(update={"answers": resolved(path.parent, config.answers)}) for config in found.replay
+    )
     return found.model_copy(update={"replay": parts})

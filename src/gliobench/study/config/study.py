@@ -13,10 +13,10 @@ from gliobench.grid.regions import WHOLE, Region
 from gliobench.grid.splits import Split
 from gliobench.ranges import Count, Seed, Share, SizeVoxels, Whole
 from gliobench.study.kinds import KINDS
-from gliobench.study.kinds.base import ModelPart
-from gliobench.study.parts.part import Name, Outside, Part, WholeFile, check_by
+from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.parts.base import Config, Name, Outside, WholeFile, check_by
 from gliobench.study.parts.paths import resolved
-from gliobench.study.parts.region import ALL_OF_IT, RegionPart
+from gliobench.study.parts.region import ALL_OF_IT, RegionConfig
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.names import TaskName, Tasks
 from gliobench.tasks.registry import DEFAULT_TASKS
@@ -30,7 +30,7 @@ STUDY_SHAPE = (95, 128, 128)  # of the reference study's patients
 MOST_VOXELS = 512**3  # of a patient on the grid: 0.7 GB with four modalities and labels
 
 
-class GridPart(Part):
+class GridConfig(Config):
     """The common grid. `tumour` uses the truth to place it (an oracle); `stored` keeps z-scored voxels as they are.
 
     `windows`: the folder of the reference study's raw answers about centres. With `preset: study`, the grid of its test
@@ -57,7 +57,7 @@ class GridPart(Part):
         return self
 
 
-class SplitPart(Part):
+class SplitConfig(Config):
     """By patient, stratified by grade; or read from `file` (JSON as `gliobench split` writes it, or CSV with columns id
     and part), which has a scheme and folds of its own. `scheme: reference-study`: the patients whom the reference
     study tested and its five folds, as far as they are in the cohort.
@@ -90,7 +90,7 @@ class SplitPart(Part):
         return (self.fold or 0,)
 
 
-class SlicesPart(Part):
+class SlicesConfig(Config):
     """Which slices a slice-by-slice model is asked about. `oracle` uses the truth: from the first tumour slice to the
     last; `brain`: every slice with brain; `predicted`: every slice of the tumour that the model `by` found; `held`: of
     each task those that all held answers to it are about (a grade: a model's own). `trim`: how many slices are left out
@@ -100,7 +100,7 @@ class SlicesPart(Part):
     LATER: ClassVar = frozenset({"trim"})
 
     planes: Planes = ("axial",)
-    select: Literal["oracle", "brain", "predicted", "held"] = "oracle"
+    select: Literal["oracle", "brain", "predicted", "external"] = "oracle"
     every: Annotated[Whole, Field(ge=1, le=1024)] = 1
     min_area_px: Count = 1
     trim: Annotated[Whole, Field(ge=0, le=1024)] = 0
@@ -109,14 +109,14 @@ class SlicesPart(Part):
     @model_validator(mode="after")
     def _by_goes_with_predicted(self) -> Self:
         check_by("select", self.select, self.by)
-        if self.select == "held" and (self.every, self.min_area_px, self.trim) != (1, 1, 0):
+        if self.select == "external" and (self.every, self.min_area_px, self.trim) != (1, 1, 0):
             raise ValueError(
-                "select: held asks about the slices that were answered: leave out every, min_area_px, trim"
+                "select: external asks about the slices that were answered: leave out every, min_area_px, trim"
             )
         return self
 
 
-class ConsistencyPart(Part):
+class ConsistencyConfig(Config):
     """One slice of each of `subjects` test patients is put `repeats` times to every language model that samples."""
 
     repeats: Annotated[Whole, Field(ge=2, le=10_000)] = 20
@@ -125,7 +125,7 @@ class ConsistencyPart(Part):
 
 
 if TYPE_CHECKING:
-    AnyModel = ModelPart
+    AnyModel = ModelConfig
 else:
     AnyModel = Annotated[Union[KINDS], Field(discriminator="kind")]  # noqa: UP007, made from a tuple
 
@@ -137,12 +137,12 @@ class Study(WholeFile):
 
     name: Name
     cohort: Outside | None = None
-    region: RegionPart = ALL_OF_IT
-    grid: GridPart = GridPart()
-    split: SplitPart = SplitPart()
-    slices: SlicesPart = SlicesPart()
+    region: RegionConfig = ALL_OF_IT
+    grid: GridConfig = GridConfig()
+    split: SplitConfig = SplitConfig()
+    slices: SlicesConfig = SlicesConfig()
     tasks: Tasks = DEFAULT_TASKS
-    consistency: ConsistencyPart | None = None
+    consistency: ConsistencyConfig | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -162,9 +162,9 @@ class Study(WholeFile):
                 f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, and "
                 "`select: predicted` finds slices of test patients only; select oracle or brain"
             )
-        if self.slices.select == "held":
+        if self.slices.select == "external":
             if not any(part.replayed for part in self.models):
-                raise ValueError("slices: select: held needs an entry `kind: replay` with `answers`")
+                raise ValueError("slices: select: external needs an entry `kind: replay` with `answers`")
             if learning:
                 raise ValueError(
                     f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, "

@@ -1,32 +1,32 @@
 """Every kind of model there is. A new one is a file here and a line, or another package's entry point."""
 
 from gliobench.plugins import plugins
-from gliobench.study.kinds.base import ModelPart
-from gliobench.study.kinds.baseline import BaselineModel
-from gliobench.study.kinds.classical import ClassicalModel
-from gliobench.study.kinds.encoder import EncoderModel
-from gliobench.study.kinds.ensemble import TogetherModel
-from gliobench.study.kinds.network import NetworkModel
-from gliobench.study.kinds.nnunet import NnUNetModel
-from gliobench.study.kinds.openai import ServerModel
-from gliobench.study.kinds.python import PythonModel
-from gliobench.study.kinds.replay import ReplayModel
-from gliobench.study.kinds.segmenter import SegmenterModel
-from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.kinds.baseline import BaselineConfig
+from gliobench.study.kinds.classical import ClassicalConfig
+from gliobench.study.kinds.encoder import EncoderConfig
+from gliobench.study.kinds.ensemble import EnsembleConfig
+from gliobench.study.kinds.network import NetworkConfig
+from gliobench.study.kinds.nnunet import NnUNetConfig
+from gliobench.study.kinds.openai import ServerConfig
+from gliobench.study.kinds.python import PythonConfig
+from gliobench.study.kinds.replay import ReplayModelConfig
+from gliobench.study.kinds.segmenter import SegmenterConfig
+from gliobench.study.kinds.vlm import LanguageModelConfig
 
 __all__ = ["BUILT_IN", "KINDS"]
 
-BUILT_IN: tuple[type[ModelPart], ...] = (
-    BaselineModel,
-    ClassicalModel,
-    NetworkModel,
-    NnUNetModel,
-    TogetherModel,
-    LanguageModel,
-    ServerModel,
-    SegmenterModel,
-    EncoderModel,
-    ReplayModel,
-    PythonModel,
+BUILT_IN: tuple[type[ModelConfig], ...] = (
+    BaselineConfig,
+    ClassicalConfig,
+    NetworkConfig,
+    NnUNetConfig,
+    EnsembleConfig,
+    LanguageModelConfig,
+    ServerConfig,
+    SegmenterConfig,
+    EncoderConfig,
+    ReplayModelConfig,
+    PythonConfig,
 )
-KINDS: tuple[type[ModelPart], ...] = (*BUILT_IN, *plugins("kinds").values())
+KINDS: tuple[type[ModelConfig], ...] = (*BUILT_IN, *plugins("kinds").values())

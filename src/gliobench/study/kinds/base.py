@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from gliobench.grid.regions import Region
 from gliobench.models.checkpoints.files import Use
-from gliobench.study.parts.part import Name, Part
+from gliobench.study.parts.base import Config, Name
 from gliobench.study.parts.paths import resolved
 from gliobench.study.state.stage import Stage
 from gliobench.tasks.grade import GRADE
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from gliobench.models.base.prediction import Model, Question
     from gliobench.models.views.view import View
     from gliobench.study.config.study import Study
-    from gliobench.study.kinds.network import NetworkModel
-    from gliobench.study.kinds.replay import ReplayModel
-    from gliobench.study.kinds.vlm import LanguageModel
-    from gliobench.study.plan.amounts import ModelPlan
-    from gliobench.study.plan.ground import Ground
+    from gliobench.study.kinds.network import NetworkConfig
+    from gliobench.study.kinds.replay import ReplayModelConfig
+    from gliobench.study.kinds.vlm import LanguageModelConfig
+    from gliobench.study.plan.estimates import ModelPlan
+    from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Outputs, Round
     from gliobench.tasks.prompt import Prompt
 
@@ -60,24 +60,24 @@ class Learning:
 
 def learning_by_fold(
     context: "Context",
-    part: "ModelPart",
+    config: "ModelConfig",
     folds: "Iterable[tuple[int, Fold]]",
     inputs: "Callable[[Context, Any, Fold], str]",
     files: Callable[[Path], list[Path]],
 ) -> list[Learning]:
     """A stage a fold: `inputs` gives its fingerprint, `files` what it leaves in the fold's folder."""
-    assert part.verb is not None
+    assert config.verb is not None
     return [
         Learning(
-            Stage(part.verb, part.name, number),
-            inputs(context, part, fold),
-            partial(files, context.folder.network(part.name, number)),
+            Stage(config.verb, config.name, number),
+            inputs(context, config, fold),
+            partial(files, context.folder.network(config.name, number)),
         )
         for number, fold in folds
     ]
 
 
-class ModelPart(Part, ABC):
+class ModelConfig(Config, ABC):
     """One model of a study.
 
     `OPERATION`: keys that decide how it is run, not what it answers. A kind has to say what of the truth its input is
@@ -138,7 +138,7 @@ class ModelPart(Part, ABC):
         """The shape (D, H, W) of the box around the tumour that is all it sees; None where it sees the whole grid."""
         return None
 
-    def members(self, study: "Study") -> Sequence["ModelPart"]:
+    def members(self, study: "Study") -> Sequence["ModelConfig"]:
         """The entries that answer together in it."""
         return ()
 
@@ -151,16 +151,16 @@ class ModelPart(Part, ABC):
         return ()
 
     @property
-    def replayed(self) -> "ReplayModel | None":
+    def replayed(self) -> "ReplayModelConfig | None":
         """Itself, where its answers to questions were given elsewhere; not where masks were."""
         return None
 
     @property
-    def held(self) -> bool:
+    def external(self) -> bool:
         """Whether its answers were given elsewhere, so that they are held against the questions before any work."""
         return False
 
-    def read_held(self) -> None:
+    def read_external(self) -> None:
         """Read all of its held answers; raises for what cannot be used."""
 
     def fit(self, context: "Context", questions: Sequence["Question"]) -> Iterator[str]:
@@ -185,17 +185,17 @@ class ModelPart(Part, ABC):
         """Learn from a fold. `alone`: this process does nothing else."""
 
     @property
-    def swept(self) -> "NetworkModel | None":
+    def swept(self) -> "NetworkConfig | None":
         """Itself, where it is a network that is trained in several settings."""
         return None
 
     @property
-    def language(self) -> "LanguageModel | None":
+    def language(self) -> "LanguageModelConfig | None":
         """Itself, where it is a language model in this process."""
         return None
 
     @property
-    def finetuned(self) -> "LanguageModel | None":
+    def finetuned(self) -> "LanguageModelConfig | None":
         """Itself, where it is a language model that is fine-tuned here."""
         return None
 
@@ -244,7 +244,7 @@ class ModelPart(Part, ABC):
     @property
     def asked_by_slice(self) -> bool:
         """Whether it is asked here about one slice after the other, which takes time."""
-        return bool(self.spoken_tasks) and not self.held
+        return bool(self.spoken_tasks) and not self.external
 
     @property
     def finds_the_whole(self) -> bool:
@@ -320,9 +320,9 @@ class ModelPart(Part, ABC):
         """What it answers; None where nobody knows before it is built. A plan counts its questions by it."""
         return Scope(frozenset(self.spoken_tasks), True) if self.spoken_tasks else None
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
+    def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """What it takes, and what is missing here: without more knowledge, the questions of its scope."""
-        return ground.counted(self)
+        return plan_inputs.counted(self)
 
     def notes(self) -> Iterator[str]:
         """Sentences of the report on how it was asked."""

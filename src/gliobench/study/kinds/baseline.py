@@ -10,18 +10,18 @@ from pydantic import model_validator
 from gliobench.cohort.subject import HGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.baselines import BASELINES
-from gliobench.study.kinds.base import ModelPart, Scope
+from gliobench.study.kinds.base import ModelConfig, Scope
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
     from gliobench.models.base.prediction import Model
     from gliobench.study.config.study import Study
-    from gliobench.study.plan.amounts import ModelPlan
-    from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.estimates import ModelPlan
+    from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Round
 
 
-class BaselineModel(ModelPart):
+class BaselineConfig(ModelConfig):
     """A trivial baseline of `gliobench.models.baselines`; its name is its entry there."""
 
     trivial = True
@@ -50,15 +50,15 @@ class BaselineModel(ModelPart):
         model = self._tried(with_mask=True)
         return None if isinstance(model, Exception) else Scope(frozenset(model.tasks), model.per_slice)
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.amounts import Missing
+    def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
+        from gliobench.study.plan.estimates import Missing
 
         missing = []
-        if not all(ground.with_mask(round.learn) for round in ground.counts.rounds):
+        if not all(plan_inputs.with_mask(round.learn) for round in plan_inputs.counts.rounds):
             fault = self._tried(with_mask=False)
             if isinstance(fault, Exception):
                 missing.append(Missing(self.name, f"{fault}: take the entry out"))
-        return ground.counted(self, missing=missing)
+        return plan_inputs.counted(self, missing=missing)
 
     def _tried(self, *, with_mask: bool) -> "Model | Exception":
         """The baseline that an invented patient makes, or what it raises."""

@@ -5,22 +5,22 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
-from gliobench.study.kinds.base import PATIENTS_GRADE, ModelPart, Scope
-from gliobench.study.parts.part import Name, check_by
+from gliobench.study.kinds.base import PATIENTS_GRADE, ModelConfig, Scope
+from gliobench.study.parts.base import Name, check_by
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
     from gliobench.models.base.prediction import Model
     from gliobench.study.config.study import Study
-    from gliobench.study.plan.amounts import ModelPlan
-    from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.estimates import ModelPlan
+    from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Round
 
 DESCRIBED_SECONDS = 1.6e-6  # a voxel of a patient, who is described once; docs/planning.md
 FIT_SECONDS = 3.0  # of its three designs, calibration included, in a round
 
 
-class ClassicalModel(ModelPart):
+class ClassicalConfig(ModelConfig):
     """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
 
     `region`: where it looks: the whole prepared `crop`, its `brain`, the tumour that the model `by` found in patients
@@ -44,13 +44,13 @@ class ClassicalModel(ModelPart):
         return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.base.region_of_interest import Shown
+        from gliobench.models.base.region_of_interest import RegionOfInterest
         from gliobench.models.classical.grade import fit_grader
         from gliobench.study.asking.region_of_interest import learners, shown
 
         subjects = shown(context, self)
         model = fit_grader(self.name, self.region, *learners(subjects, round))
-        return model if subjects is context.subjects else Shown(model, subjects)
+        return model if subjects is context.subjects else RegionOfInterest(model, subjects)
 
     @property
     def masks_by(self) -> str | None:
@@ -77,8 +77,8 @@ class ClassicalModel(ModelPart):
     def scope(self) -> Scope:
         return PATIENTS_GRADE
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        rounds = ground.counts.rounds
+    def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
+        rounds = plan_inputs.counts.rounds
         seen = {id for round in rounds for id in (*round.learn, *round.validation, *round.test)}
-        seconds = DESCRIBED_SECONDS * ground.voxels * len(seen) + FIT_SECONDS * len(rounds)
-        return ground.counted(self, seconds=seconds, missing=ground.ungraded(self.name, each=1))
+        seconds = DESCRIBED_SECONDS * plan_inputs.voxels * len(seen) + FIT_SECONDS * len(rounds)
+        return plan_inputs.counted(self, seconds=seconds, missing=plan_inputs.ungraded(self.name, each=1))

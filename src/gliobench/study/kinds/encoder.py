@@ -10,15 +10,15 @@ from gliobench.grid.frame import Plane
 from gliobench.models.checkpoints.files import Use
 from gliobench.ranges import Batch, Whole
 from gliobench.study.kinds.base import PATIENTS_GRADE, Scope
-from gliobench.study.kinds.vision import VisionModel
-from gliobench.study.parts.part import ModalityName
+from gliobench.study.kinds.vision import VisionModelConfig
+from gliobench.study.parts.base import ModalityName
 from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
     from gliobench.models.base.prediction import Model
     from gliobench.study.config.study import Study
-    from gliobench.study.plan.amounts import ModelPlan
-    from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.estimates import ModelPlan
+    from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Round
 
 FITS = 36  # of a regression in a round: seven penalties, five folds each, and the last on everybody
@@ -27,7 +27,7 @@ IMAGE_SECONDS = 0.7e-3
 LOOK = {"checkpoint", "revision", "plane", "select", "every", "channels"}  # what decides the features that are kept
 
 
-class EncoderModel(VisionModel):
+class EncoderConfig(VisionModelConfig):
     """A frozen vision encoder with a linear probe; see `gliobench.models.vision.probe`.
 
     `pool`: the probe learns from each patient's mean features (`mean`), or from each slice (`slices`). `select`: every
@@ -81,39 +81,41 @@ class EncoderModel(VisionModel):
     def scope(self) -> Scope:
         return PATIENTS_GRADE
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
+    def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """Every slice that it sees is encoded once, whoever learns from it in whatever round."""
-        from gliobench.study.plan.amounts import Amount, Files, gib
+        from gliobench.study.plan.estimates import Estimate, Files, gib
         from gliobench.study.plan.vision import BYTES, vision_plan, vision_size
 
-        slices, first = self._slices(ground), self._encoded_by(ground)
-        images = Amount(0 if first else sum(slices.values()), "counted" if ground.counts.prepared else "estimate")
-        size = vision_size(ground, self, self.batch_size, None)
+        slices, first = self._slices(plan_inputs), self._encoded_by(plan_inputs)
+        images = Estimate(
+            0 if first else sum(slices.values()), "counted" if plan_inputs.counts.prepared else "estimate"
+        )
+        size = vision_size(plan_inputs, self, self.batch_size, None)
         width = size.width if size else 0
-        learning = FITS * FIT_SECONDS * self._rows(ground, slices) * width
-        plan = vision_plan(ground, self, images, size, images.value * IMAGE_SECONDS + learning)
-        where, room = str(ground.context.folder.features), gib(BYTES * images.value * width)
+        learning = FITS * FIT_SECONDS * self._rows(plan_inputs, slices) * width
+        plan = vision_plan(plan_inputs, self, images, size, images.value * IMAGE_SECONDS + learning)
+        where, room = str(plan_inputs.context.folder.features), gib(BYTES * images.value * width)
         kept = () if first or not size else (Files(f"features of {self.name}", where, room),)
         said = f"each slice of {len(slices)} patients, learnt from or tested, is encoded once for all folds."
         return replace(
             plan,
             files=(*kept, *plan.files),
-            missing=(*plan.missing, *ground.ungraded(self.name, each=2)),
+            missing=(*plan.missing, *plan_inputs.ungraded(self.name, each=2)),
             said=(f"{self.name}: {f'sees what {first} has encoded already.' if first else said}",),
         )
 
-    def _slices(self, ground: "Ground") -> dict[str, float]:
+    def _slices(self, plan_inputs: "PlanInputs") -> dict[str, float]:
         """How many slices it sees of everybody with a grade who is learnt from, decides or is tested in any round."""
         from gliobench.grid.slices import select_slices
         from gliobench.study.plan.counts import assumed_slices
 
-        counts, study = ground.counts, ground.context.study
+        counts, study = plan_inputs.counts, plan_inputs.context.study
         learners = {id for round in counts.rounds for id in (*round.learn, *round.validation)}
-        ids = {id for id in learners if counts.patients[id].grade is not None} | set(ground.tested_on(GRADE.name))
+        ids = {id for id in learners if counts.patients[id].grade is not None} | set(plan_inputs.tested_on(GRADE.name))
         if not counts.prepared:
             preset = "all brain" if self.select == "brain" else study.grid.preset
             return dict.fromkeys(ids, assumed_slices(study, preset, self.plane, self.every, trim=0))
-        subjects = [ground.context.subjects[id] for id in ids]
+        subjects = [plan_inputs.context.subjects[id] for id in ids]
         return {
             one.id: 0.0
             if self.select == "oracle" and one.labels is None
@@ -121,16 +123,16 @@ class EncoderModel(VisionModel):
             for one in subjects
         }
 
-    def _encoded_by(self, ground: "Ground") -> str | None:
+    def _encoded_by(self, plan_inputs: "PlanInputs") -> str | None:
         """The first encoder of the study that sees the same slices with the same checkpoint, if it is another one."""
         seen = self.model_dump(include=LOOK)
-        alike = (one for one in ground.context.study.models if one.kind == self.kind)
+        alike = (one for one in plan_inputs.context.study.models if one.kind == self.kind)
         first = next(one.name for one in alike if one.model_dump(include=LOOK) == seen)
         return None if first == self.name else first
 
-    def _rows(self, ground: "Ground", slices: Mapping[str, float]) -> float:
+    def _rows(self, plan_inputs: "PlanInputs", slices: Mapping[str, float]) -> float:
         """What the probe learns from in all rounds: slices, or patients."""
-        learners = [id for round in ground.counts.rounds for id in round.learn if id in slices]
+        learners = [id for round in plan_inputs.counts.rounds for id in round.learn if id in slices]
         return sum(slices[id] for id in learners) if self.pool == "slices" else len(learners)
 
     def notes(self) -> Iterator[str]:

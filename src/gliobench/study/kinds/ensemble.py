@@ -6,31 +6,31 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from gliobench.study.kinds.base import PATIENTS_GRADE, ModelPart, Scope
-from gliobench.study.parts.part import Names
+from gliobench.study.kinds.base import PATIENTS_GRADE, ModelConfig, Scope
+from gliobench.study.parts.base import Names
 from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
     from gliobench.models.base.prediction import Model
     from gliobench.study.config.study import Study
-    from gliobench.study.plan.amounts import ModelPlan
-    from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.estimates import ModelPlan
+    from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Round
 
 
-class TogetherModel(ModelPart):
+class EnsembleConfig(ModelConfig):
     """Grade models of the study, by name, that answer together: the mean of their calibrated probabilities."""
 
-    kind: Literal["together"]
+    kind: Literal["ensemble"]
     of: Names = Field(min_length=2)
 
     def check(self, study: "Study") -> None:
-        names = [part.name for part in study.models]
+        names = [config.name for config in study.models]
         for one in self.of:
             if one not in names:
                 raise ValueError(f"{self.name}: of {one}: no model is named {one!r}; there are {', '.join(names)}")
-        if nested := [part.name for part in self.members(study) if part.members(study)]:
+        if nested := [config.name for config in self.members(study) if config.members(study)]:
             raise ValueError(f"{', '.join(sorted(nested))}: models that answer together cannot be members of others")
 
     def oracles(self, study: "Study") -> Mapping[str, str]:
@@ -38,11 +38,11 @@ class TogetherModel(ModelPart):
             return {}
         return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
 
-    def members(self, study: "Study") -> Sequence[ModelPart]:
+    def members(self, study: "Study") -> Sequence[ModelConfig]:
         return [one for one in study.models if one.name in self.of]
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.base.ensemble import Together
+        from gliobench.models.base.ensemble import Ensemble
         from gliobench.models.base.prediction import Grader
         from gliobench.study.state.context import StageError
 
@@ -51,19 +51,19 @@ class TogetherModel(ModelPart):
         for member in members:
             if GRADE.name not in member.tasks or not isinstance(member, Grader):
                 raise StageError(f"{self.name}: {member.name} gives no calibrated probability of a grade")
-        return Together(self.name, [member for member in members if isinstance(member, Grader)])
+        return Ensemble(self.name, [member for member in members if isinstance(member, Grader)])
 
     @property
     def scope(self) -> Scope:
         return PATIENTS_GRADE
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
+    def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """Nothing is learnt, and every member is built and answers once more."""
-        from gliobench.study.plan.amounts import Missing, total
+        from gliobench.study.plan.estimates import Missing, total
 
-        members = self.members(ground.context.study)
-        again = [step for one in members for step in one.plan(ground).steps if step.stage == "predict"]
-        counted = ground.counted(
+        members = self.members(plan_inputs.context.study)
+        again = [step for one in members for step in one.plan(plan_inputs).steps if step.stage == "predict"]
+        counted = plan_inputs.counted(
             self,
             seconds=3600 * sum(step.hours_here.value for step in again if step.hours_here),
             missing=(

@@ -12,8 +12,8 @@ from gliobench.grid.regions import Region
 from gliobench.integrity import file_digest
 from gliobench.models.networks import NETWORKS
 from gliobench.ranges import SizeVoxels
-from gliobench.study.kinds.base import Learning, ModelPart, Scope, Verb
-from gliobench.study.parts.part import Name, Outside, Part, check_by, departures
+from gliobench.study.kinds.base import Learning, ModelConfig, Scope, Verb
+from gliobench.study.parts.base import Config, Name, Outside, check_by, departures
 from gliobench.tasks.grade import GRADE
 from gliobench.training.settings import TrainSettings, recipe
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from gliobench.grid.splits import Fold
     from gliobench.models.base.prediction import Model
     from gliobench.study.config.study import Study
-    from gliobench.study.plan.amounts import Missing, ModelPlan, Step
-    from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.estimates import Missing, ModelPlan, Step
+    from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.plan.networks import NetworkSize
     from gliobench.study.state.context import Context, Round
 
 LOG_PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 
 
-class TrainPart(departures(TrainSettings, without=["device"])):  # type: ignore[misc]
+class TrainConfig(departures(TrainSettings, without=["device"])):  # type: ignore[misc]
     """How a network learns, where it departs from its recipe."""
 
     LATER: ClassVar = frozenset({"intensities", "threshold"})
 
 
-class CropPart(Part):
+class CropConfig(Config):
     """A box of `shape` (D, H, W) voxels of the grid around a tumour: the one that the model `by` found in a patient it
     did not learn from, or with `around: truth` the true one (an oracle)."""
 
@@ -50,7 +50,7 @@ class CropPart(Part):
         return self
 
 
-class NetworkModel(ModelPart):
+class NetworkConfig(ModelConfig):
     """A 3D network of `gliobench.models.networks`.
 
     It learns from the training patients of each fold in use; or, with `weights`, it was trained before: the folder of
@@ -69,11 +69,11 @@ class NetworkModel(ModelPart):
     kind: Literal["network"]
     network: Name
     regions: Literal["whole", "brats"] = "whole"
-    train: TrainPart = TrainPart()
-    sweep: tuple[TrainPart, ...] = ()
+    train: TrainConfig = TrainConfig()
+    sweep: tuple[TrainConfig, ...] = ()
     sweep_test: Literal["chosen", "all"] = "chosen"
     log: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = ()
-    crop: CropPart | None = None
+    crop: CropConfig | None = None
     weights: Outside | None = None
     start: Outside | None = None
 
@@ -113,12 +113,12 @@ class NetworkModel(ModelPart):
         return {"region": f"region: {self.name} looks where the true {study.tumour_word} is"}
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.base.region_of_interest import Shown
+        from gliobench.models.base.region_of_interest import RegionOfInterest
         from gliobench.models.networks.trained import load_network
         from gliobench.study.asking.region_of_interest import shown
 
         model = load_network(self.folders(context, round), self.name)
-        return model if self.crop is None else Shown(model, shown(context, self))
+        return model if self.crop is None else RegionOfInterest(model, shown(context, self))
 
     def folders(self, context: "Context", round: "Round") -> list[Path]:
         """Where the networks lie that answer together in a round. Raises StageError where `weights` holds none."""
@@ -164,7 +164,7 @@ class NetworkModel(ModelPart):
         return start_fault(self, fold, region)
 
     @property
-    def swept(self) -> "NetworkModel | None":
+    def swept(self) -> "NetworkConfig | None":
         return self if self.weights is None and len(self.sweep) > 1 else None
 
     def after(self, context: "Context") -> None:
@@ -191,35 +191,35 @@ class NetworkModel(ModelPart):
     def scope(self) -> Scope:
         return Scope(frozenset({self.task}), False)
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
+    def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """Its training on every fold in use, and its answers."""
-        from gliobench.study.plan.amounts import Files, gib
+        from gliobench.study.plan.estimates import Files, gib
         from gliobench.study.plan.networks import network_size
         from gliobench.study.stages.train import known_validation
 
-        whole = network_size(self.network, ground.context.study.grid.shape, self._outputs)
-        counted = ground.counted(self, missing=self._missing(ground))
-        answering = self._answering(ground, counted.steps[0], whole)
+        whole = network_size(self.network, plan_inputs.context.study.grid.shape, self._outputs)
+        counted = plan_inputs.counted(self, missing=self._missing(plan_inputs))
+        answering = self._answering(plan_inputs, counted.steps[0], whole)
         if self.weights is not None:
             return replace(counted, steps=(answering,), said=())
-        kept = len(ground.folds) * len(train_settings(self)) * 4 * 5 * whole.parameters
-        files = Files(f"weights and state of {self.name}", str(ground.context.folder.root / "networks"), gib(kept))
-        known = () if counted.missing else dict.fromkeys(known_validation(self, fold) for fold in ground.folds)
+        kept = len(plan_inputs.folds) * len(train_settings(self)) * 4 * 5 * whole.parameters
+        files = Files(f"weights and state of {self.name}", str(plan_inputs.context.folder.root / "networks"), gib(kept))
+        known = () if counted.missing else dict.fromkeys(known_validation(self, fold) for fold in plan_inputs.folds)
         said = tuple(f"{self.name}: {sentence}." for sentence in known if sentence)
-        return replace(counted, steps=(self._learning(ground, whole), answering), files=(files,), said=said)
+        return replace(counted, steps=(self._learning(plan_inputs, whole), answering), files=(files,), said=said)
 
     @property
     def _outputs(self) -> int:
         return 3 if self.regions == "brats" else 1
 
-    def _learning(self, ground: "Ground", whole: "NetworkSize") -> "Step":
-        from gliobench.study.plan.amounts import Amount, Step, gib, hours
+    def _learning(self, plan_inputs: "PlanInputs", whole: "NetworkSize") -> "Step":
+        from gliobench.study.plan.estimates import Estimate, Step, gib, hours
         from gliobench.study.plan.networks import LEARN, network_size, training_bytes
         from gliobench.training.settings import draws
 
         known = [
-            [[ground.counts.patients[id] for id in ids] for ids in (fold.train, fold.validation)]
-            for fold in ground.folds
+            [[plan_inputs.counts.patients[id] for id in ids] for ids in (fold.train, fold.validation)]
+            for fold in plan_inputs.folds
         ]
         taught = [[[one.grade for one in ids if one.teaches(self.task)] for ids in fold] for fold in known]
         operations, memory = 0.0, 0.0
@@ -232,44 +232,46 @@ class NetworkModel(ModelPart):
         return Step(
             "train",
             self.name,
-            Amount(max((len(learn) for learn, _ in taught), default=0), ground.counts.basis),
+            Estimate(max((len(learn) for learn, _ in taught), default=0), plan_inputs.counts.basis),
             gpu_memory_gib=gib(memory),
-            hours_here=ground.trained(self.name, operations / ground.here.flops32),
-            hours_there=hours(operations / ground.there.flops32),
+            hours_here=plan_inputs.trained(self.name, operations / plan_inputs.here.flops32),
+            hours_there=hours(operations / plan_inputs.there.flops32),
         )
 
-    def _answering(self, ground: "Ground", step: "Step", whole: "NetworkSize") -> "Step":
-        from gliobench.study.plan.amounts import gib, hours
+    def _answering(self, plan_inputs: "PlanInputs", step: "Step", whole: "NetworkSize") -> "Step":
+        from gliobench.study.plan.estimates import gib, hours
 
-        together = 1 if len(ground.counts.rounds) > 1 else len(ground.folds)
+        together = 1 if len(plan_inputs.counts.rounds) > 1 else len(plan_inputs.folds)
         asked = 1 + len(self.sweep) if self.sweep_test == "all" else 1
         mirrored = 8 if train_settings(self)[0].augment else 1
-        work = len(ground.tested_on(self.task)) * mirrored * together * asked * whole.operations
+        work = len(plan_inputs.tested_on(self.task)) * mirrored * together * asked * whole.operations
         return replace(
             step,
             gpu_memory_gib=gib(4 * whole.parameters + 2 * whole.outputs),
-            hours_here=step.hours_here or hours(work / ground.here.flops32),
-            hours_there=hours(work / ground.there.flops32),
+            hours_here=step.hours_here or hours(work / plan_inputs.here.flops32),
+            hours_there=hours(work / plan_inputs.there.flops32),
         )
 
-    def _missing(self, ground: "Ground") -> "Iterator[Missing]":
+    def _missing(self, plan_inputs: "PlanInputs") -> "Iterator[Missing]":
         from gliobench.models.base.errors import ModelError
-        from gliobench.study.plan.amounts import Missing
+        from gliobench.study.plan.estimates import Missing
 
         for name in self.log:
             if find_spec(LOG_PACKAGES[name]) is None:
                 yield Missing(self.name, f"log: {name} needs a package: pip install 'gliobench[{name}]'")
         if self.weights is not None:
             return
-        yield from ground.untaught(self.name, ground.folds, lambda one: one.teaches(self.task))
+        yield from plan_inputs.untaught(self.name, plan_inputs.folds, lambda one: one.teaches(self.task))
         try:
-            faults = dict.fromkeys(self.start_fault(fold, ground.context.study.asked_region) for fold in ground.folds)
+            faults = dict.fromkeys(
+                self.start_fault(fold, plan_inputs.context.study.asked_region) for fold in plan_inputs.folds
+            )
         except ModelError as error:
             faults = {f"start: {error}": None}
         yield from (Missing(self.name, fault) for fault in faults if fault)
 
 
-def train_settings(part: NetworkModel) -> list[TrainSettings]:
+def train_settings(config: NetworkConfig) -> list[TrainSettings]:
     """The network's recipe with what the study file says otherwise; several where it sweeps."""
-    settings = replace(recipe(part.network), **part.train.model_dump(exclude_none=True))
-    return [replace(settings, **choice.model_dump(exclude_none=True)) for choice in part.sweep] or [settings]
+    settings = replace(recipe(config.network), **config.train.model_dump(exclude_none=True))
+    return [replace(settings, **choice.model_dump(exclude_none=True)) for choice in config.sweep] or [settings]

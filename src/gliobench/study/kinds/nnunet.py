@@ -8,8 +8,8 @@ from pydantic import Field
 
 from gliobench.grid.regions import REGION_SETS
 from gliobench.ranges import Count
-from gliobench.study.kinds.base import PATIENTS_MASK, Learning, ModelPart, Scope, Verb
-from gliobench.study.parts.part import Outside
+from gliobench.study.kinds.base import PATIENTS_MASK, Learning, ModelConfig, Scope, Verb
+from gliobench.study.parts.base import Outside
 from gliobench.tasks.mask import MASK
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from gliobench.grid.splits import Fold
     from gliobench.models.base.prediction import Model
     from gliobench.study.config.study import Study
-    from gliobench.study.plan.amounts import ModelPlan
-    from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.estimates import ModelPlan
+    from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.plan.unet import UNet
     from gliobench.study.state.context import Context, Round
 
@@ -27,7 +27,7 @@ PATIENT_BYTES = 5 + 4 * 4 + 1  # a voxel: as written for nnU-Net, then its float
 KEPT = 2 * 8  # a parameter: the final and the best checkpoint, weights and momentum each
 
 
-class NnUNetModel(ModelPart):
+class NnUNetConfig(ModelConfig):
     """nnU-Net v2 by its own planning, training and prediction; `planner`, `configuration` and `trainer` are its names.
 
     `python`: an interpreter that has nnU-Net, where ours has not.
@@ -71,35 +71,37 @@ class NnUNetModel(ModelPart):
     def scope(self) -> Scope:
         return PATIENTS_MASK
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
+    def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """Its training on every fold in use, its answers, its disk, and the environment that it runs in."""
         from gliobench.cohort.subject import MODALITIES
         from gliobench.models.nnunet.model import installation_fault
         from gliobench.models.nnunet.worker import validation_iterations
-        from gliobench.study.plan.amounts import Amount, Files, Missing, ModelPlan, Step, gib, hours
+        from gliobench.study.plan.estimates import Estimate, Files, Missing, ModelPlan, Step, gib, hours
         from gliobench.study.plan.missing import gpu_missing
         from gliobench.study.plan.networks import LEARN
         from gliobench.study.plan.unet import map_bytes, operations_a_second, unet_size, windows
 
-        net, folds = self._net(ground), ground.folds
+        net, folds = self._net(plan_inputs), plan_inputs.folds
         size = unet_size(net, len(MODALITIES), self._classes)
-        learners = [ground.with_mask(fold.train) for fold in folds]
-        deciders = [ground.with_mask(fold.validation) for fold in folds]
-        seen = windows(ground.context.study.grid.shape, net.patch) * 2 ** len(net.patch)  # mirrored every way
+        learners = [plan_inputs.with_mask(fold.train) for fold in folds]
+        deciders = [plan_inputs.with_mask(fold.validation) for fold in folds]
+        seen = windows(plan_inputs.context.study.grid.shape, net.patch) * 2 ** len(net.patch)  # mirrored every way
         patient = seen * size.operations
         epoch = (LEARN * self.iterations + validation_iterations(self.iterations)) * net.batch * size.operations
         learning = len(folds) * self.epochs * epoch + sum(deciders) * patient
-        answering = len(ground.tested_on(MASK.name)) * (1 if len(ground.counts.rounds) > 1 else len(folds)) * patient
-        here, there = operations_a_second(ground.here), operations_a_second(ground.there)
+        answering = (
+            len(plan_inputs.tested_on(MASK.name)) * (1 if len(plan_inputs.counts.rounds) > 1 else len(folds)) * patient
+        )
+        here, there = operations_a_second(plan_inputs.here), operations_a_second(plan_inputs.there)
         train = Step(
             "train",
             self.name,
-            Amount(max(learners, default=0), ground.counts.basis),
+            Estimate(max(learners, default=0), plan_inputs.counts.basis),
             gpu_memory_gib=gib(map_bytes(net) * size.maps * net.batch),
-            hours_here=ground.trained(self.name, learning / here),
+            hours_here=plan_inputs.trained(self.name, learning / here),
             hours_there=hours(learning / there),
         )
-        counted = ground.counted(self, seconds=answering / here)
+        counted = plan_inputs.counted(self, seconds=answering / here)
         predict = replace(
             counted.steps[0],
             gpu_memory_gib=gib(4 * size.parameters, map_bytes(net) / 2 * size.maps),  # nothing is kept to go backward
@@ -108,12 +110,12 @@ class NnUNetModel(ModelPart):
         fault = installation_fault(self.python)
         missing = (
             *([Missing(self.name, fault)] if fault else ()),
-            *ground.untaught(self.name, folds, lambda one: one.mask),
-            *gpu_missing(self.name, train.gpu_memory_gib, ground.here, "a smaller `planner`"),
+            *plan_inputs.untaught(self.name, folds, lambda one: one.mask),
+            *gpu_missing(self.name, train.gpu_memory_gib, plan_inputs.here, "a smaller `planner`"),
         )
-        written, where = sum((*learners, *deciders)), str(ground.context.folder.root / "networks")
+        written, where = sum((*learners, *deciders)), str(plan_inputs.context.folder.root / "networks")
         files = (
-            Files(f"nnU-Net's patients of {self.name}", where, gib(PATIENT_BYTES * ground.voxels * written)),
+            Files(f"nnU-Net's patients of {self.name}", where, gib(PATIENT_BYTES * plan_inputs.voxels * written)),
             Files(f"weights and state of {self.name}", where, gib(len(folds) * KEPT * size.parameters)),
         )
         said = (
@@ -124,12 +126,16 @@ class NnUNetModel(ModelPart):
         masks = counted.mask_bytes * len(REGION_SETS[self.regions])
         return ModelPlan((train, predict), files, missing, masks, (said,))
 
-    def _net(self, ground: "Ground") -> "UNet":
+    def _net(self, plan_inputs: "PlanInputs") -> "UNet":
         from gliobench.cohort.subject import MODALITIES
         from gliobench.study.plan.unet import expected_unet
 
-        patients = ground.with_mask((*ground.folds[0].train, *ground.folds[0].validation)) if ground.folds else 0
-        shape = ground.context.study.grid.shape
+        patients = (
+            plan_inputs.with_mask((*plan_inputs.folds[0].train, *plan_inputs.folds[0].validation))
+            if plan_inputs.folds
+            else 0
+        )
+        shape = plan_inputs.context.study.grid.shape
         seen = shape[1:] if self.configuration == "2d" else shape
         return expected_unet(seen, patients, len(MODALITIES), self._classes, self.planner)
 

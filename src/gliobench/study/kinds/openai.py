@@ -11,20 +11,20 @@ from pydantic import Field, field_validator, model_validator
 
 from gliobench.models.server.prices import Prices
 from gliobench.ranges import Real, Whole
-from gliobench.study.kinds.speaking import SpeakingModel
+from gliobench.study.kinds.speaking import SpeakingConfig
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
     from gliobench.models.base.prediction import Model
-    from gliobench.study.plan.amounts import Missing, ModelPlan
-    from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.estimates import Missing, ModelPlan
+    from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Round
 
 ANSWER_SECONDS = 2.0  # assumed
 PATIENCE_S = 3.0
 
 
-class ServerModel(SpeakingModel):
+class ServerConfig(SpeakingConfig):
     """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.server.client.OpenAIModel`.
 
     `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
@@ -98,21 +98,21 @@ class ServerModel(SpeakingModel):
             prices=self.prices,
         )
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.amounts import Amount, ModelPlan, hours
+    def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
+        from gliobench.study.plan.estimates import Estimate, ModelPlan, hours
         from gliobench.study.plan.language import asking
 
-        asked = asking(ground, self, None)
+        asked = asking(plan_inputs, self, None)
         step, number = asked.step, sum(asked.number.values())
         step = replace(step, hours_here=asked.hours or hours(number * ANSWER_SECONDS / self.in_flight))
         if self.prices is not None and step.tokens_out:
             cost = (asked.tokens_in * self.prices.prompt + step.tokens_out.value * self.prices.answer) / 1e6
-            step = replace(step, money=Amount(cost, "estimate"), currency=self.prices.currency)
+            step = replace(step, money=Estimate(cost, "estimate"), currency=self.prices.currency)
         return ModelPlan((step,), missing=tuple(self._missing()), said=self.remarks())
 
     def _missing(self) -> "Iterator[Missing]":
         """A key that is not set, and a server that does not answer."""
-        from gliobench.study.plan.amounts import Missing
+        from gliobench.study.plan.estimates import Missing
 
         if self.key_env and not os.environ.get(self.key_env):
             yield Missing(self.name, f"the environment variable {self.key_env} (key_env) is not set")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, field_validator
 
 from gliobench.ranges import Text
-from gliobench.study.kinds.base import ModelPart, Scope
+from gliobench.study.kinds.base import ModelConfig, Scope
 from gliobench.study.parts.paths import resolved
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gliobench.study.state.context import Context, Round
 
 
-class PythonModel(ModelPart):
+class PythonConfig(ModelConfig):
     """A class of your own with `predict(questions)`; see `gliobench.models.external.python_class`.
 
     `model`: `my_module:MyModel`, or the path of a file, `my_model.py:MyModel`. Its code runs in this process.

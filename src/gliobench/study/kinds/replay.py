@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import model_validator
 
-from gliobench.study.kinds.base import Aggregate, ModelPart, Scope
-from gliobench.study.kinds.speaking import ViewPart
-from gliobench.study.parts.part import Outside
+from gliobench.study.kinds.base import Aggregate, ModelConfig, Scope
+from gliobench.study.kinds.speaking import ViewConfig
+from gliobench.study.parts.base import Outside
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.names import Tasks
 from gliobench.tasks.reading import READING_VERSION
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gliobench.study.state.context import Context, Round
 
 
-class ReplayModel(ModelPart):
+class ReplayModelConfig(ModelConfig):
     """Answers that somebody holds, to the questions of this study.
 
     Either `answers`: a table, one row an answer, or the answers of another run (`gliobench.replay.answers`), or the
@@ -39,7 +39,7 @@ class ReplayModel(ModelPart):
     answers: Outside | None = None
     masks: Outside | None = None
     tasks: Tasks = DEFAULT_IN_WORDS
-    view: ViewPart = ViewPart()
+    view: ViewConfig = ViewConfig()
     sampling: str = ""
     aggregate: Literal["majority", "mean-probability"] = "majority"
 
@@ -78,27 +78,27 @@ class ReplayModel(ModelPart):
         return False
 
     def content(self, context: "Context") -> Mapping[str, Any]:
-        from gliobench.study.asking.external import held_digest
+        from gliobench.study.asking.external import external_digest
 
-        return {"reading": READING_VERSION, "held": held_digest(self)}
+        return {"reading": READING_VERSION, "held": external_digest(self)}
 
     @property
-    def replayed(self) -> "ReplayModel | None":
+    def replayed(self) -> "ReplayModelConfig | None":
         return self if self.answers else None
 
     @property
-    def held(self) -> bool:
+    def external(self) -> bool:
         return True
 
-    def read_held(self) -> None:
-        from gliobench.study.asking.external import held_digest
+    def read_external(self) -> None:
+        from gliobench.study.asking.external import external_digest
 
-        held_digest(self)
+        external_digest(self)
 
     def fit(self, context: "Context", questions: Sequence["Question"]) -> Iterator[str]:
-        from gliobench.study.asking.external import check_held, replayed_model
+        from gliobench.study.asking.external import check_external, replayed_model
 
-        return check_held(self, replayed_model(self, context.subjects), questions)
+        return check_external(self, replayed_model(self, context.subjects), questions)
 
     def region_notes(self, study: "Study") -> Iterator[str]:
         title = study.asked_region.title

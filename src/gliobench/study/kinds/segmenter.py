@@ -10,8 +10,8 @@ from gliobench.grid.frame import Plane
 from gliobench.models.checkpoints.files import Use
 from gliobench.ranges import Batch
 from gliobench.study.kinds.base import Scope
-from gliobench.study.kinds.vision import TRUTH, UNTRAINED_VISION, VisionModel
-from gliobench.study.parts.part import ModalityName
+from gliobench.study.kinds.vision import TRUTH, UNTRAINED_VISION, VisionModelConfig
+from gliobench.study.parts.base import ModalityName
 from gliobench.tasks.base import Task
 from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
@@ -22,15 +22,15 @@ from gliobench.tasks.registry import TASKS
 if TYPE_CHECKING:
     from gliobench.models.base.prediction import Model
     from gliobench.study.config.study import Study
-    from gliobench.study.plan.amounts import Amount, ModelPlan
-    from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.estimates import Estimate, ModelPlan
+    from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Round
 
 IMAGE_SECONDS = 3e-3  # its prompt, and its mask into a record; docs/planning.md
 RUN_BYTES = 1000  # of a mask in an answer's line, beside what every line takes
 
 
-class SegmenterModel(VisionModel):
+class SegmenterConfig(VisionModelConfig):
     """A promptable segmenter; see `gliobench.models.vision.segmenter.PromptableSegmenter`.
 
     `from`: whose places it is prompted with: `truth` (an oracle), or another model of the study, by its answers about
@@ -125,33 +125,33 @@ class SegmenterModel(VisionModel):
     def scope(self) -> Scope:
         return Scope(frozenset({MASK.name}), True)
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
+    def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """Slices that are asked about, and those of them in which it is pointed somewhere."""
-        from gliobench.study.plan.amounts import Amount
+        from gliobench.study.plan.estimates import Estimate
         from gliobench.study.plan.vision import vision_plan, vision_size
 
-        asked, pointed = ground.questions(self), self._pointed(ground)
+        asked, pointed = plan_inputs.questions(self), self._pointed(plan_inputs)
         assert asked is not None
-        images = pointed or Amount(asked.value, "estimate")
-        size = vision_size(ground, self, self.batch_size, self.prompt)
+        images = pointed or Estimate(asked.value, "estimate")
+        size = vision_size(plan_inputs, self, self.batch_size, self.prompt)
         whose = "the truth has" if self.source == TRUTH else f"{self.source} finds"
         said = f"{self.name}: slices in which {whose} no tumour are counted as encoded; they are not."
-        plan = vision_plan(ground, self, images, size, images.value * IMAGE_SECONDS)
+        plan = vision_plan(plan_inputs, self, images, size, images.value * IMAGE_SECONDS)
         return replace(plan, mask_bytes=RUN_BYTES * asked.value, said=() if pointed else (said,))
 
-    def _pointed(self, ground: "Ground") -> "Amount | None":
+    def _pointed(self, plan_inputs: "PlanInputs") -> "Estimate | None":
         """In how many of the slices the truth, or the answers of an earlier run, give a place to prompt with; None
         where patients are not prepared, or the model that points has not answered."""
         from gliobench.study.asking.prompting import make_prompts
         from gliobench.study.asking.questions import slice_questions
-        from gliobench.study.plan.amounts import Amount
+        from gliobench.study.plan.estimates import Estimate
         from gliobench.study.state.context import StageError
         from gliobench.tasks.answer import Answered
         from gliobench.tasks.geometry import Mask
 
-        context = ground.context
+        context = plan_inputs.context
         known = self.source == TRUTH or context.folder.asked(self.source).exists()
-        if ground.counts.slices_basis != "counted" or not known:
+        if plan_inputs.counts.slices_basis != "counted" or not known:
             return None
         try:
             prompts = make_prompts(context, self)
@@ -160,10 +160,10 @@ class SegmenterModel(VisionModel):
         said = (
             prompts.of(question)
             for plane in context.study.slices.planes
-            for question in slice_questions(context, ground.tested_on(MASK.name), [MASK.name], plane)
+            for question in slice_questions(context, plan_inputs.tested_on(MASK.name), [MASK.name], plane)
         )
         pointed = sum(isinstance(one, Answered) and not isinstance(one.value, Mask) for one in said)
-        return Amount(pointed, "counted" if self.source == TRUTH else "measured")
+        return Estimate(pointed, "counted" if self.source == TRUTH else "measured")
 
     def notes(self) -> Iterator[str]:
         place = "the truth" if self.source == TRUTH else f"the answers of {self.source}"

@@ -10,8 +10,8 @@ from gliobench.grid.regions import WHOLE, Region
 from gliobench.models.language.answer_modes import AnswerMode
 from gliobench.models.views.view import View
 from gliobench.ranges import Real, Seed, Temperature, Whole
-from gliobench.study.kinds.base import Aggregate, ModelPart
-from gliobench.study.parts.part import Outside, Part, Tokens
+from gliobench.study.kinds.base import Aggregate, ModelConfig
+from gliobench.study.parts.base import Config, Outside, Tokens
 from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates, known_family
 from gliobench.tasks.names import Tasks
 from gliobench.tasks.prompt import REGION, Prompt
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gliobench.study.state.context import Context
 
 
-class ViewPart(Part):
+class ViewConfig(Config):
     """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
 
     LATER: ClassVar = frozenset({"stretch", "coordinates"})
@@ -56,14 +56,14 @@ class ViewPart(Part):
         return View(**dict(self))
 
 
-class SpeakingModel(ModelPart):
+class SpeakingConfig(ModelConfig):
     """A model that answers in words about slices that it is shown. `shots`: how many slices of training patients it is
     shown with their true answers before every question."""
 
     LATER: ClassVar = frozenset({"top_k", "min_p"})
 
     tasks: Tasks = DEFAULT_IN_WORDS
-    view: ViewPart = ViewPart()
+    view: ViewConfig = ViewConfig()
     shots: Annotated[Whole, Field(ge=0, le=1000)] = 0
     prompts: Outside | None = None
     temperature: Temperature = 0.0

@@ -6,8 +6,8 @@ from typing import ClassVar, Self
 from pydantic import model_validator
 
 from gliobench.models.checkpoints.files import Use
-from gliobench.study.kinds.base import ModelPart
-from gliobench.study.parts.part import Revision, Source
+from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.parts.base import Revision, Source
 
 TRUTH = "truth"
 
@@ -15,7 +15,7 @@ TRUTH = "truth"
 UNTRAINED_VISION = ("tiny-sam", "tiny-clip")  # random weights, made on the spot
 
 
-class VisionModel(ModelPart):
+class VisionModelConfig(ModelConfig):
     """A checkpoint: a folder, a hub id, or one of `UNTRAINED_VISION`."""
 
     OPERATION: ClassVar = frozenset({"batch_size"})

@@ -11,8 +11,8 @@ from gliobench.models.checkpoints.unsloth import Engine
 from gliobench.models.language.answer_modes import AnswerMode, mode_fault
 from gliobench.ranges import Batch
 from gliobench.study.kinds.base import Learning, Verb
-from gliobench.study.kinds.speaking import SpeakingModel
-from gliobench.study.parts.part import Revision, Source, departures
+from gliobench.study.kinds.speaking import SpeakingConfig
+from gliobench.study.parts.base import Revision, Source, departures
 from gliobench.tasks.grade import GRADE
 from gliobench.training.finetune.settings import FinetuneSettings
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from gliobench.grid.splits import Fold
     from gliobench.models.base.prediction import Model
     from gliobench.study.config.study import Study
-    from gliobench.study.plan.amounts import Missing, ModelPlan, Step
-    from gliobench.study.plan.ground import Ground
+    from gliobench.study.plan.estimates import Missing, ModelPlan, Step
+    from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Round
 
 UNTRAINED_CHECKPOINT = "tiny-mllama"  # random weights, made on the spot
 CURE = "a smaller batch_size, quantisation: 4bit or device_map: auto"  # where memory does not hold it
 
 
-class FinetunePart(departures(FinetuneSettings)):  # type: ignore[misc]
+class FinetuneConfig(departures(FinetuneSettings)):  # type: ignore[misc]
     """How a language model is fine-tuned, where it departs from the default."""
 
     LATER: ClassVar = frozenset({"patients", "balance_grades"})
@@ -56,7 +56,7 @@ class FinetunePart(departures(FinetuneSettings)):  # type: ignore[misc]
         return self
 
 
-class LanguageModel(SpeakingModel):
+class LanguageModelConfig(SpeakingConfig):
     """A vision-language model: a folder, a hub id, or `tiny-mllama` (random weights of the real architecture).
 
     `answer`: `free` text, `constrained` to the task's format, or the grade by `choice`: one word for all tasks, or one
@@ -71,7 +71,7 @@ class LanguageModel(SpeakingModel):
     checkpoint: Source
     revision: Revision | None = None
     adapter: Source | None = None
-    finetune: FinetunePart | None = None
+    finetune: FinetuneConfig | None = None
     quantisation: Quantisation | None = None
     device_map: Literal["auto"] | None = None
     answer: Mapping[str, AnswerMode] = {}
@@ -168,11 +168,11 @@ class LanguageModel(SpeakingModel):
         finetune_model(context, self, number, fold, alone)
 
     @property
-    def language(self) -> "LanguageModel":
+    def language(self) -> "LanguageModelConfig":
         return self
 
     @property
-    def finetuned(self) -> "LanguageModel | None":
+    def finetuned(self) -> "LanguageModelConfig | None":
         return self if self.finetune else None
 
     @property
@@ -233,39 +233,41 @@ class LanguageModel(SpeakingModel):
             "and its last step is kept."
         )
 
-    def plan(self, ground: "Ground") -> "ModelPlan":
-        from gliobench.study.plan.amounts import ModelPlan
+    def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
+        from gliobench.study.plan.estimates import ModelPlan
         from gliobench.study.plan.families import checkpoint_here, checkpoint_room, weights_of
         from gliobench.study.plan.language import ask_step, finetune_step
 
-        folder = checkpoint_here(ground.context, *self.checkpoint_source)
+        folder = checkpoint_here(plan_inputs.context, *self.checkpoint_source)
         weights = weights_of(self.checkpoint, folder)
-        learning = (finetune_step(ground, self, folder, weights),) if self.finetune else ()
-        asking = ask_step(ground, self, folder, weights)
+        learning = (finetune_step(plan_inputs, self, folder, weights),) if self.finetune else ()
+        asking = ask_step(plan_inputs, self, folder, weights)
         return ModelPlan(
             (*learning, asking),
-            tuple(checkpoint_room(ground.context, self, weights.parameters * weights.stored_bytes)) if weights else (),
-            tuple(self._missing(ground, asking)),
+            tuple(checkpoint_room(plan_inputs.context, self, weights.parameters * weights.stored_bytes))
+            if weights
+            else (),
+            tuple(self._missing(plan_inputs, asking)),
             said=tuple(sentence for sentence in (*self.remarks(), self.unvalidated) if sentence),
         )
 
-    def _missing(self, ground: "Ground", asking: "Step") -> "Iterator[Missing]":
+    def _missing(self, plan_inputs: "PlanInputs", asking: "Step") -> "Iterator[Missing]":
         from gliobench.cohort.patients import scans_of
         from gliobench.models.checkpoints.unsloth import unsloth_fault
         from gliobench.models.language.finetuned import learnt_from
-        from gliobench.study.plan.amounts import Missing
         from gliobench.study.plan.counts import first_folds
+        from gliobench.study.plan.estimates import Missing
         from gliobench.study.plan.missing import gpu_missing
 
         if self.finetune is not None:
-            tasks = self.taught_tasks(ground.context.study)
-            learners = first_folds(ground.counts)
-            yield from ground.untaught(self.name, learners, lambda one: one.teaches_about_slices(tasks))
-            if seen := scans_of(ground.counts.whose(ground.counts.tested), learnt_from(self.checkpoint)):
+            tasks = self.taught_tasks(plan_inputs.context.study)
+            learners = first_folds(plan_inputs.counts)
+            yield from plan_inputs.untaught(self.name, learners, lambda one: one.teaches_about_slices(tasks))
+            if seen := scans_of(plan_inputs.counts.whose(plan_inputs.counts.tested), learnt_from(self.checkpoint)):
                 known = f"finetune: {self.checkpoint} has learnt from {len(seen)} patients to be tested"
                 yield Missing(self.name, known)
-        yield from gpu_missing(self.name, asking.gpu_memory_gib, ground.here, CURE)
-        if self.is_left(ground.context) and (fault := unsloth_fault()):
+        yield from gpu_missing(self.name, asking.gpu_memory_gib, plan_inputs.here, CURE)
+        if self.is_left(plan_inputs.context) and (fault := unsloth_fault()):
             yield Missing(self.name, f"finetune: engine unsloth cannot be used here: {fault}; docs/finetuning.md")
 
     def taught_tasks(self, study: "Study") -> list[str]:

@@ -6,12 +6,12 @@ from pydantic import Field, model_validator
 
 from gliobench.grid.regions import BRATS_REGIONS, REGIONS, Region, RegionName, region_of_label
 from gliobench.ranges import Text, Whole
-from gliobench.study.parts.part import Part
+from gliobench.study.parts.base import Config
 
 EXPECTED = f'expected {", ".join(REGIONS)}, or a label with its words: {{label: 1, words: "necrotic core"}}'
 
 
-class RegionPart(Part):
+class RegionConfig(Config):
     """One of BraTS's regions by name, or one label with what a prompt and the report call it.
 
     Labels are as in BraTS 2018 to 2021, whatever the cohort's own numbering (`gliobench.cohort.label_schemes`): 1 the
@@ -25,7 +25,7 @@ class RegionPart(Part):
     @model_validator(mode="before")
     @classmethod
     def _a_name(cls, value: Any) -> Any:
-        if isinstance(value, dict | RegionPart):
+        if isinstance(value, dict | RegionConfig):
             return value
         if value not in REGIONS:
             raise ValueError(EXPECTED)
@@ -47,4 +47,4 @@ class RegionPart(Part):
         return region_of_label(self.label, self.words)
 
 
-ALL_OF_IT = RegionPart(name="whole")
+ALL_OF_IT = RegionConfig(name="whole")

@@ -12,9 +12,9 @@ from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.splits import Fold, Patients, Split, SplitError
 from gliobench.grid.store import StoreError
 from gliobench.study.asking.questions import asked_slices
-from gliobench.study.config.study import SplitPart, Study
-from gliobench.study.kinds.base import ModelPart
-from gliobench.study.plan.amounts import Basis, Missing
+from gliobench.study.config.study import SplitConfig, Study
+from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.plan.estimates import Basis, Missing
 from gliobench.study.stages.split import (
     class_lines,
     class_warnings,
@@ -154,34 +154,36 @@ def _rounds(
     context: Context, patients: Mapping[str, Patient], missing: list[Missing], said: list[str]
 ) -> tuple[Round, ...]:
     """Of the split as it would be made now: an earlier one in the folder can be of other patients or settings."""
-    part = context.study.split
+    config = context.study.split
     grades = {patient.id: patient.grade for patient in patients.values()}
     whose = patients_of(patients.values())
     try:
-        elsewhere = names_of(one for other in part.exclude for one in find_cohort(other).subjects)
+        elsewhere = names_of(one for other in config.exclude for one in find_cohort(other).subjects)
         left_out = scans_of(whose, elsewhere)
         grades = {id: grade for id, grade in grades.items() if id not in left_out}
         if several := several_scans({id: whose[id] for id in grades}):
             said.append(f"{len(several)} patients have several scans, which stay in one part and count as one.")
-        split, numbers = _made(part, grades, whose)
+        split, numbers = _made(config, grades, whose)
         said.extend(class_lines(split, numbers, grades))
         said.extend(f"warning: {warning}" for warning in class_warnings(split, numbers, grades))
         if GRADE.name in context.study.tasks:
             refuse_missing_class(split, numbers, grades)
         return _folds(split, numbers)
     except (CohortError, SplitError) as error:
-        if all(path.exists() for path in (part.file, *part.exclude) if path):  # else it is said with its line
+        if all(path.exists() for path in (config.file, *config.exclude) if path):  # else it is said with its line
             missing.append(Missing("split", str(error).split("\n")[0]))
     try:
-        return _folds(*_made(part.model_copy(update={"scheme": "holdout", "file": None, "fold": None}), grades, whose))
+        return _folds(
+            *_made(config.model_copy(update={"scheme": "holdout", "file": None, "fold": None}), grades, whose)
+        )
     except SplitError:
         return ()
 
 
-def _made(part: SplitPart, grades: Mapping[str, int | None], whose: Patients) -> tuple[Split, tuple[int, ...]]:
+def _made(config: SplitConfig, grades: Mapping[str, int | None], whose: Patients) -> tuple[Split, tuple[int, ...]]:
     """The split, and the folds of it that are in use."""
-    split = split_patients(part, grades, whose)
-    return split, part.numbers(split)
+    split = split_patients(config, grades, whose)
+    return split, config.numbers(split)
 
 
 def _folds(split: Split, numbers: Sequence[int]) -> tuple[Round, ...]:
@@ -191,12 +193,14 @@ def _folds(split: Split, numbers: Sequence[int]) -> tuple[Round, ...]:
 def _slices(
     context: Context, ids: Sequence[str], prepared: bool, said: list[str]
 ) -> tuple[dict[Plane, dict[str, float]], Basis]:
-    part = context.study.slices
-    if prepared and part.select != "held" and (part.by is None or context.folder.asked(part.by).exists()):
-        exact = {plane: asked_slices(context, plane, ids) for plane in part.planes}
+    config = context.study.slices
+    if prepared and config.select != "external" and (config.by is None or context.folder.asked(config.by).exists()):
+        exact = {plane: asked_slices(context, plane, ids) for plane in config.planes}
         return {plane: {id: float(len(one)) for id, one in found.items()} for plane, found in exact.items()}, "counted"
-    preset = "all brain" if part.select == "brain" else context.study.grid.preset
-    numbers = {plane: assumed_slices(context.study, preset, plane, part.every, part.trim) for plane in part.planes}
+    preset = "all brain" if config.select == "brain" else context.study.grid.preset
+    numbers = {
+        plane: assumed_slices(context.study, preset, plane, config.every, config.trim) for plane in config.planes
+    }
     if any(model.asked_by_slice for model in context.study.models):
         shown = ", ".join(f"{plane} {number:.1f}" for plane, number in numbers.items())
         said.append(f"Slices a patient, as of real BraTS patients on the grid `{context.study.grid.preset}`: {shown}.")
@@ -215,7 +219,7 @@ def first_folds(counts: Counts) -> list[Fold]:
     return [next(iter(round.folds.values())) for round in counts.rounds]
 
 
-def asked_ids(counts: Counts, model: ModelPart, task: str) -> set[str]:
+def asked_ids(counts: Counts, model: ModelConfig, task: str) -> set[str]:
     """The patients about whose slices a model is asked: those tested, and for a grade those who teach how to gather."""
     ids = set(counts.tested)
     if task == GRADE.name and model.learns_aggregate:
@@ -223,7 +227,7 @@ def asked_ids(counts: Counts, model: ModelPart, task: str) -> set[str]:
     return {id for id in ids if counts.patients[id].teaches(task)}
 
 
-def questions_by_place(counts: Counts, model: ModelPart, study: Study) -> dict[tuple[Plane, str], float]:
+def questions_by_place(counts: Counts, model: ModelConfig, study: Study) -> dict[tuple[Plane, str], float]:
     """How many questions a model is asked slice by slice, by plane and task, repeats and validation patients among
     them."""
     tasks = model.scope.tasks if model.scope else ()
@@ -241,7 +245,7 @@ def questions_by_place(counts: Counts, model: ModelPart, study: Study) -> dict[t
     return asked
 
 
-def images_count(counts: Counts, model: ModelPart, study: Study) -> float:
+def images_count(counts: Counts, model: ModelConfig, study: Study) -> float:
     """How many slices are shown, each once."""
     shown = {id for task in study.tasks if task in model.spoken_tasks for id in asked_ids(counts, model, task)}
     return sum(by.get(id, 0) for by in counts.slices.values() for id in shown)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gliobench.models.checkpoints.files import checkpoint_fault, declared_tensors
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.kinds.vision import UNTRAINED_VISION
 from gliobench.study.kinds.vlm import UNTRAINED_CHECKPOINT
-from gliobench.study.parts.part import is_folder_name
-from gliobench.study.plan.amounts import Files, gib
+from gliobench.study.parts.base import is_folder_name
+from gliobench.study.plan.estimates import Files, gib
 from gliobench.study.state.context import Context
 
 BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1}
@@ -134,7 +134,7 @@ def checkpoint_here(context: Context, checkpoint: str, revision: str | None) -> 
     return Path(found).parent if isinstance(found, str) else None
 
 
-def checkpoint_room(context: Context, part: ModelPart, stored_bytes: float) -> Iterator[Files]:
+def checkpoint_room(context: Context, part: ModelConfig, stored_bytes: float) -> Iterator[Files]:
     """What a checkpoint that is not here will take on disk."""
     assert part.checkpoint_source is not None
     checkpoint, revision = part.checkpoint_source

@@ -8,13 +8,13 @@ from pathlib import Path
 from gliobench.grid.frame import INDEX_AXIS, Plane, SliceFrame
 from gliobench.grid.regions import Region
 from gliobench.records.store import RecordStore
-from gliobench.study.kinds.speaking import SpeakingModel
-from gliobench.study.kinds.vlm import LanguageModel
-from gliobench.study.plan.amounts import Amount, Basis, Step, gib, hours, worst
+from gliobench.study.kinds.speaking import SpeakingConfig
+from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.plan.counts import assumed_slices, first_folds, images_count, questions_by_place
+from gliobench.study.plan.estimates import Basis, Estimate, Step, gib, hours, worst
 from gliobench.study.plan.families import Weights, family_of, prompt_tokens
-from gliobench.study.plan.ground import Ground
 from gliobench.study.plan.hardware import Hardware
+from gliobench.study.plan.inputs import PlanInputs
 from gliobench.study.state.context import Context
 from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.prompt_file import PromptError, read_prompt_file
@@ -56,16 +56,16 @@ class Asking:
     step: Step
     number: Mapping[Place, float]
     each: Mapping[Place, Question]
-    hours: Amount | None
+    hours: Estimate | None
     tokens_in: float
 
 
-def asking(ground: Ground, part: SpeakingModel, folder: Path | None) -> Asking:
+def asking(plan_inputs: PlanInputs, config: SpeakingConfig, folder: Path | None) -> Asking:
     """What a language model is asked. `folder`: where its checkpoint lies here."""
-    context, counts = ground.context, ground.counts
-    number = questions_by_place(counts, part, context.study)
-    each, tokens = _each(context, part, list(number), folder)
-    earlier = _earlier(context, part.name)
+    context, counts = plan_inputs.context, plan_inputs.counts
+    number = questions_by_place(counts, config, context.study)
+    each, tokens = _each(context, config, list(number), folder)
+    earlier = _earlier(context, config.name)
     known = bool(earlier) and all(task in earlier for _, task in number)
     basis = worst(counts.basis, counts.slices_basis)
     text = sum(asked * each[place].text for place, asked in number.items())
@@ -76,42 +76,42 @@ def asking(ground: Ground, part: SpeakingModel, folder: Path | None) -> Asking:
     )
     step = Step(
         "predict",
-        part.name,
-        ground.tested,
-        images=Amount(images_count(counts, part, context.study), basis),
-        questions=Amount(sum(number.values()), basis),
-        text_tokens_in=Amount(text, worst(basis, tokens)),
-        image_tokens_in=Amount(image, worst(basis, tokens)),
-        tokens_out=Amount(out, worst(basis, "measured" if known else "estimate")),
+        config.name,
+        plan_inputs.tested,
+        images=Estimate(images_count(counts, config, context.study), basis),
+        questions=Estimate(sum(number.values()), basis),
+        text_tokens_in=Estimate(text, worst(basis, tokens)),
+        image_tokens_in=Estimate(image, worst(basis, tokens)),
+        tokens_out=Estimate(out, worst(basis, "measured" if known else "estimate")),
     )
     seconds = sum(asked * earlier[task].seconds for (_, task), asked in number.items()) if known else 0.0
-    return Asking(step, number, each, Amount(seconds / 3600, "measured") if known else None, text + image)
+    return Asking(step, number, each, Estimate(seconds / 3600, "measured") if known else None, text + image)
 
 
 def _each(
-    context: Context, part: SpeakingModel, places: list[Place], folder: Path | None
+    context: Context, config: SpeakingConfig, places: list[Place], folder: Path | None
 ) -> tuple[dict[Place, Question], Basis]:
-    family = family_of(part.known_as)
+    family = family_of(config.known_as)
     found: dict[Place, Question] = {}
     basis: Basis = "estimate" if folder is None else "counted"
     for plane, task in places:
         rows, columns = (size for axis, size in enumerate(context.study.grid.shape) if axis != INDEX_AXIS[plane])
-        prompt = _prompt(part, task, context.study.asked_region)
-        shown = part.picture.shown_frame(SliceFrame(plane, 0, (rows, columns), (1.0, 1.0)))
+        prompt = _prompt(config, task, context.study.asked_region)
+        shown = config.picture.shown_frame(SliceFrame(plane, 0, (rows, columns), (1.0, 1.0)))
         words, (rows, columns) = prompt.about(shown), shown.shape
         told = prompt_tokens(folder, words, (rows, columns)) if folder else None
-        if told is None or part.shots or part.view.name in ("mosaic", "montage"):
+        if told is None or config.shots or config.view.name in ("mosaic", "montage"):
             basis = "estimate"  # one plain slice was tokenised
         text = told[0] if told else len(words) / family.letters + TEMPLATE_TOKENS
         image = told[1] if told and not family.beside else family.image_tokens(rows, columns)
-        written = 0 if part.by_choice(task) else part.max_new_tokens or prompt.max_new_tokens
-        found[plane, task] = Question(text * (1 + part.shots), image * (1 + part.shots), written)
+        written = 0 if config.by_choice(task) else config.max_new_tokens or prompt.max_new_tokens
+        found[plane, task] = Question(text * (1 + config.shots), image * (1 + config.shots), written)
     return found, basis
 
 
-def _prompt(part: SpeakingModel, task: str, region: Region) -> Prompt:
+def _prompt(config: SpeakingConfig, task: str, region: Region) -> Prompt:
     try:
-        return read_prompt_file(part.prompts, task).of(region) if part.prompts else TASKS[task].prompt_about(region)
+        return read_prompt_file(config.prompts, task).of(region) if config.prompts else TASKS[task].prompt_about(region)
     except PromptError:  # said under what is missing
         return TASKS[task].prompt_about(region)
 
@@ -127,15 +127,17 @@ def _earlier(context: Context, model: str) -> dict[str, Earlier]:
     return {task: Earlier(sum(all) / len(all), sum(tokens[task]) / len(all)) for task, all in seconds.items()}
 
 
-def ask_step(ground: Ground, part: LanguageModel, folder: Path | None, weights: Weights | None) -> Step:
+def ask_step(
+    plan_inputs: PlanInputs, config: LanguageModelConfig, folder: Path | None, weights: Weights | None
+) -> Step:
     """The stage `predict` of one language model in this process."""
-    asked = asking(ground, part, folder)
+    asked = asking(plan_inputs, config, folder)
     if weights is None:
         return replace(asked.step, hours_here=asked.hours)
-    batch = BATCH if part.batch_size == "auto" else part.batch_size
-    own, cost = weight_bytes(part, weights), _Cost(family_of(part.checkpoint).beside, weights.parameters)
+    batch = BATCH if config.batch_size == "auto" else config.batch_size
+    own, cost = weight_bytes(config, weights), _Cost(family_of(config.checkpoint).beside, weights.parameters)
 
-    def taken(machine: Hardware) -> Amount:
+    def taken(machine: Hardware) -> Estimate:
         """A token of an answer fetches all weights once, for a whole batch."""
         operations = sum(number * cost.operations(asked.each[place]) for place, number in asked.number.items())
         fetched = sum(number * asked.each[place].answer for place, number in asked.number.items()) * own / batch
@@ -147,8 +149,8 @@ def ask_step(ground: Ground, part: LanguageModel, folder: Path | None, weights: 
     return replace(
         asked.step,
         gpu_memory_gib=gib(own + batch * (cached * weights.cache_bytes + alive * ACTIVATION_BYTES)),
-        hours_here=asked.hours or taken(ground.here),
-        hours_there=taken(ground.there),
+        hours_here=asked.hours or taken(plan_inputs.here),
+        hours_there=taken(plan_inputs.there),
     )
 
 
@@ -172,13 +174,15 @@ class _Cost:
         return 2 * self.parameters * (words + one.image)
 
 
-def finetune_step(ground: Ground, part: LanguageModel, folder: Path | None, weights: Weights | None) -> Step:
+def finetune_step(
+    plan_inputs: PlanInputs, config: LanguageModelConfig, folder: Path | None, weights: Weights | None
+) -> Step:
     """The stage `finetune` of one language model, an adapter or all weights, over all folds that it learns from."""
     from gliobench.study.stages.finetune import finetune_settings, taught_patients
     from gliobench.training.finetune.settings import draws
 
-    context, counts = ground.context, ground.counts
-    settings, tasks, study = finetune_settings(part), part.taught_tasks(context.study), context.study
+    context, counts = plan_inputs.context, plan_inputs.counts
+    settings, tasks, study = finetune_settings(config), config.taught_tasks(context.study), context.study
     planes = settings.planes or study.slices.planes
     slices = sum(assumed_slices(study, study.grid.preset, plane, settings.every, settings.trim) for plane in planes)
     taught = [
@@ -193,27 +197,29 @@ def finetune_step(ground: Ground, part: LanguageModel, folder: Path | None, weig
         else settings.epochs * draws(fold.values(), settings) * slices
         for fold in of_kind
     )
-    step = Step("finetune", part.name, Amount(learners, counts.basis), questions=Amount(seen, "estimate"))
+    step = Step("finetune", config.name, Estimate(learners, counts.basis), questions=Estimate(seen, "estimate"))
     if weights is None:
         return step
-    found, _ = _each(context, part, [(plane, task) for plane in planes for task in tasks], folder)
+    found, _ = _each(context, config, [(plane, task) for plane in planes for task in tasks], folder)
     text, image, answer = (sum(one) / len(found) for one in zip(*map(astuple, found.values()), strict=True))
     mean = Question(text, image, answer)
-    cost = _Cost(family_of(part.checkpoint).beside, weights.parameters)
+    cost = _Cost(family_of(config.checkpoint).beside, weights.parameters)
     kept = settings.batch_size * (mean.text + mean.answer + cost.kept * mean.image) * LEARNT_BYTES
-    own = weight_bytes(part, weights) if settings.method == "lora" else 16 * weights.parameters
+    own = weight_bytes(config, weights) if settings.method == "lora" else 16 * weights.parameters
     operations = LEARN * cost.operations(mean) * seen
     return replace(
         step,
         gpu_memory_gib=gib(own + kept),
-        hours_here=hours(operations / ground.here.flops16),
-        hours_there=hours(operations / ground.there.flops16),
+        hours_here=hours(operations / plan_inputs.here.flops16),
+        hours_there=hours(operations / plan_inputs.there.flops16),
     )
 
 
-def weight_bytes(part: LanguageModel, weights: Weights) -> float:
+def weight_bytes(config: LanguageModelConfig, weights: Weights) -> float:
     """Of all weights in memory; in 4 and 8 bits the embeddings and scales, a tenth, are kept as they are."""
-    quantised = {"4bit": 0.5, "8bit": 1.0}.get(part.quantisation or "")
+    quantised = {"4bit": 0.5, "8bit": 1.0}.get(config.quantisation or "")
     if quantised is not None:
         return weights.parameters * (0.9 * quantised + 0.1 * 2)
-    return weights.parameters * {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}.get(part.dtype, weights.stored_bytes)
+    return weights.parameters * {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}.get(
+        config.dtype, weights.stored_bytes
+    )

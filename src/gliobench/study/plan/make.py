@@ -3,10 +3,10 @@
 import shutil
 from collections.abc import Iterator, Sequence
 
-from gliobench.study.plan.amounts import GIB, Amount, Basis, Files, Missing, ModelPlan, Plan, Step, gib
 from gliobench.study.plan.counts import NO_COHORT, count
-from gliobench.study.plan.ground import Ground
+from gliobench.study.plan.estimates import GIB, Basis, Estimate, Files, Missing, ModelPlan, Plan, Step, gib
 from gliobench.study.plan.hardware import GPUS, this_machine
+from gliobench.study.plan.inputs import PlanInputs
 from gliobench.study.plan.missing import hub_checkpoints, machine_lacking
 from gliobench.study.state.context import Context
 from gliobench.study.state.lacking import lacking, refuse
@@ -23,17 +23,17 @@ def make_plan(context: Context, *, patients: int | None = None, there: str = "a1
     """
     lacks = lacking(context.study, None if context.cohort == NO_COHORT else context.cohort)
     refuse(lack for lack in lacks if not lack.absent)
-    ground = Ground(context, count(context, patients), this_machine(), GPUS[there])
-    models = [part.plan(ground) for part in context.study.models]
-    steps = (_prepare(ground), *(step for model in models for step in model.steps), *_after(ground))
-    files = tuple(_files(ground, models))
+    plan_inputs = PlanInputs(context, count(context, patients), this_machine(), GPUS[there])
+    models = [config.plan(plan_inputs) for config in context.study.models]
+    steps = (_prepare(plan_inputs), *(step for model in models for step in model.steps), *_after(plan_inputs))
+    files = tuple(_files(plan_inputs, models))
     own = [one for model in models for one in model.missing]
     lacks += [*machine_lacking(context), *hub_checkpoints(context)]
     named = [Missing(lack.place, lack.problem) for lack in lacks]
-    missing = _said_once([*ground.counts.missing, *named, *own, *_room(context, files)])
+    missing = _said_once([*plan_inputs.counts.missing, *named, *own, *_room(context, files)])
     said = [sentence for model in models for sentence in model.said]
-    assumptions = (*ground.counts.assumptions, *said, *_assumptions(steps))
-    return Plan(context.study.name, ground.here.name, ground.there.name, steps, files, missing, assumptions)
+    assumptions = (*plan_inputs.counts.assumptions, *said, *_assumptions(steps))
+    return Plan(context.study.name, plan_inputs.here.name, plan_inputs.there.name, steps, files, missing, assumptions)
 
 
 def _said_once(missing: list[Missing]) -> tuple[Missing, ...]:
@@ -44,26 +44,26 @@ def _said_once(missing: list[Missing]) -> tuple[Missing, ...]:
     return tuple(Missing(", ".join(dict.fromkeys(names)), problem) for problem, names in concerned.items())
 
 
-def _prepare(ground: Ground) -> Step:
-    number = Amount(len(ground.counts.patients), ground.counts.basis)
-    return Step("prepare", "", number, hours_here=ground.stamped("prepare", number.value * PREPARE_SECONDS))
+def _prepare(plan_inputs: PlanInputs) -> Step:
+    number = Estimate(len(plan_inputs.counts.patients), plan_inputs.counts.basis)
+    return Step("prepare", "", number, hours_here=plan_inputs.stamped("prepare", number.value * PREPARE_SECONDS))
 
 
-def _after(ground: Ground) -> Iterator[Step]:
-    seconds = ground.tested.value * len(ground.context.study.models) * SCORE_SECONDS
-    yield Step("score", "", ground.tested, hours_here=ground.stamped("score", seconds))
-    yield Step("report", "", ground.tested, hours_here=ground.stamped("report", REPORT_SECONDS))
+def _after(plan_inputs: PlanInputs) -> Iterator[Step]:
+    seconds = plan_inputs.tested.value * len(plan_inputs.context.study.models) * SCORE_SECONDS
+    yield Step("score", "", plan_inputs.tested, hours_here=plan_inputs.stamped("score", seconds))
+    yield Step("report", "", plan_inputs.tested, hours_here=plan_inputs.stamped("report", REPORT_SECONDS))
 
 
-def _files(ground: Ground, models: Sequence[ModelPlan]) -> Iterator[Files]:
-    prepared = len(ground.counts.patients) * 5 * ground.voxels  # four modalities and the labels, 8 bits
-    yield Files("prepared patients", str(ground.context.store), Amount(prepared / GIB, ground.counts.basis))
+def _files(plan_inputs: PlanInputs, models: Sequence[ModelPlan]) -> Iterator[Files]:
+    prepared = len(plan_inputs.counts.patients) * 5 * plan_inputs.voxels  # four modalities and the labels, 8 bits
+    yield Files("prepared patients", str(plan_inputs.context.store), Estimate(prepared / GIB, plan_inputs.counts.basis))
     yield from dict.fromkeys(one for model in models for one in model.files)  # two models can share a checkpoint
     asking = [step for model in models for step in model.steps if step.stage == "predict"]
     lines = RECORD_BYTES * sum(step.questions.value for step in asking if step.questions)
     texts = TOKEN_BYTES * sum(step.tokens_out.value for step in asking if step.tokens_out)
     masks = sum(model.mask_bytes for model in models)
-    yield Files("answers", str(ground.context.folder.root / "answers"), gib(lines, texts, masks))
+    yield Files("answers", str(plan_inputs.context.folder.root / "answers"), gib(lines, texts, masks))
 
 
 def _room(context: Context, files: tuple[Files, ...]) -> Iterator[Missing]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import torch
 
 from gliobench.models.checkpoints.files import checkpoint_fault
-from gliobench.study.kinds.base import ModelPart
-from gliobench.study.plan.amounts import Amount, Missing
+from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.plan.estimates import Estimate, Missing
 from gliobench.study.plan.families import checkpoint_here, is_hub_id, is_made_here
 from gliobench.study.plan.hardware import Hardware
 from gliobench.study.state.context import Context
@@ -29,13 +29,13 @@ def hub_checkpoints(context: Context) -> Iterator[Lack]:
     """Checkpoints by their ids on the hub, of models that are still to be asked, that are not on this machine
     (`absent`), or lie in the hub's cache and cannot be used."""
     known: dict[tuple[str, str | None], str] = {}  # looked up once, however many entries ask it
-    for number, part in _to_ask(context):
-        source = part.checkpoint_source
+    for number, config in _to_ask(context):
+        source = config.checkpoint_source
         if source is None or is_made_here(source[0]) or not is_hub_id(source[0]):
             continue
         place = context.study.place("models", number, "checkpoint")
         if folder := checkpoint_here(context, *source):
-            if part.checkpoint_use and (fault := checkpoint_fault(folder, part.checkpoint_use)):
+            if config.checkpoint_use and (fault := checkpoint_fault(folder, config.checkpoint_use)):
                 yield Lack(place, fault, absent=False)
             continue
         if source not in known:
@@ -45,15 +45,15 @@ def hub_checkpoints(context: Context) -> Iterator[Lack]:
 
 def machine_lacking(context: Context) -> Iterator[Lack]:
     """What models that are still to be asked cannot do on this machine, such as 4 bits without a GPU."""
-    for number, part in _to_ask(context):
-        for key, fault in part.machine_faults(context):
+    for number, config in _to_ask(context):
+        for key, fault in config.machine_faults(context):
             yield Lack(context.study.place("models", number, key), fault, absent=True)
 
 
-def _to_ask(context: Context) -> Iterator[tuple[int, ModelPart]]:
-    for number, part in enumerate(context.study.models):
-        if not all(path.exists() for path in context.folder.question_lists(part.name)):
-            yield number, part
+def _to_ask(context: Context) -> Iterator[tuple[int, ModelConfig]]:
+    for number, config in enumerate(context.study.models):
+        if not all(path.exists() for path in context.folder.question_lists(config.name)):
+            yield number, config
 
 
 def _on_the_hub(checkpoint: str, revision: str | None) -> str:
@@ -73,7 +73,7 @@ def _on_the_hub(checkpoint: str, revision: str | None) -> str:
         return f"and the hub cannot be reached ({getattr(error, 'reason', error)})"
 
 
-def gpu_missing(name: str, needed: Amount | None, here: Hardware, cure: str) -> Iterator[Missing]:
+def gpu_missing(name: str, needed: Estimate | None, here: Hardware, cure: str) -> Iterator[Missing]:
     """A GPU for a model that is too large to wait for without, or a larger one; `cure`: what may do instead."""
     needed_gib = needed.value if needed else 0.0
     if here.memory_gib == 0 and needed_gib > LARGE_GIB:

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from gliobench.study.plan.amounts import Amount, Plan
+from gliobench.study.plan.estimates import Estimate, Plan
 
 MARKS = {"counted": "", "measured": "*", "estimate": "~"}
 
@@ -75,11 +75,11 @@ def _missing(plan: Plan) -> Table:
     return table
 
 
-def _whole(amount: Amount | None) -> str:
+def _whole(amount: Estimate | None) -> str:
     return "" if amount is None else f"{MARKS[amount.basis]}{amount.value:,.0f}"
 
 
-def _short(amount: Amount | None) -> str:
+def _short(amount: Estimate | None) -> str:
     """Three digits: 1.23 M."""
     if amount is None:
         return ""
@@ -87,13 +87,13 @@ def _short(amount: Amount | None) -> str:
     return f"{MARKS[amount.basis]}{amount.value / size:.3g}{unit}"
 
 
-def _decimal(amount: Amount | None) -> str:
+def _decimal(amount: Estimate | None) -> str:
     if amount is None:
         return ""
     return MARKS[amount.basis] + (f"{amount.value:.2g}" if amount.value < 10 else f"{amount.value:,.0f}")
 
 
-def _time(hours: Amount | None) -> str:
+def _time(hours: Estimate | None) -> str:
     """Seconds below two minutes, minutes below two hours."""
     if hours is None:
         return ""

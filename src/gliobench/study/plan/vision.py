@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gliobench.models.checkpoints.files import checkpoint_fault
-from gliobench.study.plan.amounts import Amount, ModelPlan, gib, hours
+from gliobench.study.plan.estimates import Estimate, ModelPlan, gib, hours
 from gliobench.study.plan.families import checkpoint_here, checkpoint_room, is_made_here
-from gliobench.study.plan.ground import Ground
+from gliobench.study.plan.inputs import PlanInputs
 from gliobench.study.plan.missing import gpu_missing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
-    from gliobench.study.kinds.vision import VisionModel
+    from gliobench.study.kinds.vision import VisionModelConfig
 
 Prompt = Literal["box", "point"] | None
 BYTES = 4  # a number: both run in float32
@@ -59,10 +59,10 @@ class VisionSize:
         return images * (PIXEL_SECONDS * self.side_px**2 + self.operations / flops)
 
 
-def vision_size(ground: Ground, part: "VisionModel", batch: int, prompt: Prompt) -> VisionSize | None:
+def vision_size(plan_inputs: PlanInputs, part: "VisionModelConfig", batch: int, prompt: Prompt) -> VisionSize | None:
     """Of a model that is given `batch` images at once; `prompt`: of a segmenter. None where neither its files nor its
     name say what it is."""
-    folder = checkpoint_here(ground.context, part.checkpoint, part.revision)
+    folder = checkpoint_here(plan_inputs.context, part.checkpoint, part.revision)
     if folder is not None and checkpoint_fault(folder, "encoder" if prompt is None else "segmenter"):
         return None  # said under what is missing
     config = _config(part.checkpoint, folder)
@@ -175,12 +175,16 @@ def size_of(config: Any, side: int, batch: int, prompt: Prompt) -> VisionSize:
     )
 
 
-def vision_plan(ground: Ground, part: "VisionModel", images: Amount, size: VisionSize | None, more: float) -> ModelPlan:
+def vision_plan(
+    plan_inputs: PlanInputs, part: "VisionModelConfig", images: Estimate, size: VisionSize | None, more: float
+) -> ModelPlan:
     """What a model takes that encodes so many images; `more`: seconds beside that, wherever it runs."""
-    step = replace(ground.asking(part, ground.questions(part), None), images=images)
+    step = replace(plan_inputs.asking(part, plan_inputs.questions(part), None), images=images)
     if size is None:
         return ModelPlan((step,))
-    here, there = (size.seconds(images.value, machine.flops32) + more for machine in (ground.here, ground.there))
+    here, there = (
+        size.seconds(images.value, machine.flops32) + more for machine in (plan_inputs.here, plan_inputs.there)
+    )
     weights = BYTES * size.parameters
     step = replace(
         step,
@@ -188,5 +192,5 @@ def vision_plan(ground: Ground, part: "VisionModel", images: Amount, size: Visio
         hours_here=step.hours_here or hours(here),
         hours_there=hours(there),
     )
-    missing = gpu_missing(part.name, step.gpu_memory_gib, ground.here, "a smaller batch_size")
-    return ModelPlan((step,), tuple(checkpoint_room(ground.context, part, weights)), tuple(missing))
+    missing = gpu_missing(part.name, step.gpu_memory_gib, plan_inputs.here, "a smaller batch_size")
+    return ModelPlan((step,), tuple(checkpoint_room(plan_inputs.context, part, weights)), tuple(missing))

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gliobench.grid.frame import Plane, SliceFrame
-from gliobench.study.config.replay import ReplayPart, Replication
+from gliobench.study.config.replay import ReplayConfig, Replication
 from gliobench.study.config.study import StudyError
 from gliobench.study.showing.atlas import Plate, evenly
 from gliobench.study.showing.outlines import MOST_SLICES, file_name
-from gliobench.study.state.lacking import held_here
+from gliobench.study.state.lacking import check_external_files
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
 from gliobench.tasks.mask import empty
 from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
-    from gliobench.replay.external import Held, HeldAnswer
+    from gliobench.replay.external import ExternalAnswer, ExternalAnswers
     from gliobench.replay.outcome import Outcome
     from gliobench.report.contents import GalleryItem, OutlineItem
 
@@ -35,27 +35,31 @@ def middle_outlines(outcomes: Sequence["Outcome"]) -> Iterator["OutlineItem"]:
     from gliobench.report.metrics import PRIMARY
 
     for outcome in outcomes:
-        task = outcome.held.task
+        task = outcome.external.task
         if not TASKS[task].has_place or outcome.standard is None:
             continue
         table = outcome.standard.scores.per_subject
         table = table[(table["task"] == task) & (table["metric"] == PRIMARY[task][0])]
         ordered = table.sort_values(["value", "subject"])["subject"]
-        yield _item(outcome.name, outcome.held, str(ordered.iloc[len(ordered) // 2]))
+        yield _item(outcome.name, outcome.external, str(ordered.iloc[len(ordered) // 2]))
 
 
-def write_held_figures(study: Replication, subject: str, models: Collection[str] | None, folder: Path) -> list[Path]:
+def write_external_figures(
+    study: Replication, subject: str, models: Collection[str] | None, folder: Path
+) -> list[Path]:
     """Draw one patient's truth with the answers of each of `models`, or of all asked for a place; returns the files.
 
     Raises StudyError for a model that the study has not, and a patient of whom none of them says anything.
     """
     from gliobench.report.outlines import write_outlines
 
-    held = _held(study, models)
-    own = {name: answers for name, answers in held.items() if subject in answers.firsts}
+    external = _held(study, models)
+    own = {name: answers for name, answers in external.items() if subject in answers.firsts}
     if not own:
-        known = sorted({id for answers in held.values() for id in answers.firsts})
-        raise StudyError(f"{subject}: no centre, box or polygon of {', '.join(held)}; there are: {', '.join(known)}")
+        known = sorted({id for answers in external.values() for id in answers.firsts})
+        raise StudyError(
+            f"{subject}: no centre, box or polygon of {', '.join(external)}; there are: {', '.join(known)}"
+        )
     paths = []
     for name, answers in own.items():
         paths.append(folder / file_name(subject, name))
@@ -63,33 +67,33 @@ def write_held_figures(study: Replication, subject: str, models: Collection[str]
     return paths
 
 
-def all_held_plates(study: Replication, models: Collection[str] | None) -> tuple[list[Plate], list[str]]:
+def all_external_plates(study: Replication, models: Collection[str] | None) -> tuple[list[Plate], list[str]]:
     """Every patient of whom something is held to draw, by id, and the models that were asked for a place, in the
     study's order. Raises StudyError for a model that the study has not."""
-    held = _held(study, models)
-    ids = sorted({id for answers in held.values() for id in answers.firsts})
-    return [_plate({name: one for name, one in held.items() if id in one.firsts}, id) for id in ids], list(held)
+    external = _held(study, models)
+    ids = sorted({id for answers in external.values() for id in answers.firsts})
+    return [_plate({name: one for name, one in external.items() if id in one.firsts}, id) for id in ids], list(external)
 
 
-def _plate(held: Mapping[str, "Held"], subject: str) -> Plate:
+def _plate(external: Mapping[str, "ExternalAnswers"], subject: str) -> Plate:
     said = {
         name: [one.task, one.coordinates, [(a.frame, a.truth, a.text) for a in one.firsts[subject]]]
-        for name, one in held.items()
+        for name, one in external.items()
     }
 
     def drawn_outlines() -> Iterator["OutlineItem"]:
-        return (_item(name, one, subject) for name, one in held.items())
+        return (_item(name, one, subject) for name, one in external.items())
 
-    return Plate(subject, None, said, drawn_outlines, lambda: _slices(held, subject))
+    return Plate(subject, None, said, drawn_outlines, lambda: _slices(external, subject))
 
 
-def _slices(held: Mapping[str, "Held"], subject: str) -> Iterator["GalleryItem"]:
+def _slices(external: Mapping[str, "ExternalAnswers"], subject: str) -> Iterator["GalleryItem"]:
     """A few slices of each task, all models that were asked it together where they were held to the same truth."""
     from gliobench.report.contents import GalleryItem
 
-    for task in dict.fromkeys(one.task for one in held.values()):
+    for task in dict.fromkeys(one.task for one in external.values()):
         answers: dict[tuple[SliceFrame, Value | None], dict[str, Value | None]] = {}
-        for name, one in held.items():
+        for name, one in external.items():
             for answer in one.firsts[subject] if one.task == task else ():
                 answers.setdefault((answer.frame, answer.truth), {})[name] = _drawn(one, answer)
         chosen = evenly(sorted({frame.index for frame, _ in answers}))
@@ -107,36 +111,38 @@ def _slices(held: Mapping[str, "Held"], subject: str) -> Iterator["GalleryItem"]
                 )
 
 
-def _drawn(held: "Held", answer: "HeldAnswer") -> Value | None:
+def _drawn(external: "ExternalAnswers", answer: "ExternalAnswer") -> Value | None:
     """What was answered, an empty mask where it says that there is no tumour; None where it cannot be used."""
     from gliobench.replay.standard import read_answer
 
-    read = read_answer(held, answer)
+    read = read_answer(external, answer)
     return (read.value or empty(answer.frame)) if isinstance(read, Answered) else None
 
 
-def _held(study: Replication, models: Collection[str] | None) -> dict[str, "Held"]:
+def _held(study: Replication, models: Collection[str] | None) -> dict[str, "ExternalAnswers"]:
     """The answers of each of `models`, or of all that were asked for a place."""
-    from gliobench.replay.read import read_held
+    from gliobench.replay.read import read_external
 
-    study, _ = held_here(study)
-    parts = [part for part in study.replay if TASKS[part.task].has_place]
-    if unknown := sorted(set(models or ()) - {part.name for part in parts}):
-        names = ", ".join(part.name for part in parts)
+    study, _ = check_external_files(study)
+    parts = [config for config in study.replay if TASKS[config.task].has_place]
+    if unknown := sorted(set(models or ()) - {config.name for config in parts}):
+        names = ", ".join(config.name for config in parts)
         raise StudyError(f"no model named {', '.join(unknown)} was asked for a place; these were: {names}")
-    wanted: list[ReplayPart] = [part for part in parts if not models or part.name in models]
-    return {part.name: read_held(part.answers, part.task, part.plane, part.coordinates) for part in wanted}
+    wanted: list[ReplayConfig] = [config for config in parts if not models or config.name in models]
+    return {
+        config.name: read_external(config.answers, config.task, config.plane, config.coordinates) for config in wanted
+    }
 
 
-def _item(name: str, held: "Held", subject: str) -> "OutlineItem":
+def _item(name: str, external: "ExternalAnswers", subject: str) -> "OutlineItem":
     from gliobench.replay.standard import read_answer, stand_in
     from gliobench.report.contents import OutlineItem
 
-    about = held.firsts[subject]
+    about = external.firsts[subject]
     plane = about[0].frame.plane
-    depth, height, width = stand_in(held.task, subject, about).spacing_mm
+    depth, height, width = stand_in(external.task, subject, about).spacing_mm
     affine = np.array([[0, 0, width, 0], [0, height, 0, 0], [depth, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
-    read = [read_answer(held, answer) for answer in about]
+    read = [read_answer(external, answer) for answer in about]
     step = -(-len(about) // MOST_SLICES)
     truths = [answer.truth for answer in about[::step]]
     answers = [answer.value for answer in read[::step] if isinstance(answer, Answered)]
@@ -144,7 +150,7 @@ def _item(name: str, held: "Held", subject: str) -> "OutlineItem":
         subject=subject,
         grade=None,
         model=name,
-        task=held.task,
+        task=external.task,
         plane=plane,
         affine=affine,
         truth=[truth for truth in truths if isinstance(truth, Box | Polygon)],

@@ -14,7 +14,7 @@ from gliobench.records.record import Record, record_answer
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.external import Held, HeldAnswer
+from gliobench.replay.external import ExternalAnswer, ExternalAnswers
 from gliobench.study.asking.answers import read_list
 from gliobench.study.state.context import read_prepared
 from gliobench.study.state.folder import StudyFolder
@@ -36,7 +36,7 @@ def run_of(source: Path) -> StudyFolder | None:
     return folder if folder.prepared.exists() or folder.asked(source.stem).exists() else None
 
 
-def read_own(source: Path, task: str, plane: Plane, *, published: bool, store: Path | None = None) -> Held:
+def read_own(source: Path, task: str, plane: Plane, *, published: bool, store: Path | None = None) -> ExternalAnswers:
     """The answers of a run to `task` in one plane, with truths from its prepared patients, in `store` or its own.
 
     `published`: to be scored as the reference study did, which reads the texts as they stand: refused where they count
@@ -67,7 +67,9 @@ def read_own(source: Path, task: str, plane: Plane, *, published: bool, store: P
     ]
     if published:
         _check_frames(task, answers)
-    return Held(task, LAYOUT, source.parent, answers, remarks=tuple(_remarks(task, answers, planes, published)))
+    return ExternalAnswers(
+        task, LAYOUT, source.parent, answers, remarks=tuple(_remarks(task, answers, planes, published))
+    )
 
 
 def _records(source: Path, folder: StudyFolder) -> list[tuple[int, Record]]:
@@ -111,7 +113,7 @@ def _subjects(source: Path, folder: StudyFolder, store: Path, records: Sequence[
         ) from error
 
 
-def _held(source: Path, line: int, record: Record, subject: PreparedSubject, arrays: Arrays) -> HeldAnswer:
+def _held(source: Path, line: int, record: Record, subject: PreparedSubject, arrays: Arrays) -> ExternalAnswer:
     assert record.plane is not None
     assert record.index is not None
     frame = subject.frame(record.plane, record.index)
@@ -122,7 +124,7 @@ def _held(source: Path, line: int, record: Record, subject: PreparedSubject, arr
     except RecordError as error:
         raise ReplayError(f"{source}:{line}: {error}") from error
     gap_mm = subject.spacing_mm[INDEX_AXIS[record.plane]]
-    return HeldAnswer(
+    return ExternalAnswer(
         *(record.subject, frame, _truth(source, record, subject), record.text, source, line, record.repeat),
         answer=answer,
         gap_mm=gap_mm,
@@ -141,17 +143,17 @@ def _truth(source: Path, record: Record, subject: PreparedSubject) -> Value | No
     return task.truth(subject, subject.frame(record.plane, record.index))
 
 
-def _check_frames(task: str, answers: Sequence[HeldAnswer]) -> None:
+def _check_frames(task: str, answers: Sequence[ExternalAnswer]) -> None:
     """Raise ReplayError where a text means something else in the slice's own pixels than the run made of it."""
-    for held in answers:
-        said = held.answer
-        if not TASKS[task].has_place or not isinstance(said, Answered) or held.text is None:
+    for external in answers:
+        said = external.answer
+        if not TASKS[task].has_place or not isinstance(said, Answered) or external.text is None:
             continue
-        if not _same(TASKS[task].parse(held.text, held.frame, False, AS_ASKED), said):
+        if not _same(TASKS[task].parse(external.text, external.frame, False, AS_ASKED), said):
             raise ReplayError(
-                f"{held.path}:{held.line}: {held.subject} was answered in other pixels than the slice's own, or in "
-                "another order (`view:` of the study): the published protocol reads a text as it stands, and so "
-                "wrongly. Use --protocol standard"
+                f"{external.path}:{external.line}: {external.subject} was answered in other pixels than the slice's "
+                "own, or in another order (`view:` of the study): the published protocol reads a text as it stands, "
+                "and so wrongly. Use --protocol standard"
             )
 
 
@@ -159,7 +161,9 @@ def _same(read: Answer, said: Answered) -> bool:
     return isinstance(read, Answered) and read.value == said.value
 
 
-def _remarks(task: str, answers: Sequence[HeldAnswer], planes: Sequence[Plane | None], published: bool) -> list[str]:
+def _remarks(
+    task: str, answers: Sequence[ExternalAnswer], planes: Sequence[Plane | None], published: bool
+) -> list[str]:
     """What a reader has to know of the figures of a run's own answers."""
     frames = {(answer.frame.shape, answer.frame.spacing_mm) for answer in answers}
     sizes = ", ".join(sorted(f"{rows} x {columns} px" for (rows, columns), _ in frames))

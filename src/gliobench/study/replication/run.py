@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG, Fault
 from gliobench.grid.frame import Plane, SliceFrame
-from gliobench.study.config.replay import ReplayPart, Replication
-from gliobench.study.replication.samples import held_report_samples
+from gliobench.study.config.replay import ReplayConfig, Replication
+from gliobench.study.replication.samples import external_report_samples
 from gliobench.study.state.context import check_writable
-from gliobench.study.state.lacking import held_here
+from gliobench.study.state.lacking import check_external_files
 from gliobench.study.state.progress import Voice
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.box import BOX
@@ -28,10 +28,10 @@ from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gliobench.replay.external import Held
+    from gliobench.replay.external import ExternalAnswers
     from gliobench.replay.outcome import Outcome
-    from gliobench.report.contents import Part as ReportPart
-    from gliobench.report.contents import ReportContents, Sides
+    from gliobench.report.contents import Part as ReportConfig
+    from gliobench.report.contents import ProtocolComparison, ReportContents
     from gliobench.scoring.consistency import Consistency
     from gliobench.scoring.summary import Scores
 
@@ -45,7 +45,7 @@ def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
     Raises StudyError where answers are not there, unless they are optional, and StageError for an `out` that cannot be
     written.
     """
-    study, left_out = held_here(study)
+    study, left_out = check_external_files(study)
     check_writable("--out", out)
     for sentence in left_out:
         voice.say(sentence)
@@ -60,7 +60,7 @@ def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
                 outcomes.append(outcome)
                 advance(done, outcome.name)
         trivial = list(pool.map(_baseline, _most_answered(outcomes)))
-    names = [part.name for part in study.replay]
+    names = [config.name for config in study.replay]
     outcomes.sort(key=lambda outcome: names.index(outcome.name))
     scores = _together([*(outcome.standard.scores for outcome in outcomes if outcome.standard), *trivial])
     consistency = _consistency(outcomes)
@@ -70,8 +70,8 @@ def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
     return page
 
 
-def _slowest_first(part: ReplayPart) -> int:
-    return -list(TASKS).index(part.task)  # the finer a task, the longer it takes to score
+def _slowest_first(config: ReplayConfig) -> int:
+    return -list(TASKS).index(config.task)  # the finer a task, the longer it takes to score
 
 
 def _processes() -> BaseContext:
@@ -82,10 +82,10 @@ def _processes() -> BaseContext:
     return context
 
 
-def _replayed(part: ReplayPart) -> "Outcome":
+def _replayed(config: ReplayConfig) -> "Outcome":
     from gliobench.replay.outcome import replay
 
-    return replay(part.answers, part.task, "both", part.plane, part.name, part.coordinates)
+    return replay(config.answers, config.task, "both", config.plane, config.name, config.coordinates)
 
 
 def _together(tables: Sequence["Scores"]) -> "Scores":
@@ -98,31 +98,33 @@ def _together(tables: Sequence["Scores"]) -> "Scores":
     return Scores(*(pd.concat([getattr(one, name) for one in tables], ignore_index=True) for name in names))
 
 
-def _most_answered(outcomes: Sequence["Outcome"]) -> list["Held"]:
+def _most_answered(outcomes: Sequence["Outcome"]) -> list["ExternalAnswers"]:
     """Of each task and plane the answers about most patients."""
-    largest: dict[tuple[str, Plane], Held] = {}
+    largest: dict[tuple[str, Plane], ExternalAnswers] = {}
     for outcome in outcomes:
-        held = outcome.held
-        if held.task not in DEFAULT_IN_WORDS:  # another package's, of which no trivial answer is known
+        external = outcome.external
+        if external.task not in DEFAULT_IN_WORDS:  # another package's, of which no trivial answer is known
             continue
-        key = (held.task, held.answers[0].frame.plane)
-        if key not in largest or len(held.by_subject) > len(largest[key].by_subject):
-            largest[key] = held
+        key = (external.task, external.answers[0].frame.plane)
+        if key not in largest or len(external.by_subject) > len(largest[key].by_subject):
+            largest[key] = external
     return list(largest.values())
 
 
-def _baseline(held: "Held") -> "Scores":
+def _baseline(external: "ExternalAnswers") -> "Scores":
     """The trivial baseline on the same questions: always HGG, the middle of the image, or the whole slice."""
     from gliobench.replay.standard import score_answers_as
 
-    frames = [answer.frame for answer in held.answers]
-    if held.task == GRADE.name:
-        return score_answers_as(held, MAJORITY, [Answered(Grade(HGG)) for _ in frames])
-    if held.task == CENTRE.name:
+    frames = [answer.frame for answer in external.answers]
+    if external.task == GRADE.name:
+        return score_answers_as(external, MAJORITY, [Answered(Grade(HGG)) for _ in frames])
+    if external.task == CENTRE.name:
         middles = [Point(frame, (frame.shape[0] - 1) / 2, (frame.shape[1] - 1) / 2) for frame in frames]
-        return score_answers_as(held, MIDDLE, [Answered(middle) for middle in middles])
+        return score_answers_as(external, MIDDLE, [Answered(middle) for middle in middles])
     # Its centre is the middle of the image, which stands there already.
-    return _without_centre(score_answers_as(held, WHOLE, [Answered(_whole(held.task, frame)) for frame in frames]))
+    return _without_centre(
+        score_answers_as(external, WHOLE, [Answered(_whole(external.task, frame)) for frame in frames])
+    )
 
 
 def _whole(task: str, frame: SliceFrame) -> Value:
@@ -168,40 +170,40 @@ def _contents(
         summary=scores.summary,
         per_subject=scores.per_subject,
         votes=scores.votes,
-        samples=list(held_report_samples(outcomes, scores.votes)),
+        samples=list(external_report_samples(outcomes, scores.votes)),
         baselines=TRIVIAL,
-        provenance={part.name: _origin(part) for part in study.replay},
+        provenance={config.name: _origin(config) for config in study.replay},
         notes=(*study.notes, *left_out, *_notes(outcomes)),
         comparisons=_comparisons(scores),
         consistency=consistency,
-        sampling={part.name: part.sampling for part in study.replay},
+        sampling={config.name: config.sampling for config in study.replay},
         outlines=list(middle_outlines(outcomes)),
         faults=list(_faults(outcomes)),
         sides=[_sides(outcome) for outcome in outcomes],
-        constants=[Constant(part.name, part.task, part.source, part.figures) for part in study.constants],
+        constants=[Constant(config.name, config.task, config.source, config.figures) for config in study.constants],
     )
 
 
-def _origin(part: ReplayPart) -> str:
-    return f"{part.task}, {part.plane}: {part.answers}" + (f" ({part.sampling})" if part.sampling else "")
+def _origin(config: ReplayConfig) -> str:
+    return f"{config.task}, {config.plane}: {config.answers}" + (f" ({config.sampling})" if config.sampling else "")
 
 
-def _parts(votes: "pd.DataFrame") -> Iterator["ReportPart"]:
-    from gliobench.report.contents import Part as ReportPart
+def _parts(votes: "pd.DataFrame") -> Iterator["ReportConfig"]:
+    from gliobench.report.contents import Part as ReportConfig
 
     patients = votes.drop_duplicates("subject")
     if len(patients):
         grades = patients["grade"]
-        yield ReportPart("test", len(patients), int((grades == LGG).sum()), int((grades == HGG).sum()))
+        yield ReportConfig("test", len(patients), int((grades == LGG).sum()), int((grades == HGG).sum()))
 
 
 def _faults(outcomes: Sequence["Outcome"]) -> Iterator[Fault]:
     """Patients of whom some model's files say nothing, with all of these models."""
     found: dict[str, list[str]] = {}
     for outcome in outcomes:
-        for subject in outcome.held.silent:
+        for subject in outcome.external.silent:
             found.setdefault(subject, []).append(f"an empty file of {outcome.name}")
-        for subject in outcome.held.gaps:
+        for subject in outcome.external.gaps:
             found.setdefault(subject, []).append(f"no file of {outcome.name}")
     for subject, problems in sorted(found.items()):
         yield Fault(subject, "; ".join(problems))
@@ -213,7 +215,7 @@ def _notes(outcomes: Sequence["Outcome"]) -> Iterator[str]:
     for outcome in outcomes:
         if outcome.standard and outcome.standard.unanswered:
             kinds = ", ".join(f"{count} {kind}" for kind, count in outcome.standard.unanswered.items())
-            yield f"{outcome.name}, {outcome.held.task}: answers that could not be used: {kinds}."
+            yield f"{outcome.name}, {outcome.external.task}: answers that could not be used: {kinds}."
 
 
 def _comparisons(scores: "Scores") -> "pd.DataFrame | None":
@@ -228,12 +230,12 @@ def _comparisons(scores: "Scores") -> "pd.DataFrame | None":
         return None
 
 
-def _sides(outcome: "Outcome") -> "Sides":
+def _sides(outcome: "Outcome") -> "ProtocolComparison":
     from gliobench.replay.printing import figure_text
     from gliobench.replay.protocol_comparison import counts, rows
-    from gliobench.report.contents import Sides, SidesRow
+    from gliobench.report.contents import ProtocolComparison, ProtocolRow
 
     shown = [
-        SidesRow(row.name, figure_text(row.published), figure_text(row.standard), row.why) for row in rows(outcome)
+        ProtocolRow(row.name, figure_text(row.published), figure_text(row.standard), row.why) for row in rows(outcome)
     ]
-    return Sides(outcome.name, outcome.held.task, shown, counts(outcome))
+    return ProtocolComparison(outcome.name, outcome.external.task, shown, counts(outcome))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from gliobench.study.config.replay import Replication
 from gliobench.study.config.study import StudyError
-from gliobench.study.state.lacking import held_here
+from gliobench.study.state.lacking import check_external_files
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE, middle
@@ -16,62 +16,64 @@ from gliobench.tasks.registry import TASKS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gliobench.replay.external import Held, HeldAnswer
+    from gliobench.replay.external import ExternalAnswer, ExternalAnswers
     from gliobench.replay.outcome import Outcome
     from gliobench.report.contents import Said, Sample
 
 
-def held_sample(study: Replication, subject: str, model: str) -> "Sample":
+def external_sample(study: Replication, subject: str, model: str) -> "Sample":
     """What the answers called `model` say about a patient: the first answer to every input.
 
     Raises StudyError for a model that the study has not, and for a patient of whom its answers say nothing.
     """
-    from gliobench.replay.read import read_held
+    from gliobench.replay.read import read_external
 
-    study, _ = held_here(study)
-    part = next((part for part in study.replay if part.name == model), None)
-    if part is None:
-        raise StudyError(f"no model is named {model}; the study has {', '.join(part.name for part in study.replay)}")
-    held = read_held(part.answers, part.task, part.plane, part.coordinates)
-    if subject not in held.firsts:
-        raise StudyError(f"{model} says nothing about {subject}; there are: {', '.join(sorted(held.firsts))}")
-    return _sample(model, held, subject)
+    study, _ = check_external_files(study)
+    config = next((config for config in study.replay if config.name == model), None)
+    if config is None:
+        raise StudyError(
+            f"no model is named {model}; the study has {', '.join(config.name for config in study.replay)}"
+        )
+    external = read_external(config.answers, config.task, config.plane, config.coordinates)
+    if subject not in external.firsts:
+        raise StudyError(f"{model} says nothing about {subject}; there are: {', '.join(sorted(external.firsts))}")
+    return _sample(model, external, subject)
 
 
-def held_report_samples(outcomes: Sequence["Outcome"], votes: "pd.DataFrame") -> Iterator["Sample"]:
+def external_report_samples(outcomes: Sequence["Outcome"], votes: "pd.DataFrame") -> Iterator["Sample"]:
     """Of each set of grades one patient graded wrongly and one graded rightly."""
     from gliobench.report.samples import sample_subjects
 
     for outcome in outcomes:
-        if outcome.held.task == GRADE.name:
-            plane = outcome.held.answers[0].frame.plane
+        if outcome.external.task == GRADE.name:
+            plane = outcome.external.answers[0].frame.plane
             for subject in sample_subjects(votes, outcome.name, plane):
-                yield _sample(outcome.name, outcome.held, subject)
+                yield _sample(outcome.name, outcome.external, subject)
 
 
-def _sample(model: str, held: "Held", subject: str) -> "Sample":
+def _sample(model: str, external: "ExternalAnswers", subject: str) -> "Sample":
     from gliobench.replay.standard import read_answer
     from gliobench.report.contents import Sample
     from gliobench.scoring.grades import count_votes, most_votes
 
-    about = held.firsts[subject]
-    said, plane = tuple(_said(held, answer) for answer in about), about[0].frame.plane
+    about = external.firsts[subject]
+    said, plane = tuple(_said(external, answer) for answer in about), about[0].frame.plane
     truth = about[0].truth
     if not isinstance(truth, Grade):
-        return Sample(model, subject, held.task, plane, None, said)
-    votes = count_votes([read_answer(held, answer) for answer in about], None)
-    tally = held.tallies.get(subject)
+        return Sample(model, subject, external.task, plane, None, said)
+    votes = count_votes([read_answer(external, answer) for answer in about], None)
+    tally = external.tallies.get(subject)
     counted = None if tally is None else (tally.lgg, tally.hgg, tally.no_glioma, tally.unread)
-    return Sample(model, subject, held.task, plane, truth.value, said, votes, most_votes(votes), counted)
+    return Sample(model, subject, external.task, plane, truth.value, said, votes, most_votes(votes), counted)
 
 
-def _said(held: "Held", answer: "HeldAnswer") -> "Said":
+def _said(external: "ExternalAnswers", answer: "ExternalAnswer") -> "Said":
     from gliobench.replay.standard import read_answer
     from gliobench.report.contents import Said
 
-    read = read_answer(held, answer)
+    read = read_answer(external, answer)
     fault = "" if isinstance(read, Answered) else type(read).__name__.lower()
-    truth = "" if held.task == GRADE.name else _true(held.task, answer.truth)
+    truth = "" if external.task == GRADE.name else _true(external.task, answer.truth)
     return Said(answer.frame.index, answer.text or "", fault, truth)
 
 

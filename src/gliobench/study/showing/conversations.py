@@ -13,7 +13,7 @@ from gliobench.grid.splits import Fold
 from gliobench.integrity import write_json
 from gliobench.models.language.conversation import answer_text, question_text
 from gliobench.models.language.finetuned import DESCRIPTION
-from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.showing.slice_images import write_slices
 from gliobench.study.stages.finetune import (
     base_learnt_from,
@@ -45,17 +45,17 @@ def write_conversations(context: Context, name: str, out: Path, form: "Format") 
     from gliobench.training.finetune.examples import check_patients, drawn, spread_out
     from gliobench.training.finetune.formats import dataset_info
 
-    part, (number, fold) = _finetuned(context, name), _only_fold(context)
+    config, (number, fold) = _finetuned(context, name), _only_fold(context)
     check_apart(context.cohort, out)
     check_writable("--to", out)
     if out.is_dir() and any(out.iterdir()):
         raise StageError(f"--to {out} is not empty, and slices of test patients could lie there: give another place")
-    settings, before = finetune_settings(part), base_learnt_from(part, fold)
-    train, validation = (examples_of(context, part, settings, ids) for ids in taught_patients(settings, fold))
+    settings, before = finetune_settings(config), base_learnt_from(config, fold)
+    train, validation = (examples_of(context, config, settings, ids) for ids in taught_patients(settings, fold))
     check_patients(train, validation, frozenset(fold.whose(fold.test).values()), settings)
     chosen, watched = drawn(train, settings), spread_out(validation, settings.validation_slices)
     seen = list(dict.fromkeys(chosen))
-    lines = _lines(part, context.study.asked_region, [*(train[place] for place in seen), *watched], out, form)
+    lines = _lines(config, context.study.asked_region, [*(train[place] for place in seen), *watched], out, form)
     by_place = dict(zip(seen, lines, strict=False))  # those to validate on follow
     parts = {TRAIN: [by_place[place] for place in chosen], VALIDATION: lines[len(seen) :]}
     for file, own in parts.items():
@@ -64,8 +64,8 @@ def write_conversations(context: Context, name: str, out: Path, form: "Format") 
         info = dataset_info({f"{name}-{Path(file).stem}": file for file in parts})
         (out / INFO).write_text(json.dumps(info, indent=1) + "\n", encoding="utf-8")
     description = {
-        "base": part.checkpoint,
-        "revision": part.revision,
+        "base": config.checkpoint,
+        "revision": config.revision,
         "settings": asdict(settings),
         "split": context.split.checksum,
         "fold": number,
@@ -75,8 +75,8 @@ def write_conversations(context: Context, name: str, out: Path, form: "Format") 
     return len(chosen), len(watched)
 
 
-def _finetuned(context: Context, name: str) -> LanguageModel:
-    known = {part.name: part.finetuned for part in context.study.models if part.finetuned is not None}
+def _finetuned(context: Context, name: str) -> LanguageModelConfig:
+    known = {config.name: config.finetuned for config in context.study.models if config.finetuned is not None}
     if name not in known:
         raise StageError(f"{name} is no model with `finetune:`; the study has {', '.join(known) or 'none'}")
     return known[name]
@@ -89,11 +89,13 @@ def _only_fold(context: Context) -> tuple[int, Fold]:
     return folds[0]
 
 
-def _lines(part: LanguageModel, region: Region, examples: "Sequence[Example]", out: Path, form: "Format") -> list[str]:
+def _lines(
+    config: LanguageModelConfig, region: Region, examples: "Sequence[Example]", out: Path, form: "Format"
+) -> list[str]:
     """Each example as a line, its image written."""
     from gliobench.training.finetune.formats import FORMATS
 
-    view, prompts = part.picture, part.prompts_of(region)
+    view, prompts = config.picture, config.prompts_of(region)
     questions = [example.question for example in examples]
     lines = []
     for image, question, truth in zip(

@@ -23,16 +23,16 @@ def export_masks(context: Context, out: Path, names: Collection[str] | None = No
     """Write `<out>/<model>/<subject>.nii.gz` for every mask of a whole patient; returns the paths."""
     arrays = Arrays(context.folder.masks)
     written = []
-    for part in context.study.models:
-        if names is not None and part.name not in names:
+    for config in context.study.models:
+        if names is not None and config.name not in names:
             continue
-        for record in current_answers(context, part.name):
+        for record in current_answers(context, config.name):
             if record.task != MASK.name or record.plane is not None or record.repeat:
                 continue
             subject = context.subjects[record.subject]
             answer = record_answer(record, subject, arrays)
             if isinstance(answer, Answered) and isinstance(answer.value, VolumeMask):
-                path = out / part.name / f"{subject.id}.nii.gz"
+                path = out / config.name / f"{subject.id}.nii.gz"
                 write_native(native_labels(answer.value, subject), subject, path)
                 written.append(path)
     return written

@@ -9,7 +9,7 @@ from gliobench.models.base.prediction import Question
 from gliobench.models.language.conversation import question_text
 from gliobench.models.views.asking import asked_frame
 from gliobench.study.asking.questions import repeated_questions, slice_questions
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.showing.slice_images import write_slices
 from gliobench.study.state.context import Context, StageError
 from gliobench.tasks.registry import TASKS
@@ -23,10 +23,10 @@ def write_questions(context: Context, name: str, out: Path) -> int:
     Each line has the columns of a table of answers (`gliobench.replay.answers`) but `answer`, and `prompt` and `image`
     beside them. Raises StageError for a model that is shown no slices, or more than the slice that it is asked about.
     """
-    part = _asked(context, name)
-    view, prompts = part.picture, part.prompts_of(context.study.asked_region)
+    config = _asked(context, name)
+    view, prompts = config.picture, config.prompts_of(context.study.asked_region)
     assert view is not None
-    lines, questions = [], list(_questions(context, part))
+    lines, questions = [], list(_questions(context, config))
     for question, image in zip(questions, write_slices(questions, view, out), strict=True):
         frame = asked_frame(question)
         rows, columns = view.shown_frame(frame).shape
@@ -48,19 +48,19 @@ def write_questions(context: Context, name: str, out: Path) -> int:
     return len(lines)
 
 
-def _asked(context: Context, name: str) -> ModelPart:
-    part = next((part for part in context.study.models if part.name == name), None)
-    if part is None or not part.spoken_tasks:
+def _asked(context: Context, name: str) -> ModelConfig:
+    config = next((config for config in context.study.models if config.name == name), None)
+    if config is None or not config.spoken_tasks:
         spoken = [one.name for one in context.study.models if one.spoken_tasks]
         raise StageError(f"{name} is no model that is asked in words; the study has {', '.join(spoken) or 'none'}")
-    if fault := part.asked_elsewhere_fault:
+    if fault := config.asked_elsewhere_fault:
         raise StageError(f"{name}: {fault}")
-    return part
+    return config
 
 
-def _questions(context: Context, part: ModelPart) -> Iterator[Question]:
-    tasks = [task for task in context.study.tasks if task in part.spoken_tasks]
+def _questions(context: Context, config: ModelConfig) -> Iterator[Question]:
+    tasks = [task for task in context.study.tasks if task in config.spoken_tasks]
     for plane in context.study.slices.planes:
-        yield from slice_questions(context, context.tested, tasks, plane, part.name)
-    if (again := context.study.consistency) and again.task in tasks and part.samples(again.task):
+        yield from slice_questions(context, context.tested, tasks, plane, config.name)
+    if (again := context.study.consistency) and again.task in tasks and config.samples(again.task):
         yield from repeated_questions(context, again)

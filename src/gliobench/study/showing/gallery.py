@@ -36,7 +36,7 @@ def gallery(context: Context) -> list["GalleryItem"]:
     first = {context.patients[id]: context.subjects[id] for id in reversed(list(slices))}
     shown = in_turn(list(first.values())[::-1])[:PATIENTS]
     shown_at = {subject.id: largest_slice(subject, plane, slices[subject.id]) for subject in shown}
-    answers = {part.name: places(context, part.name, plane) for part in context.study.models}
+    answers = {config.name: places(context, config.name, plane) for config in context.study.models}
     return [
         slice_item(
             context, context.subjects[id], plane, index, {name: own.get(id, []) for name, own in answers.items()}

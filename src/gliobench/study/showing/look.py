@@ -17,7 +17,7 @@ from gliobench.models.language.conversation import answer_text, question_text
 from gliobench.models.views.view import View
 from gliobench.report.look import Asked, Look, SeenBy, write_look
 from gliobench.study.asking.questions import can_be_asked, largest_slice, true_answer
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.showing.outlines import file_name
 from gliobench.study.stages.prepare import recipe
 from gliobench.study.state.context import Context, StageError, check_apart, check_writable
@@ -57,7 +57,7 @@ def look(
             modalities={name: grey_slice(subject, name, frame.plane, frame.index) for name in MODALITIES},
             truth=truth,
             words={task: _words(task, value) for task, value in truth.items()},
-            models=[_seen_by(context, part, subject, frame) for part in parts],
+            models=[_seen_by(context, config, subject, frame) for config in parts],
             notes=list(_notes(subject, truth)),
         ),
         path,
@@ -65,14 +65,14 @@ def look(
     return path
 
 
-def _spoken(context: Context, models: Collection[str] | None) -> list[ModelPart]:
-    found = [part for part in context.study.models if part.spoken_tasks]
-    names = [part.name for part in found]
+def _spoken(context: Context, models: Collection[str] | None) -> list[ModelConfig]:
+    found = [config for config in context.study.models if config.spoken_tasks]
+    names = [config.name for config in found]
     if unknown := sorted(set(models or ()) - set(names)):
         raise StageError(
             f"{', '.join(unknown)} is no model that is asked in words; the study has {', '.join(names) or 'none'}"
         )
-    return [part for part in found if not models or part.name in models]
+    return [config for config in found if not models or config.name in models]
 
 
 def _prepared(context: Context, id: str) -> PreparedSubject:
@@ -119,10 +119,10 @@ def _notes(subject: PreparedSubject, truth: dict[str, Value]) -> Iterator[str]:
     yield from subject.findings.notes
 
 
-def _seen_by(context: Context, part: ModelPart, subject: PreparedSubject, frame: SliceFrame) -> SeenBy:
-    view, prompts = part.picture, part.prompts_of(context.study.asked_region)
+def _seen_by(context: Context, config: ModelConfig, subject: PreparedSubject, frame: SliceFrame) -> SeenBy:
+    view, prompts = config.picture, config.prompts_of(context.study.asked_region)
     assert view is not None
-    tasks = [task for task in context.study.tasks if task in part.spoken_tasks]
+    tasks = [task for task in context.study.tasks if task in config.spoken_tasks]
     asked = []
     for task in tasks:
         if can_be_asked(subject, task):
@@ -130,11 +130,11 @@ def _seen_by(context: Context, part: ModelPart, subject: PreparedSubject, frame:
             text = question_text(question, prompts.get(task, TASKS[task].prompt), view)
             asked.append(Asked(task, text, answer_text(question, true_answer(subject, task, frame), view)))
     picture = view.render(Question(subject, GRADE.name, frame))  # the task changes nothing of it
-    return SeenBy(part.name, picture, asked, list(_remarks(part, view, tasks, asked)))
+    return SeenBy(config.name, picture, asked, list(_remarks(config, view, tasks, asked)))
 
 
-def _remarks(part: ModelPart, view: View, tasks: Sequence[str], asked: Sequence[Asked]) -> Iterator[str]:
-    if shots := getattr(part, "shots", 0):
+def _remarks(config: ModelConfig, view: View, tasks: Sequence[str], asked: Sequence[Asked]) -> Iterator[str]:
+    if shots := getattr(config, "shots", 0):
         slices = "1 slice of a training patient" if shots == 1 else f"{shots} slices of training patients"
         yield f"Before every question it is shown {slices} with the true answer."
     if not view.coordinates.as_asked:

@@ -30,8 +30,8 @@ MOST_SLICES = 16  # more outlines hide one another
 
 def outlines(context: Context, subjects: Collection[str]) -> list["OutlineItem"]:
     """One item a patient and model that gave a place; trivial baselines only where no other model gave one."""
-    baselines = [part.name for part in context.study.models if part.trivial]
-    models = [part.name for part in context.study.models if part.name not in baselines]
+    baselines = [config.name for config in context.study.models if config.trivial]
+    models = [config.name for config in context.study.models if config.name not in baselines]
     found = [item for item in _items(context, models, subjects) if item.answer]
     return found or [item for item in _items(context, baselines, subjects) if item.answer]
 
@@ -90,7 +90,7 @@ def _plate(
 
 
 def _wanted(context: Context, models: Collection[str] | None) -> list[str]:
-    names = [part.name for part in context.study.models]
+    names = [config.name for config in context.study.models]
     if unknown := sorted(set(models or ()) - set(names)):
         raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(names)}")
     return [name for name in names if not models or name in models]

@@ -83,7 +83,7 @@ def report_contents(context: Context) -> "ReportContents":
         per_subject=scores.per_subject,
         votes=scores.votes,
         samples=list(report_samples(context, scores.votes)),
-        baselines=frozenset(part.name for part in context.study.models if part.trivial),
+        baselines=frozenset(config.name for config in context.study.models if config.trivial),
         curves=_curves(context),
         losses=_left_by_learning(context, LOSSES),
         fitted=list(_fitted(context)),
@@ -116,11 +116,11 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
     from gliobench.report.metrics import PRIMARY
     from gliobench.scoring.compare import compare_named
 
-    trivial = {part.name for part in context.study.models if part.trivial}
-    untrained = {part.name for part in context.study.models if part.untrained}
-    classical = {part.name for part in context.study.models if part.classical}
-    models = [part.name for part in context.study.models if part.name not in trivial | untrained]
-    baselines = [part.name for part in context.study.models if part.name in trivial - {"empty"}]
+    trivial = {config.name for config in context.study.models if config.trivial}
+    untrained = {config.name for config in context.study.models if config.untrained}
+    classical = {config.name for config in context.study.models if config.classical}
+    models = [config.name for config in context.study.models if config.name not in trivial | untrained]
+    baselines = [config.name for config in context.study.models if config.name in trivial - {"empty"}]
     pairs = [*product(models, baselines), *product((name for name in models if name not in classical), classical)]
     try:
         return compare_named(scores, pairs, metrics={figures[0] for figures in PRIMARY.values()})
@@ -169,11 +169,11 @@ def _parts(context: Context) -> Iterator["Part"]:
 def _left_by_learning(context: Context, file: str) -> Mapping[str, "pd.DataFrame"]:
     """A table that models left while they learnt, by model and fold, where it is there."""
     tables = {}
-    for part, number in product(context.study.models, context.folds):
-        path = context.folder.network(part.name, number) / file
-        if part.verb and path.is_file():
-            checked = context.check(path, Stage(part.verb, part.name, number))
-            tables[f"{part.name}, fold {number}"] = _read_curves(checked)
+    for config, number in product(context.study.models, context.folds):
+        path = context.folder.network(config.name, number) / file
+        if config.verb and path.is_file():
+            checked = context.check(path, Stage(config.verb, config.name, number))
+            tables[f"{config.name}, fold {number}"] = _read_curves(checked)
     return tables
 
 
@@ -187,15 +187,15 @@ def _fitted(context: Context) -> Iterator["Fitted"]:
     """What networks that were trained here are worth on patients that they know; an earlier version's left none."""
     from gliobench.report.contents import Fitted
 
-    for part, number in product(context.study.models, context.folds):
-        path = context.folder.network(part.name, number) / FIGURES
-        if part.verb == "train" and path.is_file():
+    for config, number in product(context.study.models, context.folds):
+        path = context.folder.network(config.name, number) / FIGURES
+        if config.verb == "train" and path.is_file():
             left = read_stage(path, "train", "task", "figures")
             figures = {
                 name: {metric: (_number(one["value"]), one["n"]) for metric, one in found.items()}
                 for name, found in left["figures"].items()
             }
-            yield Fitted(part.name, number, left["task"], figures)
+            yield Fitted(config.name, number, left["task"], figures)
 
 
 def _number(value: float | None) -> float:
@@ -214,11 +214,11 @@ def _read_curves(path: Path) -> "pd.DataFrame":
 def _checks(context: Context) -> dict[str, list[str]]:
     """The verdicts that a fine-tuning ended with, by model and fold."""
     found = {}
-    for part, number in product(context.study.models, context.folds):
-        path = context.folder.network(part.name, number) / CHECKS
-        if part.verb and path.exists():
-            verdicts = read_verdicts(context.check(path, Stage("finetune", part.name, number)))
-            found[f"{part.name}, fold {number}"] = [
+    for config, number in product(context.study.models, context.folds):
+        path = context.folder.network(config.name, number) / CHECKS
+        if config.verb and path.exists():
+            verdicts = read_verdicts(context.check(path, Stage("finetune", config.name, number)))
+            found[f"{config.name}, fold {number}"] = [
                 f"{'PASS' if one['passed'] else 'FAIL'} {one['check']}: {one['found']}" for one in verdicts
             ]
     return found
@@ -240,19 +240,19 @@ def _oracles(context: Context) -> Iterator[str]:
     if context.study.slices.select == "oracle":
         what = context.study.tumour_word
         yield f"slices: a slice-by-slice model is asked only about slices that hold {what}, found by the truth"
-    if context.study.slices.select == "held":
+    if context.study.slices.select == "external":
         yield (
             "slices: a slice-by-slice model is asked only about slices that the held answers are about; who asked for "
             "those may have chosen them by the truth, as the reference study did"
         )
-    for part in context.study.models:
-        yield from part.oracles(context.study).values()
+    for config in context.study.models:
+        yield from config.oracles(context.study).values()
 
 
 def _marks(context: Context) -> dict[str, str]:
     """What stands beside a model's name: that it is an oracle, or of what kind it is."""
-    oracles = {part.name: "oracle" for part in context.study.models if part.oracles(context.study)}
-    return {part.name: part.mark for part in context.study.models if part.mark} | oracles
+    oracles = {config.name: "oracle" for config in context.study.models if config.oracles(context.study)}
+    return {config.name: config.mark for config in context.study.models if config.mark} | oracles
 
 
 def _notes(context: Context) -> Iterator[str]:
@@ -268,16 +268,16 @@ def _notes(context: Context) -> Iterator[str]:
         yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
     if _lacks_classical(context):
         yield "Grade networks stand here without the classical baseline that is hard to beat: add `kind: classical`."
-    for part in context.study.models:
-        if part.masks_by:
-            where = f"{part.name} looks where {part.masks_by} found the tumour"
+    for config in context.study.models:
+        if config.masks_by:
+            where = f"{config.name} looks where {config.masks_by} found the tumour"
             yield f"{where}, in every patient by a model that did not learn from this patient."
     yield from suspicions(context)
     yield from context.cohort_notes
     yield from without_slices(context)
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
-    for part in context.study.models:
-        yield from part.notes()
+    for config in context.study.models:
+        yield from config.notes()
     yield from aggregation_notes(context)
     yield (
         "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
@@ -300,8 +300,8 @@ def without_spread(summary: "pd.DataFrame") -> Iterator[str]:
 def _lacks_classical(context: Context) -> bool:
     """Whether grade networks are compared with no classical baseline."""
     models = context.study.models
-    wanted = GRADE.name in context.study.tasks and any(part.wants_classical for part in models)
-    return wanted and not any(part.classical for part in models)
+    wanted = GRADE.name in context.study.tasks and any(config.wants_classical for config in models)
+    return wanted and not any(config.classical for config in models)
 
 
 def _provenance(context: Context) -> dict[str, str]:

@@ -16,7 +16,7 @@ from gliobench.records.value import Arrays
 from gliobench.study.asking.aggregate import aggregations
 from gliobench.study.asking.answers import answered_items, current_answers
 from gliobench.study.asking.questions import true_answer
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.state.context import Context, StageError
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import VolumeMask
@@ -36,9 +36,9 @@ def samples(context: Context, subject: str, model: str) -> Iterator["Sample"]:
     Raises StageError for a model that the study has not or that has not answered yet, and for a patient whom it was not
     asked about.
     """
-    part = next((part for part in context.study.models if part.name == model), None)
-    if part is None:
-        names = ", ".join(part.name for part in context.study.models)
+    config = next((config for config in context.study.models if config.name == model), None)
+    if config is None:
+        names = ", ".join(config.name for config in context.study.models)
         raise StageError(f"no model is named {model}; the study has {names}")
     groups: dict[tuple[str, Plane | None], list[Record]] = {}
     for record in current_answers(context, model):
@@ -47,7 +47,7 @@ def samples(context: Context, subject: str, model: str) -> Iterator["Sample"]:
     if not groups:
         raise StageError(f"{model} was not asked about {subject}; the test patients are {', '.join(context.tested)}")
     for (task, plane), records in groups.items():
-        yield _sample(context, part, context.subjects[subject], task, plane, records)
+        yield _sample(context, config, context.subjects[subject], task, plane, records)
 
 
 def report_samples(context: Context, votes: "pd.DataFrame") -> Iterator["Sample"]:
@@ -55,17 +55,19 @@ def report_samples(context: Context, votes: "pd.DataFrame") -> Iterator["Sample"
     from gliobench.report.samples import sample_subjects
 
     plane = context.study.slices.planes[0]
-    for part in context.study.models:
-        if part.spoken_tasks:
-            for subject in sample_subjects(votes, part.name, plane):
+    for config in context.study.models:
+        if config.spoken_tasks:
+            for subject in sample_subjects(votes, config.name, plane):
                 yield from (
-                    one for one in samples(context, subject, part.name) if (one.task, one.plane) == (GRADE.name, plane)
+                    one
+                    for one in samples(context, subject, config.name)
+                    if (one.task, one.plane) == (GRADE.name, plane)
                 )
 
 
 def _sample(
     context: Context,
-    part: ModelPart,
+    config: ModelConfig,
     subject: PreparedSubject,
     task: str,
     plane: Plane | None,
@@ -73,12 +75,12 @@ def _sample(
 ) -> "Sample":
     from gliobench.report.contents import Sample
 
-    view = part.picture or View()
+    view = config.picture or View()
     said = tuple(_said(context, subject, view, record) for record in records)
     if task != GRADE.name:
-        return Sample(part.name, subject.id, task, plane, subject.grade, said)
-    vote = _vote(context, part, subject, records)
-    return Sample(part.name, subject.id, task, plane, subject.grade, said, vote.votes, vote.predicted)
+        return Sample(config.name, subject.id, task, plane, subject.grade, said)
+    vote = _vote(context, config, subject, records)
+    return Sample(config.name, subject.id, task, plane, subject.grade, said, vote.votes, vote.predicted)
 
 
 def _said(context: Context, subject: PreparedSubject, view: View, record: Record) -> "Said":
@@ -107,11 +109,11 @@ def _true(subject: PreparedSubject, view: View, record: Record) -> str:
     return answer_text(Question(subject, record.task, frame), true_answer(subject, record.task, frame), view)
 
 
-def _vote(context: Context, part: ModelPart, subject: PreparedSubject, records: Sequence[Record]) -> "VoteRow":
+def _vote(context: Context, config: ModelConfig, subject: PreparedSubject, records: Sequence[Record]) -> "VoteRow":
     """The votes and the grade that counts, as they are scored."""
     from gliobench.scoring.score import score_subject
 
-    alone = replace(context, study=context.study.model_copy(update={"models": (part,)}))
+    alone = replace(context, study=context.study.model_copy(update={"models": (config,)}))
     (how,) = (aggregations(alone, one) for one in context.rounds if subject.id in one.test)
     (vote,) = score_subject(subject, answered_items(context, subject, records), {}, aggregations=how).votes
     return vote

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from gliobench.models.language.finetuned import DESCRIPTION
-from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.stages.finetune import finetune_settings, finetuned_folds
 from gliobench.study.state.context import Context, read_stage
 from gliobench.tasks.box import BOX
@@ -27,7 +27,7 @@ METRICS = {
     POLYGON.name: ("dice", "precision", "recall", "specificity"),
 }
 FIRST = ("learning_rate", "steps taken", "step kept")  # columns of every table, whether they differ or not
-NOT_SETTINGS = {"kind", "name", "checkpoint", "tasks", "finetune", *LanguageModel.OPERATION}
+NOT_SETTINGS = {"kind", "name", "checkpoint", "tasks", "finetune", *LanguageModelConfig.OPERATION}
 WORDS = (
     "Models of one checkpoint, and what each learnt with. Validation figures are those of the step that was kept, on "
     "the validation slices that chose it; a model that learnt from validation patients too has none. Every model here "
@@ -39,62 +39,62 @@ def tuned_settings(context: Context, summary: "pd.DataFrame") -> Iterator["Setti
     """A table for each checkpoint and task that several models share, of whom one was fine-tuned at least."""
     from gliobench.report.contents import Settings
 
-    parts = [part.language for part in context.study.models if part.language is not None]
-    for checkpoint in dict.fromkeys(part.checkpoint for part in parts):
+    parts = [config.language for config in context.study.models if config.language is not None]
+    for checkpoint in dict.fromkeys(config.checkpoint for config in parts):
         for task in context.study.tasks:
-            own = [part for part in parts if part.checkpoint == checkpoint and task in part.tasks]
-            if len(own) > 1 and any(part.finetuned for part in own):
+            own = [config for config in parts if config.checkpoint == checkpoint and task in config.tasks]
+            if len(own) > 1 and any(config.finetuned for config in own):
                 title = f"Models of {checkpoint} beside each other: {task}"
                 yield Settings(title, WORDS, list(chain.from_iterable(_tried(context, own, task, summary))))
 
 
 def _tried(
-    context: Context, parts: Sequence[LanguageModel], task: str, summary: "pd.DataFrame"
+    context: Context, parts: Sequence[LanguageModelConfig], task: str, summary: "pd.DataFrame"
 ) -> Iterator[Iterator["Setting"]]:
-    said = [_said(context, part) for part in parts]
+    said = [_said(context, config) for config in parts]
     keys = list(dict.fromkeys(key for one in said for key in one))
     shown = [key for key in keys if key in FIRST or len({str(one[key]) for one in said if key in one}) > 1]
     ordered = [*(key for key in FIRST if key in shown), *(key for key in shown if key not in FIRST)]
-    for part, one in zip(parts, said, strict=True):
-        yield _by_plane(context, part, {key: one[key] for key in ordered if key in one}, task, summary)
+    for config, one in zip(parts, said, strict=True):
+        yield _by_plane(context, config, {key: one[key] for key in ordered if key in one}, task, summary)
 
 
-def _said(context: Context, part: LanguageModel) -> dict[str, Any]:
+def _said(context: Context, config: LanguageModelConfig) -> dict[str, Any]:
     """What an entry says of how it is asked and of how it learnt, and how many steps that took."""
-    said = {key: value for key, value in part.model_dump(mode="json").items() if key not in NOT_SETTINGS}
-    if not part.finetuned:
+    said = {key: value for key, value in config.model_dump(mode="json").items() if key not in NOT_SETTINGS}
+    if not config.finetuned:
         return said
-    left = _left(context, part)
+    left = _left(context, config)
     taken = {"steps taken": [one["steps"] for one in left], "step kept": [one["best_step"] for one in left]}
-    learnt = {key: value for key, value in asdict(finetune_settings(part)).items() if key not in ("steps", "tasks")}
+    learnt = {key: value for key, value in asdict(finetune_settings(config)).items() if key not in ("steps", "tasks")}
     return {**said, **learnt, **taken}
 
 
-def _left(context: Context, part: LanguageModel) -> list[dict[str, Any]]:
-    folders = [context.folder.network(part.name, number) for number, _ in finetuned_folds(context)]
+def _left(context: Context, config: LanguageModelConfig) -> list[dict[str, Any]]:
+    folders = [context.folder.network(config.name, number) for number, _ in finetuned_folds(context)]
     return [read_stage(one / DESCRIPTION, "finetune", "steps", "best_step", "figures") for one in folders]
 
 
 def _by_plane(
-    context: Context, part: LanguageModel, settings: Mapping[str, Any], task: str, summary: "pd.DataFrame"
+    context: Context, config: LanguageModelConfig, settings: Mapping[str, Any], task: str, summary: "pd.DataFrame"
 ) -> Iterator["Setting"]:
     from gliobench.report.contents import Setting
     from gliobench.report.settings import scored_figures
 
-    own = summary[(summary["model"] == part.name) & (summary["task"] == task) & (summary["source"] == task)]
+    own = summary[(summary["model"] == config.name) & (summary["task"] == task) & (summary["source"] == task)]
     planes = [plane for plane in context.study.slices.planes if plane in set(own["plane"])]
     for plane in planes:
-        test = scored_figures(summary, part.name, task, plane, METRICS[task])
-        figures = {"validation": _validation(context, part), "test": test}
-        name = part.name if len(context.study.slices.planes) == 1 else f"{part.name}, {plane}"
-        yield Setting(name, settings, figures, note="" if part.finetuned else "not fine-tuned")
+        test = scored_figures(summary, config.name, task, plane, METRICS[task])
+        figures = {"validation": _validation(context, config), "test": test}
+        name = config.name if len(context.study.slices.planes) == 1 else f"{config.name}, {plane}"
+        yield Setting(name, settings, figures, note="" if config.finetuned else "not fine-tuned")
 
 
-def _validation(context: Context, part: LanguageModel) -> dict[str, "PartFigure"]:
+def _validation(context: Context, config: LanguageModelConfig) -> dict[str, "PartFigure"]:
     """Loss and score of the step kept; nothing where several folds were fine-tuned, whose figures are several."""
     from gliobench.report.contents import PartFigure
 
-    left = _left(context, part) if part.finetuned else []
+    left = _left(context, config) if config.finetuned else []
     if len(left) != 1:
         return {}
     return {name: PartFigure(left[0]["figures"][name]) for name in ("loss", "score") if name in left[0]["figures"]}

@@ -17,7 +17,7 @@ from gliobench.models.checkpoints.unsloth import start_unsloth
 from gliobench.models.language.finetuned import DESCRIPTION, learnt_from
 from gliobench.study.asking.build import language_model
 from gliobench.study.kinds.base import Learning, learning_by_fold
-from gliobench.study.kinds.vlm import LanguageModel
+from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.state.context import Context, StageError, read_prepared
 from gliobench.study.state.external_files import BY_CONTENT, contents
 from gliobench.study.state.folder import fingerprint
@@ -41,31 +41,31 @@ def finetune(
     `alone`: this process does nothing else, so that Unsloth can change it. Raises StageError for an unknown name,
     where more than one adapter would go onto one repository, and where a model is Unsloth's and others are not.
     """
-    parts = [part for part in context.study.models if part.verb == "finetune"]
-    if unknown := sorted(set(names or ()) - {part.name for part in parts}):
-        known = ", ".join(part.name for part in parts) or "none"
+    parts = [config for config in context.study.models if config.verb == "finetune"]
+    if unknown := sorted(set(names or ()) - {config.name for config in parts}):
+        known = ", ".join(config.name for config in parts) or "none"
         raise StageError(f"no language model with `finetune:` is named {', '.join(unknown)}; the study has {known}")
-    chosen = [part for part in parts if names is None or part.name in names]
-    jobs = [(part, number, fold) for part in chosen for number, fold in finetuned_folds(context)]
+    chosen = [config for config in parts if names is None or config.name in names]
+    jobs = [(config, number, fold) for config in chosen for number, fold in finetuned_folds(context)]
     if push_to is not None and len(jobs) != 1:
         raise StageError(f"--push-to takes one adapter, and {len(jobs)} would be made: choose with --model and --fold")
-    unsloth = [part.name for part in chosen if part.engine == "unsloth"]
+    unsloth = [config.name for config in chosen if config.engine == "unsloth"]
     if alone and unsloth and len(unsloth) < len(chosen):
-        others = ", ".join(part.name for part in chosen if part.name not in unsloth)
+        others = ", ".join(config.name for config in chosen if config.name not in unsloth)
         raise StageError(
             f"Unsloth changes transformers for its whole process: fine-tune {', '.join(unsloth)} in one call and "
             f"{others} in another, with --model"
         )
-    for part, number, fold in jobs:
-        part.learn(context, number, fold, alone=alone)
+    for config, number, fold in jobs:
+        config.learn(context, number, fold, alone=alone)
     if push_to is not None:
-        (part, number, _) = jobs[0]
-        push(context, context.folder.network(part.name, number), push_to)
+        (config, number, _) = jobs[0]
+        push(context, context.folder.network(config.name, number), push_to)
 
 
 def check_engines(context: Context) -> None:
     """Raise StageError where Unsloth has still to fine-tune a model, before `run` begins with anything."""
-    if left := [part.name for part in context.study.models if part.is_left(context)]:
+    if left := [config.name for config in context.study.models if config.is_left(context)]:
         raise StageError(_apart(left))
 
 
@@ -82,51 +82,51 @@ def finetuned_folds(context: Context) -> list[tuple[int, Fold]]:
     return [next(iter(round.folds.items())) for round in context.rounds]
 
 
-def finetune_learning(context: Context, part: LanguageModel) -> list[Learning]:
+def finetune_learning(context: Context, config: LanguageModelConfig) -> list[Learning]:
     """The stages in which a language model learns, one a fold."""
-    return learning_by_fold(context, part, finetuned_folds(context), finetuning_inputs, finetuned_files)
+    return learning_by_fold(context, config, finetuned_folds(context), finetuning_inputs, finetuned_files)
 
 
-def finetuning_inputs(context: Context, part: LanguageModel, fold: Fold) -> str:
+def finetuning_inputs(context: Context, config: LanguageModelConfig, fold: Fold) -> str:
     """Fingerprint of everything that decides what a model learns."""
     subjects = {name: [context.subjects[id] for id in ids] for name, ids in vars(fold).items()}
     return fingerprint(
-        model=_decisive(part),
-        outside=contents(part, context.study.asked_region),
+        model=_decisive(config),
+        outside=contents(config, context.study.asked_region),
         planes=context.study.slices.planes,
-        tasks=_tasks(context, part),
-        patients={name: [[one.content, one.grade] for one in part] for name, part in subjects.items()},
+        tasks=_tasks(context, config),
+        patients={name: [[one.content, one.grade] for one in config] for name, config in subjects.items()},
     )
 
 
-def _decisive(part: LanguageModel) -> dict[str, Any]:
+def _decisive(config: LanguageModelConfig) -> dict[str, Any]:
     """What of an entry decides what is learnt. `trim` came later: unset it is left out, so that earlier runs hold."""
-    model = part.model_dump(exclude={"name", "aggregate", *LanguageModel.OPERATION, *BY_CONTENT})
+    model = config.model_dump(exclude={"name", "aggregate", *LanguageModelConfig.OPERATION, *BY_CONTENT})
     if model["finetune"] and model["finetune"]["trim"] is None:
         del model["finetune"]["trim"]
     return model
 
 
-def finetune_settings(part: LanguageModel) -> "FinetuneSettings":
+def finetune_settings(config: LanguageModelConfig) -> "FinetuneSettings":
     """The settings of an entry: the defaults with what the study file says otherwise."""
     from gliobench.training.finetune.settings import FinetuneSettings
 
-    assert part.finetune is not None
-    return FinetuneSettings(**part.finetune.model_dump(exclude_none=True))
+    assert config.finetune is not None
+    return FinetuneSettings(**config.finetune.model_dump(exclude_none=True))
 
 
-def finetune_model(context: Context, part: LanguageModel, number: int, fold: Fold, alone: bool) -> None:
+def finetune_model(context: Context, config: LanguageModelConfig, number: int, fold: Fold, alone: bool) -> None:
     from gliobench.training.finetune.settings import STEPS
 
-    stage, inputs = Stage("finetune", part.name, number), finetuning_inputs(context, part, fold)
-    out = context.folder.network(part.name, number)
+    stage, inputs = Stage("finetune", config.name, number), finetuning_inputs(context, config, fold)
+    out = context.folder.network(config.name, number)
     with context.stage(stage, inputs, lambda: finetuned_files(out), costly=True) as to_do:
         if to_do and not _has_learnt(out, inputs):
-            if finetune_settings(part).engine == "unsloth":
+            if finetune_settings(config).engine == "unsloth":
                 if not alone:
-                    raise StageError(_apart([part.name]))
+                    raise StageError(_apart([config.name]))
                 start_unsloth()
-            _fit(context, part, number, fold, out, inputs)
+            _fit(context, config, number, fold, out, inputs)
     shutil.rmtree(out / STEPS, ignore_errors=True)  # behind the stamp: after a kill before it nothing is learnt again
 
 
@@ -149,22 +149,22 @@ def taught_patients(settings: "FinetuneSettings", fold: Fold) -> tuple[tuple[str
     return (fold.train, fold.validation) if settings.patients == "training" else (fold.train + fold.validation, ())
 
 
-def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Path, inputs: str) -> None:
+def _fit(context: Context, config: LanguageModelConfig, number: int, fold: Fold, out: Path, inputs: str) -> None:
     from gliobench.training.finetune.card import Card, write_card
     from gliobench.training.finetune.fit import finetune as fit
 
-    settings, before = finetune_settings(part), base_learnt_from(part, fold)
+    settings, before = finetune_settings(config), base_learnt_from(config, fold)
     ids, validated = taught_patients(settings, fold)
-    if part.unvalidated:
-        context.voice.say(part.unvalidated)
+    if config.unvalidated:
+        context.voice.say(config.unvalidated)
     if known := scans_of(fold.whose(validated), before):
         context.voice.say(
-            f"{part.name}: {part.checkpoint} has learnt from, or was chosen on, {len(known)} of the "
+            f"{config.name}: {config.checkpoint} has learnt from, or was chosen on, {len(known)} of the "
             f"{len(validated)} validation patients: the step kept may suit these better than the tested patients"
         )
-    train, validation = (examples_of(context, part, settings, some) for some in (ids, validated))
-    model = language_model(context, part, to_train=True)
-    stage = Stage("finetune", part.name, number)
+    train, validation = (examples_of(context, config, settings, some) for some in (ids, validated))
+    model = language_model(context, config, to_train=True)
+    stage = Stage("finetune", config.name, number)
     bar = context.voice.bar(stage.title, settings.steps or 0)
     out.mkdir(parents=True, exist_ok=True)
     remove(out / DESCRIPTION)  # an earlier model's; from here on it is no longer whole
@@ -188,7 +188,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     description = {
         "inputs": inputs,
         "files": weights,
-        "base": part.checkpoint,
+        "base": config.checkpoint,
         "revision": model.checkpoint.revision,
         "settings": asdict(settings),
         "versions": {name: version(name) for name in libraries},
@@ -201,7 +201,7 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
         "learnt_from": sorted(learnt),
     }
     parts = {"training": train, "validation": validation} if validation else {"training and validation": train}
-    patients = {name: len({one.question.subject.patient for one in part}) for name, part in parts.items()}
+    patients = {name: len({one.question.subject.patient for one in config}) for name, config in parts.items()}
     patients["test (not seen)"] = len(set(fold.whose(fold.test).values()))
     left = read_prepared(context.folder)
     data = f"{left['layout']}, fold {number} of the split with checksum {context.split.checksum}"
@@ -211,26 +211,26 @@ def _fit(context: Context, part: LanguageModel, number: int, fold: Fold, out: Pa
     write_json(out / DESCRIPTION, description)  # last: with it the folder holds a fine-tuned model
 
 
-def base_learnt_from(part: LanguageModel, fold: Fold) -> frozenset[str]:
+def base_learnt_from(config: LanguageModelConfig, fold: Fold) -> frozenset[str]:
     """Whom the checkpoint that learns has learnt from before. Raises StageError where patients to be tested are among
     them."""
-    before = learnt_from(part.checkpoint)
+    before = learnt_from(config.checkpoint)
     if seen := scans_of(fold.whose(fold.test), before):
         raise StageError(
-            f"{part.name}: {part.checkpoint} has learnt from {len(seen)} of the patients to be tested "
+            f"{config.name}: {config.checkpoint} has learnt from {len(seen)} of the patients to be tested "
             f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
             "start from another checkpoint, or split as it was split"
         )
     return before
 
 
-def _tasks(context: Context, part: LanguageModel) -> list[str]:
+def _tasks(context: Context, config: LanguageModelConfig) -> list[str]:
     """What is learnt: tasks of the study that the model is asked, all of them unless the entry chooses."""
-    return [task for task in context.study.tasks if task in (finetune_settings(part).tasks or part.tasks)]
+    return [task for task in context.study.tasks if task in (finetune_settings(config).tasks or config.tasks)]
 
 
 def examples_of(
-    context: Context, part: LanguageModel, settings: "FinetuneSettings", ids: Sequence[str]
+    context: Context, config: LanguageModelConfig, settings: "FinetuneSettings", ids: Sequence[str]
 ) -> list["Example"]:
     """What a model learns from, or is validated on, of these patients."""
     from gliobench.training.finetune.examples import slice_examples
@@ -239,7 +239,7 @@ def examples_of(
     planes = settings.planes or context.study.slices.planes
     return slice_examples(
         subjects,
-        _tasks(context, part),
+        _tasks(context, config),
         planes,
         every=settings.every,
         min_area_px=settings.min_area_px,

@@ -33,10 +33,10 @@ def write_figures(folder: Path, name: str, task: str, parts: Mapping[str, Sequen
     from gliobench.scoring.intervals import Bootstrap
 
     network, found = load_network([folder], name), {}
-    for part, subjects in parts.items():
+    for config, subjects in parts.items():
         answers = network.predict_in_sample([Question(subject, task, None) for subject in subjects])
         figures = figures_of(task, answers, Bootstrap(resamples=2))
-        found[part] = {metric: {"value": one["value"], "n": one["n"]} for metric, one in figures.items()}
+        found[config] = {metric: {"value": one["value"], "n": one["n"]} for metric, one in figures.items()}
     write_json(folder / FIGURES, {"task": task, "figures": found})
 
 

@@ -6,7 +6,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.kinds.base import Learning, learning_by_fold
-from gliobench.study.kinds.nnunet import NnUNetModel
+from gliobench.study.kinds.nnunet import NnUNetConfig
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
 from gliobench.study.state.stage import Stage
@@ -15,28 +15,30 @@ from gliobench.tasks.mask import MASK
 OPERATION = {"kind", "name", "python"}  # what decides where it runs, not what comes out
 
 
-def train_nnunet(context: Context, part: NnUNetModel, number: int, fold: Fold) -> None:
+def train_nnunet(context: Context, config: NnUNetConfig, number: int, fold: Fold) -> None:
     """Train a fold's nnU-Net. Goes on where an interrupted training stopped."""
     from gliobench.models.nnunet.model import Installation
     from gliobench.training.nnunet import NnUNetSettings, fit_nnunet
 
     learn, validate = _patients(context, fold)
     if not learn or not validate:
-        raise StageError(f"{part.name}: no patient with a mask to train and validate on: take the entry out")
-    out, stage = context.folder.network(part.name, number), Stage("train", part.name, number)
-    inputs = nnunet_inputs(context, part, fold)
+        raise StageError(f"{config.name}: no patient with a mask to train and validate on: take the entry out")
+    out, stage = context.folder.network(config.name, number), Stage("train", config.name, number)
+    inputs = nnunet_inputs(context, config, fold)
     with context.stage(stage, inputs, lambda: nnunet_files(out), costly=True) as to_do:
         if not to_do:
             return
-        settings = NnUNetSettings(part.planner, part.configuration, part.trainer, part.epochs, part.iterations)
-        installation = Installation(part.python, context.workers)
-        with context.voice.bar(stage.title, part.epochs) as advance:
-            fit_nnunet(learn, validate, out, settings, installation, inputs, advance, part.regions)
+        settings = NnUNetSettings(
+            config.planner, config.configuration, config.trainer, config.epochs, config.iterations
+        )
+        installation = Installation(config.python, context.workers)
+        with context.voice.bar(stage.title, config.epochs) as advance:
+            fit_nnunet(learn, validate, out, settings, installation, inputs, advance, config.regions)
 
 
-def nnunet_learning(context: Context, part: NnUNetModel) -> list[Learning]:
+def nnunet_learning(context: Context, config: NnUNetConfig) -> list[Learning]:
     """The stages in which nnU-Net learns, one a fold."""
-    return learning_by_fold(context, part, context.folds.items(), nnunet_inputs, nnunet_files)
+    return learning_by_fold(context, config, context.folds.items(), nnunet_inputs, nnunet_files)
 
 
 def nnunet_files(out: Path) -> list[Path]:
@@ -47,11 +49,11 @@ def nnunet_files(out: Path) -> list[Path]:
     return [out / DESCRIPTION, out / "curves.csv", *results]
 
 
-def nnunet_inputs(context: Context, part: NnUNetModel, fold: Fold) -> str:
+def nnunet_inputs(context: Context, config: NnUNetConfig, fold: Fold) -> str:
     """Fingerprint of everything that decides what an nnU-Net learns."""
     learn, validate = _patients(context, fold)
     return fingerprint(
-        nnunet=part.model_dump(exclude=OPERATION),
+        nnunet=config.model_dump(exclude=OPERATION),
         learn=[subject.content for subject in learn],
         validate=[subject.content for subject in validate],
     )

@@ -8,7 +8,7 @@ from gliobench.models.base.prediction import Charged, Model, Prediction, Questio
 from gliobench.records.record import make_record, question_key
 from gliobench.records.value import Arrays
 from gliobench.study.asking.answers import answers_digest, known_digest, write_asked
-from gliobench.study.asking.external import held_digest
+from gliobench.study.asking.external import external_digest
 from gliobench.study.asking.questions import (
     patient_questions,
     repeated_questions,
@@ -18,7 +18,7 @@ from gliobench.study.asking.questions import (
 )
 from gliobench.study.asking.region import region_notes
 from gliobench.study.config.study import Study
-from gliobench.study.kinds.base import ModelPart
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.state.context import Context, Round, StageError
 from gliobench.study.state.external_files import BY_CONTENT, contents
 from gliobench.study.state.folder import fingerprint
@@ -32,7 +32,7 @@ NOT_ASKED = {"log", "aggregate", "sweep_test"}
 def predict(context: Context, names: Collection[str] | None = None) -> None:
     """Ask the models of the study, or only those named, about the test patients."""
     parts = context.study.models
-    if unknown := sorted(set(names or ()) - {part.name for part in parts}):
+    if unknown := sorted(set(names or ()) - {config.name for config in parts}):
         raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
     for sentence in without_truth([context.subjects[id] for id in context.tested], context.study.tasks):
         context.voice.say(sentence)
@@ -41,13 +41,13 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
             context.voice.say(sentence)
     for sentence in region_notes(context.study):
         context.voice.say(sentence)
-    for part in sorted(parts, key=lambda part: _depth(context.study, part)):
-        if names is None or part.name in names:
-            _ask(context, part)
-            part.after(context)
+    for config in sorted(parts, key=lambda config: _depth(context.study, config)):
+        if names is None or config.name in names:
+            _ask(context, config)
+            config.after(context)
 
 
-def _depth(study: Study, part: ModelPart) -> int:
+def _depth(study: Study, config: ModelConfig) -> int:
     """How many models have to answer one behind the other before this one can: 0 where it needs nobody's answers."""
     parts = {one.name: one for one in study.models}
     known: dict[str, int] = {}
@@ -55,52 +55,57 @@ def _depth(study: Study, part: ModelPart) -> int:
     def depth(name: str, above: frozenset[str]) -> int:
         if name not in known:
             whole = (parts[name], *parts[name].members(study))
-            wanted = [*(one for part in whole for one in part.needs), *([study.slices.by] if study.slices.by else [])]
+            wanted = [
+                *(one for config in whole for one in config.needs),
+                *([study.slices.by] if study.slices.by else []),
+            ]
             needed = {one for one in wanted if one in parts}
             known[name] = max((1 + depth(one, above | {name}) for one in needed - above - {name}), default=0)
         return known[name]
 
-    return depth(part.name, frozenset())
+    return depth(config.name, frozenset())
 
 
-def _ask(context: Context, part: ModelPart) -> None:
-    inputs = _inputs(context, part)
-    with context.stage(Stage("predict", part.name), inputs, lambda: context.folder.question_lists(part.name)) as to_do:
+def _ask(context: Context, config: ModelConfig) -> None:
+    inputs = _inputs(context, config)
+    with context.stage(
+        Stage("predict", config.name), inputs, lambda: context.folder.question_lists(config.name)
+    ) as to_do:
         if not to_do:
-            answers_digest(context, part.name)  # an answer that is damaged or gone is said here, not hours later
+            answers_digest(context, config.name)  # an answer that is damaged or gone is said here, not hours later
             return
-        for one in (part, *part.members(context.study)):
+        for one in (config, *config.members(context.study)):
             _check_learnt(context, one)
-        remove(context.folder.asked(part.name))
-        for sentence in (*_fits(context, part), *part.remarks()):
+        remove(context.folder.asked(config.name))
+        for sentence in (*_fits(context, config), *config.remarks()):
             context.voice.say(sentence)
         asked: list[str] = []
         repeated: list[str] = []
-        deciding: list[str] = []
-        for model, questions, round in _models_and_questions(context, part):
-            keys = _ask_model(context, part, model, questions)
+        validation: list[str] = []
+        for model, questions, round in _models_and_questions(context, config):
+            keys = _ask_model(context, config, model, questions)
             for key, question in zip(keys, questions, strict=True):
                 tested = question.subject.id in round.test
-                (deciding if not tested else repeated if question.repeat else asked).append(key)
-        write_asked(context, part.name, asked, repeated, deciding)
+                (validation if not tested else repeated if question.repeat else asked).append(key)
+        write_asked(context, config.name, asked, repeated, validation)
 
 
-def _inputs(context: Context, part: ModelPart) -> str:
+def _inputs(context: Context, config: ModelConfig) -> str:
     """Fingerprint of everything that decides which questions are asked and what is answered."""
     study = context.study
-    by, masks = study.slices.by, part.masks_by
-    again = study.consistency if study.consistency and part.samples(study.consistency.task) else None
-    decided = part.leaves_validation_out or part.learns_aggregate
+    by, masks = study.slices.by, config.masks_by
+    again = study.consistency if study.consistency and config.samples(study.consistency.task) else None
+    decided = config.leaves_validation_out or config.learns_aggregate
     none = dict.fromkeys(("reading", "held", "prompted_by"))  # what some kinds have
     return fingerprint(
-        model=part.model_dump(exclude=NOT_ASKED | part.OPERATION | BY_CONTENT),
-        outside=contents(part, study.asked_region),
-        trained=part.trained(context),
-        **{**none, **part.content(context)},
+        model=config.model_dump(exclude=NOT_ASKED | config.OPERATION | BY_CONTENT),
+        outside=contents(config, study.asked_region),
+        trained=config.trained(context),
+        **{**none, **config.content(context)},
         slices=study.slices.model_dump(),
-        chosen_by=known_digest(context, by) if by and by != part.name else _held_choose(context),
+        chosen_by=known_digest(context, by) if by and by != config.name else _held_choose(context),
         masks_by=known_digest(context, masks) if masks else None,
-        of=[_inputs(context, one) for one in part.members(study)],
+        of=[_inputs(context, one) for one in config.members(study)],
         tasks=study.tasks,
         consistency=again.model_dump() if again else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
@@ -111,42 +116,42 @@ def _inputs(context: Context, part: ModelPart) -> str:
 
 def _held_choose(context: Context) -> list[str] | None:
     """Of the held answers that choose slices."""
-    if context.study.slices.select != "held":
+    if context.study.slices.select != "external":
         return None
-    return [held_digest(part.replayed) for part in context.study.models if part.replayed]
+    return [external_digest(config.replayed) for config in context.study.models if config.replayed]
 
 
 def _validation(context: Context) -> list[str]:
     return [context.subjects[id].content for round in context.rounds for id in round.validation]
 
 
-def _check_learnt(context: Context, part: ModelPart) -> None:
+def _check_learnt(context: Context, config: ModelConfig) -> None:
     """Raise StageError where what answers was not learnt yet, or with other settings or patients than the study's."""
-    for one in part.learning(context):
+    for one in config.learning(context):
         if context.done(one.stage, one.inputs, one.files, costly=True) is None:
             raise StageError(
                 f"{one.stage.target} has not learnt yet, or with other settings or patients "
-                f"than the study has now: run `gliobench {part.verb} --model {part.name}` first"
+                f"than the study has now: run `gliobench {config.verb} --model {config.name}` first"
             )
 
 
-def _models_and_questions(context: Context, part: ModelPart) -> Iterator[tuple[Model, list[Question], Round]]:
+def _models_and_questions(context: Context, config: ModelConfig) -> Iterator[tuple[Model, list[Question], Round]]:
     """The model with its questions: one that learns once a round, a slice-by-slice model once a plane."""
     model: Model | None = None
     for round in context.rounds:
         for plane in context.study.slices.planes:
-            if model is None or part.built_each_round:
-                model = part.build(context, round, plane)
+            if model is None or config.built_each_round:
+                model = config.build(context, round, plane)
             tasks = [task for task in context.study.tasks if task in model.tasks]
             if not model.per_slice:
                 yield model, list(patient_questions(context, round.test, tasks)), round
                 break
-            questions = list(slice_questions(context, round.test, tasks, plane, part.name))
+            questions = list(slice_questions(context, round.test, tasks, plane, config.name))
             consistency = context.study.consistency
             first = plane == context.study.slices.planes[0]
-            if consistency and first and consistency.task in tasks and part.samples(consistency.task):
+            if consistency and first and consistency.task in tasks and config.samples(consistency.task):
                 questions += [one for one in repeated_questions(context, consistency) if one.subject.id in round.test]
-            if part.learns_aggregate and GRADE.name in tasks:
+            if config.learns_aggregate and GRADE.name in tasks:
                 questions += slice_questions(context, round.validation, [GRADE.name], plane)
             yield model, questions, round
 
@@ -154,22 +159,22 @@ def _models_and_questions(context: Context, part: ModelPart) -> Iterator[tuple[M
 def refuse_unfit(context: Context) -> None:
     """Raise StageError or ModelError where held answers do not fit the study's questions, as far as those are known
     before another model has chosen slices."""
-    for part in context.study.models:
-        if context.study.slices.by is None or not part.spoken_tasks:
-            _fits(context, part)
+    for config in context.study.models:
+        if context.study.slices.by is None or not config.spoken_tasks:
+            _fits(context, config)
 
 
-def _fits(context: Context, part: ModelPart) -> list[str]:
+def _fits(context: Context, config: ModelConfig) -> list[str]:
     """What there is to say of held answers; raises where they do not fit."""
-    if not part.held:
+    if not config.external:
         return []
-    questions = [question for _, asked, _ in _models_and_questions(context, part) for question in asked]
-    return list(part.fit(context, questions))
+    questions = [question for _, asked, _ in _models_and_questions(context, config) for question in asked]
+    return list(config.fit(context, questions))
 
 
-def _ask_model(context: Context, part: ModelPart, model: Model, questions: Sequence[Question]) -> list[str]:
+def _ask_model(context: Context, config: ModelConfig, model: Model, questions: Sequence[Question]) -> list[str]:
     """Ask what has no answer yet; returns the keys of all questions in the order asked."""
-    name = part.name
+    name = config.name
     keys = [question_key(name, model.settings, question) for question in questions]
     arrays = Arrays(context.folder.masks)
     with context.answers(name) as store:
@@ -180,7 +185,7 @@ def _ask_model(context: Context, part: ModelPart, model: Model, questions: Seque
         with context.voice.bar(f"ask {name}", len(to_ask)) as advance:
 
             def keep(key: str, prediction: Prediction) -> None:
-                oracles = _oracles(context, part, prediction.question)
+                oracles = _oracles(context, config, prediction.question)
                 store.append(make_record(key, name, prediction, oracles, arrays))
 
             predictions = model.predict([question for _, question in to_ask])
@@ -198,8 +203,8 @@ def _ask_model(context: Context, part: ModelPart, model: Model, questions: Seque
     return keys
 
 
-def _oracles(context: Context, part: ModelPart, question: Question) -> tuple[str, ...]:
+def _oracles(context: Context, config: ModelConfig, question: Question) -> tuple[str, ...]:
     """What the truth was used for when this question's input was made."""
     grid = ("grid",) if question.subject.oracle else ()
-    slices = ("slices",) if question.frame is not None and context.study.slices.select in ("oracle", "held") else ()
-    return grid + slices + tuple(part.oracles(context.study))
+    slices = ("slices",) if question.frame is not None and context.study.slices.select in ("oracle", "external") else ()
+    return grid + slices + tuple(config.oracles(context.study))

@@ -53,7 +53,7 @@ def arithmetic_digest() -> str:
 
 def scores_inputs(context: Context) -> str:
     """Fingerprint of everything that decides the figures."""
-    names = [part.name for part in context.study.models]
+    names = [config.name for config in context.study.models]
     absent = [name for name in names if not all(path.exists() for path in context.folder.question_lists(name))]
     if absent:
         raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
@@ -69,7 +69,7 @@ def scores_inputs(context: Context) -> str:
         grades=[context.subjects[id].grade for id in context.tested],
         slices=context.study.slices.model_dump(),
         consistency=context.study.consistency.model_dump() if context.study.consistency else None,
-        aggregate={part.name: getattr(part, "aggregate", None) for part in context.study.models},
+        aggregate={config.name: getattr(config, "aggregate", None) for config in context.study.models},
         decide=[[context.subjects[id].grade for id in round.validation] for round in context.rounds],
     )
 
@@ -119,8 +119,8 @@ def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedS
     from gliobench.scoring.summary import summarise
 
     records: dict[str, list[Record]] = {id: [] for id in context.tested}
-    for part in context.study.models:
-        for record in current_answers(context, part.name):
+    for config in context.study.models:
+        for record in current_answers(context, config.name):
             records[record.subject].append(record)
     slices: dict[Plane, dict[str, list[int]]] = {
         plane: asked_slices(context, plane) for plane in context.study.slices.planes

@@ -16,7 +16,7 @@ from gliobench.grid.splits import (
     write_split,
 )
 from gliobench.integrity import file_digest
-from gliobench.study.config.study import SplitPart
+from gliobench.study.config.study import SplitConfig
 from gliobench.study.state.context import Context
 from gliobench.study.state.folder import fingerprint
 from gliobench.study.state.stage import Stage
@@ -25,7 +25,7 @@ from gliobench.tasks.grade import GRADE
 ODD = 0.001  # below this chance a part's grades are said to be in another proportion
 
 
-def split_patients(part: SplitPart, grades: Mapping[str, int | None], patients: Patients) -> Split:
+def split_patients(part: SplitConfig, grades: Mapping[str, int | None], patients: Patients) -> Split:
     """The split that a study file asks for, of the scans of `grades`, each one of `patients`. Raises SplitError."""
     if part.file:
         return read_split(part.file, {id: patients[id] for id in grades})
@@ -78,7 +78,7 @@ def _hold_against(context: Context, made: Split, grades: Mapping[str, int | None
     context.voice.say(f"the split is {made.source}, checksum {made.checksum[:12]}")
 
 
-def _source(part: SplitPart) -> str | None:
+def _source(part: SplitConfig) -> str | None:
     """What a split file says and how it is read: positions once lay on sorted ids, and now on the study's own order."""
     if part.file is None:
         return None

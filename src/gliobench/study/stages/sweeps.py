@@ -14,7 +14,7 @@ from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.trained import DESCRIPTION, read_description
 from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.asking.region_of_interest import shown
-from gliobench.study.kinds.network import NetworkModel, train_settings
+from gliobench.study.kinds.network import NetworkConfig, train_settings
 from gliobench.study.stages.in_sample import FIGURES, METRICS, Figures, figures_of
 from gliobench.study.stages.score import arithmetic_digest
 from gliobench.study.stages.train import SWEEP, training_inputs
@@ -39,52 +39,52 @@ ALL_TESTED = (
 )
 
 
-def swept(context: Context) -> Iterator[tuple[NetworkModel, int, Fold]]:
+def swept(context: Context) -> Iterator[tuple[NetworkConfig, int, Fold]]:
     """The networks of the study that are trained in several settings, fold by fold."""
-    for part, (number, fold) in product(context.study.models, context.folds.items()):
-        if part.swept is not None:
-            yield part.swept, number, fold
+    for config, (number, fold) in product(context.study.models, context.folds.items()):
+        if config.swept is not None:
+            yield config.swept, number, fold
 
 
-def test_settings(context: Context, part: NetworkModel) -> None:
+def test_settings(context: Context, config: NetworkConfig) -> None:
     """Ask every setting of a sweep about the test patients, where the study says so; the figures are left beside each.
 
     Raises StageError where the weights of one that was trained are gone.
     """
     for one, number, fold in swept(context):
-        if one is not part or part.sweep_test != "all":
+        if one is not config or config.sweep_test != "all":
             continue
-        trained = read_stage(context.folder.network(part.name, number) / SWEEP, "train", "validation_metrics")
+        trained = read_stage(context.folder.network(config.name, number) / SWEEP, "train", "validation_metrics")
         for place, metric in enumerate(trained["validation_metrics"]):
             if metric is not None:  # else it diverged
-                _test(context, part, number, fold, place)
+                _test(context, config, number, fold, place)
 
 
-def _test(context: Context, part: NetworkModel, number: int, fold: Fold, place: int) -> None:
+def _test(context: Context, config: NetworkConfig, number: int, fold: Fold, place: int) -> None:
     from gliobench.models.networks.trained import load_network
 
-    folder, inputs = context.folder.choice(part.name, number, place), tested_inputs(context, part, fold, place)
-    stage = Stage("test", part.name, number, place)
+    folder, inputs = context.folder.choice(config.name, number, place), tested_inputs(context, config, fold, place)
+    stage = Stage("test", config.name, number, place)
     with context.stage(stage, inputs, lambda: [folder / TESTED]) as to_do:
         if not to_do:
             return
         if not (folder / DESCRIPTION).exists():
             raise StageError(
                 f"{folder} holds no trained network, and `sweep_test: all` asks it: put it back from a copy, or delete "
-                f"{context.folder.stamp(Stage('train', part.name, number))} and run `gliobench train`"
+                f"{context.folder.stamp(Stage('train', config.name, number))} and run `gliobench train`"
             )
-        task, subjects = NETWORKS[part.network].task, shown(context, part)
+        task, subjects = NETWORKS[config.network].task, shown(context, config)
         asked = [Question(subjects[id], task, None) for id in fold.test if can_be_asked(subjects[id], task)]
         if not asked:
-            raise StageError(f"{part.name}: no test patient has a truth for the task {task}")
-        answers = load_network([folder], f"{part.name}, setting {place}").predict(asked)
+            raise StageError(f"{config.name}: no test patient has a truth for the task {task}")
+        answers = load_network([folder], f"{config.name}, setting {place}").predict(asked)
         write_json(folder / TESTED, {"inputs": inputs, "figures": figures_of(task, answers)})
 
 
-def tested_inputs(context: Context, part: NetworkModel, fold: Fold, place: int) -> str:
+def tested_inputs(context: Context, config: NetworkConfig, fold: Fold, place: int) -> str:
     """Fingerprint of everything that decides a setting's test figures."""
     return fingerprint(
-        trained=training_inputs(context, part, fold),
+        trained=training_inputs(context, config, fold),
         place=place,
         test=[context.subjects[id].content for id in fold.test],
         grades=[context.subjects[id].grade for id in fold.test],
@@ -98,26 +98,26 @@ def sweep_settings(context: Context, summary: "pd.DataFrame") -> Iterator["Setti
     from gliobench.report.contents import Settings
     from gliobench.report.settings import scored_figures
 
-    for part, number, fold in swept(context):
-        path = context.folder.network(part.name, number) / SWEEP
+    for config, number, fold in swept(context):
+        path = context.folder.network(config.name, number) / SWEEP
         if not path.is_file():
             continue
         left = read_stage(path, "train", "chosen", "validation_metrics", "choices")
         alone = len(context.folds) == 1
-        task = NETWORKS[part.network].task
-        test = scored_figures(summary, part.name, task, "volume", METRICS[task]) if alone else {}
+        task = NETWORKS[config.network].task
+        test = scored_figures(summary, config.name, task, "volume", METRICS[task]) if alone else {}
         tried = [
-            _tried(context, part, number, fold, place, left, test if place == left["chosen"] else {})
+            _tried(context, config, number, fold, place, left, test if place == left["chosen"] else {})
             for place in range(len(left["choices"]))
         ]
-        tail = ALL_TESTED if part.sweep_test == "all" else CHOSEN_TESTED
-        title = f"Every setting of {part.name}" + ("" if alone else f", fold {number}")
+        tail = ALL_TESTED if config.sweep_test == "all" else CHOSEN_TESTED
+        title = f"Every setting of {config.name}" + ("" if alone else f", fold {number}")
         yield Settings(title, IN_SAMPLE + ON_VALIDATION + tail, tried)
 
 
 def _tried(
     context: Context,
-    part: NetworkModel,
+    config: NetworkConfig,
     number: int,
     fold: Fold,
     place: int,
@@ -126,7 +126,7 @@ def _tried(
 ) -> "Setting":
     from gliobench.report.contents import Setting
 
-    folder, metric = context.folder.choice(part.name, number, place), left["validation_metrics"][place]
+    folder, metric = context.folder.choice(config.name, number, place), left["validation_metrics"][place]
     keys = differing(left["choices"])
     settings = {key: left["choices"][place][key] for key in keys}
     chosen = place == left["chosen"]
@@ -136,8 +136,8 @@ def _tried(
         name: {metric: _figure(one) for metric, one in found.items()}
         for name, found in known_figures(folder, left["choices"][place]).items()
     }
-    if part.sweep_test == "all":
-        figures["test"] = {key: _figure(one) for key, one in _tested(context, part, fold, place, folder).items()}
+    if config.sweep_test == "all":
+        figures["test"] = {key: _figure(one) for key, one in _tested(context, config, fold, place, folder).items()}
     elif test:
         figures["test"] = dict(test)
     return Setting(str(place), settings, figures, chosen, f"validation metric {metric:.4g}")
@@ -157,9 +157,9 @@ def known_figures(folder: Path, settings: Mapping[str, Any]) -> Mapping[str, Fig
     return found
 
 
-def _tested(context: Context, part: NetworkModel, fold: Fold, place: int, folder: Path) -> Figures:
+def _tested(context: Context, config: NetworkConfig, fold: Fold, place: int, folder: Path) -> Figures:
     left = read_stage(folder / TESTED, "predict", "inputs", "figures")
-    if left["inputs"] != tested_inputs(context, part, fold, place):
+    if left["inputs"] != tested_inputs(context, config, fold, place):
         raise StageError(f"{folder / TESTED} is of other patients or settings: run `gliobench predict` first")
     found: Figures = left["figures"]
     return found
@@ -182,10 +182,10 @@ def sweep_curves(context: Context) -> Iterator[tuple[str, Path, Stage]]:
     """(name, curves, stage that left them) of every setting of every sweep."""
     from gliobench.report.settings import setting_text
 
-    for part, number, _ in swept(context):
-        choices = [asdict(one) for one in train_settings(part)]
+    for config, number, _ in swept(context):
+        choices = [asdict(one) for one in train_settings(config)]
         for place, one in enumerate(choices):
-            path = context.folder.choice(part.name, number, place) / "curves.csv"
+            path = context.folder.choice(config.name, number, place) / "curves.csv"
             if path.is_file():
                 said = ", ".join(f"{key.replace('_', ' ')} {setting_text(one[key])}" for key in FIRST)
-                yield f"{part.name}, fold {number}, {said}", path, Stage("train", part.name, number, place)
+                yield f"{config.name}, fold {number}, {said}", path, Stage("train", config.name, number, place)

@@ -16,7 +16,7 @@ from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS, another_regi
 from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.asking.region_of_interest import shown
 from gliobench.study.kinds.base import Learning, learning_by_fold
-from gliobench.study.kinds.network import NetworkModel, train_settings
+from gliobench.study.kinds.network import NetworkConfig, train_settings
 from gliobench.study.stages.in_sample import FIGURES, write_figures
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
@@ -28,23 +28,23 @@ SWEEP, CURVES = "sweep.json", "curves.csv"
 
 def train(context: Context, names: Collection[str] | None = None) -> None:
     """Train the networks of the study, or only those named. Goes on where an interrupted training stopped."""
-    networks = [part for part in context.study.models if part.trains]
-    if unknown := sorted(set(names or ()) - {part.name for part in networks}):
-        known = ", ".join(part.name for part in networks) or "none"
+    networks = [config for config in context.study.models if config.trains]
+    if unknown := sorted(set(names or ()) - {config.name for config in networks}):
+        known = ", ".join(config.name for config in networks) or "none"
         raise StageError(f"no network of the study is named {', '.join(unknown)}; it has {known}")
-    chosen = [part for part in networks if names is None or part.name in names]
-    for part in chosen:
-        for fault in (part.start_fault(fold, context.study.asked_region) for fold in context.folds.values()):
+    chosen = [config for config in networks if names is None or config.name in names]
+    for config in chosen:
+        for fault in (config.start_fault(fold, context.study.asked_region) for fold in context.folds.values()):
             if fault is not None:
-                raise StageError(f"{part.name}: {fault}")
-    for part in chosen:
+                raise StageError(f"{config.name}: {fault}")
+    for config in chosen:
         for number, fold in context.folds.items():
-            part.learn(context, number, fold)
+            config.learn(context, number, fold)
 
 
-def network_learning(context: Context, part: NetworkModel) -> list[Learning]:
+def network_learning(context: Context, config: NetworkConfig) -> list[Learning]:
     """The stages in which a network learns, one a fold."""
-    return learning_by_fold(context, part, context.folds.items(), training_inputs, trained_files)
+    return learning_by_fold(context, config, context.folds.items(), training_inputs, trained_files)
 
 
 def trained_files(out: Path) -> list[Path]:
@@ -53,17 +53,17 @@ def trained_files(out: Path) -> list[Path]:
     return [out / WEIGHTS, out / DESCRIPTION, out / CURVES, *figures]
 
 
-def training_inputs(context: Context, part: NetworkModel, fold: Fold) -> str:
+def training_inputs(context: Context, config: NetworkConfig, fold: Fold) -> str:
     """Fingerprint of everything that decides a network's weights."""
-    return _inputs(context, part, fold, train_settings(part))
+    return _inputs(context, config, fold, train_settings(config))
 
 
-def _inputs(context: Context, part: NetworkModel, fold: Fold, settings: Sequence[TrainSettings]) -> str:
-    learn, validate = _patients(context, part, fold)
+def _inputs(context: Context, config: NetworkConfig, fold: Fold, settings: Sequence[TrainSettings]) -> str:
+    learn, validate = _patients(context, config, fold)
     return fingerprint(
-        network=part.network,
-        regions=part.regions,
-        start=None if part.start is None else file_digest(part.start / DESCRIPTION),
+        network=config.network,
+        regions=config.regions,
+        start=None if config.start is None else file_digest(config.start / DESCRIPTION),
         train=[recorded(one) for one in settings],
         learn=[subject.content for subject in learn],
         validate=[subject.content for subject in validate],
@@ -71,20 +71,20 @@ def _inputs(context: Context, part: NetworkModel, fold: Fold, settings: Sequence
     )
 
 
-def train_network(context: Context, part: NetworkModel, number: int, fold: Fold) -> None:
+def train_network(context: Context, config: NetworkConfig, number: int, fold: Fold) -> None:
     """Train a fold's network; where the study sweeps, one for each choice, and keep the best on validation."""
-    stage, settings = Stage("train", part.name, number), train_settings(part)
-    out = context.folder.network(part.name, number)
+    stage, settings = Stage("train", config.name, number), train_settings(config)
+    out = context.folder.network(config.name, number)
     if len(settings) == 1:
-        _fit(context, part, fold, settings[0], stage, out)
+        _fit(context, config, fold, settings[0], stage, out)
         return
-    inputs = training_inputs(context, part, fold)
+    inputs = training_inputs(context, config, fold)
     with context.stage(stage, inputs, lambda: [*trained_files(out), out / SWEEP], costly=True) as to_do:
         if not to_do:
             return
-        choices = [context.folder.choice(part.name, number, place) for place in range(len(settings))]
+        choices = [context.folder.choice(config.name, number, place) for place in range(len(settings))]
         metrics = [
-            _choice(context, part, fold, one, replace(stage, choice=place), folder)
+            _choice(context, config, fold, one, replace(stage, choice=place), folder)
             for place, (one, folder) in enumerate(zip(settings, choices, strict=True))
         ]
         best = metrics.index(max(metrics))
@@ -99,39 +99,39 @@ def train_network(context: Context, part: NetworkModel, number: int, fold: Fold)
 
 
 def _choice(
-    context: Context, part: NetworkModel, fold: Fold, settings: TrainSettings, stage: Stage, out: Path
+    context: Context, config: NetworkConfig, fold: Fold, settings: TrainSettings, stage: Stage, out: Path
 ) -> float:
     """Train one choice of a sweep; its validation metric, minus infinity where it diverges."""
     from gliobench.training.errors import DivergedError
 
     try:
-        _fit(context, part, fold, settings, stage, out)
+        _fit(context, config, fold, settings, stage, out)
     except DivergedError as error:
         context.voice.say(f"{stage}: {error}")
         return -math.inf
     return float(read_description(out)["validation_metric"])
 
 
-def _fit(context: Context, part: NetworkModel, fold: Fold, settings: TrainSettings, stage: Stage, out: Path) -> None:
+def _fit(context: Context, config: NetworkConfig, fold: Fold, settings: TrainSettings, stage: Stage, out: Path) -> None:
     from gliobench.training.fit import EpochReport, fit_network
     from gliobench.training.logs import close_logs, log_epoch, open_logs
 
-    learn, validate = _patients(context, part, fold)
+    learn, validate = _patients(context, config, fold)
     if not learn or not validate:
-        task = NETWORKS[part.network].task
+        task = NETWORKS[config.network].task
         raise StageError(
-            f"{part.name}: no patient with a truth for the task {task} to train and validate on: take the entry out"
+            f"{config.name}: no patient with a truth for the task {task} to train and validate on: take the entry out"
         )
-    inputs = _inputs(context, part, fold, [settings])
+    inputs = _inputs(context, config, fold, [settings])
     with context.stage(stage, inputs, lambda: trained_files(out), costly=True) as to_do:
         if not to_do:
             return
-        if known := known_validation(part, fold):
-            context.voice.say(f"{part.name}: {known}")
+        if known := known_validation(config, fold):
+            context.voice.say(f"{config.name}: {known}")
         try:
-            loggers = open_logs(part.log, context.folder.root / "logs", str(stage))
+            loggers = open_logs(config.log, context.folder.root / "logs", str(stage))
         except ModuleNotFoundError as error:
-            raise StageError(f"{part.name}: log: {error}") from error
+            raise StageError(f"{config.name}: log: {error}") from error
         with context.voice.bar(stage.title, settings.epochs) as advance:
 
             def show(report: EpochReport) -> None:
@@ -139,47 +139,47 @@ def _fit(context: Context, part: NetworkModel, fold: Fold, settings: TrainSettin
                 advance(report.epoch + 1, note)
                 log_epoch(loggers, report)
 
-            fit_network(part.network, learn, validate, out, settings, show, part.regions, part.start)
+            fit_network(config.network, learn, validate, out, settings, show, config.regions, config.start)
             close_logs(loggers)
-        write_figures(out, part.name, NETWORKS[part.network].task, {"training": learn, "validation": validate})
+        write_figures(out, config.name, NETWORKS[config.network].task, {"training": learn, "validation": validate})
 
 
-def start_fault(part: NetworkModel, fold: Fold, region: Region) -> str | None:
+def start_fault(config: NetworkConfig, fold: Fold, region: Region) -> str | None:
     """Why a network cannot learn on from its `start`; None where it can. Raises ModelError where none is there."""
-    if part.start is None or part.weights is not None:
+    if config.start is None or config.weights is not None:
         return None
-    found = read_description(part.start)
-    if (found["network"], found["regions"]) != (part.network, part.regions):
+    found = read_description(config.start)
+    if (found["network"], found["regions"]) != (config.network, config.regions):
         return (
-            f"start {part.start} is a {found['network']} for {found['regions']}, "
-            f"and {part.network} for {part.regions} is to be trained"
+            f"start {config.start} is a {found['network']} for {found['regions']}, "
+            f"and {config.network} for {config.regions} is to be trained"
         )
-    if why := another_region(part.start, region):
+    if why := another_region(config.start, region):
         return f"start {why}: start from another network"
     if seen := scans_of(fold.whose(fold.test), found["learnt_from"]):
         return (
-            f"start {part.start} has learnt from {len(seen)} of the patients to be tested "
+            f"start {config.start} has learnt from {len(seen)} of the patients to be tested "
             f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
             "start from another network, or split as it was split"
         )
     return None
 
 
-def known_validation(part: NetworkModel, fold: Fold) -> str | None:
+def known_validation(config: NetworkConfig, fold: Fold) -> str | None:
     """What has to be said where `start` knows patients who decide; None where it knows none."""
-    learnt = set() if part.start is None else set(read_description(part.start)["learnt_from"])
+    learnt = set() if config.start is None else set(read_description(config.start)["learnt_from"])
     known = scans_of(fold.whose(fold.validation), learnt)
     if not known:
         return None
     return (
-        f"start {part.start} has learnt from, or was chosen on, {len(known)} of the {len(fold.validation)} validation "
-        "patients: epoch and threshold may suit these better than the tested patients"
+        f"start {config.start} has learnt from, or was chosen on, {len(known)} of the {len(fold.validation)} "
+        "validation patients: epoch and threshold may suit these better than the tested patients"
     )
 
 
-def _patients(context: Context, part: NetworkModel, fold: Fold) -> Iterator[list[PreparedSubject]]:
+def _patients(context: Context, config: NetworkConfig, fold: Fold) -> Iterator[list[PreparedSubject]]:
     """Training and validation patients of a fold that have a truth for the network's task."""
-    task = NETWORKS[part.network].task
-    subjects = shown(context, part)
+    task = NETWORKS[config.network].task
+    subjects = shown(context, config)
     for ids in (fold.train, fold.validation):
         yield [subject for subject in (subjects[id] for id in ids) if can_be_asked(subject, task)]

@@ -4,22 +4,22 @@ from pathlib import Path
 from typing import Any
 
 from gliobench.grid.regions import WHOLE, Region
-from gliobench.study.kinds.base import PATH_KEYS, ModelPart
+from gliobench.study.kinds.base import PATH_KEYS, ModelConfig
 
 # What `contents` says by content, and what others say so: `start`, `weights`, `answers`, `masks`; `python` decides
 # nothing.
 BY_CONTENT = frozenset({"checkpoint", "adapter", *PATH_KEYS})
 
 
-def contents(part: ModelPart, region: Region = WHOLE) -> dict[str, Any]:
+def contents(config: ModelConfig, region: Region = WHOLE) -> dict[str, Any]:
     """The prompts that an entry asks in (none where they are the project's own of the whole tumour), its checkpoint and
     its adapter: name and SHA-256 of a folder, or the hub id.
 
     Raises PromptError and ModelError for what is not there or cannot be read.
     """
-    checkpoint, adapter = getattr(part, "checkpoint", None), getattr(part, "adapter", None)
+    checkpoint, adapter = getattr(config, "checkpoint", None), getattr(config, "adapter", None)
     return {
-        "prompts": {task: vars(prompt) for task, prompt in part.prompts_of(region).items()},
+        "prompts": {task: vars(prompt) for task, prompt in config.prompts_of(region).items()},
         "checkpoint": _checkpoint(checkpoint) if checkpoint else None,
         "adapter": _adapter(adapter) if adapter else None,
     }

@@ -71,9 +71,9 @@ class StudyFolder:
         """The keys of the questions that were put to a model again; the first answer is among those asked."""
         return self.root / "answers" / f"{model}.repeated.json"
 
-    def deciding(self, model: str) -> Path:
+    def validation(self, model: str) -> Path:
         """The keys of the questions about validation patients, who teach how slices become a grade; none is scored."""
-        return self.root / "answers" / f"{model}.deciding.json"
+        return self.root / "answers" / f"{model}.validation.json"
 
     def tested(self, model: str) -> Path:
         """The ids of the patients whom the questions asked are about: fewer with one fold than with all."""
@@ -81,7 +81,7 @@ class StudyFolder:
 
     def question_lists(self, model: str) -> tuple[Path, ...]:
         """All of these; a model has been asked when they are there."""
-        return self.asked(model), self.repeated(model), self.deciding(model), self.tested(model)
+        return self.asked(model), self.repeated(model), self.validation(model), self.tested(model)
 
     @property
     def stamps(self) -> Path:

@@ -14,8 +14,8 @@ from gliobench.models.networks.trained import DESCRIPTION, another_region
 from gliobench.replay.errors import ReplayError
 from gliobench.study.config.replay import Replication
 from gliobench.study.config.study import Study, StudyError
-from gliobench.study.kinds.base import PATH_KEYS, ModelPart
-from gliobench.study.parts.part import is_folder_name
+from gliobench.study.kinds.base import PATH_KEYS, ModelConfig
+from gliobench.study.parts.base import is_folder_name
 from gliobench.study.parts.paths import REPLICATION, unset
 from gliobench.study.state.windows import windows_digest
 from gliobench.tasks.prompt_file import PromptError, packaged_prompts
@@ -125,37 +125,37 @@ def _can_be_a_split(file: Path) -> bool:
 
 
 def _lacking_models(study: Study) -> Iterator[Lack]:
-    for number, part in enumerate(study.models):
-        yield from _of_model(study, number, part)
+    for number, config in enumerate(study.models):
+        yield from _of_model(study, number, config)
 
 
-def _of_model(study: Study, number: int, part: ModelPart) -> Iterator[Lack]:
-    named: dict[str, Path] = {key: path for key in PATH_KEYS if (path := getattr(part, key, None)) is not None}
+def _of_model(study: Study, number: int, config: ModelConfig) -> Iterator[Lack]:
+    named: dict[str, Path] = {key: path for key in PATH_KEYS if (path := getattr(config, key, None)) is not None}
     for key in ("checkpoint", "adapter"):
-        source = getattr(part, key, None)
+        source = getattr(config, key, None)
         if source is not None and is_folder_name(source):
             named[key] = Path(source).expanduser()
     for key, path in named.items():
         place = study.place("models", number, key)
         lacks = list(_look(place, KINDS[key], path))
         yield from lacks
-        if not lacks and (fault := _fault(study, part, key, path)):
+        if not lacks and (fault := _fault(study, config, key, path)):
             yield Lack(place, fault, absent=False)
 
 
-def _fault(study: Study, part: ModelPart, key: str, path: Path) -> str | None:
+def _fault(study: Study, config: ModelConfig, key: str, path: Path) -> str | None:
     """Why what lies there cannot be used; None where it can, as far as a look tells."""
     trained = {"weights": path.rglob, "start": path.glob}
     try:
         if key == "prompts":
-            dict(part.prompts_of(study.asked_region))
+            dict(config.prompts_of(study.asked_region))
         elif key == "checkpoint":
-            assert part.checkpoint_use is not None
-            return checkpoint_fault(path, part.checkpoint_use)
+            assert config.checkpoint_use is not None
+            return checkpoint_fault(path, config.checkpoint_use)
         elif key == "adapter":
             return adapter_fault(path)
         elif key in HELD:
-            part.read_held()
+            config.read_external()
         elif key in trained:
             found = sorted(trained[key](DESCRIPTION))
             if not found:
@@ -166,18 +166,18 @@ def _fault(study: Study, part: ModelPart, key: str, path: Path) -> str | None:
     return None
 
 
-def held_here(study: Replication) -> tuple[Replication, list[str]]:
+def check_external_files(study: Replication) -> tuple[Replication, list[str]]:
     """The replication without the optional entries that are not there, and sentences about these.
 
     Raises StudyError for the others that are not there, and for all that cannot be used.
     """
     kept, refused, said = [], list[Lack](), []
-    for number, part in enumerate(study.replay):
-        lacks = list(_look(study.place("replay", number, "answers"), KINDS["answers"], part.answers))
-        if part.optional and any(lack.absent for lack in lacks):
-            said.append(f"{part.name} is left out: it is optional, and {part.answers} is not there.")
+    for number, config in enumerate(study.replay):
+        lacks = list(_look(study.place("replay", number, "answers"), KINDS["answers"], config.answers))
+        if config.optional and any(lack.absent for lack in lacks):
+            said.append(f"{config.name} is left out: it is optional, and {config.answers} is not there.")
         else:
-            kept.append(part)
+            kept.append(config)
             refused += lacks
     refuse(refused)
     if not kept:

@@ -98,7 +98,7 @@ def _lost(folder: StudyFolder, model: str) -> Iterator[str]:
     if not stamp.exists():
         return
     try:
-        keys = {key for one in (folder.asked, folder.repeated, folder.deciding) for key in read_keys(one(model))}
+        keys = {key for one in (folder.asked, folder.repeated, folder.validation) for key in read_keys(one(model))}
     except (OSError, DamagedError):
         return  # the stage makes its lists again, and asks what has no answer
     if gone := keys - {record.key for record in RecordStore(folder.answers(model)).read()}:

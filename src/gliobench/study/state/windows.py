@@ -15,9 +15,9 @@ from gliobench.cohort.read import SubjectError, load_subject
 from gliobench.cohort.reference_study import tested_patients
 from gliobench.cohort.subject import Cohort, Fault, Subject
 from gliobench.grid.resample import turned
-from gliobench.replay.external import HeldAnswer
-from gliobench.replay.placed import TARGET, digest_of, held_of
-from gliobench.replay.read import read_held
+from gliobench.replay.external import ExternalAnswer
+from gliobench.replay.placed import TARGET, digest_of, external_of
+from gliobench.replay.read import read_external
 from gliobench.replay.windows import find_windows
 from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import Box
@@ -50,7 +50,7 @@ NO_WINDOWS = Windows({}, ())
 
 def windows_digest(folder: Path) -> str:
     """Of all that windows are told from. Raises ReplayError."""
-    return digest_of(read_held(folder, CENTRE.name))
+    return digest_of(read_external(folder, CENTRE.name))
 
 
 def find_study_windows(cohort: Cohort, folder: Path) -> Windows:
@@ -58,14 +58,14 @@ def find_study_windows(cohort: Cohort, folder: Path) -> Windows:
 
     A patient whose files cannot be read is left to the stage that prepares, which says why.
     """
-    held = held_of(read_held(folder, CENTRE.name))
+    external = external_of(read_external(folder, CENTRE.name))
     known: dict[str, tuple[int, int]] = {}
     unknown = []
     for subject in cohort.subjects:
         if subject.id not in tested_patients():
             continue
         try:
-            known[subject.id] = _window(subject, cohort.labels, held.get(subject.id, []))
+            known[subject.id] = _window(subject, cohort.labels, external.get(subject.id, []))
         except _Unknown as error:
             unknown.append(Fault(subject.id, f"the window that the reference study cut is not known: {error}"))
         except (NiftiError, SubjectError):
@@ -83,7 +83,7 @@ class _Unknown(ValueError):
     """Why a window is not known, without the patient's name."""
 
 
-def _window(subject: Subject, labels: frozenset[int], answers: list[HeldAnswer]) -> tuple[int, int]:
+def _window(subject: Subject, labels: frozenset[int], answers: list[ExternalAnswer]) -> tuple[int, int]:
     boxes = [answer.truth if isinstance(answer.truth, Box) else None for answer in answers]
     if not any(boxes):
         raise _Unknown("there is no raw answer with a box of it")

@@ -33,10 +33,10 @@ def write_curves(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
         if entry.keys() & JUDGED and losses:
             by_step[entry["step"]]["loss"] = math.fsum(losses) / len(losses)
             losses = []
-    judged = {step: entry for step, entry in by_step.items() if entry.keys() & JUDGED}
-    figures = sorted({key for entry in judged.values() for key in entry if key.startswith("eval_task_")})
+    evaluated = {step: entry for step, entry in by_step.items() if entry.keys() & JUDGED}
+    figures = sorted({key for entry in evaluated.values() for key in entry if key.startswith("eval_task_")})
     lines = [",".join(["step", *NAMES.values(), *(key.removeprefix("eval_task_") for key in figures)])]
-    for step, entry in judged.items():
+    for step, entry in evaluated.items():
         lines.append(",".join([str(step), *(repr(entry.get(key, "")).strip("'") for key in (*NAMES, *figures))]))
     write_whole(path, ("\n".join(lines) + "\n").encode())
 

@@ -72,9 +72,9 @@ def finetune(
         counts = trainable_by_tower(trainer.model)
         trainer.go_on(_resume(out / STEPS, _inputs(model, train, watched, settings)))
     state = trainer.state
-    judged = {one["step"]: one for one in state.log_history if "eval_loss" in one}
+    evaluated = {one["step"]: one for one in state.log_history if "eval_loss" in one}
     if watched:
-        best_step, best = state.best_global_step, judged.get(state.best_global_step, {"eval_loss": math.nan})
+        best_step, best = state.best_global_step, evaluated.get(state.best_global_step, {"eval_loss": math.nan})
         finite = math.isfinite(best["eval_loss"])  # a score is finite even where no logit is
     else:
         best_step, best = state.global_step, {}
@@ -125,7 +125,7 @@ def _trainer(
     questions = [example.question for example in watched]
     examples = [*train, *watched]
     # TRL knows by a column of this name that these are images; the collator makes them from the numbers.
-    learnt, judged = (
+    learnt, evaluated = (
         Dataset.from_dict({"images": list(part)}) for part in (range(len(train)), range(len(train), len(examples)))
     )
     sampler = EpochSampler(kinds(train), settings)
@@ -134,7 +134,7 @@ def _trainer(
         model=network,
         args=_arguments(model, out, settings, len(sampler), validated=bool(watched)),
         train_dataset=learnt,
-        eval_dataset=judged if watched else None,
+        eval_dataset=evaluated if watched else None,
         processing_class=model.checkpoint.processor,
         data_collator=AnswerCollator(model, examples),
         peft_config=adapter,
@@ -143,7 +143,7 @@ def _trainer(
             Teller(
                 progress,
                 logged=lambda history: write_losses(out / LOSSES, history),
-                judged=lambda history: write_curves(out / CURVES, history),
+                evaluated=lambda history: write_curves(out / CURVES, history),
             ),
             Marker(),
         ],
@@ -160,7 +160,7 @@ def _arguments(
 ) -> Any:
     from trl import SFTConfig
 
-    judged = min(settings.evaluate_every, total_steps(settings, draws))
+    evaluated = min(settings.evaluate_every, total_steps(settings, draws))
     network = model.checkpoint.model
     on_cpu = network.device.type == "cpu"
     return SFTConfig(
@@ -185,9 +185,9 @@ def _arguments(
         logging_steps=1,
         logging_nan_inf_filter=False,  # else a loss that is not finite passes for the mean of others
         eval_strategy="steps" if validated else "no",
-        eval_steps=judged,
+        eval_steps=evaluated,
         save_strategy="steps",
-        save_steps=judged,
+        save_steps=evaluated,
         save_total_limit=2,
         load_best_model_at_end=validated,
         metric_for_best_model=f"eval_{settings.metric}",

@@ -126,8 +126,8 @@ class Teller(TrainerCallback):  # type: ignore[misc]
     """Tells somebody how far a training has come, and leaves the losses of its steps, and its curves whenever its state
     is saved."""
 
-    def __init__(self, step: Callable[[int, int], None], logged: Written, judged: Written) -> None:
-        self.step, self.logged, self.judged = step, logged, judged
+    def __init__(self, step: Callable[[int, int], None], logged: Written, evaluated: Written) -> None:
+        self.step, self.logged, self.evaluated = step, logged, evaluated
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Called after each step of the optimiser."""
@@ -139,7 +139,7 @@ class Teller(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Called behind loss and judgement, where there is one, which stand in the history by then."""
-        self.judged(state.log_history)
+        self.evaluated(state.log_history)
 
 
 def last_whole(folder: Path) -> Path | None:

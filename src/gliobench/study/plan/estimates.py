@@ -11,7 +11,7 @@ folder. `estimate`: from an assumption, which the plan states."""
 
 
 @dataclass(frozen=True)
-class Amount:
+class Estimate:
     """A figure and where it comes from."""
 
     value: float
@@ -28,16 +28,16 @@ class Step:
 
     stage: str
     model: str
-    patients: Amount
-    images: Amount | None = None
-    questions: Amount | None = None
-    text_tokens_in: Amount | None = None
-    image_tokens_in: Amount | None = None
-    tokens_out: Amount | None = None
-    gpu_memory_gib: Amount | None = None
-    hours_here: Amount | None = None
-    hours_there: Amount | None = None
-    money: Amount | None = None
+    patients: Estimate
+    images: Estimate | None = None
+    questions: Estimate | None = None
+    text_tokens_in: Estimate | None = None
+    image_tokens_in: Estimate | None = None
+    tokens_out: Estimate | None = None
+    gpu_memory_gib: Estimate | None = None
+    hours_here: Estimate | None = None
+    hours_there: Estimate | None = None
+    money: Estimate | None = None
     currency: str = ""
 
 
@@ -47,7 +47,7 @@ class Files:
 
     what: str
     where: str
-    gib: Amount
+    gib: Estimate
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,17 @@ def worst(*bases: Basis) -> Basis:
     return "estimate" if "estimate" in bases else "measured" if "measured" in bases else "counted"
 
 
-def hours(seconds: float) -> Amount:
+def hours(seconds: float) -> Estimate:
     """An estimate."""
-    return Amount(seconds / 3600, "estimate")
+    return Estimate(seconds / 3600, "estimate")
 
 
-def gib(*bytes: float) -> Amount:
+def gib(*bytes: float) -> Estimate:
     """An estimate."""
-    return Amount(sum(bytes) / GIB, "estimate")
+    return Estimate(sum(bytes) / GIB, "estimate")
 
 
-def total(amounts: Iterable[Amount | None]) -> Amount | None:
+def total(amounts: Iterable[Estimate | None]) -> Estimate | None:
     """The sum of those that are known; None where none is."""
     known = [one for one in amounts if one is not None]
-    return Amount(sum(one.value for one in known), worst(*(one.basis for one in known))) if known else None
+    return Estimate(sum(one.value for one in known), worst(*(one.basis for one in known))) if known else None

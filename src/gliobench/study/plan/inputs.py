@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, read_stamp
-from gliobench.study.kinds.base import ModelPart
-from gliobench.study.plan.amounts import Amount, Missing, ModelPlan, Step, hours, worst
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.plan.counts import Counts, Patient, questions_by_place
+from gliobench.study.plan.estimates import Estimate, Missing, ModelPlan, Step, hours, worst
 from gliobench.study.plan.hardware import Hardware
 from gliobench.study.state.context import Context
 from gliobench.tasks.mask import MASK
 
 
 @dataclass(frozen=True)
-class Ground:
+class PlanInputs:
     """A study and its folder, who takes part, this machine, and the hardware that the plan names."""
 
     context: Context
@@ -30,9 +30,9 @@ class Ground:
         return tuple(fold for round in self.counts.rounds for fold in round.folds.values())
 
     @property
-    def tested(self) -> Amount:
+    def tested(self) -> Estimate:
         """How many patients are tested."""
-        return Amount(len(self.counts.tested), self.counts.basis)
+        return Estimate(len(self.counts.tested), self.counts.basis)
 
     def tested_on(self, task: str) -> tuple[str, ...]:
         """The tested patients whom a model is asked about for a task of the study: those with a truth."""
@@ -49,55 +49,55 @@ class Ground:
         return math.prod(self.context.study.grid.shape)
 
     def counted(
-        self, part: ModelPart, *, seconds: float | None = None, missing: Iterable[Missing] = (), said: str = ""
+        self, config: ModelConfig, *, seconds: float | None = None, missing: Iterable[Missing] = (), said: str = ""
     ) -> ModelPlan:
         """The plan of any model: its questions, where its kind declares what it answers. `seconds`: of all of them;
         None: by its kind's `question_seconds`, else not known before it has run once."""
-        scope = part.scope
-        questions = self.questions(part)
-        if seconds is None and part.question_seconds is not None and questions:
-            seconds = part.question_seconds * questions.value
-        step = self.asking(part, questions, seconds)
+        scope = config.scope
+        questions = self.questions(config)
+        if seconds is None and config.question_seconds is not None and questions:
+            seconds = config.question_seconds * questions.value
+        step = self.asking(config, questions, seconds)
         whole = scope is not None and MASK.name in scope.tasks and not scope.per_slice
         masks = len(self.tested_on(MASK.name)) * self.voxels / 8 if whole else 0.0
         unknown = (
-            "" if scope else f"{part.name}: it does not declare what it answers: its questions are not counted.",
-            "" if step.hours_here else f"{part.name}: how long it takes is not known before it has run once.",
+            "" if scope else f"{config.name}: it does not declare what it answers: its questions are not counted.",
+            "" if step.hours_here else f"{config.name}: how long it takes is not known before it has run once.",
         )
         return ModelPlan((step,), (), tuple(missing), masks, tuple(one for one in (said, *unknown) if one))
 
-    def asking(self, part: ModelPart, questions: Amount | None, seconds: float | None) -> Step:
+    def asking(self, config: ModelConfig, questions: Estimate | None, seconds: float | None) -> Step:
         """The stage `predict` of a model. `seconds`: on this machine, where it has not run before."""
-        here = self.measured(f"predict-{part.name}") or (None if seconds is None else hours(seconds))
-        return Step("predict", part.name, self.tested, questions=questions, hours_here=here)
+        here = self.measured(f"predict-{config.name}") or (None if seconds is None else hours(seconds))
+        return Step("predict", config.name, self.tested, questions=questions, hours_here=here)
 
-    def questions(self, part: ModelPart) -> Amount | None:
+    def questions(self, config: ModelConfig) -> Estimate | None:
         """How many questions a model is asked; None where it does not declare what it answers."""
-        if (scope := part.scope) is None:
+        if (scope := config.scope) is None:
             return None
         if scope.per_slice:
-            asked = questions_by_place(self.counts, part, self.context.study)
-            return Amount(sum(asked.values()), worst(self.counts.basis, self.counts.slices_basis))
-        return Amount(sum(len(self.tested_on(task)) for task in scope.tasks), self.counts.basis)
+            asked = questions_by_place(self.counts, config, self.context.study)
+            return Estimate(sum(asked.values()), worst(self.counts.basis, self.counts.slices_basis))
+        return Estimate(sum(len(self.tested_on(task)) for task in scope.tasks), self.counts.basis)
 
-    def measured(self, stage: str) -> Amount | None:
+    def measured(self, stage: str) -> Estimate | None:
         """Hours that a stage took before in this folder."""
         try:
             stamp = read_stamp(self.context.folder.stamp(stage))
         except (OSError, DamagedError):
             return None
-        return None if stamp is None else Amount(stamp.seconds / 3600, "measured")
+        return None if stamp is None else Estimate(stamp.seconds / 3600, "measured")
 
-    def stamped(self, stage: str, seconds: float) -> Amount:
+    def stamped(self, stage: str, seconds: float) -> Estimate:
         """Hours of a stage: what it took before in this folder, else an estimate."""
         return self.measured(stage) or hours(seconds)
 
-    def trained(self, name: str, seconds: float) -> Amount:
+    def trained(self, name: str, seconds: float) -> Estimate:
         """Hours of a model's trainings on all folds in use: what they took where all were done, else an estimate."""
         folds = [number for round in self.counts.rounds for number in round.folds]
         took = [self.measured(f"train-{name}-fold-{number}") for number in folds]
         known = [one.value for one in took if one]
-        return Amount(sum(known), "measured") if took and len(known) == len(took) else hours(seconds)
+        return Estimate(sum(known), "measured") if took and len(known) == len(took) else hours(seconds)
 
     def untaught(self, name: str, folds: Iterable[Fold], teaches: Callable[[Patient], object]) -> Iterator[Missing]:
         """A line where on one of the folds nobody who `teaches` is learnt from, or nobody decides."""

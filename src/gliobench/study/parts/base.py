@@ -72,7 +72,7 @@ Outside = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_can_be_a_
 Source = Annotated[Text, AfterValidator(_can_be_a_path), AfterValidator(_is_a_folder_or_an_id)]
 
 
-class Part(BaseModel):
+class Config(BaseModel):
     """A part of a study file; an unknown key is an error, and so is a number that is none or has no end.
 
     `LATER`: keys that came later. Left at their default they are not written out, so that fingerprints of runs from
@@ -95,7 +95,7 @@ def departures(settings: type[Any], *, without: Collection[str] = ()) -> Any:
     with their ranges, `without` some, each of which can be left out and is then None."""
     kinds = get_type_hints(settings, include_extras=True)
     fields: dict[str, Any] = {key: (kind | None, None) for key, kind in kinds.items() if key not in without}
-    return create_model(settings.__name__, __base__=Part, **fields)
+    return create_model(settings.__name__, __base__=Config, **fields)
 
 
 def check_by(key: str, choice: str, by: str | None) -> None:
@@ -104,7 +104,7 @@ def check_by(key: str, choice: str, by: str | None) -> None:
         raise ValueError(f"`by` names the model whose masks are looked at: give it with `{key}: predicted` only")
 
 
-class WholeFile(Part):
+class WholeFile(Config):
     """All of a study file. It knows where its keys stand, so that what turns out later can be said with the line."""
 
     _path: Path = PrivateAttr(default=Path())
