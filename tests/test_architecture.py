@@ -30,6 +30,30 @@ GRADE_IS_A_COLUMN = {  # of tables
     *(f"report/{name}.py" for name in ("consistency", "reliability", "samples", "votes", "words")),
     *(f"scoring/{name}.py" for name in ("consistency", "matching", "summary")),
 }
+ROOMS_INSIDE = {  # in order too
+    "models": (
+        *("base", "views", "checkpoints", "tiny", "baselines", "classical", "networks", "nnunet", "language", "server"),
+        *("vision", "external"),
+    ),
+    "study": (
+        *(
+            "parts",
+            "kinds",
+            "config",
+            "state",
+            "asking",
+            "stages",
+            "plan",
+            "showing",
+            "replication",
+            "catalogue",
+            "run",
+        ),
+    ),
+}
+# Whose functions import what stands to their right: a kind of model does its work by the stages' means, and whether a
+# checkpoint loads is tried with what loads it.
+REACHING = {"kinds", "checkpoints"}
 HEAVY = {"torch", "monai", "lightning", "transformers", "matplotlib", "pandas", "skimage", "sklearn", "scipy"}
 
 
@@ -58,6 +82,32 @@ def test_imports_run_one_way_only() -> None:
             if ours and ROOMS.index(parts[1]) > ROOMS.index(room(path)):
                 wrong.append(f"{path.relative_to(SOURCE)} imports {module}")
     assert not wrong
+
+
+def inside(module: str, room: str) -> str | None:
+    """The room inside a room that a module belongs to."""
+    parts = module.split(".")
+    return parts[2] if len(parts) > 2 and parts[:2] == ["gliobench", room] else None
+
+
+@pytest.mark.parametrize("room", ROOMS_INSIDE)
+def test_imports_run_one_way_inside_a_room_too(room: str) -> None:
+    order, wrong = ROOMS_INSIDE[room], []
+    for path in (SOURCE / room).glob("*/**/*.py"):
+        tree, own = ast.parse(path.read_text()), path.relative_to(SOURCE / room).parts[0]
+        for nodes, free in ((tree.body, False), (function_bodies(tree), own in REACHING)):
+            for node in nodes:
+                other = inside(node.module or "", room) if isinstance(node, ast.ImportFrom) else None
+                if other and not free and order.index(other) > order.index(own):
+                    wrong.append(f"{path.relative_to(SOURCE)}:{node.lineno} imports {node.module}")
+    assert not wrong
+    assert {path.name for path in (SOURCE / room).glob("*") if path.is_dir() and path.name[0] != "_"} <= set(order)
+
+
+def function_bodies(tree: ast.AST) -> list[ast.AST]:
+    """All that stands in functions; what is imported for types alone stands in none."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return [node for function in functions for node in ast.walk(function)]
 
 
 def test_help_opens_without_the_heavy_libraries() -> None:

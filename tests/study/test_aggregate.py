@@ -18,12 +18,12 @@ from gliobench.study.asking.aggregate import aggregation_notes, aggregations
 from gliobench.study.asking.answers import current_answers, validation_answers
 from gliobench.study.asking.questions import asked_slices
 from gliobench.study.config.study import StudyError, read_study
+from gliobench.study.parts.stage import Stage
 from gliobench.study.stages.predict import predict
 from gliobench.study.stages.prepare import prepare
 from gliobench.study.stages.score import read_scores, score
 from gliobench.study.stages.split import split
 from gliobench.study.state.context import Context, StageError, make_context
-from gliobench.study.state.stage import Stage
 
 STUDY = """\
 name: gathered

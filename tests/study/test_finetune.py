@@ -17,6 +17,7 @@ from gliobench.models.base.errors import ModelError
 from gliobench.models.tiny.idefics3 import Size, write_tiny_idefics3
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.kinds.vlm import LanguageModelConfig
+from gliobench.study.parts.stage import Stage
 from gliobench.study.plan.make import make_plan
 from gliobench.study.run import run_stages
 from gliobench.study.showing.tuned import tuned_settings
@@ -26,7 +27,6 @@ from gliobench.study.stages.prepare import prepare
 from gliobench.study.stages.split import split
 from gliobench.study.state.context import Context, StageError, make_context
 from gliobench.study.state.progress import Terminal
-from gliobench.study.state.stage import Stage
 
 # A slice is shown as it is, in 36 tokens; prompts of one word keep a conversation at some 55.
 SIZE = Size(image_px=48, patch_px=8, shrink=1, hidden=96, inner=192, layers=3, vision_layers=2)

@@ -22,6 +22,7 @@ from gliobench.scoring.compare import compare_runs
 from gliobench.scoring.score import SubjectRow, SubjectScores
 from gliobench.scoring.summary import summarise
 from gliobench.study.config.study import read_study
+from gliobench.study.parts.stage import Stage
 from gliobench.study.run import run_stages
 from gliobench.study.showing.report import _strata
 from gliobench.study.stages.prepare import prepare
@@ -29,7 +30,6 @@ from gliobench.study.stages.score import read_scores
 from gliobench.study.stages.split import split as split_stage
 from gliobench.study.state.context import make_context
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 
 ENDINGS = {"flair": "-t2f", "t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w", "seg": "-seg"}
 STUDY = """

@@ -8,11 +8,11 @@ import pytest
 from gliobench.grid.splits import Split, SplitError, read_split, write_split
 from gliobench.integrity import Stamp, file_digest, listed, write_stamp
 from gliobench.study.config.study import read_study, with_fold
+from gliobench.study.parts.stage import Stage
 from gliobench.study.stages.prepare import prepare
 from gliobench.study.stages.split import split
 from gliobench.study.state.context import Context, make_context
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 
 STUDY = (
     "name: own\ngrid: {shape: [8, 12, 12]}\nsplit: {file: SPLIT, fold: 0}\nmodels: [{kind: baseline, name: empty}]\n"

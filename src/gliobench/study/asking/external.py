@@ -81,8 +81,8 @@ def check_external(
         )
     if asked and external.isdisjoint(asked):
         raise StageError(
-            f"{config.name}: none of the {len(external)} answers in {config.source} is to a question of this study; the "
-            f"file has {_example(sorted(external, key=str)[0]) if external else 'nothing'}, asked is {_example(asked[0])}"
+            f"{config.name}: none of the {len(external)} answers in {config.source} is to a question of this study; it "
+            f"has {_example(sorted(external, key=str)[0]) if external else 'nothing'}, asked is {_example(asked[0])}"
         )
     for task in dict.fromkeys(place.task for place in asked):
         of_task = [place for place in asked if place.task == task]

@@ -15,7 +15,7 @@ from gliobench.grid.regions import Region
 from gliobench.models.checkpoints.files import Use
 from gliobench.study.parts.base import Config, Name
 from gliobench.study.parts.paths import resolved
-from gliobench.study.state.stage import Stage
+from gliobench.study.parts.stage import Stage
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.prompt_file import named_prompts

@@ -1,1 +1,1 @@
-"""What the entries of a study file are made of."""
+"""What the entries of a study file are made of, and the stages of a run."""

@@ -20,6 +20,7 @@ from gliobench.study.asking.consistency import sampling
 from gliobench.study.asking.conventions import suspicions
 from gliobench.study.asking.questions import without_slices, without_truth
 from gliobench.study.asking.region import answer_for_the_whole, region_notes
+from gliobench.study.parts.stage import Stage
 from gliobench.study.showing.gallery import gallery
 from gliobench.study.showing.outlines import outlines
 from gliobench.study.showing.samples import report_samples
@@ -31,7 +32,6 @@ from gliobench.study.stages.split import class_warnings
 from gliobench.study.stages.sweeps import sweep_curves, sweep_settings
 from gliobench.study.state.context import Context, StageError, read_prepared, read_stage
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 

@@ -18,10 +18,10 @@ from gliobench.models.language.finetuned import DESCRIPTION, learnt_from
 from gliobench.study.asking.build import language_model
 from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.vlm import LanguageModelConfig
+from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import Context, StageError, read_prepared
 from gliobench.study.state.external_files import BY_CONTENT, contents
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 
 if TYPE_CHECKING:
     from gliobench.training.finetune.examples import Example

@@ -7,9 +7,9 @@ from gliobench.grid.splits import Fold
 from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.nnunet import NnUNetConfig
+from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 from gliobench.tasks.mask import MASK
 
 OPERATION = {"kind", "name", "python"}  # what decides where it runs, not what comes out

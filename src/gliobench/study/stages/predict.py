@@ -19,10 +19,10 @@ from gliobench.study.asking.questions import (
 from gliobench.study.asking.region import region_notes
 from gliobench.study.config.study import Study
 from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import Context, Round, StageError
 from gliobench.study.state.external_files import BY_CONTENT, contents
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 from gliobench.tasks.grade import GRADE
 
 # Where a model runs, and what is made of its answers.

@@ -8,9 +8,9 @@ from gliobench.grid.recipe import Recipe
 from gliobench.grid.store import StoreError, open_subject, prepare_cohort
 from gliobench.integrity import write_json
 from gliobench.study.config.study import Study
+from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import Context, StageError, read_prepared
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 from gliobench.study.state.windows import NO_WINDOWS, find_study_windows, windows_digest, without_unknown
 
 CHECKS_VERSION = 2  # goes up with every change after which other patients are at fault

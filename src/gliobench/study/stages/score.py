@@ -17,9 +17,9 @@ from gliobench.study.asking.answers import answered_items, answers_digest, curre
 from gliobench.study.asking.consistency import score_consistency
 from gliobench.study.asking.conventions import suspicions
 from gliobench.study.asking.questions import asked_slices, slices_of_tasks
+from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,9 +17,9 @@ from gliobench.grid.splits import (
 )
 from gliobench.integrity import file_digest
 from gliobench.study.config.study import SplitConfig
+from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import Context
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 from gliobench.tasks.grade import GRADE
 
 ODD = 0.001  # below this chance a part's grades are said to be in another proportion

@@ -15,12 +15,12 @@ from gliobench.models.networks.trained import DESCRIPTION, read_description
 from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.asking.region_of_interest import shown
 from gliobench.study.kinds.network import NetworkConfig, train_settings
+from gliobench.study.parts.stage import Stage
 from gliobench.study.stages.in_sample import FIGURES, METRICS, Figures, figures_of
 from gliobench.study.stages.score import arithmetic_digest
 from gliobench.study.stages.train import SWEEP, training_inputs
 from gliobench.study.state.context import Context, StageError, read_stage
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,10 +17,10 @@ from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.asking.region_of_interest import shown
 from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.network import NetworkConfig, train_settings
+from gliobench.study.parts.stage import Stage
 from gliobench.study.stages.in_sample import FIGURES, write_figures
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.stage import Stage
 from gliobench.training.settings import TrainSettings, recorded
 
 SWEEP, CURVES = "sweep.json", "curves.csv"

@@ -18,10 +18,10 @@ from gliobench.grid.store import open_subject
 from gliobench.integrity import DamagedError, Stamp, check_file, listed, read_json, read_stamp, write_stamp
 from gliobench.records.store import RecordStore
 from gliobench.study.config.study import Study
+from gliobench.study.parts.stage import Stage
 from gliobench.study.state.folder import StudyFolder
 from gliobench.study.state.lock import locked
 from gliobench.study.state.progress import Silent, Voice
-from gliobench.study.state.stage import Stage
 
 Outputs = Callable[[], Iterable[Path]]  # the files that a stage leaves, once it has
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gliobench.study.state.stage import Stage, Verb
+from gliobench.study.parts.stage import Stage, Verb
 
 
 @dataclass(frozen=True)

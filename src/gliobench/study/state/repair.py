@@ -11,9 +11,9 @@ from gliobench.records.errors import RecordError
 from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
 from gliobench.records.value import WHOLE_MASK, Arrays, mask_files
+from gliobench.study.parts.stage import Stage
 from gliobench.study.state.folder import StudyFolder
 from gliobench.study.state.lock import locked
-from gliobench.study.state.stage import Stage
 
 # What a training leaves to be looked at: where it is lost, the report goes without it, and nothing is learnt again.
 TO_LOOK_AT = ("curves.csv", "losses.csv", "figures.json", "README.md", "checks.json", "sweep.json")
