@@ -11,6 +11,7 @@ import pytest
 
 from gliobench.report.contents import ReportContents
 from gliobench.report.page import render_page, write_report
+from gliobench.scoring.calibration import NO_SPREAD
 
 VOID = {"meta", "br", "image", "use", "path", "img", "link", "input", "hr"}
 
@@ -147,7 +148,7 @@ def test_names_and_faults_are_escaped_everywhere(contents: ReportContents, tmp_p
 
 
 def test_what_is_not_defined_says_why(page: str, contents: ReportContents) -> None:
-    assert 'not defined</span><span class="why">all probabilities are equal' in page, "of majority-grade"
+    assert f'not defined</span><span class="why">{NO_SPREAD}' in page, "of majority-grade"
     one = contents.summary["metric"] == "accuracy"
     hurt = contents.summary.copy()
     hurt.loc[one, ["low", "high"]] = np.nan

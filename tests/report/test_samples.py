@@ -95,7 +95,7 @@ def test_the_first_wrong_and_the_first_right_patient_are_chosen() -> None:
 
 
 def test_the_report_shows_them_escaped_and_cuts_long_ones(contents: ReportContents) -> None:
-    assert "Sample answers" not in render_page(contents)
+    assert "Sample answers" not in render_page(replace(contents, samples=[]))
     page = render_page(replace(contents, samples=[replace(GRADES, said=(*GRADES.said, Said(15, "x" * 500)))]))
     assert "<summary>llama, p1 (axial): true HGG, called LGG</summary>" in page
     assert "Slice #3 =&gt; Choice: 1 || Reasoning: a &lt;mass&gt;\n" in page
