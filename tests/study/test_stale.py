@@ -174,3 +174,16 @@ def test_the_report_follows_the_study_file_and_who_was_left_out(finished: Contex
     write_json(finished.folder.prepared, left)
     report(replace(finished))
     assert "Phantom_099" in page.read_text()
+
+
+def test_a_run_whose_question_lists_have_earlier_names_goes_on_and_asks_nothing_twice(finished: Context) -> None:
+    lists, stamp = finished.folder.validation("majority-grade"), finished.folder.stamp("predict-majority-grade")
+    earlier = lists.with_name("majority-grade.deciding.json")
+    lists.rename(earlier)
+    stamp.write_text(stamp.read_text().replace(lists.name, earlier.name))
+    before = (finished.folder.root / "answers" / "majority-grade.jsonl").read_bytes()
+    skipped(finished)
+    run_stages(finished)
+    assert "predict-majority-grade" not in skipped(finished)
+    assert lists.exists()
+    assert (finished.folder.root / "answers" / "majority-grade.jsonl").read_bytes() == before

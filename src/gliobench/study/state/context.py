@@ -180,7 +180,9 @@ class Context:
             )
         for fault in faults:
             self.voice.say(f"{stage}: {fault}; doing it again")
-        return None if faults else stamp.seconds
+        # An earlier version may have left less, or under other names.
+        whole = not faults and (costly or all(file.exists() for file in outputs()))
+        return stamp.seconds if whole else None
 
     def check(self, path: Path, stage: Stage) -> Path:
         """A file that a stage left; raises StageError naming the verb that makes it again where it is damaged."""
