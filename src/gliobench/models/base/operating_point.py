@@ -21,6 +21,11 @@ class OperatingPoint:
     slope: float = 1.0
     offset: float = 0.0
 
+    def __repr__(self) -> str:
+        """As records of answers know it: their keys rest on this text."""
+        figures = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"Decision({figures})"
+
 
 def calibrated(probability: float, decision: OperatingPoint) -> float:
     """A grade's probability after its logit was stretched and shifted."""
