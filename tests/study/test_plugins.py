@@ -16,12 +16,15 @@ import pytest
 import torch
 from scipy import ndimage
 
+from gliobench.cohort.layouts import LAYOUTS
+from gliobench.cohort.read import read_cohort
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import source_digest
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Question
 from gliobench.models.external.python_class import load_own
+from gliobench.models.views.view import View
 from gliobench.plugins import Registry, plugins
 from gliobench.records.store import RecordStore
 from gliobench.scoring import registry
@@ -40,7 +43,8 @@ from gliobench.study.state.context import make_context
 from gliobench.tasks.answer import Answered, Malformed
 from gliobench.tasks.geometry import Grade, Mask
 
-PLUGIN, README = Path(__file__).parents[1] / "plugin", Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+PLUGIN, README, GUIDE = ROOT / "tests" / "plugin", ROOT / "README.md", ROOT / "docs" / "extending.md"
 HEAD = """\
 name: own
 grid: {shape: [24, 32, 32]}
@@ -73,6 +77,8 @@ def test_a_package_brings_a_kind_a_task_baselines_and_a_metric(
     listed = gliobench(installed, "list")
     assert re.search(r"threshold +gliobench-test-plugin +Marks whatever is brighter than", listed)
     assert re.search(r"nsd_2mm +gliobench-test-plugin +surface Dice at 2 mm, higher is better", listed)
+    for name in ("clinic", "one-layer", "pair"):
+        assert re.search(rf"{name} +gliobench-test-plugin", listed)
     study = tmp_path / "study.yaml"
     study.write_text(
         HEAD + "tasks: [centre, mask, diameter]\nmodels:\n  - {kind: threshold, name: bright, above: 150}\n"
@@ -121,6 +127,34 @@ def test_a_task_of_another_package_by_hand(monkeypatch: pytest.MonkeyPatch) -> N
     assert isinstance(task.parse("large", frame, False), Malformed)
 
 
+def test_the_code_of_the_guide_is_the_packages() -> None:
+    package = "\n".join(path.read_text() for path in PLUGIN.glob("*.*"))
+    blocks = re.findall(r"```(?:python|toml)\n(.*?)```", GUIDE.read_text(), re.S)
+    named = set(re.findall(r"gliobench\.(\w+)\"\]", "".join(blocks)))
+    assert named == {"kinds", "tasks", "metrics", "baselines", "layouts", "networks", "views"}
+    assert [block for block in blocks if block not in package] == []
+
+
+def test_a_layout_a_network_and_a_view_of_another_package(
+    phantom_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A patient of the phantom cohort, in the package's layout; a network's shape; a picture twice as wide."""
+    monkeypatch.syspath_prepend(str(PLUGIN))
+    layout, network, view = (import_module(f"gliobench_test_{name}") for name in ("layout", "network", "view"))
+    (tmp_path / "P1").mkdir()
+    for path in sorted(phantom_cohort.glob("*_001/*.nii.gz")):
+        ending = path.name.removesuffix(".nii.gz").rpartition("_")[2]
+        name = "tumour" if ending == "seg" else ending
+        (tmp_path / "P1" / f"{name}.nii.gz").symlink_to(path)
+    monkeypatch.setattr("gliobench.cohort.read.LAYOUTS", (layout.CLINIC, *LAYOUTS))
+    (subject,) = read_cohort(tmp_path).subjects
+    assert (subject.id, subject.grade, subject.mask) == ("P1", None, tmp_path / "P1" / "tumour.nii.gz")
+    assert network.ONE_LAYER.build((4, 6, 8), 3)(torch.zeros(1, 4, 4, 6, 8)).shape == (1, 3, 4, 6, 8)
+    monkeypatch.setattr("gliobench.models.views.view.LAYOUTS", {"pair": view.PAIR})
+    assert View("pair").render(question("centre")).shape == (6, 8 + 4 + 8, 3)
+    assert View("pair").words.startswith("The same slice twice: T1 on the left, T1 with contrast agent on the right.")
+
+
 def test_a_package_cannot_take_a_name_that_is_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gliobench.plugins.plugins", lambda group: {"one": int})
     with pytest.raises(ImportError, match="one is built in: give it another name"):
@@ -137,7 +171,7 @@ def test_a_metric_of_a_package_equals_monais() -> None:
     """The surface Dice of the package, on two areas of unequal spacing."""
     from monai.metrics import compute_surface_dice
 
-    namespace = runpy.run_path(str(PLUGIN / "gliobench_test_plugin.py"))
+    namespace = runpy.run_path(str(PLUGIN / "gliobench_test_metric.py"))
     random = np.random.default_rng(0)
     answer, truth = (ndimage.gaussian_filter(random.random((40, 50)), 3) > 0.5 for _ in range(2))
     found = namespace["NSD"].value(Compared(Area(answer), Area(truth), (1.5, 0.8)))
