@@ -219,13 +219,13 @@ def _notes(outcomes: Sequence["Outcome"]) -> Iterator[str]:
 
 
 def _comparisons(scores: "Scores") -> "pd.DataFrame | None":
-    from gliobench.report.metrics import PRIMARY
+    from gliobench.report.metrics import first_metrics
     from gliobench.scoring.compare import compare
     from gliobench.scoring.errors import CompareError
 
     models = scores.of(set(scores.summary["model"]) - TRIVIAL)
     try:
-        return compare(models, scores.of(TRIVIAL), metrics={figures[0] for figures in PRIMARY.values()})
+        return compare(models, scores.of(TRIVIAL), metrics=first_metrics())
     except CompareError:
         return None
 

@@ -264,7 +264,7 @@ def answers_worth(predictions: Sequence[Prediction]) -> Mapping[str, float]:
 
 
 def _figures(predictions: Sequence[Prediction]) -> Iterator[tuple[str, float]]:
-    from gliobench.report.metrics import PRIMARY
+    from gliobench.report.metrics import primary
     from gliobench.scoring.intervals import Bootstrap
     from gliobench.scoring.score import Item, score_subject
     from gliobench.scoring.summary import summarise
@@ -279,7 +279,7 @@ def _figures(predictions: Sequence[Prediction]) -> Iterator[tuple[str, float]]:
     for task in table["task"].unique():
         own = table[table["task"] == task]
         values = {metric: float(group.mean()) for metric, group in own.groupby("metric")["value"]}
-        metric = PRIMARY[task][0]
+        metric = primary(task)[0]
         if math.isnan(values[metric]):  # a balanced accuracy, and all validation patients are of one grade
             metric = "accuracy"
         yield f"{task}_{metric}", values[metric]
