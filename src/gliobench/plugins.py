@@ -5,25 +5,40 @@ from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
+from gliobench.errors import GliobenchError
+
 T = TypeVar("T")
+
+
+class PluginError(GliobenchError, ImportError):
+    """What an installed package brings cannot be used; the message names the package and its entry point."""
 
 
 class Registry(Mapping[str, T]):
     """By name what is built in, then what installed packages bring under `gliobench.<group>`, each made by `made`.
 
-    They are loaded at the first look, not at the first import: a package's module imports what it adds to. Raises
-    ImportError, naming the package, for what cannot be imported and for a name that is built in.
+    They are loaded at the first look, not at the first import: a package's module imports what it adds to. `made`:
+    what becomes of what an entry point names. `brought_first`: those of packages stand before what is built in. Raises
+    PluginError for what cannot be imported and for a name that is built in.
     """
 
-    def __init__(self, group: str, built_in: Mapping[str, T], made: Callable[[Any], T]) -> None:
-        self._group, self._built_in, self._made = group, built_in, made
+    def __init__(
+        self,
+        group: str,
+        built_in: Mapping[str, T],
+        made: Callable[[Any], T] = lambda one: one,
+        *,
+        brought_first: bool = False,
+    ) -> None:
+        self._group, self._built_in, self._made, self._brought_first = group, built_in, made, brought_first
 
     @cached_property
     def _every(self) -> Mapping[str, T]:
         found = plugins(self._group)
         if taken := sorted(found.keys() & self._built_in.keys()):
-            raise ImportError(f"{package_of(self._group, taken[0])}: {taken[0]} is built in: give it another name")
-        return {**self._built_in, **{name: self._made(one) for name, one in found.items()}}
+            raise PluginError(f"{package_of(self._group, taken[0])}: {taken[0]} is built in: give it another name")
+        brought = {name: self._made(one) for name, one in found.items()}
+        return {**brought, **self._built_in} if self._brought_first else {**self._built_in, **brought}
 
     def __getitem__(self, name: str) -> T:
         return self._every[name]
@@ -37,8 +52,8 @@ class Registry(Mapping[str, T]):
 
 @cache
 def plugins(group: str) -> dict[str, Any]:
-    """By name, what installed packages bring under `gliobench.<group>`. Raises ImportError, naming the package, for
-    what cannot be imported."""
+    """By name, what installed packages bring under `gliobench.<group>`. Raises PluginError for what cannot be
+    imported."""
     return {
         one.name: _loaded(one) for one in sorted(entry_points(group=f"gliobench.{group}"), key=lambda one: one.name)
     }
@@ -60,4 +75,4 @@ def _loaded(one: EntryPoint) -> Any:
         return one.load()
     except Exception as error:
         package = one.dist.name if one.dist else "a package"
-        raise ImportError(f"{package}: its entry point {one.name} = {one.value} cannot be loaded: {error}") from error
+        raise PluginError(f"{package}: its entry point {one.name} = {one.value} cannot be loaded: {error}") from error

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 from gliobench.grid.frame import SliceFrame
 from gliobench.models.base.errors import ModelError
 from gliobench.models.language.grammar import Grammar, frame_pattern, longest_answer
-from gliobench.models.language.guided import PATTERNS, follows
+from gliobench.models.language.guided import follows, pattern_of
 from gliobench.tasks.answer import Answered, Missing
 from gliobench.tasks.geometry import Box, Mask, Point, Polygon
 from gliobench.tasks.registry import TASKS
@@ -51,7 +51,7 @@ def written(draw: st.DrawFn) -> tuple[str, SliceFrame, str]:
 def test_every_answer_of_a_task_follows_its_frames_pattern_and_the_servers(case: tuple[str, SliceFrame, str]) -> None:
     task, frame, text = case
     assert follows(frame_pattern(task, frame.shape), text)
-    assert follows(PATTERNS[task], text)
+    assert follows(pattern_of(task), text)
     assert len(text) <= longest_answer(task, frame.shape)
 
 

@@ -297,7 +297,7 @@ def test_a_truth_that_contradicts_itself_between_files(tmp_path: Path) -> None:
 def test_a_box_that_contradicts_itself_is_shown_as_numbers(tmp_path: Path) -> None:
     row = '{{"subject": "A", "slice": 0, "repeat": {}, "truth": [1, 1, 5, {}], "answer": "x"}}'
     files: dict[str, str | bytes] = {"a.jsonl": row.format(0, 5), "b.jsonl": row.format(1, 6)}
-    bad(tmp_path, files, "box", r"b.jsonl:1: the truth of A is \[1, 1, 5, 6\] here and \[1, 1, 5, 5\] in a.jsonl:1")
+    bad(tmp_path, files, "box", r"b.jsonl:1: the truth of A is \(1, 1, 5, 6\) here and \(1, 1, 5, 5\) in a.jsonl:1")
 
 
 def test_repeats_count_from_0(tmp_path: Path) -> None:

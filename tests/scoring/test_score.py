@@ -1,9 +1,7 @@
 """Whole patients, scored by hand on a small grid."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,15 +9,12 @@ import pytest
 
 from gliobench.grid.frame import Plane, SliceFrame
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.scoring import registry
 from gliobench.scoring.intervals import Bootstrap
-from gliobench.scoring.metric import AnswerMetric
 from gliobench.scoring.score import Item, SubjectScores, score_subject
 from gliobench.scoring.summary import PER_SUBJECT, SUMMARY, VOTES, Scores, summarise
 from gliobench.tasks.answer import Answered, Malformed, Missing
-from gliobench.tasks.box import BoxTask
-from gliobench.tasks.chain import coarser, depth
-from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, Value, VolumeMask
+from gliobench.tasks.chain import coarser
+from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, VolumeMask
 from gliobench.tasks.registry import TASKS
 
 SPACING = (2.0, 1.0, 0.5)
@@ -283,51 +278,3 @@ def test_a_finer_answer_stands_in_a_coarser_table_for_its_slices_or_not_at_all()
     asked = {(row.task, row.source): row.n_asked for row in scores.rows if row.plane == "axial"}
     assert asked[("box", "polygon")] == asked[("box", "mask")] == 1
     assert asked[("centre", "mask")] == 3
-
-
-@dataclass(frozen=True)
-class Diameter(Value):
-    frame: SliceFrame
-    mm: float
-
-
-class DiameterTask(BoxTask):
-    """Another package's: how wide the tumour is."""
-
-    name, value_type, json_key, compared_as, has_area = "diameter", Diameter, "mm", "diameter", False
-
-    @property
-    def derived_from(self) -> Mapping[str, Callable[[Any], Value | None]]:
-        return {"mask": self.of_mask}
-
-    def of_mask(self, mask: Mask) -> Any:
-        box = super().of_mask(mask)
-        return box and Diameter(mask.frame, (box.column_max - box.column_min + 1) * mask.frame.spacing_mm[1])
-
-
-def test_another_packages_task_is_scored_by_its_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tumour is ten columns of 0.5 mm wide in the slices 2 and 3, and not there in 4."""
-    error = AnswerMetric(
-        *("error_mm", "error", "mm", "lower", "diameter", lambda both: abs(both.answer.mm - both.truth.mm)),
-        unanswered=50.0,
-        one_empty=lambda both: (both.answer or both.truth).mm,
-        both_empty=0.0,
-    )
-    monkeypatch.setitem(TASKS, "diameter", DiameterTask())
-    monkeypatch.setattr(registry, "METRICS", (*registry.METRICS, error))
-    for cached in (coarser, depth):
-        cached.cache_clear()
-    said = {
-        2: Answered(Diameter(axial(2), 7.0)),
-        3: UNANSWERED,
-        4: Answered(Diameter(axial(4), 3.0)),
-        5: Answered(None),
-    }
-    items = [Item("m", "diameter", axial(index), answer) for index, answer in said.items()]
-    volume = Item("m", "mask", None, Answered(VolumeMask(make_subject().tumour)))
-    scores = score_subject(make_subject(), [*items, volume], SLICES)
-    for cached in (coarser, depth):
-        cached.cache_clear()
-    assert figures(scores, "diameter", "diameter", "axial") == {"error_mm": (2 + 50 + 3 + 0) / 4}
-    assert figures(scores, "diameter", "mask", "axial") == {"error_mm": 0}
-    assert not figures(scores, "mask", "diameter", "volume")

@@ -1,32 +1,21 @@
-"""Strangers bring their own: a package by entry points, installed for real, and a class in a file of twenty lines."""
+"""Strangers bring their own: what a package may not bring, and a class in a file of twenty lines."""
 
-import importlib
-import json
-import os
 import re
 import runpy
-import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from scipy import ndimage
 
-from gliobench.cohort.layouts import LAYOUTS
-from gliobench.cohort.read import read_cohort
-from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import source_digest
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Question
 from gliobench.models.external.python_class import load_own
-from gliobench.models.views.view import View
 from gliobench.plugins import Registry, plugins
-from gliobench.records.store import RecordStore
 from gliobench.scoring import registry
 from gliobench.scoring.metric import Compared
 from gliobench.scoring.overlap import Area
@@ -41,7 +30,7 @@ from gliobench.study.stages.score import read_scores, score
 from gliobench.study.stages.split import split
 from gliobench.study.state.context import make_context
 from gliobench.tasks.answer import Answered, Malformed
-from gliobench.tasks.geometry import Grade, Mask
+from gliobench.tasks.geometry import Grade
 
 ROOT = Path(__file__).parents[2]
 PLUGIN, README, GUIDE = ROOT / "tests" / "plugin", ROOT / "README.md", ROOT / "docs" / "extending.md"
@@ -53,106 +42,12 @@ slices: {every: 8}
 """
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a process in which the package is installed."""
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
-    for path in PLUGIN.glob("*.*"):
-        (source / path.name).write_bytes(path.read_bytes())
-    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--target", str(target)]
-    subprocess.run([*pip, str(source)], check=True, capture_output=True)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(target), os.environ.get("PYTHONPATH", "")])}
-
-
-def gliobench(environment: dict[str, str], *arguments: str, fails: bool = False) -> str:
-    command = [sys.executable, "-c", "from gliobench.cli import main; main()", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert bool(done.returncode) == fails, done.stderr
-    return done.stdout + done.stderr
-
-
-def test_a_package_brings_a_kind_a_task_baselines_and_a_metric(
-    installed: dict[str, str], phantom_cohort: Path, tmp_path: Path
-) -> None:
-    listed = gliobench(installed, "list")
-    assert re.search(r"threshold +gliobench-test-plugin +Marks whatever is brighter than", listed)
-    assert re.search(r"nsd_2mm +gliobench-test-plugin +surface Dice at 2 mm, higher is better", listed)
-    for name in ("clinic", "one-layer", "pair"):
-        assert re.search(rf"{name} +gliobench-test-plugin", listed)
-    study = tmp_path / "study.yaml"
-    study.write_text(
-        HEAD + "tasks: [centre, mask, diameter]\nmodels:\n  - {kind: threshold, name: bright, above: 150}\n"
-        "  - {kind: baseline, name: top-left}\n  - {kind: baseline, name: image-centre}\n"
-        "  - {kind: baseline, name: ten-mm}\n"
-    )
-    where = ["--cohort", str(phantom_cohort), "--out", str(tmp_path / "run")]
-    gliobench(installed, "run", str(study), *where)
-    plan = json.loads(gliobench(installed, "plan", str(study), *where, "--json"))
-    questions = {step["model"]: step["questions"] for step in plan["steps"] if step["stage"] == "predict"}
-    answered = len(list(RecordStore(tmp_path / "run" / "answers" / "top-left.jsonl").read()))
-    assert answered > 0
-    assert questions["top-left"] == {"value": answered, "basis": "counted"}
-    assert questions["bright"] is None
-    assert any("bright: it does not declare what it answers" in sentence for sentence in plan["assumptions"])
-    summary = pd.read_parquet(tmp_path / "run" / "scores" / "summary.parquet")
-    dice = summary[(summary["model"] == "bright") & (summary["task"] == "mask") & (summary["metric"] == "dice")]
-    assert 0 < dice["value"].item() < 1
-    nsd = summary[summary["metric"] == "nsd_2mm"]
-    assert set(nsd["task"]) == {"mask", "polygon", "box"}
-    assert nsd["value"].between(0.01, 0.99).all()
-    assert "surface Dice at 2 mm" in (tmp_path / "run" / "report" / "report.md").read_text()
-    centre = summary[(summary["task"] == "centre") & (summary["metric"] == "distance_to_centre_mm")]
-    by_model = dict(zip(centre["model"], centre["value"], strict=False))
-    assert by_model["top-left"] > by_model["image-centre"]
-    answers = (tmp_path / "run" / "answers" / "ten-mm.jsonl").read_text().splitlines()
-    assert {json.dumps(json.loads(line)["value"]) for line in answers} == {'{"diameter_mm": 10.0}'}
-    table = tmp_path / "held.csv"
-    table.write_text("subject,truth,answer\nA,23.5,about 20 mm\nA,,none\nA,long,none\n")
-    replayed = gliobench(installed, "replay", str(table), "--task", "diameter", fails=True)
-    assert "held.csv:4: the truth of a diameter is a length in mm; found 'long'" in replayed
-
-
-def test_a_task_of_another_package_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """3, 4 and 5 on pixels of 2 mm."""
-    monkeypatch.syspath_prepend(str(PLUGIN))
-    task = import_module("gliobench_test_task").DiameterTask()
-    frame = SliceFrame("axial", 0, (6, 8), (2.0, 2.0))
-    pixels = np.zeros(frame.shape, bool)
-    assert task.of_mask(Mask(frame, pixels)) is None
-    pixels[[1, 1, 4], [1, 5, 1]] = True
-    found = task.of_mask(Mask(frame, pixels))
-    assert task.write(found) == "10.0 mm"
-    assert task.parse("It is 23.5 mm long.", frame, False) == Answered(task.from_json(23.5, frame))
-    assert task.parse("none", frame, False) == Answered(None)
-    assert isinstance(task.parse("large", frame, False), Malformed)
-
-
 def test_the_code_of_the_guide_is_the_packages() -> None:
     package = "\n".join(path.read_text() for path in PLUGIN.glob("*.*"))
     blocks = re.findall(r"```(?:python|toml)\n(.*?)```", GUIDE.read_text(), re.S)
     named = set(re.findall(r"gliobench\.(\w+)\"\]", "".join(blocks)))
     assert named == {"kinds", "tasks", "metrics", "baselines", "layouts", "networks", "views"}
     assert [block for block in blocks if block not in package] == []
-
-
-def test_a_layout_a_network_and_a_view_of_another_package(
-    phantom_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A patient of the phantom cohort, in the package's layout; a network's shape; a picture twice as wide."""
-    monkeypatch.syspath_prepend(str(PLUGIN))
-    layout, network, view = (import_module(f"gliobench_test_{name}") for name in ("layout", "network", "view"))
-    (tmp_path / "P1").mkdir()
-    for path in sorted(phantom_cohort.glob("*_001/*.nii.gz")):
-        ending = path.name.removesuffix(".nii.gz").rpartition("_")[2]
-        name = "tumour" if ending == "seg" else ending
-        (tmp_path / "P1" / f"{name}.nii.gz").symlink_to(path)
-    monkeypatch.setattr("gliobench.cohort.read.LAYOUTS", (layout.CLINIC, *LAYOUTS))
-    (subject,) = read_cohort(tmp_path).subjects
-    assert (subject.id, subject.grade, subject.mask) == ("P1", None, tmp_path / "P1" / "tumour.nii.gz")
-    assert network.ONE_LAYER.build((4, 6, 8), 3)(torch.zeros(1, 4, 4, 6, 8)).shape == (1, 3, 4, 6, 8)
-    monkeypatch.setattr("gliobench.models.views.view.LAYOUTS", {"pair": view.PAIR})
-    assert View("pair").render(question("centre")).shape == (6, 8 + 4 + 8, 3)
-    assert View("pair").words.startswith("The same slice twice: T1 on the left, T1 with contrast agent on the right.")
 
 
 def test_a_package_cannot_take_a_name_that_is_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +66,7 @@ def test_a_metric_of_a_package_equals_monais() -> None:
     """The surface Dice of the package, on two areas of unequal spacing."""
     from monai.metrics import compute_surface_dice
 
-    namespace = runpy.run_path(str(PLUGIN / "gliobench_test_metric.py"))
+    namespace = runpy.run_path(str(PLUGIN / "gliobench_test_plugin.py"))
     random = np.random.default_rng(0)
     answer, truth = (ndimage.gaussian_filter(random.random((40, 50)), 3) > 0.5 for _ in range(2))
     found = namespace["NSD"].value(Compared(Area(answer), Area(truth), (1.5, 0.8)))
@@ -216,10 +111,9 @@ def test_a_finished_run_is_scored_again_where_a_metric_is_new_or_changed(
             (site / "size.dist-info" / "METADATA").write_text("Name: size\nVersion: 1\n")
             (site / "size.dist-info" / "entry_points.txt").write_text("[gliobench.metrics]\nsize = size_metric:size\n")
             (site / "size_metric.py").write_text(METRIC.format(number=number))
-        for cached in (plugins, source_digest):
+        for cached in (plugins, source_digest, registry.metrics):
             cached.cache_clear()
         sys.modules.pop("size_metric", None)
-        importlib.reload(registry)
         for stage in (prepare, split, predict, score):
             stage(context)
         table = read_scores(context).per_subject
@@ -233,9 +127,8 @@ def test_a_finished_run_is_scored_again_where_a_metric_is_new_or_changed(
         assert values("3.75") == {3.75}
     finally:
         monkeypatch.undo()
-        plugins.cache_clear()
-        source_digest.cache_clear()
-        importlib.reload(registry)
+        for cached in (plugins, source_digest, registry.metrics):
+            cached.cache_clear()
 
 
 def test_the_readmes_model_runs(phantom_cohort: Path, tmp_path: Path) -> None:

@@ -107,13 +107,13 @@ def _recognised(root: Path) -> tuple[Path, Layout]:
     if len(found) > 1:
         raise CohortError(f"{root}: holds several cohorts, name one: {', '.join(str(folder) for folder, _ in found)}")
     if not found:
-        known = "\n".join(f"  {layout.name}: {layout.expects}" for layout in LAYOUTS)
+        known = "\n".join(f"  {layout.name}: {layout.expects}" for layout in LAYOUTS.values())
         raise CohortError(f"{root}: no known layout; found {_listing(root)}. Known are\n{known}")
     return found[0]
 
 
 def _layout(root: Path) -> Layout | None:
-    return next((layout for layout in LAYOUTS if layout.recognises(root)), None)
+    return next((layout for layout in LAYOUTS.values() if layout.recognises(root)), None)
 
 
 @dataclass(frozen=True)

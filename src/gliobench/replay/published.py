@@ -77,8 +77,8 @@ def score_published(external: ExternalAnswers, bootstrap: Bootstrap | None = Non
     absent = [f"{subject}: no file" for subject in external.gaps]
     if external.task == GRADE.name:
         return _grades(external, bootstrap, absent)
-    if external.task not in _PATIENTS:
-        known = ", ".join((GRADE.name, *_PATIENTS))
+    if external.task not in PUBLISHED_TASKS:
+        known = ", ".join(PUBLISHED_TASKS)
         raise ReplayError(
             f"the reference study was not asked for {external.task}, only for {known}: use --protocol standard"
         )
@@ -281,3 +281,4 @@ _PATIENTS: dict[str, Callable[[Answers], list[_Patient]]] = {
     BOX.name: _boxes,
     POLYGON.name: lambda by_subject: [_polygon(subject, answers) for subject, answers in by_subject.items()],
 }
+PUBLISHED_TASKS = (GRADE.name, *_PATIENTS)

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gliobench.cohort.subject import GRADE_NAMES
+import numpy as np
+
 from gliobench.grid.frame import Plane
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.external import ExternalAnswer, ExternalAnswers
 from gliobench.replay.layouts import LAYOUTS
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
-from gliobench.tasks.geometry import Box, Grade, Polygon
+from gliobench.tasks.geometry import Grade
+from gliobench.tasks.registry import task_of
 
 HEAD_BYTES = 4096
 ENDINGS = (".txt", ".jsonl", ".csv", ".parquet")
@@ -114,15 +116,10 @@ def _place(answer: ExternalAnswer) -> tuple[object, ...]:
 
 
 def _check_inside(answer: ExternalAnswer) -> None:
-    rows, columns = answer.frame.shape
-    match answer.truth:
-        case Box(_, row_min, column_min, row_max, column_max):
-            points: tuple[tuple[float, float], ...] = ((row_min, column_min), (row_max, column_max))
-        case Polygon(_, points):
-            pass
-        case _:
-            return
-    for row, column in points:
+    truth, (rows, columns) = answer.truth, answer.frame.shape
+    if truth is None or not (task := task_of(truth)).in_coordinates:
+        return
+    for row, column in np.reshape(task.to_json(truth), (-1, 2)):
         if not (0 <= row <= rows - 1 and 0 <= column <= columns - 1):
             raise ReplayError(
                 f"{answer.path}:{answer.line}: the truth has ({row:g}, {column:g}), outside a slice of {rows} x "
@@ -131,12 +128,4 @@ def _check_inside(answer: ExternalAnswer) -> None:
 
 
 def _shown(answer: ExternalAnswer) -> str:
-    match answer.truth:
-        case Grade(grade):
-            return GRADE_NAMES[grade]
-        case Box() as box:
-            return f"[{box.row_min:g}, {box.column_min:g}, {box.row_max:g}, {box.column_max:g}]"
-        case Polygon(_, points):
-            return f"({', '.join(f'({row:g}, {column:g})' for row, column in points)})"
-        case _:
-            return "no tumour"
+    return "no tumour" if answer.truth is None else task_of(answer.truth).exact(answer.truth)

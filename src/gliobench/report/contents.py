@@ -13,7 +13,7 @@ from gliobench.cohort.subject import Fault
 from gliobench.grid.frame import Plane
 from gliobench.scoring.consistency import Consistency
 from gliobench.scoring.grades import Votes
-from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
+from gliobench.tasks.geometry import Placed, Value
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class GalleryItem:
     plane: Plane
     index: int
     image: NDArray[np.uint8]
-    truth: Mask | Box | Polygon | None
+    truth: Placed | None
     answers: Mapping[str, Value | None]
     task: str = ""
 
@@ -90,8 +90,8 @@ class OutlineItem:
     task: str
     plane: Plane
     affine: NDArray[np.float64]
-    truth: Sequence[Box | Polygon | Mask]
-    answer: Sequence[Point | Box | Polygon | Mask]
+    truth: Sequence[Placed]
+    answer: Sequence[Placed]
     per_slice: bool
     n_asked: int
     n_answered: int

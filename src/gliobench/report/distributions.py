@@ -36,7 +36,7 @@ def draw_distributions(contents: ReportContents, models: list[str]) -> list[Dist
             label = f"{task}: {metrics.title(metric)} of every patient"
             paint = partial(_paint, lines, metric, contents.baselines)
             figure = drawing.draw(name, label, (5.0, 0.75 + 0.32 * len(lines)), paint)
-            primary = metric in metrics.PRIMARY.get(task, ())
+            primary = metric in metrics.primary(task)
             n = int(rows["subject"].nunique())
             drawings.append(Distribution(task, metrics.title(metric), primary, n, figure))
     return drawings

@@ -10,8 +10,18 @@ from gliobench.tasks.registry import TASKS
 
 INNER = REGIONS[1:]  # the parts of a tumour that some models tell apart
 VOLUMES = (MaskTask.name, *INNER)
-TASK_ORDER = (*TASKS, *INNER)
-PRIMARY = {name: task.primary for name, task in TASKS.items()} | dict.fromkeys(INNER, MaskTask.primary)
+
+
+def primary(task: str) -> tuple[str, ...]:
+    """The metrics of a task, or of a part of a tumour, that a reader wants first."""
+    if task in INNER:
+        return MaskTask.primary
+    return TASKS[task].primary if task in TASKS else ()
+
+
+def first_metrics() -> set[str]:
+    """Of every task the one metric that a reader wants first."""
+    return {metric for task in TASKS.values() for metric in task.primary[:1]}
 
 
 def title(metric: str) -> str:
@@ -36,16 +46,17 @@ def better(metric: str) -> str:
 
 
 def tasks_of(table: pd.DataFrame) -> list[str]:
-    """The tasks of a table in the order of `TASK_ORDER`; unknown ones last."""
+    """The tasks of a table in the order of `TASKS`, then parts of tumours; unknown ones last."""
     found = list(dict.fromkeys(table["task"]))
-    return [task for task in TASK_ORDER if task in found] + [task for task in found if task not in TASK_ORDER]
+    known = [task for task in (*TASKS, *INNER) if task in found]
+    return known + [task for task in found if task not in known]
 
 
 def metrics_of(table: pd.DataFrame, task: str) -> list[str]:
     """The metrics of one task, the primary ones first, the others as they come."""
     found = list(dict.fromkeys(table.loc[table["task"] == task, "metric"]))
-    primary = PRIMARY.get(task, ())
-    return [metric for metric in primary if metric in found] + [metric for metric in found if metric not in primary]
+    first = primary(task)
+    return [metric for metric in first if metric in found] + [metric for metric in found if metric not in first]
 
 
 def columns_of(table: pd.DataFrame) -> list[tuple[str, str]]:
@@ -53,8 +64,8 @@ def columns_of(table: pd.DataFrame) -> list[tuple[str, str]]:
     columns = []
     for task in tasks_of(table):
         found = metrics_of(table, task)
-        primary = [metric for metric in found if metric in PRIMARY.get(task, ())]
-        columns += [(task, metric) for metric in primary or found[:1]]
+        first = [metric for metric in found if metric in primary(task)]
+        columns += [(task, metric) for metric in first or found[:1]]
     return columns
 
 

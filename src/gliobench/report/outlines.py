@@ -17,7 +17,6 @@ from gliobench.grid.frame import SliceFrame, to_voxel
 from gliobench.report import drawing
 from gliobench.report.contents import OutlineItem
 from gliobench.tasks.base import Ring
-from gliobench.tasks.geometry import Point
 from gliobench.tasks.registry import task_of
 
 TRUTH, ANSWER = drawing.TRUE_POSITIVE, drawing.FALSE_POSITIVE
@@ -83,10 +82,9 @@ def _curves(item: OutlineItem) -> tuple[list[Curve], list[Curve], list[Curve]]:
     answer: list[Curve] = []
     points: list[Curve] = []
     for value in item.answer:
-        if isinstance(value, Point):
-            points.append(curve_mm([(value.row, value.column)], value.frame, item.affine))
-        else:
-            answer += [curve_mm(ring, value.frame, item.affine) for ring in task_of(value).drawn(value).rings]
+        drawing = task_of(value).drawn(value)
+        answer += [curve_mm(ring, value.frame, item.affine) for ring in drawing.rings]
+        points += [curve_mm([drawing.cross], value.frame, item.affine)] if drawing.cross else []
     return truth, answer, points
 
 

@@ -12,11 +12,9 @@ from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson, without_interval
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.base import NO_TUMOUR
-from gliobench.tasks.box import BOX
-from gliobench.tasks.chain import coarsen
-from gliobench.tasks.geometry import Box, Point, Value
-from gliobench.tasks.grade import GRADE
-from gliobench.tasks.registry import task_of
+from gliobench.tasks.chain import box_of
+from gliobench.tasks.geometry import Value
+from gliobench.tasks.registry import TASKS, task_of
 
 UNANSWERED = "unanswered"
 SHARES = ("agreement", "flip_rate")  # shares of the answers to one input: Wilson
@@ -92,8 +90,8 @@ def distances_to_medoid_mm(values: Sequence[Value]) -> NDArray[np.float64]:
     """(n,) how far each of n answers lies from their medoid, the one with the least sum of distances to all others
     (Kaufman and Rousseeuw 1987; the first where several have it).
 
-    Between two points: their distance. Between two boxes: the mean distance of corresponding corners; polygons and
-    masks count as their boxes. Raises ValueError for an answer without a place.
+    Between two points: their distance. Between two boxes: the mean distance of corresponding corners; all else counts
+    as the box around it. Raises ValueError for an answer without a place.
     """
     corners = np.array([_corners_mm(value) for value in values]).reshape(-1, 4, 2)
     if len(corners) == 0:
@@ -142,7 +140,7 @@ def _of_input(one: Repeated) -> dict[str, Figure]:
         "entropy_bits": entropy_bits(counts),
         "flip_rate": flip_rate(counts),
     }
-    if one.task != GRADE.name:
+    if TASKS[one.task].has_place:
         distances = distances_to_medoid_mm(_placed(one))
         enough = len(distances) >= (2 if one.drawn else 1)
         values["spread_mm"] = float(np.median(distances)) if enough else float("nan")
@@ -227,19 +225,11 @@ def _answers(one: Repeated) -> Iterator[dict[str, object]]:
 
 def _placed(one: Repeated) -> list[Value]:
     values = [answer.value for answer in one.answers if isinstance(answer, Answered)]
-    return [value for value in values if value is not None and _box(value) is not None]
-
-
-def _box(value: Value) -> Box | None:
-    """The box of an area, and of a point the box without extent; None where there is none."""
-    if isinstance(value, Point):
-        return Box(value.frame, value.row, value.column, value.row, value.column)
-    box = coarsen(value, BOX.name) if task_of(value).has_area else None
-    return box if isinstance(box, Box) else None
+    return [value for value in values if value is not None and box_of(value) is not None]
 
 
 def _corners_mm(value: Value) -> list[tuple[float, float]]:
-    box = _box(value)
+    box = box_of(value)
     if box is None:
         raise ValueError(f"a {type(value).__name__} without a place; expected a point, a box, a polygon or a mask")
     height, width = box.frame.spacing_mm

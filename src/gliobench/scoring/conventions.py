@@ -10,9 +10,8 @@ from scipy.stats import binomtest
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answered
-from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
-from gliobench.tasks.chain import coarsen
+from gliobench.tasks.chain import box_of, coarsen
 from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates
 from gliobench.tasks.geometry import Box, Point, Value
 from gliobench.tasks.registry import TASKS
@@ -77,7 +76,7 @@ def _near(one: Said, coordinates: Coordinates) -> float:
     value = answer.value if isinstance(answer, Answered) else None
     if one.task == CENTRE.name:
         return 1 - _apart(value, coarsen(one.truth, CENTRE.name)) / math.hypot(*one.frame.shape)
-    return 0.0 if value is None else _overlap(coarsen(value, BOX.name), coarsen(one.truth, BOX.name))
+    return 0.0 if value is None else _overlap(box_of(value), box_of(one.truth))
 
 
 def _apart(value: Value | None, truth: Value | None) -> float:
@@ -87,9 +86,9 @@ def _apart(value: Value | None, truth: Value | None) -> float:
     return math.hypot(value.row - truth.row, value.column - truth.column)
 
 
-def _overlap(one: Value | None, two: Value | None) -> float:
-    assert isinstance(one, Box)
-    assert isinstance(two, Box)
+def _overlap(one: Box | None, two: Box | None) -> float:
+    if one is None or two is None:
+        return 0.0
     rows = min(one.row_max, two.row_max) - max(one.row_min, two.row_min) + 1
     columns = min(one.column_max, two.column_max) - max(one.column_min, two.column_min) + 1
     both = max(rows, 0) * max(columns, 0)

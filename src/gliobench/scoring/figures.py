@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gliobench.scoring.grades import Graded, GradedPatient
 from gliobench.scoring.intervals import Bootstrap, Figure, wilson
-from gliobench.scoring.registry import GRADE_METRICS
+from gliobench.scoring.registry import grade_metrics
 
 
 def grade_figures(
@@ -23,7 +23,7 @@ def grade_figures(
     several, graded = len(set(whose)) < len(whose), Graded.of(patients)
     metrics = [
         metric
-        for metric in GRADE_METRICS
+        for metric in grade_metrics()
         if (metric.share or metric.statistic) and (graded.probabilities.size or not metric.of_probabilities)
     ]
     drawn = [metric for metric in metrics if several or metric.share is None]

@@ -10,7 +10,7 @@ from gliobench.cohort.patients import several_scans
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import ACCURACY, GradedPatient
 from gliobench.scoring.intervals import Bootstrap, Figure
-from gliobench.scoring.registry import GRADE_METRICS, named
+from gliobench.scoring.registry import grade_metrics, named
 from gliobench.scoring.score import VOLUME, SubjectRow, SubjectScores, VoteRow
 from gliobench.tasks.grade import GRADE
 
@@ -99,7 +99,7 @@ def _grade_rows(vote: VoteRow) -> list[SubjectRow]:
         return []
     values = {
         metric.id: metric.of_patient(patient)
-        for metric in GRADE_METRICS
+        for metric in grade_metrics()
         if metric.of_patient is not None and (vote.plane != VOLUME or not metric.of_slices)
     }
     answered = vote.votes.asked - vote.votes.unanswered

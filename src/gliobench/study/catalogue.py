@@ -28,15 +28,7 @@ def catalogue(group: str) -> list[Entry]:
 def _kinds() -> Iterator[tuple[str, str]]:
     from gliobench.study.kinds import KINDS
 
-    return ((kind_name(kind), _first_line(kind)) for kind in KINDS)
-
-
-def kind_name(kind: type) -> str:
-    """The word for a kind of model in a study file."""
-    from typing import get_args
-
-    (name,) = get_args(kind.model_fields["kind"].annotation)  # type: ignore[attr-defined]
-    return str(name)
+    return ((name, _first_line(kind)) for name, kind in KINDS.items())
 
 
 def _tasks() -> Iterator[tuple[str, str]]:
@@ -46,11 +38,11 @@ def _tasks() -> Iterator[tuple[str, str]]:
 
 
 def _metrics() -> Iterator[tuple[str, str]]:
-    from gliobench.report.metrics import PRIMARY
-    from gliobench.scoring.registry import METRICS
+    from gliobench.scoring.registry import metrics
+    from gliobench.tasks.registry import TASKS
 
-    for metric in {one.id: one for one in METRICS}.values():
-        first = [task for task, ids in PRIMARY.items() if metric.id in ids]
+    for metric in {one.id: one for one in metrics()}.values():
+        first = [name for name, task in TASKS.items() if metric.id in task.primary]
         words = f"{metric.title}, {metric.better} is best" if metric.better not in ("higher", "lower") else ""
         words = words or f"{metric.title}, {metric.better} is better"
         yield metric.id, f"{words}; first figure of {', '.join(first)}" if first else words
@@ -59,7 +51,7 @@ def _metrics() -> Iterator[tuple[str, str]]:
 def _layouts() -> Iterator[tuple[str, str]]:
     from gliobench.cohort.layouts import LAYOUTS
 
-    return ((layout.name, layout.expects) for layout in LAYOUTS)
+    return ((name, layout.expects) for name, layout in LAYOUTS.items())
 
 
 def _networks() -> Iterator[tuple[str, str]]:

@@ -7,7 +7,8 @@ pixels, the polygon traces the largest component.
 
 from functools import cache
 
-from gliobench.tasks.geometry import Mask, Value
+from gliobench.tasks.box import BOX
+from gliobench.tasks.geometry import Box, Mask, Placed, Value
 from gliobench.tasks.registry import TASKS, task_of
 
 
@@ -47,6 +48,24 @@ def coarsen(value: Value, task: str) -> Value | None:
     if source not in TASKS[task].derived_from:
         raise ValueError(f"no {task} follows from a {type(value).__name__}; only {', '.join(coarser(source))}")
     return TASKS[task].derived_from[source](value)
+
+
+def box_of(value: Value) -> Box | None:
+    """The smallest box around a value of a slice, without extent around a point: the one that follows from it, else the
+    one around all that is drawn of it. None where it lies nowhere."""
+    if not isinstance(value, Placed):
+        return None
+    task = task_of(value)
+    if BOX.name in coarser(task.name):
+        found = coarsen(value, BOX.name)
+        assert found is None or isinstance(found, Box)
+        return found
+    drawing = task.drawn(value)
+    points = [point for ring in (*drawing.rings, [drawing.cross] if drawing.cross else []) for point in ring]
+    if not points:
+        return None
+    rows, columns = zip(*points, strict=True)
+    return Box(value.frame, min(rows), min(columns), max(rows), max(columns))
 
 
 def to_mask(value: Value) -> Mask:

@@ -16,6 +16,13 @@ class Value:
     """What an answer can say; a task of one's own brings a subclass."""
 
 
+@dataclass(frozen=True, eq=False)
+class Placed(Value):
+    """What lies somewhere in a slice, such as a point, and is drawn there."""
+
+    frame: SliceFrame
+
+
 @dataclass(frozen=True)
 class Grade(Value):
     """LGG (0) or HGG (1); `NO_GLIOMA` (2) where the model says there is none."""
@@ -27,19 +34,17 @@ NO_GLIOMA = 2
 
 
 @dataclass(frozen=True)
-class Point(Value):
+class Point(Placed):
     """A point of a slice, in pixels."""
 
-    frame: SliceFrame
     row: float
     column: float
 
 
 @dataclass(frozen=True)
-class Box(Value):
+class Box(Placed):
     """A rectangle of whole pixels of a slice; all four edges are inside it."""
 
-    frame: SliceFrame
     row_min: float
     column_min: float
     row_max: float
@@ -47,18 +52,16 @@ class Box(Value):
 
 
 @dataclass(frozen=True)
-class Polygon(Value):
+class Polygon(Placed):
     """A closed outline in a slice: (row, column) in pixels, the last point joined to the first."""
 
-    frame: SliceFrame
     points: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Mask(Value):
+class Mask(Placed):
     """Pixels of a slice: (rows, columns) bool."""
 
-    frame: SliceFrame
     pixels: NDArray[np.bool_]
 
 

@@ -22,4 +22,4 @@ BUILT_IN: dict[str, Make] = {
     "whole-slice": whole_slice,
     "empty": empty,
 }
-BASELINES = Registry[Make]("baselines", BUILT_IN, lambda make: make)
+BASELINES = Registry[Make]("baselines", BUILT_IN)

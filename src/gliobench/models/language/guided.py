@@ -10,10 +10,12 @@ from gliobench.tasks.registry import TASKS
 
 Dialect = Literal["structured_outputs", "guided_regex", "regex", "json_schema"]
 
-PATTERNS = {name: task.pattern(Numbers()) for name, task in TASKS.items()}
-"""The formats as a server is told them, whatever the size of the image."""
-
 PROBE = "kx[0-9]{4}"  # nothing that a model writes by itself
+
+
+def pattern_of(task: str) -> str:
+    """A task's format as a server is told it, whatever the size of the image."""
+    return TASKS[task].pattern(Numbers())
 
 
 def _json_schema(pattern: str) -> dict[str, Any]:

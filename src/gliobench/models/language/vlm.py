@@ -39,7 +39,7 @@ from gliobench.models.views.view import View
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.reading import READING_VERSION
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import DEFAULT_TASKS, TASKS
 
 __all__ = ["Decoding", "VisionLanguageModel"]
 
@@ -64,7 +64,7 @@ class VisionLanguageModel:
         checkpoint: str | Path,
         *,
         name: str | None = None,
-        tasks: Collection[str] = tuple(TASKS),
+        tasks: Collection[str] = DEFAULT_TASKS,
         answer: Mapping[str, AnswerMode] | None = None,
         prompts: Mapping[str, Prompt] | None = None,
         view: View | None = None,

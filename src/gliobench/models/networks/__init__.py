@@ -1,10 +1,10 @@
-"""The 3D networks, by name. A new one is a function that builds it and a line in `NETWORKS`."""
+"""The 3D networks, by name. A new one is a function that builds it and a line in `BUILT_IN`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gliobench.plugins import plugins
+from gliobench.plugins import Registry
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 
@@ -62,7 +62,7 @@ def _monai(function: str) -> Callable[[Shape, int], "nn.Module"]:
     return build
 
 
-NETWORKS: dict[str, Network] = {
+BUILT_IN: dict[str, Network] = {
     "grade-classifier": Network(GRADE.name, _study_classifier),
     "grade-classifier-as-coded": Network(GRADE.name, _study_classifier_as_coded),
     "mask-segmenter": Network(MASK.name, _study_segmenter),
@@ -71,4 +71,5 @@ NETWORKS: dict[str, Network] = {
     "dynunet": Network(MASK.name, _monai("dynunet")),
     "grade-resnet": Network(GRADE.name, _monai("grade_resnet")),
     "grade-densenet": Network(GRADE.name, _monai("grade_densenet")),
-} | plugins("networks")
+}
+NETWORKS = Registry[Network]("networks", BUILT_IN)

@@ -15,7 +15,7 @@ from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.language.conversation import Shot, Turn, question_turn, read_answer, shot_turns, shots_identity
 from gliobench.models.language.decoding import Decoding, question_seed
-from gliobench.models.language.guided import FIELDS, PATTERNS, PROBE, Dialect, follows, unwrapped
+from gliobench.models.language.guided import FIELDS, PROBE, Dialect, follows, pattern_of, unwrapped
 from gliobench.models.server.in_order import Ask, in_order
 from gliobench.models.server.png import png_url
 from gliobench.models.server.prices import Prices
@@ -27,7 +27,7 @@ from gliobench.tasks.answer import Answer, Missing, Refused, Truncated
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.reading import READING_VERSION
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import DEFAULT_TASKS, TASKS
 
 __all__ = ["Decoding", "OpenAIModel", "Prices", "Server"]
 
@@ -60,7 +60,7 @@ class OpenAIModel:
         model: str,
         *,
         name: str | None = None,
-        tasks: Collection[str] = tuple(TASKS),
+        tasks: Collection[str] = DEFAULT_TASKS,
         prompts: Mapping[str, Prompt] | None = None,
         view: View | None = None,
         shots: Mapping[str, Sequence[Shot]] | None = None,
@@ -247,7 +247,7 @@ class OpenAIModel:
 
     def _question_body(self, question: Question, black: bool = False) -> bytes:
         """The request of a question; `black`: about a black image instead of the slice itself."""
-        return self._body(question, FIELDS[self._guided](PATTERNS[question.task]) if self._guided else {}, black)
+        return self._body(question, FIELDS[self._guided](pattern_of(question.task)) if self._guided else {}, black)
 
     def _body(self, question: Question, guide: Mapping[str, Any], black: bool) -> bytes:
         asked = self._message(question_turn(question, self._prompts[question.task], self._view), black)

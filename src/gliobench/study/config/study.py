@@ -127,7 +127,7 @@ class ConsistencyConfig(Config):
 if TYPE_CHECKING:
     AnyModel = ModelConfig
 else:
-    AnyModel = Annotated[Union[KINDS], Field(discriminator="kind")]  # noqa: UP007, made from a tuple
+    AnyModel = Annotated[Union[tuple(KINDS.values())], Field(discriminator="kind")]  # noqa: UP007, made from a tuple
 
 
 class Study(WholeFile):

@@ -1,6 +1,8 @@
 """Every kind of model there is. A new one is a file here and a line, or another package's entry point."""
 
-from gliobench.plugins import plugins
+from typing import get_args
+
+from gliobench.plugins import Registry
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.kinds.baseline import BaselineConfig
 from gliobench.study.kinds.classical import ClassicalConfig
@@ -29,4 +31,12 @@ BUILT_IN: tuple[type[ModelConfig], ...] = (
     ReplayModelConfig,
     PythonConfig,
 )
-KINDS: tuple[type[ModelConfig], ...] = (*BUILT_IN, *plugins("kinds").values())
+
+
+def _name(kind: type[ModelConfig]) -> str:
+    """The word for a kind of model in a study file."""
+    (name,) = get_args(kind.model_fields["kind"].annotation)
+    return str(name)
+
+
+KINDS = Registry[type[ModelConfig]]("kinds", {_name(kind): kind for kind in BUILT_IN})

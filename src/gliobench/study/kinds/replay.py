@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from gliobench.study.kinds.base import Aggregate, ModelConfig, Scope
 from gliobench.study.kinds.speaking import ViewConfig
@@ -39,7 +39,7 @@ class ReplayModelConfig(ModelConfig):
     answers: Outside | None = None
     masks: Outside | None = None
     tasks: Tasks = DEFAULT_IN_WORDS
-    view: ViewConfig = ViewConfig()
+    view: ViewConfig = Field(default_factory=ViewConfig)
     sampling: str = ""
     aggregate: Literal["majority", "mean-probability"] = "majority"
 

@@ -63,7 +63,7 @@ class SpeakingConfig(ModelConfig):
     LATER: ClassVar = frozenset({"top_k", "min_p"})
 
     tasks: Tasks = DEFAULT_IN_WORDS
-    view: ViewConfig = ViewConfig()
+    view: ViewConfig = Field(default_factory=ViewConfig)
     shots: Annotated[Whole, Field(ge=0, le=1000)] = 0
     prompts: Outside | None = None
     temperature: Temperature = 0.0

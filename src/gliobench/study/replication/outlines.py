@@ -13,7 +13,7 @@ from gliobench.study.showing.atlas import Plate, evenly
 from gliobench.study.showing.outlines import MOST_SLICES, file_name
 from gliobench.study.state.lacking import check_external_files
 from gliobench.tasks.answer import Answered
-from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value
+from gliobench.tasks.geometry import Placed, Value
 from gliobench.tasks.mask import empty
 from gliobench.tasks.registry import TASKS
 
@@ -32,14 +32,14 @@ AXES: dict[Plane, tuple[str, str, str]] = {
 
 def middle_outlines(outcomes: Sequence["Outcome"]) -> Iterator["OutlineItem"]:
     """Of every model that was asked for a place the patient in the middle by the task's first standard figure."""
-    from gliobench.report.metrics import PRIMARY
+    from gliobench.report.metrics import primary
 
     for outcome in outcomes:
         task = outcome.external.task
         if not TASKS[task].has_place or outcome.standard is None:
             continue
         table = outcome.standard.scores.per_subject
-        table = table[(table["task"] == task) & (table["metric"] == PRIMARY[task][0])]
+        table = table[(table["task"] == task) & (table["metric"] == primary(task)[0])]
         ordered = table.sort_values(["value", "subject"])["subject"]
         yield _item(outcome.name, outcome.external, str(ordered.iloc[len(ordered) // 2]))
 
@@ -105,7 +105,7 @@ def _slices(external: Mapping[str, "ExternalAnswers"], subject: str) -> Iterator
                     plane=frame.plane,
                     index=frame.index,
                     image=np.zeros(frame.shape, dtype=np.uint8),  # nobody holds the images
-                    truth=truth if isinstance(truth, Box | Polygon) else empty(frame),
+                    truth=truth if isinstance(truth, Placed) else empty(frame),
                     answers=own,
                     task=task,
                 )
@@ -153,8 +153,8 @@ def _item(name: str, external: "ExternalAnswers", subject: str) -> "OutlineItem"
         task=external.task,
         plane=plane,
         affine=affine,
-        truth=[truth for truth in truths if isinstance(truth, Box | Polygon)],
-        answer=[value for value in answers if isinstance(value, Point | Box | Polygon | Mask)],
+        truth=[truth for truth in truths if isinstance(truth, Placed)],
+        answer=[value for value in answers if isinstance(value, Placed)],
         per_slice=True,
         n_asked=len(about),
         n_answered=sum(isinstance(answer, Answered) for answer in read),

@@ -165,9 +165,9 @@ def _remarks(
     task: str, answers: Sequence[ExternalAnswer], planes: Sequence[Plane | None], published: bool
 ) -> list[str]:
     """What a reader has to know of the figures of a run's own answers."""
-    frames = {(answer.frame.shape, answer.frame.spacing_mm) for answer in answers}
-    sizes = ", ".join(sorted(f"{rows} x {columns} px" for (rows, columns), _ in frames))
-    widths = sorted(chain.from_iterable(spacing for _, spacing in frames))
+    frames = [answer.frame for answer in answers]
+    sizes = ", ".join(sorted({"{} x {} px".format(*frame.shape) for frame in frames}))
+    widths = sorted(chain.from_iterable(frame.spacing_mm for frame in frames))
     width = " to ".join(dict.fromkeys(f"{one:.2f}" for one in (widths[0], widths[-1])))
     found = [f"Slices of {sizes}, {width} mm a pixel; truths from the run's prepared patients."]
     if task == GRADE.name:

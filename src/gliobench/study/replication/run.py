@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gliobench.replay.external import ExternalAnswers
-    from gliobench.replay.outcome import Outcome
+    from gliobench.replay.outcome import Outcome, ProtocolName
     from gliobench.report.contents import Part as ReportConfig
     from gliobench.report.contents import ProtocolComparison, ReportContents
     from gliobench.scoring.consistency import Consistency
@@ -84,8 +84,10 @@ def _processes() -> BaseContext:
 
 def _replayed(config: ReplayConfig) -> "Outcome":
     from gliobench.replay.outcome import replay
+    from gliobench.replay.published import PUBLISHED_TASKS
 
-    return replay(config.answers, config.task, "both", config.plane, config.name, config.coordinates)
+    protocol: ProtocolName = "both" if config.task in PUBLISHED_TASKS else "standard"
+    return replay(config.answers, config.task, protocol, config.plane, config.name, config.coordinates)
 
 
 def _together(tables: Sequence["Scores"]) -> "Scores":
@@ -179,7 +181,7 @@ def _contents(
         sampling={config.name: config.sampling for config in study.replay},
         outlines=list(middle_outlines(outcomes)),
         faults=list(_faults(outcomes)),
-        sides=[_sides(outcome) for outcome in outcomes],
+        sides=[_sides(outcome) for outcome in outcomes if outcome.published],
         constants=[Constant(config.name, config.task, config.source, config.figures) for config in study.constants],
     )
 
@@ -219,13 +221,13 @@ def _notes(outcomes: Sequence["Outcome"]) -> Iterator[str]:
 
 
 def _comparisons(scores: "Scores") -> "pd.DataFrame | None":
-    from gliobench.report.metrics import PRIMARY
+    from gliobench.report.metrics import first_metrics
     from gliobench.scoring.compare import compare
     from gliobench.scoring.errors import CompareError
 
     models = scores.of(set(scores.summary["model"]) - TRIVIAL)
     try:
-        return compare(models, scores.of(TRIVIAL), metrics={figures[0] for figures in PRIMARY.values()})
+        return compare(models, scores.of(TRIVIAL), metrics=first_metrics())
     except CompareError:
         return None
 

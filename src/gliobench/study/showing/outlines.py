@@ -20,7 +20,7 @@ from gliobench.study.showing.gallery import slice_item
 from gliobench.study.state.context import Context, StageError
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.chain import depth
-from gliobench.tasks.geometry import Box, Mask, Point, Polygon, Value, VolumeMask
+from gliobench.tasks.geometry import Mask, Placed, Value, VolumeMask
 
 if TYPE_CHECKING:
     from gliobench.report.contents import GalleryItem, OutlineItem
@@ -165,12 +165,12 @@ def _extent(voxels: NDArray[np.bool_], plane: Plane) -> list[int]:
 
 def _by_slice(
     subject: PreparedSubject, plane: Plane, drawn: Sequence[int], values: Sequence[Value]
-) -> Iterator[Point | Box | Polygon | Mask]:
+) -> Iterator[Placed]:
     """The values of slices as they are; a mask of the whole patient slice by slice."""
     for value in values:
         if isinstance(value, VolumeMask):
             yield from _cut(subject, value.voxels, plane, drawn)
-        elif isinstance(value, Point | Box | Polygon | Mask):
+        elif isinstance(value, Placed):
             yield value
 
 

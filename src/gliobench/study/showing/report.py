@@ -113,7 +113,7 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
 
     Random weights and the empty mask are left out: nobody doubts them, and every test more costs the others power.
     """
-    from gliobench.report.metrics import PRIMARY
+    from gliobench.report.metrics import first_metrics
     from gliobench.scoring.compare import compare_named
 
     trivial = {config.name for config in context.study.models if config.trivial}
@@ -123,7 +123,7 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
     baselines = [config.name for config in context.study.models if config.name in trivial - {"empty"}]
     pairs = [*product(models, baselines), *product((name for name in models if name not in classical), classical)]
     try:
-        return compare_named(scores, pairs, metrics={figures[0] for figures in PRIMARY.values()})
+        return compare_named(scores, pairs, metrics=first_metrics())
     except CompareError:  # no figure in common
         return None
 

@@ -13,13 +13,14 @@ from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.polygon import POLYGON
+from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gliobench.report.contents import PartFigure, Setting, Settings
 
-# The figures that the reference study prints of slice-by-slice answers, and the first ones of each task.
+# The figures that the reference study prints of slice-by-slice answers, and the first ones of each task that it asked.
 METRICS = {
     GRADE.name: ("balanced_accuracy", "accuracy", "f1", "precision", "recall", "specificity"),
     CENTRE.name: ("distance_to_centre_mm", "in_box"),
@@ -84,7 +85,7 @@ def _by_plane(
     own = summary[(summary["model"] == config.name) & (summary["task"] == task) & (summary["source"] == task)]
     planes = [plane for plane in context.study.slices.planes if plane in set(own["plane"])]
     for plane in planes:
-        test = scored_figures(summary, config.name, task, plane, METRICS[task])
+        test = scored_figures(summary, config.name, task, plane, METRICS.get(task, TASKS[task].primary))
         figures = {"validation": _validation(context, config), "test": test}
         name = config.name if len(context.study.slices.planes) == 1 else f"{config.name}, {plane}"
         yield Setting(name, settings, figures, note="" if config.finetuned else "not fine-tuned")

@@ -24,6 +24,7 @@ from gliobench.study.state.external_files import BY_CONTENT, contents
 from gliobench.study.state.folder import fingerprint
 
 if TYPE_CHECKING:
+    from gliobench.scoring.metric import Metric
     from gliobench.training.finetune.examples import Example
     from gliobench.training.finetune.settings import FinetuneSettings
 
@@ -251,20 +252,25 @@ def answers_worth(predictions: Sequence[Prediction]) -> Mapping[str, float]:
     """What answers about validation slices are worth, by the study's own scoring.
 
     `task_...`: each task's first figure, the mean over patients and planes. `score`: their mean, a distance counted as
-    what it lacks to the slice's diagonal, so that 1 is the best and 0 the worst of each.
+    what it lacks to the slice's diagonal, and any other error e as 1 / (1 + e), so that more is better of each.
     """
-    figures = dict(_figures(predictions))
-    worth = []
-    for name, value in figures.items():
-        if name.endswith("_mm"):
-            frames = [one.question.frame for one in predictions if one.question.frame is not None]
-            value = max(1 - value / max(frame.diagonal_mm for frame in frames), 0.0)
-        worth.append(value)
-    return {"score": sum(worth) / len(worth), **{f"task_{name}": value for name, value in figures.items()}}
+    from gliobench.scoring.registry import named
+
+    figures = list(_figures(predictions))
+    diagonal_mm = max(one.question.frame.diagonal_mm for one in predictions if one.question.frame is not None)
+    worth = [_worth(named(metric), value, diagonal_mm) for _, metric, value in figures]
+    return {"score": sum(worth) / len(worth), **{f"task_{task}_{metric}": value for task, metric, value in figures}}
 
 
-def _figures(predictions: Sequence[Prediction]) -> Iterator[tuple[str, float]]:
-    from gliobench.report.metrics import PRIMARY
+def _worth(metric: "Metric", value: float, diagonal_mm: float) -> float:
+    if not metric.lower_is_better:
+        return value
+    return max(1 - value / diagonal_mm, 0.0) if metric.unit == "mm" else 1 / (1 + value)
+
+
+def _figures(predictions: Sequence[Prediction]) -> Iterator[tuple[str, str, float]]:
+    """Task, metric and value of each task's first figure."""
+    from gliobench.report.metrics import primary
     from gliobench.scoring.intervals import Bootstrap
     from gliobench.scoring.score import Item, score_subject
     from gliobench.scoring.summary import summarise
@@ -279,10 +285,10 @@ def _figures(predictions: Sequence[Prediction]) -> Iterator[tuple[str, float]]:
     for task in table["task"].unique():
         own = table[table["task"] == task]
         values = {metric: float(group.mean()) for metric, group in own.groupby("metric")["value"]}
-        metric = PRIMARY[task][0]
+        metric = primary(task)[0]
         if math.isnan(values[metric]):  # a balanced accuracy, and all validation patients are of one grade
             metric = "accuracy"
-        yield f"{task}_{metric}", values[metric]
+        yield task, metric, values[metric]
 
 
 def push(context: Context, folder: Path, repository: str) -> None:
