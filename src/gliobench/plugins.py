@@ -1,4 +1,4 @@
-"""What other packages bring: classes and functions that they name in their entry points, loaded when first needed."""
+"""Plugins: classes and functions that other packages name in their entry points, loaded at first use."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T]):
-    """By name what is built in, then what installed packages bring under `gliobench.<group>`, each made by `made`.
+    """By name, the built-in ones, then those of installed packages under `gliobench.<group>`, each converted by `made`.
 
-    They are loaded at the first look, not at the first import: a package's module imports what it adds to. Raises
-    ImportError, naming the package, for what cannot be imported and for a name that is built in.
+    They are loaded at first use, not at import: a plugin's module imports what it extends. Raises ImportError, naming
+    the package, for a plugin that cannot be imported and for the name of a built-in one.
     """
 
     def __init__(self, group: str, built_in: Mapping[str, T], made: Callable[[Any], T]) -> None:
@@ -22,7 +22,7 @@ class Registry(Mapping[str, T]):
     def _every(self) -> Mapping[str, T]:
         found = plugins(self._group)
         if taken := sorted(found.keys() & self._built_in.keys()):
-            raise ImportError(f"{package_of(self._group, taken[0])}: {taken[0]} is built in: give it another name")
+            raise ImportError(f"{package_of(self._group, taken[0])}: {taken[0]} is built in: choose another name")
         return {**self._built_in, **{name: self._made(one) for name, one in found.items()}}
 
     def __getitem__(self, name: str) -> T:
@@ -37,20 +37,20 @@ class Registry(Mapping[str, T]):
 
 @cache
 def plugins(group: str) -> dict[str, Any]:
-    """By name, what installed packages bring under `gliobench.<group>`. Raises ImportError, naming the package, for
-    what cannot be imported."""
+    """By name, the plugins of installed packages under `gliobench.<group>`. Raises ImportError, naming the package, for
+    one that cannot be imported."""
     return {
         one.name: _loaded(one) for one in sorted(entry_points(group=f"gliobench.{group}"), key=lambda one: one.name)
     }
 
 
 def modules_of(group: str) -> tuple[str, ...]:
-    """The importable packages and modules, without what is below them, whose code the plugins of a group are."""
+    """The top-level packages and modules with the code of a group's plugins."""
     return tuple(sorted({one.module.split(".")[0] for one in entry_points(group=f"gliobench.{group}")}))
 
 
 def package_of(group: str, name: str) -> str | None:
-    """The package that brings a plugin; None where no package does."""
+    """The package of a plugin; None where no package has it."""
     found = [one for one in entry_points(group=f"gliobench.{group}") if one.name == name]
     return found[0].dist.name if found and found[0].dist else None
 
