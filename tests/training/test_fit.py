@@ -169,7 +169,7 @@ def test_training_stops_when_patience_is_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("judged", "patience", "best", "trained"),
+    ("evaluated", "patience", "best", "trained"),
     [
         ((0.9, 0.3, 0.4, 0.35), 9, 1, 8),
         ((0.3, 0.9, 0.4, 0.35), 9, 3, 8),
