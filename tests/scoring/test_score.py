@@ -313,7 +313,7 @@ def test_another_packages_task_is_scored_by_its_metrics(monkeypatch: pytest.Monk
         one_empty=lambda both: (both.answer or both.truth).mm,
         both_empty=0.0,
     )
-    monkeypatch.setitem(TASKS, "diameter", DiameterTask())
+    monkeypatch.setitem(TASKS._every, "diameter", DiameterTask())  # type: ignore[arg-type]
     monkeypatch.setattr(registry, "METRICS", (*registry.METRICS, error))
     for cached in (coarser, depth):
         cached.cache_clear()
