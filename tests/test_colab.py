@@ -166,7 +166,7 @@ def test_the_adapter_comes_back_and_is_not_asked_about_whom_it_learnt_from(
     assert back.folder.asked("back").exists()
     assert any(one.abs().max() > 0 for name, one in ran["trainer"].model.named_parameters() if "lora_B" in name)
     other = context_of(folder, "other", text.replace("seed: 0", "seed: 1"))
-    with pytest.raises(ModelError, match=r"has learnt from .* of the patients that it is asked about"):
+    with pytest.raises(ModelError, match="leakage"):
         predict(other, ["back"])
 
 

@@ -59,11 +59,11 @@ def test_every_bit_of_json_counts(tmp_path: Path) -> None:
 def test_what_is_no_object_of_json_is_damaged(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "one.json"
     path.write_bytes(content)
-    with pytest.raises(DamagedError, match=r"one\.json is damaged"):
+    with pytest.raises(DamagedError, match=r"one\.json"):
         read_json(path, "name")
     path.unlink()
     path.mkdir()
-    with pytest.raises(DamagedError, match=r"one\.json is a folder"):
+    with pytest.raises(DamagedError, match=r"one\.json"):
         read_json(path)
 
 
@@ -74,7 +74,7 @@ def test_an_editors_marks_do_no_harm_and_another_files_content_does(tmp_path: Pa
     assert read_json(path)["name"] == "é"
     write_json(other, CONTENT)
     path.write_bytes(other.read_bytes())
-    with pytest.raises(DamagedError, match="checksum does not fit"):
+    with pytest.raises(DamagedError, match=r"one\.json .*checksum"):
         read_json(path)
 
 
@@ -82,14 +82,14 @@ def test_earlier_versions_files_are_taken_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "one.json"
     path.write_text('{"name": "old"}')
     assert read_json(path, "name") == {"name": "old"}
-    with pytest.raises(DamagedError, match="it lacks seconds"):
+    with pytest.raises(DamagedError, match="seconds"):
         read_json(path, "name", "seconds")
     path.write_text('["a", "b"]')
     assert read_keys(path) == ["a", "b"]
     write_keys(path, ("c", "d"))
     assert read_keys(path) == ["c", "d"]
     path.write_text("[1]")
-    with pytest.raises(DamagedError, match="expected a list of keys"):
+    with pytest.raises(DamagedError, match=r"one\.json"):
         read_keys(path)
 
 
@@ -112,10 +112,10 @@ def test_a_stamp_knows_what_its_stage_left(tmp_path: Path) -> None:
     check_file(table, stamp, tmp_path)
     table.write_bytes(b"12346")
     assert found.faults(tmp_path).keys() == {"scores/summary.parquet"}
-    with pytest.raises(DamagedError, match=r"summary\.parquet is damaged \(its checksum"):
+    with pytest.raises(DamagedError, match=r"summary\.parquet .*checksum"):
         check_file(table, stamp, tmp_path)
     table.unlink()
-    with pytest.raises(DamagedError, match=r"summary\.parquet is missing"):
+    with pytest.raises(DamagedError, match=r"summary\.parquet"):
         check_file(table, stamp, tmp_path)
     table.mkdir()
     write_whole(table, b"12345")
@@ -148,7 +148,7 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         with (
-            pytest.raises(LockedError, match=rf"score is being done by process {process.pid} on {os.uname().nodename}"),
+            pytest.raises(LockedError, match=rf"score .*\b{process.pid} .*{os.uname().nodename}"),
             locked(lock, "score"),
         ):
             pass

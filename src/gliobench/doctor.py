@@ -1,4 +1,4 @@
-"""What this machine has, for a person who wants to know before the work starts."""
+"""What this machine has, to be known before the work starts."""
 
 import os
 import platform
@@ -34,9 +34,9 @@ OPTIONAL = {
 
 
 def examine(nnunet: Path | None = None) -> Iterator[str]:
-    """One line a fact: machine, packages, accelerators, optional parts with the reason where one is absent.
+    """One line per fact: machine, packages, accelerators, optional parts with the reason where one is absent.
 
-    `nnunet`: an interpreter that should have nnU-Net; it is started and asked.
+    `nnunet`: an interpreter that should have nnU-Net; it is started and queried.
     """
     yield f"machine      {platform.machine()}, {_usable_processors()} processors, {_memory_gib():.1f} GiB memory"
     yield f"disk         {shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB free here"
@@ -47,9 +47,9 @@ def examine(nnunet: Path | None = None) -> Iterator[str]:
     for package, purpose in OPTIONAL.items():
         yield f"{package:<12} {_version(package) or 'not installed'}; {purpose}{_import_fault(package)}"
     fault = quantisation_fault()
-    yield f"4 or 8 bits  {f'do not work here: {fault}' if fault else 'work here'}; for `quantisation:` of a checkpoint"
+    yield f"4 or 8 bits  {f'not available: {fault}' if fault else 'available'}; for `quantisation:` of a checkpoint"
     fault = unsloth_fault()
-    state = f"does not work here: {fault}" if fault else f"{_version('unsloth')} works here"
+    state = f"not available: {fault}" if fault else f"{_version('unsloth')} is available"
     yield f"Unsloth      {state}; for `finetune: {{engine: unsloth}}` (docs/finetuning.md)"
     if nnunet is not None:
         from gliobench.models.nnunet.model import examine_installation

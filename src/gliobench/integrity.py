@@ -1,8 +1,8 @@
-"""Files that are whole or said to be damaged: written in one go, with a checksum that is checked when they are read.
+"""Files that are complete or reported as damaged: written atomically, with a checksum that is checked on reading.
 
-A JSON object carries its checksum in itself (`write_json`, `read_json`). Whatever else a stage leaves, tables, weights
-and pages, is listed with size and SHA-256 in the stage's stamp (`Stamp`). Imports nothing of the other rooms, so that
-every room may use it.
+A JSON object contains its checksum (`write_json`, `read_json`). All other output of a stage (tables, weights, pages) is
+listed with size and SHA-256 in the stage's stamp (`Stamp`). Imports nothing of the other rooms, so that every room may
+use it.
 """
 
 import hashlib
@@ -17,19 +17,19 @@ from typing import Any
 
 from gliobench.errors import GliobenchError
 
-LARGE_BYTES = 2**26  # from here on reading a file again and again would be felt
+LARGE_BYTES = 2**26  # from this size on, reading a file repeatedly takes noticeable time
 SEAL_BYTES = hashlib.sha256().digest_size
 CHECKSUM, KEYS, ASIDE = "checksum", "keys", ".damaged"
 
 
 class DamagedError(GliobenchError):
-    """A file that is not as it was written; the message names it and says what was found."""
+    """A file that differs from what was written; the message names it and says what was found."""
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader never sees half of it; a folder in its place is set aside.
+    """Write a file atomically; a folder in its place is set aside.
 
-    Raises OSError where it cannot be written, such as on a full disk; nothing is left of it then.
+    Raises OSError where it cannot be written, such as on a full disk; then no part of it is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -52,12 +52,12 @@ def remove(path: Path) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Give a damaged file or folder a name beside its own; returns it."""
+    """Rename a damaged file or folder within its folder; returns the new path."""
     return path.rename(name_aside(path))
 
 
 def name_aside(path: Path) -> Path:
-    """Where a damaged file is kept; a name that is still free."""
+    """The path under which a damaged file is kept: the first that is free."""
     number = 1
     while (aside := path.with_name(f"{path.name}{ASIDE}{'' if number == 1 else f'-{number}'}")).exists():
         number += 1
@@ -77,21 +77,21 @@ def sealed_json(name: str, content: Mapping[str, Any]) -> bytes:
 
 def read_json(path: Path, *needed: str) -> dict[str, Any]:
     """What `write_json` wrote. Raises DamagedError where the file is something else, or lacks a key of `needed`;
-    FileNotFoundError where there is none. Without a checksum, as earlier versions wrote it, it is taken as it is.
+    FileNotFoundError where there is none. A file without a checksum, from an earlier version, is accepted.
     """
     content = _parsed(path)
     if not isinstance(content, dict):
         raise DamagedError(f"{path} is damaged: expected an object of JSON, found {str(content)[:40]}")
     found = content.pop(CHECKSUM, None)
     if found is not None and found != _digest(path.name, content):
-        raise DamagedError(f"{path} is damaged: its checksum does not fit")
+        raise DamagedError(f"{path} is damaged: its checksum does not match")
     if absent := [key for key in needed if key not in content]:
         raise DamagedError(f"{path} is damaged: it lacks {', '.join(absent)}")
     return content
 
 
 def write_sealed(path: Path, data: bytes) -> None:
-    """Write bytes with a checksum over them and the file's place behind them."""
+    """Write bytes with a checksum over them and the file's path after them."""
     write_whole(path, data + _seal(path, data))
 
 
@@ -103,7 +103,7 @@ def read_sealed(path: Path) -> bytes:
         raise DamagedError(f"{path} is a folder, expected a file") from error
     data, seal = found[:-SEAL_BYTES], found[-SEAL_BYTES:]
     if seal != _seal(path, data):
-        raise DamagedError(f"{path} is damaged, or of an earlier version: its checksum does not fit")
+        raise DamagedError(f"{path} is damaged, or of an earlier version: its checksum does not match")
     return data
 
 
@@ -117,7 +117,7 @@ def write_keys(path: Path, keys: Iterable[str]) -> None:
 
 
 def read_keys(path: Path) -> list[str]:
-    """What `write_keys` wrote, or a plain list, as earlier versions wrote it. Raises as `read_json` does."""
+    """What `write_keys` wrote, or a plain list from an earlier version. Raises as `read_json` does."""
     content = _parsed(path)
     keys = content if isinstance(content, list) else read_json(path, KEYS)[KEYS]
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
@@ -135,7 +135,7 @@ def _parsed(path: Path) -> Any:
 
 
 def _digest(name: str, content: Mapping[str, Any]) -> str:
-    """The name is part of it: another file's content, whole in itself, is damage too."""
+    """The name is part of it: the intact content of another file is damage too."""
     return hashlib.sha256(json.dumps([name, content], sort_keys=True).encode()).hexdigest()
 
 
@@ -148,12 +148,12 @@ def file_digest(path: Path) -> str:
 @cache
 def source_digest(*packages: str) -> str:
     """SHA-256 of the names and contents of the Python files of some packages, or of modules that are one file: what
-    they compute is theirs alone."""
+    they compute depends on them alone."""
     total = hashlib.sha256()
     for package in packages:
         spec = find_spec(package)
         if spec is None or not (spec.submodule_search_locations or spec.has_location):
-            raise ModuleNotFoundError(f"{package} is no package of Python files")
+            raise ModuleNotFoundError(f"{package} is not a package of Python files")
         if not spec.submodule_search_locations:
             total.update(f"{package} {file_digest(Path(str(spec.origin)))}\n".encode())
         for folder in map(Path, spec.submodule_search_locations or ()):
@@ -163,19 +163,19 @@ def source_digest(*packages: str) -> str:
 
 
 def left_in(folder: Path) -> list[Path]:
-    """The files directly in a folder, but hidden ones and what was set aside; none where there is no folder."""
+    """The files directly in a folder, except hidden ones and those set aside; none where there is no folder."""
     return sorted(path for path in folder.glob("[!.]*") if path.is_file() and ASIDE not in path.name)
 
 
 @lru_cache(maxsize=256)
 def _large_digest(path: Path, size: int, time_ns: int) -> str:
-    """`file_digest`, taken once in a process as long as size and time stay."""
+    """`file_digest`, computed once per process as long as size and time stay the same."""
     return file_digest(path)
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """A stage that ended well: the fingerprint of its inputs, how long it took, and what it left.
+    """A stage that succeeded: the fingerprint of its inputs, how long it took, and its output files.
 
     `files`: by path from the run folder, size in bytes and SHA-256; None in stamps of earlier versions.
     """
@@ -185,7 +185,7 @@ class Stamp:
     files: Mapping[str, tuple[int, str]] | None = None
 
     def fault(self, name: str, root: Path) -> str | None:
-        """What is wrong with a file that the stage left in the run folder `root`; None where nothing is."""
+        """What is wrong with an output file of the stage in the run folder `root`; None where nothing is."""
         assert self.files is not None
         path, (size, digest) = root / name, self.files[name]
         if not path.exists():
@@ -196,10 +196,10 @@ class Stamp:
         if status.st_size != size:
             return f"{path} is damaged ({status.st_size} bytes, expected {size})"
         found = _large_digest(path, size, status.st_mtime_ns) if size >= LARGE_BYTES else file_digest(path)
-        return None if found == digest else f"{path} is damaged (its checksum does not fit)"
+        return None if found == digest else f"{path} is damaged (its checksum does not match)"
 
     def faults(self, root: Path) -> dict[str, str]:
-        """What is wrong, by file, with all that the stage left."""
+        """What is wrong, by file, with the stage's output files."""
         found = {name: self.fault(name, root) for name in self.files or ()}
         return {name: fault for name, fault in found.items() if fault is not None}
 
@@ -210,7 +210,7 @@ def listed(paths: Iterable[Path], root: Path) -> dict[str, tuple[int, str]]:
 
 
 def write_stamp(path: Path, stamp: Stamp) -> None:
-    """Write a stamp, whole or not at all."""
+    """Write a stamp atomically."""
     write_json(path, vars(stamp))
 
 
@@ -228,9 +228,9 @@ def read_stamp(path: Path) -> Stamp | None:
 
 
 def check_file(path: Path, stamp: Path, root: Path) -> None:
-    """Raise DamagedError where a file is not as the stage of `stamp` left it in the run folder `root`.
+    """Raise DamagedError where a file is not as the stage of `stamp` wrote it in the run folder `root`.
 
-    A file that no stamp lists, such as an earlier version's, is taken as it is.
+    A file that no stamp lists, such as an earlier version's, is accepted.
     """
     found, name = read_stamp(stamp), path.relative_to(root).as_posix()
     if found is not None and found.files is not None and name in found.files and (fault := found.fault(name, root)):

@@ -1,4 +1,4 @@
-"""What other packages bring: classes and functions that they name in their entry points, loaded when first needed."""
+"""Plugins: classes and functions that other packages name in their entry points, loaded at first use."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
@@ -15,7 +15,7 @@ class PluginError(GliobenchError, ImportError):
 
 
 class Registry(Mapping[str, T]):
-    """By name what is built in, then what installed packages bring under `gliobench.<group>`, each made by `made`.
+    """By name, the built-in ones, then those of installed packages under `gliobench.<group>`, each converted by `made`.
 
     They are loaded at the first look, not at the first import: a package's module imports what it adds to. `made`:
     what becomes of what an entry point names. `brought_first`: those of packages stand before what is built in. Raises
@@ -60,12 +60,12 @@ def plugins(group: str) -> dict[str, Any]:
 
 
 def modules_of(group: str) -> tuple[str, ...]:
-    """The importable packages and modules, without what is below them, whose code the plugins of a group are."""
+    """The top-level packages and modules with the code of a group's plugins."""
     return tuple(sorted({one.module.split(".")[0] for one in entry_points(group=f"gliobench.{group}")}))
 
 
 def package_of(group: str, name: str) -> str | None:
-    """The package that brings a plugin; None where no package does."""
+    """The package of a plugin; None where no package has it."""
     found = [one for one in entry_points(group=f"gliobench.{group}") if one.name == name]
     return found[0].dist.name if found and found[0].dist else None
 

@@ -1,6 +1,6 @@
-"""How far the numbers of settings go: what no study means is a slip of the pen.
+"""The allowed ranges of settings: a value outside is a typing mistake.
 
-The ranges stand with the settings that have them; who checks them is the study file, where people write.
+The ranges are declared with the settings; the study file, which people write, is checked against them.
 """
 
 from typing import Annotated, Any, TypeVar
@@ -18,9 +18,9 @@ def _no_truth(value: Any) -> Any:
 
 
 def once(values: tuple[T, ...]) -> tuple[T, ...]:
-    """The values, each of which stands there once; raises ValueError otherwise."""
+    """The values, without duplicates; raises ValueError otherwise."""
     if twice := sorted({str(value) for value in values if values.count(value) > 1}):
-        raise ValueError(f"{', '.join(twice)} stands there twice")
+        raise ValueError(f"{', '.join(twice)} is duplicated")
     return values
 
 
@@ -28,7 +28,7 @@ Whole = Annotated[int, BeforeValidator(_no_truth)]
 Real = Annotated[float, BeforeValidator(_no_truth)]
 Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
 SizeVoxels = Annotated[Whole, Field(ge=4, le=1024)]  # along an axis
-Step = Annotated[Whole, Field(ge=1, le=1024)]  # every so many slices
+Step = Annotated[Whole, Field(ge=1, le=1024)]  # in slices
 Batch = Annotated[Whole, Field(ge=1, le=4096)]
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]  # what NumPy takes
 Rate = Annotated[Real, Field(gt=0, le=10)]  # of learning

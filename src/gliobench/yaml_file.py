@@ -1,5 +1,4 @@
-"""Read a YAML file that a person wrote, or that somebody wrote to do harm: one message with file and line, and nothing
-that takes long or much memory.
+"""Read a YAML file that may be wrong or malicious: one message with file and line, and bounded time and memory.
 
 A subset of YAML 1.1: text, numbers, true and false, null, lists, keys and values, aliases and merge keys. No tags, no
 dates (`2024-01-31` is text), numbers in decimal only.
@@ -17,7 +16,7 @@ import yaml
 from gliobench.errors import GliobenchError
 
 MOST_BYTES = 256 * 1024
-MOST_NODES = 20_000  # with every alias written out
+MOST_NODES = 20_000  # with every alias expanded
 MOST_DEPTH = 24
 MOST_DIGITS = 18
 
@@ -30,7 +29,7 @@ class YamlFileError(GliobenchError, ValueError):
 
 @dataclass(frozen=True)
 class YamlFile:
-    """What stands in the file, and the line (from 1) of every key and list item."""
+    """The content of the file, and the line (from 1) of every key and list item."""
 
     content: Any
     lines: dict[Location, int]
@@ -70,12 +69,12 @@ def _decoded(path: Path, data: bytes) -> str:
         raise YamlFileError(f"{path}:{line}: byte 0x{data[error.start]:02x} is not UTF-8; save it as UTF-8") from None
     if found := re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text):
         line = text.count("\n", 0, found.start()) + 1
-        raise YamlFileError(f"{path}:{line}: the character {found[0]!r} has no place in a text file")
+        raise YamlFileError(f"{path}:{line}: the character {found[0]!r} is not allowed in a text file")
     return text
 
 
 def parse_yaml(path: Path, text: str) -> YamlFile:
-    """What a text says; `path` is for the messages. Raises YamlFileError."""
+    """The parsed text; `path` is for the messages. Raises YamlFileError."""
     try:
         _check_size(text)
         loader = _Loader(text)
@@ -112,24 +111,24 @@ _Loader.add_implicit_resolver(
 
 @dataclass
 class _Open:
-    """A list or mapping that has begun and not ended."""
+    """A list or mapping that is still open."""
 
     anchor: str | None
     nodes: int = 1
 
 
 def _check_size(text: str) -> None:
-    """Raise yaml.MarkedYAMLError for what is too deep or too large, or holds itself, before anything is built."""
+    """Raise yaml.MarkedYAMLError for what is too deep or too large, or contains itself, before anything is built."""
     opened: list[_Open] = []
     sizes: dict[str, int] = {}
     for event in yaml.parse(text, Loader=_Loader):
         nodes = 0
         if (tag := getattr(event, "tag", None)) is not None:
-            raise _fault(f"the tag {tag!r} has no place here; expected text, numbers, lists and keys", event)
+            raise _fault(f"the tag {tag!r} is not allowed; expected text, numbers, lists and keys", event)
         if isinstance(event, yaml.CollectionStartEvent):
             opened.append(_Open(event.anchor))
             if len(opened) > MOST_DEPTH:
-                raise _fault(f"more than {MOST_DEPTH} lists or keys inside one another", event)
+                raise _fault(f"more than {MOST_DEPTH} nested lists or keys", event)
         elif isinstance(event, yaml.CollectionEndEvent):
             ended = opened.pop()
             nodes = ended.nodes
@@ -141,16 +140,16 @@ def _check_size(text: str) -> None:
                 sizes[event.anchor] = 1
         elif isinstance(event, yaml.AliasEvent):
             if any(one.anchor == event.anchor for one in opened):
-                raise _fault(f"the alias *{event.anchor} stands inside what it stands for", event)
+                raise _fault(f"the alias *{event.anchor} refers to itself", event)
             nodes = sizes.get(event.anchor or "", 0)
         if opened:
             opened[-1].nodes += nodes
             if sum(one.nodes for one in opened) > MOST_NODES:
-                raise _fault(f"more than {MOST_NODES} keys and values, with every alias written out", event)
+                raise _fault(f"more than {MOST_NODES} keys and values, with every alias expanded", event)
 
 
 def _walk(node: yaml.Node, location: Location, lines: dict[Location, int]) -> None:
-    """Note where keys and items stand; raise yaml.MarkedYAMLError for what YAML allows and a study file does not."""
+    """Record the lines of keys and items; raise yaml.MarkedYAMLError for what YAML allows and a study file does not."""
     if isinstance(node, yaml.ScalarNode):
         _check_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
@@ -163,11 +162,11 @@ def _walk(node: yaml.Node, location: Location, lines: dict[Location, int]) -> No
             if key.tag == _TAG + "merge":
                 continue
             if not isinstance(key, yaml.ScalarNode) or key.tag != _TAG + "str":
-                raise _fault("a key must be text; put it into quotes", key)
+                raise _fault("a key must be text; put it in quotes", key)
             here = (*location, key.value)
             if key.value in own:
-                first = f"it stands in line {lines[here]} already"
-                raise _fault(f"the key {key.value!r} stands here a second time: {first}", key)
+                first = f"first in line {lines[here]}"
+                raise _fault(f"the key {key.value!r} is duplicated, {first}", key)
             own.add(key.value)
             lines[here] = key.start_mark.line + 1
             _check_scalar(key)
@@ -186,7 +185,7 @@ def _merged(node: yaml.MappingNode) -> Iterator[yaml.Node]:
 
 def _check_scalar(node: yaml.ScalarNode) -> None:
     if found := re.search(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", node.value):
-        raise _fault(f"the character {found[0]!r} has no place in a value", node)
+        raise _fault(f"the character {found[0]!r} is not allowed in a value", node)
     if node.tag == _TAG + "int" and len(node.value) > MOST_DIGITS:
         raise _fault(f"a number of {len(node.value)} digits; expected at most {MOST_DIGITS}", node)
 

@@ -57,13 +57,13 @@ def test_labels_after_treatment(tmp_path: Path, write_patient: Write, as_table: 
 
 def test_a_cavity_alone_is_no_tumour(tmp_path: Path, write_patient: Write) -> None:
     write_patient(tmp_path, "BraTS-GLI-00005-100", ENDINGS, "-seg", labels=(4, 4))
-    with pytest.raises(CohortError, match="the mask has the label 4 alone, which is not tumour"):
+    with pytest.raises(CohortError, match=r"BraTS-GLI-00005-100: .*label 4"):
         read_cohort(tmp_path)
 
 
 def test_before_treatment_4_is_no_label(tmp_path: Path, write_patient: Write) -> None:
     write_patient(tmp_path, "BraTS-GLI-00005-000", ENDINGS, "-seg", labels=(1, 2, 3, 4))
-    with pytest.raises(CohortError, match="the mask has labels 4; expected 0, 1, 2, 3"):
+    with pytest.raises(CohortError, match=r"labels 4\b.* 0, 1, 2, 3\b"):
         read_cohort(tmp_path)
 
 
@@ -73,13 +73,13 @@ def test_a_table_with_3_and_4_has_to_say_what_they_mean(
 ) -> None:
     for id, values in zip(("A", "B"), labels, strict=True):
         write_patient(tmp_path, id, ENDINGS, "-seg", labels=values)
-    with pytest.raises(CohortError, match="2 patients cannot be used") as caught:
+    with pytest.raises(CohortError, match="2 invalid patients") as caught:
         read_cohort(table(tmp_path, {"A": "A", "B": "B"}))
     assert {fault.subject_id for fault in caught.value.faults} == {"A", "B"}
     stated = read_cohort(table(tmp_path, {"A": "A", "B": "B"}, "brats-ped"))
     assert len(stated.subjects) == 2
     assert stated.subjects[0].relabel == {1: 3, 2: 1, 3: 1, 4: 2}
-    with pytest.raises(CohortError, match="A: label_scheme 'brats': expected brats-2012, brats-2018"):
+    with pytest.raises(CohortError, match=r"A: label_scheme 'brats'.* brats-2012, brats-2018"):
         read_cohort(table(tmp_path, {"A": "A"}, "brats"))
 
 

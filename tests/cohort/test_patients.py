@@ -152,7 +152,7 @@ def test_an_id_that_the_table_calls_another_patient_is_left_out_and_named(tmp_pa
     cohort = find_cohort(table(tmp_path, {"id": "", "patient": ""}, [("A", "B"), ("B", "C"), ("D", "")]))
     assert [subject.id for subject in cohort.subjects] == ["A", "D"]
     assert [str(fault) for fault in cohort.faults] == [
-        "B: a scan of patient C, and another patient is called B: rename one of the two"
+        "B: a scan of patient C, and another patient has the name B: rename one of the two"
     ]
 
 

@@ -50,7 +50,9 @@ def test_noise_around_the_head_is_no_background_and_is_said(make_raw: MakeRaw) -
     images = raw.images.copy()
     images[3] += np.random.default_rng(0).integers(1, 9, images[3].shape, dtype=np.int16)
     found = prepare_subject(replace(raw, images=images), Recipe("brain", (20, 24, 22)))
-    assert found.findings.notes == ("no background was found around the brain, so the grid goes by the whole volume",)
+    assert found.findings.notes == (
+        "no background was found around the brain, so the grid is placed by the whole volume",
+    )
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.4, 0.0), (0.6, -7.0)])

@@ -58,5 +58,5 @@ def test_spacing_and_shape_follow_rows_and_columns() -> None:
 
 @pytest.mark.parametrize("index", [-1, 5])
 def test_a_slice_that_is_not_there_is_an_error(index: int) -> None:
-    with pytest.raises(IndexError, match=f"coronal slice {index} of a volume with 5 coronal slices"):
+    with pytest.raises(IndexError, match=f"coronal slice {index} .* 5 "):
         slice_frame("coronal", index, (4, 5, 6), (1.0, 1.0, 1.0))

@@ -50,7 +50,7 @@ def test_the_file_has_the_scans_affine(tmp_path: Path) -> None:
 
 def test_a_mask_of_another_grid_is_refused() -> None:
     subject = prepare_subject(raw(np.eye(4)), Recipe("brain", (32, 40, 32)))
-    with pytest.raises(ValueError, match=r"P1: the mask has shape \(3, 3, 3\)"):
+    with pytest.raises(ValueError, match=r"P1: .*\(3, 3, 3\)"):
         to_native(np.ones((3, 3, 3), bool), subject)
 
 

@@ -108,7 +108,7 @@ def test_stored_cuts_off_what_is_beyond_the_window_and_refuses_a_scan_that_is_no
     raw.images[0, 0, 0, 0], raw.images[0, 1, 0, 0] = -50, 50
     prepared = prepare_subject(raw, Recipe("stored", (22, 30, 24)))
     assert (prepared.image[0, 0, 0, 0], prepared.image[0, 0, 0, 1]) == (1, 255)
-    with pytest.raises(SubjectError, match=r"made-by-hand: preset `stored` expects z-scored .* 100% lie outside"):
+    with pytest.raises(SubjectError, match=r"made-by-hand: preset `stored` .* 100%"):
         prepare_subject(make_raw(), Recipe("stored"))
 
 
@@ -151,38 +151,38 @@ def test_a_patient_without_zero_background_uses_the_whole_volume(make_raw: MakeR
 
 
 @pytest.mark.parametrize(
-    ("recipe", "change", "message"),
+    ("recipe", "change", "found"),
     [
-        (Recipe("tumour"), {"tumour": None}, "made-by-hand: preset `tumour` is placed by the mask, and there is none"),
-        (Recipe("study"), {}, "made-by-hand: preset `study` leaves out 30 mm .* the scan is 36 mm high"),
-        (Recipe("brain"), {"brain": (slice(0, 0),) * 3}, "made-by-hand: every voxel of every modality is 0"),
+        (Recipe("tumour"), {"tumour": None}, "made-by-hand: preset `tumour`"),
+        (Recipe("study"), {}, "made-by-hand: preset `study` .* 30 mm .* 36 mm"),
+        (Recipe("brain"), {"brain": (slice(0, 0),) * 3}, "made-by-hand: "),
         (
             Recipe("brain"),
             {"tumour": (slice(0, 2), slice(0, 3), slice(0, 1))},  # beside the brain
-            r"the mask has 6 voxels, none of them on the grid \(preset `brain`, 95 x 128 x 128\): .* check the mask",
+            "6 voxels.* `brain`, 95 x 128 x 128",
         ),
         (
             Recipe("study"),
             {"shape": (40, 48, 100), "brain": (slice(8, 30), slice(6, 41), slice(5, 95))},  # in the lowest 30 mm
-            r"the mask has 864 voxels, none of them on the grid \(preset `study`",
+            "864 voxels.* `study`",
         ),
         (
             Recipe("brain", (8, 8, 8)),  # voxels of 35 / 8 mm: the nearest to their middles are four and five apart
             {"tumour": (slice(12, 13), slice(12, 13), slice(12, 13))},
-            "the mask has 1 voxels, none of them on the grid",
+            "1 voxels.* 8 x 8 x 8",
         ),
     ],
 )
 def test_what_cannot_be_placed_says_who_and_why(
-    make_raw: MakeRaw, recipe: Recipe, change: dict[str, object], message: str
+    make_raw: MakeRaw, recipe: Recipe, change: dict[str, object], found: str
 ) -> None:
-    with pytest.raises(SubjectError, match=message):
+    with pytest.raises(SubjectError, match=found):
         prepare_subject(make_raw(**change), recipe)
 
 
 @pytest.mark.parametrize("wrong", [{"preset": "Brain"}, {"shape": (0, 1, 1)}, {"window": (3, 4)}])
 def test_a_wrong_recipe_is_an_error(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"must be|a window is cut by"):
+    with pytest.raises(ValueError, match=r"preset|shape"):
         Recipe(**wrong)  # type: ignore[arg-type]
 
 

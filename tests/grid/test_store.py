@@ -135,7 +135,7 @@ def test_a_half_written_or_damaged_patient_is_redone_and_never_read(
         for path in folder.iterdir():
             path.unlink()
     if damage in DAMAGES:
-        with pytest.raises(StoreError, match=r"not a whole prepared patient .* run `gliobench prepare` again"):
+        with pytest.raises(StoreError, match="gliobench prepare"):
             open_subject(folder)
     redone = prepare_cohort(cohort, RECIPE, store)[0][0]
     assert np.array_equal(redone.image, image)
@@ -190,7 +190,7 @@ def test_all_faults_are_told_at_once_and_the_good_ones_are_kept(cohort: Cohort, 
     cohort.subjects[2].images["t2"].path.unlink()
     earlier = Fault("zoe", "has no flair")
     cohort = Cohort(cohort.name, cohort.root, cohort.layout, cohort.labels, cohort.subjects, (earlier,))
-    with pytest.raises(CohortError, match=r"3 patients cannot be used") as caught:
+    with pytest.raises(CohortError, match="3 invalid patients") as caught:
         prepare_cohort(cohort, RECIPE, tmp_path / "store")
     assert {fault.subject_id for fault in caught.value.faults} == {"zoe", "anna", "cleo"}
     good, faults = prepare_cohort(cohort, RECIPE, tmp_path / "store", skip_bad=True)
@@ -203,7 +203,7 @@ def test_one_persons_images_under_two_ids_are_at_fault(cohort: Cohort, tmp_path:
     anna, ben, _ = cohort.subjects
     twin = Subject("dora", 1, anna.images, None)
     cohort = Cohort(cohort.name, cohort.root, cohort.layout, cohort.labels, (anna, ben, twin))
-    with pytest.raises(CohortError, match="anna: the same images as dora\n  dora: the same images as anna"):
+    with pytest.raises(CohortError, match=r"anna: .* dora\n  dora: .* anna"):
         prepare_cohort(cohort, RECIPE, tmp_path / "store")
     good, faults = prepare_cohort(cohort, RECIPE, tmp_path / "store", skip_bad=True)
     assert [subject.id for subject in good] == ["ben"]
@@ -211,7 +211,7 @@ def test_one_persons_images_under_two_ids_are_at_fault(cohort: Cohort, tmp_path:
 
 
 def test_an_oracle_recipe_names_every_patient_without_a_mask(cohort: Cohort, tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match="ben: preset `tumour` is placed by the mask, and there is none"):
+    with pytest.raises(CohortError, match="ben: preset `tumour`"):
         prepare_cohort(cohort, Recipe("tumour", (12, 14, 16)), tmp_path / "store")
     good, _ = prepare_cohort(cohort, Recipe("tumour", (12, 14, 16)), tmp_path / "store", skip_bad=True)
     assert all(subject.oracle for subject in good)

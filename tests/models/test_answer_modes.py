@@ -109,9 +109,9 @@ def test_nothing_malformed_comes_out_of_a_constrained_model(folder: Path, decodi
 
 
 def test_only_a_grade_can_be_chosen(folder: Path) -> None:
-    with pytest.raises(ModelError, match=r"box: `choice` weighs the three answers of grade .* use `constrained`"):
+    with pytest.raises(ModelError, match=r"box: `choice` .*`constrained`"):
         VisionLanguageModel(folder, answer={"box": "choice"})
-    with pytest.raises(ModelError, match="grade is not among the model's tasks box"):
+    with pytest.raises(ModelError, match=r"grade .* box"):
         VisionLanguageModel(folder, tasks=("box",), answer={"grade": "choice"})
 
 

@@ -1,6 +1,7 @@
 """What can be loaded, and the reason given for what cannot."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -32,18 +33,18 @@ def _load(source: str | Path, **options: str | bool | None) -> Checkpoint:
 
 def test_folder_that_does_not_exist(tmp_path: Path) -> None:
     for source in (tmp_path / "nowhere", str(tmp_path / "nowhere"), "./nowhere"):
-        with pytest.raises(ModelError, match=r"nowhere does not exist: expected the folder"):
+        with pytest.raises(ModelError, match="nowhere"):
             _load(source)
 
 
 def test_folder_without_a_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"needs a config\.json"):
+    with pytest.raises(ModelError, match=r"config\.json"):
         _load(tmp_path)
 
 
 def test_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=r"nobody/no-such-checkpoint.*the network"):
+    with pytest.raises(ModelError, match="nobody/no-such-checkpoint"):
         _load("nobody/no-such-checkpoint")
 
 
@@ -52,7 +53,7 @@ def test_text_only_model(tmp_path: Path) -> None:
         vocab_size=32, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
     )
     LlamaForCausalLM(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=r"'llama' model, which does not read images"):
+    with pytest.raises(ModelError, match="'llama'"):
         _load(tmp_path)
 
 
@@ -61,19 +62,19 @@ def test_missing_and_damaged_and_pickled_weights(folder: Path) -> None:
     tensors = load_file(weights)
     removed = next(iter(tensors))
     save_file({name: tensor for name, tensor in tensors.items() if name != removed}, weights, {"format": "pt"})
-    with pytest.raises(ModelError, match=r"lacks 1 of the model's weights"):
+    with pytest.raises(ModelError, match="1 of the model's weights"):
         _load(folder)
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ModelError, match=r"cannot be loaded: expected undamaged"):
+    with pytest.raises(ModelError, match=r"\*\.safetensors"):
         _load(folder)
     weights.rename(folder / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"pickled weights are never read"):
+    with pytest.raises(ModelError, match=r"\*\.safetensors"):
         _load(folder)
 
 
 def test_no_processor_and_no_chat_template(folder: Path) -> None:
     (folder / "chat_template.jinja").unlink()
-    with pytest.raises(ModelError, match=r"has no chat template"):
+    with pytest.raises(ModelError, match=r"chat_template\.jinja"):
         _load(folder)
     (folder / "processor_config.json").unlink()
     with pytest.raises(ModelError, match=r"processor"):
@@ -91,11 +92,11 @@ def test_code_that_comes_with_a_checkpoint_is_not_run(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [({"dtype": "int4"}, "dtype"), ({"device": "abacus"}, "abacus"), ({"revision": "main"}, "no revisions")],
+    ("options", "found"),
+    [({"dtype": "int4"}, "dtype"), ({"device": "abacus"}, "abacus"), ({"revision": "main"}, "'main'")],
 )
-def test_wrong_options(original: Path, options: dict[str, str], message: str) -> None:
-    with pytest.raises(ModelError, match=message):
+def test_wrong_options(original: Path, options: dict[str, str], found: str) -> None:
+    with pytest.raises(ModelError, match=found):
         _load(original, **options)
 
 
@@ -134,11 +135,9 @@ def test_4_and_8_bits_are_refused_with_the_reason_where_they_do_not_work(folder:
     if fault is None:
         pytest.skip("4- and 8-bit weights work here")
     for bits in ("4bit", "8bit"):
-        with pytest.raises(
-            ModelError, match=rf"quantisation {bits} cannot be used here: .*(not installed|CUDA|import)"
-        ):
+        with pytest.raises(ModelError, match=f"{bits}.*{re.escape(fault)}"):
             _load(folder, quantisation=bits)
-    with pytest.raises(ModelError, match=r"quantisation must be 4bit or 8bit, got '2bit'"):
+    with pytest.raises(ModelError, match=r"4bit or 8bit.* '2bit'"):
         _load(folder, quantisation="2bit")
 
 

@@ -160,5 +160,5 @@ def test_patients_without_a_mask_are_missing_where_the_region_is_the_truth() -> 
 
 def test_one_grade_only_is_refused_with_the_counts() -> None:
     train = [patient(f"H{n}", 1, 40) for n in range(3)]
-    with pytest.raises(ModelError, match="radiomics: needs training patients of both grades; found 0 LGG and 3 HGG"):
+    with pytest.raises(ModelError, match=r"radiomics: .* 0 LGG and 3 HGG"):
         fit_grader("radiomics", "crop", train, [])

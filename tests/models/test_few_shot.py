@@ -155,14 +155,14 @@ def test_shots_count_for_the_length_of_a_prompt(folder: Path) -> None:
     prompts = {"box": replace(TASKS["box"].prompt, text="x" * 1500)}
     asked = questions(1, "box")
     VisionLanguageModel(folder, prompts=prompts, decoding=SHORT).predict(asked)
-    with pytest.raises(ModelError, match=r"the prompt for box .* takes 4\d\d\d tokens .* the model's context of 4096"):
+    with pytest.raises(ModelError, match=r"box .* 4\d\d\d tokens .* 4096"):
         VisionLanguageModel(folder, prompts=prompts, decoding=SHORT, shots=_shots()).predict(asked)
 
 
 def test_a_slice_that_would_be_too_large_is_refused_before_anything_is_asked(folder: Path) -> None:
     large, server = View(scale=21), Server("http://127.0.0.1:1/v1")
     for model in (VisionLanguageModel(folder, view=large), OpenAIModel(server, "m", view=large)):
-        with pytest.raises(ModelError, match="scale 21 makes 840 x 1008 pixels"):
+        with pytest.raises(ModelError, match=r"21 .* 840 x 1008 pixels"):
             model.predict(questions(2))
 
 

@@ -125,5 +125,5 @@ def test_tokens_of_many_characters_stay_in_the_format_whatever_the_logits(merged
 
 
 def test_a_slow_tokenizer_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"made cannot be held to a format: .* use answer: free"):
+    with pytest.raises(ModelError, match=r"made .*SimpleNamespace"):
         Grammar(_checkpoint(SimpleNamespace(eos_token_id=0), 10))

@@ -51,7 +51,7 @@ def test_weights_that_a_network_keeps_in_two_places_come_back() -> None:
     image = torch.randn(1, 4, 16, 16, 16, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert torch.equal(first(image), second(image))
-    with pytest.raises(ValueError, match="weights are of another network"):
+    with pytest.raises(ValueError, match="names differ"):
         restore(NETWORKS["segresnet"].build((16, 16, 16), 1), own_tensors(first))
 
 

@@ -180,15 +180,15 @@ def test_json_schema_wraps_the_pattern_and_the_answer_is_unwrapped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "found"),
     [
-        ({"guided": "guided_regex"}, r"passes over `guided: guided_regex`.*it wrote 'Choice: 1'"),
-        ({"logprobs": True}, "gives no log-probabilities; leave `logprobs` out"),
+        ({"guided": "guided_regex"}, "`guided: guided_regex`.* 'Choice: 1'"),
+        ({"logprobs": True}, "`logprobs`"),
     ],
 )
-def test_a_server_that_passes_over_what_it_does_not_know_is_found_out(options: dict[str, Any], message: str) -> None:
+def test_a_server_that_passes_over_what_it_does_not_know_is_found_out(options: dict[str, Any], found: str) -> None:
     with serving(lambda *_: Answer(completion("Choice: 1"))) as (address, log):
-        with pytest.raises(ModelError, match=message):
+        with pytest.raises(ModelError, match=found):
             list(OpenAIModel(Server(address), "m", **options).predict(questions(5, "grade")))
         assert len(log.bodies) == 1
 
@@ -280,7 +280,7 @@ def test_addresses_that_cannot_be_used(address: str, message: str) -> None:
 
 @pytest.mark.parametrize("address", ["http://a..b/v1", "http://1.2.3.4.5/v1"])
 def test_a_host_that_can_be_none_is_no_server_that_is_down(address: str) -> None:
-    with pytest.raises(ModelError, match=f"base_url {address}, or the environment's proxy, is no address"):
+    with pytest.raises(ModelError, match=re.escape(address)):
         list(OpenAIModel(Server(address, first_wait_s=0.01), "m").predict(questions(1, "grade")))
 
 
@@ -310,13 +310,13 @@ def test_a_server_that_passes_over_top_k_or_refuses_it_is_named() -> None:
     for decoding, field in ((Decoding(temperature=1, top_k=5), "top_k"), (SAMPLED_MIN_P, "min_p")):
         with serving(lambda number, _: Answer(completion(f"words {number}"))) as (address, log):
             model = OpenAIModel(Server(address), "m", in_flight=1, decoding=decoding)
-            with pytest.raises(ModelError, match=f"passes over `{field}`"):
+            with pytest.raises(ModelError, match=f"`{field}`"):
                 list(model.predict(questions(1, "grade")))
         assert len(log.bodies) == 3
         refusal = Answer({"error": {"message": f"Unrecognized request argument supplied: {field}"}}, status=400)
         with serving(lambda *_, said=refusal: said) as (address, log):
             model = OpenAIModel(Server(address), "m", in_flight=1, decoding=decoding)
-            with pytest.raises(ModelError, match=f"does not take `{field}`: HTTP 400"):
+            with pytest.raises(ModelError, match=f"`{field}`: HTTP 400"):
                 list(model.predict(questions(1, "grade")))
         assert len(log.bodies) == 1
 
@@ -324,12 +324,12 @@ def test_a_server_that_passes_over_top_k_or_refuses_it_is_named() -> None:
 def test_wrong_options() -> None:
     server = Server("http://127.0.0.1:1/v1")
     for options, message in [
-        ({"tasks": ("volume",)}, "unknown task volume"),
-        ({"in_flight": 0}, "in_flight must be 1 or more"),
+        ({"tasks": ("volume",)}, "volume"),
+        ({"in_flight": 0}, "in_flight .* 0"),
     ]:
         with pytest.raises(ModelError, match=message):
             OpenAIModel(server, "m", **options)  # type: ignore[arg-type]
     only = OpenAIModel(server, "m", tasks=("grade",))
-    with pytest.raises(ModelError, match=r"m is not set up for the task 'box', only for grade"):
+    with pytest.raises(ModelError, match=r"m .*'box'.* grade"):
         only.predict(questions(1, "box"))
     assert list(only.predict([])) == []

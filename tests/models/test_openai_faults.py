@@ -135,7 +135,7 @@ def test_a_server_that_asks_for_an_hour_stops_the_run_at_once() -> None:
     start = time.monotonic()
     with (
         serving(lambda *_: Answer({}, status=503, headers={"Retry-After": "3600"})) as (address, log),
-        pytest.raises(ModelStopped, match="left alone for 3600 s, more than the 600 s"),
+        pytest.raises(ModelStopped, match=r"3600 s.* 600 s"),
     ):
         list(_model(address).predict(questions(1, "grade")))
     assert len(log.bodies) == 1
@@ -245,7 +245,7 @@ def test_a_server_that_takes_no_images_is_not_called_down(status: int, words: st
     fault = Answer({"error": {"message": words}}, status=status)
     with serving(lambda *_: fault) as (address, log), pytest.raises(ModelStopped) as caught:
         list(_model(address, in_flight=1).predict(questions(2, "grade")))
-    assert "takes no images" in str(caught.value)
+    assert "--mmproj" in str(caught.value)
     assert words in str(caught.value)
     assert len(log.bodies) <= 2  # each question once at most, not thrice
 
@@ -269,7 +269,7 @@ def test_what_the_last_attempt_says_is_not_all_that_was_said(last: Answer) -> No
 def test_a_server_that_goes_down_stops_the_run_and_keeps_what_is_answered() -> None:
     with serving(lambda number, _: GOOD if number < 4 else Answer({}, hang_up=True)) as (address, _):
         kept: list[Prediction] = []
-        stopped = pytest.raises(ModelStopped, match=r"subject-1, grade, axial slice 4: .* is down: connection lost")
+        stopped = pytest.raises(ModelStopped, match="subject-1, grade, axial slice 4: ")
         with stopped as caught:
             kept.extend(_model(address).predict(questions(9, "grade")))
     assert [prediction.question.frame.index for prediction in kept if prediction.question.frame] == [0, 1, 2, 3]
@@ -279,7 +279,7 @@ def test_a_server_that_goes_down_stops_the_run_and_keeps_what_is_answered() -> N
 def test_a_server_that_is_not_there() -> None:
     with serving(lambda *_: GOOD) as (address, _):
         pass
-    with pytest.raises(ModelStopped, match="is down: connection lost"):
+    with pytest.raises(ModelStopped, match=re.escape(address)):
         list(_model(address).predict(questions(2, "grade")))
 
 
@@ -305,14 +305,14 @@ def test_answers_behind_the_question_that_stops_are_handed_over() -> None:
     [
         (
             Answer({"error": {"message": "bad key"}}, status=401),
-            "HTTP 401: bad key; name the key's variable in key_env",
+            "HTTP 401: bad key.*key_env",
         ),
-        (Answer({"detail": "no such model"}, status=404), "HTTP 404: no such model; check base_url and model"),
-        (Answer({}, status=308, headers={"Location": "http://127.0.0.1:1/"}), "HTTP 308; give the final address"),
+        (Answer({"detail": "no such model"}, status=404), "HTTP 404: no such model.*base_url"),
+        (Answer({}, status=308, headers={"Location": "http://127.0.0.1:1/"}), "HTTP 308.*base_url"),
         (Answer({"error": {"code": "insufficient_quota", "message": "pay"}}, status=429), "insufficient_quota pay"),
         (Answer({"message": "unknown field regex"}, status=422), "HTTP 422: .*unknown field regex"),
         *(
-            (Answer({"error": {"message": said}}, status=status), "takes no images: .*" + re.escape(said[:12]))
+            (Answer({"error": {"message": said}}, status=status), re.escape(said[:12]) + ".*--mmproj")
             for status, said in [
                 (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
                 (400, "some-text-model is not a multimodal model"),
@@ -338,7 +338,7 @@ def test_what_no_second_attempt_mends_is_said_at_once(fault: Answer, message: st
             "404 The model `m` does",
         ),
         (Answer(completion("Choice: 0", error={"code": 502, "message": "Provider failed"})), "502 Provider failed"),
-        (Answer(completion(None) | {"usage": {"completion_tokens": 0}}), "the reply is empty"),
+        (Answer(completion(None) | {"usage": {"completion_tokens": 0}}), "0 tokens"),
         (Answer(completion("Generation failed", "error")), "finish_reason error.: Generation failed"),
     ],
 )
@@ -371,7 +371,7 @@ def test_an_answer_within_thoughts_alone_is_named_and_not_read() -> None:
 
 def test_a_rate_limit_that_never_ends_is_not_the_questions_fault() -> None:
     with serving(lambda *_: Answer({}, status=429)) as (address, log):
-        with pytest.raises(ModelStopped, match=r"HTTP 429 \(attempt 3 of 3\); ask again later, or lower in_flight"):
+        with pytest.raises(ModelStopped, match=r"HTTP 429 \(attempt 3 of 3\).*in_flight"):
             list(_model(address).predict(questions(1, "grade")))
         assert len(log.bodies) == 3
 
@@ -403,7 +403,7 @@ def test_the_key_is_sent_and_shown_nowhere_even_where_the_server_sends_it_back(
         predictions = model.predict(questions(5, "grade"))
         for prediction in [next(predictions) for _ in range(4)]:
             shown += [repr(prediction), make_record("k", "m", prediction, (), Arrays(tmp_path)).to_json()]
-        with pytest.raises(ModelStopped, match=r"bad key \[key\]; the key in key_env is not accepted") as caught:
+        with pytest.raises(ModelStopped, match=r"bad key \[key\].*key_env") as caught:
             next(predictions)
     trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     trace.stack = traceback.StackSummary.from_list([frame for frame in trace.stack if frame.filename != __file__])
@@ -418,7 +418,7 @@ def test_the_key_is_sent_and_shown_nowhere_even_where_the_server_sends_it_back(
 @pytest.mark.parametrize("text", ["", "  ", "short", "with a space in it", "line\nbreak-in-the-key", "schlüssel-word"])
 def test_what_is_no_key_is_refused_without_being_shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_KEY", text)
-    with pytest.raises(ModelError, match="the environment variable SOME_KEY") as caught:
+    with pytest.raises(ModelError, match="SOME_KEY") as caught:
         read_key("SOME_KEY")
     assert not text.strip() or text not in str(caught.value)
     assert read_key(None) is None
@@ -437,9 +437,9 @@ def test_the_environments_proxy_is_used_for_other_machines_only(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        (407, "the proxy refuses: HTTP 407; it wants a name and a password in its address"),
-        (403, "the proxy refuses: HTTP 403"),
-        (503, r"is down: the proxy gives HTTP 503 \(attempt 3 of 3\)"),
+        (407, "proxy.* HTTP 407.*password"),
+        (403, "proxy.* HTTP 403"),
+        (503, r"proxy.* HTTP 503 \(attempt 3 of 3\)"),
     ],
 )
 def test_a_proxy_that_lets_nothing_through_is_named_without_its_password(
@@ -459,9 +459,7 @@ def test_a_proxy_that_lets_nothing_through_is_named_without_its_password(
 def test_a_proxy_that_is_no_address_is_named_without_its_password(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", proxy)
     monkeypatch.delenv("no_proxy", raising=False)
-    with pytest.raises(
-        ModelError, match=r"proxy \(https_proxy\) cannot be used: expected an address such as"
-    ) as caught:
+    with pytest.raises(ModelError, match="https_proxy") as caught:
         list(_model("https://model.example/v1").predict(questions(1, "grade")))
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 

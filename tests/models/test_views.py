@@ -71,7 +71,7 @@ def test_a_stretched_slice_goes_from_its_own_darkest_to_its_own_brightest() -> N
     image[0, 1] = 9
     assert not View(stretch=True).render(replace(whole, subject=replace(whole.subject, image=image))).any()
     assert "stretch yes" in View(stretch=True).identity["view"]
-    with pytest.raises(ModelError, match="give one of window, percentiles and stretch"):
+    with pytest.raises(ModelError, match="window, percentiles and stretch"):
         View(stretch=True, window=(1, 200))
 
 
@@ -198,15 +198,15 @@ def test_identity_tells_views_apart_and_not_the_ways_of_writing_them() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "collage"}, "unknown view collage: expected some of grey, rgb, mosaic, montage"),
-        ({"modalities": ("pet",)}, "unknown modality pet"),
-        ({"name": "rgb", "modalities": ("t2",)}, "view rgb shows 3 modalities, got 1"),
-        ({"name": "montage", "slices": 4}, "view montage shows 9 or 3 slices, got 4"),
-        ({"name": "mosaic", "step": 2}, "view mosaic shows no neighbouring slices: leave out step"),
-        ({"scale": 0}, "must be 1 or more, got 0"),
-        ({"window": (30, 10)}, "window must be two numbers from 0 to 255, the lower first, got 30 and 10"),
-        ({"percentiles": (1, 101)}, "percentiles must be two numbers from 0 to 100"),
-        ({"window": (1, 2), "percentiles": (1, 2)}, "one of window, percentiles and stretch"),
+        ({"name": "collage"}, "collage: .*grey, rgb, mosaic, montage"),
+        ({"modalities": ("pet",)}, "pet"),
+        ({"name": "rgb", "modalities": ("t2",)}, "rgb .* 3 .* 1"),
+        ({"name": "montage", "slices": 4}, "montage .* 9 or 3 .* 4"),
+        ({"name": "mosaic", "step": 2}, "mosaic .*step"),
+        ({"scale": 0}, "scale .* 0"),
+        ({"window": (30, 10)}, "window .*0 to 255.* 30 and 10"),
+        ({"percentiles": (1, 101)}, "percentiles .*0 to 100"),
+        ({"window": (1, 2), "percentiles": (1, 2)}, "window, percentiles and stretch"),
     ],
 )
 def test_what_cannot_be_shown(options: dict[str, Any], message: str) -> None:
@@ -217,5 +217,5 @@ def test_what_cannot_be_shown(options: dict[str, Any], message: str) -> None:
 def test_a_slice_may_become_1000_pixels_large() -> None:
     question = _question((1, 2, 125), index=0)
     assert View(scale=8).render(question).shape == (16, 1000, 3)
-    with pytest.raises(ModelError, match=r"scale 9 makes 18 x 1125 pixels of a slice; at most 1000"):
+    with pytest.raises(ModelError, match=r"9 .* 18 x 1125 pixels.* 1000"):
         View(scale=9).render(question)

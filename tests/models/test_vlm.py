@@ -229,17 +229,17 @@ def test_prompt_that_does_not_fit_the_context_is_refused_before_anything_is_aske
         for n in (letters, letters + 1)
     )
     fits.predict(questions)
-    message = r"prompt for box with a 40 x 48 image takes 4085 tokens .* 12, more than the model's context of 4096"
+    message = "box .*40 x 48 .* 4085 tokens .* 12.* 4096"
     with pytest.raises(ModelError, match=message):
         too_long.predict(questions)
 
 
 def test_questions_that_cannot_be_asked(folder: Path, model: VisionLanguageModel) -> None:
-    with pytest.raises(ModelError, match=r"subject-1: grade was asked about the whole volume"):
+    with pytest.raises(ModelError, match="subject-1: grade"):
         model.predict([replace(_question("grade", 1), frame=None)])
     only = VisionLanguageModel(folder, tasks=("grade",))
     assert only.tasks == {"grade"}
-    with pytest.raises(ModelError, match=r"not set up for the task 'box', only for grade"):
+    with pytest.raises(ModelError, match=r"'box'.* grade"):
         only.predict([_question("box", 1)])
     assert list(model.predict([])) == []
 
@@ -252,7 +252,7 @@ def test_an_image_that_the_processor_does_not_take_is_named_before_anything_is_a
     config["image_processor"]["image_mean"] = [0.5, 0.5]  # of three channels
     (broken / "processor_config.json").write_text(json.dumps(config))
     model = VisionLanguageModel(broken, decoding=SHORT)
-    message = r"subject-1, coronal slice 7: the processor of broken does not take this image of 12 x 48 pixels \("
+    message = "subject-1, coronal slice 7: .*broken .* 12 x 48 pixels"
     with pytest.raises(ModelError, match=message):
         model.predict([_question("grade", 7, plane="coronal")])
 
@@ -260,7 +260,7 @@ def test_an_image_that_the_processor_does_not_take_is_named_before_anything_is_a
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tasks": ("grade", "volume")}, "unknown task volume"),
+        ({"tasks": ("grade", "volume")}, "volume"),
         ({"batch_size": 0}, "batch_size"),
     ],
 )

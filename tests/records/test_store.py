@@ -52,7 +52,7 @@ def test_a_torn_last_line_is_dropped_and_the_next_record_is_whole(tmp_path: Path
 def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text(record("one").to_json() + "\n{broken\n" + record("two").to_json() + "\n")
-    with pytest.raises(RecordError, match=r"answers\.jsonl, line 2: not a record"):
+    with pytest.raises(RecordError, match=r"answers\.jsonl, line 2: "):
         list(RecordStore(path).read())
 
 
@@ -85,7 +85,7 @@ def test_on_a_full_disk_what_was_written_is_kept_and_the_next_run_goes_on(tmp_pa
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
-    with RecordStore(path), pytest.raises(RuntimeError, match="being written by another process"):
+    with RecordStore(path), pytest.raises(RuntimeError, match=re.escape(str(path))):
         RecordStore(path).__enter__()
 
 
@@ -130,7 +130,7 @@ def test_a_volume_is_stored_beside_the_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("score", [float("nan"), float("inf")])
 def test_a_probability_that_is_none_is_not_kept(score: float) -> None:
     prediction = Prediction(Question(subject(), "grade", None), Answered(Grade(0)), score=score)
-    with pytest.raises(RecordError, match=rf"net, P1: {score} for a probability of HGG; expected 0 to 1"):
+    with pytest.raises(RecordError, match=rf"net, P1: .*{score}"):
         make_record("k", "net", prediction, (), Arrays(Path("unused")))
 
 

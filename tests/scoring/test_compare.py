@@ -15,7 +15,7 @@ from gliobench.scoring.sentences import amount, is_shown, sentence
 from gliobench.scoring.summary import PER_SUBJECT, VOTES, Scores
 
 QUICK = Bootstrap(resamples=500)
-REACH = "these patients could have shown 0.12 or more"
+REACH = "minimum detectable difference 0.12 (80 % power)"
 
 
 def dice(model: str, values: dict[str, float], *, source: str = "mask", plane: str = "volume", asked: int = 1) -> list:
@@ -148,30 +148,30 @@ def test_what_cannot_be_compared_is_said(tmp_path: Path) -> None:
     pd.DataFrame({"model": ["cnn"]}).to_parquet(old / "scores" / "votes.parquet")
     other = write_run(tmp_path / "b", scores(dice("cnn", B)))
     strangers = write_run(tmp_path / "c", scores(dice("cnn", {"Q": 1.0})))
-    for folders, reference, message in (
-        ([], None, "no run folder"),
-        ([run, tmp_path / "nowhere"], None, "nowhere holds no scores .*per_subject.parquet is missing"),
-        ([run, run], None, "given twice"),
-        ([run, broken], None, "votes.parquet cannot be read"),
-        ([run, old], None, "votes.parquet has no column plane"),
-        ([run], None, "only one model, cnn"),
-        ([run, other], "vlm", "no model called vlm; there are: run/cnn, b/cnn"),
-        ([run, strangers], None, "no patient, task and plane in common"),
+    for folders, reference, found in (
+        ([], None, ""),
+        ([run, tmp_path / "nowhere"], None, r"nowhere .*per_subject\.parquet"),
+        ([run, run], None, f"{run}, {run}"),
+        ([run, broken], None, r"votes\.parquet"),
+        ([run, old], None, r"votes\.parquet .*\bplane"),
+        ([run], None, "cnn"),
+        ([run, other], "vlm", "vlm.* run/cnn, b/cnn"),
+        ([run, strangers], None, "run/cnn and c/cnn"),
     ):
-        with pytest.raises(CompareError, match=message):
+        with pytest.raises(CompareError, match=found):
             compare_runs(folders, reference, QUICK)
-    with pytest.raises(CompareError, match=r"no metric called hd95; there are: .*dice"):
+    with pytest.raises(CompareError, match=r"hd95.*dice"):
         compare_runs([run, other], None, QUICK, metrics=["dice", "hd95"])
 
 
 def test_contradictions_are_named() -> None:
     a = scores([], [vote("net", "axial", "P1", 0, 0, 0.0), vote("net", "axial", "P2", 1, 1, 1.0)])
     b = scores([], [vote("vlm", "axial", "P1", 1, 1, 1.0), vote("vlm", "axial", "P2", 1, 1, 1.0)])
-    with pytest.raises(CompareError, match="P1 is LGG in one and HGG in the other"):
+    with pytest.raises(CompareError, match=r"P1 is LGG .*HGG"):
         compare(a, b, QUICK)
-    with pytest.raises(CompareError, match="both sides have a model called net"):
+    with pytest.raises(CompareError, match="net"):
         compare(a, a, QUICK)
-    with pytest.raises(CompareError, match=r"one patient twice \(.*patient P1"):
+    with pytest.raises(CompareError, match=r"\(.*patient P1"):
         compare(scores(dice("cnn", A) + dice("cnn", {"P1": 0.3})), b, QUICK)
 
 
@@ -210,7 +210,7 @@ def test_words_of_undefined_and_equal_figures() -> None:
     assert sentence(("a", "b"), "auc", none, nan, 2, ()) == "not comparable (no LGG patient), n=3"
     table = compare(scores(dice("cnn", A)), scores(dice("vlm", A)), QUICK)
     assert table.loc[0, "words"] == (
-        "no difference shown: 0 in every resample, n=4; what these patients could have shown cannot be said"
+        "no difference shown: 0 in every resample, n=4; minimum detectable difference undefined"
     )
     assert [amount(*one) for one in ((0.0, "dice"), (-0.0003, "dice"), (12.34, "hd95_mm"))] == [
         "0",

@@ -133,7 +133,7 @@ def test_one_usable_place_has_no_spread() -> None:
     table = measure([repeated("a", (Answered(Point(FRAME, 1, 1)), Malformed("?")), "centre")]).figures
     spread = row(table, "a", "spread_mm")
     assert math.isnan(spread["value"])
-    assert spread["reason"] == "too few answers with a place"
+    assert spread["reason"] == "too few answers with a location"
 
 
 def test_answers_are_equal_only_where_they_say_the_same() -> None:

@@ -190,7 +190,7 @@ def test_slices_of_which_none_is_answered_make_no_volume() -> None:
 
 def test_a_question_answered_twice() -> None:
     item = Item("m", "centre", axial(2), Answered(Point(axial(2), 1, 1)))
-    with pytest.raises(ValueError, match="A: m answers centre of axial slice 2 twice"):
+    with pytest.raises(ValueError, match=r"A: m .*centre .*axial slice 2 "):
         score_subject(make_subject(), [item, item], SLICES)
 
 

@@ -116,7 +116,7 @@ def test_empty_masks() -> None:
 
 
 def test_shapes_that_do_not_fit() -> None:
-    with pytest.raises(ValueError, match="one shape and a spacing for each axis"):
+    with pytest.raises(ValueError, match="spacing"):
         hausdorff95_mm(np.ones((3, 4), dtype=bool), np.ones((4, 3), dtype=bool), (1.0, 1.0))
 
 

@@ -263,7 +263,7 @@ def test_a_region_that_the_masks_cannot_tell_is_refused_before_anything_is_asked
         image = nib.load(path)
         nib.save(nib.Nifti1Image((np.asarray(image.dataobj) > 0).astype(np.uint8), image.affine), path)
     context = study_of(tmp_path / "core", "core", bare)
-    with pytest.raises(RegionError, match=r"study.yaml:2: region: .*all that the masks mark is in it"):
+    with pytest.raises(RegionError, match=r"study.yaml:2: region: "):
         run_stages(context)
     assert not (context.folder.root / "answers").exists()
     assert not (context.folder.root / "networks").exists()

@@ -78,7 +78,7 @@ def test_what_learnt_from_one_scan_is_not_asked_about_another(phantom_cohort: Pa
     prepare(context)
     subject = next(iter(context.subjects.values()))
     other = f"{patient_of(subject.id)}-009"
-    with pytest.raises(ModelError, match="has learnt from 1"):
+    with pytest.raises(ModelError, match="1 of the patients"):
         refuse_training_patients("m", {other}, [Question(subject, "mask", None)])
 
 
@@ -194,7 +194,7 @@ def test_the_column_patient_of_a_table_reaches_split_figures_and_what_was_learnt
     seen, other = sorted(id for id in context.patients if context.patients[id] == context.patients[fold.test[0]])
     learnt = names_of([context.subjects[other]])
     assert learnt == {other, context.patients[other]}
-    with pytest.raises(ModelError, match="has learnt from 1"):
+    with pytest.raises(ModelError, match="1 of the patients"):
         refuse_training_patients("m", learnt, [Question(context.subjects[seen], "mask", None)])
 
 

@@ -88,7 +88,7 @@ def test_networks_from_elsewhere_refuse_their_own_patients(
         text.replace("scheme: cross-validation, folds: 2", "test_share: 0.3, folds: 2")
     )
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=phantom_cohort, out=tmp_path / "run")
-    with pytest.raises(ModelError, match="has learnt from"):
+    with pytest.raises(ModelError, match="leakage"):
         run_stages(context)
 
 

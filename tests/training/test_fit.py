@@ -93,7 +93,7 @@ def test_a_stopped_training_does_not_go_on_from_damaged_weights(
     path.write_bytes(data)
     reports: list[EpochReport] = []
     fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path / "stopped", settings, reports.append)
-    assert f"{path} is damaged (its checksum does not fit); the training begins again" in caplog.text
+    assert f"{path} is damaged" in caplog.text
     assert [report.epoch for report in reports] == [0, 1, 2]
     expected, found = load_file(whole / WEIGHTS), load_file(tmp_path / "stopped" / WEIGHTS)
     assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
@@ -106,11 +106,11 @@ def test_weights_are_those_that_were_learnt_or_nobody_is_asked(tmp_path: Path) -
     other = fit_network("grade-classifier", TRAIN, VALIDATION, tmp_path / "two", replace(settings, seed=5))
     weights, description = (out / WEIGHTS).read_bytes(), (out / "network.json").read_text()
     (out / WEIGHTS).write_bytes((other / WEIGHTS).read_bytes())
-    with pytest.raises(ModelError, match=r"network\.safetensors is damaged \(its checksum does not fit\)"):
+    with pytest.raises(ModelError, match=r"network\.safetensors .*checksum"):
         load_network([out], "n")
     (out / WEIGHTS).write_bytes(weights)
     (out / "network.json").write_text(description.replace('"threshold": 0.5', '"threshold": 0.6'))
-    with pytest.raises(ModelError, match=r"network\.json is damaged: its checksum does not fit"):
+    with pytest.raises(ModelError, match=r"network\.json .*checksum"):
         load_network([out], "n")
     (out / "network.json").write_text(description)
     assert load_network([out], "n").threshold == 0.5
@@ -169,7 +169,7 @@ def test_training_stops_when_patience_is_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("judged", "patience", "best", "trained"),
+    ("evaluated", "patience", "best", "trained"),
     [
         ((0.9, 0.3, 0.4, 0.35), 9, 1, 8),
         ((0.3, 0.9, 0.4, 0.35), 9, 3, 8),
@@ -245,15 +245,13 @@ def test_another_trainings_network_is_gone_when_one_begins(tmp_path: Path) -> No
 @pytest.mark.parametrize("network", ["mask-segmenter", "grade-classifier"])
 def test_a_training_that_diverges_says_so_and_leaves_nothing_to_go_on_from(tmp_path: Path, network: str) -> None:
     settings = replace(recipe(network), epochs=3, learning_rate=1e18)
-    with pytest.raises(
-        DivergedError, match=r"no judgement gave a finite figure: lower learning_rate; see .*curves.csv"
-    ):
+    with pytest.raises(DivergedError, match=r"learning_rate.*curves\.csv"):
         fit_network(network, TRAIN, VALIDATION, tmp_path, settings)
     assert [path.name for path in tmp_path.iterdir()] == ["curves.csv"]
 
 
 def test_a_patient_on_both_sides_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="P0: in training and in validation"):
+    with pytest.raises(ValueError, match="P0: "):
         fit_network("mask-segmenter", TRAIN, [PATIENTS[0]], tmp_path, TrainSettings())
 
 
@@ -274,7 +272,7 @@ def test_dice_by_threshold_is_dice() -> None:
 def test_a_network_is_not_asked_about_a_patient_that_it_learnt_from(tmp_path: Path) -> None:
     out = fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, replace(PLAIN, epochs=1))
     for seen in (TRAIN[0], VALIDATION[0]):
-        with pytest.raises(ModelError, match=f"has learnt from 1 of the patients that it is asked about .{seen.id}"):
+        with pytest.raises(ModelError, match=f"1 of the patients .*{seen.id}"):
             list(load_network([out], "net").predict([Question(seen, "mask", None)]))
 
 

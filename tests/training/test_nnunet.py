@@ -110,7 +110,7 @@ def test_an_answer_that_lies_elsewhere_is_refused(tmp_path: Path) -> None:
     moved = AFFINE.copy()
     moved[0, 3] += 1.5
     left_by_nnunet(tmp_path, np.zeros((2, *SHAPE), np.float32), moved)
-    with pytest.raises(ModelError, match="A: nnU-Net's answer has shape"):
+    with pytest.raises(ModelError, match=r"A: .*shape"):
         read_probabilities(tmp_path, patient("A"))
 
 
@@ -123,18 +123,18 @@ def test_only_the_checkpoint_that_was_trained_here_is_given_to_nnunet(tmp_path: 
     model = load_nnunet([tmp_path], "mine", Installation())
     assert model.learnt_from == {"A"}
     path.write_bytes(b"somebody's pickle")
-    with pytest.raises(ModelError, match="is not the checkpoint that was trained there"):
+    with pytest.raises(ModelError, match="train mine again"):
         load_nnunet([tmp_path], "mine", Installation())
 
 
 def test_patients_that_it_has_learnt_from_are_refused(tmp_path: Path) -> None:
     model = NnUNet("mine", [tmp_path], frozenset({"A"}), {}, Installation())
-    with pytest.raises(ModelError, match="mine has learnt from 1 of the patients"):
+    with pytest.raises(ModelError, match=r"mine .* 1 of the patients"):
         list(model.predict([Question(patient("A"), "mask", None)]))
 
 
 def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no-such-python cannot be started"):
+    with pytest.raises(ModelError, match="no-such-python"):
         list(run_worker(Installation(Path("no-such-python")), {"do": "check", "root": "."}, tmp_path / "log"))
 
 

@@ -10,7 +10,7 @@ Volume = tuple[NDArray[np.generic], NDArray[np.float64]]
 
 
 def same_place(one: Volume, other: Volume) -> bool:
-    """Whether two volumes (voxels, affine) have the same shape and, but for rounding, the same affine."""
+    """Whether two volumes (voxels, affine) have the same shape and, up to rounding, the same affine."""
     return one[0].shape == other[0].shape and same_affine(one[1], other[1])
 
 

@@ -1,4 +1,4 @@
-"""Whether a patient's voxels can be used; every fault is named."""
+"""Checks of a patient's voxels; every fault is listed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from gliobench.cohort.align import Volume, same_affine
 from gliobench.cohort.subject import Fault, Subject
 
-VOXEL_MM = (0.05, 20.0)  # from a microscope's to a localiser's; beyond, the affine is in other units
-ROUNDED = 0.01  # labels that a file stores scaled, or as float32, are so far from whole numbers at most
+VOXEL_MM = (0.05, 20.0)  # from a microscope's to a localiser's; outside, the affine is in other units
+ROUNDED = 0.01  # labels stored scaled, or as float32, differ from whole numbers by at most this
 NAMED = 5  # labels, in a message
 
 
@@ -21,8 +21,10 @@ def check_geometry(subject: Subject, volumes: Mapping[str, Volume]) -> Iterator[
     sides_mm = np.linalg.norm(affine[:3, :3], axis=0)
     if sides_mm.min() < VOXEL_MM[0] or sides_mm.max() > VOXEL_MM[1]:
         sides = " x ".join(f"{side:g}" for side in sides_mm.tolist())
-        expected = f"{VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm a side"
-        yield Fault(subject.id, f"by its affine {first} has voxels of {sides} mm; expected {expected}: is it in mm?")
+        expected = f"{VOXEL_MM[0]:g} to {VOXEL_MM[1]:g} mm per side"
+        yield Fault(
+            subject.id, f"by its affine {first} has voxels of {sides} mm; expected {expected}: is the affine in mm?"
+        )
     for name, (other, other_affine) in volumes.items():
         if other.ndim != 3:
             yield Fault(subject.id, f"{name} has {other.ndim} axes {other.shape}; expected 3")
@@ -39,7 +41,7 @@ def check_geometry(subject: Subject, volumes: Mapping[str, Volume]) -> Iterator[
 
 
 def check_image(subject: Subject, name: str, voxels: NDArray[np.generic]) -> Iterator[Fault]:
-    """Faults of one modality: values that are not numbers, also after they become float32 for interpolation."""
+    """Faults of one modality: values that are not finite, also after conversion to float32 for interpolation."""
     if not np.issubdtype(voxels.dtype, np.inexact):
         return
     with np.errstate(over="ignore"):
@@ -64,7 +66,7 @@ def check_labels(subject: Subject, values: Sequence[float], known: frozenset[int
 
 
 def whole_numbers(voxels: NDArray[np.generic]) -> NDArray[np.generic]:
-    """A mask's labels: those that are a rounding error from whole numbers as int64, all others as they are."""
+    """A mask's labels as int64 where they are whole numbers up to rounding, else unchanged."""
     if np.issubdtype(voxels.dtype, np.integer) or not np.isfinite(voxels).all():
         return voxels
     rounded = np.rint(voxels)

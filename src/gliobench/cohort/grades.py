@@ -1,8 +1,8 @@
-"""Grades as tables have them: LGG or HGG, 0 or 1, or the WHO's.
+"""Grades as written in tables: LGG or HGG, 0 or 1, or the WHO's.
 
 WHO grades become BraTS's two classes as in its own training sets, which took LGG from TCGA-LGG (WHO 2 and 3) and HGG
-from TCGA-GBM (WHO 4): Bakas 2017, doi:10.1038/sdata.2017.117. Clinics count WHO 3 as high grade; whoever means that
-writes LGG and HGG. A 1 is HGG only where the column has a 0 as well, and no WHO grade.
+from TCGA-GBM (WHO 4): Bakas 2017, doi:10.1038/sdata.2017.117. Clinics count WHO 3 as high grade; for that, write LGG
+and HGG. A 1 is HGG only where the column has a 0 as well, and no WHO grade.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.errors import GliobenchError
 
-NOTHING = ("", "NAN", "NONE", "NA", "N/A", "NULL", "<NA>")  # how tables write that a grade or a file is not known
+NOTHING = ("", "NAN", "NONE", "NA", "N/A", "NULL", "<NA>")  # how tables mark an unknown grade or file
 WORDS = {"LGG": LGG, "HGG": HGG, "LOW": LGG, "HIGH": HGG, "FALSE": LGG, "TRUE": HGG}
 WHO = {1: LGG, 2: LGG, 3: LGG, 4: HGG}
 ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4}
@@ -25,10 +25,10 @@ class GradeError(GliobenchError, ValueError):
 
 
 def read_grades(cells: Sequence[str], who: bool = False) -> tuple[list[int | GradeError | None], bool]:
-    """The grade of every cell of a column, LGG (0), HGG (1) or None where it is empty, and whether they were the WHO's.
+    """The grade of every cell of a column, LGG (0), HGG (1) or None where it is empty, and whether they are WHO grades.
 
-    `who`: the column's name says so. One column has one meaning: numbers above 1, Roman numbers or the word WHO make
-    every number in it the WHO's.
+    `who`: the column's name says WHO. A column has one meaning: with numbers above 1, Roman numerals or the word WHO,
+    every number in it is a WHO grade.
     """
     plain = [_plain(cell) for cell in cells]
     who = who or any(_names_who(cell) for cell in plain)
@@ -53,7 +53,7 @@ def _grade(cell: str, text: str, who: bool, zero: bool) -> int | GradeError | No
         return HGG
     if cell == "1":
         return GradeError(
-            f"grade {text!r}: HGG, or the WHO's grade 1? The column has no 0 that would tell: write LGG or HGG"
+            f"grade {text!r}: HGG, or WHO grade 1? Without a 0 in the column this is ambiguous: write LGG or HGG"
         )
     return GradeError(f"grade {text!r}: expected LGG, HGG, 0, 1, a WHO grade (1 to 4, I to IV) or nothing")
 

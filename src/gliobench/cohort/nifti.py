@@ -1,7 +1,7 @@
 """Read NIfTI-1 volumes quickly and within bounds: igzip decompresses, nibabel reads the header, NumPy views the voxels.
 
-Faster than nibabel alone on gzipped scans, where decompression is most of the work. The header is read first and says
-how many bytes belong to the volume; no more than these are decompressed.
+Faster than nibabel alone on gzipped scans, where decompression is most of the work. The header is read first and gives
+the number of bytes of the volume; no more than these are decompressed.
 """
 
 import logging
@@ -26,17 +26,17 @@ NIFTI_2 = (540).to_bytes(4, "little"), (540).to_bytes(4, "big")  # the size of i
 OTHER_UNITS = {1: "metres", 3: "micrometres"}  # xyzt_units; millimetres are 2, and most writers leave 0 for them
 FIRST_STEP, NEXT_STEP = 2**23, 2**16  # compressed bytes at a time: all of most files, then one member of bgzip's
 MOST_MEMBERS = 100_000  # bgzip's hold 64 KiB each; many tiny ones would never end
-_QUIET = logging.Logger("nifti", logging.CRITICAL)  # nibabel says the same twice, once without a file's name
+_QUIET = logging.Logger("nifti", logging.CRITICAL)  # nibabel logs what it also raises, without the file's name
 LARGEST_BYTES = 2**30  # 512 x 512 x 512 voxels of float64; a BraTS volume has 18 MB
 NO_ORIENTATION = (
-    "the header has no orientation (sform_code and qform_code are 0), so nobody knows where left, front and top are: "
-    "convert the scan again from its source, or set the sform once you know how the head lies "
+    "the header has no orientation (sform_code and qform_code are 0), so the directions are unknown: "
+    "convert the scan again from its source, or set the sform once you know the orientation "
     "(nibabel: image.set_sform(affine, code=1))"
 )
 
 
 class NiftiError(GliobenchError, ValueError):
-    """A file that is not a whole NIfTI volume; the message says what was found and expected, without the path."""
+    """A file that is not a complete NIfTI volume; the message says what was found and expected, without the path."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -55,9 +55,9 @@ def read_bytes(path: Path) -> bytes:
 def decode_volume(data: bytes) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
     """Voxels (X, Y, Z) or (X, Y, Z, C) and affine (4, 4) of the bytes of a `.nii` or `.nii.gz` file.
 
-    Voxels are a read-only view of their own dtype, or float32 where the header scales them.
-    Raises NiftiError: broken or truncated gzip, no NIfTI-1 header, no orientation, other units than millimetres, voxels
-    that are not one real number each, other voxels than the header promises, more than `LARGEST_BYTES` of them.
+    Voxels are a read-only view of their own dtype, or float32 where the header scales them. Raises NiftiError: broken
+    or truncated gzip, no NIfTI-1 header, no orientation, other units than millimetres, voxels that are not one real
+    number each, other voxels than the header declares, more than `LARGEST_BYTES` of them.
     """
     source = _Gzip(data) if data[:2] == GZIP_MAGIC else BytesIO(data)
     head = source.read(HEADER_BYTES)
@@ -79,12 +79,12 @@ def decode_volume(data: bytes) -> tuple[NDArray[np.generic], NDArray[np.float64]
     if unit := OTHER_UNITS.get(int(header["xyzt_units"]) & 7):
         raise NiftiError(f"the header gives sizes in {unit}: expected millimetres")
     if dtype.kind not in "iuf":
-        raise NiftiError(f"voxels of type {header.get_value_label('datatype')}: expected one real number a voxel")
+        raise NiftiError(f"voxels of type {header.get_value_label('datatype')}: expected one real number per voxel")
     if header["sform_code"] <= 0 and header["qform_code"] <= 0:
         raise NiftiError(NO_ORIENTATION)
     voxels = _voxels(source, shape, dtype, offset)
     if slope is not None and (slope, intercept) != (1, 0):
-        with np.errstate(over="ignore", invalid="ignore"):  # what is no number then is a fault of its own
+        with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite then are a fault of their own
             voxels = voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     return voxels, affine
 
@@ -92,23 +92,23 @@ def decode_volume(data: bytes) -> tuple[NDArray[np.generic], NDArray[np.float64]
 def _voxels(
     source: "_Gzip | BytesIO", shape: tuple[int, ...], dtype: np.dtype[np.generic], offset: int
 ) -> NDArray[np.generic]:
-    """The voxels behind the header; axes of length 1 behind the third are dropped.
+    """The voxels after the header; axes of length 1 after the third are dropped.
 
-    Less than a slice may follow them, for some writers fill up blocks. More than that belongs to another header.
+    Less than a slice may follow them, as some writers pad blocks. With more than that the header is wrong.
     """
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     count, size = prod(shape), dtype.itemsize
     if offset + count * size > LARGEST_BYTES + FIRST_VOXEL:
         raise NiftiError(
-            f"the header promises {offset + count * size} bytes, shape {shape}; expected at most "
-            f"{LARGEST_BYTES >> 30} GiB: is it a scan, and whole?"
+            f"the header declares {offset + count * size} bytes, shape {shape}; expected at most "
+            f"{LARGEST_BYTES >> 30} GiB: is it a complete scan?"
         )
     between = source.read(offset - HEADER_BYTES)
     data = source.read(count * size)
     if len(between) < offset - HEADER_BYTES or len(data) < count * size:
         raise NiftiError(
-            f"truncated: the header promises {count} voxels, {len(data) // size} are there: copy the file again"
+            f"truncated: the header declares {count} voxels, the file has {len(data) // size}: copy the file again"
         )
     slice_bytes = shape[0] * shape[1] * size
     if len(source.read(slice_bytes)) == slice_bytes:
@@ -117,8 +117,8 @@ def _voxels(
 
 
 class _Gzip:
-    """The content of gzipped bytes, piece by piece, so that no more is decompressed than is asked for. Members that end
-    are held against their checksums."""
+    """The content of gzipped bytes, piece by piece, so that no more is decompressed than needed. Complete members are
+    checked against their checksums."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at, self._step = memoryview(data), 0, FIRST_STEP
@@ -146,7 +146,7 @@ class _Gzip:
         return piece
 
     def _is_last(self) -> bool:
-        """Whether no further member begins behind the one that ended; zeros may fill up the file."""
+        """Whether no further member follows the one that ended; the file may be padded with zeros."""
         rest = bytes(self._data[self._at : self._at + NEXT_STEP])
         while rest and not rest.strip(b"\0"):
             self._at += len(rest)

@@ -1,16 +1,16 @@
-"""Whose scan a scan is: what ids of scans say of it, and what follows for a set of scans.
+"""Which patient a scan belongs to: what its id says, and what follows for a set of scans.
 
-Ids are read here alone, when a cohort is (`Subject.patient`). From there on the mapping from scan to patient goes with
-the cohort and what is prepared of it; only ids that are in no cohort at hand, as of patients that another run has
-learnt from, are read again.
+Only this file reads ids, once, when a cohort is read (`Subject.patient`). From there on the cohort and its prepared
+patients carry the mapping from scan to patient; only ids outside the cohort, such as the training patients of another
+run, are read again.
 """
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
-# Words for a time behind a number that names somebody: P7_baseline, Patient-001_week-000-1, P7_visit2_T1. A number
-# behind `pre`, `post` or `scan` may be somebody's, and so may a long one behind `T`.
+# Words for a time point after a patient's number: P7_baseline, Patient-001_week-000-1, P7_visit2_T1. A number
+# after `pre`, `post` or `scan` may be a patient's, and so may a long one after `T`.
 TIME = (
     r"(?:baseline|pre[-_]?op|post[-_]?op|pre|post|follow[-_]?up[-_]?\d{0,2}|t\d{1,2}"
     r"|(?:time[-_]?point|time|tp|week|month|day|visit|session|ses|fu)[-_]?\d{1,4}(?:-\d{1,2})?)"
@@ -24,16 +24,16 @@ SCANS = re.compile(
     r"|(?P<bids>sub-[A-Za-z0-9]+)[_/]ses-[A-Za-z0-9]+.*"
     rf"|(?P<word>.*?\d)(?i:[-_]{TIME})+"
 )
-# What may be a time, or another patient's number: P7_2, P7_scan3, AAB_visit1, P7_2019-03-01.
+# What may be a time point, or another patient's number: P7_2, P7_scan3, AAB_visit1, P7_2019-03-01.
 PERHAPS = re.compile(
     rf"(?P<stem>.+?)[-_.](?P<time>\d{{1,3}}|(?:19|20)\d\d-?[01]\d-?[0-3]\d|(?i:(?:scan|pre|post)[-_]?\d{{1,3}}|{TIME}))"
 )
-HIGHEST_TIME, MOST_TIMES = 20, 6  # a number above is somebody's; so are ids of which more share a stem, on average
+HIGHEST_TIME, MOST_TIMES = 20, 6  # a larger number is a patient's; so are ids where more share a stem, on average
 FEWEST_STEMS = 3  # with fewer, the stem is a site or a collection
 
 
 class Scan(Protocol):
-    """What stands for a scan: its id and whose it is."""
+    """A scan: its id and its patient."""
 
     @property
     def id(self) -> str: ...
@@ -43,7 +43,7 @@ class Scan(Protocol):
 
 
 def patient_of(scan: str) -> str:
-    """The patient of a scan's id, by its form; the id itself where it names no time for sure."""
+    """The patient of a scan's id, by its form; the id itself where it does not clearly name a time point."""
     match = SCANS.fullmatch(scan)
     return match[match.lastgroup or 0] if match else scan
 
@@ -54,13 +54,13 @@ def patients_of(scans: Iterable[Scan]) -> dict[str, str]:
 
 
 def names_of(scans: Iterable[Scan]) -> set[str]:
-    """The ids of scans and the names of their patients: all that another cohort may know them by."""
+    """The ids of scans and the names of their patients: all the names that another cohort may use for them."""
     return {name for scan in scans for name in (scan.id, scan.patient)}
 
 
 def scans_of(patients: Mapping[str, str], known: Collection[str]) -> list[str]:
     """Those scans of `patients` (scan -> patient), sorted, that are of the same person as one of `known`, which are ids
-    of scans or patients' names; an id that is no key of `patients` is read by its form."""
+    of scans or patients' names; an id that is not a key of `patients` is read by its form."""
     persons = set(known) | {patients.get(name) or patient_of(name) for name in known}
     return sorted(scan for scan, patient in patients.items() if scan in known or patient in persons)
 
@@ -71,16 +71,16 @@ def several_scans(patients: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def patient_faults(patients: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Scans of `patients` (scan -> patient) whose id is another patient's name, each with what is wrong."""
+    """Scans of `patients` (scan -> patient) whose id is another patient's name, each with its fault."""
     names = set(patients.values())
     for scan, patient in sorted(patients.items()):
         if scan != patient and scan in names:
-            yield scan, f"a scan of patient {patient}, and another patient is called {scan}: rename one of the two"
+            yield scan, f"a scan of patient {patient}, and another patient has the name {scan}: rename one of the two"
 
 
 def suspected(patients: Mapping[str, str]) -> dict[str, list[str]]:
-    """Scans that count as different patients and may be one: by the stem of their ids, where what follows it may be a
-    time. `patients`: scan -> patient."""
+    """Scans that count as different patients and may be one: by the stem of their ids, where the rest may be a time
+    point. `patients`: scan -> patient."""
     stems: dict[str, list[str]] = {}
     for scan, patient in patients.items():
         match = PERHAPS.fullmatch(scan) if scan == patient else None

@@ -32,25 +32,25 @@ from gliobench.cohort.subject import (
 from gliobench.cohort.twins import twin_faults, voxel_digests
 from gliobench.errors import GliobenchError, printable
 
-DEEPEST, MOST_FOLDERS = 4, 100  # how far a cohort is looked for inside the folder that is named
+DEEPEST, MOST_FOLDERS = 4, 100  # how far a cohort is searched for inside the named folder
 
 
 class SubjectError(GliobenchError, ValueError):
-    """One patient cannot be used; `faults` says why, one by one."""
+    """One patient is invalid; `faults` lists why."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         super().__init__("; ".join(map(str, faults)))
         self.faults = faults
 
     def __reduce__(self) -> tuple[type["SubjectError"], tuple[tuple[Fault, ...]]]:
-        return SubjectError, (self.faults,)  # so that it survives the way back from a worker process
+        return SubjectError, (self.faults,)  # so that it can be pickled by a worker process
 
 
 def find_cohort(root: Path) -> Cohort:
     """Recognise the layout of a folder (or table) and find its patients, without reading a voxel.
 
-    A folder around the one that holds the patients will do. Patients that cannot be used (files missing, an id twice)
-    are in `faults`. Raises CohortError where there is no such folder, no known layout, or no patient in it.
+    A parent of the folder that holds the patients is fine. Invalid patients (missing files, a duplicated id) are in
+    `faults`. Raises CohortError where there is no such folder, no known layout, or no patient in it.
     """
     try:
         if not root.exists():
@@ -64,7 +64,7 @@ def _find(root: Path) -> Cohort:
     inner, layout = _recognised(root)
     subjects, faults, notes = layout.find(inner)
     counts = Counter(subject.id for subject in subjects)
-    twice = [Fault(id, f"the id stands there {count} times") for id, count in sorted(counts.items()) if count > 1]
+    twice = [Fault(id, f"the id is duplicated ({count} times)") for id, count in sorted(counts.items()) if count > 1]
     once = sorted((subject for subject in subjects if counts[subject.id] == 1), key=lambda subject: subject.id)
     if not subjects and not faults:
         raise CohortError(f"{inner}: looks like {layout.name}, but holds no patient; expected {layout.expects}")
@@ -79,23 +79,23 @@ def _whose(subjects: Sequence[Subject]) -> Iterator[str]:
     if found := suspected(patients_of(subjects)):
         first = printable(", ".join(next(iter(found.values()))[:3]))
         yield (
-            f"warning: {sum(map(len, found.values()))} scans ({first}, …) may be {len(found)} patients, and count as "
-            "different ones, so that one person can stand in training and in test: if they are, say whose each scan is "
+            f"warning: {sum(map(len, found.values()))} scans ({first}, …) may be {len(found)} patients, but count as "
+            "different ones, so that one person can be in training and in test: if they are, name each scan's patient "
             "(a table with the column `patient`: docs/data.md)"
         )
 
 
 def _without_grade(root: Path, layout: Layout, subjects: Sequence[Subject]) -> Iterator[str]:
-    """A note where no grade is known, with the tables that lie there and may have them."""
+    """A note where no grade is known, with the tables in the folder that may have grades."""
     if subjects and all(subject.grade is None for subject in subjects):
         paths = sorted(root.iterdir()) if layout is not TABLE else []
         tables = [path.name for path in paths if path.suffix.lower() in ENDINGS]
-        unread = f"; not read for them: {printable(', '.join(tables[:3]))}" if tables else ""
+        unread = f"; not searched for grades: {printable(', '.join(tables[:3]))}" if tables else ""
         yield f"no patient has a grade: grade cannot be asked about{unread}"
 
 
 def _recognised(root: Path) -> tuple[Path, Layout]:
-    """The folder that has a layout: `root`, or the one inside it that does; of several the one with masks."""
+    """The folder with a known layout: `root`, or one inside it; of several, the one with masks."""
     found, level = [], [root]
     for _ in range(DEEPEST):
         found = [(folder, layout) for folder in level if (layout := _layout(folder)) is not None]
@@ -118,15 +118,15 @@ def _layout(root: Path) -> Layout | None:
 
 @dataclass(frozen=True)
 class SubjectFiles:
-    """The bytes of all files of a patient, each read once: content and voxels are of the same bytes."""
+    """The bytes of all files of a patient, each read once: digest and voxels are of the same bytes."""
 
     subject: Subject
     data: Mapping[Path, bytes]
 
     @cached_property
     def content(self) -> str:
-        """SHA-256 (hexadecimal) over the files as they lie on disk, in the order of `MODALITIES`, mask last, and over
-        how the mask is relabelled."""
+        """SHA-256 (hexadecimal) over the files on disk, in the order of `MODALITIES`, mask last, and over how the mask
+        is relabelled."""
         total = hashlib.sha256()
         digests = {path: hashlib.sha256(content).hexdigest() for path, content in self.data.items()}
         for name, path, channel in _files(self.subject):
@@ -151,12 +151,12 @@ def read_files(subject: Subject) -> SubjectFiles:
 
 
 def load_subject(subject: Subject, labels: frozenset[int]) -> RawSubject:
-    """Read and check a patient's voxels. Raises SubjectError with all that is wrong with them."""
+    """Read and check a patient's voxels. Raises SubjectError with all their faults."""
     return decode_subject(read_files(subject), labels)
 
 
 def decode_subject(files: SubjectFiles, labels: frozenset[int]) -> RawSubject:
-    """The checked voxels of a patient's files. Raises SubjectError with all that is wrong with them."""
+    """The checked voxels of a patient's files. Raises SubjectError with all their faults."""
     subject, faults = files.subject, list[Fault]()
     volumes = _decode_volumes(files, faults)
     if faults:
@@ -190,7 +190,7 @@ def decode_subject(files: SubjectFiles, labels: frozenset[int]) -> RawSubject:
 def read_cohort(root: Path, *, skip_bad: bool = False, workers: int = 2) -> Cohort:
     """Find a cohort and check every voxel of it.
 
-    Raises CohortError listing every patient at fault; with `skip_bad` they are only in `faults`.
+    Raises CohortError listing every invalid patient; with `skip_bad` they are only in `faults`.
     """
     cohort = find_cohort(root)
     with ThreadPoolExecutor(workers) as pool:
@@ -209,14 +209,14 @@ def read_cohort(root: Path, *, skip_bad: bool = False, workers: int = 2) -> Coho
 
 
 def cohort_faults(cohort: Cohort, findings: Mapping[str, Findings]) -> tuple[Fault, ...]:
-    """Faults that show only where patients (id -> what was found in them) are held against each other."""
+    """Faults that show only when patients (id -> findings) are compared with each other."""
     stated = frozenset(subject.id for subject in cohort.subjects if subject.relabel)
     mixed = numbering_faults(findings, stated) if {3, 4} <= cohort.labels else ()
     return (*twin_faults(findings), *mixed)
 
 
 def patient_notes(findings: Mapping[str, Findings]) -> tuple[str, ...]:
-    """The notes on patients, each once with the names of those whom it concerns."""
+    """The notes on patients, each once with the ids it concerns."""
     concerned: dict[str, list[str]] = defaultdict(list)
     for id, found in findings.items():
         for note in found.notes:
@@ -225,7 +225,7 @@ def patient_notes(findings: Mapping[str, Findings]) -> tuple[str, ...]:
 
 
 def _findings(subject: Subject, labels: frozenset[int]) -> Findings | tuple[Fault, ...]:
-    """What a patient's voxels told, or what is wrong with them."""
+    """The findings in a patient's voxels, or their faults."""
     try:
         return load_subject(subject, labels).findings
     except SubjectError as error:
@@ -233,12 +233,12 @@ def _findings(subject: Subject, labels: frozenset[int]) -> Findings | tuple[Faul
 
 
 def faults_error(cohort: Cohort, faults: Iterable[Fault]) -> CohortError:
-    """One message that lists every patient at fault."""
+    """One message that lists every invalid patient."""
     faults = tuple(faults)
     patients = len({fault.subject_id for fault in faults})
     listed = "\n".join(f"  {fault}" for fault in faults)
     return CohortError(
-        f"{cohort.root}: {patients} patients cannot be used (mend them, or go on without them: --skip-bad)\n{listed}",
+        f"{cohort.root}: {patients} invalid patients (fix them, or skip them: --skip-bad)\n{listed}",
         faults,
     )
 
@@ -266,14 +266,16 @@ def _decode_volumes(files: SubjectFiles, faults: list[Fault]) -> dict[str, Volum
 
 
 def _turned(volumes: Mapping[str, Volume]) -> tuple[dict[str, Volume], tuple[str, ...]]:
-    """The volumes with the axes of the first, where turning and flipping them is all that it takes; and notes of it."""
+    """The volumes with the axes of the first, where permuting and flipping them is enough; and notes of it."""
     first = next(iter(volumes))
     turned, notes = dict(volumes), []
     for name, volume in volumes.items():
         if not same_place(volume, volumes[first]) and (found := turned_onto(volume, volumes[first])) is not None:
             turned[name] = found
             axes = axes_of(volume[1]), axes_of(volumes[first][1])
-            notes.append(f"{name} was turned from {axes[0]} to {axes[1]}, the axes of {first}, voxel for voxel")
+            notes.append(
+                f"{name} was reoriented from {axes[0]} to {axes[1]}, the axes of {first}, without interpolation"
+            )
     return turned, tuple(notes)
 
 

@@ -1,8 +1,8 @@
 """The patients of the reference study (arXiv 2509.10683): ids of BraTS 2020's training set, in the study's own order.
 
-The study left positions in a shuffled list, and not the list. The order of folders that its data notebook prints, its
-`train_test_split(test_size=0.15, stratify, random_state=42)` and its `StratifiedKFold(5)` give the list back: all 55
-grades and all five folds of positions agree. It left out 349, 357, 360 and 366, which have too few slices for it.
+The study published positions in a shuffled list, but not the list. The order of folders that its data notebook prints,
+its `train_test_split(test_size=0.15, stratify, random_state=42)` and its `StratifiedKFold(5)` reproduce it: all 55
+grades and all five folds of positions agree. It excluded 349, 357, 360 and 366, which have too few slices for it.
 """
 
 import json
@@ -24,7 +24,7 @@ def train_validation_patients() -> Ids:
 
 
 def validation_folds() -> tuple[Ids, ...]:
-    """Who validates in each of its five folds; the other 248 of the 310 train."""
+    """The validation patients of each of its five folds; the other 248 of the 310 are the training patients."""
     return tuple(map(_named, _content()["folds"]))
 
 

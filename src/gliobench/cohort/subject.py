@@ -1,4 +1,4 @@
-"""The nouns of a cohort: a subject, its files, what is wrong with it, and the cohort itself."""
+"""The types of a cohort: a subject, its files, its faults, and the cohort itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,9 +27,9 @@ class ImageFile:
 class Subject:
     """One scan of a patient: `grade` is LGG (0), HGG (1) or None; `images` maps each of `MODALITIES` to its file.
 
-    `relabel`: where the mask's labels do not mean what they do in most of BraTS, every label that it may hold and
-    BraTS's for it (0: not tumour); see `gliobench.cohort.label_schemes`. `patient`: whose scan it is; by the form of
-    the id where nothing else is said, and the id itself where that names no time.
+    `relabel`: where the mask's labels differ from most of BraTS, a mapping from every label that it may hold to BraTS's
+    (0: not tumour); see `gliobench.cohort.label_schemes`. `patient`: the patient's name; read from the form of the id
+    by default, and the id itself where that names no time point.
     """
 
     id: str
@@ -59,10 +59,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a patient's voxels told when they were read.
+    """What reading a patient's voxels found.
 
     `voxels`: each modality's digests, equal where another patient's has the same voxels. `labels`: the labels of the
-    mask as it lies on disk, without 0. `notes`: sentences on what a reader of the figures has to know.
+    mask on disk, without 0. `notes`: sentences for a reader of the results.
     """
 
     voxels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Cohort:
 
     `labels` are the non-zero values that masks of this layout may hold on disk (together they are the whole tumour).
     `faults` are the patients that were found and cannot be used; they are not among `subjects`. `notes`: sentences on
-    the cohort that a reader of the figures has to know.
+    the cohort for a reader of the results.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Cohort:
 
 @dataclass(frozen=True)
 class RawSubject:
-    """One patient's voxels as they lie on disk.
+    """One patient's voxels as stored on disk.
 
     `images`: (4, X, Y, Z) in the order of `MODALITIES`; `labels`: (X, Y, Z) uint8, relabelled as BraTS's, or None;
     `affine`: (4, 4) float64, voxel index (x, y, z) to world millimetres (RAS+), as nibabel gives it.
@@ -115,6 +115,6 @@ class CohortError(GliobenchError, ValueError):
 
 
 def named(ids: Sequence[str], most: int = 3) -> str:
-    """How many patients, and who the first of them are."""
+    """How many patients, and the first of their ids."""
     first = printable(", ".join(ids[:most])) + (", …" if len(ids) > most else "")
     return f"{len(ids)} patient{'' if len(ids) == 1 else 's'} ({first})"

@@ -1,4 +1,5 @@
-"""One person's images under two ids, found by the voxels: however the files were compressed, typed, named or turned."""
+"""One person's images under two ids, found by the voxels, whatever the files' compression, data type, name or
+orientation."""
 
 import hashlib
 from collections import defaultdict
@@ -10,18 +11,18 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.subject import Fault, Findings
 
-SAMPLED = 10_000  # voxels of a volume, evenly spread: no two people's agree in all of them
+SAMPLED = 10_000  # voxels of a volume, evenly spread: no two people agree in all of them
 SAME_AXES = np.array([[0, 1], [1, 1], [2, 1]])
 
 Sharing = dict[str, set[str]]  # a patient's modality -> the modalities of another's that have the same voxels
 
 
 def voxel_digests(images: Mapping[str, NDArray[np.generic]], affine: NDArray[np.float64]) -> dict[str, tuple[str, ...]]:
-    """Digests of each volume (X, Y, Z) by name: as it lies in the file and, where that is another way, as it lies in
-    the world by the affine that they share. None of a constant volume.
+    """Digests of each volume (X, Y, Z) by name: in the file's orientation and, where that differs, in world orientation
+    by their common affine. None for a constant volume.
 
-    They depend on an even sample of the voxels as float32, counted from their least: two headers, types, byte orders
-    and offsets of the same voxels give an equal digest, and two orientations do where the affines tell them.
+    They depend on an even sample of the voxels as float32, minus their minimum: the same voxels with another header,
+    data type, byte order or offset have the same digest, and so do two orientations where the affines describe them.
     """
     turn = ornt_transform(io_orientation(affine), axcodes2ornt(("L", "P", "S")))
     turned = not np.array_equal(turn, SAME_AXES)
@@ -37,8 +38,8 @@ def _digest(volume: NDArray[np.generic]) -> str:
 
 
 def twin_faults(findings: Mapping[str, Findings]) -> tuple[Fault, ...]:
-    """Faults of patients (by id) who share an image with another: all of them, for nobody knows whose it is, and a
-    person under two ids would be learnt from and tested."""
+    """Faults of patients (by id) who share an image with another: all of them, as it is unknown whose it is, and a
+    person under two ids would be in training and in test (leakage)."""
     owners: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))  # digest -> id -> modalities
     for id, found in findings.items():
         for modality, digests in found.voxels.items():

@@ -1,4 +1,4 @@
-"""What a scan holds where there is no head: usually 0, but another constant after a rescaling or a z-score."""
+"""The background value of a scan: usually 0, but another constant after rescaling or z-scoring."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ MOST = 0.5  # of the voxels on a volume's six faces; crops of z-scored heads rea
 
 
 def background_of(modality: NDArray[np.generic]) -> float:
-    """The one value that most voxels on the faces of a modality (Z, Y, X) have; 0 where no value is so common."""
+    """The value of most voxels on the faces of a modality (Z, Y, X); 0 where there is no such value."""
     faces = np.concatenate([np.take(modality, (0, size - 1), axis).ravel() for axis, size in enumerate(modality.shape)])
     if np.count_nonzero(faces == 0) >= MOST * faces.size:
         return 0.0

@@ -1,4 +1,4 @@
-"""A patient cut to a tumour, or given another mask: whoever says where the tumour is, a truth or a model."""
+"""A patient cropped to a tumour, or with another mask, from the truth or from a model."""
 
 import hashlib
 from dataclasses import replace
@@ -13,9 +13,9 @@ Shape = tuple[int, int, int]
 
 
 def crop_around(subject: PreparedSubject, mask: NDArray[np.bool_], shape: Shape) -> PreparedSubject:
-    """The patient's voxels in a box of `shape` (D, H, W), its middle that of the mask's own box; no interpolation.
+    """The patient's voxels in a box of `shape` (D, H, W), centred on the mask's bounding box; no interpolation.
 
-    `mask` (D, H, W) of the patient's grid; an empty one takes the grid's middle. What lies beyond the grid is 0.
+    `mask` (D, H, W) of the patient's grid; for an empty one the grid's centre is used. Voxels beyond the grid are 0.
     """
     start = _start(mask, shape)
     image = _cut(np.asarray(subject.image), start, shape)
@@ -27,13 +27,13 @@ def crop_around(subject: PreparedSubject, mask: NDArray[np.bool_], shape: Shape)
 
 
 def with_mask(subject: PreparedSubject, mask: NDArray[np.bool_]) -> PreparedSubject:
-    """The patient with `mask` (D, H, W) in the place of the truth, as label 1, which is all that is asked about."""
+    """The patient with `mask` (D, H, W) in place of the truth, as label 1, the whole region that is asked about."""
     content = _digest(subject.content, np.packbits(mask).tobytes())
     return replace(subject, labels=mask.astype(np.uint8), content=content, region=WHOLE)
 
 
 def _start(mask: NDArray[np.bool_], shape: Shape) -> NDArray[np.intp]:
-    """The grid's index of the box's first voxel, (3,); it may lie before the grid."""
+    """The grid's index of the box's first voxel, (3,); it may be negative."""
     places = np.argwhere(mask)
     first, last = (places.min(axis=0), places.max(axis=0)) if len(places) else (0, np.array(mask.shape) - 1)
     start: NDArray[np.intp] = (first + last + 1 - np.array(shape)) // 2

@@ -1,4 +1,4 @@
-"""Planes and slices of a prepared volume, and the frame that an answer's coordinates live in.
+"""Planes and slices of a prepared volume, and the frame of an answer's coordinates.
 
 A prepared volume has axes (depth, height, width): depth from inferior to superior, height from anterior to
 posterior, width from the patient's right to the patient's left. Slices are shown as a radiologist sees them:
@@ -25,7 +25,7 @@ INDEX_AXIS: dict[Plane, int] = {"axial": 0, "coronal": 1, "sagittal": 2}
 
 @dataclass(frozen=True)
 class SliceFrame:
-    """Where a row and a column live: one slice of one plane. (0, 0) is the middle of the top left pixel."""
+    """The frame of rows and columns: one slice of one plane. (0, 0) is the centre of the top left pixel."""
 
     plane: Plane
     index: int
@@ -34,7 +34,7 @@ class SliceFrame:
 
     @property
     def diagonal_mm(self) -> float:
-        """Distance between opposite corner pixels' centres, in millimetres: no two pixels are further apart."""
+        """Distance between opposite corner pixels' centres, in millimetres, the largest distance of two pixels."""
         return float(np.hypot((self.shape[0] - 1) * self.spacing_mm[0], (self.shape[1] - 1) * self.spacing_mm[1]))
 
     def enlarged(self, scale: int) -> "SliceFrame":
@@ -70,7 +70,7 @@ def put_slice(volume: NDArray[Any], plane: Plane, index: int, image: NDArray[Any
 
 
 def to_voxel(frame: SliceFrame, row: float, column: float) -> tuple[float, float, float]:
-    """(depth, height, width) of a row and a column of the frame; `row` is turned back where the plane turns it."""
+    """(depth, height, width) of a row and a column of the frame; `row` is flipped back where the plane flips it."""
     if frame.plane == "axial":
         return (frame.index, row, column)
     depth = frame.shape[0] - 1 - row

@@ -1,4 +1,4 @@
-"""Intensities inside the brain to 8 bits: 1 to 255, because 0 is kept for what is not brain."""
+"""Intensities inside the brain to 8 bits: 1 to 255, because 0 is reserved for the background."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ from gliobench.grid.recipe import Preset
 BRAIN_PERCENTILES = (0.5, 99.5)
 STUDY_PERCENTILES = (1.0, 99.0)
 STORED_WINDOW = (-4.0, 8.0)  # standard deviations
-STORED_OUTSIDE = 0.05  # at most this share of the values; of a z-scored scan it is a few in a thousand
-SAMPLED, FEWEST_TO_SAMPLE = 61, 20_000  # every 61st value says roughly where a percentile lies; of fewer, all do
-ROUNDING = 1e-5  # interpolating a constant in float32 gives differences of this order, which are not to be stretched
+STORED_OUTSIDE = 0.05  # at most this proportion of the values; in a z-scored scan it is a few per thousand
+SAMPLED, FEWEST_TO_SAMPLE = 61, 20_000  # every 61st value locates a percentile roughly; with fewer values, all are used
+ROUNDING = 1e-5  # interpolating a constant in float32 gives differences of this order, which must not be stretched
 
 
 class IntensityError(GliobenchError, ValueError):
-    """Intensities that the preset is not made for; the message says what was found."""
+    """Intensities that the preset does not support; the message says what was found."""
 
 
 def to_grey(values: NDArray[np.float32], preset: Preset) -> NDArray[np.uint8]:
     """The intensities (4, N) of the brain's voxels as uint8 from 1 to 255, by the preset's rule.
 
-    Raises IntensityError where preset `stored` is given intensities that are not z-scored.
+    Raises IntensityError where preset `stored` gets intensities that are not z-scored.
     """
     if preset == "stored":
         return _windowed(values)
@@ -31,7 +31,7 @@ def to_grey(values: NDArray[np.float32], preset: Preset) -> NDArray[np.uint8]:
 
 
 def _stretched_each(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Each modality by itself: clipped at its 0.5 and 99.5 percentiles, then linear. A constant modality gives 1."""
+    """Each modality on its own: clipped at its 0.5 and 99.5 percentiles, then linear. A constant modality gives 1."""
     grey = np.empty(values.shape, np.uint8)
     for row, modality in zip(grey, values, strict=True):
         low, high = percentiles_of_tails(modality, *BRAIN_PERCENTILES)
@@ -43,8 +43,8 @@ def _stretched_each(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 def percentiles_of_tails(values: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:
     """Two percentiles of (N,), one near each end: NumPy's to the last digit, in a third of its time.
 
-    A sample says roughly where they lie, and only what lies beyond is put in order. Where the sample was wrong, or is
-    too small, all values are.
+    A sample locates them roughly, and only the values beyond are sorted. Where the sample was wrong, or is too small,
+    all values are sorted.
     """
     count = len(values)
     lowest, highest = values, values
@@ -70,7 +70,7 @@ def _between(pair: NDArray[np.float32], share: float) -> float:
 
 
 def _windowed(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """All patients by one rule, so that equal z-scores give equal greys."""
+    """One window for all patients, so that equal z-scores give equal grey values."""
     low, high = STORED_WINDOW
     outside = float(np.mean((values < low) | (values > high)))
     if outside > STORED_OUTSIDE:
@@ -82,13 +82,13 @@ def _windowed(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _equalised_together(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """All four modalities as one, as the reference study's code does it: clipped at the 1 and 99 percentiles, min-max,
-    histogram (256 bins) equalised. So a modality that is brighter in the source stays brighter here."""
+    """All four modalities together, as in the reference study's code: clipped at the 1 and 99 percentiles, min-max,
+    histogram (256 bins) equalised. So a modality that is brighter in the source stays brighter."""
     from skimage.exposure import equalize_hist
 
     low, high = (float(end) for end in np.percentile(values, STUDY_PERCENTILES))
-    return _to_8_bits(equalize_hist(np.clip(values, low, high)))  # min-max would not change a histogram's order
+    return _to_8_bits(equalize_hist(np.clip(values, low, high)))  # min-max would not change the ranks
 
 
 def _to_8_bits(share: NDArray[Any]) -> NDArray[np.uint8]:
-    return (1.5 + 254 * share).astype(np.uint8)  # a half more, then cut off: rounded
+    return (1.5 + 254 * share).astype(np.uint8)  # truncation after adding one half rounds

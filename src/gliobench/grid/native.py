@@ -1,5 +1,5 @@
-"""Between the grid and the patient's own scan: masks that open in any viewer over the original images, and masks made
-elsewhere on such voxels."""
+"""Between the grid and the patient's own scan: masks that open in any viewer over the original images, and external
+masks on such voxels."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.resample import Placement, nearest, turned
 
 HALF = 0.5
-TURNED_VOXELS = 0.1  # how far a mask's axes may stray from the grid's across the whole grid
-TIE = 1e-6  # voxels; half-way is upwards, as for labels, whatever the last digit of the affines says
+TURNED_VOXELS = 0.1  # how far a mask's axes may deviate from the grid's across the whole grid
+TIE = 1e-6  # voxels; halves are rounded up, as for labels, whatever the rounding of the affines
 
 
 def to_native(mask: NDArray[np.bool_], subject: PreparedSubject) -> NDArray[np.bool_]:
-    """A mask of the grid (D, H, W) on the voxels of the patient's files, (x, y, z): linear, and at one half and above.
+    """A mask of the grid (D, H, W) on the voxels of the patient's files, (x, y, z): linear, thresholded at one half.
 
-    What the grid does not cover is outside the mask. Resampled by nibabel.
+    Voxels outside the grid are outside the mask. Resampled by nibabel.
     """
     if mask.shape != subject.shape:
         raise ValueError(f"{subject.id}: the mask has shape {mask.shape}, the patient's grid {subject.shape}")
@@ -31,12 +31,12 @@ def to_native(mask: NDArray[np.bool_], subject: PreparedSubject) -> NDArray[np.b
 
 
 def to_grid(labels: NDArray[np.generic], affine: NDArray[np.float64], subject: PreparedSubject) -> NDArray[np.bool_]:
-    """Where labels (x, y, z) with their affine are above 0, on the patient's grid (D, H, W): the nearest voxel, as the
-    patient's own labels are taken.
+    """Where labels (x, y, z) with their affine are above 0, on the patient's grid (D, H, W): the nearest voxel, as for
+    the patient's own labels.
 
-    A mask with the scan's number of voxels has to lie on them, its axes exchanged or flipped at most; one on other
-    voxels goes by its affine. Raises ValueError: it does not lie on the scan's voxels, the header is lost, the axes are
-    turned against the scan's, or most of the tumour lies outside the scan.
+    A mask with the scan's shape must be on the scan's voxels, with axes permuted or flipped at most; one on other
+    voxels is placed by its affine. Raises ValueError: it is not on the scan's voxels, it has no affine, it is rotated
+    relative to the scan, or most of the tumour is outside the scan.
     """
     if (reason := _misplaced((labels, affine), subject)) is not None:
         raise ValueError(f"{reason}: if only the header is wrong, give it the scan's; else resample it onto the scan")
@@ -46,10 +46,10 @@ def to_grid(labels: NDArray[np.generic], affine: NDArray[np.float64], subject: P
     strayed = np.abs(to_volume[:3, :3] - np.diag(step)) @ np.asarray(subject.shape)
     if strayed.max() > TURNED_VOXELS:
         raise ValueError(
-            f"its axes stray {strayed.max():.1f} voxels from those of the patient's scan: resample it onto the scan"
+            f"it is rotated relative to the patient's scan (by {strayed.max():.1f} voxels): resample it onto the scan"
         )
     if (outside := _share_outside(volume, placed, subject)) > HALF:
-        raise ValueError(f"{outside:.0%} of its tumour lies outside the patient's scan: it needs the scan's affine")
+        raise ValueError(f"{outside:.0%} of its tumour is outside the patient's scan: it needs the scan's affine")
     depth, height, width = (to_volume[:3, 3] + TIE).tolist()
     along, down, across = step.tolist()
     mask: NDArray[np.bool_] = nearest(volume, Placement((depth, height, width), (along, down, across), subject.shape))
@@ -57,7 +57,7 @@ def to_grid(labels: NDArray[np.generic], affine: NDArray[np.float64], subject: P
 
 
 def _misplaced(mask: Volume, subject: PreparedSubject) -> str | None:
-    """Why a mask's affine cannot be right; None where it is the scan's or the grid's own, or of other voxels."""
+    """Why a mask's affine is wrong; None where it is the scan's or the grid's own, or for other voxels."""
     scan = _empty(subject.native_shape, subject.native_affine)
     if any(turned_onto(mask, own) for own in (scan, _empty(subject.shape, subject.affine))):
         return None
@@ -67,7 +67,7 @@ def _misplaced(mask: Volume, subject: PreparedSubject) -> str | None:
         return f"it has the shape of the patient's scan, {shape}, and another affine, by up to {apart:.3g}"
     if np.array_equal(np.abs(affine), np.eye(4)):
         return (
-            f"its affine says nothing (voxels of 1 mm from 0), and its shape {shape} is not that of the patient's scan"
+            f"its affine is a default (voxels of 1 mm from 0), and its shape {shape} is not that of the patient's scan"
         )
     return None
 
@@ -77,7 +77,7 @@ def _empty(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> Volume:
 
 
 def _share_outside(volume: NDArray[np.bool_], affine: NDArray[np.float64], subject: PreparedSubject) -> float:
-    """The share of a mask's voxels whose middle is not in the patient's scan; 0 of an empty mask."""
+    """The proportion of a mask's voxels whose centre is outside the patient's scan; 0 for an empty mask."""
     voxels = np.argwhere(volume)
     if not len(voxels):
         return 0.0
@@ -88,7 +88,7 @@ def _share_outside(volume: NDArray[np.bool_], affine: NDArray[np.float64], subje
 
 
 def write_native(labels: NDArray[np.uint8], subject: PreparedSubject, path: Path) -> None:
-    """Write labels (x, y, z) as NIfTI with the scan's own affine, whole or not at all; `path` ends in .nii.gz."""
+    """Write labels (x, y, z) as NIfTI with the scan's own affine, atomically; `path` ends in .nii.gz."""
     image = nib.Nifti1Image(labels, subject.native_affine)
     image.header.set_xyzt_units("mm")
     path.parent.mkdir(parents=True, exist_ok=True)

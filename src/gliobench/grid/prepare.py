@@ -1,20 +1,20 @@
-"""Any patient to the common grid.
+"""Put any patient on the common grid.
 
 Intensities are interpolated linearly, labels taken from the nearest voxel. Presets:
 
-`brain`   the box of the voxels that are not background in every modality, at the one isotropic spacing at which it fits
-          the shape, in the middle of the grid. Each modality clipped at its brain's 0.5 and 99.5 percentiles, then
-          linear. A modality's background is 0, or the one other value that most voxels of its faces have (a rescaled
-          or z-scored scan). Where there is none (a crop) the box is the whole volume, and a note says so.
-`study`   the reference study's: axially what lies 30 mm and more from either end (a scan of 155 slices of 1 mm: slices
+`brain`   the box of the voxels that are not background in every modality, at the isotropic spacing at which it fits
+          the shape, centred in the grid. Each modality clipped at its brain's 0.5 and 99.5 percentiles, then
+          linear. A modality's background is 0, or the other value of most voxels on its faces (a rescaled or
+          z-scored scan). Where there is none (a crop) the box is the whole volume, and a note says so.
+`study`   the reference study's: axially all that is 30 mm or more from either end (a scan of 155 slices of 1 mm: slices
           30 to -30, 95 of them); in plane 128 mm around the middle of the brain's box, where the study crops at random,
-          so that large brains lose their rim, as they did there; where it is known where that crop began, there
+          so that large brains lose their rim, as in the study; where the study's crop is known, that crop
           (`Recipe.window`). Intensities of the four modalities together clipped
           at the percentiles 1 and 99 and equalised.
-`tumour`  at 1 mm around the middle of the mask's box: an oracle, for it needs the truth. Intensities as in `brain`.
-`stored`  the scan's own voxels around its middle, for crops that were z-scored before: one window of -4 to 8 standard
-          deviations for everybody. The other presets stretch every patient to its own percentiles, and so take away
-          how bright a patient's tumour is beside another's.
+`tumour`  at 1 mm around the centre of the mask's box: an oracle, as it needs the truth. Intensities as in `brain`.
+`stored`  the scan's own voxels around its middle, for crops that are already z-scored: one window of -4 to 8 standard
+          deviations for all patients. The other presets scale every patient to its own percentiles, which removes
+          differences in brightness between patients.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,16 +38,16 @@ Shape = tuple[int, int, int]
 
 
 class _Unplaceable(ValueError):
-    """Why a scan cannot be placed, without the patient's name."""
+    """A scan cannot be placed on the grid; without the patient's name."""
 
 
 def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
     """One patient on the grid of `recipe.shape` (D, H, W), in memory.
 
-    `affine` of the result maps the grid to the same world millimetres as `raw.affine` maps the source.
-    The brain is where any modality is not its background; outside it the image is 0, inside it 1 to 255.
-    Raises SubjectError: no voxel but background, `study` on a scan of 60 mm or less, `tumour` without a mask, `stored`
-    on intensities that are not z-scored, no voxel of the tumour on the grid.
+    `affine` of the result maps the grid to the same world millimetres as `raw.affine` maps the source. The brain is
+    where any modality is not its background; outside it the image is 0, inside it 1 to 255. Raises SubjectError: only
+    background voxels, `study` on a scan of 60 mm or less, `tumour` without a mask, `stored` on intensities that are not
+    z-scored, no voxel of the tumour on the grid.
     """
     try:
         scan = _scan(raw)
@@ -58,8 +58,8 @@ def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
     except _Unplaceable as error:
         raise SubjectError((Fault(raw.id, str(error)),)) from error
     image = np.zeros((len(scan.images), *recipe.shape), np.uint8)
-    inside = np.flatnonzero(brain)  # flat: setting by a mask takes three times as long
-    images = scan.images if recipe.preset == "stored" else lowered(scan.images, values)  # z-scores are to stay
+    inside = np.flatnonzero(brain)  # flat: assigning by a mask takes three times as long
+    images = scan.images if recipe.preset == "stored" else lowered(scan.images, values)  # z-scores stay unchanged
     try:
         grey = to_grey(trilinear(images, placement, inside), recipe.preset)
     except IntensityError as error:
@@ -88,7 +88,7 @@ def _scan(raw: RawSubject) -> Scan:
 
 
 def _place(scan: Scan, present: NDArray[np.bool_], recipe: Recipe) -> tuple[Placement, NDArray[np.bool_]]:
-    """Where the grid lies in the scan, and the brain on the grid (D, H, W)."""
+    """The grid's placement in the scan, and the brain on the grid (D, H, W)."""
     if not present.any():
         raise _Unplaceable("every voxel of every modality is 0, or one other value: the images are empty")
     placement = _PLACEMENTS[recipe.preset](scan, present, recipe.shape)
@@ -102,16 +102,16 @@ def _place(scan: Scan, present: NDArray[np.bool_], recipe: Recipe) -> tuple[Plac
 
 
 def _notes(values: tuple[float, ...], present: NDArray[np.bool_], recipe: Recipe) -> Iterator[str]:
-    """What a reader has to know of how the brain was told from what is around it."""
+    """Notes on how the brain was separated from the background."""
     if other := [f"{name} {value:g}" for name, value in zip(MODALITIES, values, strict=True) if value != 0]:
-        yield f"the background is not 0 but {', '.join(other)}, and was seen as background"
+        yield f"the background is not 0 but {', '.join(other)}, and was detected as background"
     first, last = _box(present)
     if recipe.preset in ("brain", "study") and not first.any() and (last == np.array(present.shape) - 1).all():
-        yield "no background was found around the brain, so the grid goes by the whole volume"
+        yield "no background was found around the brain, so the grid is placed by the whole volume"
 
 
 def _placed_labels(scan: Scan, placement: Placement, recipe: Recipe) -> NDArray[np.uint8] | None:
-    """The mask on the grid (D, H, W). One that the grid loses would make a patient without a tumour."""
+    """The mask on the grid (D, H, W). Raises where no voxel of it is on the grid: the patient would have no tumour."""
     if scan.labels is None:
         return None
     labels: NDArray[np.uint8] = nearest(scan.labels, placement)
@@ -147,7 +147,7 @@ def _place_study(scan: Scan, present: NDArray[np.bool_], shape: Shape) -> Placem
     middle = np.array([(slices - 1) / 2, *((first + last) / 2)[1:]])
     spacing_mm = (kept_mm / shape[0], STUDY_FIELD_MM / shape[1], STUDY_FIELD_MM / shape[2])
     placement = centred(middle, spacing_mm, shape, scan)
-    # On whole voxels in plane: at 1 mm the study's crop copies voxels, it does not interpolate.
+    # On whole voxels in plane: at 1 mm the study's crop copies voxels and does not interpolate.
     depth, height, width = placement.start
     return Placement((depth, float(np.floor(height + 0.5)), float(np.floor(width + 0.5))), placement.step, shape)
 

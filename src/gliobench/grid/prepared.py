@@ -17,15 +17,13 @@ from gliobench.grid.regions import WHOLE, Region, RegionName, region_mask
 class PreparedSubject:
     """One scan of a patient resampled to the grid; the arrays are read-only memory maps.
 
-    `image`: (4, D, H, W) uint8 in the order of `MODALITIES`, 0 outside the brain.
-    `labels`: (D, H, W) uint8 with the source's own labels, or None where there is no mask.
-    `affine`: (4, 4) float64, grid index (d, h, w) to world millimetres (RAS+).
-    `native_affine`, `native_shape`: those of the source files, index (x, y, z).
-    `oracle`: True where the truth was used to place the grid.
-    `content`: hexadecimal digest of source voxels, recipe and region; two equal digests are equal arrays and truths.
-    `findings`: what the source's voxels told.
-    `patient`: whose scan it is, as the cohort says; by the form of the id where nothing is said.
-    `region`: the part of the tumour that is asked about.
+    `image`: (4, D, H, W) uint8 in the order of `MODALITIES`, 0 outside the brain. `labels`: (D, H, W) uint8 with the
+    source's own labels, or None where there is no mask. `affine`: (4, 4) float64, grid index (d, h, w) to world
+    millimetres (RAS+). `native_affine`, `native_shape`: those of the source files, index (x, y, z). `oracle`: True
+    where the truth was used to place the grid. `content`: hexadecimal digest of source voxels, recipe and region; two
+    equal digests are equal arrays and truths. `findings`: what reading the source's voxels found. `patient`: the
+    patient's name, from the cohort; by default from the form of the id. `region`: the part of the tumour that is asked
+    about.
     """
 
     id: str
@@ -59,13 +57,13 @@ class PreparedSubject:
 
     @property
     def tumour(self) -> NDArray[np.bool_]:
-        """What is asked about of the tumour, all of it but in a study of one region: (D, H, W) bool. Raises ValueError
-        where the patient has no mask."""
+        """The tumour, or in a study of one region that region: (D, H, W) bool. Raises ValueError where the patient has
+        no mask."""
         return self.region.mask(self._known_labels)
 
     def part(self, region: RegionName) -> NDArray[np.bool_]:
-        """What a network that tells `region` apart has to find, (D, H, W) bool; `whole` is all that is asked about.
-        Raises ValueError where the patient has no mask."""
+        """The target of a network for `region`, (D, H, W) bool; `whole` is the tumour that is asked about. Raises
+        ValueError where the patient has no mask."""
         return self.tumour if region == "whole" else region_mask(self._known_labels, region)
 
     @property
@@ -80,7 +78,7 @@ class PreparedSubject:
 
 
 def asked_about(subject: PreparedSubject, region: Region) -> PreparedSubject:
-    """The patient as one who is asked about a region of the tumour: its truth, and a content of its own."""
+    """The patient in a study of a region of the tumour: that region as truth, and a content of its own."""
     if region == WHOLE:
         return subject
     content = hashlib.sha256(f"{subject.content} {region.key}".encode()).hexdigest()
@@ -88,8 +86,8 @@ def asked_about(subject: PreparedSubject, region: Region) -> PreparedSubject:
 
 
 def untold(subjects: Iterable[PreparedSubject], region: Region) -> str | None:
-    """Why these patients' masks do not tell a region from the rest of the tumour; None where one of them does, or
-    where there is nothing to tell."""
+    """Why these patients' masks do not distinguish a region from the rest of the tumour; None where one of them does,
+    or for the whole tumour."""
     if region == WHOLE:
         return None
     inside = outside = False
@@ -102,4 +100,4 @@ def untold(subjects: Iterable[PreparedSubject], region: Region) -> str | None:
             return None
     if not inside and not outside:
         return None
-    return "no mask has it" if outside else "all that the masks mark is in it, so it would be the whole tumour"
+    return "no mask has it" if outside else "it covers all that the masks mark, so it would be the whole tumour"

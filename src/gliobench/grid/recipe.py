@@ -1,4 +1,4 @@
-"""What the common grid is: a preset, a shape, and the key under which a patient made so is stored."""
+"""The recipe of the common grid (preset and shape), and the key of a patient prepared with it."""
 
 import hashlib
 import json
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Preset = Literal["brain", "study", "tumour", "stored"]
-RECIPE_VERSION = 1  # goes up with every change after which the same recipe gives other voxels
+RECIPE_VERSION = 1  # increased with every change that gives other voxels for the same recipe
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a patient comes to the grid of `shape` (D, H, W); see `gliobench.grid.prepare` for what a preset does.
+    """How a patient is put on the grid of `shape` (D, H, W); see `gliobench.grid.prepare` for the presets.
 
-    `window`: row and column of the scan, from 0, where the grid of preset `study` begins, which else lies around the
-    middle of the brain.
+    `window`: row and column of the scan, from 0, where the grid of preset `study` begins; by default it is centred on
+    the brain.
     """
 
     preset: Preset = "brain"
@@ -27,11 +27,11 @@ class Recipe:
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise ValueError(f"shape must be three sizes (depth, height, width) of at least 1, got {self.shape}")
         if self.window is not None and self.preset != "study":
-            raise ValueError(f"a window is cut by the preset study alone, got preset {self.preset!r}")
+            raise ValueError(f"a window needs preset study, got preset {self.preset!r}")
 
     @property
     def oracle(self) -> bool:
-        """Whether the truth places the grid."""
+        """Whether the grid is placed by the truth."""
         return self.preset == "tumour"
 
 
@@ -39,10 +39,10 @@ def content_key(source: str, subject_id: str, grade: int | None, recipe: Recipe,
     """SHA-256 (hexadecimal) of everything a prepared patient depends on.
 
     `source` is the digest of the patient's files (`RawSubject.content`). `other_background`: whether a modality's
-    background is another constant than 0, which only the voxels tell; all else is known before any is read.
+    background is another constant than 0, which only the voxels show; all else is known before reading them.
     """
     parts: list[object] = [source, subject_id, grade, recipe.preset, list(recipe.shape), RECIPE_VERSION]
-    if other_background:  # version 1 took such a background for brain
+    if other_background:  # version 1 treated such a background as brain
         parts.append("background")
     if recipe.window is not None:
         parts.append(["window", *recipe.window])

@@ -1,8 +1,8 @@
-"""The parts of a tumour that a study asks about, and those that a model tells apart: the whole tumour alone, or BraTS's
-three overlapping regions.
+"""The parts of a tumour that a study asks about, and those that a model distinguishes: the whole tumour alone, or
+BraTS's three overlapping regions.
 
-Whole tumour (WT): all labels. Tumour core (TC): all but oedema. Enhancing tumour (ET): label 4 of BraTS 2018 to 2021,
-3 from 2023 on; no numbering gives 3 or 4 to another part. Menze 2015, doi:10.1109/TMI.2014.2377694.
+Whole tumour (WT): all labels. Tumour core (TC): all but oedema. Enhancing tumour (ET): label 4 of BraTS 2018 to 2021, 3
+from 2023 on; no numbering uses 3 or 4 for another part. Menze 2015, doi:10.1109/TMI.2014.2377694.
 """
 
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ ENHANCING = (3, 4)
 class Region:
     """The part of a tumour that a study asks about.
 
-    `part`: one of BraTS's regions, or the one label that it is alone. `title`: what a report calls it. `words`: what a
-    prompt calls it, behind "the".
+    `part`: one of BraTS's regions, or a single label. `title`: its name in reports. `words`: its name in prompts, after
+    "the".
     """
 
     part: RegionName | int
@@ -33,7 +33,7 @@ class Region:
 
     @property
     def key(self) -> str:
-        """What fingerprints and tables say: `whole`, `core`, `enhancing`, or `label 1`."""
+        """Its name in fingerprints and tables: `whole`, `core`, `enhancing`, or `label 1`."""
         return f"label {self.part}" if isinstance(self.part, int) else self.part
 
     def mask(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -56,7 +56,7 @@ BRATS_REGIONS: Mapping[RegionName, Region] = {
 
 
 def region_of_label(label: int, words: str) -> Region:
-    """The region that one label is alone; `words` name it, with "the" before them or without."""
+    """The region of a single label; `words` name it, with "the" before them or without."""
     words = words.strip().removeprefix("the ")
     return Region(label, f"{words} (label {label})", words)
 

@@ -1,6 +1,6 @@
-"""From a scan's own voxels to a grid's: orientation, where the grid lies, and reading the scan there.
+"""From a scan's own voxels to a grid's: orientation, placement and interpolation.
 
-Everything here counts in voxel centres: index 0 is the middle of the first voxel, whose edge is at -0.5. In
+Indices are of voxel centres: index 0 is the centre of the first voxel, whose edge is at -0.5. In
 `torch.nn.functional.grid_sample` that is `align_corners=False` with (2 * index + 1) / size - 1. A grid's affine is the
 scan's affine times the same start and step that the sampling uses, so the two cannot disagree.
 """
@@ -20,7 +20,7 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Scan:
-    """A patient's voxels turned to (z, y, x) = (inferior to superior, anterior to posterior, right to left).
+    """A patient's voxels reoriented to (z, y, x) = (inferior to superior, anterior to posterior, right to left).
 
     `images` (4, Z, Y, X) and `labels` (Z, Y, X) are views of the source; `affine` maps (z, y, x) to world mm (RAS+).
     """
@@ -38,7 +38,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a grid lies in a scan: scan index = `start` + `step` * grid index along each of (z, y, x)."""
+    """The placement of a grid in a scan: scan index = `start` + `step` * grid index along each of (z, y, x)."""
 
     start: Triple
     step: Triple
@@ -56,14 +56,14 @@ class Placement:
 
 
 def orient(raw: RawSubject) -> Scan:
-    """Turn and flip the axes, without interpolation, to the nearest of the directions L, P, S; then to (z, y, x)."""
+    """Permute and flip the axes, without interpolation, to the nearest of the directions L, P, S; then to (z, y, x)."""
     images, affine = turned(np.moveaxis(raw.images, 0, -1), raw.affine)
     labels = None if raw.labels is None else turned(raw.labels, raw.affine)[0]
     return Scan(images, labels, affine)
 
 
 def turned(volume: NDArray[Any], affine: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """A volume (x, y, z, …) turned to (…, z, y, x) as `Scan` has it, a view, and the affine of (z, y, x)."""
+    """A volume (x, y, z, …) reoriented to (…, z, y, x) as in `Scan`, a view, and the affine of (z, y, x)."""
     to_lps = ornt_transform(io_orientation(affine), axcodes2ornt(("L", "P", "S")))
     placed = affine @ inv_ornt_aff(to_lps, volume.shape[:3])
     return apply_orientation(volume, to_lps).transpose(), placed[:, [2, 1, 0, 3]]
@@ -72,7 +72,7 @@ def turned(volume: NDArray[Any], affine: NDArray[np.float64]) -> tuple[NDArray[A
 def centred(
     centre: NDArray[np.float64], spacing_mm: Sequence[float], shape: tuple[int, int, int], scan: Scan
 ) -> Placement:
-    """A grid whose middle is the scan's (fractional) index `centre`, with voxels of `spacing_mm`; all (z, y, x)."""
+    """A grid centred on the scan's (fractional) index `centre`, with voxels of `spacing_mm`; all (z, y, x)."""
     step = np.asarray(spacing_mm) / scan.spacing_mm
     start = centre - step * (np.asarray(shape) - 1) / 2
     return Placement(_triple(start), _triple(step), shape)
@@ -94,8 +94,8 @@ def nearest(volume: NDArray[Any], placement: Placement) -> NDArray[Any]:
 def trilinear(images: NDArray[np.generic], placement: Placement, voxels: NDArray[np.intp]) -> NDArray[np.float32]:
     """The images (C, Z, Y, X), interpolated linearly at N voxels of the grid; (C, N) float32.
 
-    `voxels` are flat indices into (D, H, W), as `numpy.flatnonzero` gives them. Beyond its outermost voxel centres the
-    scan goes on with its edge values. Only the voxels asked for are computed, and only the part of the scan that they
+    `voxels` are flat indices into (D, H, W), as from `numpy.flatnonzero`. Beyond its outermost voxel centres the scan
+    is extended with its edge values. Only the requested voxels are computed, and only the part of the scan that they
     need is copied.
     """
     import torch

@@ -1,4 +1,4 @@
-"""Which slices of a patient are looked at, and what one looks like to a model."""
+"""Selection of a patient's slices, and the image of one."""
 
 from typing import Literal, assert_never
 
@@ -10,7 +10,7 @@ from gliobench.grid.frame import INDEX_AXIS, Plane, take_slice
 from gliobench.grid.prepared import PreparedSubject
 
 Select = Literal["oracle", "brain", "predicted"]
-BRAIN_SHARE = 0.01  # a slice with less brain than this share of its pixels shows nothing
+BRAIN_SHARE = 0.01  # a slice with less brain than this proportion of its pixels is skipped
 
 
 def select_slices(
@@ -23,13 +23,13 @@ def select_slices(
     trim: int = 0,
     predicted: NDArray[np.bool_] | None = None,
 ) -> list[int]:
-    """Indices of a plane's slices, every `every`-th of those from the first selected slice to the last,
-    without `trim` slices at either end (none are left of a range of twice as many).
+    """Indices of a plane's slices, every `every`-th of those from the first selected slice to the last, without `trim`
+    slices at either end (none are left of a range of twice as many or fewer).
 
-    `oracle`: slices with `min_area_px` pixels or more of the true tumour, or of the region of it that is asked about
-    (it uses the truth); `predicted`: the same of another run's mask (D, H, W); `brain`: slices of which a hundredth or
-    more is brain. Empty where none is.
-    Raises ValueError: `oracle` without a mask, `predicted` without one or of another shape than the grid.
+    `oracle`: slices with `min_area_px` pixels or more of the true tumour, or of its region that is asked about (it uses
+    the truth); `predicted`: the same with another run's mask (D, H, W); `brain`: slices with at least 1 % brain. Empty
+    where there is none. Raises ValueError: `oracle` without a mask, `predicted` without one or of another shape than
+    the grid.
     """
     across = tuple(axis for axis in range(3) if axis != INDEX_AXIS[plane])
     mask = _mask(prepared, select, predicted)
@@ -45,7 +45,9 @@ def _mask(prepared: PreparedSubject, select: Select, predicted: NDArray[np.bool_
         return np.asarray(prepared.image.any(axis=0))
     if select == "predicted":
         if predicted is None:
-            raise ValueError(f"{prepared.id}: slices chosen by a prediction need the predicted mask, and there is none")
+            raise ValueError(
+                f"{prepared.id}: slices selected by a prediction need the predicted mask, and there is none"
+            )
         if predicted.shape != prepared.shape:
             raise ValueError(
                 f"{prepared.id}: the predicted mask has shape {predicted.shape}, the grid {prepared.shape}: "
@@ -56,11 +58,11 @@ def _mask(prepared: PreparedSubject, select: Select, predicted: NDArray[np.bool_
 
 
 def grey_slice(prepared: PreparedSubject, modality: str, plane: Plane, index: int) -> NDArray[np.uint8]:
-    """One slice of one modality as a model gets it: (rows, columns) uint8, 0 outside the brain, a copy.
+    """One slice of one modality as input of a model: (rows, columns) uint8, 0 outside the brain, a copy.
 
     Raises IndexError for a slice that does not exist, ValueError for a modality that is not one of `MODALITIES`.
     """
     if modality not in MODALITIES:
         raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {modality!r}")
-    prepared.frame(plane, index)  # an index below 0 would otherwise count from the end
+    prepared.frame(plane, index)  # a negative index would otherwise count from the end
     return np.ascontiguousarray(take_slice(prepared.image[MODALITIES.index(modality)], plane, index))

@@ -1,8 +1,8 @@
-"""Who is learnt from, who decides, who is tested: by patient, written down, and never overlapping.
+"""Training, validation and test patients: split by patient, recorded, and never overlapping.
 
-Two schemes. Hold-out: the same patients are tested whatever the fold, and each fold decides in its turn.
-Cross-validation: each fold is tested in its turn, and a share of the others decides, so that a fold is tested by models
-that it had no part in choosing.
+Two schemes. Hold-out: the test patients are the same for every fold, and each fold is the validation set once.
+Cross-validation: each fold is the test set once, and a fraction of the others is the validation set, so that no model
+is tested on patients that it was selected on.
 """
 
 import csv
@@ -24,7 +24,7 @@ from gliobench.cohort.patients import several_scans
 from gliobench.errors import GliobenchError
 
 Ids = tuple[str, ...]
-Patients = Mapping[str, str]  # each scan with its patient; a scan that is not there is a patient of its own
+Patients = Mapping[str, str]  # each scan with its patient; a scan that is not in it is a patient of its own
 
 
 class SplitError(GliobenchError, ValueError):
@@ -33,7 +33,7 @@ class SplitError(GliobenchError, ValueError):
 
 @dataclass(frozen=True)
 class Fold:
-    """The scans of one fold. Raises SplitError where a patient stands in two places."""
+    """The scans of one fold. Raises SplitError where a patient is in two parts."""
 
     train: Ids
     validation: Ids
@@ -50,11 +50,11 @@ class Fold:
 
 @dataclass(frozen=True)
 class Split:
-    """Test patients and k folds of the others, by the ids of their scans; `source` says where it comes from.
+    """Test patients and k folds of the others, by the ids of their scans; `source` says where it is from.
 
-    `validation`: empty for a hold-out split. In cross-validation, where `test` is empty, for each fold the patients
-    who decide while it is tested. `patients` come from the cohort, and are no part of what a split file says.
-    Raises SplitError where a patient stands in two places, or twice in one, or a fold is empty.
+    `validation`: empty for a hold-out split. In cross-validation, where `test` is empty, for each fold the validation
+    patients while it is tested. `patients` are from the cohort, and are not in a split file. Raises SplitError where a
+    patient is in two parts, or duplicated in one, or a fold is empty.
     """
 
     test: Ids
@@ -69,24 +69,26 @@ class Split:
             raise SplitError(f"a split needs at least 2 folds, got {len(self.folds)}")
         named = {f"fold {number}": fold for number, fold in enumerate(self.folds)}
         if empty := [name for name, fold in named.items() if not fold]:
-            raise SplitError(f"{', '.join(empty)} of {len(self.folds)} without a patient: use fewer folds")
+            raise SplitError(f"{', '.join(empty)} of {len(self.folds)} has no patient: use fewer folds")
         _no_overlap({"test": self.test, **named}, self.patients)
         if self.validation and (self.test or len(self.validation) != len(self.folds)):
-            raise SplitError("cross-validation has no test patients beside its folds, and a validation for each fold")
+            raise SplitError(
+                "cross-validation has no test patients beside its folds, and needs validation patients for each fold"
+            )
 
     @property
     def crossed(self) -> bool:
-        """Whether each fold is tested in its turn."""
+        """Whether it is a cross-validation: each fold is tested once."""
         return bool(self.validation)
 
     @property
     def checksum(self) -> str:
-        """SHA-256 (hexadecimal) of all that the split says."""
+        """SHA-256 (hexadecimal) of the split's content."""
         return hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode()).hexdigest()
 
     def fold(self, number: int) -> Fold:
-        """Fold `number` (from 0): the patients who train, who decide, who are tested. Raises SplitError where there is
-        no such fold."""
+        """Fold `number` (from 0): its training, validation and test patients. Raises SplitError where there is no such
+        fold."""
         if not 0 <= number < len(self.folds):
             raise SplitError(
                 f"fold {number} does not exist: the split ({self.source}) has folds 0 to {len(self.folds) - 1}"
@@ -103,7 +105,7 @@ class Split:
 
 
 def _no_overlap(parts: Mapping[str, Ids], patients: Patients) -> None:
-    """Raise SplitError where a patient stands in two places, or twice in one; or has scans in two places."""
+    """Raise SplitError where a patient is in two parts, or duplicated in one; or has scans in two parts."""
     places: dict[str, list[str]] = {}
     for name, ids in parts.items():
         for id in ids:
@@ -113,20 +115,20 @@ def _no_overlap(parts: Mapping[str, Ids], patients: Patients) -> None:
             places[patient] = list(found)
     shared = [f"{id} ({' and '.join(names)})" for id, names in sorted(places.items()) if len(names) > 1]
     if shared:
-        raise SplitError(f"{len(shared)} patients stand in more than one place of the split: {_shown(shared)}")
+        raise SplitError(f"{len(shared)} patients are in more than one part of the split: {_shown(shared)}")
 
 
 def make_split(
     grades: Mapping[str, int | None], patients: Patients, *, test_share: float, folds: int, seed: int
 ) -> Split:
-    """A test share and k folds, each with the grades in the cohort's proportion as nearly as whole patients allow.
+    """A test set and k folds, stratified: each with the cohort's proportion of grades, up to whole patients.
 
-    Patients are counted, not scans: all scans (the keys of `grades`) of one of `patients` stay together.
+    The unit is the patient, not the scan: all scans (the keys of `grades`) of one of `patients` stay together.
 
     Patients without a grade are a stratum of their own. The test set is `test_share` of the patients, rounded, at least
     one; its strata are rounded by largest remainder. Folds differ by one patient at most, in all and in each stratum.
-    Depends on ids, grades and seed, not on the order of `grades`.
-    Raises SplitError where fewer patients than folds are left to learn from.
+    Depends on ids, grades and seed, not on the order of `grades`. Raises SplitError where fewer training patients than
+    folds are left.
     """
     if not 0 < test_share < 1:
         raise SplitError(f"test_share must lie between 0 and 1, got {test_share}")
@@ -144,10 +146,10 @@ def make_split(
 def make_cross_validation(
     grades: Mapping[str, int | None], patients: Patients, *, folds: int, validation_share: float, seed: int
 ) -> Split:
-    """k folds of all patients, each tested in its turn; `validation_share` of the others, at least one, decides.
+    """k folds of all patients, each tested once; `validation_share` of the others, at least one, are for validation.
 
-    Stratified as `make_split` is. Raises SplitError where there are fewer patients than folds, or none is left to
-    learn from.
+    Stratified as `make_split` is. Raises SplitError where there are fewer patients than folds, or no training patient
+    is left.
     """
     if not 0 < validation_share < 1:
         raise SplitError(f"validation_share must lie between 0 and 1, got {validation_share}")
@@ -179,7 +181,7 @@ class _Scans:
 def _by_patient(grades: Mapping[str, int | None], patients: Patients) -> tuple[_Scans, dict[str, int | None]]:
     """The scans of every patient, and each patient's grade: the highest of its scans.
 
-    A patient goes by the first scan's id, so that cohorts of one scan each are drawn as they always were.
+    A patient is named by its first scan's id, so that cohorts with one scan each are drawn as in earlier versions.
     """
     first: dict[str, str] = {}
     scans: dict[str, list[str]] = {}
@@ -193,7 +195,7 @@ def _by_patient(grades: Mapping[str, int | None], patients: Patients) -> tuple[_
 
 
 def _drawn(grades: Mapping[str, int | None], count: int, random: np.random.Generator) -> tuple[list[str], list[str]]:
-    """`count` patients drawn with the grades in proportion, and the others, stratum after stratum."""
+    """`count` patients drawn stratified by grade, and the others, stratum after stratum."""
     strata = []
     for grade in sorted(set(grades.values()), key=lambda grade: (grade is None, grade)):
         members = sorted(id for id, found in grades.items() if found == grade)
@@ -204,7 +206,7 @@ def _drawn(grades: Mapping[str, int | None], count: int, random: np.random.Gener
 
 
 def _dealt(ids: Sequence[str], folds: int) -> tuple[Ids, ...]:
-    """Dealt out in turn, stratum after stratum, so that no fold gets two more than another."""
+    """Assigned to folds in turn, stratum after stratum, so that fold sizes differ by one at most."""
     return tuple(tuple(sorted(ids[number::folds])) for number in range(folds))
 
 
@@ -219,7 +221,7 @@ def _rounded_shares(sizes: Sequence[int], total: int) -> list[int]:
 
 
 def write_split(split: Split, path: Path) -> None:
-    """Write the split as JSON with its checksum, whole or not at all."""
+    """Write the split as JSON with its checksum, atomically."""
     content = {**split._content(), "checksum": split.checksum}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -228,10 +230,11 @@ def write_split(split: Split, path: Path) -> None:
 
 
 def reference_split(patients: Patients) -> Split:
-    """The reference study's own split, as far as its patients are there: 55 tested, five folds of 62 that validate.
+    """The reference study's own split, for those of its patients in the cohort: 55 tested, five folds of 62 that
+    validate.
 
-    `patients`: the cohort's scans with their patients; those whom the study did not take are in no part of it. Raises
-    SplitError where a part has nobody, and where two of the study's patients are one in the cohort.
+    `patients`: the cohort's scans with their patients; those that the study did not use are in no part of it. Raises
+    SplitError where a part is empty, and where two of the study's patients are one in the cohort.
     """
     known = set(patients)
     test = _those_of(reference_study.tested_patients(), known)
@@ -240,7 +243,7 @@ def reference_split(patients: Patients) -> Split:
     if empty := [name for name, ids in (("test", test), *_numbered(folds)) if not ids]:
         raise SplitError(
             f"the reference study's split: {found} of its 365 patients are in this cohort ({len(known)} patients), "
-            f"nobody in {', '.join(empty)}: it is made for BraTS 2020's training set; `scheme: holdout` takes any"
+            f"none in {', '.join(empty)}: it is for BraTS 2020's training set; `scheme: holdout` is for any cohort"
         )
     return Split(test, folds, None, f"the reference study's own patients, {found} of 365", (), patients)
 
@@ -254,13 +257,12 @@ def _numbered(folds: Sequence[Ids]) -> list[tuple[str, Ids]]:
 
 
 def read_split(path: Path, patients: Patients, *, checksum: bool = False) -> Split:
-    """Read a split and hold it against the `patients` that there are: the cohort's scans with their patients.
+    """Read a split and check it against `patients`: the cohort's scans with their patients.
 
-    JSON as `write_split` leaves it, or the same written by a person without `checksum`, `seed` and `source`; a CSV with
-    the columns `id` and `part` (test, fold-0, fold-1, …); or the reference study's NPZ of positions, in its own order.
-    `checksum`: whether JSON must have one, as a run's own has.
-    Raises SplitError: not such a file, its checksum does not fit, overlap, nobody to test, ids that are not among
-    the scans. Patients that the split does not name are in no part of it.
+    JSON as `write_split` writes it, or the same written by hand without `checksum`, `seed` and `source`; a CSV with the
+    columns `id` and `part` (test, fold-0, fold-1, …); or the reference study's NPZ of positions, in its own order.
+    `checksum`: whether JSON must have one, as a run's own does. Raises SplitError: not such a file, its checksum does
+    not match, overlap, no test patients, unknown ids. Patients that the split does not name are in no part of it.
     """
     readers = {".npz": _study_split, ".csv": _csv_split}
     split = readers[path.suffix](path) if path.suffix in readers else _json_split(path, checksum)
@@ -270,7 +272,7 @@ def read_split(path: Path, patients: Patients, *, checksum: bool = False) -> Spl
     if strangers := sorted({id for part in (split.test, *split.folds) for id in part} - known):
         raise SplitError(
             f"{path}: {len(strangers)} patients of the split are not in the cohort ({len(known)} patients): "
-            f"{_shown(strangers)}; take the cohort that it was made for, or make a new split"
+            f"{_shown(strangers)}; use the cohort that it was made for, or make a new split"
         )
     try:
         return replace(split, patients=patients)
@@ -295,11 +297,11 @@ def _json_split(path: Path, needs_checksum: bool) -> Split:
         raise SplitError(f"{path}: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SplitError(
-            f"{path}: not a split as `gliobench split` writes it, nor the lists of ids `test` and `folds` ({error!r})"
+            f"{path}: neither a split written by `gliobench split` nor lists of ids `test` and `folds` ({error!r})"
         ) from error
     if checksum != split.checksum:
         raise SplitError(
-            f"{path}: the checksum does not fit: found {checksum}, the content gives {split.checksum}; "
+            f"{path}: the checksum does not match: found {checksum}, the content gives {split.checksum}; "
             "the file was changed after it was made: restore it, or make a new split"
         )
     return split
@@ -333,8 +335,8 @@ def _csv_split(path: Path) -> Split:
 def _study_split(path: Path, modalities: int = 4) -> Split:
     """The reference study's five folds: `val_inds_k` count images, `modalities` in a row for each patient.
 
-    They are positions in its own shuffled list, which the file does not hold and the package does
-    (`gliobench.cohort.reference_study`): in no other list do they mean anything.
+    They are positions in its own shuffled list, which is not in the file but in this package
+    (`gliobench.cohort.reference_study`).
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -347,7 +349,7 @@ def _study_split(path: Path, modalities: int = 4) -> Split:
     folds = [np.unique(validation // modalities) for _, validation in parts]
     positions = np.sort(np.concatenate(folds)) if folds else np.empty(0, int)
     if not np.array_equal(positions, np.arange(len(positions))):
-        raise SplitError(f"{path}: the validation folds do not hold every patient from 0 on exactly once")
+        raise SplitError(f"{path}: the validation folds do not have every patient from 0 on exactly once")
     for number, (train, validation) in enumerate(parts):
         both = np.sort(np.concatenate([train, validation]))
         if not np.array_equal(both, np.arange(modalities * len(positions))):
@@ -356,7 +358,7 @@ def _study_split(path: Path, modalities: int = 4) -> Split:
     named = tuple(tuple(order[position] for position in fold) for fold in folds if len(positions) == len(order))
     if {frozenset(fold) for fold in named} != {frozenset(fold) for fold in reference_study.validation_folds()}:
         raise SplitError(
-            f"{path}: positions in a list that the file does not hold, nor are they the reference study's: "
+            f"{path}: positions in a list that is not in the file, and not the reference study's: "
             "write the ids themselves, as CSV (id,part) or JSON"
         )
     return Split(tuple(sorted(reference_study.tested_patients())), named, None, path.name)
@@ -365,10 +367,10 @@ def _study_split(path: Path, modalities: int = 4) -> Split:
 def balanced_order(
     ids: Sequence[str], grades: Mapping[str, int | None], random: np.random.Generator, draws: int | None = None
 ) -> list[str]:
-    """As many draws as there are `ids`, or `draws`, each grade as often as the other (the odd draw to either).
+    """As many draws as there are `ids`, or `draws`, each grade equally often (an odd draw goes to either).
 
-    A patient of the rarer grade comes again only after all of that grade have come; where only one grade occurs, or
-    none, this is a permutation. Patients without a grade are a stratum of their own, drawn as often as they are.
+    A patient of the rarer grade is repeated only after all of that grade were drawn; where only one grade occurs, or
+    none, this is a permutation. Patients without a grade are a stratum of their own, drawn in proportion.
     """
     count = len(ids) if draws is None else draws
     strata: dict[int | None, list[str]] = {}

@@ -1,13 +1,13 @@
-"""Prepared patients on disk: one folder each, named by its content key, whole or not there, and mapped into memory.
+"""Prepared patients on disk: one folder each, named by its content key, written atomically, and memory-mapped.
 
     <store>/<key>/image.npy   (4, D, H, W) uint8
     <store>/<key>/labels.npy  (D, H, W) uint8, where there is a mask
     <store>/<key>/meta.json   the rest, shape, size and CRC-32 of each array's file, and a checksum of all this
 
-Whose scan it is stands in each run's `prepared.json`, for two cohorts may say it otherwise of the same files.
-The key hashes the bytes of the source files, so a patient that is there already is recognised without decompressing.
-A folder is written beside its place and moved there when all of it is on disk: any number of processes may prepare
-the same patient, and one that dies leaves nothing that could be taken for a patient.
+The scan's patient is in each run's `prepared.json`, as two cohorts may differ on it for the same files. The key hashes
+the bytes of the source files, so an existing patient is recognised without decompressing. A folder is written under a
+temporary name and renamed when all of it is on disk: any number of processes may prepare the same patient, and a killed
+one leaves nothing that could be taken for a patient.
 """
 
 import errno
@@ -46,7 +46,7 @@ class StoreError(GliobenchError, ValueError):
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of a patient: stored or at fault."""
+    """The result for a patient: stored or invalid."""
 
     stored: PreparedSubject | None = None
     faults: tuple[Fault, ...] = ()
@@ -64,11 +64,10 @@ def prepare_cohort(
 ) -> tuple[list[PreparedSubject], tuple[Fault, ...]]:
     """Prepare and store every patient that is not stored yet; return them all, in the cohort's order, and the faults.
 
-    `windows`: by id, where the grid of those begins for whom that is known (`Recipe.window`).
-    `workers` threads (decompression, interpolation and NumPy let each other run). `progress(done, total)` is called
-    after each patient. Stored patients are verified (CRC-32) and redone where they are damaged.
-    Raises CohortError listing every patient at fault, those of `cohort.faults` too, unless `skip_bad`; the good ones
-    are stored all the same.
+    `windows`: by id, where the grid begins, for patients where it is known (`Recipe.window`). `workers` threads
+    (decompression, interpolation and NumPy release the GIL). `progress(done, total)` is called after each patient.
+    Stored patients are verified (CRC-32) and prepared again where they are damaged. Raises CohortError listing every
+    invalid patient, those of `cohort.faults` too, unless `skip_bad`; the valid ones are stored in any case.
     """
     store.mkdir(parents=True, exist_ok=True)
     _sweep(store)
@@ -97,7 +96,7 @@ def prepare_cohort(
 def open_subject(folder: Path) -> PreparedSubject:
     """A stored patient, its arrays mapped read-only. Raises StoreError where it is missing, unfinished or damaged.
 
-    Every byte is held against its checksum the first time that a process opens the patient.
+    Every byte is checked against its checksum the first time that a process opens the patient.
     """
     meta = _read_meta(folder)
     try:
@@ -120,11 +119,11 @@ def open_subject(folder: Path) -> PreparedSubject:
             findings=_findings(meta),
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise _damaged(folder, f"meta.json lacks or garbles {error}") from error
+        raise _damaged(folder, f"meta.json has no valid {error}") from error
 
 
 def _subject(subject: Subject, labels: frozenset[int], recipe: Recipe, store: Path) -> _Outcome:
-    """The stored patient, made if need be; or what is wrong with it."""
+    """The stored patient, prepared if needed; or its faults."""
     try:
         files = read_files(subject)
         keys = [content_key(files.content, subject.id, subject.grade, recipe, other) for other in (False, True)]
@@ -139,7 +138,7 @@ def _subject(subject: Subject, labels: frozenset[int], recipe: Recipe, store: Pa
 
 
 def _findings(meta: dict[str, Any]) -> Findings:
-    """Those of a patient that an earlier version stored are not known."""
+    """The findings; empty for a patient stored by an earlier version."""
     kept = meta.get("findings", {})
     voxels = {name: tuple(digests) for name, digests in kept.get("voxels", {}).items()}
     return Findings(voxels, tuple(kept.get("labels", ())), tuple(kept.get("notes", ())))
@@ -167,7 +166,7 @@ def _write(prepared: PreparedSubject, folder: Path) -> None:
 
 
 def _publish(part: Path, folder: Path) -> None:
-    """Move a finished folder to its place; where another process has put a whole one there, that one stays."""
+    """Move a finished folder to its place; where another process has already put one, that one stays."""
     while True:
         try:
             part.rename(folder)
@@ -209,8 +208,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether every byte of a stored patient is as it was written, what its voxels told is known, and its mask, if any,
-    is not empty: earlier versions stored patients without findings, and those whose tumour the grid loses."""
+    """Whether every byte of a stored patient is intact, its findings are known, and its mask, if any, is not empty:
+    earlier versions stored patients without findings, and with the tumour outside the grid."""
     if not folder.exists():
         return False
     try:
@@ -232,8 +231,8 @@ def _read_meta(folder: Path) -> dict[str, Any]:
 def _map(path: Path, expected_bytes: int, shape: list[int]) -> NDArray[np.uint8]:
     """The array at the end of its file, mapped.
 
-    Not by `numpy.load`, which has Python parse the header: that fails now and then in several threads before
-    Python 3.11.8 (python/cpython#106905).
+    Not by `numpy.load`, which parses the header with Python: that sometimes fails in several threads before Python
+    3.11.8 (python/cpython#106905).
     """
     try:
         found_bytes = path.stat().st_size
@@ -247,26 +246,28 @@ def _map(path: Path, expected_bytes: int, shape: list[int]) -> NDArray[np.uint8]
         raise _damaged(path.parent, f"{path.name}: {error}") from error
 
 
-_checked: set[tuple[str, int, int, int]] = set()  # files of this process whose checksum fits: path, size, time, sum
+_checked: set[tuple[str, int, int, int]] = (
+    set()
+)  # files whose checksum this process has verified: path, size, time, sum
 
 
 def _check(path: Path, expected: int) -> None:
-    """Raise StoreError where a file's CRC-32 is another than expected; a file that did not change is read once."""
+    """Raise StoreError where a file's CRC-32 is not the expected one; an unchanged file is read once."""
     status = path.stat()
     seen = (str(path), status.st_size, status.st_mtime_ns, expected)
     if seen in _checked:
         return
     if crc32(np.memmap(path, dtype=np.uint8, mode="r")) != expected:
-        raise _damaged(path.parent, f"the checksum of {path.name} does not fit")
+        raise _damaged(path.parent, f"the checksum of {path.name} does not match")
     _checked.add(seen)
 
 
 def _damaged(folder: Path, why: str) -> StoreError:
-    return StoreError(f"{folder}: not a whole prepared patient ({why}): run `gliobench prepare` again")
+    return StoreError(f"{folder}: not a complete prepared patient ({why}): run `gliobench prepare` again")
 
 
 def _sweep(store: Path) -> None:
-    """Remove what killed processes left unfinished; what is younger may be another process at work."""
+    """Remove unfinished folders of killed processes; recent ones may belong to a running process."""
     for part in store.glob(f".*{UNFINISHED}"):
         with suppress(FileNotFoundError):  # its process has just finished it
             if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:

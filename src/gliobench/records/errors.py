@@ -1,7 +1,7 @@
-"""The errors of keeping answers that are a person's to mend."""
+"""The errors of keeping answers that a person can fix."""
 
 from gliobench.errors import GliobenchError
 
 
 class RecordError(GliobenchError, RuntimeError):
-    """Answers cannot be written, or are not worth it; the message says which, why, and what is safe."""
+    """Answers cannot be written or read, or are invalid; the message says which, why, and what is kept."""

@@ -1,4 +1,4 @@
-"""One answer as one line of JSON, keyed by everything that could have changed it."""
+"""One answer as one line of JSON, keyed by everything that can change it."""
 
 import hashlib
 import json
@@ -26,12 +26,11 @@ FAILURES: dict[str, type[Malformed | Refused | Truncated | Missing]] = {
 
 @dataclass(frozen=True)
 class Record:
-    """What was asked, what came back and under which key; the fields are those of `Question` and `Prediction`.
+    """A question, its answer and their key; the fields are those of `Question` and `Prediction`.
 
-    `kind` is "answered" or one of `FAILURES`; `value` is plain JSON (see `gliobench.records.value`).
-    `content`: digest of the image asked about; None in files written before it was kept.
-    `oracle` names what the truth was used for when the input was made: "grid", "slices", "region", "prompt", or
-    nothing.
+    `kind` is "answered" or one of `FAILURES`; `value` is plain JSON (see `gliobench.records.value`). `content`: digest
+    of the image asked about; None in files of earlier versions. `oracle` names what the truth was used for when the
+    input was made: "grid", "slices", "region", "prompt", or nothing.
     """
 
     key: str
@@ -74,13 +73,13 @@ def question_key(model: str, settings: Settings, question: Question) -> str:
 def make_record(key: str, model: str, prediction: Prediction, oracle: tuple[str, ...], arrays: Arrays) -> Record:
     """The record of a prediction. Masks go to `arrays`, everything else into the line itself.
 
-    Raises RecordError for a probability that is none: figures made with it would look like any other.
+    Raises RecordError for a value that is not a probability: results computed from it would look valid.
     """
     question, answer = prediction.question, prediction.answer
     if prediction.score is not None and not math.isfinite(prediction.score):
         raise RecordError(
-            f"{model}, {question.subject.id}: {prediction.score} for a probability of HGG; expected 0 to 1. Train it "
-            "again, with a lower learning rate where its loss is nan, or load it in a wider precision"
+            f"{model}, {question.subject.id}: probability of HGG {prediction.score}; expected 0 to 1. Train it "
+            "again, with a lower learning rate if its loss is NaN, or load it in a higher precision"
         )
     answered = isinstance(answer, Answered)
     return Record(
@@ -105,8 +104,8 @@ def make_record(key: str, model: str, prediction: Prediction, oracle: tuple[str,
 
 
 def parse_record(line: str) -> Record:
-    """The record of one line; raises ValueError where the line is not a whole record, or its checksum does not fit.
-    One without a checksum, as earlier versions wrote it, is taken as it is."""
+    """The record of one line; raises ValueError where the line is not a complete record, or its checksum does not
+    match. A line without a checksum, from an earlier version, is accepted."""
     try:
         fields = json.loads(line)
         sound = bool(fields.pop(CHECK)) if _is_as_written(line) else is_sound(fields)
@@ -114,20 +113,20 @@ def parse_record(line: str) -> Record:
     except (TypeError, KeyError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"not a record: {error}") from error
     if not sound:
-        raise ValueError("a damaged record: its checksum does not fit")
+        raise ValueError("a damaged record: its checksum does not match")
     if record.kind != "answered" and record.kind not in FAILURES:
         raise ValueError(f"not a record: kind {record.kind!r}")
     return record
 
 
 def is_sound(fields: dict[str, Any]) -> bool:
-    """Whether the fields of a line are those that were written; takes the checksum out of them."""
+    """Whether the checksum of a line matches its fields; removes the checksum from them."""
     check = fields.pop(CHECK, None)
     return check is None or check == _check(fields)
 
 
 def _is_as_written(line: str) -> bool:
-    """Whether the checksum fits the line to the letter, which is quicker to see than of its fields."""
+    """Whether the checksum matches the line's text, which is quicker to check than its fields."""
     rest, _, check = line.rstrip().rpartition(f',"{CHECK}":')
     return check == f'"{_digest(rest + "}")}"}}'
 

@@ -1,4 +1,4 @@
-"""An append-only file of records: a run that dies goes on where it was."""
+"""An append-only file of records: an interrupted run resumes."""
 
 import fcntl
 import logging
@@ -13,15 +13,15 @@ from gliobench.records.record import Record, parse_record
 
 log = logging.getLogger(__name__)
 
-FSYNC_EVERY = 64  # lines; each line is flushed at once, so only a power cut can lose up to so many
+FSYNC_EVERY = 64  # lines; each line is flushed at once, so only a power cut can lose up to this many
 
 
 class RecordStore:
     """The records of one model in one study: JSON lines in `path`. A context manager while it is written.
 
     Opening it for writing takes an exclusive lock; a second writer gets a RecordError naming the file. Where a record
-    cannot be written, such as on a full disk, `append` raises RecordError; every record before it is kept.
-    What `records` has parsed, and `append` has written, stays in memory as long as nobody else changes the file.
+    cannot be written, such as on a full disk, `append` raises RecordError; every record before it is kept. What
+    `records` has parsed, and `append` has written, stays in memory as long as no other process changes the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,13 +69,13 @@ class RecordStore:
             self._file.truncate(whole)
             raise RecordError(
                 f"{self.path}: the answer about {record.subject} cannot be written ({error.strerror}); all before it "
-                "are kept. Make room there and run the same command again: it goes on where it stopped"
+                "are kept. Free disk space and run the same command again: it resumes where it stopped"
             ) from error
         if known:
             self._parsed[record.key], self._parsed_at = parse_record(text), self._version()
 
     def records(self) -> Mapping[str, Record]:
-        """The newest record of each key, parsed again only where the file is not as it was. Raises as `read` does."""
+        """The newest record of each key, parsed again only where the file has changed. Raises as `read` does."""
         version = self._version()
         if version != self._parsed_at:
             self._parsed, self._parsed_at = {record.key: record for record in self.read()}, version
@@ -90,24 +90,26 @@ class RecordStore:
         return found.st_ino, found.st_size, found.st_mtime_ns
 
     def read(self) -> Iterator[Record]:
-        """Every whole record, oldest first. A torn last line is left out with a warning; any other line that is
-        not a record raises RecordError naming the file and the line."""
+        """Every complete record, oldest first. An incomplete last line is skipped with a warning; any other line that
+        is not a record raises RecordError naming the file and the line."""
         for number, line, found in self.lines():
             if isinstance(found, Record):
                 yield found
             elif line.endswith("\n"):
                 raise RecordError(f"{self.path}, line {number}: {found}. {self._way_on()}")
             else:
-                log.warning("%s: line %d is torn and left out; it will be asked again", self.path, number)
+                log.warning(
+                    "%s: line %d is incomplete and skipped; its question will be asked again", self.path, number
+                )
 
     def lines(self) -> Iterator[tuple[int, str, Record | str]]:
-        """Every line with its number, from 1, and its record, or what is wrong with it."""
+        """Every line with its number, from 1, and its record or its fault."""
         if not self.path.exists():
             return
         with self._opened() as file:
             for number, line in enumerate(file, start=1):
                 if not line.endswith("\n"):
-                    yield number, line, "it stops in its middle"
+                    yield number, line, "it is incomplete"
                     continue
                 try:
                     yield number, line, parse_record(line)
@@ -122,17 +124,17 @@ class RecordStore:
 
     def _way_on(self) -> str:
         return (
-            f"Put the file back from a copy, or run `gliobench repair {self.path.parent.parent}`: it keeps every whole "
-            "record, and the next run asks for the others again"
+            f"Restore the file from a copy, or run `gliobench repair {self.path.parent.parent}`: it keeps every "
+            "complete record, and the next run asks for the others again"
         )
 
     def _drop_torn_line(self) -> None:
-        """Cut off what a killed writer left of its last line, so that the next record starts on a line of its own."""
+        """Remove the incomplete last line of a killed writer, so that the next record starts on a line of its own."""
         assert self._file is not None
         self._file.seek(0)
         data = self._file.read()
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
-            log.warning("%s: dropped a torn last line of %d bytes", self.path, len(data) - whole)
+            log.warning("%s: removed an incomplete last line of %d bytes", self.path, len(data) - whole)
             self._file.truncate(whole)
         self._file.seek(0, os.SEEK_END)

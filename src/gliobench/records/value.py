@@ -22,15 +22,15 @@ WHOLE_MASK = "mask"  # key of the shape (D, H, W) of a whole patient's mask
 
 @dataclass(frozen=True)
 class Arrays:
-    """A folder of masks, one file a key: (ceil(D * H * W / 8),) uint8, the bits of the mask in C order.
+    """A folder of masks, one file per key: (ceil(D * H * W / 8),) uint8, the bits of the mask in C order.
 
-    The digest of a mask's bits stands in its record, so that no other bits are taken for them.
+    The digest of a mask's bits is in its record, so that other bits are detected.
     """
 
     folder: Path
 
     def save(self, key: str, mask: NDArray[np.bool_]) -> str:
-        """Write a mask and return the digest of its bits; a reader never sees half of it.
+        """Write a mask and return the digest of its bits; atomically.
 
         Raises RecordError where it cannot be written.
         """
@@ -45,7 +45,7 @@ class Arrays:
             partial.unlink(missing_ok=True)
             raise RecordError(
                 f"{self.folder}: a mask cannot be written ({error.strerror or error}); the answers before it are kept. "
-                "Make room there and run the same command again: it goes on where it stopped"
+                "Free disk space and run the same command again: it resumes where it stopped"
             ) from error
         path = self.folder / f"{key}.npy"
         if path.is_dir():
@@ -54,7 +54,7 @@ class Arrays:
         return _bits_digest(bits)
 
     def load(self, key: str, shape: tuple[int, ...], digest: str | None = None) -> NDArray[np.bool_]:
-        """Read a mask of `shape`, held against the `digest` of its bits where there is one.
+        """Read a mask of `shape`, checked against the `digest` of its bits where there is one.
 
         Raises RecordError where the file is missing or damaged.
         """
@@ -64,10 +64,10 @@ class Arrays:
             if bits.dtype != np.uint8 or bits.shape != (-(-count // 8),):
                 raise ValueError(f"{bits.dtype} {bits.shape}, expected the bits of {count} voxels")
             if digest is not None and _bits_digest(bits) != digest:
-                raise ValueError("its checksum does not fit")
-        except Exception as error:  # NumPy has Python's own parser read the header: garbage may raise anything
+                raise ValueError("its checksum does not match")
+        except Exception as error:  # NumPy parses the header with Python's own parser: garbage may raise anything
             raise RecordError(
-                f"the mask {path} is missing or damaged ({error}). Put it back from a copy, or run `gliobench repair "
+                f"the mask {path} is missing or damaged ({error}). Restore it from a copy, or run `gliobench repair "
                 f"{self.folder.parent.parent}`: the next run asks for this mask again"
             ) from error
         return np.unpackbits(bits, count=count).reshape(shape).astype(bool)
@@ -100,7 +100,7 @@ def decode_value(value: Mapping[str, Any], frame: SliceFrame | None, arrays: Arr
     for task in TASKS.values():
         if task.json_key in value:
             return task.from_json(value[task.json_key], frame)
-    raise ValueError(f"a value of no known kind: {sorted(value)}")
+    raise ValueError(f"a value of unknown kind: {sorted(value)}")
 
 
 def _inner(value: Mapping[str, Any]) -> Mapping[str, str | None]:
@@ -110,7 +110,7 @@ def _inner(value: Mapping[str, Any]) -> Mapping[str, str | None]:
 
 
 def mask_files(value: Mapping[str, Any] | None) -> dict[str, str | None]:
-    """The masks that a value stands for: the digest of its bits by the name under which `Arrays` keeps it."""
+    """The mask files of a value: the digest of its bits by the name under which `Arrays` keeps it."""
     if value is None or WHOLE_MASK not in value:
         return {}
     inner = {f"{value['key']}-{region}": digest for region, digest in _inner(value).items()}

@@ -1,8 +1,8 @@
-"""A patient's probability of HGG from the slices of one plane, where a study wants more than a count of votes.
+"""A patient's probability of HGG from the slices of one plane, as an alternative to counting votes.
 
-`mean-probability` is the mean of the slices' own probabilities. `learned` stretches and shifts its logit and moves the
-threshold, as validation patients taught (Platt 1999). A slice that was asked and gave nothing counts as the probability
-1 - truth, the worst there is: a model cannot raise its figures by falling silent.
+`mean-probability` is the mean of the slices' own probabilities. `learned` calibrates its logit and sets the threshold
+on validation patients (Platt 1999). A slice without a usable answer counts as the probability 1 - truth, the worst
+possible: a model cannot improve its metrics by not answering.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ AggregateName = Literal["majority", "mean-probability", "learned"]
 
 @dataclass(frozen=True)
 class Slices:
-    """What the slices of a patient say together: `mean` probability of HGG of the `said` slices, None where there is
-    none; `silent` slices gave nothing."""
+    """The combined evidence of a patient's slices: `mean` probability of HGG of the `said` slices, None where there is
+    none; `silent` slices gave no answer."""
 
     mean: float | None
     said: int
@@ -35,7 +35,8 @@ class Aggregation:
     decision: OperatingPoint = field(default_factory=OperatingPoint)
 
     def probability(self, slices: Slices, truth: int | None) -> float | None:
-        """The patient's probability of HGG; None where no slice says anything. Of an unknown truth, silence is none."""
+        """The patient's probability of HGG; None where no slice has an answer. With an unknown truth, unanswered slices
+        are ignored."""
         if slices.mean is None:
             return None
         said = calibrated(slices.mean, self.decision) if self.name == "learned" else slices.mean
@@ -51,11 +52,11 @@ class Aggregation:
 
 
 MAJORITY = Aggregation("majority")
-Aggregations = Mapping[tuple[str, str], Aggregation]  # by model and plane; where there is none the majority decides
+Aggregations = Mapping[tuple[str, str], Aggregation]  # by model and plane; by default the majority decides
 
 
 def of_scores(scores: Sequence[float | None]) -> Slices:
-    """From the probability that each slice gave, None where it gave none or no usable answer."""
+    """From the probability of each slice, None where it has none or no usable answer."""
     said = [score for score in scores if score is not None]
     return Slices(sum(said) / len(said) if said else None, len(said), len(scores) - len(said))
 
@@ -63,7 +64,7 @@ def of_scores(scores: Sequence[float | None]) -> Slices:
 def of_votes(votes: Votes) -> Slices:
     """From counted votes: (HGG + 1/2) / (LGG + HGG + 1), whose logit is finite (Haldane 1956, Anscombe 1956).
 
-    Votes for no glioma say nothing about the grade and stand aside, as they do in GLDR.
+    Votes for no glioma carry no information on the grade and are ignored, as in GLDR.
     """
     said = votes.lgg + votes.hgg
     return Slices((votes.hgg + 0.5) / (said + 1) if said else None, said, votes.unanswered)

@@ -1,4 +1,4 @@
-"""An answer about a slice beside its truth, in the way that its task is compared."""
+"""An answer about a slice paired with its truth, as its task is compared."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ Pair = tuple[Any, Any]
 
 
 def beside(task: str, value: Value | None, answered: bool, frame: SliceFrame, truth: SliceTruth) -> Compared:
-    """What the metrics of `task` measure of an answer to it or to a finer task; `value` None: there is no tumour."""
+    """The input of the metrics of `task`, from an answer to it or to a finer task; `value` None: there is no tumour."""
     own = None if value is None else coarsen(value, task)
     answer, true = PAIRS.get(TASKS[task].compared_as, _values)(task, own, frame, truth)
     return Compared(answer if answered else None, true, frame.spacing_mm, answered, frame)
@@ -34,5 +34,5 @@ def _values(task: str, own: Value | None, frame: SliceFrame, truth: SliceTruth) 
     return own, truth.of(task)
 
 
-# By how tasks are compared; whatever else another package's tasks are compared as, by their values.
+# By `compared_as`; tasks of other packages with another one are compared by their values.
 PAIRS: dict[str, Callable[[str, Value | None, SliceFrame, SliceTruth], Pair]] = {"area": _areas, "place": _places}

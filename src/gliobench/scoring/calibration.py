@@ -1,8 +1,8 @@
-"""Whether a model's probabilities of HGG can be taken at their word: Brier score, calibration error, slope, intercept.
+"""Whether a model's probabilities of HGG are calibrated: Brier score, calibration error, slope, intercept.
 
-Only of models that give a probability of their own, for the whole patient or gathered from his slices by
-`gliobench.scoring.aggregate`. A patient without a usable answer counts as the probability 1 - truth, as in the AUC: the
-worst there is.
+Only for models that give a probability of their own, for the whole patient or aggregated from the patient's slices by
+`gliobench.scoring.aggregate`. A patient without a usable answer counts as the probability 1 - truth, the worst
+possible, as in the AUC.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from gliobench.scoring.intervals import Figure, Scans, wilson, without_interval
 
 BINS = 10  # of equal width; a probability on an edge belongs to the upper bin, 1 to the last
 CLIP = 1e-6  # so that the logit of 0 and of 1 is finite
-STEPS = 50  # of Newton's method and of bisection; both have converged long before
-HALVINGS, TOLERANCE = 30, 1e-9  # a step's; of the likelihood too, below which it is rounding
+STEPS = 50  # of Newton's method and of bisection; both converge much earlier
+HALVINGS, TOLERANCE = 30, 1e-9  # of a step; relative to the likelihood, below which a change is rounding
 
 SEVERAL = "patients have several scans"
 NO_SPREAD = f"all probabilities lie within {SPREAD:g}"
@@ -29,7 +29,7 @@ Truth = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The scans of one bin: how many, their mean probability, and the share of HGG among them."""
+    """The scans of one bin: how many, their mean probability, and the proportion of HGG."""
 
     n: int
     mean: float
@@ -37,9 +37,10 @@ class ReliabilityBin:
 
 
 def reliability(truth: Truth, probability: Floats, whose: Sequence[str] = ()) -> list[ReliabilityBin]:
-    """The bins that hold scans, from the lowest probability to the highest; intervals of shares are Wilson's.
+    """The non-empty bins, from the lowest probability to the highest; intervals of proportions are Wilson's.
 
-    `whose`: the patient of each scan; where one has several, every patient weighs the same and shares have no interval.
+    `whose`: the patient of each scan; where one has several, every patient has the same weight and proportions have no
+    interval.
     """
     several = len(set(whose)) < len(whose)
     weights = Scans.of(whose).share if several else np.ones(len(truth))
@@ -59,14 +60,14 @@ def _bins(probability: Floats) -> NDArray[np.intp]:
 
 
 def _calibration_error(weights: Floats, truth: Truth, probability: Floats) -> Floats:
-    """Of each resample: the sum over bins of |sum of (probability - truth)|, over the patients."""
+    """For each resample: the sum over bins of |sum of (probability - truth)|, over the patients."""
     inside = _bins(probability)[:, None] == np.arange(BINS)
     error: Floats = np.abs(weights @ (inside * (probability - truth)[:, None])).sum(axis=1) / weights.sum(axis=1)
     return error
 
 
 def _separated(drawn: NDArray[np.bool_], truth: Truth, logit: Floats) -> NDArray[np.bool_]:
-    """Where no probability of one grade lies beyond one of the other's, so that no finite slope is best."""
+    """Where the probabilities separate the grades, so that the slope is not finite."""
     low, high = np.where(drawn, logit, np.inf), np.where(drawn, logit, -np.inf)
     upward = high[:, ~truth].max(axis=1, initial=-np.inf) <= low[:, truth].min(axis=1, initial=np.inf)
     downward = high[:, truth].max(axis=1, initial=-np.inf) <= low[:, ~truth].min(axis=1, initial=np.inf)
@@ -74,8 +75,8 @@ def _separated(drawn: NDArray[np.bool_], truth: Truth, logit: Floats) -> NDArray
 
 
 def _slope(weights: Floats, truth: Truth, logit: Floats) -> Floats:
-    """Newton's method on all resamples at once, each step halved as long as the fit gets worse; NaN where the grades
-    are separated or one is absent, and where it has not converged."""
+    """Newton's method on all resamples at once, each step halved while the fit gets worse; NaN where the grades are
+    separated or one is absent, and without convergence."""
     slopes = np.full(len(weights), np.nan)
     defined = ~_separated(weights > 0, truth, logit)
     drawn = weights[defined]
@@ -103,14 +104,15 @@ def _slope(weights: Floats, truth: Truth, logit: Floats) -> Floats:
 
 
 def _misfit(weights: Floats, truth: Truth, logit: Floats, a: Floats, b: Floats) -> Floats:
-    """Of each resample: minus the log-likelihood of the truth."""
+    """For each resample: minus the log-likelihood of the truth."""
     said = a[:, None] + b[:, None] * logit
     misfit: Floats = (weights * np.logaddexp(0, np.where(truth, -said, said))).sum(axis=1)
     return misfit
 
 
 def _intercept(weights: Floats, truth: Truth, logit: Floats) -> Floats:
-    """The shift of all logits that makes the probabilities sum to the HGG patients, by bisection; NaN for one grade."""
+    """The shift of all logits that makes the probabilities sum to the number of HGG patients, by bisection; NaN for one
+    grade."""
     low, high = np.full(len(weights), -40.0), np.full(len(weights), 40.0)
     wanted = weights @ truth
     for _ in range(STEPS):
@@ -137,7 +139,7 @@ def _brier(weights: Floats, graded: Graded) -> Floats:
 
 
 def _no_slope(graded: Graded) -> str:
-    """Why no finite slope is best."""
+    """Why the slope is not finite; empty where it is."""
     if graded.one_grade or not spreads(graded.probabilities):
         return graded.one_grade or NO_SPREAD
     everybody = np.ones((1, len(graded.truth)), dtype=bool)
@@ -148,20 +150,21 @@ def _no_slope(graded: Graded) -> str:
 METRICS = (
     # Brier (1950): the mean squared difference of probability and truth.
     GradeMetric("brier", "Brier score", "share", "lower", _brier, of_probabilities=True),
-    # Naeini 2015, positive class: over `BINS` bins, the mean of |mean probability - share of HGG|, by patients.
+    # Naeini 2015, positive class: over `BINS` bins, the mean of |mean probability - proportion of HGG|, weighted by
+    # patients.
     GradeMetric(
         *("calibration_error", "calibration error", "share", "lower"),
         statistic=lambda weights, graded: _calibration_error(weights, graded.truth, graded.score),
         of_probabilities=True,
     ),
-    # Of the logistic regression of the truth on the logit (Cox 1958); below 1 it is too sure of itself.
+    # Of the logistic regression of the truth on the logit (Cox 1958); below 1 the model is overconfident.
     GradeMetric(
         *("calibration_slope", "calibration slope", "share", "1"),
         statistic=lambda weights, graded: _slope(weights, graded.truth, _logit(graded.score)),
         undefined=_no_slope,
         of_probabilities=True,
     ),
-    # The same with the slope held at 1; below 0 HGG is called too probable.
+    # The same with the slope fixed at 1; below 0 the probabilities of HGG are too high.
     GradeMetric(
         *("calibration_intercept", "calibration intercept", "share", "0"),
         statistic=lambda weights, graded: _intercept(weights, graded.truth, _logit(graded.score)),

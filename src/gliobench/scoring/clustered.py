@@ -1,6 +1,6 @@
-"""Two models' grades of patients with several scans: whole patients are drawn, swapped and counted, never scans.
+"""Two models' grades of patients with several scans: resampling, swapping and counting is by patient, never by scan.
 
-Every patient weighs the same, shared evenly among the own scans, which need not be the same ones for both models.
+Every patient has the same weight, divided evenly among its scans, which need not be the same for both models.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ CALLS = tuple(metric for metric in GRADE_METRICS if metric != AUC.id)
 
 @dataclass(frozen=True, eq=False)
 class ScanCalls:
-    """What one model says of each scan. `whose`: (scans,) the patient of each, all of `patients`, whose order numbers
-    them; `truth`, `called`: (scans,) bool, True is HGG; `score`: (scans,) float, the higher the more HGG."""
+    """One model's grade of each scan. `whose`: (scans,) the patient of each, all of `patients`, whose order numbers
+    them; `truth`, `called`: (scans,) bool, True is HGG; `score`: (scans,) float, higher means HGG."""
 
     whose: tuple[str, ...]
     patients: tuple[str, ...]
@@ -41,14 +41,14 @@ class ScanCalls:
 
     @cached_property
     def scans(self) -> Scans:
-        """Whose they are, numbered as in `patients`."""
+        """The patient of each scan, numbered as in `patients`."""
         number = {patient: place for place, patient in enumerate(self.patients)}
         place = np.array([number[patient] for patient in self.whose], dtype=np.intp)
         return Scans(place, 1 / np.bincount(place)[place])
 
     @cached_property
     def counts(self) -> Floats:
-        """(patients, 4): of each patient the weight of scans that are HGG and called so, called HGG, HGG, and LGG."""
+        """(patients, 4): for each patient the weight of scans that are HGG and called HGG, called HGG, HGG, and LGG."""
         kinds = np.stack([self.called & self.truth, self.called, self.truth, ~self.truth], axis=1)
         counts = np.zeros((len(self.patients), kinds.shape[1]))
         np.add.at(counts, self.scans.place, kinds * self.scans.share[:, None])
@@ -60,9 +60,10 @@ class ScanCalls:
 
 
 def scan_differences(a: ScanCalls, b: ScanCalls, bootstrap: Bootstrap, permutations: int) -> dict[str, Difference]:
-    """The metrics of `paired.grade_differences`, a minus b, over the same patients; intervals draw whole patients.
+    """The metrics of `paired.grade_differences`, a minus b, over the same patients; intervals resample whole patients.
 
-    Calls by swapping the two models' calls within whole patients, so many times or all; the AUC by Obuchowski.
+    For calls, p is from swapping the two models' calls within whole patients, `permutations` times or all; for the AUC
+    by Obuchowski.
     """
     n = len(a.patients)
     if n == 0:
@@ -106,7 +107,7 @@ def auc_difference_error(a: ScanCalls, b: ScanCalls) -> float:
 
 
 def _parts(side: ScanCalls) -> tuple[Floats, Floats]:
-    """Of each patient, what its HGG and its LGG scans add to the AUC beyond the mean; (patients,) each."""
+    """For each patient, the deviation from the mean AUC of its HGG and of its LGG scans; (patients,) each."""
     share, truth = side.scans.share, side.truth
     high, low = side.score[truth][:, None], side.score[~truth][None]
     ordered = np.where(high == low, 0.5, high > low)
@@ -130,7 +131,7 @@ def _all(side: ScanCalls, drawn: Floats) -> Floats:
 
 
 def _calls(counts: Floats) -> Floats:
-    """(…, 6): the metrics of `CALLS` from the four counts (…, 4); NaN where one has no denominator."""
+    """(…, 6): the metrics of `CALLS` from the four counts (…, 4); NaN where the denominator is 0."""
     hits, called, positives, negatives = np.moveaxis(counts, -1, 0)
     balanced, precision, f1 = call_figures(hits, called, positives, negatives)
     passes = negatives - (called - hits)

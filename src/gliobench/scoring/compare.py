@@ -1,4 +1,5 @@
-"""Models against each other, patient by patient: differences with interval, corrected p and what could be shown."""
+"""Models against each other, patient by patient: differences with interval, corrected p and minimum detectable
+difference."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -26,7 +27,7 @@ COMPARED = (
     *("difference", "low", "high", "p", "p_holm", "test", "smallest_detectable", "shown", "words", "left_out"),
 )
 Pair = tuple[ModelScores, ModelScores]
-AGAIN = "score the run again, or do again the replay that wrote it"
+AGAIN = "score the run again, or repeat the replay that wrote it"
 
 
 def compare(
@@ -34,16 +35,16 @@ def compare(
 ) -> pd.DataFrame:
     """Every model of `a` against every model of `b`; the columns are `COMPARED`, differences are a minus b.
 
-    Each task is taken from the nearest one that a model answered. Patients that only one side has are left out, counted
-    in `words` and named in `left_out`. `p_holm` is corrected for all comparisons of the table. `bootstrap`: 10,000
-    resamples, seed 0, where None.
+    Each task is scored from the nearest task that a model answered. Patients that only one side has are left out,
+    counted in `words` and named in `left_out`. `p_holm` is corrected for all comparisons of the table. `bootstrap`:
+    10,000 resamples, seed 0, where None.
 
-    With `metrics`: of these alone, so that the correction is for fewer tests. Raises CompareError where a model of one
-    name stands on both sides, where the two disagree about a patient's grade and where there is nothing to compare.
+    With `metrics`: of these alone, so that the correction is for fewer tests. Raises CompareError where a model name is
+    on both sides, where the two disagree about a patient's grade and where there is nothing to compare.
     """
     sides = read_models(a), read_models(b)
     if both := [name for name in sides[0] if name in sides[1]]:
-        raise CompareError(f"both sides have a model called {both[0]}: give one of them another name")
+        raise CompareError(f"both sides have a model called {both[0]}: rename one of them")
     return _compare_pairs(list(product(sides[0].values(), sides[1].values())), bootstrap, metrics)
 
 
@@ -55,7 +56,7 @@ def compare_named(
 ) -> pd.DataFrame:
     """The named pairs of the models of one set of tables, first minus second; a model without scores is left out.
 
-    Else as `compare`.
+    Otherwise as `compare`.
     """
     models = read_models(tables)
     known = [(models[a], models[b]) for a, b in pairs if a in models and b in models]
@@ -68,7 +69,8 @@ def compare_models(
     bootstrap: Bootstrap | None = None,
     metrics: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """All pairs of the models of one set of tables, or every other model against `reference`; else as `compare`."""
+    """All pairs of the models of one set of tables, or every other model against `reference`; otherwise as
+    `compare`."""
     models = read_models(tables)
     if len(models) < 2:
         raise CompareError(f"there is only one model, {next(iter(models), 'none')}: nothing to compare it with")
@@ -81,13 +83,12 @@ def compare_runs(
     bootstrap: Bootstrap | None = None,
     metrics: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """Compare the models of run folders, from the tables that `gliobench score` left there; else as `compare`.
+    """Compare the models of run folders, from the tables that `gliobench score` wrote there; otherwise as `compare`.
 
-    One folder: all pairs of its models. Several: every model with every model of another folder, named
-    "<run>/<model>". With a `reference` (a model as it is named in the table): every other model against it. With
-    `metrics`: of these alone, so that the correction is for fewer tests.
-    Raises CompareError too for a folder without scores, for one given twice, for runs that ask about different regions
-    of the tumour and for a metric that none of them has.
+    One folder: all pairs of its models. Several: every model with every model of another folder, named "<run>/<model>".
+    With a `reference` (a model as it is named in the table): every other model against it. With `metrics`: of these
+    alone, so that the correction is for fewer tests. Also raises CompareError for a folder without scores, for one
+    given twice, for runs that ask about different regions of the tumour and for a metric that none of them has.
     """
     if not folders:
         raise CompareError("no run folder was given")
@@ -155,7 +156,7 @@ def _read(folder: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _run_names(folders: Sequence[Path]) -> list[str]:
-    """The folders' names, with as many of their parents as it takes to tell them apart."""
+    """The folders' names, with as many of their parents as needed to make them unique."""
     parts = [folder.resolve().parts for folder in folders]
     for depth in range(1, max(map(len, parts)) + 1):
         names = ["/".join(one[-depth:]) for one in parts]
@@ -194,7 +195,7 @@ def _compare_pairs(
 
 
 def _enough(bootstrap: Bootstrap, comparisons: int) -> int:
-    """Resamples for permutation: so many that the smallest p they can give survives the correction."""
+    """Resamples for permutation: enough that the smallest possible p survives the correction."""
     return max(bootstrap.resamples, int(2 * comparisons / ALPHA))
 
 

@@ -1,4 +1,4 @@
-"""How alike a model's answers are when it is asked the same question about the same image again and again."""
+"""How consistent a model's answers are when the same question about the same image is repeated."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import TASKS, task_of
 
 UNANSWERED = "unanswered"
-SHARES = ("agreement", "flip_rate")  # shares of the answers to one input: Wilson
+SHARES = ("agreement", "flip_rate")  # proportions of the answers to one input: Wilson
 UNITS = {"agreement": "share", "pairwise_agreement": "share", "entropy_bits": "bits", "flip_rate": "share"}
 BY_CONSTRUCTION = "one answer by construction"
 FIGURES = (
@@ -32,7 +32,7 @@ Counts = NDArray[np.int64]
 class Repeated:
     """All answers of a model to one input: the same question about the same slice (`frame`) of one scan of a `patient`.
 
-    `drawn` False: greedy decoding, which was asked once because it cannot answer in two ways.
+    `drawn` False: greedy decoding, which was asked once because it always gives the same answer.
     """
 
     model: str
@@ -56,39 +56,40 @@ class Repeated:
 
 @dataclass(frozen=True, eq=False)
 class Consistency:
-    """`figures`: the columns `FIGURES`, for every input and (`subject` missing) over a model's inputs.
-    `answers`: the columns `ANSWERS`, one row an answer and input, the commonest answer first."""
+    """`figures`: the columns `FIGURES`, for every input and (`subject` missing) over a model's inputs. `answers`: the
+    columns `ANSWERS`, one row per answer and input, the most frequent answer first."""
 
     figures: pd.DataFrame
     answers: pd.DataFrame
 
 
 def agreement(counts: Counts) -> float:
-    """The share of the commonest answer. `counts`: (k,) how often each of k answers was given."""
+    """The proportion of the most frequent answer. `counts`: (k,) how often each of k answers was given."""
     return float(counts.max() / counts.sum())
 
 
 def pairwise_agreement(counts: Counts) -> float:
-    """The share of all pairs of answers that are equal (Fleiss 1971, P_i); NaN for a single answer."""
+    """The proportion of all pairs of answers that are equal (Fleiss 1971, P_i); NaN for a single answer."""
     n = counts.sum()
     return float((counts * (counts - 1)).sum() / (n * (n - 1))) if n > 1 else float("nan")
 
 
 def entropy_bits(counts: Counts) -> float:
-    """Shannon's entropy (1948) of the shares of the answers, in bits: 0 where all are equal, log2(k) for k equally
-    common ones. The plug-in estimate: with few repeats it is too low."""
+    """Shannon's entropy (1948) of the proportions of the answers, in bits: 0 where all are equal, log2(k) for k equally
+    frequent ones. The plug-in estimate: with few repeats it is too low."""
     shares = counts[counts > 0] / counts.sum()
     return float(abs((shares * np.log2(shares)).sum()))
 
 
 def flip_rate(counts: Counts) -> float:
-    """The share of the answers that differ from the commonest one: Freeman's variation ratio (1965), 1 - agreement."""
+    """The proportion of the answers that differ from the most frequent one: Freeman's variation ratio (1965), 1 -
+    agreement."""
     return 1 - agreement(counts)
 
 
 def distances_to_medoid_mm(values: Sequence[Value]) -> NDArray[np.float64]:
-    """(n,) how far each of n answers lies from their medoid, the one with the least sum of distances to all others
-    (Kaufman and Rousseeuw 1987; the first where several have it).
+    """(n,) the distance of each of n answers from their medoid, the one with the least sum of distances to all others
+    (Kaufman and Rousseeuw 1987; the first of several).
 
     Between two points: their distance. Between two boxes: the mean distance of corresponding corners; all else counts
     as the box around it. Raises ValueError for an answer without a place.
@@ -102,17 +103,17 @@ def distances_to_medoid_mm(values: Sequence[Value]) -> NDArray[np.float64]:
 
 
 def answer_text(answer: Answer) -> str:
-    """What an answer says, exactly: two answers are the same where their texts are."""
+    """An answer as exact text: two answers are equal where their texts are."""
     if not isinstance(answer, Answered):
         return UNANSWERED
     return NO_TUMOUR if answer.value is None else task_of(answer.value).exact(answer.value)
 
 
 def measure(inputs: Iterable[Repeated], bootstrap: Bootstrap | None = None) -> Consistency:
-    """The figures of every input and over the inputs of each model.
+    """The values of every input and over the inputs of each model.
 
-    For one input: Wilson over the answers where the figure is a share of them. Over inputs: the mean, with a bootstrap
-    that draws patients with all their inputs (10,000 resamples, seed 0, where `bootstrap` is None).
+    For one input: Wilson over the answers where the value is a proportion of them. Over inputs: the mean, with a
+    bootstrap that resamples patients with all their inputs (10,000 resamples, seed 0, where `bootstrap` is None).
     """
     groups: dict[str, list[Repeated]] = {}
     for one in sorted(inputs, key=lambda one: (one.subject, one.frame.index)):
@@ -149,7 +150,7 @@ def _of_input(one: Repeated) -> dict[str, Figure]:
 
 def _single(name: str, value: float, n: int, drawn: bool) -> Figure:
     if np.isnan(value):
-        return undefined("too few answers with a place")
+        return undefined("too few answers with a location")
     if not drawn:
         return without_interval(value, BY_CONSTRUCTION)
     if name in SHARES:
@@ -160,7 +161,7 @@ def _single(name: str, value: float, n: int, drawn: bool) -> Figure:
 def _over_inputs(
     group: Sequence[Repeated], singles: Sequence[dict[str, Figure]], bootstrap: Bootstrap
 ) -> Iterator[dict[str, object]]:
-    """The mean of each figure over the inputs that have it; of a single input its own figure."""
+    """The mean of each value over the inputs that have it; for a single input its own value."""
     for name in singles[0]:
         have = [(one, own[name]) for one, own in zip(group, singles, strict=True) if not np.isnan(own[name].value)]
         if not have:
@@ -206,7 +207,7 @@ def _place(one: Repeated) -> dict[str, object]:
 
 
 def _answers(one: Repeated) -> Iterator[dict[str, object]]:
-    """One row an answer, the commonest first."""
+    """One row per answer, the most frequent first."""
     placed = _placed(one)
     far = distances_to_medoid_mm(placed)
     distances = {answer_text(Answered(value)): float(mm) for value, mm in zip(placed, far, strict=True)}
@@ -231,7 +232,7 @@ def _placed(one: Repeated) -> list[Value]:
 def _corners_mm(value: Value) -> list[tuple[float, float]]:
     box = box_of(value)
     if box is None:
-        raise ValueError(f"a {type(value).__name__} without a place; expected a point, a box, a polygon or a mask")
+        raise ValueError(f"a {type(value).__name__} without a location; expected a point, a box, a polygon or a mask")
     height, width = box.frame.spacing_mm
     rows, columns = (box.row_min * height, box.row_max * height), (box.column_min * width, box.column_max * width)
     return [(row, column) for row in rows for column in columns]

@@ -1,4 +1,4 @@
-"""Whether a model seems to count places in another way than its answers are read: a warning, never a figure."""
+"""Whether a model seems to use another coordinate convention than its answers are read by: a warning, no metric."""
 
 import math
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ CANDIDATES = tuple(
     dict.fromkeys([AS_ASKED, *FAMILIES.values(), *(Coordinates("x-first", scale) for scale in ("pixels", "fractions"))])
     | {Coordinates("row-first", scale): None for scale in ("fractions", "percent", "multiples-of-28")}
 )
-MOST = 200  # answers looked at, evenly spread
-P, GAIN = 0.001, 0.1  # of a sign test over answers, and of what is gained on average
+MOST = 200  # answers checked, evenly spread
+P, GAIN = 0.001, 0.1  # of a sign test over answers, and of the average gain
 
 
 @dataclass(frozen=True)
 class Said:
-    """A text about a place, and what is true there, in pixels of the slice as it was shown."""
+    """An answer's text with a location, and its truth, in pixels of the slice as shown."""
 
     task: str
     text: str
@@ -35,11 +35,11 @@ class Said:
 
 
 def suspicion(name: str, said: Sequence[Said], declared: Coordinates) -> str | None:
-    """A sentence where answers come much nearer to the truth read by another convention; None where none does.
+    """A sentence where the answers are much nearer to the truth when read by another convention; None otherwise.
 
-    Nearness is the overlap (intersection over union) of boxes, or the share of the slice's diagonal that lies between
-    two points. The other convention has to be nearer by 0.1 on average, and in more answers than chance explains (sign
-    test, p < 0.001). The truth of test patients is used, so that it is for a person to judge, and no figure changes.
+    Nearness is the overlap (intersection over union) of boxes, or the distance of two points as a fraction of the
+    slice's diagonal. The other convention has to be nearer by 0.1 on average, and in more answers than chance explains
+    (sign test, p < 0.001). This uses the truth of test patients, so a person has to decide, and no metric changes.
     """
     looked_at = said[:: math.ceil(len(said) / MOST)] if said else []
     as_read = _nearness(looked_at, declared)
@@ -58,7 +58,7 @@ def suspicion(name: str, said: Sequence[Said], declared: Coordinates) -> str | N
     much = f"{gain:.0%} of the slice's diagonal" if task == CENTRE.name else f"{gain:.2f}"
     return (
         f"warning: {name}: {task}: read as {called} instead of {declared.words}, {what} {much} on average over "
-        f"{len(looked_at)} answers: if this model counts so, declare `coordinates: {called}`"
+        f"{len(looked_at)} answers: if this model uses that convention, declare `coordinates: {called}`"
     )
 
 
@@ -71,7 +71,8 @@ def _nearness(said: Sequence[Said], coordinates: Coordinates) -> NDArray[np.floa
 
 
 def _near(one: Said, coordinates: Coordinates) -> float:
-    """From 1 (the same) down: to 0 for boxes apart, to -1 for the farthest point. Unread is as far as can be."""
+    """From 1 (equal) down to 0 for disjoint boxes, to -1 for the farthest point. Unread answers have the lowest
+    value."""
     answer = TASKS[one.task].parse(one.text, one.frame, False, coordinates)
     value = answer.value if isinstance(answer, Answered) else None
     if one.task == CENTRE.name:

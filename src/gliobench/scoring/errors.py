@@ -1,4 +1,4 @@
-"""Errors of this room, in a file that imports nothing."""
+"""Errors of scoring, in a file that imports nothing heavy."""
 
 from gliobench.errors import GliobenchError
 

@@ -1,4 +1,4 @@
-"""What the grades of all patients are worth, each figure with its 95 % interval."""
+"""The metrics of the grades of all patients, each with its 95 % interval."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ def grade_figures(
 ) -> dict[str, Figure]:
     """Every metric of grades over patients, those of probabilities only where the model gave any.
 
-    `whose`: where these are scans, the patient of each, so that every patient weighs the same and is drawn whole;
-    empty: each is another's. Shares of patients have Wilson intervals where each has one scan, all else a bootstrap
-    over patients.
+    `whose`: where these are scans, the patient of each, so that every patient has the same weight and is resampled as a
+    whole; empty: one scan per patient. Proportions of patients have Wilson intervals where each has one scan, all else
+    a bootstrap over patients.
     """
     whose = whose or list(map(str, range(len(patients))))
     several, graded = len(set(whose)) < len(whose), Graded.of(patients)

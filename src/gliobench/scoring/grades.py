@@ -17,8 +17,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Votes:
-    """How often each answer was given about one patient. `probability`: of HGG, a model's own or from its slices, or
-    None."""
+    """The counts of each answer about one patient. `probability`: of HGG, a model's own or from its slices, or None."""
 
     lgg: int
     hgg: int
@@ -33,14 +32,14 @@ class Votes:
 
     @property
     def gldr(self) -> float:
-        """The share of HGG among the votes for LGG or HGG; NaN where there are none."""
+        """The proportion of HGG among the votes for LGG or HGG; NaN where there are none."""
         graded = self.lgg + self.hgg
         return self.hgg / graded if graded else float("nan")
 
 
 @dataclass(frozen=True)
 class GradedPatient:
-    """The votes about one scan of a patient beside the truth; `predicted` is None where neither grade won."""
+    """The votes about one scan of a patient with the truth; `predicted` is None where neither grade won."""
 
     truth: int
     predicted: int | None
@@ -48,24 +47,24 @@ class GradedPatient:
 
     @property
     def called(self) -> int:
-        """The grade that counts: of a patient without one, the wrong one."""
+        """The grade that is scored: for a patient without one, the wrong one."""
         return 1 - self.truth if self.predicted is None else self.predicted
 
     @property
     def score(self) -> float:
-        """What the AUC orders patients by: the model's own probability of HGG, else GLDR; without a grade 1 - truth."""
+        """The score for the AUC: the model's own probability of HGG, else GLDR; without a grade 1 - truth."""
         if self.predicted is None:
             return float(1 - self.truth)
         return self.votes.gldr if self.votes.probability is None else self.votes.probability
 
     @property
     def slice_accuracy(self) -> float:
-        """The share of the slices with the right grade."""
+        """The proportion of the slices with the right grade."""
         return (self.votes.hgg if self.truth == HGG else self.votes.lgg) / self.votes.asked
 
 
 def count_votes(answers: Iterable[Answer], probability: float | None) -> Votes:
-    """The votes of one patient. Raises TypeError for an answer that is no grade."""
+    """The votes of one patient. Raises TypeError for an answer that is not a grade."""
     counts = {LGG: 0, HGG: 0, NO_GLIOMA: 0}
     unanswered = 0
     for answer in answers:
@@ -79,7 +78,7 @@ def count_votes(answers: Iterable[Answer], probability: float | None) -> Votes:
 
 
 def most_votes(votes: Votes) -> int | None:
-    """LGG or HGG where it has the most of the four counts, a tie to the lower class; None where another has."""
+    """LGG or HGG where it has the most of the four counts, in a tie the lower class; None where another has."""
     counts = (votes.lgg, votes.hgg, votes.no_glioma, votes.unanswered)
     winner = counts.index(max(counts))
     return winner if winner in (LGG, HGG) else None
@@ -87,8 +86,8 @@ def most_votes(votes: Votes) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class Graded:
-    """The grades of all patients, or of their scans. `truth`, `called`: bool, True is HGG; `score`: float, the higher
-    the more HGG; `probabilities`: those of HGG that were given, none where there are only votes."""
+    """The grades of all patients, or of their scans. `truth`, `called`: bool, True is HGG; `score`: float, higher means
+    HGG; `probabilities`: those of HGG that were given, none where there are only votes."""
 
     truth: Bools
     called: Bools
@@ -108,7 +107,7 @@ class Graded:
 
     @property
     def one_grade(self) -> str:
-        """Which grade nobody has; an empty text where there are both."""
+        """Which grade no patient has; an empty text where there are both."""
         return "no LGG patient" if self.truth.all() else "" if self.truth.any() else "no HGG patient"
 
 
@@ -118,13 +117,13 @@ def _always(graded: Graded) -> str:
 
 @dataclass(frozen=True)
 class GradeMetric(Metric):
-    """A figure of the grades of all patients.
+    """A metric of the grades of all patients.
 
     `statistic`: from weights (resamples, patients), how often each was drawn, to the values (resamples,), NaN where
-    there is none; None of a figure of single patients alone. `undefined`: why these patients have none, an empty text
-    where they have. `share`: of what is a share of patients, which of them count, and of which, both bool, for Wilson's
-    interval; a share needs no statistic. `of_patient`: what one patient has of it, in the table of patients, and only
-    where slices were asked with `of_slices`. `of_probabilities`: only of models that give a probability.
+    there is none; None for a metric of single patients. `undefined`: why these patients have none, an empty text where
+    they have. `share`: for a proportion of patients, its numerator and denominator, both bool, for Wilson's interval; a
+    proportion needs no statistic. `of_patient`: its value for one patient, in the table of patients; with `of_slices`
+    only where slices were asked about. `of_probabilities`: only of models that give a probability.
     """
 
     statistic: Callable[[Floats, Graded], Floats] | None = None
@@ -144,16 +143,17 @@ class GradeMetric(Metric):
 
 
 def proportion(part: Floats, whole: Floats) -> Floats:
-    """part / whole, NaN where there is no whole."""
+    """part / whole, NaN where whole is 0."""
     shares = np.full(part.shape, np.nan)
     np.divide(part, whole, out=shares, where=whole > 0)
     return shares
 
 
 def weighted_auc(weights: Floats, truth: Bools, score: Floats) -> Floats:
-    """The AUC of each resample, from `weights` (resamples, patients), how often each was drawn; NaN without a class.
+    """The AUC of each resample, from `weights` (resamples, patients), how often each was drawn; NaN without both
+    grades.
 
-    The share of (HGG, LGG) pairs in the right order, half for ties (Hanley and McNeil 1982)."""
+    The proportion of (HGG, LGG) pairs in the right order, half for ties (Hanley and McNeil 1982)."""
     high, low = score[truth][:, None], score[~truth][None]
     ordered = np.where(high == low, 0.5, high > low)
     right: Floats = ((weights[:, truth] @ ordered) * weights[:, ~truth]).sum(axis=1)

@@ -1,4 +1,4 @@
-"""95 % intervals of figures over patients: Wilson for shares, a bootstrap that draws whole patients for the rest."""
+"""95 % intervals over patients: Wilson for proportions, a bootstrap that resamples whole patients for the rest."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,12 +32,12 @@ class Figure:
     reason: str = ""
 
     def unless(self, reason: str) -> "Figure":
-        """This figure, or, where there is a reason against it, one that is not defined."""
+        """This figure, or an undefined one where a reason is given."""
         return undefined(reason) if reason else self
 
 
 def undefined(reason: str) -> Figure:
-    """A figure that these patients cannot give."""
+    """An undefined figure."""
     return without_interval(float("nan"), reason)
 
 
@@ -61,15 +61,15 @@ def wilson(count: int, total: int, n: int, reason: str) -> Figure:
 
 @dataclass(frozen=True, eq=False)
 class Scans:
-    """Whose each of some scans is. `place`: (scans,) int, its patient's number from 0; `share`: (scans,) float, its
-    part of the patient's weight."""
+    """The patients of scans. `place`: (scans,) int, its patient's number from 0; `share`: (scans,) float, its part of
+    the patient's weight."""
 
     place: NDArray[np.intp]
     share: NDArray[np.float64]
 
     @staticmethod
     def of(whose: Sequence[str]) -> "Scans":
-        """Patients numbered as they come first."""
+        """Patients numbered in the order of their first scans."""
         numbers = {patient: number for number, patient in enumerate(dict.fromkeys(whose))}
         place = np.array([numbers[patient] for patient in whose], dtype=np.intp)
         return Scans(place, 1 / np.bincount(place)[place])
@@ -88,7 +88,7 @@ class Scans:
 class Bootstrap:
     """A bootstrap over patients: how many resamples, and the seed they are drawn with.
 
-    All figures over the same number of patients share their resamples.
+    All figures over the same number of patients use the same resamples.
     """
 
     resamples: int = 10_000
@@ -97,19 +97,19 @@ class Bootstrap:
     def means(self, values: NDArray[np.float64]) -> list[Figure]:
         """The mean over patients of each column of (patients, columns) values."""
         figures = self.figures(lambda weights: weights @ values / weights.sum(axis=1, keepdims=True), len(values))
-        # The exact sum is the same in every order and beside any other columns.
+        # The exact sum does not depend on the order or on other columns.
         return [
             replace(figure, value=fsum(column) / len(values)) for figure, column in zip(figures, values.T, strict=True)
         ]
 
     def figures_of_scans(self, statistic: Statistic, whose: Sequence[str]) -> list[Figure]:
         """As `figures`, where `statistic` takes weights (resamples, scans) of the scans of the patients `whose`: whole
-        patients are drawn, and each weighs as much as any other, shared evenly among the own scans."""
+        patients are resampled with equal weights, divided evenly among their scans."""
         scans = Scans.of(whose)
         return self.figures(lambda weights: statistic(scans.weights(weights)), scans.patients)
 
     def figures(self, statistic: Statistic, n: int) -> list[Figure]:
-        """The figures of `n` patients that `statistic` gives.
+        """The figures of `statistic` over `n` patients.
 
         `statistic`: from weights (resamples, n), how often each patient was drawn, to values (resamples, figures),
         NaN where a resample has none. BCa (Efron 1987) where it is defined, else percentile.
@@ -130,7 +130,7 @@ def _weights(n: int, resamples: int, seed: int) -> NDArray[np.float64]:
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Without the last digits, in which sums in another order differ: equal resamples must count as equal."""
+    """Rounded where sums in another order differ: equal resamples must count as equal."""
     rounded: NDArray[np.float64] = np.round(values, DIGITS)
     return rounded
 
@@ -139,7 +139,7 @@ def _figure(value: float, drawn: NDArray[np.float64], left_out: NDArray[np.float
     if np.isnan(value):
         return undefined("no value for these patients")
     defined = np.sort(drawn[~np.isnan(drawn)])
-    if not len(defined):  # a few resamples, as where no interval is wanted, can all lack a grade
+    if not len(defined):  # with few resamples, as where no interval is needed, all can lack a grade
         return without_interval(float(value), "no resample has a value")
     tails = np.array([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     method = PERCENTILE if len(defined) == len(drawn) else PERCENTILE_OF_DEFINED
@@ -154,7 +154,7 @@ def _figure(value: float, drawn: NDArray[np.float64], left_out: NDArray[np.float
 def _bca_tails(
     value: float, drawn: NDArray[np.float64], left_out: NDArray[np.float64], tails: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
-    """Where to read off the sorted resamples, corrected for bias and acceleration; None where that is not defined."""
+    """The quantiles of the resamples, corrected for bias and acceleration; None where they are not defined."""
     place = float(np.round(value, DIGITS))
     below = (np.searchsorted(drawn, place, "left") + np.searchsorted(drawn, place, "right")) / 2 / len(drawn)
     deviation = left_out.mean() - left_out

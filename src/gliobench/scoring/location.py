@@ -1,4 +1,4 @@
-"""How far a point lies from the tumour's box and its centre; `docs/scoring.md` says what missing ones give."""
+"""Distances of a point from the tumour's box and its centre; `docs/scoring.md` says what missing ones give."""
 
 import math
 from functools import partial
@@ -9,7 +9,7 @@ from gliobench.tasks.geometry import Box, Point
 
 
 def diagonal_mm(box: Box) -> float:
-    """From one outer corner of the box to the opposite one, the pixels at its edges counted whole; never 0."""
+    """From one outer corner of the box to the opposite one, edge pixels included; never 0."""
     return _length_mm(box.row_max - box.row_min + 1, box.column_max - box.column_min + 1, box.frame)
 
 
@@ -49,13 +49,13 @@ def _relative(place: Compared) -> float:
 
 
 def _slice_mm(place: Compared) -> float:
-    """The slice's diagonal: what is wrong and has no distance is as far off as can be."""
+    """The slice's diagonal, the largest possible distance: for wrong answers without a distance."""
     assert place.frame is not None
     return place.frame.diagonal_mm
 
 
 def _slice_relative(place: Compared) -> float:
-    """The slice's diagonal in diagonals of the box; where there is no tumour the slice is the box."""
+    """The slice's diagonal in diagonals of the box; without a tumour the slice is the box."""
     return _slice_mm(place) / diagonal_mm(place.truth) if place.truth else 1.0
 
 

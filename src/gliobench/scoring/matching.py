@@ -1,4 +1,4 @@
-"""What one model's tables hold, patient by patient, and which of it can be set against another model's."""
+"""One model's scores, patient by patient, and which of them can be compared with another model's."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SINCE_SCANS = ("patient", "n_scans")  # columns that tables of earlier versions 
 
 
 class Tables(Protocol):
-    """What is compared: the tables of `Scores`."""
+    """The input of a comparison: the tables of `Scores`."""
 
     @property
     def per_subject(self) -> pd.DataFrame: ...
@@ -33,7 +33,7 @@ class Tables(Protocol):
 @dataclass(frozen=True, eq=False)
 class Block:
     """One task of one model in one plane: `values` (patients, metrics), the questions `asked` of each patient, and
-    what they rest on: a scan, or how many (`scans`)."""
+    their scan, or number of scans (`scans`)."""
 
     source: str
     values: pd.DataFrame
@@ -54,11 +54,10 @@ class ModelScores:
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """Figures of two models over the same patients, of metrics that lack the same patients.
+    """Values of two models over the same patients, for metrics with the same patients missing.
 
     `means`: two (patients, metrics) arrays, or `calls`: (truth, of a, of b), or `scans` of a and of b where patients
-    have several or other ones. `left_out` names the patients
-    that only one side has; `notes` are what else a reader has to know.
+    have several or different ones. `left_out` names the patients that only one side has; `notes` are for the reader.
     """
 
     task: str
@@ -73,7 +72,7 @@ class Matched:
 
 
 def read_models(tables: Tables) -> dict[str, ModelScores]:
-    """Every model of the tables. Raises CompareError where a patient stands twice in one place."""
+    """Every model of the tables. Raises CompareError where a patient is duplicated."""
     rows, votes = (_with_patients(table) for table in (tables.per_subject, tables.votes))
     _once(rows, ["model", "task", "source", "plane", "metric", "patient"])
     _once(votes, ["model", "plane", "subject"])
@@ -82,7 +81,7 @@ def read_models(tables: Tables) -> dict[str, ModelScores]:
 
 
 def match(a: ModelScores, b: ModelScores) -> list[Matched]:
-    """Everything both models were scored on. Raises CompareError where they disagree about a patient's grade."""
+    """Everything that both models were scored on. Raises CompareError where they disagree about a patient's grade."""
     _same_truth(a, b)
     matched = []
     for plane_a, plane_b in _planes(list(a.votes), list(b.votes)):
@@ -94,7 +93,7 @@ def match(a: ModelScores, b: ModelScores) -> list[Matched]:
 
 
 def _with_patients(table: pd.DataFrame) -> pd.DataFrame:
-    """The table; of a version that did not write down whose each scan is, by the ids."""
+    """The table with the column `patient`; in tables of earlier versions it is read from the ids."""
     if "patient" in table.columns:
         return table
     return table.assign(patient=[patient_of(id) for id in table["subject"]], n_scans=1)
@@ -104,14 +103,14 @@ def _once(table: pd.DataFrame, key: list[str]) -> None:
     twice = table[table.duplicated(key)]
     if len(twice):
         where = ", ".join(f"{name} {twice.iloc[0][name]}" for name in key)
-        raise CompareError(f"the scores hold one patient twice ({where}): score the run again")
+        raise CompareError(f"the scores have a duplicated patient ({where}): score the run again")
 
 
 def _model(name: str, rows: pd.DataFrame, votes: pd.DataFrame) -> ModelScores:
     known = pd.concat([rows[["patient", "grade"]], votes[["patient", "grade"]]]).dropna()
     grades = known.astype({"grade": int}).groupby("patient")["grade"].max()
     by_plane = {str(plane): _votes(group) for plane, group in votes.dropna(subset=["grade"]).groupby("plane")}
-    rows = rows[~((rows["task"] == GRADE.name) & rows["metric"].isin(GRADE_METRICS))]  # the votes give them
+    rows = rows[~((rows["task"] == GRADE.name) & rows["metric"].isin(GRADE_METRICS))]  # these come from the votes
     blocks: dict[tuple[str, str], Block] = {}
     for (task, plane), group in rows.groupby(["task", "plane"], sort=False):
         source = _nearest([str(source) for source in dict.fromkeys(group["source"])], str(task))
@@ -131,12 +130,12 @@ def _votes(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _nearest(sources: list[str], task: str) -> str:
-    """The answered task that lies nearest to the one that is scored; it never depends on the values."""
+    """The answered task nearest to the scored one; it never depends on the values."""
     return min(sources, key=lambda source: steps(source, task))
 
 
 def _planes(a: list[str], b: list[str]) -> Iterator[tuple[str, str]]:
-    """The planes in which grades are compared: the same ones, and where there are none each with each."""
+    """The planes in which grades are compared: the common ones, or without any, every pair."""
     shared = [plane for plane in a if plane in b]
     yield from ((plane, plane) for plane in shared)
     if not shared:
@@ -169,7 +168,7 @@ def _match_votes(names: tuple[str, str], planes: tuple[str, str], a: pd.DataFram
         return Matched(GRADE.name, (GRADE.name, GRADE.name), plane, GRADE_METRICS, None, own, None, left_out, notes)
     of_a, of_b = (_scan_calls(side, both) for side in sides)
     several = [one for one in both if max(len(side[one]) for side in scans) > 1]
-    notes = (*notes, *_other_scans(names, *scans), f"{len(several)} patients have several scans and weigh as one each")
+    notes = (*notes, *_other_scans(names, *scans), f"{len(several)} patients have several scans and count once each")
     return Matched(
         GRADE.name, (GRADE.name, GRADE.name), plane, GRADE_METRICS, None, None, (of_a, of_b), left_out, notes
     )
@@ -191,16 +190,16 @@ def _scan_calls(side: pd.DataFrame, patients: Sequence[str]) -> ScanCalls:
 
 
 def _other_scans(names: tuple[str, str], a: Mapping[str, set[str]], b: Mapping[str, set[str]]) -> Iterator[str]:
-    """A note where patients who are in both have other scans in one than in the other."""
+    """A note where the scans of common patients differ."""
     if others := [patient for patient in a if a[patient] != b[patient]]:
         yield (
             f"{len(others)} of {len(a)} patients ({_named(others)}) do not have the same scans in {names[0]} and "
-            f"{names[1]}: each stands for the mean over its own"
+            f"{names[1]}: each counts with the mean over its scans"
         )
 
 
 def _match_blocks(names: tuple[str, str], task: str, plane: str, a: Block, b: Block) -> Iterator[Matched]:
-    """The metrics both have, those with the same patients together; a patient without a value is not there."""
+    """The metrics that both have, grouped by the patients with a value."""
     union = sorted({*a.values.index, *b.values.index})
     metrics = [metric for metric in a.values.columns if metric in b.values.columns]
     wide_a, wide_b = (side.values.reindex(union)[metrics].to_numpy(dtype=float) for side in (a, b))
@@ -226,7 +225,7 @@ def _match_blocks(names: tuple[str, str], task: str, plane: str, a: Block, b: Bl
 
 
 def _left_out(names: tuple[str, str], a: set[Any], b: set[Any]) -> tuple[str, tuple[str, ...]]:
-    """All who have only one side, by name; and the note that counts them."""
+    """The patients of one side only, by name; and the note that counts them."""
     parts = [
         (name, sorted(str(subject) for subject in mine - other))
         for name, mine, other in zip(names, (a, b), (b, a), strict=True)

@@ -1,4 +1,4 @@
-"""What a metric is: all that is known of one figure, so that nobody asks for its name."""
+"""What a metric is: everything about one metric, so that no code asks for its name."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from gliobench.grid.frame import SliceFrame
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure.
+    """One metric.
 
     `id`: its name in tables. `title`: its name for people, without the unit. `unit`: such as "mm"; "share" where it has
     none. `better`: "higher", "lower", or the value that is best.
@@ -30,10 +30,10 @@ class Metric:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """An answer beside the truth, of one slice or of a volume.
+    """An answer with its truth, of one slice or of a volume.
 
-    `answer`, `truth`: None where there is none. What they are follows from the task's `compared_as`: of "area" two
-    `gliobench.scoring.overlap.Area`, empty where there is no tumour; of "place" a `Point` and the tumour's `Box`; of
+    `answer`, `truth`: None where there is none. Their type follows from the task's `compared_as`: for "area" two
+    `gliobench.scoring.overlap.Area`, empty where there is no tumour; for "place" a `Point` and the tumour's `Box`; for
     anything else two values of the task. `answered`: False where there is no usable answer. `spacing_mm`: millimetres
     between neighbours along each axis. `frame`: the slice's, None of a volume. `inner`: whether it is one of the
     tumour's inner regions.
@@ -48,7 +48,7 @@ class Compared:
 
     @cached_property
     def shared(self) -> int:
-        """How many pixels are in both of two areas. Raises ValueError for two shapes."""
+        """The number of pixels in both areas. Raises ValueError for different shapes."""
         answer, truth = self.answer.pixels, self.truth.pixels
         if answer.shape != truth.shape:
             raise ValueError(f"answer and truth must have one shape, got {answer.shape} and {truth.shape}")
@@ -70,11 +70,11 @@ def percentile95(values: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class AnswerMetric(Metric):
-    """A figure of single answers; a patient has that of `over_slices`, a cohort the mean over patients.
+    """A metric of single answers; `over_slices` gives a patient's value, the mean over patients the cohort's.
 
-    `of`: what it compares, of the tasks whose `compared_as` it is. `measure`: of an answer and a truth that both show a
-    tumour. `unanswered`, `one_empty`, `both_empty`: what stands where there is no usable answer, where the truth or the
-    answer alone has no tumour, and where neither has one: a number, or a function such as `measure` itself. Never NaN.
+    `of`: the `compared_as` of its tasks. `measure`: for an answer and a truth that both show a tumour. `unanswered`,
+    `one_empty`, `both_empty`: the value without a usable answer, where the truth or the answer alone has no tumour, and
+    where neither has one: a number, or a function such as `measure` itself. Never NaN.
     """
 
     of: str
@@ -85,7 +85,7 @@ class AnswerMetric(Metric):
     over_slices: Callable[[Sequence[float]], float] = mean
 
     def value(self, compared: Compared) -> float:
-        """What one answer is worth."""
+        """The value of one answer."""
         how = self._how(compared)
         return how(compared) if callable(how) else how
 

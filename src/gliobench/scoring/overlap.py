@@ -1,4 +1,4 @@
-"""How well two areas or volumes cover each other; `docs/scoring.md` says what empty and missing ones give."""
+"""Overlap of two areas or volumes; `docs/scoring.md` says what empty and missing ones give."""
 
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -12,13 +12,13 @@ from gliobench.scoring.surface import Surface, find_surface
 
 @dataclass(frozen=True, eq=False)
 class Area:
-    """The pixels of a slice or the voxels of a volume (bool), with what is computed of them once; false where empty."""
+    """The pixels of a slice or the voxels of a volume (bool), with cached properties; false where empty."""
 
     pixels: NDArray[np.bool_]
 
     @cached_property
     def count(self) -> int:
-        """How many pixels are in it."""
+        """The number of pixels in it."""
         return int(np.count_nonzero(self.pixels))
 
     @cached_property
@@ -46,7 +46,7 @@ def recall(areas: Compared) -> float:
 
 
 def specificity(areas: Compared) -> float:
-    """The share of the pixels outside T that are outside A; 1 where there are none."""
+    """The proportion of the pixels outside T that are outside A; 1 where there are none."""
     outside = areas.truth.pixels.size - areas.truth.count
     return float(1 - (areas.answer.count - areas.shared) / outside) if outside else 1.0
 

@@ -1,6 +1,6 @@
-"""Two models on the same patients: their difference, its 95 % interval, its p and what could have been shown.
+"""Two models on the same patients: their difference, its 95 % interval, its p and the minimum detectable difference.
 
-`docs/compare.md` says which test is for what, and why.
+`docs/compare.md` says which test is used for what, and why.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ MCNEMAR = "exact McNemar"
 PERMUTATION = "paired permutation"
 DELONG = "DeLong"
 GRADE_METRICS = tuple(metric.id for metric in METRICS if metric.share or metric.statistic)  # not of slices
-_BATCH = 500  # resamples held at once: more fall out of the processor's cache
+_BATCH = 500  # resamples at once: more do not fit the processor's cache
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -30,7 +30,7 @@ Bools = NDArray[np.bool_]
 class Difference:
     """Two models' values over the same `n` patients. `figure`: a minus b with its interval.
 
-    `p` is NaN where there is no test; `test` says why. `smallest_detectable` is NaN where it cannot be said.
+    `p` is NaN where there is no test; `test` says why. `smallest_detectable` is NaN where it is undefined.
     """
 
     n: int
@@ -44,20 +44,20 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Calls:
-    """What one model says of each patient: `called` HGG (bool), and `score`, the higher the more HGG."""
+    """One model's grade of each patient: `called` HGG (bool), and `score`, higher means HGG."""
 
     called: Bools
     score: Floats
 
 
 def no_difference_defined(n: int, reason: str) -> Difference:
-    """What these patients cannot say."""
+    """An undefined difference."""
     nan = float("nan")
     return Difference(n, nan, nan, undefined(reason), nan, f"none: {reason}", nan)
 
 
 def mean_differences(a: Floats, b: Floats, bootstrap: Bootstrap, permutations: int) -> list[Difference]:
-    """The difference of means of each column of (patients, columns), by paired permutation (so many, or all)."""
+    """The difference of means of each column of (patients, columns), by paired permutation (`permutations`, or all)."""
     n = len(a)
     if n == 0:
         return [no_difference_defined(0, "no patient in common") for _ in a.T]
@@ -79,7 +79,8 @@ def mean_differences(a: Floats, b: Floats, bootstrap: Bootstrap, permutations: i
 
 
 def share_difference(a: Bools, b: Bools, bootstrap: Bootstrap, reason: str) -> Difference:
-    """The difference of two shares of right patients, by exact McNemar; `reason` says what is missing if nobody is."""
+    """The difference of two proportions of correct patients, by exact McNemar; `reason`: why there may be no
+    patients."""
     n = len(a)
     if n == 0:
         return no_difference_defined(0, reason)
@@ -104,7 +105,8 @@ def grade_differences(
 
 
 def delong(truth: Bools, a: Floats, b: Floats) -> tuple[float, float, float]:
-    """The AUC of each score and the standard error of their difference (DeLong et al. 1988); NaN with one a class."""
+    """The AUC of each score and the standard error of their difference (DeLong et al. 1988); NaN with fewer than two
+    patients of a grade."""
     (rows_a, columns_a), (rows_b, columns_b) = _placements(truth, a), _placements(truth, b)
     if min(len(rows_a), len(columns_a)) < 2:
         return float(rows_a.mean()), float(rows_b.mean()), float("nan")
@@ -113,7 +115,7 @@ def delong(truth: Bools, a: Floats, b: Floats) -> tuple[float, float, float]:
 
 
 def _others(truth: Bools, a: Calls, b: Calls, bootstrap: Bootstrap, permutations: int) -> dict[str, Difference]:
-    """The metrics that are no share of patients of one kind."""
+    """The metrics that are not proportions of patients of one kind."""
     n, names = len(truth), ("balanced_accuracy", "precision", "f1")
     reason = "no patient in common" if n == 0 else "no HGG patient" if not truth.any() else ""
     if reason or truth.all():
@@ -143,7 +145,7 @@ def _others(truth: Bools, a: Calls, b: Calls, bootstrap: Bootstrap, permutations
 
 def _auc_difference(truth: Bools, a: Floats, b: Floats, figure: Figure, seed: int, permutations: int) -> Difference:
     """By DeLong; by swaps of the two models' ranks within patients (Venkatraman and Begg 1996) where its standard error
-    is 0 and the areas differ, as of a perfect order and a constant."""
+    is 0 and the areas differ, as for a perfect and a constant score."""
     if np.isnan(a).any() or np.isnan(b).any():
         return no_difference_defined(len(truth), "a patient without a score")
     value_a, value_b, error = delong(truth, a, b)
@@ -161,7 +163,8 @@ def _auc_difference(truth: Bools, a: Floats, b: Floats, figure: Figure, seed: in
 
 
 def _placements(truth: Bools, score: Floats) -> tuple[Floats, Floats]:
-    """Of each HGG patient the share of LGG patients below it, of each LGG patient that of HGG above; ties half."""
+    """For each HGG patient the proportion of LGG patients below it, for each LGG patient that of HGG above; ties
+    half."""
     high, low = score[truth][:, None], score[~truth][None]
     ordered = np.where(high == low, 0.5, high > low)
     return ordered.mean(axis=1), ordered.mean(axis=0)
@@ -173,7 +176,7 @@ def _weighted(weights: Floats, truth: Bools, calls: Calls) -> tuple[Floats, Floa
 
 
 def call_figures(hits: Floats, called: Floats, positives: Floats, negatives: Floats) -> tuple[Floats, Floats, Floats]:
-    """balanced accuracy, precision and F1 from counts; NaN where one has no denominator."""
+    """balanced accuracy, precision and F1 from counts; NaN where the denominator is 0."""
     specificity = 1 - ratio(called - hits, negatives)
     return (
         (ratio(hits, positives) + specificity) / 2,
@@ -210,7 +213,7 @@ def permuted(
 ) -> tuple[Floats, str]:
     """Two-sided p when the two models' values are swapped within patients (last axis), and the test's name.
 
-    All swaps where they are no more than the resamples. One without a value counts as extreme: p is never too small.
+    All swaps where they are no more than the resamples. A swap without a value counts as extreme: p is never too small.
     """
     n = data[0].shape[-1]
     if n < 2:
@@ -229,7 +232,7 @@ def permuted(
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:
-    """part / whole, NaN where there is no whole."""
+    """part / whole, NaN where whole is 0."""
     part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(whole > 0, part / whole, np.nan)

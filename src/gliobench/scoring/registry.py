@@ -1,5 +1,5 @@
-"""Every metric there is, in the order of the tables. A new one stands in the file of its subject, or is another
-package's entry point `gliobench.metrics`, and every table has it the next time a run is scored."""
+"""Every metric, in the order of the tables. To add one, write it in the file of its subject, or as another package's
+entry point `gliobench.metrics`; every table has it the next time a run is scored."""
 
 from collections.abc import Iterator
 from functools import cache

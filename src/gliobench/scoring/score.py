@@ -25,13 +25,13 @@ from gliobench.tasks.registry import TASKS
 
 VOLUME = "volume"
 NO_AGGREGATIONS: Aggregations = {}
-TaskSlices = Mapping[tuple[Plane, str], Collection[int]]  # by plane and task, of which slices its figures are
+TaskSlices = Mapping[tuple[Plane, str], Collection[int]]  # by plane and task, the slices it is scored on
 EVERY_SLICE: TaskSlices = {}
 
 
 @dataclass(frozen=True)
 class Item:
-    """One answer: of which model, to which task, about which slice (`frame` None: the whole patient).
+    """One answer: its model, its task and its slice (`frame` None: the whole patient).
 
     `score`: the model's own probability of HGG, or None.
     """
@@ -45,7 +45,7 @@ class Item:
 
 @dataclass(frozen=True)
 class SubjectRow:
-    """One figure of one scan, or of a patient's scans; the fields are the columns of the table `per_subject`."""
+    """One metric value of one scan, or of a patient's scans; the fields are the columns of the table `per_subject`."""
 
     model: str
     task: str
@@ -63,7 +63,8 @@ class SubjectRow:
 
 @dataclass(frozen=True)
 class VoteRow:
-    """The votes about one scan of a patient; `predicted` is None where neither grade won. `aggregate`: what decided."""
+    """The votes about one scan of a patient; `predicted` is None where neither grade won. `aggregate`: how it was
+    decided."""
 
     model: str
     plane: str
@@ -77,7 +78,7 @@ class VoteRow:
 
 @dataclass(frozen=True)
 class SubjectScores:
-    """What the answers about one patient are worth."""
+    """The scores of the answers about one patient."""
 
     rows: tuple[SubjectRow, ...]
     votes: tuple[VoteRow, ...]
@@ -85,7 +86,7 @@ class SubjectScores:
 
 @dataclass(frozen=True)
 class _Said:
-    """What was said about one slice: `value` None of an answer means that there is no tumour."""
+    """One answer about one slice: `value` None of an answer means that there is no tumour."""
 
     frame: SliceFrame
     answered: bool
@@ -94,7 +95,7 @@ class _Said:
 
 @dataclass(frozen=True)
 class _Asked:
-    """Which questions a figure rests on."""
+    """The questions behind a metric value."""
 
     model: str
     source: str
@@ -113,13 +114,12 @@ def score_subject(
 ) -> SubjectScores:
     """Score the answers about one patient.
 
-    `slices`: by plane, the slices on which a mask of the whole volume is scored as polygon, box and centre: those
-    that the models which answer slice by slice are asked about. `aggregations`: by model and plane, how the grade
-    follows from the slices where the majority does not decide. `every`: how many slices of the
-    volume an answer stands for, the step between those asked about. `kept`: where tasks were asked of different slices,
-    those of each: a finer answer stands in a coarser task's table for the same slices as everybody's, or, where it was
-    not given about all of them, not at all. Raises ValueError where a model answers a question twice, and where the
-    patient has no mask and a task needs one.
+    `slices`: by plane, the slices on which a mask of the whole volume is scored as polygon, box and centre: those that
+    per-slice models are asked about. `aggregations`: by model and plane, how the grade follows from the slices where it
+    is not by majority. `every`: how many slices of the volume an answer stands for, the step between those asked about.
+    `kept`: where tasks were asked about different slices, those of each: a finer answer is scored on a coarser task for
+    the same slices as all other models, or, where it does not cover all of them, not at all. Raises ValueError where a
+    model answers a question twice, and where the patient has no mask and a task needs one.
     """
     return score_answers(SubjectTruth(subject), items, slices, aggregations, every, kept)
 
@@ -132,7 +132,7 @@ def score_answers(
     every: int = 1,
     kept: TaskSlices = EVERY_SLICE,
 ) -> SubjectScores:
-    """As `score_subject`, against a truth that need not come from a mask."""
+    """As `score_subject`, against a truth that may come from elsewhere than a mask."""
     subject = truth.subject
     rows: list[SubjectRow] = []
     votes: list[VoteRow] = []
@@ -175,7 +175,7 @@ def _vote(subject: PreparedSubject, model: str, plane: str, items: Sequence[Item
 
 
 def slices_together(items: Sequence[Item], how: Aggregation) -> Slices:
-    """What a patient's slices of one plane say together about the grade."""
+    """The combined grade evidence of a patient's slices of one plane."""
     if how.by == "votes":
         return of_votes(count_votes([item.answer for item in items], None))
     return of_scores([item.score if isinstance(item.answer, Answered) else None for item in items])
@@ -202,7 +202,7 @@ def _score_volume(
 
 
 def _inner_regions(value: VolumeMask | None) -> Iterator[tuple[RegionName, NDArray[np.bool_]]]:
-    """The tumour's inner regions, where the model tells them apart."""
+    """The tumour's inner regions, where the model distinguishes them."""
     if value is not None and value.core is not None:
         yield "core", value.core
     if value is not None and value.enhancing is not None:
@@ -233,7 +233,7 @@ def _score_slices(
 
 
 def _kept(said: Sequence[_Said], plane: Plane, task: str, kept: TaskSlices) -> Sequence[_Said]:
-    """What was said about the slices that a task's figures are of; nothing where not all of them were asked about."""
+    """The answers about the slices that a task is scored on; none where not all of them were asked about."""
     if (plane, task) not in kept:
         return said
     wanted = set(kept[plane, task])
@@ -246,7 +246,7 @@ def _asked(model: str, source: str, plane: str, said: Sequence[_Said]) -> _Asked
 
 
 def _stack(subject: PreparedSubject, said: Sequence[_Said], every: int) -> NDArray[np.bool_]:
-    """The answers about the slices of one plane as a volume, each standing for the `every` slices around it."""
+    """The answers about the slices of one plane as a volume, each repeated for the `every` slices around it."""
     voxels = np.zeros(subject.shape, dtype=bool)
     plane = said[0].frame.plane
     last = subject.shape[INDEX_AXIS[plane]] - 1

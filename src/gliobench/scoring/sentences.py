@@ -11,19 +11,20 @@ from gliobench.scoring.registry import named
 def sentence(
     names: tuple[str, str], metric: str, difference: Difference, p_holm: float, comparisons: int, notes: tuple[str, ...]
 ) -> str:
-    """What one difference supports. `comparisons`: how many were made; `notes`: what else a reader has to know."""
+    """The conclusion from one difference. `comparisons`: how many were made; `notes`: what else a reader has to
+    know."""
     said = _said(names, metric, difference, p_holm, comparisons)
     return "; ".join((said, *notes))
 
 
 def is_shown(difference: Difference, p_holm: float) -> bool:
-    """Whether a difference is shown: its interval leaves out 0, and p, corrected for all tests, is below 0.05."""
+    """Whether a difference is shown: its interval excludes 0, and p, corrected for all tests, is below 0.05."""
     figure = difference.figure
     return (figure.low > 0 or figure.high < 0) and p_holm < ALPHA
 
 
 def amount(value: float, metric: str) -> str:
-    """A value with its unit: one decimal of a millimetre, two of all else, more rather than a 0 that it is not."""
+    """A value with its unit: one decimal for mm, two otherwise, more where it would be rounded to 0."""
     unit = named(metric).unit
     text = f"{value:.1f}" if unit == "mm" else f"{value:.2f}"
     if float(text) == 0:
@@ -49,7 +50,7 @@ def _said(names: tuple[str, str], metric: str, difference: Difference, p_holm: f
         return f"no difference shown: {amount(figure.value, metric)} in every resample, {n}; {reach}"
     text = f"no difference shown: {amount(figure.value, metric)} {ends}, {n}"
     if clear and difference.p < ALPHA:
-        # No reach here: it is that of a single comparison, and less than what was seen.
+        # No detectable difference here: it is that of a single comparison, and less than the observed one.
         text += f", p={difference.p:.2g} alone but {_p(p_holm, comparisons)}"
         if difference.test not in (DELONG, OBUCHOWSKI) and _smallest_p(difference.n) * comparisons > ALPHA:
             text += "; so few patients cannot show anything among so many comparisons: name a reference to make fewer"
@@ -67,10 +68,10 @@ def _smallest_p(n: int) -> float:
 def _reach(difference: Difference, metric: str) -> str:
     smallest = difference.smallest_detectable
     if math.isnan(smallest) and difference.test == MCNEMAR:
-        return "so few patients could have shown no difference, however large"
+        return "no difference is detectable with so few patients"
     if math.isnan(smallest):
-        return "what these patients could have shown cannot be said"
-    return f"these patients could have shown {amount(smallest, metric)} or more"
+        return "minimum detectable difference undefined"
+    return f"minimum detectable difference {amount(smallest, metric)} (80 % power)"
 
 
 def _p(p_holm: float, comparisons: int) -> str:

@@ -1,5 +1,4 @@
-"""Where a model fails: its masks' Dice among the smallest and the most irregular tumours, those in several parts, and
-fold by fold."""
+"""Where a model fails: Dice of its masks for the smallest, the most irregular and multifocal tumours, and by fold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,13 @@ from scipy import ndimage
 from skimage.measure import marching_cubes, mesh_surface_area
 
 THIRD = 1 / 3
-SMALLEST_PART_ML = 0.1  # smaller parts are specks of the annotation, not a second tumour
+SMALLEST_PART_ML = 0.1  # smaller components are noise of the annotation, not a second tumour
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A tumour's size and form. `sphericity`: 1 of a ball, less the more ragged (Wadell 1935). `parts`: connected
-    parts (also across corners) of at least 0.1 ml."""
+    """A tumour's size and form. `sphericity`: 1 for a ball, less for irregular shapes (Wadell 1935). `parts`:
+    26-connected components of at least 0.1 ml."""
 
     volume_ml: float
     sphericity: float
@@ -39,7 +38,7 @@ def shape_of(tumour: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) 
 
 
 def by_shape(dice: pd.DataFrame, shapes: Mapping[str, Shape]) -> pd.DataFrame:
-    """Mean Dice by model among all patients and among those that are hard.
+    """Mean Dice by model for all patients and for difficult ones.
 
     `dice`: columns model, subject, value. Returns model, group, n, mean, median; the smallest and the most irregular
     are a third of the patients each, at least one.
@@ -49,7 +48,7 @@ def by_shape(dice: pd.DataFrame, shapes: Mapping[str, Shape]) -> pd.DataFrame:
 
 
 def by_fold(dice: pd.DataFrame, folds: Mapping[int, Sequence[str]]) -> pd.DataFrame:
-    """Mean Dice by model and tested fold; columns as in `by_shape`."""
+    """Mean Dice by model and test fold; columns as in `by_shape`."""
     return _means(dice, {f"fold {number}": list(subjects) for number, subjects in folds.items()})
 
 

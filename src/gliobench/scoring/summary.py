@@ -1,4 +1,4 @@
-"""From the figures of every patient to the tables: means over patients with their intervals."""
+"""From the values of every patient to the tables: means over patients with their intervals."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -46,9 +46,9 @@ class Scores:
 def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = None) -> Scores:
     """The tables over all patients; `bootstrap` gives the intervals (10,000 resamples, seed 0, where None).
 
-    The order of patients makes no difference. Patients of unknown grade stand among the votes and are not scored. A
-    patient with several scans counts once, with the mean over them, and stands under the patient's name; among the
-    votes stand the scans.
+    The order of patients makes no difference. Patients of unknown grade are in the table of votes and are not scored. A
+    patient with several scans counts once, with the mean over them, under the patient's name; the table of votes has
+    the scans.
     """
     bootstrap = bootstrap or Bootstrap()
     ordered = list(scores)
@@ -67,8 +67,8 @@ def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = Non
 
 
 def _per_patient(rows: Sequence[SubjectRow], several: Collection[str]) -> list[SubjectRow]:
-    """The rows of patients with one scan as they are; of those with `several` one row a figure, under the patient's
-    name, even where only one of the scans has it: so that every model's stand under one name."""
+    """The rows of patients with one scan unchanged; for those with `several` one row per metric, under the patient's
+    name, even where only one of the scans has it: so that all models use one name."""
     groups: dict[tuple[str, ...], list[SubjectRow]] = {}
     for row in rows:
         if row.patient in several:
@@ -77,7 +77,7 @@ def _per_patient(rows: Sequence[SubjectRow], several: Collection[str]) -> list[S
 
 
 def _merged(rows: Sequence[SubjectRow]) -> SubjectRow:
-    """A figure of a patient's scans: their mean, the highest grade, and all questions."""
+    """A metric over a patient's scans: their mean, the highest grade, and all questions."""
     return replace(
         rows[0],
         subject=rows[0].patient,
@@ -121,7 +121,7 @@ def _grouped(rows: Sequence[SubjectRow]) -> dict[Group, list[SubjectRow]]:
 
 
 def _means(groups: Mapping[Group, Sequence[SubjectRow]], bootstrap: Bootstrap) -> dict[Group, Figure]:
-    """The mean of every group, those with equally many patients together."""
+    """The mean of every group; groups with equally many patients are computed together."""
     by_size: dict[int, list[Group]] = {}
     for key, group in groups.items():
         by_size.setdefault(len(group), []).append(key)
@@ -163,7 +163,7 @@ def _summary(
         places.setdefault(key[:4], len(places))
     for key, figure in sorted(figures.items(), key=lambda item: places[item[0][:4]]):
         model, task, source, plane, metric = key
-        # Every metric of a patient's grade rests on the same questions as its accuracy.
+        # Every metric of a patient's grade is from the same questions as its accuracy.
         group = groups[key] if key in groups else groups[(*key[:4], ACCURACY.id)]
         asked, answered = sum(row.n_asked for row in group), sum(row.n_answered for row in group)
         yield {

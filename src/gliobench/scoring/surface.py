@@ -1,13 +1,12 @@
-"""How far two outlines lie apart: the 95th percentile of the Hausdorff distance, in millimetres.
+"""The 95th percentile of the Hausdorff distance of two outlines, in millimetres.
 
-The definition is MONAI's (`compute_hausdorff_distance`, percentile=95): the larger of the two directed 95th
-percentiles of the distances between surface voxels. A surface voxel is a voxel of the mask with a face neighbour
-outside it; what lies beyond the border of the image is outside. Pooled distances, as medpy and panoptica take them,
-give up to a third less.
+The definition is MONAI's (`compute_hausdorff_distance`, percentile=95): the larger of the two directed 95th percentiles
+of the distances between surface voxels. A surface voxel is a voxel of the mask with a face neighbour outside it;
+everything beyond the border of the image is outside. Pooled distances, as in medpy and panoptica, give up to a third
+less.
 
-An answer or a truth without a pixel is as far off as can be: the diagonal of the slice or volume, and of an inner
-region 373.13 mm, by the convention of the BraTS challenges (Menze 2015; Bakas 2018): the diagonal of their 240 x 240 x
-155 mm.
+Where the answer or the truth is empty, the distance is the diagonal of the slice or volume, and for an inner region
+373.13 mm, by the convention of the BraTS challenges (Menze 2015; Bakas 2018): the diagonal of their 240 x 240 x 155 mm.
 """
 
 import math
@@ -21,8 +20,8 @@ from gliobench.scoring.metric import AnswerMetric, Compared
 
 PENALTY_MM = math.hypot(240, 240, 155)
 PERCENTILE = 95
-FEW_POINTS = 1000  # below, a k-d tree is quicker than anything that walks over a grid
-WINDOW_VOXELS = 12  # distances up to here are quicker to find in a window of the grid than in a tree
+FEW_POINTS = 1000  # below, a k-d tree is quicker than any method on a grid
+WINDOW_VOXELS = 12  # up to this distance a window of the grid is quicker than a tree
 SAMPLED_SOURCES, SAMPLED_TARGETS = 300, 5_000
 BLOCK_VOXELS = 4
 FAR = 255
@@ -58,8 +57,8 @@ def find_surface(mask: NDArray[np.bool_]) -> Surface:
 def hausdorff95_mm(prediction: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> float:
     """The 95 % Hausdorff distance of two bool arrays of one shape, two or three axes.
 
-    `spacing_mm`: millimetres between neighbours along each axis of the arrays. Both empty: 0. One of them empty:
-    the diagonal of the array (`diagonal_mm`), the largest distance there can be. Never NaN.
+    `spacing_mm`: millimetres between neighbours along each axis of the arrays. Both empty: 0. One of them empty: the
+    diagonal of the array (`diagonal_mm`), the largest possible distance. Never NaN.
     """
     if prediction.shape != truth.shape or len(spacing_mm) != truth.ndim:
         raise ValueError(
@@ -70,7 +69,7 @@ def hausdorff95_mm(prediction: NDArray[np.bool_], truth: NDArray[np.bool_], spac
 
 
 def surface_distance95_mm(first: Surface, second: Surface, spacing_mm: tuple[float, ...]) -> float:
-    """`hausdorff95_mm` of two surfaces that are already known."""
+    """`hausdorff95_mm` of two given surfaces."""
     if len(first.points) == 0 or len(second.points) == 0:
         return 0.0 if len(first.points) == len(second.points) else diagonal_mm(first.shape, spacing_mm)
     spacing = np.asarray(spacing_mm, dtype=np.float64)
@@ -78,12 +77,12 @@ def surface_distance95_mm(first: Surface, second: Surface, spacing_mm: tuple[flo
 
 
 def diagonal_mm(shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> float:
-    """Between the centres of opposite corners of an array: no two of its voxels are further apart."""
+    """Between the centres of opposite corners of an array: the largest distance of two voxels."""
     return float(np.linalg.norm([(size - 1) * step for size, step in zip(shape, spacing_mm, strict=True)]))
 
 
 def _cropped(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where the box around a mask begins, and the box; it has no voxels where the mask is empty."""
+    """The first corner of a mask's bounding box, and the mask cropped to it; no voxels where the mask is empty."""
     corner, crop = np.zeros(mask.ndim, dtype=np.int64), mask
     for axis in range(mask.ndim):
         filled = np.flatnonzero(crop.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
@@ -107,8 +106,8 @@ def _directed(source: Surface, target: Surface, spacing: NDArray[np.float64]) ->
 
 
 def _rough_percentile(source: NDArray[np.int64], target: NDArray[np.int64], spacing: NDArray[np.float64]) -> float:
-    """From points drawn of both; most often a little too large."""
-    draw = np.random.default_rng(0)  # at even steps a sample of rows with two ends each would hold one side only
+    """From a sample of both sets; usually slightly too large."""
+    draw = np.random.default_rng(0)  # with even steps, a sample of rows with two ends each would have one side only
     some = source[draw.integers(len(source), size=min(len(source), SAMPLED_SOURCES))] * spacing
     others = target[draw.integers(len(target), size=min(len(target), SAMPLED_TARGETS))] * spacing
     tree = cKDTree(others, balanced_tree=False, compact_nodes=False)
@@ -132,8 +131,8 @@ def _percentile(largest: NDArray[np.floating], n: int) -> float:
 def _distances_within(
     source: Surface, target: Surface, spacing: NDArray[np.float64], radius: float
 ) -> NDArray[np.float32]:
-    """Distances that are right up to `radius` (mm) and never too small: Euclidean, one axis after the other
-    (Felzenszwalb and Huttenlocher 2012), looking no further than the radius along each.
+    """Distances that are exact up to `radius` (mm) and never too small: Euclidean, one axis after the other
+    (Felzenszwalb and Huttenlocher 2012), within the radius along each.
     """
     reach = np.ceil(radius / spacing).astype(np.int64)
     corner = np.minimum(source.low, np.maximum(target.low, source.low - reach))
@@ -176,8 +175,8 @@ def _flat(points: NDArray[np.int64], shape: tuple[int, int, int]) -> NDArray[np.
 
 
 def _percentile_by_tree(source: NDArray[np.int64], target: NDArray[np.int64], spacing: NDArray[np.float64]) -> float:
-    """The percentile by k-d tree, asked only about points that can be among the largest: the distance to a set
-    changes by no more than the step taken, so one point of a block bounds its neighbours.
+    """The percentile by k-d tree, queried only for points that can be among the largest: the distance to a set changes
+    by no more than the step between points, so one point of a block bounds its neighbours.
     """
     tree = cKDTree(target * spacing, balanced_tree=False, compact_nodes=False)
     corners = source // BLOCK_VOXELS
@@ -199,7 +198,7 @@ def _distance95(areas: Compared) -> float:
 
 
 def farthest_mm(areas: Compared) -> float:
-    """What a distance between two areas is where one of them is empty or missing."""
+    """The distance of two areas where one of them is empty or missing."""
     return PENALTY_MM if areas.inner else diagonal_mm(areas.truth.pixels.shape, areas.spacing_mm)
 
 

@@ -1,4 +1,4 @@
-"""A patient's truth as every task sees it, each slice computed once."""
+"""A patient's truth for every task, each slice computed once."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -19,7 +19,7 @@ from gliobench.tasks.registry import TASKS
 class SliceTruth:
     """The truth of one slice: `of(task)` as a value of the task, `area(task)` as its pixels.
 
-    `value`: the slice's mask, or a coarser truth where that is all there is; None where it has no tumour.
+    `value`: the slice's mask, or a coarser truth where there is no mask; None where it has no tumour.
     """
 
     def __init__(self, value: Value | None, frame: SliceFrame) -> None:
@@ -45,7 +45,7 @@ class SliceTruth:
 
 
 class SubjectTruth:
-    """The truth of one patient: of the mask, or of `told`, by plane and slice, where only coarser truths are known.
+    """The truth of one patient: from the mask, or from `told`, by plane and slice, where only coarser truths are known.
 
     Raises ValueError where the patient has no mask and one is needed.
     """
@@ -57,11 +57,11 @@ class SubjectTruth:
 
     @cached_property
     def volume(self) -> Area:
-        """All of the tumour that is asked about."""
+        """The region of the tumour that is asked about."""
         return Area(self.subject.tumour)
 
     def region(self, region: RegionName) -> Area:
-        """One of the tumour's regions, as a model told them apart, as a volume."""
+        """One of the tumour's regions that a model distinguishes, as a volume."""
         return Area(self.subject.part(region))
 
     def slice(self, frame: SliceFrame) -> SliceTruth:

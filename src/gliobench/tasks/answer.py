@@ -1,4 +1,4 @@
-"""What came back from a question: an answer of a known type, or the reason why there is none."""
+"""The result of a question: an answer of a known type, or the reason why there is none."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Malformed:
-    """Text that does not say what was asked for; `reason` says what was found and expected."""
+    """Text without the answer asked for; `reason` says what was found and expected."""
 
     reason: str
 
@@ -28,14 +28,14 @@ class Refused:
 
 @dataclass(frozen=True)
 class Truncated:
-    """The answer stops before it says enough: the token limit cut it off."""
+    """The answer is incomplete: it was cut off by the token limit."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Nothing came back: an empty text, or no answer at all."""
+    """There is no answer: an empty text, or nothing at all."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""What a task is: all that is known of one question, so that nothing else asks which task it is."""
+"""What a task is: everything about one question, so that no other code asks which task it is."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 Ring = Sequence[tuple[float, float]]
 NUMBER = "[0-9]{1,3}"
-NO_TUMOUR = "no glioma"  # how an answer that nothing is there is called
+NO_TUMOUR = "no glioma"  # how an answer without tumour is written
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """How the numbers of an answer are written, as regular expressions in the common part of what grammars know.
+    """How the numbers of an answer are written, as regular expressions that all grammars support.
 
     `row`, `column`, `run`: a row, a column, and the first and last column of a run. `runs`, `lines`: how many more runs
     a line of a mask may have than one, and how many more lines a mask, as quantifiers.
@@ -45,7 +45,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A value as it is drawn over its slice: closed rings of (row, column) in pixels centred on whole numbers, the last
+    """The drawing of a value over its slice: closed rings of (row, column) in pixels centred on whole numbers, the last
     point joined to the first; a cross at a point; words where there is nothing to draw."""
 
     rings: Sequence[Ring] = ()
@@ -54,7 +54,7 @@ class Drawing:
 
 
 class Known(Protocol):
-    """What is known of a patient: its grade, and its mask in any form; None where it is not."""
+    """The known truth of a patient: its grade, and its mask in any form; None where unknown."""
 
     @property
     def grade(self) -> int | None: ...
@@ -66,16 +66,15 @@ class Known(Protocol):
 class Task(ABC):
     """One question about a slice or a patient.
 
-    `summary`: what is asked for, in a line. `value_type`: the class of its values. `expected`: what its parser wants,
-    with an example. `json_key`: what a value is called in JSON. `shape`: of a value as an array of plain numbers, -1
-    where it can have any length. `truth_words`: what of a patient says what is right; `truth_format`: how that is
-    written in a table of recorded answers. `compared_as`: what metrics compare of it (`AnswerMetric.of`). `primary`:
-    the metrics a reader wants first. `in_words`: whether models that write are asked for it where a study does not say,
-    and recorded texts can be scored. `has_place`: whether values lie somewhere in a slice, so that they can be drawn
-    there; `has_area`: whether they cover some of it. `in_coordinates`: whether answers are places, which some models
-    count in a way of their own. `choices`: all values there are, where they can be listed, so that their probabilities
-    can be weighed against each other. `derived_from`: by the name of a finer task, how its values become values of this
-    one, None where nothing is left.
+    `summary`: what is asked for, in a line. `value_type`: the class of its values. `expected`: what its parser expects,
+    with an example. `json_key`: a value's key in JSON. `shape`: of a value as an array of plain numbers, -1 for any
+    length. `truth_words`: the truth that it needs of a patient; `truth_format`: how that is written in a table of
+    recorded answers. `compared_as`: what metrics compare (`AnswerMetric.of`). `primary`: the main metrics. `in_words`:
+    whether language models are asked it by default, and recorded texts can be scored. `has_place`: whether values have
+    a location in a slice, so that they can be drawn; `has_area`: whether they have an area. `in_coordinates`: whether
+    answers are coordinates, which some models count in their own way. `choices`: all values, where they can be listed,
+    so that their probabilities can be compared. `derived_from`: by the name of a finer task, how its values become
+    values of this one, None where nothing is left.
     """
 
     name: ClassVar[str]
@@ -102,37 +101,36 @@ class Task(ABC):
 
     @cached_property
     def prompt(self) -> Prompt:
-        """The question in words."""
+        """The prompt."""
         return own_prompt(self.name)
 
     @cached_property
     def region_prompt(self) -> Prompt:
-        """The question in a study of one region of the tumour, with `{region}` for its words."""
+        """The prompt in a study of one region of the tumour, with `{region}` for its name."""
         return own_prompt(f"{self.name}-of-region")
 
     def prompt_about(self, region: Region) -> Prompt:
-        """The question in a study that asks about a region of the tumour, or about all of it."""
+        """The prompt in a study of a region of the tumour, or of the whole."""
         return self.prompt if region == WHOLE else self.region_prompt.of(region)
 
     # What is right.
 
     def has_truth(self, subject: Known) -> bool:
-        """Whether it is known what is right of a patient."""
+        """Whether the truth of a patient is known."""
         return subject.labels is not None
 
     def truth(self, subject: "PreparedSubject", frame: SliceFrame) -> Value | None:
-        """The true answer about a slice, in its own pixels; None where it has no tumour. For a subject of which it
-        `has_truth`."""
+        """The true answer about a slice, in its own pixels; None where it has no tumour. Needs `has_truth`."""
         return self.of_mask(Mask(frame, np.ascontiguousarray(take_slice(subject.tumour, frame.plane, frame.index))))
 
     def of_mask(self, mask: Mask) -> Value | None:
-        """The answer that the tumour of a slice, or the region of it that is asked about, gives, None where there is
-        none. Raises TypeError for a task that no mask tells."""
+        """The answer from the mask of a slice's tumour, or of the region that is asked about; None where it is empty.
+        Raises TypeError for a task without an answer in a mask."""
         raise TypeError(f"{self.name} cannot be read from a mask")
 
     @property
     def truth_task(self) -> "Task":
-        """The task of whose values the truths are that stand beside recorded answers."""
+        """The task of the truth values in a table of recorded answers."""
         return self
 
     # Texts.
@@ -143,16 +141,16 @@ class Task(ABC):
 
     @abstractmethod
     def parse(self, text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
-        """The typed answer of a text, whatever the text; `cut_off`: the token limit ended it; `coordinates`: how the
-        model counts places."""
+        """The typed answer of any text; `cut_off`: the token limit ended it; `coordinates`: the model's coordinate
+        convention."""
 
     @abstractmethod
     def pattern(self, numbers: Numbers) -> str:
-        """The prompt's format as a regular expression, for answers that cannot leave it."""
+        """The prompt's format as a regular expression, for constrained answers."""
 
     @abstractmethod
     def longest(self, shape: tuple[int, int]) -> str:
-        """The longest text that follows `pattern` inside an image of `shape` (rows, columns)."""
+        """The longest text that matches `pattern` inside an image of `shape` (rows, columns)."""
 
     def expect(self, value: Any) -> None:
         """Raise TypeError for a value of another task."""
@@ -163,15 +161,15 @@ class Task(ABC):
 
     @abstractmethod
     def to_json(self, value: Any) -> Any:
-        """A value of one slice in plain JSON, what stands under `json_key`."""
+        """A value of one slice in plain JSON, for `json_key`."""
 
     @abstractmethod
     def from_json(self, content: Any, frame: SliceFrame | None) -> Value:
-        """The inverse of `to_json`. Raises ValueError for what is no such value."""
+        """The inverse of `to_json`. Raises ValueError for anything else."""
 
     def of_plain(self, content: Any, frame: SliceFrame | None) -> Value | None:
-        """The value that plain numbers say (a number, lists of them or an array), None for None. Raises ValueError or
-        TypeError for what is no such value."""
+        """The value from plain numbers (a number, lists of them or an array), None for None. Raises ValueError or
+        TypeError for anything else."""
         if content is None:
             return None
         numbers = np.asarray(content, dtype=float)
@@ -181,7 +179,7 @@ class Task(ABC):
         return self.from_json(numbers.tolist(), frame)
 
     def exact(self, value: Any) -> str:
-        """What a value says, exactly and shorter than JSON: two answers are the same where these texts are."""
+        """A value as exact text, shorter than JSON: two answers are equal where these texts are."""
         content = self.to_json(value)
         groups = content if content and isinstance(content[0], list) else [content]
         return " ".join(f"({', '.join(f'{number:.10g}' for number in numbers)})" for numbers in groups)
@@ -195,9 +193,9 @@ class Task(ABC):
         return value
 
     def fill(self, value: Any) -> Mask:
-        """The pixels of a value inside its frame. Raises TypeError for one that is no area."""
-        raise TypeError(f"a {type(value).__name__} has no area; expected one of a task that has")
+        """The pixels of a value inside its frame. Raises TypeError for one that is not an area."""
+        raise TypeError(f"a {type(value).__name__} has no area; expected a value of a task with areas")
 
     @abstractmethod
     def drawn(self, value: Any) -> Drawing:
-        """A value as it is drawn over its slice."""
+        """The drawing of a value over its slice."""

@@ -45,9 +45,9 @@ class BoxTask(Task):
         return f"({', '.join(map(whole, self.to_json(value)))})"
 
     def parse(self, text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
-        """The box that a text says: the smallest that holds all the corners said, whatever their order.
+        """The box in a text: the smallest that contains all the corners given, in any order.
 
-        Read are `[r0, c0, r1, c1]`; four corners, also where they are not quite square; two opposite corners, listed
+        Accepted are `[r0, c0, r1, c1]`; four corners, even if not quite rectangular; two opposite corners, listed
         together or called top left and bottom right; and the four edges by name (`row_min`, `top`, …).
         """
         return read_places(
@@ -76,20 +76,20 @@ class BoxTask(Task):
         return found
 
     def enlarge(self, value: Any, scale: int) -> Box:
-        """The outer edges of the pixels that show it."""
+        """The outer edges of its enlarged pixels."""
         last = scale - 1
         first = (value.row_min * scale, value.column_min * scale)
         return Box(value.frame.enlarged(scale), *first, value.row_max * scale + last, value.column_max * scale + last)
 
     def reduce(self, value: Any, frame: SliceFrame, scale: int) -> Box:
-        """Its outer edges to fractions of a pixel; one smaller than a pixel becomes one pixel about its middle."""
+        """Its outer edges to fractions of a pixel; a box smaller than a pixel becomes one pixel around its centre."""
         top, bottom = _reduce_edges(value.row_min, value.row_max, frame.shape[0], scale)
         left, right = _reduce_edges(value.column_min, value.column_max, frame.shape[1], scale)
         return Box(frame, top, left, bottom, right)
 
     def fill(self, value: Any) -> Mask:
-        """Its edges rounded to whole pixels (halves up), all four of them inside; what lies outside the frame is
-        cut."""
+        """Its edges rounded to whole pixels (halves up), all four of them inside; pixels outside the frame are
+        dropped."""
         pixels = np.zeros(value.frame.shape, dtype=bool)
         pixels[_span(value.row_min, value.row_max), _span(value.column_min, value.column_max)] = True
         return Mask(value.frame, pixels)

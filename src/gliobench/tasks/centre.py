@@ -36,7 +36,7 @@ class CentreTask(Task):
 
     @property
     def truth_task(self) -> Task:
-        """The box: a centre is also held against it."""
+        """The box: a centre is also compared with it."""
         return BOX
 
     def write(self, value: Any) -> str:
@@ -45,9 +45,9 @@ class CentreTask(Task):
         return f"({whole(value.row)}, {whole(value.column)})"
 
     def parse(self, text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
-        """The point that a text says: `(row, col)` in any brackets or none, `row 12, col 40`, `x=40, y=12`.
+        """The point in a text: `(row, col)` in any brackets or none, `row 12, col 40`, `x=40, y=12`.
 
-        Said again and again it is the same point.
+        Repetitions of the same point count as one.
         """
 
         def point(points: tuple[Place, ...]) -> Point:
@@ -75,7 +75,7 @@ class CentreTask(Task):
         return Point(value.frame.enlarged(scale), row, column)
 
     def reduce(self, value: Any, frame: SliceFrame, scale: int) -> Point:
-        """Its place to fractions of a pixel."""
+        """Its coordinates to fractions of a pixel."""
         row, column = ((place + 0.5) / scale - 0.5 for place in self.to_json(value))
         return Point(frame, row, column)
 

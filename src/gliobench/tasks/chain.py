@@ -1,8 +1,8 @@
 """From a finer answer to a coarser one, and from any answer in a slice to a mask.
 
-Each task says which finer ones its values follow from (`Task.derived_from`): mask -> polygon -> box -> centre, and what
-other packages add. From a mask every coarser value is taken directly, from its pixels: the box is that of all tumour
-pixels, the polygon traces the largest component.
+Each task declares the finer ones that its values can be derived from (`Task.derived_from`): mask -> polygon -> box ->
+centre, and those of other packages. From a mask every coarser value is derived directly from its pixels: the box is
+that of all tumour pixels, the polygon traces the largest component.
 """
 
 from functools import cache
@@ -14,7 +14,8 @@ from gliobench.tasks.registry import TASKS, task_of
 
 @cache
 def depth(task: str) -> int:
-    """How many steps a task is coarser than the finest one that it follows from: 0 for a mask, 3 for a centre."""
+    """How many steps a task is coarser than the finest one that it can be derived from: 0 for a mask, 3 for a
+    centre."""
     return max((depth(finer) + 1 for finer in TASKS[task].derived_from), default=0)
 
 
@@ -26,7 +27,7 @@ def coarser(task: str) -> tuple[str, ...]:
 
 
 def steps(source: str, task: str) -> int:
-    """How far apart two tasks are of which one follows from the other; more than any such two where neither does.
+    """The steps between two tasks of which one is derived from the other; a larger number where neither is.
 
     `source`, `task`: of `TASKS`, or another name, such as that of an inner region.
     """
@@ -38,15 +39,15 @@ def steps(source: str, task: str) -> int:
 
 
 def coarsen(value: Value, task: str) -> Value | None:
-    """The value of `task` that follows from a value as fine or finer; None where a mask is empty.
+    """The value of `task` derived from a value as fine or finer; None where a mask is empty.
 
-    Raises ValueError where none follows, and TypeError for a whole patient's mask.
+    Raises ValueError where none can be derived, and TypeError for a whole patient's mask.
     """
     source = task_of(value).name
     if source == task:
         return TASKS[task].of_mask(value) if isinstance(value, Mask) else value
     if source not in TASKS[task].derived_from:
-        raise ValueError(f"no {task} follows from a {type(value).__name__}; only {', '.join(coarser(source))}")
+        raise ValueError(f"a {type(value).__name__} gives no {task}; only {', '.join(coarser(source))}")
     return TASKS[task].derived_from[source](value)
 
 
@@ -69,5 +70,5 @@ def box_of(value: Value) -> Box | None:
 
 
 def to_mask(value: Value) -> Mask:
-    """The pixels of a box, a polygon or a mask, inside its frame. Raises TypeError for a value that is no area."""
+    """The pixels of a box, a polygon or a mask, inside its frame. Raises TypeError for a value that is not an area."""
     return task_of(value).fill(value)

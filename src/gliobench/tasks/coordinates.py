@@ -1,7 +1,7 @@
-"""How a model counts places in a picture: which number comes first, and what the numbers are parts of.
+"""The coordinate convention of a model: which number comes first, and the unit of the numbers.
 
-Prompts ask for whole pixels, row first. Some families of models were trained to count otherwise, and do so whatever
-they are asked; in which way is declared in the study file, by the family's name or in full.
+Prompts ask for whole pixels, row first. Some families of models were trained with another convention, and use it
+whatever the prompt; the study file declares it, by the family's name or in full.
 """
 
 import math
@@ -17,7 +17,7 @@ Order = Literal["row-first", "x-first"]
 Scale = Literal["pixels", "fractions", "percent", "thousandths", "1024ths", "multiples-of-28"] | tuple[int, int]
 
 PARTS: dict[str, float] = {"fractions": 1, "percent": 100, "thousandths": 1000, "1024ths": 1024}
-# Qwen2.5-VL's processor: sides are multiples of 28 pixels, a picture has at least 4 and at most 16,384 such squares.
+# Qwen2.5-VL's processor: sides are multiples of 28 pixels, an image has at least 4 and at most 16,384 such squares.
 SIDE_PX, LEAST_PX, MOST_PX = 28, 4 * 28 * 28, 16_384 * 28 * 28
 LOC, DIGITS = re.compile(r"(?:<loc\d{4}>\s?){2,4}"), re.compile(r"\d+")
 OPENS, CLOSES = re.compile(r"<\|box_start\|>|<box>"), re.compile(r"<\|box_end\|>|</box>")
@@ -26,11 +26,11 @@ WORDS = re.compile(r"<\|?/?(?:object_)?ref(?:_start|_end)?\|?>")
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Coordinates:
-    """How a model counts; in a study file a name alone is that of a family.
+    """A coordinate convention; in a study file a name alone is that of a family.
 
-    `order`: of two numbers, or of each two of four. `scale`: whole pixels of the picture as it was sent; parts of its
-    sides (`fractions` of 1, `percent`, `thousandths`, `1024ths`); pixels of the picture after the model's processor
-    made its sides multiples of 28 (Qwen2.5-VL); or its rows and columns (px) after another resizing.
+    `order`: of two numbers, or of each two of four. `scale`: whole pixels of the image as sent; parts of its sides
+    (`fractions` of 1, `percent`, `thousandths`, `1024ths`); pixels of the image after the model's processor resized its
+    sides to multiples of 28 (Qwen2.5-VL); or its rows and columns (px) after another resizing.
     """
 
     order: Order = "row-first"
@@ -49,12 +49,12 @@ class Coordinates:
     @classmethod
     def _has_a_size(cls, scale: Scale) -> Scale:
         if not isinstance(scale, str) and min(scale) < 1:
-            raise ValueError(f"rows and columns of the resized picture must be 1 px or more, found {scale}")
+            raise ValueError(f"rows and columns of the resized image must be 1 px or more, found {scale}")
         return scale
 
     @property
     def as_asked(self) -> bool:
-        """Whether it is what the prompts ask for."""
+        """Whether it is the prompts' own convention."""
         return self == AS_ASKED
 
     @property
@@ -65,11 +65,11 @@ class Coordinates:
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """All of it, as settings; none where it is what the prompts ask for."""
+        """The convention as settings; none for the prompts' own."""
         return {} if self.as_asked else {"coordinates": self.words}
 
     def ends(self, shape: tuple[int, int]) -> tuple[float, float]:
-        """The largest row and column that can be said of a picture of so many rows and columns."""
+        """The largest row and column in this convention for an image of `shape` (rows, columns)."""
         match self.scale:
             case "pixels":
                 return shape[0] - 1, shape[1] - 1
@@ -81,7 +81,7 @@ class Coordinates:
                 return size
 
     def to_pixels(self, row: float, column: float, shape: tuple[int, int]) -> tuple[float, float]:
-        """A row and a column as counted, in pixels of the picture; its far edge is its last pixel."""
+        """A row and a column in this convention, in pixels of the image; its far edge is its last pixel."""
         if self.scale == "pixels":
             return row, column
         return tuple(  # type: ignore[return-value]
@@ -91,7 +91,7 @@ class Coordinates:
 
 
 AS_ASKED = Coordinates()
-# As their model cards and papers say: Qwen2-VL (arXiv 2409.12191), Qwen2.5-VL (arXiv 2502.13923), Qwen3-VL, InternVL
+# From their model cards and papers: Qwen2-VL (arXiv 2409.12191), Qwen2.5-VL (arXiv 2502.13923), Qwen3-VL, InternVL
 # (arXiv 2404.16821), PaliGemma (arXiv 2407.07726), Molmo (arXiv 2409.17146), Gemini's documentation on bounding boxes.
 FAMILIES: dict[str, Coordinates] = {
     "as-asked": AS_ASKED,
@@ -116,7 +116,7 @@ def named_convention(text: str) -> Coordinates:
 
 
 def known_family(model: str) -> str | None:
-    """The family among `FAMILIES` that a checkpoint's or a served model's name, or its `model_type`, tells."""
+    """The family among `FAMILIES` that a checkpoint's or a served model's name, or its `model_type`, indicates."""
     name = re.sub(r"(?<=\d)_(?=\d)", ".", model.lower()).replace("_", "-")
     return next((family for family in FAMILIES if family in name), None)
 
@@ -134,6 +134,7 @@ def resized_by_qwen(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def without_marks(text: str) -> str:
-    """A text whose marks of places (`<loc0123>`, `<|box_start|>`, `<box>`) are brackets, and without those of words."""
+    """A text with location markers (`<loc0123>`, `<|box_start|>`, `<box>`) as brackets, and without markers of
+    words."""
     text = LOC.sub(lambda four: f"[{', '.join(DIGITS.findall(four[0]))}]", text)
     return WORDS.sub("", CLOSES.sub("]", OPENS.sub("[", text)))

@@ -1,7 +1,7 @@
 """The values an answer can take. Geometry carries its frame; rows go down, columns go right, pixels are centred
 on whole numbers.
 
-A coarser value follows from a finer one, such as mask -> polygon -> box -> centre (`gliobench.tasks.chain`).
+A coarser value is derived from a finer one, such as mask -> polygon -> box -> centre (`gliobench.tasks.chain`).
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gliobench.grid.frame import SliceFrame
 
 
 class Value:
-    """What an answer can say; a task of one's own brings a subclass."""
+    """The value of an answer; a user's own task defines a subclass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Mask(Placed):
 class VolumeMask(Value):
     """Voxels of a whole patient: (D, H, W) bool on the patient's grid.
 
-    `core`, `enhancing`: the tumour's inner regions (`gliobench.grid.regions`), where the model tells them apart.
+    `core`, `enhancing`: the tumour's inner regions (`gliobench.grid.regions`), where the model distinguishes them.
     """
 
     voxels: NDArray[np.bool_]

@@ -28,7 +28,7 @@ NOT_DENIED = (
     r"(?:(?<=is\s)not|(?<=was\s)not|cannot|unlikely|excluded|ruled\s+out|less\s+likely|improbable|absent)\b)"
 )
 NO_LIST = r"(?![\d.,]*\d)(?!\s{0,3}(?:,|/|\||or|and|to|-|–)\s{0,3}(?:or\s)?[012])"
-# Not a name whose probability follows, nor one that only describes something else.
+# Not a name followed by its probability, nor one that only describes something else.
 NO_SCORE = (
     r"(?!\s{1,3}(?:probability|likelihood|score|chance|confidence|features?|characteristics|appearance|signs?|"
     r"components?)\b)(?!\s{0,2}[:=]?\s{0,2}(?:\d{0,3}[.,]\d|\d{1,3}\s?%))"
@@ -75,7 +75,7 @@ class GradeTask(Task):
 
     @property
     def region_prompt(self) -> Prompt:
-        """The same: a grade is the whole tumour's."""
+        """The same: the grade is that of the whole tumour."""
         return self.prompt
 
     def has_truth(self, subject: Known) -> bool:
@@ -91,11 +91,11 @@ class GradeTask(Task):
         return f"Choice: {value.value}"
 
     def parse(self, text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
-        """The grade that a text claims: `Choice: 1`, `Classification: High Grade Glioma (1)`, boxed, `HGG`, a bare `1`.
+        """The grade that a text states: `Choice: 1`, `Classification: High Grade Glioma (1)`, boxed, `HGG`, a bare `1`.
 
-        A grade that is only mentioned (the prompt's menu, a feature "of high grade gliomas", a grade's probability) is
-        no claim, and neither is an amount such as 1 cm, nor a number behind `grade`, which may be the WHO's. A text
-        that claims two grades is Malformed. `frame` and `coordinates` are not used: a grade has no place.
+        A grade that is only mentioned (the prompt's menu, a feature "of high grade gliomas", a grade's probability)
+        does not count, and neither does an amount such as 1 cm, nor a number after `grade`, which may be the WHO's. A
+        text that states two grades is Malformed. `frame` and `coordinates` are not used: a grade has no location.
         """
         return judge(text, cut_off, _find, self.expected)
 
@@ -112,7 +112,7 @@ class GradeTask(Task):
         return Grade(int(content))
 
     def of_plain(self, content: Any, frame: SliceFrame | None) -> Grade:
-        """Of 0, 1, `LGG` or `HGG`, as a truth is written."""
+        """From 0, 1, `LGG` or `HGG`, as in tables of truths."""
         if str(content) not in PLAIN:
             raise ValueError(f"expected {self.truth_format}")
         return Grade(PLAIN[str(content)])
@@ -138,7 +138,7 @@ def _find(text: str) -> Answer | None:
 
 
 def _claims(text: str) -> Iterator[list[re.Match[str]]]:
-    """What the text claims, from the plainest way of claiming to the least plain."""
+    """The grades stated in the text, from the most explicit form to the least."""
     yield [*BOXED.finditer(text), *(match for match in LABELLED.finditer(text) if not _numbers_a_list(text, match))]
     yield list(GRADED.finditer(text))
     yield [match for match in (BARE.match(text), ALONE.search(text), OPENING.match(text)) if match]

@@ -20,7 +20,7 @@ LINE = re.compile(
     rf"[\s*`-]*(?:row\s{{0,2}})?(\d{{1,9}})\s{{0,2}}[:=]\s{{0,2}}[\[(]?({RUN}(?:\s{{0,2}}[,;]\s{{0,2}}{RUN})*+)[\])]?[\s*`.;,]*",
     re.I,
 )
-ROW = re.compile(r"\d\s{0,2}[:=]\s{0,2}[\[(]?\d{1,9}\s{0,2}(?:-|–|to)\s{0,2}\d")  # somewhere in a line
+ROW = re.compile(r"\d\s{0,2}[:=]\s{0,2}[\[(]?\d{1,9}\s{0,2}(?:-|–|to)\s{0,2}\d")  # anywhere in a line
 TOLERANCE_PX = 0.3  # how far a point may lie from a traced outline to be left out
 MOST_RUNS = 8  # in a line; the real patients' rows have at most 7, and one in 600 more than 4
 BROKEN = re.compile(r"[\s*`-]*(?:row\s{0,2})?\d{1,9}\s{0,2}[:=][\s\d,;–to-]*", re.IGNORECASE)
@@ -40,7 +40,7 @@ class MaskTask(Task):
         return mask if mask.pixels.any() else None
 
     def write(self, value: Any) -> str:
-        """One line a row: `row: first-last, first-last`, both columns inside; `none` for an empty mask."""
+        """One line per row: `row: first-last, first-last`, both columns inside; `none` for an empty mask."""
         self.expect(value)
         lines = []
         for row in np.flatnonzero(value.pixels.any(axis=1)):
@@ -50,12 +50,11 @@ class MaskTask(Task):
         return "\n".join(lines) or "none"
 
     def parse(self, text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
-        """The mask that a text says, in lines such as `12: 30-45, 50-52`; lines without a row are passed over.
+        """The mask in a text, in lines such as `12: 30-45, 50-52`; lines without a row are skipped.
 
         `none` is an empty mask. A row or column outside the frame, or a run that ends before it starts, is Malformed,
-        and so is a row behind a later one, unless it only repeats what was said; a mask that the token limit ended, or
-        whose last line breaks off, is Truncated. `coordinates` is not used: no model has a form of its own for rows of
-        runs.
+        and so is a row after a later one, unless it repeats the same run; a mask that the token limit ended, or whose
+        last line is incomplete, is Truncated. `coordinates` is not used: no model has its own format for rows of runs.
         """
 
         def find(text: str) -> Answer | None:
@@ -88,7 +87,7 @@ class MaskTask(Task):
         return Mask(frame, pixels.reshape(frame.shape))
 
     def of_plain(self, content: Any, frame: SliceFrame | None) -> Mask | None:
-        """Of an array of the slice's shape, tumour where it is not 0."""
+        """From an array of the slice's shape, tumour where it is not 0."""
         if content is None:
             return None
         assert frame is not None
@@ -104,7 +103,7 @@ class MaskTask(Task):
         return Mask(value.frame.enlarged(scale), value.pixels.repeat(scale, axis=0).repeat(scale, axis=1))
 
     def reduce(self, value: Any, frame: SliceFrame, scale: int) -> Mask:
-        """A pixel counts where at least half of what shows it is marked."""
+        """A pixel is set where at least half of its enlarged pixels are."""
         rows, columns = frame.shape
         marked = value.pixels.reshape(rows, scale, columns, scale).sum(axis=(1, 3))
         return Mask(frame, np.asarray(2 * marked >= scale**2))
@@ -114,7 +113,7 @@ class MaskTask(Task):
         return Mask(value.frame, value.pixels)
 
     def drawn(self, value: Any) -> Drawing:
-        """One ring a component and a hole."""
+        """One ring per component and per hole."""
         return Drawing(mask_rings(value.pixels))
 
 
@@ -127,7 +126,7 @@ def empty(frame: SliceFrame) -> Mask:
 
 
 def mask_rings(pixels: NDArray[np.bool_]) -> Sequence[Ring]:
-    """The outline of (rows, columns) bool pixels, one ring a component and a hole; none where the mask is empty."""
+    """The outline of (rows, columns) bool pixels, one ring per component and per hole; none where the mask is empty."""
     from skimage.measure import approximate_polygon, find_contours
 
     contours = find_contours(np.pad(pixels, 1).astype(np.float64), 0.5)
@@ -146,7 +145,7 @@ def _find(text: str, frame: SliceFrame, cut_off: bool) -> Answer | None:
         return Truncated(f"the text ends within the mask, after {len(matches)} rows")
     said: dict[int, str] = {}
     if broken := next((line for line in lines if ROW.search(line) and not LINE.fullmatch(line)), None):
-        return Malformed(f"a row that cannot be read: {excerpt(broken)}")
+        return Malformed(f"a row that cannot be parsed: {excerpt(broken)}")
     for match in matches:
         row = int(match[1])
         last = next(reversed(said), row)

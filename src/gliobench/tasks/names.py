@@ -1,4 +1,4 @@
-"""Names of tasks in settings and study files: one of those that there are."""
+"""Names of tasks in settings and study files, checked against the registry."""
 
 from typing import Annotated
 

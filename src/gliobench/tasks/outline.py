@@ -1,4 +1,4 @@
-"""Tracing a mask: the few points whose filled outline comes closest to it."""
+"""Tracing a mask: a few points whose filled outline approximates it best."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,12 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 def trace_outline(pixels: NDArray[np.bool_]) -> list[tuple[int, int]] | None:
     """10 to 15 boundary pixels (row, column), clockwise on the screen from the leftmost of the topmost; None if empty.
 
-    `pixels`: (rows, columns) bool. Only the largest component is traced (8 neighbours; the first in reading order
-    where two are equal), with its holes filled: one outline can say no more. The points minimise the squared distance
-    between boundary and chords (dynamic programming: Perez and Vidal, Pattern Recognition Letters 15, 1994). An
-    extreme pixel of each side is always among them, so that the outline's box is the component's box. A point is
-    added as long as the distance is above `TOLERANCE_PX`: large and irregular outlines get more. Where the boundary
-    has fewer than 10 pixels, points repeat.
+    `pixels`: (rows, columns) bool. Only the largest component is traced (8 neighbours; the first in reading order where
+    two are equal), with its holes filled, as one outline cannot represent more. The points minimise the squared
+    distance between boundary and chords (dynamic programming: Perez and Vidal, Pattern Recognition Letters 15, 1994).
+    An extreme pixel of each side is always among them, so that the outline's box is the component's box. A point is
+    added as long as the distance is above `TOLERANCE_PX`: large and irregular outlines get more. Where the boundary has
+    fewer than 10 pixels, points repeat.
     """
     labels, count = ndimage.label(pixels, structure=EIGHT_NEIGHBOURS)
     if count == 0:
@@ -74,7 +74,7 @@ def _chord_errors(
 ) -> NDArray[np.float64]:
     """(k, k) sum of the squared distances of the boundary pixels from candidate i to j to the chord between the two.
 
-    Infinite where j <= i, and where a chord would pass over a required candidate. Running sums make it one step.
+    Infinite where j <= i, and where a chord would skip a required candidate. Computed by cumulative sums.
     """
     y, x = np.vstack([boundary, boundary[:1]]).astype(float).T
     sums = np.cumsum(np.vstack([np.zeros(5), np.column_stack([y, x, y * y, x * x, x * y])]), axis=0)

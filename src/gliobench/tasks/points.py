@@ -1,6 +1,6 @@
 """Finding points in free text: bracketed pairs, named rows and columns, and the lists they form.
 
-Every pattern looks a bounded number of characters around what it has found, so the time is linear in the text.
+Every pattern looks at a bounded number of characters around a match, so the time is linear in the text.
 """
 
 import re
@@ -9,7 +9,7 @@ from itertools import pairwise
 
 Place = tuple[float, float]
 
-DECORATION = r"[\s'\"`*_$\\]"  # what stands between brackets and numbers without meaning anything
+DECORATION = r"[\s'\"`*_$\\]"  # characters without meaning between brackets and numbers
 OPEN, CLOSE = r"[(\[{<]", r"[)\]}>]"
 NUMBER = r"[-+−]?(?:\d++(?:\.\d*+)?(?:[eE][-+]?\d++)?|nan\b|inf(?:inity)?\b)"
 BETWEEN = rf"{DECORATION}{{0,4}}[,;\s]{DECORATION}{{0,8}}"
@@ -33,7 +33,7 @@ EDGES = (
 CORNERS_FROM_1 = (r"[ry]_?1", r"[cx]_?1", r"[ry]_?2", r"[cx]_?2")
 CORNERS_FROM_0 = (r"[ry]_?0", r"[cx]_?0", r"[ry]_?1", r"[cx]_?1")
 RANGE = rf"s?[\s\"'*:=]{{0,4}}(?:from\s)?({NUMBER})\s{{0,2}}(?:to|through|-|–)\s{{0,2}}({NUMBER})"
-# Words that may stand between two points of one list.
+# Words allowed between two points of one list.
 LINKS = r"and|the|is|at|located|point|vertex|corner|top|bottom|upper|lower|left|right|row\d*|col\d*|p|v"
 LINK = re.compile(rf"(?:[^A-Za-z]|\b(?:{LINKS})\b)*", re.IGNORECASE)
 SIZE = re.compile(r"(?:size|shape|kernel|dimensions?|resolution)\W{0,4}(?:of|is|are|=)?\W{0,4}$", re.IGNORECASE)
@@ -47,10 +47,10 @@ LINK_LENGTH, CLAIM_LENGTH = 60, 50
 
 @dataclass(frozen=True)
 class Found:
-    """Points that a text says together.
+    """Points that belong together in a text.
 
-    `claimed`: it calls them its answer. `finished`: they do not stop midway. `begun`: the numbers of a point that the
-    text ends in. `named`: every number is called a row or a column.
+    `claimed`: the text calls them its answer. `finished`: the list is complete. `begun`: the numbers of an incomplete
+    point at the end of the text. `named`: every number is called a row or a column.
     """
 
     points: tuple[Place, ...]
@@ -61,11 +61,11 @@ class Found:
 
     @property
     def turned(self) -> "Found":
-        """The same with the first number of each point second."""
+        """The same with the two numbers of each point swapped."""
         return replace(self, points=tuple((row, column) for column, row in self.points))
 
     def repeats(self, earlier: "Found") -> bool:
-        """True where these points, as far as they go, are the first of `earlier`; the very last number may be cut."""
+        """True where these points are the first ones of `earlier`; the very last number may be truncated."""
         ours = [number for place in self.points for number in place] + list(self.begun[:-1])
         return ours == [number for place in earlier.points for number in place][: len(ours)]
 
@@ -74,9 +74,9 @@ class Found:
 class PointList:
     """A list of points in a text.
 
-    `bracketed`: brackets stand around the whole list. `opposite_corners`: it is two points, called top left and bottom
-    right. `unfinished`: the text ends before the list does. `claimed`: the text calls it its answer. `named`: its rows
-    and columns are called so.
+    `bracketed`: the whole list is in brackets. `opposite_corners`: it is two points, called top left and bottom right.
+    `unfinished`: the text ends before the list does. `claimed`: the text calls it its answer. `named`: its rows and
+    columns are named.
     """
 
     points: tuple[Place, ...]
@@ -89,7 +89,7 @@ class PointList:
 
     @property
     def without_closing_point(self) -> tuple[Place, ...]:
-        """The points; a last one that only repeats the first is left out."""
+        """The points, without a last one that repeats the first."""
         closes = len(self.points) > 3 and self.points[0] == self.points[-1]
         return self.points[:-1] if closes else self.points
 
@@ -99,7 +99,7 @@ class PointList:
 
 @dataclass(frozen=True)
 class _Atom:
-    """One point and where it stands in the text; `named` where row and column are called so."""
+    """One point and its position in the text; `named` where row and column are named."""
 
     place: Place
     start: int
@@ -110,11 +110,11 @@ class _Atom:
 def find_lists(text: str, cut_off: bool) -> list[PointList]:
     """The lists of points of a text, in order; a single point is a list of one.
 
-    Points belong together where nothing but punctuation, numbering and words such as `and` stands between them. A
-    list with an ellipsis in it is an example, and left out.
+    Points belong together where only punctuation, numbering and words such as `and` are between them. A list with an
+    ellipsis is an example, and skipped.
     """
     groups: list[list[_Atom]] = []
-    nested = False  # the points of this list stand in brackets of their own: ((1, 2)), ((3, 4))
+    nested = False  # the points of this list have brackets of their own: ((1, 2)), ((3, 4))
     for atom in sorted(_pairs(text) + _named_pairs(text), key=lambda atom: atom.start):
         last = groups[-1][-1] if groups else None
         if last and atom.start < last.end:
@@ -132,7 +132,7 @@ def find_lists(text: str, cut_off: bool) -> list[PointList]:
 
 
 def find_quads(text: str, cut_off: bool) -> list[Found]:
-    """Four numbers in brackets, or four and nothing else, as two opposite corners: [r0, c0, r1, c1]."""
+    """Four numbers in brackets, or four alone, as two opposite corners: [r0, c0, r1, c1]."""
     found = [
         Found((_place(m[1], m[2]), _place(m[3], m[4])), _claimed(text, m.start()), True)
         for m in re.finditer(QUAD, text, re.IGNORECASE)
@@ -144,7 +144,7 @@ def find_quads(text: str, cut_off: bool) -> list[Found]:
 
 
 def find_bare_pair(text: str, cut_off: bool) -> list[Found]:
-    """Two numbers and nothing else, or nothing behind them: `35, 51`, `The centre is at 35, 51.`"""
+    """Two numbers alone, or at the end of a text: `35, 51`, `The centre is at 35, 51.`"""
     numbers = _bare_numbers(text)
     return [Found((_place(*numbers),), True, not cut_off)] if len(numbers) == 2 else []
 
@@ -167,7 +167,7 @@ def find_edges(text: str) -> list[Found]:
 
 
 def _pairs(text: str) -> list[_Atom]:
-    """Bracketed pairs, but for an image's size and the statement that (0, 0) is at the top left."""
+    """Bracketed pairs, except an image's size and the statement that (0, 0) is at the top left."""
     atoms = []
     for match in re.finditer(PAIR, text, re.IGNORECASE):
         place = _place(match[1], match[2])
@@ -179,7 +179,7 @@ def _pairs(text: str) -> list[_Atom]:
 
 
 def _named_pairs(text: str) -> list[_Atom]:
-    """A row and a column (or y and x) given by name, one right behind the other, in either order."""
+    """A row and a column (or y and x) given by name, directly after each other, in either order."""
     atoms: list[_Atom] = []
     last: re.Match[str] | None = None
     for match in re.finditer(NAMED, text, re.IGNORECASE):
@@ -194,7 +194,7 @@ def _named_pairs(text: str) -> list[_Atom]:
 
 
 def _own_brackets(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span of a point with the brackets right around it, where there are any."""
+    """The span of a point with the brackets directly around it, if any."""
     before = re.search(rf"{OPEN}{DECORATION}{{0,4}}$", text[max(start - 5, 0) : start])
     after = re.match(rf"{DECORATION}{{0,4}}{CLOSE}", text[end : end + 5])
     return (start - len(before[0]), end + len(after[0])) if before and after else (start, end)
@@ -245,19 +245,19 @@ def _closes(text: str, end: int) -> bool:
 
 
 def _closing(text: str, end: int) -> int | None:
-    """How many characters behind `end` the next closing bracket ends, where it is the next thing."""
+    """How many characters after `end` the next closing bracket ends, where it comes next."""
     match = re.match(rf"(?:{DECORATION}|[,;.]){{0,6}}{CLOSE}", text[end : end + 7])
     return match.end() if match else None
 
 
 def _breaks_off(after: str, needs_bracket: bool) -> bool:
-    """True where what ends the text begins another point, or promises one, or owes the bracket around the list."""
+    """True where the end of the text begins another point, or announces one, or lacks the list's closing bracket."""
     promises = re.search(rf"\d|{OPEN}", after) or after.rstrip("'\"`*_ \t\r\n").endswith((",", ";"))
     return bool(promises) or (needs_bracket and "." not in after)
 
 
 def _bare_numbers(text: str) -> tuple[str, ...]:
-    """Numbers set apart by commas, semicolons or spaces: all numbers of the text, on a line of their own, or all that
+    """Numbers separated by commas, semicolons or spaces: all numbers of the text, on a line of their own, or all that
     follows `:`, `is` or `at` on its last line."""
     lines = text.strip().splitlines()
     with_numbers = [line for line in lines if re.search(r"\d", line)]

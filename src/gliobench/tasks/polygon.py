@@ -48,10 +48,10 @@ class PolygonTask(Task):
         return f"({', '.join(f'({whole(row)}, {whole(column)})' for row, column in value.points)})"
 
     def parse(self, text: str, frame: SliceFrame, cut_off: bool, coordinates: Coordinates = AS_ASKED) -> Answer:
-        """The outline that a text says: a list of 3 points or more, in the order given.
+        """The outline in a text: a list of 3 points or more, in the order given.
 
-        More or fewer points than the 10 to 15 asked for are still an outline. One that stops in the middle is not, nor
-        is a flat list of numbers, which could as well be all rows and then all columns.
+        More or fewer points than the 10 to 15 asked for are accepted. An incomplete list is not, nor is a flat list of
+        numbers, which could be all rows and then all columns.
         """
 
         def polygon(points: tuple[Place, ...]) -> Polygon:
@@ -82,7 +82,7 @@ class PolygonTask(Task):
         return Polygon(frame, tuple((row, column) for row, column in points))
 
     def fill(self, value: Any) -> Mask:
-        """The pixels whose middles lie inside or on the outline (`skimage.draw.polygon2mask`, for truth and answer
+        """The pixels whose centres are inside or on the outline (`skimage.draw.polygon2mask`, for truth and answer
         alike)."""
         return Mask(value.frame, _filled(value.frame.shape, value.points))
 
@@ -95,7 +95,7 @@ POLYGON = PolygonTask()
 
 @lru_cache(maxsize=512)
 def _filled(shape: tuple[int, int], points: tuple[tuple[float, float], ...]) -> NDArray[np.bool_]:
-    """Kept for a patient's slices: each is filled again for every coarser task and for the volume."""
+    """Cached for a patient's slices, as each is filled for every coarser task and for the volume."""
     pixels: NDArray[np.bool_] = np.asarray(polygon2mask(shape, np.array(points, dtype=float)), dtype=bool)
     pixels.flags.writeable = False
     return pixels

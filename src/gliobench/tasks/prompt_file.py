@@ -1,4 +1,4 @@
-"""Prompts from files: a set that comes with the package under a name, or a reader's own."""
+"""Prompts from files: a named set of the package, or a user's own."""
 
 import hashlib
 from collections.abc import Mapping
@@ -24,19 +24,19 @@ def packaged_prompts() -> dict[str, Path]:
 
 def named_prompts(path: Path) -> Path | None:
     """The packaged file that `path` names, such as `reference-study` or `reference-study#grade`; None where it names
-    none. The name comes before a file of one's own that is called so."""
+    none. The name has precedence over a user's file with the same name."""
     name, _, key = str(path).partition("#")
     found = packaged_prompts().get(name)
     return found and found.with_name(f"{found.name}#{key}" if key else found.name)
 
 
 def read_prompt_file(path: Path | str, task: str, key: str | None = None) -> Prompt:
-    """A prompt of one's own for a task, from a file: plain text, or YAML with one entry a key.
+    """A user's own prompt for a task, from a file: plain text, or YAML with one entry per key.
 
     A YAML entry (`.yaml`, `.yml`) has `text` and may have `max_new_tokens` and `version`; other keys, such as a
     temperature, are left to the study file. The entry is the one named by `key`, else by what follows `#` in the path
-    (`prompts.yaml#grade_finetuned`), else by the task. Where no longest answer is given the task's own
-    prompt's holds; where no version is given it is the text's SHA-256. Raises PromptError.
+    (`prompts.yaml#grade_finetuned`), else by the task. By default the token limit is that of the task's own prompt, and
+    the version is the text's SHA-256. Raises PromptError.
     """
     path = Path(path)
     if not path.is_file() and "#" in path.name:
@@ -48,7 +48,7 @@ def read_prompt_file(path: Path | str, task: str, key: str | None = None) -> Pro
             return _prompt(path, path.stem, task, {"text": read_text(path)})
         return _prompt(path, f"{path.stem}#{key}", task, _entry(path, read_yaml(path).content, key))
     except FileNotFoundError:
-        raise PromptError(f"{path}: a prompt file cannot be read: there is none; expected UTF-8 text or YAML") from None
+        raise PromptError(f"{path}: the prompt file does not exist; expected UTF-8 text or YAML") from None
     except YamlFileError as error:
         raise PromptError(str(error)) from None
 

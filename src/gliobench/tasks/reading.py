@@ -1,4 +1,4 @@
-"""What all parsers share: the order in which a text is judged, and from found points to a typed answer."""
+"""What all parsers share: the order of checks on a text, and from found points to a typed answer."""
 
 import math
 import re
@@ -11,9 +11,9 @@ from gliobench.tasks.geometry import Value
 from gliobench.tasks.points import LIST_CHARACTERS, Found, Place
 from gliobench.tasks.thoughts import without_thoughts
 
-READING_VERSION = "4"  # goes up with every change after which a text is read as another answer
-MAX_CHARACTERS = 200_000  # longer than any answer in a task's format, and read in well under a second
-UNSEEN = dict.fromkeys((0x200B, 0x200E, 0x2060, 0xFEFF))  # marks of no width
+READING_VERSION = "4"  # increased with every change of how a text is parsed
+MAX_CHARACTERS = 200_000  # longer than any answer in a task's format, and parsed in well under a second
+UNSEEN = dict.fromkeys((0x200B, 0x200E, 0x2060, 0xFEFF))  # zero-width characters
 LAST_NUMBER = re.compile(r"[-+−]?\d[\d.]*$")
 _NAMED = (  # what an answer is called before it
     r"(?:final )?(?:answer|output|result|response|coordinates|antwort|réponse|respuesta|risposta|resposta|ответ|答案)"
@@ -38,8 +38,8 @@ EMPTY_LIST = re.compile(rf"[^\w\[(]*{_LABEL}\W{{0,8}}(?:\[\s*\]|\(\s*\))\W*", re
 DENIAL = re.compile(
     r"(?<!\bif )\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE
 )
-# An order that a text itself states, and marks of models that count in a frame of their own: 0 to 1000, or the pixels
-# of the image as they were shown it resized (Qwen-VL, InternVL, PaliGemma, Gemini), or hundredths (Molmo).
+# An order that a text itself states, and markers of models with their own coordinates: 0 to 1000, or the pixels of the
+# image after resizing (Qwen-VL, InternVL, PaliGemma, Gemini), or hundredths (Molmo).
 XY_ORDER = re.compile(
     r"[(\[]\s{0,3}(?:x(?:_?(?:0|1|min))?\s{0,3},\s{0,3}y(?:_?(?:0|1|min))?|col(?:umn)?(?:_?(?:0|1|min))?\s{0,3},\s{0,3}row)\b",
     re.IGNORECASE,
@@ -58,22 +58,22 @@ REFUSAL = re.compile(
 
 
 def judge(text: str, cut_off: bool, find: Callable[[str], Answer | None], wanted: str) -> Answer:
-    """The typed answer of a text, whatever the text.
+    """The typed answer of any text.
 
-    `find` gives what the text says, None where it does not say `wanted`. Only then is asked why: one that ends in the
-    middle of numbers is Truncated, a refusal Refused, one that the token limit ended (`cut_off`) Truncated, anything
-    else Malformed. An empty text is Missing, or Truncated where the limit ended it; one above `MAX_CHARACTERS` is
-    Malformed unread. Thoughts are no answer: only what follows them is read, and a text that ends within them is
-    Truncated. So is one that the limit ended in a number on which its answer rests, since 1 may be a piece of 10.
+    `find` gives the answer in the text, None where it has no `wanted`. Only then the reason is determined: a text that
+    ends in the middle of numbers is Truncated, a refusal Refused, one that the token limit ended (`cut_off`) Truncated,
+    anything else Malformed. An empty text is Missing, or Truncated where the limit ended it; one above `MAX_CHARACTERS`
+    is Malformed unparsed. Reasoning is not an answer: only the text after it is parsed, and a text that ends within it
+    is Truncated. So is one that the limit ended in a number of its answer, since 1 may be the beginning of 10.
     """
     if len(text) > MAX_CHARACTERS:
         return Malformed(f"{len(text)} characters; expected {wanted} in at most {MAX_CHARACTERS}")
     answer = without_thoughts(text)
     if answer is None:
-        return Truncated(f"the text ends within the model's thoughts, before {wanted}: raise max_new_tokens")
+        return Truncated(f"the text ends within the model's reasoning, before {wanted}: raise max_new_tokens")
     text = answer
     if not text.strip() and cut_off:
-        return Truncated("the token limit ended the answer before its first word: raise max_new_tokens")
+        return Truncated("the token limit was reached before the first word of the answer: raise max_new_tokens")
     if not text.strip():
         return Missing("the text is empty")
     text = text.translate(UNSEEN).replace("\\left", "").replace("\\right", "")
@@ -81,7 +81,7 @@ def judge(text: str, cut_off: bool, find: Callable[[str], Answer | None], wanted
     if cut_off and isinstance(found, Answered) and (last := LAST_NUMBER.search(text[-50:])):
         whole_part = text[: len(text) - len(last[0])]
         if find(whole_part) != found:
-            return Truncated(f"the token limit ended the text in the number {last[0]}, which may be a piece of one")
+            return Truncated(f"the token limit was reached in the number {last[0]}, which may be incomplete")
     if found is not None:
         return found
     if (refusal := REFUSAL.search(text)) and not _ends_in_numbers(text):
@@ -89,7 +89,7 @@ def judge(text: str, cut_off: bool, find: Callable[[str], Answer | None], wanted
     if _ends_in_open_bracket(text):
         return Truncated(f"the text ends within a bracket; expected {wanted}")
     if cut_off:
-        return Truncated(f"the token limit ended the text before it said {wanted}")
+        return Truncated(f"the token limit was reached before {wanted}")
     return Malformed(f"expected {wanted}, found {excerpt(text)}")
 
 
@@ -102,13 +102,13 @@ def read_places(
     wanted: str,
     coordinates: Coordinates = AS_ASKED,
 ) -> Answer:
-    """The answer of a text that says points of the frame; `build` makes the value of the points that `find` finds.
+    """The answer of a text with points of the frame; `build` makes the value from the points that `find` finds.
 
-    Where a text says several different values, those it calls its answer count; where they still differ, or the text
-    states an order, which may be that of one of them alone, it is Malformed. A list that breaks off is Truncated unless
-    it only repeats one that was finished. A point outside the frame is Malformed, as are fractions of the image and
-    numbers in a model's own frame, unless `coordinates` says how the model counts; an order that the text states goes
-    before. `none`, an empty list, a plain denial and (-1, -1) say that there is no tumour, which is Answered with None.
+    Where a text has several different values, those it calls its answer count; where they still differ, or the text
+    states an order, which may apply to one of them only, it is Malformed. An incomplete list is Truncated unless it
+    only repeats a complete one. A point outside the frame is Malformed, as are fractions of the image and numbers in a
+    model's own frame, unless `coordinates` declares the model's convention; an order stated in the text has precedence.
+    `none`, an empty list, a plain denial and (-1, -1) mean that there is no tumour, which is Answered with None.
     """
 
     def answer(text: str) -> Answer | None:
@@ -116,13 +116,13 @@ def read_places(
             return Answered(None)
         found = _in_rows(text, find(text if coordinates.as_asked else without_marks(text), cut_off), coordinates)
         if found and coordinates.as_asked and (marker := OWN_FRAME.search(text)):
-            return Malformed(f"numbers in a model's own frame ({marker[0]}): `coordinates:` says which")
+            return Malformed(f"numbers in a model's own frame ({marker[0]}): declare it with `coordinates:`")
         whole_ones = [one for one in found if one.finished]
         for broken in (one for one in found if not one.finished):
             if not any(broken.repeats(one) for one in whole_ones):
                 return Truncated(f"the text ends within a list of points, after {len(broken.points)}")
         said = _distinct(whole_ones)
-        if len(said) > 1 and not XY_ORDER.search(text):  # else whose order is it
+        if len(said) > 1 and not XY_ORDER.search(text):  # else the order may apply to one of them only
             said = _distinct([one for one in whole_ones if one.claimed]) or said
         if len(said) > 1:
             return Malformed(f"{len(said)} different answers in one text: {_show(said[0])} and {_show(said[1])}, …")
@@ -134,7 +134,7 @@ def read_places(
 
 
 def says_nothing(text: str) -> bool:
-    """Whether a text says that there is nothing to find, and says no more."""
+    """Whether a text says only that there is nothing to find."""
     return bool(NOTHING.fullmatch(text) or EMPTY_LIST.fullmatch(text))
 
 
@@ -154,7 +154,7 @@ def _distinct(found: Sequence[Found]) -> list[tuple[Place, ...]]:
 
 
 def _in_rows(text: str, found: list[Found], coordinates: Coordinates) -> list[Found]:
-    """Numbers as (row, column): those without a name stand in the order that the text states, or else the model's."""
+    """Numbers as (row, column): unnamed ones are in the order that the text states, or else in the model's."""
     x_first = bool(XY_ORDER.search(text)) or (coordinates.order == "x-first" and not ROW_ORDER.search(text))
     return [one.turned if x_first and not one.named else one for one in found]
 
@@ -188,7 +188,7 @@ def _show(points: tuple[Place, ...]) -> str:
 
 
 def _tail(text: str) -> str:
-    """The end of a text, as far as it is nothing but numbers, brackets and separators."""
+    """The end of a text that consists only of numbers, brackets and separators."""
     return text[len(text.rstrip(LIST_CHARACTERS)) :]
 
 

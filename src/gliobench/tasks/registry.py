@@ -1,4 +1,4 @@
-"""Every task there is, the coarsest first. A new one is a file beside this and a line here, or another package's entry
+"""Every task, the coarsest first. To add one, write a file beside this and a line here, or another package's entry
 point `gliobench.tasks`."""
 
 from gliobench.plugins import Registry
@@ -11,14 +11,14 @@ from gliobench.tasks.mask import MASK
 from gliobench.tasks.polygon import POLYGON
 
 BUILT_IN: tuple[Task, ...] = (GRADE, CENTRE, BOX, POLYGON, MASK)
-# What a study asks, and what models that write are asked, where a study file does not say.
+# The tasks that a study, and those that language models are asked by default.
 DEFAULT_TASKS = tuple(task.name for task in BUILT_IN)
 DEFAULT_IN_WORDS = tuple(task.name for task in BUILT_IN if task.in_words)
 TASKS = Registry[Task]("tasks", {task.name: task for task in BUILT_IN}, lambda kind: kind())
 
 
 def task_of(value: Value) -> Task:
-    """The task whose answer a value of a slice is. Raises TypeError for a whole patient's mask."""
+    """The task that a value of a slice answers. Raises TypeError for a whole patient's mask."""
     for task in TASKS.values():
         if isinstance(value, task.value_type):
             return task
@@ -26,5 +26,5 @@ def task_of(value: Value) -> Task:
 
 
 def in_words() -> list[str]:
-    """The tasks of which recorded texts can be scored."""
+    """The tasks whose recorded texts can be scored."""
     return [name for name, task in TASKS.items() if task.in_words]

@@ -1,4 +1,4 @@
-"""Parting what a model thinks aloud from what it answers."""
+"""Separating a model's reasoning from its answer."""
 
 import re
 
@@ -12,10 +12,10 @@ CHANNEL_END = re.compile(r"<\|(?:end|return|call|start)\|>")
 
 
 def without_thoughts(text: str) -> str | None:
-    """What a text says once its thoughts are over; None where it ends within them.
+    """The text after the reasoning; None where it ends within the reasoning.
 
-    Thoughts stand between two markers, or before a closing one alone, where the chat template wrote the opening one.
-    What stands before thoughts is a draft of theirs, so only what follows the last of them counts.
+    Reasoning is between two markers, or before a closing one alone where the chat template wrote the opening one. Text
+    before reasoning is a draft, so only the text after the last reasoning counts.
     """
     if CHANNEL_OPENING in text:
         return _final_channel(text)

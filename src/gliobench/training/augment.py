@@ -1,8 +1,8 @@
-"""The same patient, scanned a little differently: what few patients cannot show a network, drawn at random.
+"""Augmentation: random variants of a patient, as a different scan would give, to make up for few patients.
 
-MONAI's transforms, on the patient's grid. Strengths are those that nnU-Net and the winners of the BraTS challenges
-use: turns of up to 15 degrees, sizes of 0.85 to 1.15, mirrored along every axis, and each modality for itself brighter,
-flatter or noisier.
+MONAI's transforms, on the patient's grid. Strengths are those that nnU-Net and the winners of the BraTS challenges use:
+rotations of up to 15 degrees, scales of 0.85 to 1.15, mirroring along every axis, and for each modality on its own
+brightness, contrast and noise.
 """
 
 from functools import cache
@@ -27,7 +27,8 @@ IMAGE, MASK = "image", "mask"
 
 
 def augmented(image: Tensor, mask: Tensor | None, seed: int) -> tuple[Tensor, Tensor | None]:
-    """One variant of a patient, decided by `seed`: an image (4, D, H, W) and a mask (R, D, H, W) or None, float32."""
+    """One variant of a patient, determined by `seed`: an image (4, D, H, W) and a mask (R, D, H, W) or None,
+    float32."""
     chain = _chain(mask is not None)
     chain.set_random_state(seed)
     changed = chain({IMAGE: image} if mask is None else {IMAGE: image, MASK: mask})
@@ -59,13 +60,13 @@ def _chain(with_mask: bool) -> Any:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """MONAI's tensor with a history, without it."""
+    """A plain tensor of MONAI's, which carries a history of transforms."""
     plain: Tensor = tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor
     return plain
 
 
 def cut_patch(image: Tensor, mask: Tensor, shape: tuple[int, int, int], seed: int) -> Pair:
-    """A window of `shape` (D, H, W), or as much of the patient as there is; two of three hold a voxel of the mask."""
+    """A window of `shape` (D, H, W), or less where the patient is smaller; two of three contain a voxel of the mask."""
     random = np.random.default_rng(seed)
     room = [max(whole - part, 0) for whole, part in zip(mask.shape[1:], shape, strict=True)]
     start = random.integers(0, np.array(room) + 1)

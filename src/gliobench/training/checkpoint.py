@@ -1,4 +1,4 @@
-"""Everything a training needs to go on, in one safetensors file: written whole or not at all, and never unpickled."""
+"""Everything that resuming a training needs, in one safetensors file: written atomically, and never unpickled."""
 
 import errno
 import hashlib
@@ -25,7 +25,7 @@ OPTIMISER = "optimiser."
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come. `inputs`: digest of settings and data; another training's file is not taken up."""
+    """The progress of a training. `inputs`: digest of settings and data; another training's file is not resumed."""
 
     inputs: str
     history: tuple[EpochReport, ...] = ()
@@ -33,12 +33,12 @@ class Progress:
 
     @property
     def best_metric(self) -> float:
-        """Of the best epoch; minus infinity before a judgement gave a finite figure."""
+        """Of the best epoch; minus infinity before the first finite evaluation."""
         return self.history[self.best_epoch].validation_metric if self.best_epoch >= 0 else float("-inf")
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file, with a checksum of all in it, so that a reader never sees half of it.
+    """Write a safetensors file atomically, with a checksum of its content.
 
     Raises OSError where it cannot be written.
     """
@@ -46,7 +46,7 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
     laid_out = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         save_file(laid_out, partial, {**(metadata or {}), CHECKSUM: _digest(laid_out, metadata or {})})
-    except SafetensorError as error:  # what it says of a full disk
+    except SafetensorError as error:  # raised for a full disk
         raise OSError(errno.EIO, str(error), str(path)) from error
     with partial.open("rb") as file:
         os.fsync(file.fileno())
@@ -56,7 +56,7 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """What `save_tensors` wrote, and its metadata. Raises DamagedError, and FileNotFoundError where there is none.
 
-    A file without a checksum, as earlier versions wrote it, is taken as it is.
+    A file without a checksum, from an earlier version, is accepted.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -66,7 +66,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise DamagedError(f"{path} is damaged ({error})") from error
     found = metadata.pop(CHECKSUM, None)
     if found is not None and found != _digest(tensors, metadata):
-        raise DamagedError(f"{path} is damaged (its checksum does not fit)")
+        raise DamagedError(f"{path} is damaged (its checksum does not match)")
     return tensors, metadata
 
 
@@ -92,12 +92,12 @@ def save_progress(
 def load_progress(
     path: Path, best: Path, modules: Mapping[str, nn.Module], optimiser: torch.optim.Optimizer, inputs: str
 ) -> Progress:
-    """Take up a training where it was, whose best weights lie in the file `best`; a fresh `Progress` where there is
-    nothing to take up, or it is damaged, which is said."""
+    """Resume a training, whose best weights are in the file `best`; a new `Progress` where there is nothing to resume,
+    or where it is damaged, which is logged."""
     try:
         tensors, metadata = load_tensors(path)
         if "progress" not in metadata:
-            raise DamagedError(f"{path} is damaged: it says no progress")
+            raise DamagedError(f"{path} is damaged: it holds no progress")
         content = json.loads(metadata["progress"])
         if content["inputs"] != inputs:
             return Progress(inputs)
@@ -105,10 +105,10 @@ def load_progress(
             load_tensors(best)
     except FileNotFoundError:
         if path.exists():
-            log.warning("%s is missing; the training begins again", best)
+            log.warning("%s is missing; the training starts again", best)
         return Progress(inputs)
     except DamagedError as error:
-        log.warning("%s; the training begins again", error)
+        log.warning("%s; the training starts again", error)
         return Progress(inputs)
     for role, module in modules.items():
         own = {name: tensor for name, tensor in tensors.items() if name.startswith(f"{role}.")}
@@ -131,13 +131,13 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimiser_tensors` gave."""
+    """Restore what `optimiser_tensors` gave."""
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         number, _, key = name.partition(".")
         parameter = parameters[int(number)]
-        # The fused optimiser walks the memory of both: a moment must lie in the order of its parameter.
+        # The fused optimiser iterates over the memory of both: a moment needs the memory layout of its parameter.
         alike = tensor.shape == parameter.shape and tensor.dtype == parameter.dtype
         moments.setdefault(int(number), {})[key] = torch.empty_like(parameter).copy_(tensor) if alike else tensor
     optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})

@@ -1,4 +1,4 @@
-"""What turns a mask's probabilities into a mask, chosen on validation patients alone when a training has ended."""
+"""The operating point of a mask, chosen on validation patients alone when a training has ended."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,10 @@ SMALLEST_MM3 = (0.0, 100.0, 1000.0, LARGEST_ALONE)
 def decide_region(
     probability: Sequence[NDArray[np.float32]], truth: Sequence[NDArray[np.bool_]], voxel_mm3: Sequence[float]
 ) -> OperatingPoint:
-    """Threshold, then smallest part, by mean Dice; one (D, H, W) of each a validation patient.
+    """Threshold, then smallest component, by mean Dice; one (D, H, W) of each per validation patient.
 
-    The mildest smallest part that is as good as the best: where a false part outgrows the tumour, keeping the largest
-    part alone throws the tumour away, and three validation patients do not show that.
+    The least aggressive smallest component that is as good as the best: where a false component is larger than the
+    tumour, keeping only the largest removes the tumour, and three validation patients do not show that.
     """
     tables = zip(probability, truth, voxel_mm3, strict=True)
     dice = np.stack([_dice_table(*patient) for patient in tables])  # (patient, threshold, smallest)
@@ -29,7 +29,7 @@ def decide_region(
 
 
 def _dice_table(probability: NDArray[np.float32], truth: NDArray[np.bool_], voxel_mm3: float) -> NDArray[np.float64]:
-    """Dice of one patient for every threshold and smallest part."""
+    """Dice of one patient for every threshold and smallest component."""
     table = np.empty((len(THRESHOLDS), len(SMALLEST_MM3)))
     for place, threshold in enumerate(THRESHOLDS):
         parts, _ = ndimage.label(probability >= threshold, structure=np.ones((3, 3, 3)))
@@ -44,10 +44,10 @@ def _dice_table(probability: NDArray[np.float32], truth: NDArray[np.bool_], voxe
 
 
 def _as_good(worth: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which choices these patients cannot tell from the best: within one standard error of the difference.
+    """Which choices these patients do not distinguish from the best: within one standard error of the difference.
 
-    `worth` (patients, choices). The rule of one standard error (Breiman 1984), on paired differences: a choice made on
-    three patients must be plainly better than the plain one to be taken.
+    `worth` (patients, choices). The one-standard-error rule (Breiman 1984), on paired differences: on three patients a
+    choice must be clearly better than the default to be used.
     """
     behind = worth[:, [int(worth.mean(axis=0).argmax())]] - worth
     error = behind.std(axis=0, ddof=1) / np.sqrt(len(behind)) if len(behind) > 1 else np.full(worth.shape[1], np.inf)

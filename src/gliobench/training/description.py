@@ -1,4 +1,4 @@
-"""What a training leaves beside its weights: a description and curves."""
+"""The output of a training besides its weights: a description and curves."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from gliobench.training.job import Job
 
 
 def describe(job: Job, state: Progress, decisions: Sequence[OperatingPoint]) -> None:
-    """Write what `gliobench.models.networks.trained.load_network` needs to know, whole or not at all."""
+    """Write what `gliobench.models.networks.trained.load_network` needs, atomically."""
     description = {
         DIGEST: file_digest(job.out / WEIGHTS),
         "inputs": state.inputs,
@@ -37,7 +37,7 @@ def describe(job: Job, state: Progress, decisions: Sequence[OperatingPoint]) -> 
 
 
 def is_described(out: Path, inputs: str) -> bool:
-    """Whether the training of these inputs has ended here, and its weights are as it left them."""
+    """Whether the training with these inputs has finished in this folder, and its weights are intact."""
     try:
         found = read_json(out / DESCRIPTION)
         digest = file_digest(out / WEIGHTS)
@@ -51,7 +51,7 @@ def _learnt_before(job: Job) -> set[str]:
 
 
 def write_curves(path: Path, state: Progress, score_name: str) -> None:
-    """One line per epoch as CSV, whole or not at all; `score_name` is the goal's."""
+    """One line per epoch as CSV, atomically; `score_name` is the objective's."""
     scores = f"train_{score_name},validation_{score_name}"
     lines = [f"epoch,train_loss,validation_loss,validation_metric,learning_rate,{scores}"]
     lines += [

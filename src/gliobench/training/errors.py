@@ -1,7 +1,7 @@
-"""What a training can end in beside a network."""
+"""Errors of training."""
 
 from gliobench.models.base.errors import ModelError
 
 
 class DivergedError(ModelError):
-    """No judgement of a training gave a finite figure, so nothing was kept; the message says where its curves are."""
+    """Training diverged: no validation loss was finite, so nothing was kept; the message names the curves."""

@@ -1,4 +1,4 @@
-"""What a network sees in an epoch: whose turn it is, and how each patient looks this time. The seed alone decides."""
+"""The batches of an epoch: the order of the patients and their augmentation, determined by the seed alone."""
 
 from collections.abc import Iterator
 
@@ -17,8 +17,8 @@ from gliobench.training.settings import draws
 def batches(job: Job, epoch: int, rank: int = 0, processes: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
     """The training patients in this epoch's order: (N, 4, D, H, W) and targets.
 
-    Several processes deal each batch out among them, `batch_size` patients to each; where they are not enough for all,
-    some come twice.
+    Several processes share each batch, `batch_size` patients each; where there are not enough for all, some are
+    repeated.
     """
     settings = job.settings
     random = np.random.default_rng([settings.seed, epoch])
@@ -44,12 +44,12 @@ def steps_an_epoch(job: Job, processes: int) -> int:
 
 
 def draws_an_epoch(job: Job) -> int:
-    """How many patients are drawn, those who come again counted again."""
+    """The number of draws, repeated patients counted each time."""
     return draws([subject.grade for subject in job.train], job.settings)
 
 
 def _example(job: Job, subject: PreparedSubject, seed: int) -> tuple[Tensor, Tensor]:
-    """A patient as this step sees it, decided by `seed`: augmented, or mirrored, or as it is, and cut to the patch."""
+    """A patient in one step, determined by `seed`: augmented, mirrored or unchanged, and cropped to the patch."""
     image, target = as_input(subject.image, job.settings.intensities), job.objective.target(subject)
     mask = target if target.ndim > 1 else None
     if job.settings.augment:

@@ -1,8 +1,8 @@
-"""Train a 3D network with Lightning Fabric, so that a killed training ends as if it had never been killed.
+"""Train a 3D network with Lightning Fabric; an interrupted training resumes with the same result.
 
-What an epoch does depends on the weights, their running average, the optimiser's moments, the seed and the epoch's
-number alone; the first three are in the checkpoint. Epoch, threshold, smallest part and calibration are chosen on
-validation patients.
+An epoch depends only on the weights, their running average, the optimiser's moments, the seed and the epoch's number;
+the first three are in the checkpoint. Epoch, threshold, smallest component and calibration are chosen on validation
+patients.
 """
 
 import hashlib
@@ -71,11 +71,10 @@ def fit_network(
     """Train network `name` and leave its best weights, its description and its curves in `out`; returns `out`.
 
     `regions`: which parts of a mask, a key of `gliobench.grid.regions.REGION_SETS`. `start`: the folder of a trained
-    network of the same kind whose weights come first; whom it learnt from counts as learnt from here too.
-    Called again after an interruption it goes on from the last finished epoch, with the same result; where it has
-    ended, nothing is done.
-    Raises ValueError where a patient is in both lists, or a list is empty, or `start` is of another kind; DivergedError
-    where no judgement gave a finite figure.
+    network of the same kind with the initial weights; its training patients count as training patients here too. Called
+    again after an interruption it resumes from the last finished epoch, with the same result; a finished training is
+    not repeated. Raises ValueError where a patient is in both lists, or a list is empty, or `start` is of another kind;
+    DivergedError where no validation loss is finite.
     """
     _check(train, validation)
     out.mkdir(parents=True, exist_ok=True)
@@ -88,13 +87,15 @@ def fit_network(
         else:
             _train_together(asked, progress)
     if not (out / DESCRIPTION).exists():
-        raise DivergedError(f"{out}: no judgement gave a finite figure: lower learning_rate; see {out / CURVES}")
+        raise DivergedError(
+            f"{out}: training diverged (no finite validation loss): lower learning_rate; see {out / CURVES}"
+        )
     return out
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """The arguments of `fit_network`, as they travel to other processes."""
+    """The arguments of `fit_network`, as sent to other processes."""
 
     name: str
     train: Sequence[PreparedSubject]
@@ -106,7 +107,7 @@ class _Asked:
 
     @cached_property
     def inputs(self) -> str:
-        """Digest of everything that decides the result."""
+        """Digest of everything that determines the result."""
         patients = [[subject.content for subject in part] for part in (self.train, self.validation)]
         start = None if self.start is None else file_digest(self.start / WEIGHTS)
         content = [self.name, self.regions, recorded(self.settings), patients, start]
@@ -114,7 +115,7 @@ class _Asked:
 
 
 def _train_together(asked: _Asked, progress: Callable[[EpochReport], None] | None) -> None:
-    """Train in one process a device (Lightning's DDP); the first one's reports come back through a queue."""
+    """Train in one process per device (Lightning's DDP); the first one's reports come back through a queue."""
     reports: Any = get_context("spawn").SimpleQueue()
     listener = Thread(target=_listen, args=(reports, progress), daemon=True)
     listener.start()
@@ -136,7 +137,7 @@ def _train_rank(asked: _Asked, reports: Any, fabric: Fabric) -> None:
 
 
 def _train(fabric: Fabric, asked: _Asked, progress: Callable[[EpochReport], None] | None) -> None:
-    """The training as each process sees it: all compute the same state, the first one writes it down."""
+    """The training in each process: all compute the same state, the first one writes it."""
     objective = make_objective(NETWORKS[asked.name].task, REGION_SETS[asked.regions], asked.settings)
     job = Job(
         asked.name, asked.regions, asked.train, asked.validation, asked.out, asked.settings, objective, asked.start
@@ -145,7 +146,7 @@ def _train(fabric: Fabric, asked: _Asked, progress: Callable[[EpochReport], None
     learner = _set_up(job, fabric)
     state = load_progress(job.out / LAST, job.out / WEIGHTS, learner.parts, learner.optimiser, asked.inputs)
     if fabric.global_rank == 0 and not state.history:
-        for earlier in (DESCRIPTION, WEIGHTS):  # another training's: they would pass for this one's
+        for earlier in (DESCRIPTION, WEIGHTS):  # left by another training: they would be taken for this one's
             remove(job.out / earlier)
     fabric.barrier()
     for report in state.history:
@@ -172,7 +173,7 @@ def _fabric(asked: _Asked) -> Fabric:
         devices=settings.devices,
         strategy=strategy,
         precision=_precision(asked),
-        plugins=LightningEnvironment(),  # else Lightning asks for `srun` wherever that is installed
+        plugins=LightningEnvironment(),  # else Lightning requires `srun` wherever that is installed
     )
 
 
@@ -197,19 +198,19 @@ def _outputs(job: Job) -> int:
 
 
 def _precision(asked: _Asked) -> Any:
-    """bfloat16 where it is wanted, or where the hardware multiplies it and nothing else is wanted."""
+    """bfloat16 where it is set, or by default where the hardware supports it."""
     if asked.settings.precision != "auto":
         return {"float32": "32-true", "bfloat16": "bf16-mixed"}[asked.settings.precision]
     if torch.cuda.is_available() and asked.settings.device in ("auto", "cuda"):
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    # oneDNN (torch 2.13) reads memory that was never written in the bfloat16 weight gradient of a 3D convolution over
-    # two voxels a side: gradients differ from run to run, or are infinite. Classifiers shrink a volume that far.
+    # oneDNN (torch 2.13) reads uninitialised memory in the bfloat16 weight gradient of a 3D convolution over
+    # two voxels per side: gradients differ from run to run, or are infinite. Classifiers shrink a volume that far.
     shrunk = NETWORKS[asked.name].task == GRADE.name or min(asked.train[0].shape) <= SMALLEST_BFLOAT16_SIDE
     return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and not shrunk else "32-true"
 
 
 def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """An exponential running average that is quicker at first, or with decay 0 the weights themselves."""
+    """An exponential running average with a smaller decay at first, or with decay 0 the weights themselves."""
 
     def average(before: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
         share = min(decay, (1 + int(count)) / (10 + int(count)))
@@ -219,7 +220,7 @@ def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
 
 
 def _epoch(job: Job, learner: Learner, state: Progress) -> Progress:
-    """One epoch, its judgement, and the files that make it count."""
+    """One epoch, its evaluation, and its files."""
     start, number, settings = perf_counter(), len(state.history), job.settings
     learnt, due = _learn(job, learner, number), _evaluated(number, settings)
     found = _validate(job, learner) if due else _last_evaluation(state)
@@ -308,8 +309,8 @@ def _validate(job: Job, learner: Learner) -> _Evaluation:
 
 
 def _decide(job: Job, learner: Learner) -> list[OperatingPoint]:
-    """Threshold, smallest part and calibration for each output: by the weights that are kept on the validation
-    patients, unless the settings say the threshold."""
+    """Threshold, smallest component and calibration for each output: by the kept weights on the validation patients,
+    unless the settings give the threshold."""
     outputs = _outputs(job)
     if job.settings.threshold is not None:
         return [OperatingPoint(job.settings.threshold)] * outputs
@@ -328,7 +329,7 @@ def _decide(job: Job, learner: Learner) -> list[OperatingPoint]:
 
 
 def _last_evaluation(state: Progress) -> _Evaluation:
-    """Of an epoch that is not judged: what the last judgement said."""
+    """The last evaluation, for an epoch without one."""
     if not state.history:
         return _Evaluation(math.nan, math.nan, math.nan)
     last = state.history[-1]

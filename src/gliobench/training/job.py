@@ -1,4 +1,4 @@
-"""One training, and the network that goes through it."""
+"""One training, and the network in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from gliobench.training.settings import TrainSettings
 
 @dataclass(frozen=True)
 class Job:
-    """One training: who learns what from whom, and where it is left."""
+    """One training: network, patients, settings and output folder."""
 
     network: str
     regions: str
@@ -34,7 +34,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Learner:
-    """The network as Fabric runs it, its running average, which is judged and kept, and its optimiser."""
+    """The network as Fabric runs it, its running average, which is evaluated and kept, and its optimiser."""
 
     fabric: Fabric
     module: Any

@@ -1,4 +1,4 @@
-"""What a cluster's launcher left in the environment, kept from libraries that guess by it how many processes learn."""
+"""Hide a cluster launcher's environment variables from libraries that infer the number of training processes."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ NAMES = frozenset(
 
 @contextmanager
 def on_this_machine() -> Iterator[None]:
-    """Hide them while the context is open: a training starts its own processes, on this machine, and no others.
+    """Hide them while the context is open: a training starts its own processes, on this machine.
 
     Under `sbatch -n2` Lightning refuses to start, under `mpirun` or `torchrun` accelerate waits for other ranks.
     """
@@ -20,6 +20,6 @@ def on_this_machine() -> Iterator[None]:
     try:
         yield
     finally:
-        for name in NAMES & os.environ.keys():  # what the libraries put there themselves
+        for name in NAMES & os.environ.keys():  # those that the libraries have set
             del os.environ[name]
         os.environ.update(hidden)

@@ -1,4 +1,4 @@
-"""Curves in the tools that people watch trainings with, through Lightning's loggers; `curves.csv` is always written."""
+"""Curves in experiment trackers, through Lightning's loggers; `curves.csv` is always written."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -13,14 +13,14 @@ LogName = Literal["tensorboard", "mlflow", "wandb"]
 def open_logs(names: Sequence[LogName], folder: Path, run: str) -> list[Any]:
     """Lightning loggers that write under `folder`; `run` is the training's name in them.
 
-    MLflow and Weights & Biases are told to stay on this machine unless their own environment variables say otherwise.
-    Raises ModuleNotFoundError where a package is missing; the message says which to install.
+    MLflow and Weights & Biases log to this machine only, unless their own environment variables say otherwise. Raises
+    ModuleNotFoundError where a package is missing; the message says which to install.
     """
     return [_LOGGERS[name](folder / name, run) for name in names]
 
 
 def log_epoch(loggers: Sequence[Any], report: EpochReport) -> None:
-    """Write one epoch's figures."""
+    """Write one epoch's values."""
     figures = {
         "train_loss": report.train_loss,
         "validation_loss": report.validation_loss,
@@ -35,7 +35,7 @@ def log_epoch(loggers: Sequence[Any], report: EpochReport) -> None:
 
 
 def close_logs(loggers: Sequence[Any]) -> None:
-    """Write out what is still held."""
+    """Flush and close the loggers."""
     for logger in loggers:
         logger.finalize("success")
 

@@ -1,7 +1,7 @@
-"""nnU-Net v2 learns from a fold: its data set is written, and its own planning, preprocessing and training are run.
+"""Train nnU-Net v2 on a fold: write its data set, and run its own planning, preprocessing and training.
 
-Its validation patients are ours (`splits_final.json`); the tested patients are in no file that it is given. A training
-that was killed goes on from nnU-Net's checkpoint of its last epoch.
+Its validation patients are ours (`splits_final.json`); the test patients are in none of its files. An interrupted
+training resumes from nnU-Net's checkpoint of its last epoch.
 """
 
 import json
@@ -52,7 +52,7 @@ def fit_nnunet(
 ) -> Path:
     """Train an nnU-Net and leave it in `out`; returns `out`.
 
-    `inputs`: digest of settings and data; what another training left in `out` is removed. Raises ModelError where
+    `inputs`: digest of settings and data; files of another training in `out` are removed. Raises ModelError where
     nnU-Net stops.
     """
     mark = out / INPUTS
@@ -89,7 +89,7 @@ def write_dataset(
     out: Path,
     regions: Sequence[RegionName],
 ) -> None:
-    """Write `out/raw/Dataset001_gliobench` (images, labels, dataset.json), and the split where nnU-Net looks for it."""
+    """Write `out/raw/Dataset001_gliobench` (images, labels, dataset.json), and the split where nnU-Net expects it."""
     raw, preprocessed = out / "raw" / DATASET, out / "preprocessed" / DATASET
     (raw / "labelsTr").mkdir(parents=True)
     preprocessed.mkdir(parents=True)
@@ -103,7 +103,7 @@ def write_dataset(
 
 
 def depth_labels(subject: PreparedSubject, regions: Sequence[RegionName]) -> NDArray[np.uint8]:
-    """How many of the regions, each inside the one before, a voxel is in: (D, H, W) uint8, as nnU-Net numbers them."""
+    """The number of nested regions that a voxel is in: (D, H, W) uint8, as nnU-Net numbers them."""
     labels: NDArray[np.uint8] = np.sum([subject.part(region) for region in regions], axis=0, dtype=np.uint8)
     return labels
 
@@ -119,7 +119,7 @@ def describe_dataset(count: int, regions: Sequence[RegionName]) -> dict[str, Any
         **overlapping,
         "numTraining": count,
         "file_ending": ENDING,
-        "overwrite_image_reader_writer": "NibabelIO",  # takes any affine; SimpleITK wants orthonormal axes
+        "overwrite_image_reader_writer": "NibabelIO",  # accepts any affine; SimpleITK requires orthonormal axes
     }
 
 

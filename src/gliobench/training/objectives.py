@@ -1,4 +1,4 @@
-"""What a network of a task is trained for: its loss, its validation metric, and the decision that goes with it."""
+"""The objective of a network by task: its loss and its validation metric."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from gliobench.tasks.grade import GRADE
 from gliobench.training.settings import TrainSettings
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
-HEAD_WEIGHT = 0.5  # of each coarser head of deep supervision against the one before it, as nnU-Net has it
+HEAD_WEIGHT = 0.5  # of each coarser head of deep supervision relative to the one before it, as in nnU-Net
 
 
 @dataclass(frozen=True)
 class Objective:
-    """`target(subject)`: what the network should say, float32: (1,) or (R, D, H, W).
+    """`target(subject)`: the network's target, float32: (1,) or (R, D, H, W).
 
-    `loss(logits, targets)`: a scalar, over a batch. `judge(logits, targets)`: from all validation patients, each
-    without the batch axis, to a metric; larger is better. `score(logits, targets)`: what a person reads in a curve, the
-    mean over a batch's patients (and regions) at probability 0.5; `score_name` says which figure it is.
+    `loss(logits, targets)`: a scalar, over a batch. `judge(logits, targets)`: the validation metric over all validation
+    patients, each without the batch axis; larger is better. `score(logits, targets)`: the score for the curves, the
+    mean over a batch's patients (and regions) at probability 0.5; `score_name` is its name.
     """
 
     target: Callable[[PreparedSubject], Tensor]
@@ -36,7 +36,7 @@ class Objective:
 
 
 def make_objective(task: str, regions: Sequence[RegionName], settings: TrainSettings) -> Objective:
-    """The goal of a network that answers `task`; `regions` are the parts of a mask."""
+    """The objective of a network for `task`; `regions` are the regions of a mask."""
     if task == GRADE.name:
         return Objective(_grade, functional.binary_cross_entropy_with_logits, _evaluate_grades, accuracy, "accuracy")
     loss = {"dice": _soft_dice, "dice-bce": _soft_dice_and_cross_entropy}[settings.loss]
@@ -51,7 +51,7 @@ def make_objective(task: str, regions: Sequence[RegionName], settings: TrainSett
 
 def _grade(subject: PreparedSubject) -> Tensor:
     if subject.grade is None:
-        raise ValueError(f"{subject.id} has no grade to learn from")
+        raise ValueError(f"{subject.id} has no grade to train on")
     return torch.tensor([float(subject.grade)])
 
 
@@ -80,7 +80,7 @@ def accuracy(logits: Tensor, targets: Tensor) -> float:
 
 
 def dice(logits: Tensor, targets: Tensor) -> float:
-    """Mean Dice at probability 0.5 over patients and regions, 1 where truth and answer are empty.
+    """Mean Dice at probability 0.5 over patients and regions, 1 where truth and answer are both empty.
 
     `targets` (N, R, D, H, W); `logits` the same, or with an axis of heads after N, of which the first, finest counts.
     """
@@ -92,12 +92,12 @@ def dice(logits: Tensor, targets: Tensor) -> float:
 
 
 def _evaluate_grades(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
-    """Minus the cross-entropy: the few validation patients rank too coarsely for anything else."""
+    """Minus the cross-entropy: with few validation patients, accuracy and AUC are too coarse."""
     return -functional.binary_cross_entropy_with_logits(torch.stack(list(logits)), torch.stack(list(targets))).item()
 
 
 def _evaluate_masks(logits: Sequence[Tensor], targets: Sequence[Tensor], thresholds: Sequence[float]) -> float:
-    """Dice, the mean over patients and regions, at the threshold where it is best."""
+    """Mean Dice over patients and regions, at the best threshold."""
     regions = zip(torch.cat(list(logits)), torch.cat(list(targets)), strict=True)
     return float(torch.tensor([dice_by_threshold(*region, thresholds) for region in regions]).mean(dim=0).max())
 

@@ -1,4 +1,4 @@
-"""The learning rate at any step, from the step's number alone: a training that goes on needs no scheduler's state."""
+"""The learning rate at any step, from the step's number alone: resuming a training needs no scheduler state."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""How a network learns, and what it says after each epoch."""
+"""How a network is trained, and what is reported after each epoch."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,24 +13,22 @@ from gliobench.ranges import Batch, Count, Decay, Rate, Real, Seed, Share, Share
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """`epochs` at most; stops at a judgement where `patience` epochs have gone by without a better validation metric.
+    """`epochs` at most; stops at an evaluation after `patience` epochs without a better validation metric.
 
     `learning_rate` of AdamW: rises over `warmup_epochs`, then follows `schedule` down to 0 at the last epoch (`poly`:
-    the power 0.9 of what is left), or stays (`constant`). `batch_size` in patients. `weight_decay` as in AdamW.
-    `clip_norm`: gradients longer than this are shortened to it; 0 leaves them. `ema`: the share of the old value that
-    the averaged weights keep at each step; the averaged weights are judged and kept; 0 averages nothing.
-    `loss`: of masks only. `augment`: turned, scaled, mirrored, brighter, noisier (`gliobench.training.augment`).
-    `mirror`: where not augmented, half of the patients are mirrored left to right.
-    `balance_grades`: each grade is drawn as often as the other, in as many draws as there are patients; `copies`: in
-    twice as many as the commoner grade has, so that the rarer is drawn again and nobody is left out.
-    `keep`: the weights of the epoch that validates best, or of the last, where `patience` ends nothing early.
-    `intensities`: what is seen of a patient (`gliobench.models.networks.input.as_input`).
-    `threshold`: a voxel or a patient is positive from this probability on, which is then not calibrated, and no part of
-    a mask is dropped; None: validation patients choose all of this.
-    `patch`: masks are learnt from cubes of this shape (D, H, W) and answered by a sliding window; None takes the whole
-    grid. `validate_every`: epochs between judgements; the last epoch is always judged.
-    `precision` "auto": bfloat16 where the hardware multiplies it. `device` "auto" takes a GPU where there is one;
-    `devices`: how many, one process each, patients dealt out among them.
+    the power 0.9 of the remaining fraction), or stays (`constant`). `batch_size` in patients. `weight_decay` as in
+    AdamW. `clip_norm`: gradients longer than this are shortened to it; 0 leaves them. `ema`: the decay of the averaged
+    weights per step; the averaged weights are evaluated and kept; 0 averages nothing. `loss`: of masks only. `augment`:
+    rotation, scaling, mirroring, brightness, noise (`gliobench.training.augment`). `mirror`: where not augmented, half
+    of the patients are mirrored left to right. `balance_grades`: each grade is drawn as often as the other, in as many
+    draws as there are patients; `copies`: in twice as many as the commoner grade has, so that the rarer is repeated and
+    none is left out. `keep`: the weights of the epoch that validates best, or of the last, without early stopping.
+    `intensities`: the network's input (`gliobench.models.networks.input.as_input`). `threshold`: a voxel or a patient
+    is positive at and above this probability, which is then not calibrated, and no component of a mask is dropped;
+    None: all of this is chosen on validation patients. `patch`: masks are trained on patches of this shape (D, H, W)
+    and predicted by a sliding window; None: the whole grid. `validate_every`: epochs between evaluations; the last
+    epoch is always evaluated. `precision` "auto": bfloat16 where the hardware supports it. `device` "auto" takes a GPU
+    where there is one; `devices`: how many, one process each, which share the patients.
     """
 
     epochs: Count = 150
@@ -58,7 +56,7 @@ class TrainSettings:
 
 
 def draws(grades: Sequence[int | None], settings: TrainSettings) -> int:
-    """How many patients an epoch draws, of training patients by their grades."""
+    """Draws per epoch, from the grades of the training patients."""
     counts = [grades.count(grade) for grade in {*grades} - {None}]
     if settings.balance_grades != "copies" or not counts:
         return len(grades)
@@ -70,16 +68,16 @@ LATER = (
     "keep",
     "intensities",
     "threshold",
-)  # keys that came later: at their default they mean what was meant before
+)  # keys of later versions: their defaults mean the earlier behaviour
 
 
 def recorded(settings: TrainSettings) -> dict[str, Any]:
-    """The settings as fingerprints take them: earlier trainings stay valid where nothing was set otherwise."""
+    """The settings in fingerprints: earlier trainings stay valid where later keys have their defaults."""
     default = TrainSettings()
     return {key: value for key, value in asdict(settings).items() if key not in LATER or value != getattr(default, key)}
 
 
-# As the reference study trained: Adam at one rate, soft Dice, nothing averaged, nothing turned but left and right.
+# The reference study's training: Adam at a constant rate, soft Dice, no averaging, only left-right mirroring.
 _STUDY = TrainSettings(
     epochs=60,
     learning_rate=1e-3,
@@ -107,16 +105,16 @@ DEFAULT = TrainSettings()
 
 
 def recipe(network: str) -> TrainSettings:
-    """How a network is trained where the study file says nothing else."""
+    """The default training settings of a network."""
     return RECIPES.get(network, DEFAULT)
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """One finished epoch, counted from 0. `validation_metric`: larger is better; of the last judgement, where this
+    """One finished epoch, counted from 0. `validation_metric`: larger is better; of the last evaluation, where this
     epoch had none. `learning_rate`: at its last step. `train_score`, `validation_score`: accuracy of a grade, Dice of a
-    mask, at probability 0.5: of the epoch's draws as they were learnt from, and of the validation patients at its last
-    judgement; NaN in the history of earlier versions."""
+    mask, at probability 0.5: of the epoch's draws during training, and of the validation patients at the last
+    evaluation; NaN in the history of earlier versions."""
 
     epoch: int
     epochs: int

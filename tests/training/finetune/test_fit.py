@@ -221,7 +221,7 @@ def test_a_training_of_all_that_diverges_leaves_no_adapter(
     checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path
 ) -> None:
     settings = replace(SETTINGS, patients="all", learning_rate=1e30, steps=3)
-    with pytest.raises(DivergedError, match="lower learning_rate"):
+    with pytest.raises(DivergedError, match="learning_rate"):
         finetune(asked(checkpoints["idefics3"]), examples, [], tmp_path, settings, score=score)
     assert not list(tmp_path.glob("adapter*"))
 
@@ -263,20 +263,20 @@ def test_one_that_diverges_says_so_and_leaves_nothing_to_go_on_from(
     checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path, metric: str
 ) -> None:
     settings = replace(SETTINGS, learning_rate=1e30, metric=metric, schedule="constant", warmup=0.0)
-    with pytest.raises(DivergedError, match=r"no judgement gave a finite figure: lower learning_rate; see .*curves"):
+    with pytest.raises(DivergedError, match=r"learning_rate.*curves"):
         fit(checkpoints["idefics3"], tmp_path, examples, settings)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.csv", "losses.csv"]
 
 
 def test_what_cannot_be_trained(checkpoints: dict[str, Path], examples: list[Example], tmp_path: Path) -> None:
     model = asked(checkpoints["idefics3"])
-    with pytest.raises(ModelError, match="P0: in training and validation"):
+    with pytest.raises(ModelError, match=r"P0: .*training and validation"):
         finetune(model, examples, examples[:4], tmp_path, SETTINGS, score=score)
-    with pytest.raises(ModelError, match="P4: in validation and test"):
+    with pytest.raises(ModelError, match=r"P4: .*validation and test"):
         finetune(model, examples[:32], examples[32:], tmp_path, SETTINGS, score=score, tested=frozenset({"P4"}))
-    with pytest.raises(ModelError, match="0 slices to learn from and 16 to validate on"):
+    with pytest.raises(ModelError, match="0 training slices and 16 validation slices"):
         finetune(model, [], examples[32:], tmp_path, SETTINGS, score=score)
     if not torch.cuda.is_available():
         settings = replace(SETTINGS, optimiser="adamw-8bit")
-        with pytest.raises(ModelError, match="optimiser adamw-8bit cannot be used here"):
+        with pytest.raises(ModelError, match="adamw-8bit"):
             finetune(model, examples[:32], examples[32:], tmp_path, settings, score=score)

@@ -48,5 +48,5 @@ def test_towers_by_name() -> None:
 
 def test_nothing_to_learn_is_said(checkpoints: dict[str, Path]) -> None:
     model = asked(checkpoints["idefics3"])
-    with pytest.raises(ModelError, match="no layer of its language part is called c_attn"):
+    with pytest.raises(ModelError, match=r"language .* c_attn"):
         check_learns("tiny", model.checkpoint.model, FinetuneSettings(modules=("c_attn",)))

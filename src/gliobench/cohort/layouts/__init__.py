@@ -1,5 +1,5 @@
-"""The layouts that are recognised, the most particular first. A new one is a file here and a line in `BUILT_IN`, or
-an entry point `gliobench.layouts` of another package, which goes first."""
+"""The layouts that are recognised, the most specific first. To add one, write a file here and a line in `BUILT_IN`, or
+an entry point `gliobench.layouts` in another package, which goes first."""
 
 from gliobench.cohort.layouts.brats2018 import BRATS_2018
 from gliobench.cohort.layouts.brats2020 import BRATS_2020

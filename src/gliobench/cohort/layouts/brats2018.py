@@ -10,7 +10,7 @@ MASK_ENDING = "_seg"
 
 
 def _graded(root: Path) -> list[tuple[int, Path]]:
-    """The folders that are called as a grade, in capitals or not."""
+    """The folders named after a grade, in upper or lower case."""
     if not root.is_dir():
         return []
     names = {name: grade for grade, name in enumerate(GRADE_NAMES)}

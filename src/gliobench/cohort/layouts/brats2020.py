@@ -33,7 +33,7 @@ def _unmatched(root: Path, table: Mapping[str, str], folders: Sequence[str]) -> 
     if table and folders and len(rows) == len(table):
         raise CohortError(
             f"{root / TABLE}: none of its {len(rows)} ids ({rows[0]}, …) is a patient's folder ({folders[0]}, …): "
-            "correct the ids, or take the table away to go on without grades"
+            "correct the ids, or remove the table to continue without grades"
         )
     if without:
         yield f"{named(without)}: not in {TABLE}, so the grade is not known"
@@ -62,5 +62,5 @@ def read_grades(table: Path) -> dict[str, str]:
 
 
 BRATS_2020 = Layout(
-    "BraTS 2020", f"{TABLE} with a column Grade, and a folder a patient", frozenset({1, 2, 4}), _recognises, _find
+    "BraTS 2020", f"{TABLE} with a column Grade, and one folder per patient", frozenset({1, 2, 4}), _recognises, _find
 )

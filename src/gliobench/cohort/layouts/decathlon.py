@@ -1,8 +1,8 @@
-"""Medical Segmentation Decathlon, Task01: `dataset.json`, one 4D image a patient, no grades.
+"""Medical Segmentation Decathlon, Task01: `dataset.json`, one 4D image per patient, no grades.
 
-Its masks number the parts otherwise than BraTS (oedema is 1): `dataset.json` says which number is what, and they become
-BraTS 2023's. An entry of `training` may name its `patient`, where several are of one.
-Antonelli 2022, doi:10.1038/s41467-022-30695-9.
+Its masks number the parts differently from BraTS (oedema is 1): `dataset.json` defines the numbers, and they are mapped
+to BraTS 2023's. An entry of `training` may name its `patient`, where several are of one. Antonelli 2022,
+doi:10.1038/s41467-022-30695-9.
 """
 
 import json
@@ -44,14 +44,14 @@ def _read(path: Path) -> dict[str, Any]:
     except RecursionError as error:
         raise CohortError(f"{path}: nested too deeply for a description of data") from error
     except ValueError as error:
-        raise CohortError(f"{path}: not whole JSON: {error}") from error
+        raise CohortError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(description, dict):
         raise CohortError(f"{path}: expected an object with modality, labels and training, found {_short(description)}")
     return description
 
 
 def _refuse_nnunet(root: Path, description: dict[str, Any]) -> None:
-    """Raise CohortError for nnU-Net's raw data, which look alike but hold one file a channel."""
+    """Raise CohortError for nnU-Net's raw data, which look similar but have one file per channel."""
     if any(key in description for key in NNUNET_V2) or next((root / "imagesTr").glob("*_0000.nii*"), None):
         raise CohortError(
             f"{root}: an nnU-Net raw data set (imagesTr/<case>_0000.nii.gz, one file per channel), which is not read: "
@@ -60,7 +60,7 @@ def _refuse_nnunet(root: Path, description: dict[str, Any]) -> None:
 
 
 def _names(path: Path, description: dict[str, Any], key: str) -> dict[int, str]:
-    """What the numbers under `modality` or `labels` are called; a list counts from 0."""
+    """The names of the numbers under `modality` or `labels`; a list counts from 0."""
     value = description.get(key, {})
     numbered = dict(enumerate(value)) if isinstance(value, list) else value
     try:
@@ -69,7 +69,7 @@ def _names(path: Path, description: dict[str, Any], key: str) -> dict[int, str]:
             return names
     except (AttributeError, ValueError):
         pass
-    raise CohortError(f'{path}: {key}: expected numbers with their names, as {{"0": "…"}}, found {_short(value)}')
+    raise CohortError(f'{path}: {key}: expected numbers with their names, such as {{"0": "…"}}, found {_short(value)}')
 
 
 def _channels(path: Path, modality: dict[int, str]) -> dict[str, int]:

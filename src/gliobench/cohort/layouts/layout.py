@@ -1,5 +1,5 @@
-"""What a layout is, and how files are found in one, as they lie after unpacking: capitals or not, `.nii` or `.nii.gz`,
-a folder in the place of a file."""
+"""What a layout is, and how its files are found as unpacked: upper or lower case, `.nii` or `.nii.gz`, a folder in
+place of a file."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,27 +17,27 @@ from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, 
 from gliobench.errors import printable
 
 SUFFIXES = (".nii.gz", ".nii")
-NOT_PATIENTS = "__macosx"  # what macOS puts beside a folder that it packs
+NOT_PATIENTS = "__macosx"  # the folder that macOS adds to an archive
 DELIMITERS = ",;\t"
 
 
 class Found(NamedTuple):
-    """The patients of a folder, those that cannot be used and why, and sentences on what else was found."""
+    """The patients of a folder, the invalid ones with their faults, and notes on what else was found."""
 
     subjects: list[Subject]
     faults: list[Fault]
     notes: tuple[str, ...] = ()
 
 
-Volumes = Mapping[str, Sequence[Path]]  # NIfTI files by their names in small letters without .nii or .nii.gz
+Volumes = Mapping[str, Sequence[Path]]  # NIfTI files by their names in lower case without .nii or .nii.gz
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a data set lies on disk.
+    """How a data set is stored on disk.
 
-    `recognises` says whether a folder (or table) is of this layout; `find` gives its subjects and, for those that
-    cannot be used, the reason. `labels` are the non-zero values its masks may hold. `expects` says it in words.
+    `recognises` says whether a folder (or table) is of this layout; `find` gives its subjects and, for invalid ones,
+    the fault. `labels` are the non-zero values its masks may hold. `expects` describes it in words.
     """
 
     name: str
@@ -58,7 +58,7 @@ def patient_folders(root: Path, listed: Iterable[str] = ()) -> tuple[list[Path],
     folders, names = subfolders(root), set(listed)
     patients = [folder for folder in folders if folder.name in names or _holds_volumes(folder)]
     others = [folder.name for folder in folders if folder not in patients]
-    noted = f"not read as patients, for no NIfTI file is inside: {printable(', '.join(others[:5]))}"
+    noted = f"not read as patients, as they have no NIfTI file: {printable(', '.join(others[:5]))}"
     return patients, (f"{noted}{' and others' if len(others) > 5 else ''}",) if others else ()
 
 
@@ -66,11 +66,11 @@ def _holds_volumes(folder: Path) -> bool:
     try:
         return bool(volumes_in(folder))
     except OSError:
-        return True  # who cannot be read is a fault, not nobody
+        return True  # an unreadable folder is a fault, not an absent patient
 
 
 def volumes_in(folder: Path) -> Volumes:
-    """The NIfTI files of a folder; where a folder is called as one, what lies inside. Raises OSError."""
+    """The NIfTI files of a folder; where a folder is named like one, its content. Raises OSError."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if (stem := _stem(path)) is None:
@@ -82,7 +82,7 @@ def volumes_in(folder: Path) -> Volumes:
 
 
 def _stem(path: Path) -> str | None:
-    """A NIfTI file's name in small letters without its suffix; None of any other and of hidden ones."""
+    """A NIfTI file's name in lower case without its suffix; None for any other and for hidden files."""
     name = path.name.lower()
     suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
     return None if suffix is None or name.startswith(".") else name.removesuffix(suffix)
@@ -104,14 +104,14 @@ def folder_subject(folder: Path, grade: int | None, endings: Mapping[str, str], 
 
 
 class _Ambiguous(ValueError):
-    """Several files for one image, with other voxels each."""
+    """Several files for one image, with different voxels."""
 
 
 def _only(paths: Sequence[Path], what: str) -> Path | None:
     """The one file of these, or the first where all hold the same volume; None of none. Raises _Ambiguous."""
     if len(paths) > 1 and not _same_volumes(paths):
         names = " and ".join(path.name for path in paths)
-        raise _Ambiguous(f"{names} are both there for {what} and differ: remove one")
+        raise _Ambiguous(f"{names} both exist for {what} and differ: remove one")
     return min(paths, key=lambda path: not path.name.lower().endswith(".gz"), default=None)
 
 
@@ -131,8 +131,8 @@ def subject_of(
     where: Path,
     relabel: Mapping[int, int],
 ) -> Subject | Fault:
-    """A subject with all modalities, or the fault that some are missing, one file is given for two, or that the id is
-    none."""
+    """A subject with all modalities, or the fault: some are missing, one file is given for two, or the id is
+    invalid."""
     if wrong := wrong_id(id):
         return Fault(printable(id), wrong, where)
     missing = [modality for modality in MODALITIES if found.get(modality) is None]
@@ -147,9 +147,9 @@ def subject_of(
 
 
 def wrong_id(id: str) -> str | None:
-    """Why a patient's id cannot be one; None where it can."""
+    """Why a patient's id is invalid; None where it is valid."""
     if id.startswith(".") or not id.isprintable() or set(id) & set("/\\"):
-        return f"the id {id!r} cannot be a file's name, and masks are written under it"
+        return f"the id {id!r} is not a valid file name, and masks are stored under it"
     return None
 
 
@@ -160,26 +160,26 @@ def named_patient(said: str) -> str:
 
 
 def wrong_patient(said: str) -> str | None:
-    """Why a patient cannot be called so; None where they can."""
-    return None if said.isprintable() else f"the patient {said!r} has characters that cannot be shown"
+    """Why a patient's name is invalid; None where it is valid."""
+    return None if said.isprintable() else f"the patient {said!r} has characters that cannot be printed"
 
 
 def sort_out(results: Iterable[Subject | Fault], notes: tuple[str, ...] = ()) -> Found:
-    """Subjects and faults apart."""
+    """Separate subjects from faults."""
     results = list(results)
     subjects = [result for result in results if isinstance(result, Subject)]
     return Found(subjects, [result for result in results if isinstance(result, Fault)], notes)
 
 
 def without_mask(subjects: Sequence[Subject]) -> tuple[str, ...]:
-    """Notes on patients without a mask, and on what lies beside their images and may be one."""
+    """Notes on patients without a mask, and on files beside their images that may be one."""
     lacking = [subject for subject in subjects if subject.mask is None]
     if not lacking:
         return ()
     if len(lacking) == len(subjects):
         return ("no patient has a mask: centre, box, polygon and mask cannot be asked about",)
     beside = sorted({name for subject in lacking for name in _unused(subject)})
-    hint = f"; beside their images lies {', '.join(beside[:3])}: if that is a mask, rename it" if beside else ""
+    hint = f"; beside their images is {', '.join(beside[:3])}: if that is a mask, rename it" if beside else ""
     who = named([subject.id for subject in lacking])
     return (f"{who} without a mask: not asked about centre, box, polygon and mask{hint}",)
 
@@ -202,14 +202,14 @@ def csv_names(table: Path) -> list[str]:
 
 
 def _reader(file: TextIO) -> Iterator[list[str]]:
-    """Between cells stands a comma, a semicolon or a tab, whichever the first line has most of."""
+    """A CSV reader with the delimiter (comma, semicolon or tab) that is the most frequent in the first line."""
     first = file.readline()
     file.seek(0)
     return csv.reader(file, delimiter=max(DELIMITERS, key=first.count))
 
 
 def read_csv(table: Path) -> tuple[list[str], list[list[str]]]:
-    """The names of the columns and the rows below them, as long as the names are. Raises CohortError."""
+    """The names of the columns, and the rows at the same length. Raises CohortError."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             names, *rows = list(_reader(file)) or [[]]

@@ -1,7 +1,7 @@
-"""Any data set described by a table: id, patient, grade, one column a modality, mask; paths relative to the table.
+"""Any data set described by a table: id, patient, grade, one column per modality, mask; paths relative to the table.
 
-A row is a scan. Its patient is told by the column `patient`, or by `subject` and `session` as BIDS has them, of which
-the id is made where there is no `id`; else by the form of the id.
+A row is a scan. Its patient comes from the column `patient`, or from `subject` and `session` as in BIDS, which also
+give the id where there is no `id`; else from the form of the id.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def _tables(root: Path) -> list[Path]:
 
 
 def _columns(table: Path) -> list[str]:
-    """The columns' names in our words; none where the file is not what its ending says."""
+    """The columns' names in our terms; none where the file does not match its suffix."""
     try:
         names = csv_names(table) if table.suffix.lower() == ".csv" else _parquet_columns(table)
     except CohortError:
@@ -70,7 +70,7 @@ def _find(root: Path) -> Found:
     table, *others = _tables(root)
     if others:
         names = ", ".join(path.name for path in (table, *others))
-        raise CohortError(f"{root}: {names} all have columns for the modalities: name the one that is meant")
+        raise CohortError(f"{root}: {names} all have columns for the modalities: name the right one")
     sources, rows = _read(table)
     columns = _with_id([_column(name) for name in sources])
     grade = _grade_column(columns)
@@ -94,12 +94,12 @@ def _find(root: Path) -> Found:
 
 
 def _grade_column(columns: Sequence[str]) -> str:
-    """`grade`, or a column that is called the WHO's where there is none."""
+    """`grade`, or else a column named after the WHO's grade."""
     return next((name for name in ("grade", *WHO_COLUMNS) if name in columns), "grade")
 
 
 def _read(table: Path) -> tuple[list[str], list[list[str]]]:
-    """The columns' names as they stand there, and the rows; an unknown value is an empty cell. Raises CohortError."""
+    """The columns' names as written, and the rows; an unknown value is an empty cell. Raises CohortError."""
     if table.suffix.lower() == ".csv":
         return read_csv(table)
     import pandas as pd
@@ -136,12 +136,12 @@ def _subject(row: Mapping[str, str], grade: int | GradeError | None, table: Path
 
 
 def _with_id(columns: Sequence[str]) -> list[str]:
-    """The columns; `subject` means the id where no session is told."""
+    """The columns; `subject` means the id where there is no session."""
     return ["id" if name == "subject" and "session" not in columns else name for name in columns]
 
 
 def _id_and_patient(row: Mapping[str, str]) -> tuple[str, str]:
-    """A row's id, and its patient as far as the table says; either "" where it does not."""
+    """A row's id and its patient, each "" where the table does not give it."""
     subject, session = row.get("subject", ""), row.get("session", "")
     patient = named_patient(row.get("patient", "")) or named_patient(subject)
     return row.get("id", "_".join(filter(None, (subject, session)))), patient
@@ -150,12 +150,12 @@ def _id_and_patient(row: Mapping[str, str]) -> tuple[str, str]:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name that no file can have
+    except OSError:  # an invalid file name
         return False
 
 
 def _named_scheme(id: str, mask: str) -> str | None:
-    """The numbering that the id, the mask's file or one of its folders is called by."""
+    """The numbering that the id, the mask's file or one of its folders is named after."""
     return next((scheme for name in (id, *Path(mask).parts[::-1]) if (scheme := scheme_of(name))), None)
 
 

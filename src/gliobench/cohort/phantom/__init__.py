@@ -1,6 +1,6 @@
-"""Made patients: brains with gliomas that were never anybody's, in BraTS 2020's layout.
+"""Synthetic patients: brains with gliomas, in BraTS 2020's layout.
 
-They prove that the way works. They prove nothing about patients.
+They show that the software works. They show nothing about patients.
 """
 
 import csv
@@ -21,7 +21,7 @@ from gliobench.cohort.phantom.tumour import draw_habit, grow_tumour
 from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG, CohortError
 
 SHAPE_MM = (240, 240, 155)
-FIELD_MM = (164, 204, 155)  # the part of the volume in which there is anything
+FIELD_MM = (164, 204, 155)  # the part of the volume that is not empty
 CORNER_MM = (38, 18, 0)
 GROWTH = 1.08  # of the radius from one scan to the next: a quarter of the volume
 
@@ -37,11 +37,10 @@ def write_phantom(
 ) -> None:
     """Write `subjects` patients, `Phantom_001` and so on, and `name_mapping.csv` with their grades.
 
-    `spacing_mm`: a voxel's side; at 3 mm a patient takes a thirtieth of the time. A patient depends on `seed`, its
-    number and the spacing alone: the same bytes whatever the count, the workers and the machine. `timepoints`: how many
-    scans of each; with more than one they are `Phantom_001-000`, `Phantom_001-001` and so on, the tumour grown from
-    each to the next.
-    Raises CohortError where `out` holds anything that these phantoms would not replace.
+    `spacing_mm`: a voxel's side; at 3 mm a patient takes a thirtieth of the time. A patient depends only on `seed`, its
+    number and the spacing: the same bytes whatever the count, the workers and the machine. `timepoints`: how many scans
+    of each; with more than one they are `Phantom_001-000`, `Phantom_001-001` and so on, and the tumour grows from each
+    to the next. Raises CohortError where `out` holds anything but these phantoms.
     """
     numbers = range(1, subjects + 1)
     ids = {number: _ids(number, timepoints) for number in numbers}
@@ -71,7 +70,7 @@ def _check_replaceable(out: Path, phantoms: set[str]) -> None:
     if others:
         raise CohortError(
             f"{out}: holds {', '.join(others[:3])}{', …' if len(others) > 3 else ''}, which is not among the "
-            f"{len(phantoms)} phantoms to be written: take an empty folder"
+            f"{len(phantoms)} phantoms to be written: use an empty folder"
         )
 
 
@@ -82,7 +81,7 @@ def _ids(number: int, timepoints: int) -> list[str]:
 
 
 def _grade(number: int) -> int:
-    """Two of five are LGG: both grades are there from two patients on."""
+    """Two of five are LGG: two patients are enough for both grades."""
     return LGG if number % 5 in (2, 4) else HGG
 
 
@@ -92,7 +91,7 @@ def _write_patient(out: Path, number: int, ids: Sequence[str], seed: int, spacin
     anatomy = make_anatomy(random, _voxels(FIELD_MM, spacing_mm), spacing_mm)
     habit = draw_habit(random, grade)
     for time, id in enumerate(ids):
-        now = deepcopy(random)  # every scan begins with the same chance: the tumour grows where it was
+        now = deepcopy(random)  # every scan starts from the same random state: the tumour grows where it was
         labels = grow_tumour(now, anatomy, habit, GROWTH**time)
         noise = now if time == 0 else np.random.default_rng([seed, number, time])
         folder = out / id

@@ -43,7 +43,7 @@ class Anatomy:
 
 
 def make_anatomy(random: np.random.Generator, shape: Shape, spacing_mm: float) -> Anatomy:
-    """One person's brain on a grid of `shape`, tilted, sized and folded by chance."""
+    """One person's brain on a grid of `shape`, with random tilt, size and folds."""
     points = _head_axes(random, shape, spacing_mm)
     cerebrum, cerebellum, stem = (
         _cerebrum(random, points),

@@ -11,7 +11,8 @@ Shape = tuple[int, int, int]
 
 
 def smooth_noise(random: np.random.Generator, shape: Shape, scale_mm: float, spacing_mm: float) -> Field:
-    """A Gaussian random field of mean 0 and deviation 1 on a grid of `spacing_mm`, correlated over about `scale_mm`.
+    """A Gaussian random field of mean 0 and standard deviation 1 on a grid of `spacing_mm`, correlated over about
+    `scale_mm`.
 
     Drawn and smoothed on a coarse grid and interpolated: a field of 20 mm costs no more than one of 4 mm.
     """

@@ -1,4 +1,4 @@
-"""Four contrasts of one head, as a scanner gives them: uneven, noisy, in arbitrary units."""
+"""Four contrasts of one head as from a scanner: inhomogeneous, noisy, in arbitrary units."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ TISSUES = {  # relative signal of fluid, grey and white matter
     "t1ce": {CSF: 0.40, GREY: 0.76, WHITE: 1.0},
     "t2": {CSF: 1.15, GREY: 0.60, WHITE: 0.44},
 }
-TUMOUR = {  # of core, oedema and enhancing tumour, high grade; what a low grade's core shows is told apart below
+TUMOUR = {  # of core, oedema and enhancing tumour, high grade; a low grade's core is set below
     "flair": {CORE: 0.62, OEDEMA: 1.05, ENHANCING: 0.92},
     "t1": {CORE: 0.50, OEDEMA: 0.68, ENHANCING: 0.70},
     "t1ce": {CORE: 0.52, OEDEMA: 0.70, ENHANCING: 1.45},
@@ -23,7 +23,7 @@ TUMOUR = {  # of core, oedema and enhancing tumour, high grade; what a low grade
 }
 LOW_GRADE_CORE = {"flair": 0.95, "t1": 0.60, "t1ce": 0.62, "t2": 1.0}
 BLUR_MM = 0.7
-NOISE = (0.02, 0.045)  # deviation by the signal of white matter in T1
+NOISE = (0.02, 0.045)  # standard deviation relative to white matter's signal in T1
 
 
 def scan(
@@ -75,7 +75,7 @@ def _signal(modality: str, anatomy: Anatomy, labels: NDArray[np.uint8], habit: H
 
 
 def _white_matter_spots(random: np.random.Generator, anatomy: Anatomy) -> Field:
-    """Small bright spots and caps around the ventricles that are no tumour, as age brings them."""
+    """Small bright spots and caps around the ventricles that are not tumour, as found with age."""
     spots = smooth_noise(random, anatomy.tissue.shape, 3, anatomy.spacing_mm) > random.uniform(2.6, 3.4)
     deep = (anatomy.tissue == WHITE) & (anatomy.depth_mm > 10)
     caps = ndimage.binary_dilation(

@@ -16,8 +16,8 @@ CORE, OEDEMA, ENHANCING = 1, 2, 4  # BraTS labels
 class Habit:
     """How one patient's glioma looks. `radius_mm`: of a ball of the whole tumour's size.
 
-    `core_share`: the core's radius by the whole one's. `ring_share`: the ring's thickness by the core's radius.
-    `enhancement`, `brightness`: how much stronger than usual it takes up contrast and shows in FLAIR and T2.
+    `core_share`: the core's radius relative to the whole's. `ring_share`: the ring's thickness relative to the core's
+    radius. `enhancement`, `brightness`: contrast uptake, and signal in FLAIR and T2, relative to the usual.
     """
 
     radius_mm: float
@@ -30,7 +30,7 @@ class Habit:
 
 
 def draw_habit(random: np.random.Generator, grade: int) -> Habit:
-    """By chance; about one in five is hard on purpose: small, faint, or with the other grade's enhancement."""
+    """At random; about one in five is hard on purpose: small, faint, or with the other grade's enhancement."""
     hard = random.random() < 0.2
     size_cm3 = random.lognormal(np.log(12 if hard and random.random() < 0.5 else 85), 0.45)
     radius_mm = (3 * size_cm3 * 1000 / (4 * np.pi)) ** (1 / 3)
@@ -50,7 +50,7 @@ def draw_habit(random: np.random.Generator, grade: int) -> Habit:
 def grow_tumour(random: np.random.Generator, anatomy: Anatomy, habit: Habit, growth: float = 1.0) -> NDArray[np.uint8]:
     """(X, Y, Z) uint8 of BraTS labels 0, 1, 2, 4. The glioma spreads in white matter, less in grey, not into fluid.
 
-    `growth`: its radius by that of the habit; where it lies does not depend on it.
+    `growth`: its radius relative to the habit's; its position does not depend on it.
     """
     labels = np.zeros(anatomy.tissue.shape, np.uint8)
     ragged = smooth_noise(random, anatomy.tissue.shape, 9, anatomy.spacing_mm) + 0.5 * smooth_noise(

@@ -1,4 +1,4 @@
-"""Grade models of different kinds that answer together."""
+"""An ensemble of grade models of different kinds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from gliobench.tasks.grade import GRADE
 class Ensemble:
     """The mean of the members' calibrated probabilities of HGG, against the mean of their thresholds.
 
-    Nothing is learnt here, so nothing is chosen on anybody. Missing where a member gives no probability.
+    It is not fitted, so no patients are needed for it. Missing where a member gives no probability.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Ensemble:
         return {f"{one.name} {key}": value for one in self.members for key, value in one.settings.items()}
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a patient, in the order asked."""
+        """One prediction per patient, in the order asked."""
         start = perf_counter()
         for given in zip(*(member.predict(questions) for member in self.members), strict=True):
             scores = [one.score for one in given if one.score is not None]

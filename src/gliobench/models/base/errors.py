@@ -1,4 +1,4 @@
-"""The errors that are a person's to mend; this file imports nothing heavy, so that the command line can catch them
+"""The errors that a person can fix; this file imports nothing heavy, so that the command line can catch them
 cheaply."""
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class ModelError(GliobenchError, ValueError):
-    """A model cannot be loaded, or not be asked what was asked; the message says which, why, and what to do."""
+    """A model cannot be loaded, or cannot answer a question; the message says which, why, and what to do."""
 
 
 class ModelStopped(ModelError):
-    """A model can answer no more. `answered`: what it had answered behind the question that stopped it, to be kept."""
+    """A model cannot continue. `answered`: its answers to questions after the one that stopped it, to be kept."""
 
     def __init__(self, message: str, answered: "Sequence[Prediction]") -> None:
         super().__init__(message)
@@ -23,5 +23,5 @@ class ModelStopped(ModelError):
 
 
 def first_line(error: Exception) -> str:
-    """What a library says in the first line of its error."""
+    """The first line of a library's error message."""
     return str(error).strip().split("\n")[0]

@@ -1,4 +1,4 @@
-"""From one probability to yes or no, as it was learnt on validation patients."""
+"""From a probability to a decision, as estimated on validation patients."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ CLIP = 1e-7  # so that the logit of 0 and of 1 is finite
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """From one probability to yes or no. `threshold`: at and above it.
+    """From a probability to a decision: positive at and above `threshold`.
 
-    `smallest_mm3`: connected parts of a mask below this volume are dropped, but for the largest. `slope` and `offset`
-    are of a grade's logit, so that probabilities are what they say (Platt 1999).
+    `smallest_mm3`: connected components of a mask below this volume are dropped, except the largest. `slope` and
+    `offset` calibrate a grade's logit (Platt 1999).
     """
 
     threshold: float = 0.5
@@ -28,12 +28,12 @@ class OperatingPoint:
 
 
 def calibrated(probability: float, decision: OperatingPoint) -> float:
-    """A grade's probability after its logit was stretched and shifted."""
+    """A grade's calibrated probability: slope and offset applied to its logit."""
     return float(1 / (1 + np.exp(-decision.slope * logit(np.float64(probability)) - decision.offset)))
 
 
 def logit(probability: np.float64 | NDArray[np.float64]) -> NDArray[np.float64]:
-    """The logarithm of the odds, of probabilities kept 10⁻⁷ off 0 and 1; same shape."""
+    """The logarithm of the odds, of probabilities clipped to 10⁻⁷ from 0 and 1; same shape."""
     clipped = np.clip(probability, CLIP, 1 - CLIP)
     odds: NDArray[np.float64] = np.log(clipped / (1 - clipped))
     return odds

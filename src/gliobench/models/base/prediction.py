@@ -1,4 +1,4 @@
-"""What is asked of a model and what comes back, whatever the model."""
+"""The question and the prediction of any model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class Question:
 class Prediction:
     """A typed answer with where it came from.
 
-    `score`: probability of HGG for a grade, else None. `text`: what a language model wrote, to the letter.
-    `tokens`: generated tokens. `finish`: "stop" or "length", or a server's own word, or why it gave nothing.
-    `seconds`: this answer's share of the wall clock.
+    `score`: probability of HGG for a grade, else None. `text`: what a language model wrote, verbatim. `tokens`:
+    generated tokens. `finish`: "stop" or "length", or a server's own value, or why there is no answer. `seconds`: this
+    answer's part of the wall-clock time.
     """
 
     question: Question
@@ -58,7 +58,7 @@ class Model(Protocol):
 
 @runtime_checkable
 class Grader(Model, Protocol):
-    """A model whose grades are calibrated probabilities: HGG from `threshold` on."""
+    """A model whose grades are calibrated probabilities: HGG at and above `threshold`."""
 
     @property
     def threshold(self) -> float: ...
@@ -66,7 +66,7 @@ class Grader(Model, Protocol):
 
 @runtime_checkable
 class Charged(Protocol):
-    """A model whose answers somebody counts."""
+    """A model whose answers cost tokens or money."""
 
     def account(self) -> str:
         """One sentence: what was asked so far, in tokens and, where prices are known, in money."""

@@ -1,4 +1,4 @@
-"""A model that is shown something else of a patient than the whole grid: the tumour that another model found."""
+"""A model that is given a region of interest instead of the whole grid: the tumour that another model found."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from gliobench.models.base.prediction import Grader, Prediction, Question, Setti
 
 @dataclass(frozen=True, eq=False)
 class RegionOfInterest:
-    """`model`, asked about patients and shown those of `subjects` (by id) in their place."""
+    """`model`, asked about patients and given those of `subjects` (by id) in their place."""
 
     model: Grader
     subjects: Mapping[str, PreparedSubject]
@@ -30,7 +30,7 @@ class RegionOfInterest:
 
     @property
     def settings(self) -> Settings:
-        """The model's own, and a digest of all that is shown."""
+        """The model's own, and a digest of the patients in `subjects`."""
         contents = "".join(f"{id} {subject.content}\n" for id, subject in sorted(self.subjects.items()))
         return {**self.model.settings, "shown": hashlib.sha256(contents.encode()).hexdigest()}
 

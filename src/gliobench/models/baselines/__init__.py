@@ -1,4 +1,5 @@
-"""The trivial baselines, by name. Each is built from training patients and a plane; a new one is a file and a line."""
+"""The trivial baselines, by name. Each is built from training patients and a plane; to add one, write a file and a line
+here."""
 
 from collections.abc import Callable, Sequence
 

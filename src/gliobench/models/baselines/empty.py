@@ -1,4 +1,4 @@
-"""Never any tumour: what a mask is worth that marks nothing."""
+"""Never any tumour: the score of an empty mask."""
 
 from collections.abc import Sequence
 

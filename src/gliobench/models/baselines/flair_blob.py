@@ -16,14 +16,14 @@ from gliobench.models.baselines.rule import Rule
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.tasks.mask import MASK
 
-SMOOTHING_MM = 2.0  # of the Gaussian: noise must not break a tumour into crumbs
+SMOOTHING_MM = 2.0  # of the Gaussian: noise must not split a tumour into fragments
 QUANTILES = (0.80, 0.85, 0.90, 0.93, 0.95, 0.97, 0.98, 0.99)
 
 
 def flair_blob(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
     """The largest connected component above a quantile of the brain's smoothed FLAIR.
 
-    The quantile with the best mean Dice of the whole tumour on the training patients is taken, whatever region is asked
+    Uses the quantile with the best mean Dice of the whole tumour on the training patients, whatever region is asked
     about: oedema is the brightest in FLAIR. Raises ModelError where none has a mask.
     """
     learn = [subject for subject in train if subject.labels is not None]

@@ -11,7 +11,7 @@ from gliobench.tasks.grade import GRADE
 
 
 def majority_grade(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
-    """HGG where at least half of the training patients of known grade are HGG; their share is the score."""
+    """HGG where at least half of the training patients of known grade are HGG; their proportion is the score."""
     grades = [subject.grade for subject in train if subject.grade is not None]
     share = grades.count(HGG) / len(grades) if grades else 1.0
     grade = Grade(HGG if share >= 0.5 else LGG)

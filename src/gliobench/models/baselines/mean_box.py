@@ -16,7 +16,7 @@ from gliobench.tasks.geometry import Box
 
 
 def mean_box(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
-    """The mean of the four edges over all tumour slices of a plane, every patient counting alike.
+    """The mean of the four edges over all tumour slices of a plane, every patient with the same weight.
 
     Raises ModelError where no training patient has a mask.
     """
@@ -35,7 +35,7 @@ def mean_box(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
 
 
 def _boxes(subject: PreparedSubject, plane: Plane) -> list[tuple[int, int, int, int]]:
-    """row_min, column_min, row_max, column_max of every tumour slice; between two lesions there may be others."""
+    """row_min, column_min, row_max, column_max of every tumour slice; slices without tumour may lie between them."""
     found = (np.nonzero(take_slice(subject.tumour, plane, index)) for index in select_slices(subject, plane, "oracle"))
     return [
         (int(rows.min()), int(columns.min()), int(rows.max()), int(columns.max()))

@@ -1,4 +1,4 @@
-"""A model that is one fixed rule."""
+"""A model that applies one fixed rule."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from gliobench.tasks.geometry import Value
 
 @dataclass(frozen=True)
 class Rule:
-    """Answers every question with `answer(question)`; `settings` holds what was learnt from training patients."""
+    """Answers every question with `answer(question)`; `settings` holds what was estimated on training patients."""
 
     name: str
     tasks: frozenset[str]
@@ -21,7 +21,7 @@ class Rule:
     score: float | None = None
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a question, in the order asked."""
+        """One prediction per question, in the order asked."""
         for question in questions:
             start = perf_counter()
             value = self.answer(question)

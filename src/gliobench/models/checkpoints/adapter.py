@@ -1,4 +1,4 @@
-"""A LoRA adapter from a PEFT folder or the hub, put on the checkpoint that it was trained on and on no other."""
+"""A LoRA adapter from a PEFT folder or the hub, applied only to the checkpoint that it was trained on."""
 
 import hashlib
 import warnings
@@ -31,7 +31,7 @@ def adapter_folder(source: str | Path) -> Path:
             folder = Path(snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS]))
         except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
             raise ModelError(
-                f"the adapter {source} is no folder here and cannot be had from the hub: check its spelling, your "
+                f"the adapter {source} was not found locally or on the Hub: check its spelling, your "
                 f"access to it and the network ({str(error).splitlines()[0]})"
             ) from error
     if fault := adapter_fault(folder):
@@ -61,20 +61,20 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
     named = config.base_model_name_or_path
     if named and Path(named).name != Path(base).name:
         raise ModelError(
-            f"{folder} is an adapter for another base: it was trained on {named}, and the checkpoint is {base}; "
+            f"{folder} is an adapter for another base model: it was trained on {named}, and the checkpoint is {base}; "
             f"if they are the same weights under two names, correct base_model_name_or_path in its {CONFIG}"
         )
     if config.is_prompt_learning:
-        raise ModelError(f"{folder} holds learnt prompts ({config.peft_type}); expected an adapter of weights: LoRA")
+        raise ModelError(f"{folder} holds trained prompts ({config.peft_type}); expected an adapter of weights: LoRA")
     config.inference_mode = True
     config = config_of_today(config, weights, model)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # PEFT asks transformers by an older name
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT uses an older name of transformers
             adapted = PeftModel(model, config, autocast_adapter_dtype=False)
-    except ValueError as error:  # the modules that it adapts are not there
-        raise ModelError(f"{folder} is an adapter for another base than {base}: {error}") from error
-    own = get_peft_model_state_dict(adapted, save_embedding_layers=False)  # "auto" asks the hub about the base
+    except ValueError as error:  # the modules that it adapts are missing
+        raise ModelError(f"{folder} is an adapter for another base model than {base}: {error}") from error
+    own = get_peft_model_state_dict(adapted, save_embedding_layers=False)  # "auto" queries the Hub for the base
     expected = {name: tuple(tensor.shape) for name, tensor in own.items()}
     weights = weights_of_today(weights, expected, adapted.get_base_model())
     weights = _without_the_bases_own(weights, expected, adapted.get_base_model(), folder)
@@ -82,7 +82,7 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
         raise ModelError(
-            f"{folder} is an adapter for another base than {base}: {len(wrong)} of its weights do not fit, the first "
+            f"{folder} is an adapter for another base model than {base}: {len(wrong)} of its weights do not fit, first "
             f"{wrong[0]} (expected {expected.get(wrong[0], 'none')}, found {found.get(wrong[0], 'none')})"
         )
     set_peft_model_state_dict(adapted, weights)
@@ -92,9 +92,9 @@ def with_adapter(model: Any, folder: Path, base: str) -> Any:
 def _without_the_bases_own(
     weights: dict[str, Tensor], expected: Mapping[str, tuple[int, ...]], model: Any, folder: Path
 ) -> dict[str, Tensor]:
-    """The weights without copies of the base's own embeddings, which PEFT saves beside an adapter when asked to.
+    """The weights without copies of the base model's own embeddings, which PEFT can save with an adapter.
 
-    Raises ModelError for embeddings that differ from the base's: the adapter learnt with others.
+    Raises ModelError for embeddings that differ from the base model's: the adapter was trained with others.
     """
     tables = [model.get_input_embeddings(), model.get_output_embeddings()]
     kept = dict(weights)
@@ -106,6 +106,6 @@ def _without_the_bases_own(
         if not torch.equal(found, module.weight.detach().cpu().to(found.dtype)):
             raise ModelError(
                 f"{folder} holds embeddings ({name}) that are not the checkpoint's: it was trained with other tokens "
-                "or another base; only an adapter beside the checkpoint's own embeddings can be used"
+                "or another base model; only an adapter for the checkpoint's own embeddings can be used"
             )
     return kept

@@ -18,10 +18,10 @@ PREFIX = "base_model.model."  # of every weight that PEFT saves
 def weights_of_today(
     weights: dict[str, Tensor], expected: Mapping[str, tuple[int, ...]], model: Any
 ) -> dict[str, Tensor]:
-    """The weights under the names that the model's modules have now.
+    """The weights under the current names of the model's modules.
 
-    The same table that renames a checkpoint's weights is asked for each name that the model does not know. Weights that
-    two old names would both give stay under theirs, and are refused.
+    Names that the model does not have are looked up in the table that renames a checkpoint's weights. Where two old
+    names map to the same new one, both keep theirs, and are rejected later.
     """
     renamed = _renaming(model)
 
@@ -38,10 +38,10 @@ def weights_of_today(
 
 
 def config_of_today(config: Any, weights: Iterable[str], model: Any) -> Any:
-    """PEFT's configuration of an adapter, with modules named as the model names them now.
+    """PEFT's configuration of an adapter, with the current names of the model's modules.
 
-    A pattern over the older names cannot be rewritten, so it is held against the names that the model's modules had,
-    and what it finds stands there instead, with its own rank and alpha. A list of last names fits both, and stays.
+    A pattern over the older names cannot be rewritten, so it is matched against the modules' older names and replaced
+    by the modules found, with their rank and alpha. A list of last name components fits both, and stays.
     """
     moved = _moved(weights, model)
     targets = config.target_modules
@@ -61,7 +61,7 @@ def config_of_today(config: Any, weights: Iterable[str], model: Any) -> Any:
 
 
 def _renaming(model: Any) -> Callable[[str], str]:
-    """What a weight of the model that was named so is named now."""
+    """A function from the old name of a weight to its current one."""
     table = [step for step in get_model_conversion_mapping(model) if isinstance(step, WeightRenaming)]
 
     def renamed(name: str) -> str:
@@ -73,7 +73,7 @@ def _renaming(model: Any) -> Callable[[str], str]:
 
 
 def _moved(weights: Iterable[str], model: Any) -> dict[str, str]:
-    """Beginnings of modules' names now, and what they were: of the modules that are adapted and had another name."""
+    """Current and old prefixes of the adapted modules whose names changed."""
     modules, renamed = {name for name, _ in model.named_modules()}, _renaming(model)
     beginnings = {}
     for weight in weights:
@@ -88,7 +88,7 @@ def _moved(weights: Iterable[str], model: Any) -> dict[str, str]:
 
 
 def _older_names(moved: Mapping[str, str], modules: Iterable[str]) -> dict[str, str]:
-    """Every module's name now, with the one that it had. `model` was put before all of them at once."""
+    """Each module's current name with its old one. The prefix `model` was added to all of them at once."""
     beginnings = sorted({"model": "", **moved}.items(), key=lambda one: -len(one[0]))
 
     def older(name: str) -> str:
@@ -101,6 +101,6 @@ def _older_names(moved: Mapping[str, str], modules: Iterable[str]) -> dict[str, 
 
 
 def _by_name(pattern: Mapping[str, int], found: Iterable[str], older: Mapping[str, str]) -> dict[str, int]:
-    """A rank or an alpha by each module's name now, from one by patterns over the older names."""
+    """Rank or alpha by each module's current name, from one by patterns over the older names."""
     keys = {name: get_pattern_key(list(pattern), older[name]) for name in found}
     return {re.escape(name): pattern[key] for name, key in keys.items() if key in pattern}

@@ -1,4 +1,4 @@
-"""Batches as large as memory allows: where it runs out, half as many at once, and nothing answered is lost."""
+"""Batches as large as memory allows: where it runs out, the batch size is halved, and no answer is lost."""
 
 import gc
 import logging
@@ -15,20 +15,20 @@ log = logging.getLogger(__name__)
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
 
-# The processor's memory is not tried out: a system that promises more than it has ends the process that uses it.
+# Host memory is not probed: a system that overcommits memory kills the process that uses it.
 FIRST_SIZE = {"cuda": 64}
 FIRST_SIZE_ELSEWHERE = 16
 
 
 @dataclass
 class BatchSize:
-    """How many at once, from now on: it only ever gets smaller."""
+    """The current batch size: it only ever gets smaller."""
 
     now: int
 
 
 def first_size(device: str) -> int:
-    """How many at once a model is asked at first, by the kind of device that it is on."""
+    """The initial batch size, by the kind of device."""
     return FIRST_SIZE.get(device, FIRST_SIZE_ELSEWHERE)
 
 
@@ -37,8 +37,8 @@ def in_batches(
 ) -> Iterator[Answer]:
     """Yield what `ask` gives for all of `asked`, in its order, `size.now` at once.
 
-    Where `ask` runs out of memory the same batch is asked again in halves, and all that follow are that small.
-    Raises ModelError where there is not memory enough for a single one.
+    Where `ask` runs out of memory the same batch is repeated in halves, and all later ones are that small. Raises
+    ModelError where memory does not suffice for a single one.
     """
     start = 0
     while start < len(asked):
@@ -50,11 +50,11 @@ def in_batches(
                 raise
             if len(batch) == 1:
                 raise ModelError(
-                    "memory runs out with a single question at once: use a smaller dtype or checkpoint, quantisation, "
+                    "out of memory with a batch size of 1: use a smaller dtype or checkpoint, quantisation, "
                     f"or a device with more memory ({_first_line(error)})"
                 ) from error
             size.now = len(batch) // 2
-            log.warning("memory ran out with %d questions at once; going on with %d", len(batch), size.now)
+            log.warning("out of memory with a batch size of %d; continuing with %d", len(batch), size.now)
         else:
             yield from answers
             start += len(batch)

@@ -1,5 +1,5 @@
-"""One checkpoint in memory, however many models ask it: one that is shown other reference slices for each round of
-patients would otherwise load its weights again each time, while the last ones are still there."""
+"""One checkpoint in memory, however many models use it: a few-shot model with other reference slices per fold would
+otherwise load its weights again each time, while the last ones are still in memory."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ _HELD: WeakValueDictionary[tuple[Any, ...], Checkpoint] = WeakValueDictionary()
 
 
 def cached_checkpoint(source: str | Path, **options: Any) -> Checkpoint:
-    """What `load_checkpoint` gives with these options, or the very same where a model still holds it."""
+    """The checkpoint that `load_checkpoint` gives with these options; shared with a model that still holds it."""
     key = (str(source), *sorted(options.items()))
     checkpoint = _HELD.get(key)
     if checkpoint is None:

@@ -1,5 +1,5 @@
-"""Whether the folder of a checkpoint can be used, before anything is done with it: no weight is read, and nothing heavy
-imported before the files alone have shown no fault."""
+"""Whether the folder of a checkpoint can be used, before any work starts: no weight is read, and nothing heavy is
+imported until the files themselves have passed."""
 
 import json
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ OBJECTS = (
     *("added_tokens.json", "vocab.json", "chat_template.json", "video_preprocessor_config.json", *IMAGES),
 )  # files that are one JSON object, where they are there
 READ = (".safetensors", ".json", ".jinja", ".model")
-POINTER = b"version https://git-lfs"  # how a file begins that only says where its content lies
-QUANTISED = ("I8", "U8", "F8", "F4", "F6", "I4", "U4")  # how the dtype of a weight in fewer than 16 bits begins
+POINTER = b"version https://git-lfs"  # the beginning of a file that only points to its content
+QUANTISED = ("I8", "U8", "F8", "F4", "F6", "I4", "U4")  # prefixes of the dtypes with fewer than 16 bits
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 MOST_HEAD_BYTES = 100_000_000  # the most that safetensors itself reads
 
 
 def checkpoint_fault(folder: Path, use: Use) -> str | None:
-    """Why the checkpoint in a folder cannot be used; None where it can, as far as all but its weights' numbers tell.
+    """Why the checkpoint in a folder cannot be used; None where it can, as far as shows without reading its weights.
 
-    `use`: what it has to do; a language model reads images and answers in text. Looked at once a process, as long as
-    the files' sizes and times stay.
+    `use`: what it has to do; a language model reads images and answers in text. Checked once per process, as long as
+    the files' sizes and times stay the same.
     """
     try:
         files = [path for path in sorted(folder.iterdir()) if _is_read(path)]
@@ -69,7 +69,7 @@ def _fault(folder: Path, use: Use, files: tuple[tuple[Path, int, int], ...]) -> 
 
 def adapter_fault(folder: Path) -> str | None:
     """Why the adapter in a folder cannot be used, whatever it was trained on; None where it can, as far as its files
-    tell."""
+    show."""
     config, weights = (folder / name for name in ADAPTER)
     try:
         if missing := [file.name for file in (config, weights) if not file.is_file()]:
@@ -112,11 +112,9 @@ def _check_content(file: Path, size: int) -> None:
 
 
 def _check_config(folder: Path, answers: bool) -> bool:
-    """Whether the weights are said to be quantised. Raises ModelError."""
+    """Whether the configuration declares quantised weights. Raises ModelError."""
     if not (folder / "config.json").is_file() and (folder / "adapter_config.json").is_file():
-        raise ModelError(
-            f"{folder} is an adapter: name it under `adapter`, and under `checkpoint` what it was trained on"
-        )
+        raise ModelError(f"{folder} is an adapter: name it under `adapter`, and its base model under `checkpoint`")
     config = _json(folder / "config.json")
     family = config.get("model_type")
     if not isinstance(family, str):
@@ -141,14 +139,14 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{file} is damaged: no JSON ({error})") from None
+        raise ModelError(f"{file} is damaged: not JSON ({error})") from None
     if not isinstance(found, dict):
         raise ModelError(f"{file} is damaged: expected an object")
     return found
 
 
 def _check_ends(file: Path) -> None:
-    """Raise ModelError where the tokens that end an answer are no whole numbers."""
+    """Raise ModelError where the end-of-answer tokens are not whole numbers."""
     ends = _json(file).get("eos_token_id") if file.is_file() else None
     for end in ends if isinstance(ends, list) else [] if ends is None else [ends]:
         if not isinstance(end, int) or isinstance(end, bool):
@@ -156,7 +154,7 @@ def _check_ends(file: Path) -> None:
 
 
 def _weight_files(folder: Path) -> Iterator[Path]:
-    """The files that hold the weights. Raises ModelError where one that the index names is not there."""
+    """The files that hold the weights. Raises ModelError where one that the index names is missing."""
     found = sorted(folder.glob("*.safetensors"))
     if (folder / INDEX).is_file():
         shards = _json(folder / INDEX).get("weight_map")
@@ -175,7 +173,7 @@ def _weight_files(folder: Path) -> Iterator[Path]:
 
 def declared_tensors(file: Path) -> tuple[int, dict[str, Any]]:
     """The length in bytes of a safetensors file's head, and the tensors that it declares, by name; no weight is read.
-    Raises ValueError, RecursionError or AttributeError for a file that is none."""
+    Raises ValueError, RecursionError or AttributeError for any other file."""
     with file.open("rb") as opened:
         length = int.from_bytes(opened.read(8), "little")
         head = opened.read(length) if 0 < length <= min(file.stat().st_size, MOST_HEAD_BYTES) else b""
@@ -191,11 +189,11 @@ def _check_weights(file: Path, quantised: bool) -> None:
         end = 8 + length + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
         packed = [name for name, one in tensors.items() if name.endswith("weight") and one["dtype"][:2] in QUANTISED]
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError, IndexError):
-        raise ModelError(f"{file} is damaged, or no safetensors file: download it again") from None
+        raise ModelError(f"{file} is damaged, or not a safetensors file: download it again") from None
     if end != size:
         raise ModelError(f"{file} is damaged: {size} bytes, expected {end}: download it again")
     if packed and not quantised:
         raise ModelError(
             f"{file} holds weights in {tensors[packed[0]]['dtype']} ({packed[0]}), and config.json has no "
-            "quantization_config that says what they mean: take the checkpoint in 16 or 32 bits, or with its own config"
+            "quantization_config that says what they mean: use the checkpoint in 16 or 32 bits, or with its own config"
         )

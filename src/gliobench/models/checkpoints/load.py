@@ -1,4 +1,4 @@
-"""Load an image-text-to-text checkpoint with transformers, from a folder or the hub, or say why it cannot be used."""
+"""Load an image-text-to-text checkpoint with transformers, from a folder or the Hub, or say why it cannot be used."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,8 +26,8 @@ from gliobench.models.checkpoints.unsloth import Engine, load_by_unsloth
 EXPERIMENTAL = ("device_map", "weights spread over several devices: never run on several GPUs")
 DTYPES = {"auto": "auto", "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
-# Of families that publish no chat template: images, then texts line by line. PaliGemma's processor itself puts the
-# beginning before the text, and the line break behind a prompt, so that none stands before an answer to learn.
+# For families that publish no chat template: images, then texts line by line. PaliGemma's processor itself adds the
+# begin token before the text, and the line break after a prompt, so none may precede an answer to be learned.
 PLAIN_TEMPLATES = {
     "paligemma": """\
 {%- for message in messages -%}
@@ -44,10 +44,10 @@ PLAIN_TEMPLATES = {
 class Checkpoint:
     """A loaded model and its processor, ready to generate.
 
-    `id`: folder name or hub id. `revision`: the hub's commit, None for a folder.
-    `content`: SHA-256 over the folder's files, hexadecimal, None for the hub (the commit says it all).
-    `adapter`: name and SHA-256 of the adapter on it, None where there is none.
-    `end_ids`: the tokens that end an answer. `context`: the most tokens that fit, None where there is no limit.
+    `id`: folder name or hub id. `revision`: the hub's commit, None for a folder. `content`: SHA-256 over the folder's
+    files, hexadecimal, None for the hub (the commit identifies it). `adapter`: name and SHA-256 of the adapter on it,
+    None where there is none. `end_ids`: the tokens that end an answer. `context`: the most tokens that fit, None where
+    there is no limit.
     """
 
     id: str
@@ -87,19 +87,18 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Load a checkpoint from safetensors, never running code that comes with it.
 
-    `source`: a folder, or a hub id such as "meta-llama/Llama-3.2-11B-Vision-Instruct". `revision`: hub only.
-    `dtype`: "auto" (as stored), "float32", "bfloat16" or "float16".
-    `device`: "auto" (the first GPU, else the CPU) or torch's name for one. `spread`: over all devices instead, as
-    accelerate sees fit. `quantisation`: "4bit" or "8bit". `adapter`: a PEFT folder or a hub id, trained on `source`.
-    `engine`: whose code loads the weights; "unsloth" only for what is to learn, after `start_unsloth`.
-    Raises ModelError: no such folder, hub unreachable, not image-text-to-text, weights incomplete or pickled,
-    4- or 8-bit weights cannot be used here, an adapter for another base.
+    `source`: a folder, or a hub id such as "meta-llama/Llama-3.2-11B-Vision-Instruct". `revision`: hub only. `dtype`:
+    "auto" (as stored), "float32", "bfloat16" or "float16". `device`: "auto" (the first GPU, else the CPU) or torch's
+    name for one. `spread`: over all devices instead, placed by accelerate. `quantisation`: "4bit" or "8bit". `adapter`:
+    a PEFT folder or a hub id, trained on `source`. `engine`: the library that loads the weights; "unsloth" only for
+    fine-tuning, after `start_unsloth`. Raises ModelError: no such folder, hub unreachable, not image-text-to-text,
+    weights incomplete or pickled, 4- or 8-bit weights cannot be used here, an adapter for another base.
     """
     if dtype not in DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
     folder = source_folder(source)
     if folder and revision:
-        raise ModelError(f"{folder} is a folder and has no revisions: leave out {revision!r}")
+        raise ModelError(f"{folder} is a folder and has no revisions: remove {revision!r}")
     where = str(folder or source)
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     placed = _placement(device, spread, quantisation)
@@ -107,7 +106,7 @@ def load_checkpoint(
     with quiet():
         config = checked_config(where, options)
         commit = getattr(config, "_commit_hash", None)
-        options["revision"] = commit or revision  # configuration, processor and weights of one and the same commit
+        options["revision"] = commit or revision  # configuration, processor and weights of the same commit
         processor = load_processor(where, config.model_type, options)
         load: Callable[..., Any] = AutoModelForImageTextToText.from_pretrained
         if engine == "unsloth":
@@ -119,7 +118,7 @@ def load_checkpoint(
     try:
         model = (model if placed else model.to(device_name(device))).eval()
     except RuntimeError as error:
-        raise ModelError(f"{where} does not go onto {device}: {first_line(error)}") from error
+        raise ModelError(f"{where} could not be moved to {device}: {first_line(error)}") from error
     return Checkpoint(
         id=name,
         revision=None if folder else options["revision"],
@@ -133,7 +132,7 @@ def load_checkpoint(
 
 
 def _placement(device: str, spread: bool, quantisation: str | None) -> dict[str, Any]:
-    """Where the weights go while they are loaded; nothing where they are loaded first and moved then."""
+    """Where the weights are loaded to; nothing where they are loaded first and moved afterwards."""
     if quantisation is None:
         return {"device_map": "auto"} if spread else {}
     config = quantisation_config(quantisation)
@@ -141,7 +140,7 @@ def _placement(device: str, spread: bool, quantisation: str | None) -> dict[str,
 
 
 def checked_config(where: str, options: dict[str, Any]) -> Any:
-    """The configuration of an image-text-to-text checkpoint. Raises ModelError for another."""
+    """The configuration of an image-text-to-text checkpoint. Raises ModelError for any other."""
     config = read_config(where, options)
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise ModelError(
@@ -156,12 +155,12 @@ def load_processor(where: str, family: str, options: dict[str, Any]) -> Any:
     be loaded here."""
     try:
         processor = AutoProcessor.from_pretrained(where, **options)
-        # The Pil backend everywhere: torchvision's resizes a little differently, and answers would depend on it. Asked
-        # for the processor as a whole, it would go to a video processor too, which fails on it.
+        # The PIL backend everywhere: torchvision's resizes slightly differently, and answers would depend on it. Set
+        # for the processor as a whole, it would reach a video processor too, which fails on it.
         processor.image_processor = AutoImageProcessor.from_pretrained(where, backend="pil", **options)
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(
-            f"{where} has no processor that can be loaded here, so images cannot be given to it: its tokenizer's "
+            f"{where} has no processor that can be loaded here, so it cannot take images: its tokenizer's "
             "files, preprocessor_config.json or processor_config.json are missing or damaged, or need torchvision. "
             f"({first_line(error)})"
         ) from error
@@ -172,14 +171,14 @@ def load_processor(where: str, family: str, options: dict[str, Any]) -> Any:
         processor.chat_template = PLAIN_TEMPLATES.get(family)
     if processor.chat_template is None:
         raise ModelError(
-            f"{where} has no chat template, so how to put an image and a question to it is not known: "
-            "take the instruction-tuned version of the checkpoint, or add its chat_template.jinja"
+            f"{where} has no chat template, so how to ask it about an image is not known: "
+            "use the instruction-tuned version of the checkpoint, or add its chat_template.jinja"
         )
     return processor
 
 
 def _fix_generation(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Pad on the left, and keep nothing of the checkpoint's own decoding but the tokens that end an answer."""
+    """Pad on the left, and keep only the end tokens of the checkpoint's own decoding settings."""
     tokenizer.padding_side = "left"
     given = model.generation_config.eos_token_id
     ends = set(given) if isinstance(given, list) else {given}

@@ -1,4 +1,4 @@
-"""Keep the C library from giving memory back between steps: asking for it again costs more than the arithmetic."""
+"""Keep glibc from returning memory between steps: allocating it again costs more than the arithmetic."""
 
 import ctypes
 import sys
@@ -8,7 +8,7 @@ KEEP_BYTES = 2**30
 
 
 def keep_memory() -> None:
-    """Set glibc's allocator to keep what it has; elsewhere nothing happens."""
+    """Set glibc's allocator to keep freed memory; does nothing on other systems."""
     if not sys.platform.startswith("linux"):
         return
     libc = ctypes.CDLL(None)

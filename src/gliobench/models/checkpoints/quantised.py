@@ -1,4 +1,4 @@
-"""Weights in 4 or 8 bits, where the machine can compute with them."""
+"""Weights in 4 or 8 bits, where the machine supports them."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ def quantisation_fault() -> str | None:
     if find_spec("bitsandbytes") is None:
         return "bitsandbytes is not installed (pip install 'gliobench[quantised]')"
     if not torch.cuda.is_available():
-        return "they need a CUDA device, and torch finds none"
+        return "4- and 8-bit weights need a CUDA device, and torch finds none"
     try:
         import_module("bitsandbytes")
     except (ImportError, OSError, RuntimeError) as error:
@@ -27,7 +27,7 @@ def quantisation_fault() -> str | None:
 
 
 def quantised_fault(folder: Path, method: str) -> str | None:
-    """Why a checkpoint that was quantised before cannot be used here, None where it can. `method`: what with."""
+    """Why an already quantised checkpoint cannot be used here, None where it can. `method`: the quantiser."""
     if method == "bitsandbytes":
         return quantisation_fault()
     from transformers import AutoConfig
@@ -37,13 +37,13 @@ def quantised_fault(folder: Path, method: str) -> str | None:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         quantizer = AutoHfQuantizer.from_config(config.quantization_config, pre_quantized=True)
         quantizer.validate_environment(device_map=None)
-    except Exception as error:  # each method looks for its own packages and devices, and says so in its own way
+    except Exception as error:  # each method checks its own packages and devices, with errors of its own
         return first_line(error)
     return None
 
 
 def quantisation_config(quantisation: str) -> Any:
-    """What transformers loads weights by: NF4 computed in bfloat16, or LLM.int8(). Raises ModelError."""
+    """transformers' configuration: NF4 computed in bfloat16, or LLM.int8(). Raises ModelError."""
     if quantisation not in ("4bit", "8bit"):
         raise ModelError(f"quantisation must be 4bit or 8bit, got {quantisation!r}")
     if fault := quantisation_fault():

@@ -1,4 +1,4 @@
-"""Where a checkpoint lies, what is in it, and where it goes: what all loaders of transformers' checkpoints share."""
+"""What all loaders of transformers' checkpoints share: source, configuration, digest and device."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ HASHED = (".safetensors", ".json", ".jinja", ".model", ".txt")  # weights, confi
 
 
 def source_folder(source: str | Path) -> Path | None:
-    """The folder meant by `source`, or None for a hub id (one or two plain names joined by a slash)."""
+    """The folder that `source` names, or None for a Hub id (one or two plain names joined by a slash)."""
     path = Path(source).expanduser()
     if path.is_dir():
         return path.resolve()
@@ -25,7 +25,7 @@ def source_folder(source: str | Path) -> Path | None:
         found = "is a file" if path.exists() else "does not exist"
         raise ModelError(
             f"{path} {found}: expected the folder of a transformers checkpoint (config.json, *.safetensors), "
-            "or a hub id"
+            "or a Hub id"
         )
     return None
 
@@ -38,22 +38,22 @@ def device_name(device: str) -> str:
 
 
 def read_config(where: str, options: Mapping[str, Any]) -> Any:
-    """The configuration of the checkpoint in a folder or on the hub. Raises ModelError where there is none."""
+    """The configuration of the checkpoint in a folder or on the Hub. Raises ModelError where there is none."""
     try:
         return AutoConfig.from_pretrained(where, **options)
-    except StrictDataclassError as error:  # an entry of another type than transformers expects
+    except StrictDataclassError as error:  # an entry of the wrong type for transformers
         raise ModelError(f"the config.json of {where} is damaged: {' '.join(str(error).split())}") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(
-            f"No configuration of a checkpoint could be read from {where}. If it is a folder, it needs a config.json; "
-            f"if it is a hub id, check its spelling, your access to it and the network. ({first_line(error)})"
+            f"No checkpoint configuration could be read from {where}. If it is a folder, it needs a config.json; "
+            f"if it is a Hub id, check its spelling, your access to it and the network. ({first_line(error)})"
         ) from error
 
 
 def folder_digest(folder: Path) -> str:
     """SHA-256 over names and contents of all files that can change an answer, in the order of their names.
 
-    A folder is read once a process, as long as its files' sizes and times stay.
+    A folder is read once per process, as long as its files' sizes and times stay the same.
     """
     files = [path for path in sorted(folder.iterdir()) if path.suffix in HASHED and path.is_file()]
     return _digest(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
@@ -87,13 +87,13 @@ def load_weights(where: str, load: Callable[..., Any], dtype: Any, options: Mapp
     if found["mismatched_keys"]:
         name, stored, expected = min(found["mismatched_keys"])
         raise ModelError(
-            f"{where}: its weights are not those of its config.json: {len(found['mismatched_keys'])} have another "
-            f"shape ({name}: stored {tuple(stored)}, expected {tuple(expected)}); take both from one checkpoint"
+            f"{where}: its weights do not match its config.json: {len(found['mismatched_keys'])} have another "
+            f"shape ({name}: stored {tuple(stored)}, expected {tuple(expected)}); use both from the same checkpoint"
         )
     if found["missing_keys"]:
         names = sorted(found["missing_keys"])
         raise ModelError(
             f"{where} lacks {len(names)} of the model's weights ({names[0]}, …): they would be random; "
-            "take a complete checkpoint"
+            "use a complete checkpoint"
         )
     return model

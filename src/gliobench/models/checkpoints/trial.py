@@ -1,4 +1,4 @@
-"""Whether a checkpoint loads: all of it but its weights' numbers is, by the very calls that load it to be asked."""
+"""Whether a checkpoint loads: everything but the values of its weights, by the same calls as for inference."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +20,10 @@ OPTIONS: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 
 
 def try_checkpoint(folder: Path, use: Use) -> None:
-    """Load configuration and processor, show them a black image, and lay the weights out without reading them.
+    """Load configuration and processor, process a black image, and build the model without reading its weights.
 
-    Weights that were quantised are not laid out: that takes their own package and a GPU, which is looked for elsewhere.
-    Raises ModelError naming the file, or the few that can be at fault.
+    Models with quantised weights are not built: that takes their own package and a GPU, which are checked elsewhere.
+    Raises ModelError naming the damaged file, or the few that may be.
     """
     with quiet():
         load = _try_language(folder) if use == "language" else _try_vision(folder, use)
@@ -43,7 +43,7 @@ def _try_language(folder: Path) -> Any:
     with _blamed(template):
         told = processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=False)
         if "Grade?" not in told:
-            raise ModelError(f"{template} leaves out what is asked: take the checkpoint's own")
+            raise ModelError(f"{template} leaves out the question: use the checkpoint's own")
     with _blamed(f"{template}, or its processor,"):
         told = processor.apply_chat_template([turn], add_generation_prompt=True, tokenize=True, return_dict=True)
         _check_image_token(folder, config, told["input_ids"])
@@ -51,12 +51,12 @@ def _try_language(folder: Path) -> Any:
 
 
 def _check_image_token(folder: Path, config: Any, ids: Any) -> None:
-    """Raise ModelError where nothing in a tokenised question marks the image's place for the model."""
+    """Raise ModelError where a tokenised question holds no image token."""
     sought = getattr(config, "image_token_id", None)
     if sought is not None and sought not in np.asarray(ids).ravel():
         raise ModelError(
-            f"{folder}: config.json and the tokenizer's files or the chat template do not belong together: the token "
-            f"of an image, {sought}, is not in a question about one; take all from one checkpoint"
+            f"{folder}: config.json and the tokenizer's files or the chat template do not belong together: the image "
+            f"token {sought} is not in a question about an image; use all files from the same checkpoint"
         )
 
 
@@ -81,15 +81,15 @@ def _image() -> Image.Image:
 
 
 def _template_file(folder: Path) -> str:
-    """Where the chat template stands that transformers takes."""
+    """The file of the chat template that transformers uses."""
     own = ("chat_template.jinja", "chat_template.json")
     return next((name for name in own if (folder / name).is_file()), "processor_config.json or tokenizer_config.json")
 
 
 @contextmanager
 def _blamed(what: Path | str) -> Iterator[None]:
-    """Turn whatever a library raises over a damaged file into a ModelError that names it: what they raise is anything,
-    and nothing of it is a fault of this code."""
+    """Turn whatever a library raises for a damaged file into a ModelError that names it: libraries raise anything, and
+    none of it is a bug of this code."""
     try:
         yield
     except ModelError:

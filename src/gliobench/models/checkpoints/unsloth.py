@@ -1,7 +1,7 @@
-"""Unsloth as another way to load a checkpoint that is to learn.
+"""Unsloth as another way to load a checkpoint for fine-tuning.
 
-Imported, it rewrites transformers, TRL and PEFT for the rest of its process: `start_unsloth` imports it, before any of
-them, and asking models is left to processes without it.
+Once imported, it patches transformers, TRL and PEFT for the rest of the process: `start_unsloth` imports it before any
+of them, and inference runs in processes without it.
 """
 
 import atexit
@@ -22,7 +22,7 @@ CHECKED = ("torch", "torchvision", "transformers", "trl", "peft", "datasets")
 
 
 def unsloth_fault() -> str | None:
-    """Why Unsloth cannot be used here, None where it can. It is not imported for that."""
+    """Why Unsloth cannot be used here, None where it can. Does not import it."""
     import torch
 
     try:
@@ -35,22 +35,24 @@ def unsloth_fault() -> str | None:
     if not torch.cuda.is_available():
         return "it loads vision models onto a CUDA device only, and torch finds none"
     if not torch.cuda.is_bf16_supported(including_emulation=False):
-        return f"{torch.cuda.get_device_name()} does not multiply bfloat16, which it is used in here"
+        return f"{torch.cuda.get_device_name()} has no bfloat16 arithmetic, which it is used with here"
     return None
 
 
 def start_unsloth() -> None:
-    """Import Unsloth. Raises ModelError where it cannot be used, or where transformers is in use already."""
+    """Import Unsloth. Raises ModelError where it cannot be used, or where transformers is already imported."""
     if "unsloth" in sys.modules:
         return
     if fault := unsloth_fault():
-        raise ModelError(f"engine unsloth cannot be used here: {fault}; see docs/finetuning.md, or take transformers")
+        raise ModelError(
+            f"engine unsloth cannot be used here: {fault}; see docs/finetuning.md, or use engine transformers"
+        )
     if "transformers" in sys.modules:
         raise ModelError(
-            "engine unsloth has to be there before transformers, which this process has used already: "
+            "engine unsloth must be imported before transformers, which this process has already imported: "
             "run `gliobench finetune` by itself"
         )
-    # It has no other way to be told. The code that it writes and imports would lie in the working folder.
+    # It has no other setting for this. The code that it generates would be written to the working folder.
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", written := tempfile.mkdtemp(prefix="unsloth-"))
     os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")
     atexit.register(shutil.rmtree, written, ignore_errors=True)
@@ -70,7 +72,7 @@ def load_by_unsloth(
     """What transformers' `from_pretrained` gives with `output_loading_info`: a model, with Unsloth's code in it, and
     which weights were missing or of another shape.
 
-    It writes as transformers' own models do. `options`: the revision and what else says which files are read.
+    The model generates as transformers' own models do. `options`: the revision and what else says which files are read.
     """
     from transformers import AutoConfig, AutoModelForImageTextToText
     from unsloth import FastVisionModel
@@ -79,7 +81,7 @@ def load_by_unsloth(
         config = AutoConfig.from_pretrained(where, revision=options["revision"], trust_remote_code=False)
         dtype = config.dtype or config.get_text_config().dtype
     if str(dtype) == "torch.float16":
-        raise ModelError(f"{where} is in float16, and engine unsloth computes in bfloat16: give `dtype: bfloat16`")
+        raise ModelError(f"{where} is in float16, and engine unsloth computes in bfloat16: set `dtype: bfloat16`")
     model, _ = FastVisionModel.from_pretrained(
         where,
         dtype=dtype,
@@ -91,9 +93,9 @@ def load_by_unsloth(
         **options,
     )
     if quantization_config is not None and not getattr(model, "is_quantized", False):
-        raise ModelError(f"{where}: Unsloth did not quantise the weights, for bitsandbytes does not work with it here")
-    # Unsloth 2026.10.9 leaves missing weights random and says nothing, so they are looked for, in no memory. Before,
-    # transformers would have got hold of its own classes, and Unsloth's code would not be in the model.
+        raise ModelError(f"{where}: Unsloth did not quantise the weights: bitsandbytes does not work with it here")
+    # Unsloth 2026.10.9 silently leaves missing weights random, so they are looked for on the meta device. Not earlier:
+    # transformers would then have cached its own classes, and the model would lack Unsloth's code.
     _, found = AutoModelForImageTextToText.from_pretrained(
         where,
         device_map={"": "meta"},
@@ -106,7 +108,7 @@ def load_by_unsloth(
 
 
 def _wrong_version() -> str | None:
-    """The first package of another version than the installed Unsloth asks for. Raises PackageNotFoundError."""
+    """The first package of another version than the installed Unsloth requires. Raises PackageNotFoundError."""
     wanted = [Requirement(text) for text in requires("unsloth") or ()]
     for one in wanted:
         if one.name in CHECKED and (one.marker is None or one.marker.evaluate({"extra": ""})):

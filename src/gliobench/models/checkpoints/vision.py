@@ -1,4 +1,4 @@
-"""Load a model that sees and does not speak (a promptable segmenter, a vision encoder) with transformers."""
+"""Load a vision model without language (a promptable segmenter, a vision encoder) with transformers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from gliobench.models.base.errors import ModelError, first_line
 from gliobench.models.checkpoints.load import quiet
 from gliobench.models.checkpoints.source import device_name, folder_digest, load_weights, read_config, source_folder
 
-# Their own image processors exist for torchvision alone. They resize to a square and normalise, as ViT's does, with the
-# checkpoint's own size, mean and deviation.
+# Their own image processors need torchvision. They resize to a square and normalise, as ViT's does, with the
+# checkpoint's own size, mean and standard deviation.
 WITHOUT_PIL = frozenset({"sam2", "sam2_video", "dinov3_vit"})
 
 
@@ -35,7 +35,7 @@ class VisionCheckpoint:
 
     @property
     def settings(self) -> dict[str, str | int | float | bool | None]:
-        """What of it can change an answer."""
+        """Everything of it that can change an answer."""
         return {
             "engine": "transformers",
             "checkpoint": self.id,
@@ -57,7 +57,7 @@ def load_vision(
     """
     folder = source_folder(source)
     if folder and revision:
-        raise ModelError(f"{folder} is a folder and has no revisions: leave out {revision!r}")
+        raise ModelError(f"{folder} is a folder and has no revisions: remove {revision!r}")
     where = str(folder or source)
     options: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     with quiet():
@@ -69,7 +69,7 @@ def load_vision(
     try:
         model = model.to(device_name(device)).eval().requires_grad_(False)
     except RuntimeError as error:
-        raise ModelError(f"{where} does not go onto {device}: {first_line(error)}") from error
+        raise ModelError(f"{where} could not be moved to {device}: {first_line(error)}") from error
     return VisionCheckpoint(
         id=folder.name if folder else where,
         revision=None if folder else options["revision"],
@@ -83,7 +83,7 @@ def load_vision(
 def checked_family(
     where: str, config: Any, families: Mapping[str, Callable[..., Any]], what: str
 ) -> Callable[..., Any]:
-    """What loads the weights of a checkpoint's family. Raises ModelError for one that is none of `families`."""
+    """The loader of a checkpoint's family. Raises ModelError for one that is not among `families`."""
     if config.model_type not in families:
         raise ModelError(f"{where} is a {config.model_type!r} model; expected {what}: {', '.join(families)}")
     return families[config.model_type]

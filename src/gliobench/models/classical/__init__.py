@@ -1,1 +1,1 @@
-"""Features by hand and scikit-learn: the grade baseline that a network has to beat."""
+"""Hand-crafted features and scikit-learn: the grade baseline that a network has to beat."""

@@ -1,4 +1,4 @@
-"""A patient as a row of named numbers: how bright a region is, how the modalities differ there, and its shape."""
+"""Named features of a region: its intensities, the differences between modalities, and its shape."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -14,10 +14,10 @@ from gliobench.grid.prepared import PreparedSubject
 
 Region = Literal["crop", "brain", "truth", "predicted"]
 MASKED = frozenset({"truth", "predicted"})
-FEATURES_VERSION = 1  # goes up with every change after which a patient gives other numbers
+FEATURES_VERSION = 1  # increased with every change that changes a feature
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 SHELLS = 3  # of equally many voxels, from the region's surface to its core
-MIN_VOXELS = 8  # of fewer no distribution is worth describing
+MIN_VOXELS = 8  # with fewer, no distribution is described
 
 Grey = NDArray[np.float32]
 Inside = NDArray[np.bool_]
@@ -37,10 +37,11 @@ def region_mask(subject: PreparedSubject, region: Region) -> Inside:
 
 
 def find_features(subject: PreparedSubject, inside: Inside) -> dict[str, float]:
-    """Intensity and shape of a region of a patient, whatever chose it; `inside`: (D, H, W) bool.
+    """Intensity and shape of a region of a patient, however it was chosen; `inside`: (D, H, W) bool.
 
-    Intensities are in grey levels of the prepared image, sizes in mm. The names are the same for every patient; what a
-    region is too small for is NaN. Nothing but the four modalities and the region is looked at: no labels, no grade.
+    Intensities are in grey levels of the prepared image, sizes in mm. The names are the same for every patient;
+    features that a region is too small for are NaN. Only the four modalities and the region are used: no labels, no
+    grade.
     """
     brain = region_mask(subject, "brain")
     tissue = inside & brain
@@ -64,7 +65,7 @@ def find_features(subject: PreparedSubject, inside: Inside) -> dict[str, float]:
 
 
 def _bright(flair: Grey, tissue: Inside) -> Inside:
-    """Where FLAIR is above Otsu's threshold of the region: roughly the lesion, where the region is not one already."""
+    """Where FLAIR is above Otsu's threshold of the region: roughly the lesion, where the region is larger than it."""
     values = flair[tissue]
     if values.size < MIN_VOXELS or np.ptp(values) == 0:
         return np.zeros_like(tissue)
@@ -85,7 +86,8 @@ def _distribution(name: str, values: Grey) -> dict[str, float]:
 def _by_shell(
     name: str, image: Grey, tissue: Inside, inside: Inside, spacing_mm: tuple[float, ...]
 ) -> dict[str, float]:
-    """Mean of each third of the region by depth below its surface, and core minus rim: a dark core in a bright rim."""
+    """Mean of each third of the region by depth below its surface, and core minus rim: it shows a dark core in a bright
+    rim."""
     heads = [*(f"shell {number}" for number in range(SHELLS)), "core-rim"]
     if tissue.sum() < MIN_VOXELS:
         return {f"{name} {head}": float("nan") for head in heads}
@@ -96,7 +98,7 @@ def _by_shell(
 
 
 def _roughness(name: str, image: Grey, tissue: Inside, spacing_mm: tuple[float, ...]) -> dict[str, float]:
-    """Gradient per mm at two scales: how ragged a tumour is inside."""
+    """Gradient per mm at two scales: how heterogeneous a tumour is."""
     found: dict[str, float] = {}
     for scale_mm in (1.5, 3.0):
         gradient = ndimage.gaussian_gradient_magnitude(image, [scale_mm / side for side in spacing_mm])
@@ -109,7 +111,7 @@ def _roughness(name: str, image: Grey, tissue: Inside, spacing_mm: tuple[float, 
 
 
 def _enhancement(contrast: Grey, tissue: Inside, brain: Inside) -> dict[str, float]:
-    """Share of the region whose t1ce - t1 is above percentiles of the whole brain, and above fixed steps."""
+    """Proportion of the region whose t1ce - t1 is above percentiles of the whole brain, and above fixed steps."""
     heads = {f"enhancing above brain p{p}": p for p in (90, 95, 99)}
     steps = (10, 20, 40, 60)
     if tissue.sum() < MIN_VOXELS:
@@ -130,7 +132,7 @@ def _correlations(images: Mapping[str, Grey], tissue: Inside) -> dict[str, float
 
 
 def _shape(name: str, inside: Inside, spacing_mm: tuple[float, float, float]) -> Iterator[tuple[str, float]]:
-    """Volume, extents, surface, sphericity, filled share of the box, and lengths of the three principal axes."""
+    """Volume, extents, surface, sphericity, filled proportion of the box, and lengths of the three principal axes."""
     count = int(inside.sum())
     volume = count * float(np.prod(spacing_mm))
     yield f"{name} volume mm3", volume

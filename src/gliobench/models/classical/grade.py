@@ -1,6 +1,6 @@
 """The classical grade baseline: forests and a logistic regression on simple features, refitted wherever it is needed.
 
-Nothing is stored, so nothing has to be loaded: fitting gives the same model every time.
+Nothing is stored: fitting gives the same model every time.
 """
 
 import hashlib
@@ -39,11 +39,11 @@ Rows = NDArray[np.float64]
 Describe = Callable[[PreparedSubject, Region], Rows]  # a patient's features, (features,), always in the same order
 
 
-_described: dict[str, Rows] = {}  # some 2 s each, and every round of a cross-validation looks at every patient
+_described: dict[str, Rows] = {}  # about 2 s each, and every fold of a cross-validation needs every patient
 
 
 def describe(subject: PreparedSubject, region: Region) -> Rows:
-    """The features of a region, (features,) float64, in the order of `find_features`; found once in a process."""
+    """The features of a region, (features,) float64, in the order of `find_features`; computed once per process."""
     inside = region_mask(subject, region)
     seen = hashlib.sha256(repr(subject.spacing_mm).encode())
     for voxels in (subject.image, inside):
@@ -69,11 +69,11 @@ class ClassicalGrader:
 
     @property
     def threshold(self) -> float:
-        """HGG from this probability on."""
+        """HGG at and above this probability."""
         return self.decision.threshold
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a patient, in the order asked; Missing where there is no mask to look inside."""
+        """One prediction per patient, in the order asked; Missing where the region needs a mask and there is none."""
         for question in questions:
             start = perf_counter()
             answer, probability = self._answer(question.subject)
@@ -81,7 +81,7 @@ class ClassicalGrader:
 
     def _answer(self, subject: PreparedSubject) -> tuple[Answer, float | None]:
         if not _has_region(subject, self.region):
-            return Missing("no mask, and the region to look at is the tumour"), None
+            return Missing("no mask, and the region is the tumour"), None
         (score,) = _hgg(self.voters, self.describe(subject, self.region)[None])
         probability = calibrated(score, self.decision)
         return Answered(Grade(HGG if probability >= self.threshold else LGG)), probability
@@ -94,11 +94,10 @@ def fit_grader(
     validation: Sequence[PreparedSubject],
     describe: Describe = describe,
 ) -> ClassicalGrader:
-    """Fit on the training patients, calibrate on the validation patients; seeded, the same every time.
+    """Fit on the training patients, calibrate on the validation patients; seeded, so deterministic.
 
-    Who teaches the operating point: `gliobench.models.classical.held_out.decide_held_out`.
-    Patients without a grade, or without the region, are left out. Raises ModelError where the training patients do not
-    hold both grades.
+    The operating point: `gliobench.models.classical.held_out.decide_held_out`. Patients without a grade, or without the
+    region, are skipped. Raises ModelError where the training patients are all of one grade.
     """
     train, validation = ([one for one in part if _can_teach(one, region)] for part in (train, validation))
     grades = _grades(train)
@@ -129,7 +128,7 @@ def fit_grader(
 
 
 def _voters(patients: int) -> Pipeline:
-    """Three designs of different character with one vote each; what a region was too small for is the median."""
+    """Three kinds of classifier with one vote each; features that are NaN are replaced by the median."""
     forest: dict[str, Any] = {"min_samples_leaf": 2, "class_weight": "balanced", "random_state": 0}
     linear = make_pipeline(
         QuantileTransformer(n_quantiles=min(50, max(2, patients // 2)), output_distribution="normal", random_state=0),
@@ -145,7 +144,7 @@ def _voters(patients: int) -> Pipeline:
 
 
 def _out_of_fold(rows: Rows, grades: NDArray[np.int_], patients: Sequence[str]) -> Rows:
-    """Each training scan's uncalibrated probability of HGG by models that did not see its patient; (scans,)."""
+    """Each training scan's uncalibrated probability of HGG by models not fitted on its patient; (scans,)."""
     folds = patient_folds(grades, patients, FOLDS)
     probability: Rows = cross_val_predict(_voters(len(rows)), rows, grades, cv=folds, method="predict_proba")[:, 1]
     return probability
@@ -169,6 +168,6 @@ def _grades(subjects: Sequence[PreparedSubject]) -> NDArray[np.int_]:
 
 
 def learnt_digest(*parts: Sequence[PreparedSubject]) -> str:
-    """SHA-256 (hexadecimal) of who was learnt from: a patient's content says its voxels and its grade."""
+    """SHA-256 (hexadecimal) of the patients fitted on: a patient's content covers its voxels and its grade."""
     content = json.dumps([[subject.content for subject in part] for part in parts])
     return hashlib.sha256(content.encode()).hexdigest()

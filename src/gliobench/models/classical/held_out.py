@@ -1,4 +1,4 @@
-"""Patients who teach the operating point of a model that is fitted on the spot: those it did not learn from."""
+"""The operating point of a model that is fitted on the fly, from patients that it was not fitted on."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.models.base.calibration import ENOUGH, NO_SPREAD, Scores, learn_operating_point, spreads
 from gliobench.models.base.operating_point import OperatingPoint
 
-FEW = 20  # validation patients of a grade: below, training patients out of fold teach as well
+FEW = 20  # validation patients per grade: with fewer, out-of-fold training patients are used as well
 
 
 def decide_held_out(
@@ -20,12 +20,12 @@ def decide_held_out(
     train_grades: NDArray[np.int_],
     train_patients: Sequence[str],
 ) -> tuple[OperatingPoint, str]:
-    """The operating point that the validation patients' scores teach, and on whom it was learnt, in words.
+    """The operating point from the validation patients' scores, and in words, from whom it was estimated.
 
-    Where these are fewer than 20 of either grade, the training patients' scores by models that did not see them
-    (`out_of_fold`) are taken as well, if there are two patients of either grade among `train_patients`, whose scans
-    the training grades are of. A model whose validation scores do not spread has learnt nothing, and models that did
-    not see their patients differ from each other by more than it says: nothing is learnt from those.
+    With fewer than 20 of either grade, the training patients' out-of-fold scores (`out_of_fold`) are used as well, if
+    there are two patients of each grade among `train_patients`, the patients of the training scans. Where the
+    validation scores do not vary, the model has learned nothing, and out-of-fold models differ from each other by more
+    than its scores do: then nothing is estimated.
     """
     if len(validation) >= ENOUGH and not spreads(validation):
         return OperatingPoint(), f"nobody: {NO_SPREAD}"
@@ -38,7 +38,7 @@ def decide_held_out(
 
 
 def patient_grades(grades: NDArray[np.int_], patients: Sequence[str]) -> NDArray[np.int_]:
-    """(patients,) the highest grade of each patient's scans, in the order in which patients come first."""
+    """(patients,) the highest grade of each patient's scans, in the order of the patients' first scans."""
     highest: dict[str, int] = {}
     for patient, grade in zip(patients, grades.tolist(), strict=True):
         highest[patient] = max(grade, highest.get(patient, LGG))
@@ -48,9 +48,9 @@ def patient_grades(grades: NDArray[np.int_], patients: Sequence[str]) -> NDArray
 def patient_folds(
     grades: NDArray[np.int_], patients: Sequence[str], most: int
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Folds of scans, at most so many, as (learn, left out) places, stratified by grade; no patient is on both sides.
+    """At most `folds` folds of scans, as (training, left out) indices, stratified by grade; no patient is in both.
 
-    `grades`: (scans,); `patients`: whose each scan is. There must be two patients of either grade.
+    `grades`: (scans,); `patients`: the patient of each scan. Needs two patients of each grade.
     """
     by_patient, names = patient_grades(grades, patients), list(dict.fromkeys(patients))
     owner = np.array([names.index(patient) for patient in patients])

@@ -1,1 +1,1 @@
-"""Answers and code from elsewhere: recorded texts and masks, and a person's own Python class."""
+"""External answers and code: recorded texts and masks, and a user's own Python class."""

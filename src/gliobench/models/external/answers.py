@@ -1,5 +1,5 @@
-"""Answers that were given elsewhere, as models of a study: texts read by the tasks' own parsers, as a live model's are,
-and masks brought onto the patients' grid."""
+"""External answers as models of a study: texts parsed as a live model's are, and masks resampled onto the patients'
+grid."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +27,11 @@ from gliobench.tasks.mask import MASK
 from gliobench.tasks.reading import READING_VERSION
 
 CUT_OFF = "length"  # `finish` of an answer that the token limit ended
-NO_ROW = "the answers held have none to this question"
-NO_FILE = "the masks held have none of this patient"
+NO_ROW = "no external answer to this question"
+NO_FILE = "no external mask of this patient"
 MASK_FILE = ".nii.gz"
 LABELS = range(5)  # of a mask with several parts; more of them are steps of a probability
-READING = 2  # goes up with every change after which a mask's file is read otherwise, or no longer
+READING = 2  # increased with every change of how a mask's file is read
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Place:
 
 
 def place_of(question: Question) -> Place:
-    """Under what a question's answer is held."""
+    """The key of a question's external answer."""
     frame = question.frame
     return Place(
         question.subject.id,
@@ -59,7 +59,7 @@ def place_of(question: Question) -> Place:
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """What a model said elsewhere, to the letter; `text` None: it said nothing, and `without_text` is what came back.
+    """A model's external answer, verbatim; `text` None: there is no text, and `without_text` is the typed answer.
 
     `where`: file and line.
     `shape`: rows and columns of the slice as it was shown. `content`: digest of the image. `probability`: of HGG.
@@ -78,8 +78,8 @@ class GivenAnswer:
 
 @dataclass(frozen=True, eq=False)
 class ReplayedAnswers:
-    """A model's answers about slices. `digest`: of the file they stand in. `view`: in whose pixels they count.
-    `remarks`: sentences on what the file has and they have not."""
+    """A model's answers about slices. `digest`: of their file. `view`: the view whose pixels they count. `remarks`:
+    notes on what of the file was not read."""
 
     name: str
     tasks: frozenset[str]
@@ -95,7 +95,7 @@ class ReplayedAnswers:
 
     @property
     def external(self) -> frozenset[Place]:
-        """What is answered, whether the study asks it or not."""
+        """What there are answers to, whether the study asks it or not."""
         return frozenset(place for place in self.answers if place.task in self.tasks)
 
     def check(self, questions: Sequence[Question]) -> None:
@@ -108,8 +108,8 @@ class ReplayedAnswers:
             if given.shape is not None and given.shape != shape:
                 raise ModelError(
                     f"{given.where}: the slice was shown with {given.shape[0]} rows and {given.shape[1]} columns, and "
-                    f"has {shape[0]} and {shape[1]} in this study: coordinates would mean other places; give this "
-                    "study the grid and the view (`view: {scale: …}`) that the model was asked with"
+                    f"has {shape[0]} and {shape[1]} in this study: coordinates would not match; give this "
+                    "study the grid and the view (`view: {scale: …}`) that the answers were made with"
                 )
             if given.content is not None and given.content != question.subject.content:
                 raise ModelError(
@@ -119,7 +119,7 @@ class ReplayedAnswers:
                 )
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a question, in the order asked; Missing where there is no answer. Raises as `check` does."""
+        """One prediction per question, in the order asked; Missing where there is no answer. Raises as `check` does."""
         self.check(questions)
         return (self._read(question) for question in questions)
 
@@ -166,11 +166,11 @@ class ReplayedMasks:
 
     @property
     def external(self) -> frozenset[Place]:
-        """Whose masks there are, whether the study asks about them or not."""
+        """Which patients have masks, whether the study asks about them or not."""
         return frozenset(Place(path.name.removesuffix(MASK_FILE), MASK.name) for path in self._paths)
 
     def check(self, questions: Sequence[Question]) -> None:
-        """Raise ModelError listing every patient whose file is no mask, or does not lie where the scan does."""
+        """Raise ModelError listing every patient whose file is not a mask, or does not overlap the scan."""
         wrong = []
         for question in questions:
             try:
@@ -181,7 +181,7 @@ class ReplayedMasks:
             raise ModelError("\n".join(wrong))
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a patient, in the order asked; Missing where there is no file. Raises as `check` does."""
+        """One prediction per patient, in the order asked; Missing where there is no file. Raises as `check` does."""
         for question in questions:
             mask = self._mask(question.subject)
             yield Prediction(question, Missing(NO_FILE) if mask is None else Answered(VolumeMask(mask)))
@@ -209,7 +209,7 @@ class ReplayedMasks:
             if subject.region != WHOLE and len(labels_in(labels)) > 1:
                 raise ValueError(
                     f"the mask has several labels, and the study asks about the {subject.region.title} alone: write "
-                    "one value where that is, and 0 elsewhere"
+                    "one value inside it, and 0 elsewhere"
                 )
             return to_grid(labels, affine, subject)
         except ValueError as error:
@@ -221,10 +221,10 @@ def _mask_labels(voxels: NDArray[np.generic]) -> NDArray[np.generic]:
     labels = whole_numbers(voxels)
     values = labels_in(labels)
     if labels.dtype.kind not in "iu" or (values and values[0] < 0):
-        raise ValueError("expected labels, which are whole numbers from 0; is this a map of probabilities?")
+        raise ValueError("expected labels, whole numbers from 0; is this a probability map?")
     if len(values) > 1 and values[-1] not in LABELS:
         raise ValueError(
             f"expected the labels 1 to 4, or one value alone, found {len(values)} values up to {values[-1]:g}: is this "
-            "a map of probabilities? Write 1 where the tumour is"
+            "a map of probabilities? Write 1 in the tumour"
         )
     return labels

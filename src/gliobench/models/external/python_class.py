@@ -1,9 +1,9 @@
-"""A person's own Python class as a model: it gives plain values, and they become typed answers.
+"""A user's own Python class as a model: it returns plain values, which become typed answers.
 
     class Mine:
-        tasks = ["grade"]      # what it answers: grade and mask of whole patients; with per_slice also the places
+        tasks = ["grade"]      # grade and mask of whole patients; with per_slice also centre, box and polygon
 
-        def fit(self, train, validation):   # may be left out; patients (`PreparedSubject`) with grade and mask
+        def fit(self, train, validation):   # optional; patients (`PreparedSubject`) with grade and mask
             ...
 
         def predict(self, questions):       # in the order asked; patients without grade and mask
@@ -47,10 +47,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class OwnModel:
-    """The class that `source` names (`module:Class`, or `path/to/file.py:Class`), made and asked.
+    """An instance of the class that `source` names (`module:Class`, or `path/to/file.py:Class`).
 
-    `content`: SHA-256 of the file it stands in: a changed file is asked again. What the class does wrong is a
-    ModelError that names its line.
+    `content`: SHA-256 of its file: a changed file is queried again. An error in the class becomes a ModelError that
+    names its line.
     """
 
     name: str
@@ -71,12 +71,12 @@ class OwnModel:
         return {"engine": "python", "source": Path(self.source).name, "content": self.content}
 
     def fit(self, train: Sequence[PreparedSubject], validation: Sequence[PreparedSubject]) -> None:
-        """Let it learn from patients with their truth, where it wants to."""
+        """Call its `fit`, where it has one, with patients and their truth."""
         if hasattr(self.model, "fit"):
             self._call("fit", lambda: self.model.fit(train, validation))
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a question, in the order asked; nothing of the patients' truth is shown."""
+        """One prediction per question, in the order asked; the class never sees the patients' truth."""
         blind = [replace(one, subject=replace(one.subject, grade=None, labels=None)) for one in questions]
         values = self._call("predict", lambda: iter(self.model.predict(blind)))
         for place, question in enumerate(questions):
@@ -94,7 +94,9 @@ class OwnModel:
                 return _graded(question, float(value))
             return Prediction(question, Answered(_value(question, value)))
         except (TypeError, ValueError) as error:
-            return Prediction(question, Malformed(f"{type(value).__name__} is no answer to {question.task}: {error}"))
+            return Prediction(
+                question, Malformed(f"{type(value).__name__} is not an answer to {question.task}: {error}")
+            )
 
     def _call(self, method: str, call: Callable[[], T]) -> T:
         try:
@@ -104,7 +106,7 @@ class OwnModel:
 
 
 def load_own(name: str, source: str) -> OwnModel:
-    """The model of a class. Raises ModelError for what cannot be imported, is no such class or names unknown tasks."""
+    """The model of a class. Raises ModelError where it cannot be imported, does not exist or names unknown tasks."""
     where, _, called = source.rpartition(":")
     if not where or not called.isidentifier():
         raise ModelError(f"{source}: expected my_module:MyModel, or path/to/file.py:MyModel")
@@ -131,7 +133,7 @@ def load_own(name: str, source: str) -> OwnModel:
 
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there")
+        raise FileNotFoundError(f"{path} does not exist")
     name = f"gliobench_own_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -173,6 +175,6 @@ def _value(question: Question, value: Any) -> Value | None:
 def _check_inside(points: NDArray[np.float64], shape: tuple[int, int]) -> None:
     """Raise ValueError for points, or corners of a box, that are not all in a slice."""
     if not np.isfinite(points).all():
-        raise ValueError("not all of its numbers are finite")
+        raise ValueError("it has numbers that are not finite")
     if (points < 0).any() or (points > np.array(shape) - 1).any():
         raise ValueError(f"outside the slice of {shape[0]} rows and {shape[1]} columns")

@@ -1,1 +1,1 @@
-"""Language models in this process: asked in batches, freely, held to a format or by choice."""
+"""Language models in this process, asked in batches: free, constrained or by choice."""

@@ -1,4 +1,4 @@
-"""How a language model is made to answer each task."""
+"""How a language model answers each task."""
 
 from collections.abc import Collection, Mapping
 from typing import Literal, get_args
@@ -7,8 +7,8 @@ from gliobench.models.base.errors import ModelError
 from gliobench.tasks.grade import GRADE
 
 AnswerMode = Literal["free", "constrained", "choice"]
-"""`free`: any text. `constrained`: text that cannot leave the task's format. `choice`: a grade read off the
-probabilities of its three answers, with nothing written."""
+"""`free`: any text. `constrained`: text restricted to the task's format. `choice`: a grade from the probabilities of
+its three answers, without generating text."""
 ANSWER_MODES: tuple[AnswerMode, ...] = get_args(AnswerMode)
 
 
@@ -16,19 +16,19 @@ def mode_fault(tasks: Collection[str], modes: Mapping[str, str]) -> str | None:
     """Why the answer modes by task cannot be used by a model of `tasks`, None where they can."""
     for task, mode in modes.items():
         if mode not in ANSWER_MODES:
-            return f"{task}: {mode!r} is not a way to answer; expected {', '.join(ANSWER_MODES)}"
+            return f"{task}: {mode!r} is not an answer mode; expected {', '.join(ANSWER_MODES)}"
         if task not in tasks:
             return f"{task} is not among the model's tasks {', '.join(tasks)}"
         if mode == "choice" and task != GRADE.name:
             return (
-                f"{task}: `choice` weighs the three answers of {GRADE.name} against each other, and {task} has no such "
+                f"{task}: `choice` compares the three answers of {GRADE.name}, and {task} has no such "
                 "list; use `constrained`"
             )
     return None
 
 
 def checked_modes(tasks: Collection[str], modes: Mapping[str, AnswerMode]) -> dict[str, AnswerMode]:
-    """Every task's way of answering, `free` where none is given. Raises ModelError."""
+    """Every task's answer mode, `free` where none is given. Raises ModelError."""
     if fault := mode_fault(tasks, modes):
         raise ModelError(f"answer: {fault}")
     return {task: modes.get(task, "free") for task in tasks}

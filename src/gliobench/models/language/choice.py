@@ -1,4 +1,4 @@
-"""The grade read off the probabilities of its three answers, without writing any of them."""
+"""The grade from the probabilities of its three answers, without generating any of them."""
 
 from dataclasses import dataclass
 from itertools import takewhile
@@ -18,7 +18,7 @@ GRADES = (LGG, HGG, NO_GLIOMA)
 class Choices:
     """The grade's three answers in a tokenizer's tokens, in the order of `GRADES`.
 
-    `common`: the tokens that all begin with. `rest`: what comes then, one token each or more.
+    `common`: the tokens that all begin with. `rest`: what follows, one or more tokens each.
     """
 
     texts: tuple[str, ...]
@@ -27,7 +27,7 @@ class Choices:
 
     @property
     def copies(self) -> int:
-        """How often a prompt stands in a batch: once where one look at the next token tells the answers apart."""
+        """How often a prompt is repeated in a batch: once where the next token alone distinguishes the answers."""
         return 1 if all(len(tokens) == 1 for tokens in self.rest) else len(self.rest)
 
 
@@ -43,8 +43,8 @@ def choice_logprobs(model: Any, inputs: Any, choices: Choices) -> torch.Tensor:
     """Natural logarithms of the three answers' probabilities given each prompt: (prompts, 3) float32 on the CPU.
 
     `inputs`: the prompts, padded on the left, each `choices.copies` times in a row. Where the answers differ in one
-    token, what they begin with is left out of the sum (it is the same for all three) and the model runs once.
-    Otherwise each answer is written, token by token, behind a copy of the prompt, and all of its tokens count.
+    token, their common beginning is left out of the sum (it is the same for all three) and the model runs once.
+    Otherwise each answer is forced, token by token, after a copy of the prompt, and all of its tokens count.
     """
     if choices.copies == 1:
         logits = _next_logits(model, continued(model, inputs, choices.common), 1)[:, 0]
@@ -59,7 +59,8 @@ def choice_logprobs(model: Any, inputs: Any, choices: Choices) -> torch.Tensor:
 
 
 def _next_logits(model: Any, inputs: Any, steps: int, forced: torch.Tensor | None = None) -> torch.Tensor:
-    """The model's own logits of the next `steps` tokens, (rows, steps, tokens) float32; `forced`: what is written."""
+    """The model's own logits of the next `steps` tokens, (rows, steps, tokens) float32; `forced`: the tokens to
+    generate."""
     prompt = inputs["input_ids"].shape[1]
 
     def force(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

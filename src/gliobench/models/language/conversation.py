@@ -1,4 +1,4 @@
-"""The turns of a conversation about a slice, as chat templates take them: asking and fine-tuning use the same."""
+"""The turns of a conversation about a slice, as chat templates take them: shared by inference and fine-tuning."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.registry import TASKS
 
 Turn = dict[str, Any]
-NOTHING = "none"  # what every prompt but the grade's asks for where there is no tumour
+NOTHING = "none"  # the answer without tumour in every prompt but the grade's
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,19 @@ class Shot:
 
 
 def question_text(question: Question, prompt: Prompt, view: View) -> str:
-    """The prompt about the slice as the view shows it, behind the view's own words where it has any."""
+    """The prompt about the slice as the view shows it, after the view's description where it has one."""
     asked = prompt.about(view.shown_frame(asked_frame(question)))
     return f"{view.words}\n{asked}" if view.words else asked
 
 
 def answer_text(question: Question, value: Value | None, view: View) -> str:
-    """An answer to the letter, in the pixels that the view counts; None: there is no tumour. `value` is in the slice's
-    own pixels."""
+    """An answer, verbatim, in the pixels of the view; None: there is no tumour. `value` is in the slice's own
+    pixels."""
     return NOTHING if value is None else TASKS[question.task].write(view.from_frame(value))
 
 
 def read_answer(question: Question, text: str, cut_off: bool, view: View) -> Answer:
-    """The typed answer of a text written in the pixels that the view counts, in the slice's own pixels."""
+    """The typed answer of a text in the pixels of the view, in the slice's own pixels."""
     frame = asked_frame(question)
     answer = TASKS[question.task].parse(text, view.shown_frame(frame), cut_off, view.coordinates)
     if not isinstance(answer, Answered) or answer.value is None:
@@ -50,8 +50,8 @@ def read_answer(question: Question, text: str, cut_off: bool, view: View) -> Ans
 
 
 def question_turn(question: Question, prompt: Prompt, view: View) -> Turn:
-    """What a person says: the image, then the prompt about it; a model such as Mllama sees no image from text before
-    it. Raises ModelError for a question about the whole volume."""
+    """The user's turn: the image, then the prompt about it; a model such as Mllama sees no image from text before it.
+    Raises ModelError for a question about the whole volume."""
     image = Image.fromarray(view.render(question))
     return {
         "role": "user",
@@ -60,12 +60,12 @@ def question_turn(question: Question, prompt: Prompt, view: View) -> Turn:
 
 
 def answer_turn(question: Question, value: Value | None, view: View) -> Turn:
-    """What the model should say; `value` in the slice's own pixels, None where there is no tumour."""
+    """The model's turn, with the right answer; `value` in the slice's own pixels, None where there is no tumour."""
     return {"role": "assistant", "content": [{"type": "text", "text": answer_text(question, value, view)}]}
 
 
 def shot_turns(shots: Sequence[Shot], prompt: Prompt, view: View) -> list[Turn]:
-    """Questions and true answers in turn, to stand before a question of the same task."""
+    """Questions and true answers in turn, to precede a question of the same task."""
     turns = []
     for shot in shots:
         turns += [question_turn(shot.question, prompt, view), answer_turn(shot.question, shot.truth, view)]
@@ -73,7 +73,7 @@ def shot_turns(shots: Sequence[Shot], prompt: Prompt, view: View) -> list[Turn]:
 
 
 def shots_identity(shots: Mapping[str, Sequence[Shot]], view: View) -> dict[str, str]:
-    """All of the shots that can change an answer, as settings; none where there are no shots."""
+    """Everything of the shots that can change an answer, as settings; none where there are no shots."""
     places = [
         [task, shot.question.subject.content, frame.plane, frame.index, answer_text(shot.question, shot.truth, view)]
         for task, of_task in sorted(shots.items())

@@ -22,7 +22,7 @@ class Decoding:
     """Greedy where `temperature` is 0, else sampling; `top_k` (0: all tokens), `top_p` and `min_p` then narrow the
     choice, in this order.
 
-    `max_new_tokens` None: the limit that belongs to each task's prompt. Raises ValueError out of range.
+    `max_new_tokens` None: the limit of each task's prompt. Raises ValueError out of range.
     """
 
     temperature: float = 0.0
@@ -46,11 +46,12 @@ class Decoding:
 
     @property
     def settings(self) -> Settings:
-        """What of it can change an answer: a greedy answer knows neither seed nor top_k, top_p or min_p."""
+        """Everything of it that can change an answer: greedy decoding depends on neither seed, top_k, top_p nor
+        min_p."""
         sampled = self.temperature > 0
         narrowed = (
             {"top_k": self.top_k} if sampled and self.top_k else {}
-        )  # absent from the keys of before it was there
+        )  # absent from keys of versions before it existed
         return {
             **narrowed,
             "temperature": float(self.temperature),
@@ -62,7 +63,7 @@ class Decoding:
 
 
 def question_seed(seed: int, question: Question) -> int:
-    """The first 8 bytes of SHA-256 over seed, subject, task, plane, slice and repeat: nothing of the batch."""
+    """The first 8 bytes of SHA-256 over seed, subject, task, plane, slice and repeat: independent of the batch."""
     frame = question.frame
     place = (frame.plane, frame.index) if frame else (None, None)
     text = json.dumps([seed, question.subject.id, question.task, *place, question.repeat])
@@ -70,11 +71,11 @@ def question_seed(seed: int, question: Question) -> int:
 
 
 class Draw:
-    """Samples a batch's next tokens, each row's with one number of a generator of its own.
+    """Samples a batch's next tokens, each row with one number from its own generator.
 
-    The token drawn is the first at which the summed probabilities pass a uniform number (inverse transform sampling);
-    it alone is left, so that greedy decoding takes it, and no row's draw depends on its neighbours. The numbers come
-    from the CPU, so that a GPU draws alike.
+    The token drawn is the first at which the cumulative probability exceeds a uniform number (inverse transform
+    sampling); only it remains, so that greedy decoding takes it, and no row's draw depends on its neighbours. The
+    numbers come from the CPU, so that a GPU draws the same.
     """
 
     def __init__(self, seeds: Sequence[int]) -> None:
@@ -84,15 +85,17 @@ class Draw:
         numbers = [torch.rand((), dtype=torch.float64, generator=generator) for generator in self.generators]
         sums = scores.double().softmax(-1).cumsum(-1)
         passed = torch.stack(numbers).to(sums.device).unsqueeze(-1) * sums[:, -1:]
-        drawn = torch.searchsorted(sums, passed, right=True)  # never a token of probability 0: its sum passes nothing
+        drawn = torch.searchsorted(
+            sums, passed, right=True
+        )  # never a token of probability 0: it does not increase the sum
         return torch.full_like(scores, -torch.inf).scatter_(-1, drawn, 0.0)
 
 
 def logits_processors(
     decoding: Decoding, questions: Sequence[Question], mask: Callable[..., torch.Tensor] | None = None
 ) -> LogitsProcessorList:
-    """What is done to a batch's logits before the largest is taken. `mask` comes first: what it forbids is neither
-    counted by `top_k`, `top_p` and `min_p` nor drawn."""
+    """The logits processors of a batch, applied before the largest is taken. `mask` comes first: tokens it forbids are
+    neither counted by `top_k`, `top_p` and `min_p` nor drawn."""
     steps = LogitsProcessorList([mask] if mask else [])
     if decoding.temperature == 0:
         return steps

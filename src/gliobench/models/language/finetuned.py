@@ -1,4 +1,4 @@
-"""A fine-tuned vision-language model: asked as any other, but never about a patient that it has learnt from."""
+"""A fine-tuned vision-language model: asked as any other, but never about a patient that it was trained on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,7 @@ DESCRIPTION = "finetune.json"
 
 @dataclass(frozen=True, eq=False)
 class FinetunedModel:
-    """`asked`: the model with what it has learnt. `learnt_from`: the ids of the patients whose truth it has seen, to
-    learn or to decide."""
+    """`asked`: the fine-tuned model. `learnt_from`: the ids of its training and validation patients."""
 
     asked: Model
     learnt_from: frozenset[str]
@@ -37,26 +36,26 @@ class FinetunedModel:
 
     @property
     def settings(self) -> Settings:
-        """Everything that could change an answer."""
+        """Everything that can change an answer."""
         return self.asked.settings
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """As the model itself. Raises ModelError for a patient that was learnt from."""
+        """As the model itself. Raises ModelError for a patient it was trained on."""
         refuse_training_patients(self.name, self.learnt_from, questions)
         return self.asked.predict(questions)
 
 
 def learnt_from(source: str | Path | None) -> frozenset[str]:
-    """Whom a checkpoint or adapter has learnt from, where a fine-tuning wrote it down; a hub's are not known.
+    """The patients that a checkpoint or adapter was trained on, where a fine-tuning recorded them; none for the Hub's.
 
-    Raises ModelError where what it wrote is damaged.
+    Raises ModelError where the record is damaged.
     """
     if source is None or not (path := Path(source).expanduser() / DESCRIPTION).is_file():
         return frozenset()
     try:
         found = read_json(path, "learnt_from")
     except DamagedError as error:
-        raise ModelError(f"{error}: whom it has learnt from is not known, so nobody can be asked about") from error
+        raise ModelError(f"{error}: its training patients are not known, so leakage cannot be ruled out") from error
     if faults := Stamp("", 0.0, found.get("files", {})).faults(path.parent):  # earlier versions kept no checksums
-        raise ModelError(f"{'; '.join(faults.values())}: put it back from a copy, or fine-tune again")
+        raise ModelError(f"{'; '.join(faults.values())}: restore it from a copy, or fine-tune again")
     return frozenset(found["learnt_from"])

@@ -1,4 +1,4 @@
-"""Answers held to their task's format in this process: which tokens may come next, for each row of a batch."""
+"""Constrained decoding in this process: which tokens may come next, for each row of a batch."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -25,7 +25,7 @@ def frame_pattern(task: str, shape: Shape) -> str:
     """The task's format as a regular expression that only answers inside an image of `shape` (rows, columns) follow.
 
     Runs of a mask do not end before they start, lines hold at most `MOST_RUNS` of them, and there are no more lines
-    than rows: an answer cannot go on for ever.
+    than rows: an answer cannot be endless.
     """
     rows, columns = shape
     run = _any_of(f"{first}-{_any_of(range(first, columns))}" for first in range(columns))
@@ -35,7 +35,7 @@ def frame_pattern(task: str, shape: Shape) -> str:
 
 
 def longest_answer(task: str, shape: Shape) -> int:
-    """Characters of the longest text that follows `frame_pattern`: no token is shorter than one of them."""
+    """Characters of the longest text that matches `frame_pattern`: an upper bound of its tokens."""
     return max(len(TASKS[task].longest(shape)), len("none"))
 
 
@@ -50,7 +50,7 @@ class Grammar:
         tokenizer = checkpoint.processor.tokenizer
         if not isinstance(tokenizer, PreTrainedTokenizerFast):
             raise ModelError(
-                f"answers of {checkpoint.id} cannot be held to a format: its tokenizer is a {type(tokenizer).__name__} "
+                f"answers of {checkpoint.id} cannot be constrained: its tokenizer is a {type(tokenizer).__name__} "
                 "and not one of the fast ones (tokenizer.json); use answer: free"
             )
         self._end_ids = checkpoint.end_ids
@@ -59,7 +59,8 @@ class Grammar:
         self._compiled: dict[tuple[str, Shape], LLMatcher] = {}
 
     def mask(self, formats: Sequence[tuple[str, Shape] | None]) -> "GrammarMask":
-        """What holds each row of a batch to its task's format for an image of that shape; None leaves a row free."""
+        """A mask that restricts each row of a batch to its task's format for an image of that shape; None: a free
+        row."""
         matchers = [None if key is None else self._matcher(*key) for key in formats]
         return GrammarMask(self._tokens.vocab_size, self._end_ids, matchers)
 
@@ -74,10 +75,10 @@ class Grammar:
 
 
 class GrammarMask:
-    """A logits processor: the logits of tokens that a row's format does not allow next become -inf.
+    """A logits processor: sets the logits of tokens that a row's format does not allow next to -inf.
 
-    After a complete answer only the tokens that end it, `end_ids`, are allowed. For one batch only: it follows what is
-    written.
+    After a complete answer only the tokens that end it, `end_ids`, are allowed. For one batch only: it tracks the
+    generated tokens.
     """
 
     def __init__(self, vocabulary: int, end_ids: frozenset[int], matchers: Sequence[LLMatcher | None]) -> None:
@@ -100,7 +101,7 @@ class GrammarMask:
                 assert taken, matcher.get_error()
 
     def _allowed(self) -> NDArray[np.bool_]:
-        """(rows, vocabulary): which tokens may come next. A matcher stops where nothing can follow but the end."""
+        """(rows, vocabulary): which tokens may come next. A matcher stops where only the end can follow."""
         bits = allocate_token_bitmask(len(self._matchers), self._vocabulary)
         for row, matcher in enumerate(self._matchers):
             if matcher is not None and not matcher.is_stopped():

@@ -1,4 +1,4 @@
-"""Answers that cannot leave their task's format: what a server is told, in the dialect that it understands."""
+"""Guided decoding on a server: answers restricted to their task's format, in the server's dialect."""
 
 import json
 import re
@@ -39,13 +39,13 @@ FIELDS: Mapping[Dialect, Callable[[str], dict[str, Any]]] = {
     "regex": lambda pattern: {"regex": pattern},  # SGLang
     "json_schema": _json_schema,  # hosted APIs, llama.cpp, Ollama
 }
-"""The fields of a request that hold its answer to a pattern."""
+"""The fields of a request that restrict its answer to a pattern."""
 
 assert set(FIELDS) == set(get_args(Dialect))
 
 
 def unwrapped(dialect: Dialect | None, text: str) -> str:
-    """What the task's parser reads: with `json_schema` the answer inside the JSON, else the text itself."""
+    """The text for the task's parser: with `json_schema` the answer inside the JSON, else the text itself."""
     if dialect != "json_schema":
         return text
     try:

@@ -1,18 +1,18 @@
-"""A processor's tensors for a batch of prompts, made longer or shorter."""
+"""A processor's tensors for a batch of prompts, extended or shortened."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-# `token_type_ids` of an answer where they are not those of the prompt: PaliGemma's prompt sees all of itself (0),
-# its answer only what stands before (1).
+# `token_type_ids` of an answer where they differ from the prompt's: PaliGemma's prompt attends to all of itself (0),
+# its answer only to earlier tokens (1).
 ANSWER_KINDS = {"paligemma": 1}
 
 
 def longer(model: Any, inputs: Any, tokens: int) -> dict[str, torch.Tensor]:
-    """The tensors along the prompts' tokens, with room for `tokens` of an answer behind each; these see what `model`
-    lets an answer see. Their ids are not set."""
+    """The tensors along the prompts' tokens, with room for `tokens` of an answer after each; their attention is that of
+    an answer of `model`. Their ids are not set."""
     made = {
         key: torch.cat([value, value[:, -1:].expand(-1, tokens, *value.shape[2:])], 1)
         for key, value in along_tokens(inputs).items()
@@ -24,7 +24,7 @@ def longer(model: Any, inputs: Any, tokens: int) -> dict[str, torch.Tensor]:
 
 
 def continued(model: Any, inputs: Any, tokens: Sequence[int]) -> dict[str, torch.Tensor]:
-    """The same prompts with `tokens` of an answer written behind each."""
+    """The same prompts with `tokens` of an answer after each."""
     made = longer(model, inputs, len(tokens))
     ids = made["input_ids"]
     ids[:, ids.shape[1] - len(tokens) :] = torch.tensor(tokens, dtype=ids.dtype, device=ids.device)

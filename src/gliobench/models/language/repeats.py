@@ -1,4 +1,4 @@
-"""Several answers to one input: the image and the prompt are encoded once, and all answers go on from there."""
+"""Several answers to one input: image and prompt are encoded once, and all answers continue from there."""
 
 import copy
 import logging
@@ -13,12 +13,12 @@ from gliobench.models.language.shared_attention import SharedLayer, sharing
 
 log = logging.getLogger(__name__)
 
-TOLERANCE = {torch.float32: 1e-3}  # of the logits' spread
+TOLERANCE = {torch.float32: 1e-3}  # relative to the logits' range
 HALF_TOLERANCE = 0.1
 
 
 class SharedPrompt:
-    """One prompt with its image, encoded when it is first asked for. `inputs`: a processor's tensors for it alone."""
+    """One prompt with its image, encoded at first use. `inputs`: a processor's tensors for it alone."""
 
     def __init__(self, model: Any, inputs: Any) -> None:
         self._model = model
@@ -26,8 +26,8 @@ class SharedPrompt:
         self._cache: Any = None
 
     def copies(self, times: int, room: int) -> dict[str, Any]:
-        """What `generate` takes to write `times` answers of up to `room` tokens to the prompt: its tokens, and the
-        states behind all of them but the last."""
+        """Arguments of `generate` for `times` answers of up to `room` tokens to the prompt: its tokens, and the cached
+        states of all of them but the last."""
         if self._cache is None:
             self._cache = _first_step(self._model, without_last(self._inputs)).past_key_values
         cache = copy.copy(self._cache)
@@ -37,7 +37,7 @@ class SharedPrompt:
 
 
 def _repeated(layer: Any, times: int, room: int) -> Any:
-    """A layer of one prompt `times` in a row, of which writing changes nothing in the layer itself."""
+    """A layer of one prompt repeated `times`; generating does not change the layer itself."""
     if type(layer) is DynamicLayer:
         return SharedLayer(layer, times, room)
     layer = copy.deepcopy(layer)
@@ -46,10 +46,10 @@ def _repeated(layer: Any, times: int, room: int) -> Any:
 
 
 def can_share(model: Any, inputs: Any) -> bool:
-    """Whether answers may go on from an encoded prompt: whether its next token's logits are those of the whole prompt.
+    """Whether answers can continue from an encoded prompt: whether the next token's logits equal the whole prompt's.
 
-    Some families keep more from an image than the cache holds (Qwen-VL: the tokens' places in three dimensions), and
-    some caches cannot be copied; the reason is logged, and such a model is asked the plain way.
+    Some families need more of an image than the cache holds (Qwen-VL: the tokens' positions in three dimensions), and
+    some caches cannot be copied; the reason is logged, and such a model is asked without sharing.
     """
     whole = _first_step(model, inputs).logits[0]
     try:
@@ -59,14 +59,17 @@ def can_share(model: Any, inputs: Any) -> bool:
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
         if is_out_of_memory(error):
             raise
-        log.warning("repeats are asked one by one, as %s cannot go on from a prompt: %s", type(model).__name__, error)
+        log.warning(
+            "repeats are asked one by one, as %s cannot continue from an encoded prompt: %s",
+            type(model).__name__,
+            error,
+        )
         return False
     apart, spread = (whole - shared).abs().max().item(), whole.std().item()
     if apart <= TOLERANCE.get(model.dtype, HALF_TOLERANCE) * spread:
         return True
     log.warning(
-        "repeats are asked one by one: after a prompt that was encoded before, %s gives other logits (%.2g apart, "
-        "their spread is %.2g)",
+        "repeats are asked one by one: from an encoded prompt, %s gives other logits (difference %.2g, range %.2g)",
         type(model).__name__,
         apart,
         spread,
@@ -75,5 +78,5 @@ def can_share(model: Any, inputs: Any) -> bool:
 
 
 def _first_step(model: Any, inputs: Any) -> Any:
-    """`generate`'s output of one token: its logits and the cache behind it."""
+    """`generate`'s output of one token: its logits and the cache."""
     return model.generate(**inputs, do_sample=False, max_new_tokens=1, output_logits=True, return_dict_in_generate=True)

@@ -1,4 +1,4 @@
-"""Attention of many answers to one prompt, whose keys and values stand in memory once and are read once a token."""
+"""Attention of many answers to one prompt, whose keys and values are stored once and read once per token."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,20 +14,20 @@ NAME = "gliobench_shared_prompt"
 
 
 class States(NamedTuple):
-    """Keys or values: the prompt's, (1, heads, tokens, size), and those behind it, (answers, heads, tokens, size)."""
+    """Keys or values: the prompt's, (1, heads, tokens, size), and those after it, (answers, heads, tokens, size)."""
 
     prompt: torch.Tensor
     own: torch.Tensor
 
     @property
     def shape(self) -> torch.Size:
-        """Of the whole, as if the prompt's were copied for each answer."""
+        """The full shape, as if the prompt's states were copied for each answer."""
         answers, heads, written, size = self.own.shape
         return torch.Size((answers, heads, self.prompt.shape[-2] + written, size))
 
 
 class SharedLayer(DynamicLayer):  # type: ignore[misc]
-    """One layer's keys and values of a prompt, which `times` answers share, and room for `room` tokens of each.
+    """One layer's keys and values of a prompt, shared by `times` answers, with room for `room` tokens of each.
 
     transformers' own layer holds a copy for each answer, and copies all of them for every token.
     """
@@ -40,8 +40,8 @@ class SharedLayer(DynamicLayer):  # type: ignore[misc]
         self._spaces: tuple[torch.Tensor, ...] = ()
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        """The prompt's states and all that was written behind it, as `States`: `shared_attention` reads them."""
-        if not self._spaces:  # layers that only read an image's never need any
+        """The states of the prompt and of all tokens after it, as `States`, for `shared_attention`."""
+        if not self._spaces:  # cross-attention layers over an image never need any
             self._spaces = tuple(_room(states, self._room) for states in (key_states, value_states))
         start, self._written = self._written, self._written + key_states.shape[-2]
         for space, states in zip(self._spaces, (key_states, value_states), strict=True):
@@ -52,7 +52,7 @@ class SharedLayer(DynamicLayer):  # type: ignore[misc]
         )
 
     def get_seq_length(self) -> int:
-        """Tokens of the prompt and of what was written behind it."""
+        """Tokens of the prompt and of the answer so far."""
         return int(self.keys.shape[-2]) + self._written
 
 
@@ -73,8 +73,8 @@ def shared_attention(
     """Attention as transformers' interface has it: `query` (answers, heads, tokens, size), one token at a time where
     the states are shared; returns (answers, tokens, heads, size) and no weights.
 
-    The queries of all answers meet the prompt's keys in one product (Juravsky et al. 2024, Hydragen), their own keys
-    answer by answer, and one softmax goes over both. Raises ValueError for what it cannot compute.
+    The queries of all answers are multiplied with the prompt's keys in one product (Juravsky et al. 2024, Hydragen),
+    with their own keys answer by answer, and one softmax covers both. Raises ValueError for what it cannot compute.
     """
     if isinstance(key, torch.Tensor) and (key.stride(0) or len(key) == 1):  # each answer has its own
         return plain_attention(module, query, key, value, attention_mask, scaling=scaling, **options)
@@ -83,9 +83,9 @@ def shared_attention(
     keys, values = _states(key), _states(value)
     answers, heads, tokens, size = query.shape
     if tokens > 1 and attention_mask is None:
-        raise ValueError(f"{tokens} tokens at once behind a shared prompt, without a mask")
+        raise ValueError(f"{tokens} tokens at once after a shared prompt, without a mask")
     groups, length = keys.prompt.shape[1], keys.prompt.shape[-2]
-    rows = query.reshape(answers, groups, -1, size)  # the heads that share a key's head one below the other
+    rows = query.reshape(answers, groups, -1, size)  # the heads that share a key head, stacked
     scores = torch.cat([_fold(rows, keys.prompt.mT), rows @ keys.own.mT], -1).reshape(answers, heads, tokens, -1)
     scores = scores * (size**-0.5 if scaling is None else scaling)
     if attention_mask is not None:
@@ -97,12 +97,12 @@ def shared_attention(
 
 
 def _states(states: States | torch.Tensor) -> States:
-    """A tensor that stands once for all answers is a prompt's, with nothing behind it."""
+    """A tensor without a row per answer belongs to the prompt, with no tokens after it."""
     return states if isinstance(states, States) else States(states[:1], states[:, :, :0])
 
 
 def _fold(rows: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
-    """(answers, groups, rows, a) times (1, groups, a, b): one product a group, over the rows of all answers."""
+    """(answers, groups, rows, a) times (1, groups, a, b): one product per group, over the rows of all answers."""
     answers, groups, count, _ = rows.shape
     product = rows.transpose(0, 1).reshape(groups, answers * count, -1) @ prompt[0]
     return product.view(groups, answers, count, -1).transpose(0, 1)
@@ -110,7 +110,7 @@ def _fold(rows: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def sharing(model: Any) -> Iterator[None]:
-    """Within, the model's language part attends by `shared_attention`."""
+    """While open, the model's language part uses `shared_attention`."""
     text = model.config.get_text_config()
     before = text._attn_implementation
     text._attn_implementation = NAME

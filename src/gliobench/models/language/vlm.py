@@ -48,13 +48,13 @@ class VisionLanguageModel:
     """A vision-language model in this process: a view of one slice and the task's prompt in, an answer out.
 
     `checkpoint`: a folder or a hub id (`gliobench.models.checkpoints.load.load_checkpoint` says what is accepted).
-    `name`: how tables call it; default the folder's name or the hub id. `tasks`: those that may be asked.
-    `answer`: how tasks are answered, `free` where it does not say (`gliobench.models.language.answer_modes`).
-    `prompts`: another prompt than a task's own. `view`: what is shown of a slice. `shots`: by task, slices with their
-    true answers, said before every question. `batch_size`: how many slices at once, None for as many as memory allows;
-    it does not change the answers (up to rounding: in bfloat16 two nearly equal tokens can change places). `adapter`,
-    `spread`, `quantisation`, `engine`: see `load_checkpoint`. `to_train`: weights of its own, that no other model asks.
-    Raises ModelError for a checkpoint that cannot be used and for any bad argument.
+    `name`: its name in tables; default the folder's name or the Hub id. `tasks`: those it can be asked. `answer`: the
+    answer mode by task, default `free` (`gliobench.models.language.answer_modes`). `prompts`: another prompt than a
+    task's own. `view`: what is shown of a slice. `shots`: by task, slices with their true answers, shown before every
+    question. `batch_size`: how many slices at once, None for as many as memory allows; it does not change the answers
+    (up to rounding: in bfloat16 two nearly equal tokens can swap). `adapter`, `spread`, `quantisation`, `engine`: see
+    `load_checkpoint`. `to_train`: weights of its own, shared with no other model. Raises ModelError for a checkpoint
+    that cannot be used and for any bad argument.
     """
 
     per_slice = True
@@ -107,17 +107,17 @@ class VisionLanguageModel:
         self._grammar = Grammar(self._checkpoint) if "constrained" in self._modes.values() else None
         if self._checkpoint.model.device.type == "cpu":
             keep_memory()
-        self._shares: bool | None = None  # not known before the first question that is repeated
+        self._shares: bool | None = None  # not known before the first repeated question
         self.name = name or self._checkpoint.id
         self.settings = self._settings()
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The loaded model and its processor: what fine-tuning trains."""
+        """The loaded model and its processor, for fine-tuning."""
         return self._checkpoint
 
     def inputs(self, questions: Sequence[Question]) -> Mapping[str, Any]:
-        """The processor's tensors for a batch of questions, as they are asked: padded on the left, on the CPU."""
+        """The processor's tensors for a batch of questions, padded on the left, on the CPU."""
         inputs: Mapping[str, Any] = self._inputs(questions)
         return inputs
 
@@ -126,7 +126,7 @@ class VisionLanguageModel:
         return answer_text(question, value, self._view)
 
     def turns(self, question: Question) -> list[Turn]:
-        """The conversation that asks a question: what is shown before it, and the slice with its prompt."""
+        """The conversation of a question: the few-shot turns, then the slice with its prompt."""
         asked = question_turn(question, self._prompts[question.task], self._view)
         return [*self._shot_turns[question.task], asked]
 
@@ -153,7 +153,7 @@ class VisionLanguageModel:
         }
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """Yield one prediction a question, in the order asked; images are made batch by batch.
+        """Yield one prediction per question, in the order asked; images are rendered batch by batch.
 
         Raises ModelError before anything is asked: a task that is not this model's, a question about a whole volume,
         or a prompt that does not fit the model's context together with the image and the longest answer.
@@ -162,7 +162,7 @@ class VisionLanguageModel:
         return (prediction for stretch in stretches(questions, self._modes) for prediction in self._ask(stretch))
 
     def _ask(self, stretch: ModeBatch) -> Iterator[Prediction]:
-        """The answers to questions that are asked in one way, each with its share of its batch's seconds."""
+        """The answers to a mode batch, each with its part of its batch's seconds."""
         answer: Callable[[Sequence[Question]], list[Prediction]] = self._write
         if stretch.way == "choice":
             answer = self._choose
@@ -179,7 +179,7 @@ class VisionLanguageModel:
         return in_batches(stretch.questions, ask, self._batch_size)
 
     def _choose(self, batch: Sequence[Question]) -> list[Prediction]:
-        """The most probable grade of each, and HGG's share of the three grades' probability as its score."""
+        """The most probable grade of each, and HGG's proportion of the three answers' probability as its score."""
         inputs = self._tensors([question for question in batch for _ in range(self._choices.copies)])
         logprobs = choice_logprobs(self._checkpoint.model, inputs, self._choices)
         scores = logprobs.softmax(-1)[:, GRADES.index(HGG)].tolist()
@@ -190,7 +190,7 @@ class VisionLanguageModel:
         ]
 
     def _write(self, batch: Sequence[Question], inputs: Mapping[str, Any] | None = None) -> list[Prediction]:
-        """What the model writes to each; `inputs`: where they are there already."""
+        """The generated answer to each; `inputs`: where they exist already."""
         inputs = self._tensors(batch) if inputs is None else inputs
         formats = [(q.task, self._shape(q)) if self._modes[q.task] == "constrained" else None for q in batch]
         mask = self._grammar.mask(formats) if self._grammar and any(formats) else None
@@ -208,7 +208,7 @@ class VisionLanguageModel:
         ]
 
     def _repeat(self, question: Question) -> Callable[[Sequence[Question]], list[Prediction]]:
-        """How several answers to one question are written: its image and prompt are encoded with the first batch."""
+        """A function that generates several answers to one question, whose image and prompt are encoded once."""
         prompt: list[SharedPrompt | None] = []
 
         def repeat(batch: Sequence[Question]) -> list[Prediction]:
@@ -223,14 +223,14 @@ class VisionLanguageModel:
         return repeat
 
     def _shared(self, question: Question) -> SharedPrompt | None:
-        """The question's prompt, to be encoded once; None for a model of which that was seen not to work."""
+        """The question's prompt, to be encoded once; None for a model that cannot share a prompt."""
         model, inputs = self._checkpoint.model, self._tensors([question])
         if self._shares is None:
             self._shares = can_share(model, inputs)
         return SharedPrompt(model, inputs) if self._shares else None
 
     def _tensors(self, batch: Sequence[Question]) -> Any:
-        """`_inputs` on the model's device. Raises ModelError naming the slice that the processor does not take."""
+        """`_inputs` on the model's device. Raises ModelError naming the slice that the processor rejects."""
         model = self._checkpoint.model
         try:
             return self._inputs(batch).to(model.device, model.dtype)
@@ -243,7 +243,7 @@ class VisionLanguageModel:
             frame = asked_frame(batch[0])
             raise ModelError(
                 f"{batch[0].subject.id}, {frame.plane} slice {frame.index}: the processor of {self._checkpoint.id} "
-                f"does not take this image of {frame.shape[0]} x {frame.shape[1]} pixels ({error})"
+                f"rejects this image of {frame.shape[0]} x {frame.shape[1]} pixels ({error})"
             ) from error
 
     def _inputs(self, batch: Sequence[Question]) -> Any:
@@ -256,11 +256,11 @@ class VisionLanguageModel:
             return_tensors="pt",
             processor_kwargs={"padding": True},
         )
-        inputs.pop("labels", None)  # PaliGemma's processor makes some of every prompt
+        inputs.pop("labels", None)  # PaliGemma's processor makes them from every prompt
         return inputs
 
     def _shape(self, question: Question) -> tuple[int, int]:
-        """Rows and columns that an answer can name: of the slice as shown."""
+        """Rows and columns that an answer can use: those of the slice as shown."""
         return self._view.shown_frame(asked_frame(question)).shape
 
     def _limit(self, question: Question) -> int:
@@ -290,12 +290,12 @@ class VisionLanguageModel:
             if context is not None and prompt + limit > context:
                 raise ModelError(
                     f"{self.name}: the prompt for {task} with a {shape[0]} x {shape[1]} image takes {prompt} tokens "
-                    f"and its answer up to {limit}, more than the model's context of {context}. Nothing is ever cut: "
-                    "shorten the prompt, or lower max_new_tokens"
+                    f"and its answer up to {limit}, more than the model's context of {context}. Prompts are never "
+                    "truncated: shorten the prompt, or lower max_new_tokens"
                 )
 
 
 def _size_text(image_processor: Any) -> str:
-    """The size that images are brought to, as the processor states it."""
+    """The size that images are resized to, as the processor states it."""
     size = getattr(image_processor, "size", None)
     return json.dumps({key: value for key, value in dict(size or {}).items() if value is not None}, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Answers in writing: tokens generated for a batch of prompts, and the text that they are."""
+"""Generated answers: tokens for a batch of prompts, and their text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from gliobench.models.checkpoints.load import Checkpoint
 
 
 class Written(NamedTuple):
-    """One answer. `tokens`: how many it took, the one that ends it included. `finished`: it ended by itself."""
+    """One answer. `tokens`: how many it took, the one that ends it included. `finished`: it ended with an end token."""
 
     text: str
     tokens: int
@@ -19,8 +19,8 @@ class Written(NamedTuple):
 def write(
     checkpoint: Checkpoint, inputs: Mapping[str, Any], limits: Sequence[int], processors: LogitsProcessorList
 ) -> list[Written]:
-    """Greedy answers to a batch of prompts. `limits`: the most tokens of each. `processors`: what is done to the logits
-    before the largest is taken; a temperature acts there."""
+    """Greedy answers to a batch of prompts. `limits`: the most tokens of each. `processors`: applied to the logits
+    before the largest is taken; sampling with a temperature happens there."""
     output = checkpoint.model.generate(
         **inputs, do_sample=False, num_beams=1, max_new_tokens=max(limits), logits_processor=processors
     )
@@ -29,7 +29,7 @@ def write(
 
 
 def _read(checkpoint: Checkpoint, ids: list[int]) -> Written:
-    """The text up to the token that ends it; what stands behind is padding."""
+    """The text up to its end token; the rest is padding."""
     end = next((place for place, token in enumerate(ids) if token in checkpoint.end_ids), None)
     kept = ids if end is None else ids[: end + 1]
     text = checkpoint.processor.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Shape = tuple[int, int, int]
-Intensities = Literal["z-score", "prepared"]  # what a network is shown of a patient: see `networks.input`
+Intensities = Literal["z-score", "prepared"]  # how a patient's intensities are given to a network: see `networks.input`
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _study_segmenter_as_coded(shape: Shape, outputs: int) -> "nn.Module":
 
 
 def _monai(function: str) -> Callable[[Shape, int], "nn.Module"]:
-    """A function of `networks.monai`, imported when it is wanted: MONAI takes seconds."""
+    """A function of `networks.monai`, imported at first use: MONAI takes seconds."""
 
     def build(shape: Shape, outputs: int) -> "nn.Module":
         from gliobench.models.networks import monai

@@ -1,4 +1,4 @@
-"""From a network's logits to an answer: mirrored copies, windows, thresholds, and the smallest thing that counts."""
+"""From a network's logits to an answer: mirroring, sliding window, threshold and smallest component."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -18,10 +18,10 @@ WINDOW_OVERLAP = 0.5
 
 @torch.inference_mode()
 def probabilities(module: nn.Module, image: Tensor, *, mirror: bool, window: Shape | None) -> Tensor:
-    """What a network gives for one patient: (outputs,) or (outputs, D, H, W), each between 0 and 1, float32.
+    """A network's probabilities for one patient: (outputs,) or (outputs, D, H, W), float32 in [0, 1].
 
-    `image` (4, D, H, W) float32. `mirror`: the mean over the eight mirrored copies. `window`: a shape (D, H, W) that
-    slides over the patient by half its size, weighted by a Gaussian (MONAI); None: the whole patient at once.
+    `image` (4, D, H, W) float32. `mirror`: the mean over the eight mirrored copies. `window`: shape (D, H, W) of a
+    sliding window, moved by half its size and weighted by a Gaussian (MONAI); None: the whole patient at once.
     """
     batch = image[None].to(next(module.parameters()).device).contiguous(memory_format=torch.channels_last_3d)
     total: Tensor | None = None
@@ -35,7 +35,7 @@ def probabilities(module: nn.Module, image: Tensor, *, mirror: bool, window: Sha
 
 
 def raw_logits(module: nn.Module, batch: Tensor, window: Shape | None) -> Tensor:
-    """What the network gives for a batch (N, 4, D, H, W), at once or by a sliding window."""
+    """The network's logits for a batch (N, 4, D, H, W), at once or by a sliding window."""
     if window is None:
         logits: Tensor = module(batch)
         return logits
@@ -46,12 +46,12 @@ def raw_logits(module: nn.Module, batch: Tensor, window: Shape | None) -> Tensor
 
 
 def decide(probability: NDArray[np.float32], decision: OperatingPoint, voxel_mm3: float) -> NDArray[np.bool_]:
-    """A mask from probabilities (D, H, W), without the parts that are too small."""
+    """A mask from probabilities (D, H, W), without components that are too small."""
     return drop_small(probability >= decision.threshold, decision.smallest_mm3 / voxel_mm3)
 
 
 def drop_small(mask: NDArray[np.bool_], smallest_voxels: float) -> NDArray[np.bool_]:
-    """The mask without connected parts (also across corners) of fewer voxels; the largest part always stays."""
+    """The mask without 26-connected components of fewer voxels; the largest component always stays."""
     if smallest_voxels <= 1 or not mask.any():
         return mask
     parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
@@ -64,7 +64,7 @@ def drop_small(mask: NDArray[np.bool_], smallest_voxels: float) -> NDArray[np.bo
 
 
 def nested(masks: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
-    """Regions from the widest to the narrowest, each cut to the one before it."""
+    """Regions from the outermost to the innermost, each restricted to the one before it."""
     inside = [masks[0]]
     for mask in masks[1:]:
         inside.append(mask & inside[-1])

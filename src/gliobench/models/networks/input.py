@@ -1,4 +1,4 @@
-"""What a network is shown of a patient."""
+"""A patient as input of a network."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ SMALLEST_DEVIATION = 1e-6
 def as_input(image: NDArray[np.uint8], intensities: Intensities = "z-score") -> Tensor:
     """A patient (4, D, H, W) uint8 as float32, 0 outside the brain.
 
-    `z-score`: in each modality mean 0 and deviation 1 over the brain. `prepared`: the greys as they were prepared,
+    `z-score`: in each modality mean 0 and standard deviation 1 over the brain. `prepared`: the grey values as prepared,
     divided by 255: with the grid's preset `study`, which equalises, the values that the reference study's networks saw.
     """
     if intensities == "prepared":
@@ -26,7 +26,7 @@ def as_input(image: NDArray[np.uint8], intensities: Intensities = "z-score") -> 
 
 
 def _by_grey(counts: NDArray[np.intp]) -> NDArray[np.float32]:
-    """What each grey becomes, (256,), from how often each occurs: one look-up a voxel instead of arithmetic."""
+    """The lookup table (256,) of grey values, from their counts: one look-up per voxel instead of arithmetic."""
     greys = np.arange(GREYS, dtype=np.float64)
     counts = counts.copy()
     counts[0] = 0

@@ -1,6 +1,6 @@
 """MONAI's 3D networks, sized for tens of patients and for two cores as well as a GPU.
 
-Instance normalisation throughout: at one patient a batch it is what nnU-Net uses, and under bfloat16 on a CPU it is
+Instance normalisation throughout: with one patient per batch it is what nnU-Net uses, and under bfloat16 on a CPU it is
 twice as fast as SegResNet's own group normalisation.
 """
 
@@ -15,7 +15,7 @@ CHANNELS = len(MODALITIES)
 
 
 class Padded(nn.Module):
-    """A network whose input sizes must be whole multiples of `multiple`: zeros are added, and cut from the output."""
+    """A network whose input sizes must be multiples of `multiple`: zero-padded, and the output cropped."""
 
     def __init__(self, network: nn.Module, multiple: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ def grade_resnet(outputs: int) -> nn.Module:
     """3D ResNet of ten layers (He 2016), half as wide and with a stem of 3 voxels; 3.6 M weights.
 
     In: (N, 4, D, H, W) float32. Out: (N, outputs). MONAI's own stem of 7 voxels took most of a step's time, and its
-    full width four times the weights: six times slower on a CPU at 32 voxels a side.
+    full width four times the weights: six times slower on a CPU at 32 voxels per side.
     """
     network: nn.Module = resnet10(
         spatial_dims=3,

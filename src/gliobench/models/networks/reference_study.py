@@ -38,8 +38,8 @@ class GradeClassifier(nn.Module):
 class MaskSegmenter(nn.Module):
     """The reference study's segmenter: two convolutions, a bottleneck, two transposed convolutions.
 
-    In: (N, 4, D, H, W) float32. Out: (N, regions, D, H, W) logits, of exactly the input's shape. `last_kernel`: of
-    the last convolution, in voxels a side; its code has 3 (91,921 weights with one region).
+    In: (N, 4, D, H, W) float32. Out: (N, regions, D, H, W) logits, of exactly the input's shape. `last_kernel`: of the
+    last convolution, in voxels per side; its code has 3 (91,921 weights with one region).
     """
 
     def __init__(self, regions: int = 1, *, last_kernel: int = 1) -> None:

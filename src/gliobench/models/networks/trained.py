@@ -1,4 +1,4 @@
-"""A trained network, or several of one kind together, that answers about whole patients."""
+"""A trained network, or an ensemble of several of one kind, that answers about whole patients."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ NEEDED = ("network", "regions", "shape", "mirror", "window", "decisions", "learn
 class Member:
     """One network with its weights, and how it answers. `decisions`: one for each output.
 
-    `learnt_from`: the ids of the patients whose truth it has seen, to train or to decide.
+    `learnt_from`: the ids of its training and validation patients.
     """
 
     module: nn.Module
@@ -51,7 +51,7 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class TrainedNetwork:
-    """Networks of one kind that answer together: the mean of their probabilities, thresholds and smallest parts."""
+    """An ensemble of networks of one kind: the mean of their probabilities, thresholds and smallest components."""
 
     name: str
     task: str
@@ -66,16 +66,16 @@ class TrainedNetwork:
 
     @property
     def threshold(self) -> float:
-        """Of a grade: HGG from this probability on."""
+        """For a grade: HGG at and above this probability."""
         return float(np.mean([one.decisions[0].threshold for one in self.members]))
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a patient, in the order asked. Raises ModelError for a patient that was learnt from."""
+        """One prediction per patient, in the order asked. Raises ModelError for a patient it was trained on."""
         refuse_training_patients(self.name, frozenset().union(*(one.learnt_from for one in self.members)), questions)
         yield from self.predict_in_sample(questions)
 
     def predict_in_sample(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """The same, whoever was learnt from: for figures that are called in-sample wherever they stand."""
+        """The same, training patients included: for results that are labelled in-sample everywhere."""
         for question in questions:
             start = perf_counter()
             value, score = self._grade(question.subject) if self.task == GRADE.name else self._mask(question.subject)
@@ -109,14 +109,14 @@ def _together(decisions: Sequence[OperatingPoint]) -> OperatingPoint:
 
 
 def load_network(folders: Sequence[Path], name: str, device: str = "auto") -> TrainedNetwork:
-    """The networks that `gliobench.training.fit.fit_network` left in `folders`, answering together as `name`.
+    """The networks that `gliobench.training.fit.fit_network` left in `folders`, as an ensemble called `name`.
 
-    Raises ModelError where a folder holds no finished network, or they are not of one kind.
+    Raises ModelError where a folder holds no finished network, or where they are of several kinds.
     """
     found = [(folder, read_description(folder)) for folder in folders]
     kinds = sorted({f"{one['network']} for {one['regions']}" for _, one in found})
     if len(kinds) != 1:
-        raise ModelError(f"{name}: networks of one kind can answer together, found {', '.join(kinds) or 'none'}")
+        raise ModelError(f"{name}: only networks of one kind can be ensembled, found {', '.join(kinds) or 'none'}")
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     members = tuple(_load_member(folder, description, where) for folder, description in found)
     settings: dict[str, str | int | float | bool | None] = {"network": kinds[0]}
@@ -132,19 +132,19 @@ def read_description(folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ModelError(f"{folder} holds no trained network ({DESCRIPTION} is missing): train it first") from error
     except DamagedError as error:
-        raise ModelError(f"{error}: put it back from a copy, or train the network again") from error
+        raise ModelError(f"{error}: restore it from a copy, or train the network again") from error
     if content.get("network") not in NETWORKS:
         raise ModelError(f"{folder / DESCRIPTION}: no network is named {content.get('network')!r} here")
     return content
 
 
 def another_region(folder: Path, region: Region) -> str | None:
-    """Why a trained network cannot stand in a study of a region; None where it can. Raises ModelError for none."""
+    """Why a trained network cannot be used in a study of a region; None where it can. Raises ModelError for none."""
     found = read_description(folder)
-    learnt = found.get("asked_about", WHOLE.key)  # earlier versions knew no other
+    learnt = found.get("asked_about", WHOLE.key)  # earlier versions had no other
     if NETWORKS[found["network"]].task != MASK.name or learnt == region.key:
         return None
-    return f"{folder} has learnt to find another region ({learnt}) than this study asks about ({region.key})"
+    return f"{folder} was trained on another region ({learnt}) than this study asks about ({region.key})"
 
 
 def _load_member(folder: Path, description: dict[str, Any], device: str) -> Member:
@@ -154,13 +154,13 @@ def _load_member(folder: Path, description: dict[str, Any], device: str) -> Memb
     weights = file_digest(folder / WEIGHTS)
     if weights != description.get(DIGEST, weights):  # earlier versions kept none
         raise ModelError(
-            f"{folder / WEIGHTS} is damaged (its checksum does not fit): put it back from a copy, or train it again"
+            f"{folder / WEIGHTS} is damaged (its checksum does not match): restore it from a copy, or train it again"
         )
     restore(module, load_file(folder / WEIGHTS))
     laid_out = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return Member(
         module=laid_out.to(device).eval(),
-        intensities=description.get("intensities", "z-score"),  # earlier versions knew no other
+        intensities=description.get("intensities", "z-score"),  # earlier versions had no other
         mirror=description["mirror"],
         window=tuple(description["window"]) if description["window"] else None,
         decisions=tuple(OperatingPoint(**one) for one in description["decisions"]),

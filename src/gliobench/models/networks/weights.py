@@ -16,7 +16,7 @@ def restore(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Put saved tensors back. Raises ValueError where the names or a shape are not the module's."""
     own = own_tensors(module)
     if odd := sorted(own.keys() ^ tensors.keys()):
-        raise ValueError(f"these weights are of another network: {len(odd)} names differ, such as {odd[0]}")
+        raise ValueError(f"the weights belong to another network: {len(odd)} names differ, such as {odd[0]}")
     for name, tensor in own.items():
         if tensor.shape != tensors[name].shape:
             raise ValueError(f"{name}: shape {tuple(tensor.shape)} is expected, found {tuple(tensors[name].shape)}")

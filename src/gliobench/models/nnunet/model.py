@@ -1,14 +1,14 @@
 """nnU-Net v2 (Isensee 2021) as a model: our patients in its layout, its masks back as ours.
 
-It learns and answers in a process of its own (`nnunet_worker.py`), with an interpreter that may be another than ours:
-it brings torchvision, which does not import beside a torch without CUDA, and then transformers does not either.
+It runs in a process of its own (`worker.py`), whose interpreter may differ from ours: it depends on torchvision, which
+fails to import with a torch without CUDA, and then transformers fails too.
 
-    <folder>/nnunet.json      what was learnt from, and the digest of the checkpoint
+    <folder>/nnunet.json      the training patients, and the digest of the checkpoint
     <folder>/nnunet.log       whatever nnU-Net printed
     <folder>/raw/…, preprocessed/…, results/…   nnU-Net's own
 
-Patients are written from the common grid: it sees the voxels that every other model sees, and its masks are scored
-where they were made. nnU-Net unpickles checkpoints and plans, so only those it has just made here are given to it.
+Patients are written from the common grid: it sees the same voxels as every other model, and its masks are scored
+without resampling. nnU-Net unpickles checkpoints and plans, so it is only given those that it has made here.
 """
 
 import json
@@ -41,7 +41,7 @@ LAST_LINES = 15
 
 @dataclass(frozen=True)
 class Installation:
-    """Where nnU-Net runs: an interpreter that has it (None: ours), and how many processes it may use beside its own."""
+    """Where nnU-Net runs: an interpreter that has it (None: ours), and how many extra processes it may use."""
 
     python: Path | None = None
     workers: int = 2
@@ -49,8 +49,8 @@ class Installation:
 
 @dataclass(frozen=True, eq=False)
 class NnUNet:
-    """Trained nnU-Nets, one a folder, that answer together: a voxel is in a region where their mean probability is
-    above one half, which for one of them is nnU-Net's own mask."""
+    """An ensemble of trained nnU-Nets, one per folder: a voxel is in a region where their mean probability is above one
+    half, which for a single one is nnU-Net's own mask."""
 
     name: str
     folders: Sequence[Path]
@@ -61,9 +61,9 @@ class NnUNet:
     per_slice = False
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a patient, in the order asked, once nnU-Net has answered about all of them.
+        """One prediction per patient, in the order asked, once nnU-Net has segmented all of them.
 
-        Raises ModelError for a patient that was learnt from, and where nnU-Net stops.
+        Raises ModelError for a patient it was trained on, and where nnU-Net stops.
         """
         refuse_training_patients(self.name, self.learnt_from, questions)
         if not questions:
@@ -87,9 +87,10 @@ class NnUNet:
 
 
 def load_nnunet(folders: Sequence[Path], name: str, installation: Installation) -> NnUNet:
-    """The nnU-Nets that `gliobench.training.nnunet` left in `folders`, answering together as `name`.
+    """The nnU-Nets that `gliobench.training.nnunet` left in `folders`, as an ensemble called `name`.
 
-    Raises ModelError where a folder holds none, or another checkpoint than was made there: nnU-Net would unpickle it.
+    Raises ModelError where a folder holds none, or another checkpoint than was trained there: nnU-Net would unpickle
+    it.
     """
     descriptions = [read_description(folder) for folder in folders]
     settings: dict[str, str | int | float | bool | None] = {"network": "nnU-Net"}
@@ -103,17 +104,17 @@ def load_nnunet(folders: Sequence[Path], name: str, installation: Installation) 
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """What was written about an nnU-Net when its training had ended."""
+    """The description that was written when the training of an nnU-Net ended."""
     try:
         return read_json(folder / DESCRIPTION, "model", "checkpoint", "nnunetv2", "learnt_from")
     except FileNotFoundError as error:
         raise ModelError(f"{folder} holds no trained nnU-Net ({DESCRIPTION} is missing): train it first") from error
     except DamagedError as error:
-        raise ModelError(f"{error}: put it back from a copy, or train the nnU-Net again") from error
+        raise ModelError(f"{error}: restore it from a copy, or train the nnU-Net again") from error
 
 
 def write_image(subject: PreparedSubject, folder: Path) -> None:
-    """Write a patient's modalities, one file a channel, indices (d, h, w) with the grid's affine."""
+    """Write a patient's modalities, one file per channel, indices (d, h, w) with the grid's affine."""
     folder.mkdir(parents=True, exist_ok=True)
     for channel, voxels in enumerate(subject.image):
         write_volume(np.asarray(voxels), subject, folder / f"{subject.id}_{channel:04d}{ENDING}")
@@ -129,8 +130,8 @@ def write_volume(voxels: NDArray[np.uint8], subject: PreparedSubject, path: Path
 def read_probabilities(folder: Path, subject: PreparedSubject) -> NDArray[np.float32]:
     """nnU-Net's probabilities of each region, (R, D, H, W) float32.
 
-    Of a whole tumour alone it has two classes, whose second is the tumour. Raises ModelError where nnU-Net's mask
-    does not lie on the patient's grid.
+    For the whole tumour alone it has two classes, the second is the tumour. Raises ModelError where nnU-Net's mask does
+    not lie on the patient's grid.
     """
     affine = nib.load(folder / f"{subject.id}{ENDING}").affine
     with np.load(folder / f"{subject.id}.npz", allow_pickle=False) as file:
@@ -145,18 +146,19 @@ def read_probabilities(folder: Path, subject: PreparedSubject) -> NDArray[np.flo
 
 
 def as_nnunet_decides(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Regions, from the widest to the narrowest, of their probabilities: (R, D, H, W) bool.
+    """Regions, from the outermost to the innermost, from their probabilities: (R, D, H, W) bool.
 
-    nnU-Net paints them in this order, so a voxel of an inner region is in the outer ones too, whatever those say.
+    nnU-Net paints them in this order, so a voxel of an inner region is in the outer ones too, whatever their
+    probability.
     """
     found: NDArray[np.bool_] = np.logical_or.accumulate(probabilities[::-1] > 0.5)[::-1]
     return found
 
 
 def run_worker(installation: Installation, job: dict[str, Any], log: Path) -> Iterator[dict[str, Any]]:
-    """Start the worker on a job and yield its events; whatever nnU-Net prints is added to `log`.
+    """Start the worker on a job and yield its events; what nnU-Net prints is appended to `log`.
 
-    Raises ModelError, with the log's last lines, where the worker ends badly. Closing the iterator ends the worker.
+    Raises ModelError, with the log's last lines, where the worker fails. Closing the iterator ends the worker.
     """
     python = str(installation.python or sys.executable)
     command = [python, "-I", nnunet_worker.__file__, json.dumps({**job, "workers": installation.workers})]
@@ -165,7 +167,7 @@ def run_worker(installation: Installation, job: dict[str, Any], log: Path) -> It
             log.open("ab") as output,
             subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE,  # never written to: it closes with us, and the worker ends when it does
+                stdin=subprocess.PIPE,  # never written to: it closes when this process ends, and then the worker ends
                 stdout=subprocess.PIPE,
                 stderr=output,
                 start_new_session=True,
@@ -183,7 +185,7 @@ def run_worker(installation: Installation, job: dict[str, Any], log: Path) -> It
 
 
 def examine_installation(python: Path | None) -> str:
-    """What nnU-Net an interpreter has and where it would run, or why it cannot be used."""
+    """The nnU-Net version of an interpreter and its device, or why it cannot be used."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             (found,) = run_worker(Installation(python), {"do": "check", "root": folder}, Path(folder) / LOG)
@@ -193,7 +195,7 @@ def examine_installation(python: Path | None) -> str:
 
 
 def installation_fault(python: Path | None) -> str | None:
-    """Why nnU-Net cannot run with an interpreter, as far as it shows without importing it; None where nothing shows."""
+    """Why nnU-Net cannot run with an interpreter, as far as shows without importing it; None otherwise."""
     look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('nnunetv2') is None)"
     command = [str(python or sys.executable), "-I", "-c", look]
     try:

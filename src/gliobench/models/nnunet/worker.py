@@ -1,9 +1,9 @@
 """Runs nnU-Net v2 in whichever environment has it; `gliobench.models.nnunet.model` starts it as a process of its own.
 
 This file imports the standard library and nnU-Net and nothing of gliobench, which need not be installed there. It is
-given one job as JSON, and writes one line of JSON an event to its standard output; whatever nnU-Net prints goes to
-standard error. Its life hangs on its standard input: when whoever started it dies, by whatever signal, it and all its
-processes die too.
+given one job as JSON, and writes one line of JSON per event to its standard output; what nnU-Net prints goes to
+standard error. It watches its standard input: when the process that started it ends, by whatever signal, it and all its
+own processes end too.
 """
 
 import json
@@ -53,7 +53,7 @@ def _end_with_the_caller() -> None:
 
 
 def check(job: dict[str, Any], tell: Tell) -> None:
-    """Say which nnU-Net there is, once everything that the other jobs import has been imported."""
+    """Report the nnU-Net version, once everything that the other jobs import has been imported."""
     from nnunetv2.experiment_planning import plan_and_preprocess_api  # noqa: F401
     from nnunetv2.inference import predict_from_raw_data  # noqa: F401
     from nnunetv2.run import run_training  # noqa: F401
@@ -62,7 +62,7 @@ def check(job: dict[str, Any], tell: Tell) -> None:
 
 
 def train(job: dict[str, Any], tell: Tell) -> None:
-    """Plan, preprocess and train; goes on from the last epoch's checkpoint where there is one."""
+    """Plan, preprocess and train; resumes from the last epoch's checkpoint where there is one."""
     from nnunetv2.run.run_training import get_trainer_from_args, maybe_load_checkpoint
 
     root = Path(job["root"])
@@ -92,12 +92,12 @@ def train(job: dict[str, Any], tell: Tell) -> None:
 
 
 def validation_iterations(iterations: int) -> int:
-    """Of an epoch of so many training iterations, by nnU-Net's own ratio."""
+    """Validation iterations per epoch, by nnU-Net's own ratio to training iterations."""
     return max(1, iterations // 5)
 
 
 def _plan_and_preprocess(root: Path, job: dict[str, Any]) -> str:
-    """The name of nnU-Net's plans; what an earlier call finished is not done again."""
+    """The name of nnU-Net's plans; what an earlier call finished is skipped."""
     from nnunetv2.experiment_planning.plan_and_preprocess_api import extract_fingerprints, plan_experiments, preprocess
 
     finished = root / "preprocessed" / "finished.txt"
@@ -111,7 +111,7 @@ def _plan_and_preprocess(root: Path, job: dict[str, Any]) -> str:
 
 
 def _save_whole(save: Callable[[str], None], path: str) -> None:
-    """A checkpoint is there whole or not at all, whenever the process dies."""
+    """Write a checkpoint atomically: whole or not at all."""
     partial_path = Path(f"{path}.partial")
     save(str(partial_path))
     partial_path.replace(path)
@@ -124,7 +124,7 @@ def _tell_epoch(trainer: Any, end_epoch: Callable[[], None], tell: Tell) -> None
 
 
 def predict(job: dict[str, Any], tell: Tell) -> None:
-    """Answer about every patient in `images`; nnU-Net's probabilities and masks are left in `out`."""
+    """Segment every patient in `images`; nnU-Net's probabilities and masks are left in `out`."""
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     predictor = nnUNetPredictor(device=_device(), allow_tqdm=False)

@@ -43,13 +43,13 @@ class OpenAIModel:
     """A model on a server: a view of one slice as PNG and the task's prompt in, free text out.
 
     `model`: the server's name for it. `name`: how tables call it. `view`: what is shown of a slice. `shots`: by task,
-    slices with their true answers, said before every question. `in_flight`: how many questions are asked at once; like
-    the server's times and attempts it changes no answer. `guided`: the server's dialect for holding answers to
-    their task's format. `logprobs`: score grades by the probabilities of the three choices; only then are they asked
-    for. Both are tried out before the first question, because many servers pass silently over what they do not know.
-    `limit_field`: what the server calls the longest answer. `top_k` and `min_p` of `decoding` are not in OpenAI's own
-    interface: they are sent where they are set, as vLLM, SGLang and llama.cpp take them.
-    Raises ModelError for any bad argument; nothing is sent before the first prediction is asked for.
+    slices with their true answers, shown before every question. `in_flight`: how many questions are asked at once; like
+    the server's times and attempts it changes no answer. `guided`: the server's dialect for holding answers to their
+    task's format. `logprobs`: score grades by the probabilities of the three choices; only then are they asked for.
+    Both are tried out before the first question, because many servers silently ignore what they do not know.
+    `limit_field`: what the server calls the token limit. `top_k` and `min_p` of `decoding` are not in OpenAI's own
+    interface: they are sent where they are set, as vLLM, SGLang and llama.cpp take them. Raises ModelError for any bad
+    argument; nothing is sent before the first prediction is asked for.
     """
 
     per_slice = True
@@ -118,12 +118,12 @@ class OpenAIModel:
         return text
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """Yield one prediction a question, in the order asked; images are made shortly before their turn comes.
+        """Yield one prediction per question, in the order asked; images are rendered shortly before they are sent.
 
         A question whose attempts all fail, twice, while the server answers the same question about a black slice, is
-        Missing, with the reason in `finish`. Raises ModelError before anything is asked (a task that is not this
-        model's, a question about a whole volume); ModelStopped, with what else is answered, where the server is down,
-        takes no such request, or does not do what `guided`, `logprobs`, `top_k` or `min_p` ask of it.
+                `Missing`, with the reason in `finish`. Raises ModelError before anything is asked (a task that is not
+                this model's, a question about a whole volume); ModelStopped, with the other answers, where the server
+                is down, rejects the request, or ignores what `guided`, `logprobs`, `top_k` or `min_p` ask for.
         """
         for question in questions:
             check_task(self.name, self.tasks, question)
@@ -146,7 +146,7 @@ class OpenAIModel:
             yield partial(self._ask, connection)
 
     async def _try_out(self, connection: Connection, question: Question) -> None:
-        """Raise ModelError where the server passes over what it was told, seen from answers that show it."""
+        """Raise ModelError where test requests show that the server ignores a setting."""
         for name in self._narrowed:
             await self._try_narrowing(connection, question, name)
         scored = self._scored(question)
@@ -161,14 +161,15 @@ class OpenAIModel:
         text = unwrapped(self._guided, reply.text).strip()
         if self._guided and not follows(PROBE, text):
             raise ModelError(
-                f"{self.name}: the server passes over `guided: {self._guided}`: held to {PROBE} it wrote "
+                f"{self.name}: the server ignores `guided: {self._guided}`: constrained to {PROBE} it wrote "
                 f"{text[:60]!r}. Try another of {', '.join(FIELDS)}, or leave `guided` out"
             )
         if scored and not any(chance.top for chance in reply.chances):
-            raise ModelError(f"{self.name}: the server gives no log-probabilities; leave `logprobs` out")
+            raise ModelError(f"{self.name}: the server returns no log-probabilities; remove `logprobs`")
 
     async def _try_narrowing(self, connection: Connection, question: Question, name: str) -> None:
-        """Random words, with only the most probable token left: three that differ show that the others were too."""
+        """Random words with only the most probable token allowed: texts that differ show that the setting is
+        ignored."""
         image = self._message(question_turn(question, self._prompts[question.task], self._view), black=True)
         words = [
             part if part["type"] != "text" else {"type": "text", "text": RANDOM_WORDS} for part in image["content"]
@@ -186,9 +187,9 @@ class OpenAIModel:
             raise ModelError(f"{self.name}: {self.server.base_url} does not answer: {error}") from None
         if len(said) == DRAWS:
             raise ModelError(
-                f"{self.name}: the server passes over `{name}`: with {name} {NARROWEST[name]:g} it wrote {DRAWS} "
-                f"different texts, where one is possible. Leave `{name}` out, or serve the model with vLLM, SGLang or "
-                "llama.cpp"
+                f"{self.name}: the server ignores `{name}`: with {name} {NARROWEST[name]:g} it wrote {DRAWS} "
+                f"different texts, where only one is possible. Remove `{name}`, or serve the model with vLLM, "
+                "SGLang or llama.cpp"
             )
 
     async def _ask(self, connection: Connection, question: Question, slots: asyncio.Semaphore) -> Prediction:
@@ -203,11 +204,11 @@ class OpenAIModel:
         return self._prediction(question, answer)
 
     async def _reply(self, connection: Connection, question: Question, body: bytes) -> Reply | GaveUpError:
-        """The reply, or why there is none where that is this question's fault.
+        """The reply, or the reason why this question gets none.
 
-        It is where the server answers about a black slice what it does not answer about this one. The server can have
-        come back between the two, so the question is asked again before it is blamed. Raises ModelError where the
-        server says itself that it failed: that is never the model's answer.
+        The question is the reason where the server answers about a black slice but not about this one. The server may
+                have recovered between the two, so the question is asked once more first. Raises ModelError where the
+                server itself reports a failure: that is never the model's answer.
         """
         for _ in range(2):
             try:
@@ -216,8 +217,8 @@ class OpenAIModel:
                 gave_up = error
             if gave_up.failed:
                 raise ModelError(
-                    f"{self.server.base_url} fails: {gave_up}. What is answered is kept, and nothing of this; start "
-                    "the same command again when the server is mended"
+                    f"{self.server.base_url} fails: {gave_up}. The answers so far are kept, this one is not; run "
+                    "the same command again once the server is fixed"
                 ) from None
             await self._check_that_it_answers(connection, question, gave_up)
         return gave_up
@@ -228,8 +229,8 @@ class OpenAIModel:
             await connection.ask(self._question_body(question, black=True))
         except GaveUpError:
             raise ModelError(
-                f"{self.server.base_url} is down: {error}, nor does it answer about a black slice. What is "
-                "answered is kept; start the same command again when the server is back"
+                f"{self.server.base_url} is down: {error}; it does not answer about a black slice either. The "
+                "answers so far are kept; run the same command again when the server is back"
             ) from None
 
     def _prediction(self, question: Question, reply: Reply) -> Prediction:
@@ -268,7 +269,7 @@ class OpenAIModel:
 
     @property
     def _narrowed(self) -> Mapping[str, float]:
-        """What of `decoding` OpenAI's own interface does not know."""
+        """The settings of `decoding` that OpenAI's own interface lacks."""
         set_ = {"top_k": self.decoding.top_k, "min_p": self.decoding.min_p} if self.decoding.temperature > 0 else {}
         return {name: value for name, value in set_.items() if value > 0}
 
@@ -296,15 +297,17 @@ class OpenAIModel:
 
 
 def _without_text(reply: Reply) -> Answer | None:
-    """What a reply comes to that has no text to read; None where it has one."""
+    """The typed failure of a reply without text to parse; None where it has text."""
     if reply.refusal:
         return Refused(reply.refusal)
     if reply.filtered and not reply.text:
-        return Refused("the server's content filter took the answer away")
+        return Refused("the server's content filter removed the answer")
     if reply.thoughts and reply.cut:
-        return Truncated(f"the token limit ended it within its thoughts ({reply.thoughts}): raise max_new_tokens")
+        return Truncated(
+            f"the token limit was reached while it was still reasoning ({reply.thoughts}): raise max_new_tokens"
+        )
     if reply.thoughts:
-        return Missing(f"all that was written stands in `{reply.thoughts}`, nothing in the answer itself (`content`)")
+        return Missing(f"all text is in `{reply.thoughts}`, the answer itself (`content`) is empty")
     return None
 
 

@@ -11,20 +11,20 @@ from gliobench.models.base.errors import ModelError, ModelStopped
 from gliobench.models.base.prediction import Prediction, Question
 
 Ask = Callable[[Question, asyncio.Semaphore], Coroutine[Any, Any, Prediction]]
-AHEAD = 2  # times `in_flight`: as far as the questions run ahead of the oldest one that is still open
+AHEAD = 2  # times `in_flight`: how many questions may be open or waiting to be yielded
 
 
 def in_order(
     connect: Callable[[], AbstractAsyncContextManager[Ask]], questions: Sequence[Question], in_flight: int
 ) -> Iterator[list[Prediction]]:
-    """Yield the predictions in the order asked, in lists of as many as are known; at most `in_flight` are being asked.
+    """Yield the predictions in the order asked, in lists of those that are ready; at most `in_flight` are in flight.
 
-    `connect` gives what asks one question, and is left when all is answered. It makes its request ready at once and
-    holds the semaphore while it sends and waits, so that the next is ready when a place becomes free. The questions are
-    asked by a thread of their own: they go on while the caller writes an answer down, and it works where a loop is
-    running already (a notebook). Only 2 * `in_flight` questions are open or wait to be yielded, however many there are.
-    Raises ModelStopped where a question raised ModelError: all before it were yielded, those behind it that are
-    answered are in the exception, the others are given up.
+    `connect` opens a context that gives a function which asks one question; it prepares the request at once and holds
+    the semaphore while it sends and waits, so that the next request is ready when a slot becomes free. A separate
+    thread asks the questions: they continue while the caller writes an answer to disk, and this works inside a running
+    event loop (a notebook). At most 2 * `in_flight` questions are open or wait to be yielded. Raises ModelStopped where
+    a question raised ModelError: all before it were yielded, later ones that are answered are in the exception, the
+    others are cancelled.
     """
     with _loop_in_a_thread() as loop:
         batches = _batches(connect, questions, in_flight)

@@ -5,7 +5,7 @@ from typing import Any
 
 from gliobench.models.base.errors import ModelError
 
-SHORTEST = 8  # characters; a shorter "key" could not be told from ordinary words of an answer
+SHORTEST = 8  # characters; a shorter "key" could be an ordinary word of an answer
 SHOWN_AS = "[key]"
 
 
@@ -22,7 +22,7 @@ class Key:
 
     @property
     def header(self) -> dict[str, str]:
-        """The header that shows the key to the server."""
+        """The header that carries the key."""
         return {"Authorization": f"Bearer {self._text}"}
 
     def hidden_in(self, content: Any) -> Any:
@@ -40,7 +40,7 @@ class Key:
 def read_key(variable: str | None) -> Key | None:
     """The key in an environment variable, None where no variable is named.
 
-    Raises ModelError where the variable is empty or holds what no server gives as a key.
+    Raises ModelError where the variable is empty or does not hold a key.
     """
     if variable is None:
         return None
@@ -50,6 +50,6 @@ def read_key(variable: str | None) -> Key | None:
     if len(text) < SHORTEST or not text.isascii() or not text.isprintable() or " " in text:
         raise ModelError(
             f"the environment variable {variable} (key_env) does not hold a key: expected {SHORTEST} or more plain "
-            "characters without spaces. For a server that asks for no key leave key_env out"
+            "characters without spaces. For a server without a key remove key_env"
         )
     return Key(text)

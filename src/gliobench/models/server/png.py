@@ -1,5 +1,5 @@
 """Images of slices as PNG, for servers: written here because Pillow's writer takes five times as long, longer than all
-else that a question costs."""
+other work on a question."""
 
 import base64
 import struct

@@ -1,4 +1,4 @@
-"""What a server asks for its answers."""
+"""What a server charges for its answers."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ Price = Annotated[Real, Field(ge=0, le=1e9)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class Prices:
-    """Money for a million tokens of prompts (images included) and of answers."""
+    """Money per million tokens of prompts (images included) and of answers."""
 
     prompt: Price
     answer: Price

@@ -1,4 +1,4 @@
-"""What a server sent back, read without trusting it."""
+"""Parse a server's reply without trusting it."""
 
 import math
 from bisect import bisect_left
@@ -18,7 +18,7 @@ LEAST_LOGPROB = -1e5
 LONGEST_FINISH = 40  # characters
 
 
-# Servers' other words for OpenAI's `length` and `content_filter`, and for a generation that broke off.
+# Other servers' names of OpenAI's `length` and `content_filter`, and of a generation that was aborted.
 CUT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
 FILTERED = frozenset({"content_filter", "safety", "sensitive"})
 BROKEN = frozenset(
@@ -34,7 +34,7 @@ class NoAnswerError(GliobenchError, ValueError):
 
 @dataclass(frozen=True)
 class TokenChance:
-    """One written token and what else could have stood there: natural logarithms of probabilities by token."""
+    """One generated token and its alternatives: natural logarithms of probabilities by token."""
 
     token: str
     top: Mapping[str, float]
@@ -42,9 +42,9 @@ class TokenChance:
 
 @dataclass(frozen=True)
 class Reply:
-    """A server's answer. `finish` is the server's own word; `refusal` and the counts are None where it gives none.
+    """A server's answer. `finish` is the server's own value; `refusal` and the counts are None where it gives none.
 
-    `thoughts`: the field that holds all that was written where the answer itself is empty, else None.
+    `thoughts`: the field that holds all the text where the answer itself is empty, else None.
     """
 
     text: str
@@ -57,7 +57,7 @@ class Reply:
 
     @property
     def cut(self) -> bool:
-        """Whether the longest answer allowed ended it."""
+        """Whether the token limit ended it."""
         return self.finish.lower() in CUT
 
     @property
@@ -69,8 +69,8 @@ class Reply:
 def read_reply(content: Mapping[str, Any]) -> Reply:
     """The first choice of a chat completion.
 
-    Raises NoAnswerError where the server says that it failed, anywhere in the reply, or where nothing was written: an
-    empty text of 0 tokens, or of none counted. A model that ends at once has written 1, the end.
+    Raises NoAnswerError where the reply reports an error, or where nothing was generated: an empty text of 0 tokens, or
+    without a token count. A model that ends at once has generated 1, the end token.
     """
     choices = content.get("choices")
     if content.get("error") or content.get("object") == "error":
@@ -107,7 +107,7 @@ def read_reply(content: Mapping[str, Any]) -> Reply:
 
 
 def said(content: Any) -> str:
-    """What the server said, in one short line to hang behind a status; empty where it said nothing."""
+    """The server's message as one short line to follow a status; empty where there is none."""
     error = content if not isinstance(content, dict) else content.get("error") or content.get("detail") or content
     parts = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
     text = printable(" ".join(" ".join(str(part) for part in parts if part).split()))
@@ -115,10 +115,10 @@ def said(content: Any) -> str:
 
 
 def grade_score(reply: Reply, read: Callable[[str], Answer]) -> float | None:
-    """P(HGG) / (P(LGG) + P(HGG) + P(no glioma)) where the answer's digit is written, None where no digit is the answer.
+    """P(HGG) / (P(LGG) + P(HGG) + P(no glioma)) at the answer's digit; None where the answer is not a digit.
 
-    `read`: the typed answer of a text. A choice below the server's most probable tokens counts as 0; tokens such as `1`
-    and ` 1` are added up.
+    `read`: the typed answer of a text. A choice that is not among the returned top tokens counts as 0; tokens such as
+    `1` and ` 1` are added up.
     """
     place = _digit_place(reply, read)
     if place is None:
@@ -132,12 +132,12 @@ def grade_score(reply: Reply, read: Callable[[str], Answer]) -> float | None:
 
 
 def _digit_place(reply: Reply, read: Callable[[str], Answer]) -> TokenChance | None:
-    """The token that is the answer's digit: the last one that cannot be another without another reading of the text.
+    """The token that is the answer's digit: the last one that cannot change without changing the parsed answer.
 
     The 2 of "High Grade Glioma, bright on T2" can.
     """
     written = "".join(chance.token for chance in reply.chances)
-    text = reply.text if reply.text in written else written  # without thoughts before it and a mark of the end
+    text = reply.text if reply.text in written else written  # without reasoning before it and an end token
     answer, begin = read(text), written.rindex(text)
     if not isinstance(answer, Answered):
         return None
@@ -149,13 +149,13 @@ def _digit_place(reply: Reply, read: Callable[[str], Answer]) -> TokenChance | N
             letters[place] = ANOTHER[letters[place]]
         return read("".join(letters)) == answer
 
-    # To change all digits from one on matters up to the answer's digit, not behind it: a few readings find the place.
+    # Replacing all digits from one on changes the answer up to the answer's digit, not after it: a binary search.
     last = bisect_left(range(len(digits)), True, key=reads_the_same) - 1
     return digits[last][1] if last >= 0 else None
 
 
 def _digits(chances: Sequence[TokenChance], place: int) -> Iterator[tuple[int, TokenChance]]:
-    """The tokens that are a choice's digit, and where it stands in a text whose tokens begin at `place`."""
+    """The tokens that are a choice's digit, with its position in a text whose tokens begin at `place`."""
     for chance in chances:
         digit = chance.token.strip()
         if digit in CHOICES:
@@ -164,7 +164,7 @@ def _digits(chances: Sequence[TokenChance], place: int) -> Iterator[tuple[int, T
 
 
 def _text(content: Any) -> str:
-    """A message's content: a text, or a list of parts of which the texts count."""
+    """A message's content: a text, or the joined texts of a list of parts."""
     if isinstance(content, list):
         texts = [part.get("text") for part in content if isinstance(part, dict)]
         return "".join(text for text in texts if isinstance(text, str))
@@ -172,7 +172,7 @@ def _text(content: Any) -> str:
 
 
 def _writable(text: str) -> str:
-    """The text with `?` for halves of characters, which JSON can hold and no file can."""
+    """The text with `?` for lone surrogates, which JSON can hold and UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""One server that speaks OpenAI's chat completions: how it is reached and how often it is tried."""
+"""One server with OpenAI's chat completions interface: its address, its time limit and its retries."""
 
 import asyncio
 import json
@@ -21,10 +21,10 @@ from gliobench.models.server.key import Key
 from gliobench.models.server.reply import NoAnswerError, Reply, read_reply, said
 
 FIRST_WAIT_S, LONGEST_BACKOFF_S = 0.5, 60.0
-LONGEST_RETRY_AFTER_S = 600.0  # a server that wants more is left for another day
+LONGEST_RETRY_AFTER_S = 600.0  # a server that asks for a longer wait stops the run
 MOST_BYTES = 16 * 2**20  # of a reply; the longest answer in a task's format is far below 1 MiB
-PASSING = {408, 425, 429}  # and 500 and above: the same request can succeed later
-NO_MONEY = "insufficient_quota"  # a 429 that no waiting mends
+TRANSIENT = {408, 425, 429}  # and 500 and above: the same request can succeed later
+NO_MONEY = "insufficient_quota"  # a 429 that no waiting fixes
 USERINFO = re.compile(r"//\S*@")  # of an address: the name and password before its host
 # llama.cpp ("image input is not supported - hint: … mmproj"), vLLM ("… is not a multimodal model", "At most 0 image(s)
 # may be provided"), LM Studio, OpenRouter, Ollama, OpenAI, APIs whose messages know text alone.
@@ -39,8 +39,8 @@ FILTERED = "content_filter"  # a 400 that is about this question alone, not abou
 
 
 class GaveUpError(GliobenchError):
-    """A question got no answer in all its attempts. `failed`: the server said in each with status 200 that it failed,
-    or sent no answer with it; `finish`: the reason of the last attempt in two words, for the record."""
+    """A question got no answer in all its attempts. `failed`: each attempt had status 200 and the reply reported an
+    error or held no answer; `finish`: the reason of the last attempt in two words, for the record."""
 
     def __init__(self, reason: str, finish: str, failed: bool) -> None:
         super().__init__(reason)
@@ -48,7 +48,7 @@ class GaveUpError(GliobenchError):
 
 
 class _FaultError(Exception):
-    """One attempt went wrong in a way that can pass."""
+    """One attempt failed for a reason that can be temporary."""
 
     def __init__(self, reason: str, finish: str, *, retry_after_s: float = 0.0, failed: bool = False) -> None:
         super().__init__(reason)
@@ -57,8 +57,8 @@ class _FaultError(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """Where a model is served. `base_url`: up to and with `/v1`; `timeout_s`: of one attempt; `attempts`: of one
-    question, the first included; `first_wait_s`: the longest wait before the second, doubled before each other.
+    """Where a model is served. `base_url`: up to and with `/v1`; `timeout_s`: per attempt; `attempts`: per question,
+    the first included; `first_wait_s`: the longest wait before the second, doubled before each further one.
 
     Raises ModelError for an address that cannot be used or that holds a secret.
     """
@@ -77,20 +77,20 @@ class Server:
         except ValueError:
             raise wrong from None
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise ModelError("base_url holds more than an address; a key is given by key_env, nothing else is sent")
+            raise ModelError("base_url holds more than an address; give a key by key_env, nothing else is sent")
         if not _can_be_asked(self.base_url):
             raise wrong
 
     @property
     def completions(self) -> str:
-        """The address that is asked."""
+        """The URL that requests go to."""
         return f"{self.base_url.rstrip('/')}/chat/completions"
 
     @property
     def proxy(self) -> str | None:
-        """The environment's proxy for the address (`https_proxy`, `no_proxy`, …); none for this machine itself.
+        """The environment's proxy for the address (`https_proxy`, `no_proxy`, …); None for localhost.
 
-        Raises ModelError, which does not show it, where it is no address.
+        Raises ModelError, which does not show it, where it is not a valid address.
         """
         parts = urlsplit(self.base_url)
         host = parts.hostname or ""
@@ -106,17 +106,17 @@ class Server:
 
 
 def _can_be_asked(address: str) -> bool:
-    """Whether an address says how and where: HTTP, a host without spaces, a port that can be one."""
+    """Whether an address is usable: HTTP or HTTPS, a host without spaces, a valid port."""
     try:
         parts = urlsplit(address)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and " " not in address
-    except ValueError:  # half a bracket, or a port that is no number or above 65535
+    except ValueError:  # an unmatched bracket, or a port that is not a number from 0 to 65535
         return False
 
 
 @dataclass
 class Usage:
-    """What was asked and charged. `untold`: replies in which the server did not count its tokens."""
+    """Token counts. `untold`: replies in which the server did not count its tokens."""
 
     replies: int = 0
     retries: int = 0
@@ -147,7 +147,7 @@ class Connection:
             connector=aiohttp.TCPConnector(limit=self.in_flight),
             timeout=aiohttp.ClientTimeout(total=self.server.timeout_s),
             proxy=self.server.proxy,
-            # A reply that is not compressed cannot unpack to more than was sent.
+            # An uncompressed reply cannot expand to more than was sent.
             headers={"Content-Type": "application/json", "Accept-Encoding": "identity", **(key.header if key else {})},
         )
         return self
@@ -158,10 +158,10 @@ class Connection:
         await self._session.close()
 
     async def ask(self, body: bytes) -> Reply:
-        """The reply to a request's body, tried again after what can pass.
+        """The reply to a request's body, retried after temporary failures.
 
-        Raises GaveUpError after the last attempt; ModelError for what no other attempt would mend, and where the
-        server's rate limit never let the question through.
+        Raises GaveUpError after the last attempt; ModelError for what no further attempt would fix, and where the
+        server's rate limit rejected every attempt.
         """
         faults: list[_FaultError] = []
         for attempt in range(1, self.server.attempts + 1):
@@ -178,15 +178,15 @@ class Connection:
                 await self._wait(faults[-1], attempt)
         reason = f"{faults[-1]} (attempt {attempt} of {self.server.attempts})"
         if all(fault.finish == "HTTP 429" for fault in faults):
-            raise ModelError(f"{self.server.base_url}: {reason}; ask again later, or lower in_flight")
+            raise ModelError(f"{self.server.base_url}: {reason}; try again later, or lower in_flight")
         raise GaveUpError(reason, faults[-1].finish, all(fault.failed for fault in faults)) from None
 
     async def _wait(self, fault: _FaultError, attempt: int) -> None:
-        """Back off with full jitter (Brooker 2015); a server that says when is left alone by all till then."""
+        """Back off with full jitter (Brooker 2015); where the server says how long, all requests wait that long."""
         if fault.retry_after_s > LONGEST_RETRY_AFTER_S:
             raise ModelError(
-                f"{self.server.base_url}: {fault}, and it asks to be left alone for {fault.retry_after_s:.0f} s, more "
-                f"than the {LONGEST_RETRY_AFTER_S:.0f} s that a run waits; start the same command again then"
+                f"{self.server.base_url}: {fault}, and it asks for a wait of {fault.retry_after_s:.0f} s, more "
+                f"than the {LONGEST_RETRY_AFTER_S:.0f} s that a run waits; run the same command again then"
             ) from None
         self._held_until = max(self._held_until, time.monotonic() + fault.retry_after_s)
         longest = min(LONGEST_BACKOFF_S, self.server.first_wait_s * 2 ** (attempt - 1))
@@ -203,13 +203,13 @@ class Connection:
                 status, retry_after_s = response.status, seconds_to_wait(response.headers.get("Retry-After"))
         except TimeoutError:
             raise _FaultError(f"no answer within {self.server.timeout_s:g} s", "time-out") from None
-        except aiohttp.ClientHttpProxyError as error:  # whose own words show the proxy's password
+        except aiohttp.ClientHttpProxyError as error:  # whose own message shows the proxy's password
             raise self._refused_by_proxy(error.status) from None
         except aiohttp.ClientSSLError as error:
             raise ModelError(f"{self.server.base_url}: no secure connection: {self._words(error)}") from None
         except (aiohttp.InvalidURL, UnicodeError) as error:
             raise ModelError(
-                f"base_url {self.server.base_url}, or the environment's proxy, is no address: {self._words(error)}"
+                f"base_url {self.server.base_url}, or the environment's proxy, is not an address: {self._words(error)}"
             ) from None
         except (aiohttp.ClientError, OSError) as error:
             raise _FaultError(f"connection lost: {self._words(error) or type(error).__name__}", "hang-up") from None
@@ -227,46 +227,46 @@ class Connection:
         return replace(reply, text=self._hidden(reply.text))  # again: its parts are joined now
 
     def _refused_by_proxy(self, status: int) -> Exception:
-        """As `_refused`, where the proxy does not let the request through to the server."""
-        if status in PASSING or status >= 500:
-            return _FaultError(f"the proxy gives HTTP {status}", f"HTTP {status}")
-        hint = "; it wants a name and a password in its address" if status == 407 else ""
-        return ModelError(f"{self.server.base_url}: the proxy refuses: HTTP {status}{hint}")
+        """As `_refused`, where the proxy rejects the request."""
+        if status in TRANSIENT or status >= 500:
+            return _FaultError(f"the proxy answers HTTP {status}", f"HTTP {status}")
+        hint = "; it needs a user name and password in its address" if status == 407 else ""
+        return ModelError(f"{self.server.base_url}: the proxy rejects the request: HTTP {status}{hint}")
 
     def _refused(self, status: int, content: Any, retry_after_s: float) -> Exception:
-        """What a status other than success means: a fault that can pass, or a person's mistake."""
+        """What a status other than success means: a temporary failure, or a person's mistake."""
         words = said(content)
         if TAKES_NO_IMAGE.search(words):
             return self._takes_no_image(f"HTTP {status}{words}")
-        if (status in PASSING or status >= 500) and NO_MONEY not in words:
+        if (status in TRANSIENT or status >= 500) and NO_MONEY not in words:
             return _FaultError(f"HTTP {status}{words}", f"HTTP {status}", retry_after_s=retry_after_s)
         if field := UNKNOWN_FIELD.search(words):
             return ModelError(
-                f"{self.server.base_url}: the server does not take `{field[0]}`: HTTP {status}{words}; leave it "
-                "out, or serve the model with vLLM, SGLang or llama.cpp"
+                f"{self.server.base_url}: the server rejects `{field[0]}`: HTTP {status}{words}; remove it, "
+                "or serve the model with vLLM, SGLang or llama.cpp"
             )
         hint = {
             401: "; the key in key_env is not accepted" if self.server.key else "; name the key's variable in key_env",
             404: "; check base_url and model",
-            407: "; the proxy wants a name and a password in its address",
-        }.get(status, "; see what the server's log says" if status >= 400 else "; give the final address as base_url")
-        return ModelError(f"{self.server.base_url}: the server does not take the request: HTTP {status}{words}{hint}")
+            407: "; the proxy needs a user name and password in its address",
+        }.get(status, "; see the server's log" if status >= 400 else "; give the final address as base_url")
+        return ModelError(f"{self.server.base_url}: the server rejects the request: HTTP {status}{words}{hint}")
 
     def _takes_no_image(self, words: str) -> ModelError:
         return ModelError(
-            f"{self.server.base_url}: this server takes no images: {words}. Serve one that does; "
+            f"{self.server.base_url}: this server accepts no images: {words}. Serve a model that does; "
             "llama.cpp needs its projector too (--mmproj)"
         )
 
     def _content(self, raw: bytes) -> Any:
-        """Plain JSON, or the text itself where it is none, without the key."""
+        """Parsed JSON, or the text itself where it is not JSON, without the key."""
         try:
             return self._hidden(json.loads(raw))
         except (ValueError, RecursionError):
             return self._hidden(raw.decode("utf-8", "replace"))
 
     def _words(self, error: Exception) -> str:
-        """What an error says, without the key and without the name and password of an address."""
+        """An error's message, without the key and without user name and password of an address."""
         return USERINFO.sub("//", str(self._hidden(str(error))))
 
     def _hidden(self, content: Any) -> Any:
@@ -274,7 +274,7 @@ class Connection:
 
 
 def seconds_to_wait(retry_after: str | None) -> float:
-    """The seconds of a `Retry-After` header, a number or a date (RFC 9110, 10.2.3); 0 where it says neither."""
+    """The seconds of a `Retry-After` header, a number or a date (RFC 9110, 10.2.3); 0 where it is neither."""
     if retry_after is None:
         return 0.0
     text = retry_after.strip()
@@ -299,7 +299,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _reply(content: Any) -> Reply:
     if not isinstance(content, dict):
-        raise _FaultError(f"the reply is no JSON object{said(content)}", "broken JSON")
+        raise _FaultError(f"the reply is not a JSON object{said(content)}", "broken JSON")
     try:
         return read_reply(content)
     except NoAnswerError as error:

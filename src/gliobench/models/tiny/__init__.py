@@ -1,7 +1,7 @@
-"""Tiny, random, seeded checkpoints of real architectures, one family a file.
+"""Tiny, random, seeded checkpoints of real architectures, one file per family.
 
-They have learnt nothing: they are there so that every step from a slice to a scored answer runs on a laptop, through
-the same public calls that load and ask real weights.
+They are untrained: with them every step from a slice to a scored answer runs on a laptop, through the same public calls
+that load and query real weights.
 """
 
 from gliobench.models.tiny.clip import tiny_clip_config, write_tiny_clip

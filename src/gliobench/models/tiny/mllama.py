@@ -1,6 +1,6 @@
 """A tiny, random, seeded checkpoint of the real Mllama architecture (Llama-3.2-Vision).
 
-Any table that holds its answers calls it `UNTRAINED`.
+Tables with its answers call it `UNTRAINED`.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ UNTRAINED = "tiny-mllama (untrained)"
 IMAGE_SIZE_PX = 128  # a study slice (at most 128 x 128) is one tile, as it is one tile of the real model's 560 px
 MAX_TILES = 4
 HIDDEN = 128
-# The library's 0.02 suits thousands of channels; here it would drown the image, and all slices get the same answer.
+# The library's 0.02 suits thousands of channels; here it would hide the image, and all slices get the same answer.
 INITIAL_SPREAD = HIDDEN**-0.5
 CONTEXT = 4096
 BEGIN, END, END_OF_TURN, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>", "<|finetune_right_pad_id|>"
@@ -77,7 +77,7 @@ def _random_model(tokenizer: Any, seed: int) -> Any:
         model = MllamaForConditionalGeneration(_config(token)).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            # The gates start closed (0): the model would not see the image at all, nor ever learn to.
+            # The gates start closed (0): the model would not see the image, and could not learn to.
             if name.endswith(("cross_attn_attn_gate", "cross_attn_mlp_gate")):
                 parameter.fill_(1)
     model.generation_config = GenerationConfig(

@@ -19,7 +19,7 @@ from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT
 from gliobench.models.checkpoints.load import quiet
 
 IMAGE_SIZE_PX = 64
-MASK_SIZE_PX = IMAGE_SIZE_PX // 4  # of the processors, which bring true masks to it; nothing here has any
+MASK_SIZE_PX = IMAGE_SIZE_PX // 4  # of the processors, which resize true masks to it; none are used here
 HIDDEN = 16
 INITIAL_SPREAD = HIDDEN**-0.5  # as for the tiny Mllama: 0.02 would drown image and prompt
 

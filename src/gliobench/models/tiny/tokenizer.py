@@ -13,11 +13,11 @@ MOST_TOKENS = 600
 
 
 def tiny_tokenizer(special: Sequence[str], *, begin: str, end: str, pad: str, context: int) -> Any:
-    """Up to `MOST_TOKENS` tokens learnt from the tasks' prompts, then `special` in their order; `begin` is put before
+    """Up to `MOST_TOKENS` tokens trained on the tasks' prompts, then `special` in their order; `begin` is put before
     every text. `context`: the most tokens.
 
     A prompt is about as many tokens as it would be for a real model. Every digit is one, as most real models have it;
-    what is in no prompt is written in bytes.
+    text that is in no prompt is encoded as bytes.
     """
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -1,1 +1,1 @@
-"""What a vision-language model sees: one file a kind of view."""
+"""What a vision-language model sees: one file per kind of view."""

@@ -1,4 +1,4 @@
-"""What every language model checks and states before it is asked, in this process or on a server."""
+"""Checks and settings that language models in this process and on a server share."""
 
 import hashlib
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""What a view puts where: a grid of panels, each one slice in one or three modalities."""
+"""The layout of a view: a grid of panels, each one slice in one or three modalities."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ MODALITY_WORDS = {"t1": "T1", "t1ce": "T1 with contrast agent", "t2": "T2", "fla
 
 @dataclass(frozen=True)
 class Panel:
-    """One slice in a view. `colours`: the modalities that are its red, green and blue; `away`: how many steps of
-    neighbouring slices it lies from the slice asked about, which has 0."""
+    """One slice in a view. `colours`: the modalities shown as red, green and blue; `away`: its distance in steps from
+    the slice asked about, which has 0."""
 
     colours: tuple[str, str, str]
     away: int = 0
@@ -23,9 +23,9 @@ Grid = tuple[tuple[Panel, ...], ...]
 class Layout:
     """A kind of view. `version` changes whenever its pixels or words do: it is part of every record's key.
 
-    `modalities`: those shown where none are named, and how many. `slices`: how many slices it can show, the first
-    where nothing is said. `grid(modalities, slices)`: its panels, row by row.
-    `words(modalities, slices, step)`: what the image shows, for the prompt; empty for a plain slice.
+    `modalities`: the default ones, and how many. `slices`: how many slices it can show, the first is the default.
+    `grid(modalities, slices)`: its panels, row by row. `words(modalities, slices, step)`: what the image shows, for the
+    prompt; empty for a plain slice.
     """
 
     version: str

@@ -1,7 +1,7 @@
 """Rows and columns counted along the edges of a panel, in a margin above and to the left of it: no pixel of the slice
 is covered.
 
-The digits are drawn here, three by five dots of two pixels: a font's would differ from one machine to the next.
+The digits are drawn here, three by five dots of two pixels: fonts differ between machines.
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ def _number(number: int) -> NDArray[np.bool_]:
 
 
 def _put(drawn: NDArray[np.uint8], dots: NDArray[np.bool_], row: int, column: int) -> None:
-    """Draw the dots with their top left corner there; moved in where they would stand out of the image."""
+    """Draw the dots with their top left corner there; moved inwards where they would not fit."""
     height, width = dots.shape
     row, column = min(row, drawn.shape[0] - height), min(column, drawn.shape[1] - width)
     drawn[row : row + height, column : column + width][dots] = WHITE

@@ -1,8 +1,8 @@
-"""What a vision-language model sees of a slice, in what words that is said, and in which pixels it answers.
+"""What a vision-language model sees of a slice, how the prompt describes it, and in which pixels the model answers.
 
 A model counts rows and columns as the slice is shown to it: `View.shown_frame` is the frame in which its answer is
-read, `View.to_frame` brings the answer back to the slice's own pixels, `View.from_frame` writes a truth as the model
-should have said it.
+read, `View.to_frame` maps the answer to the slice's own pixels, `View.from_frame` maps a truth to the pixels that the
+model should answer in.
 """
 
 from collections.abc import Mapping
@@ -37,14 +37,13 @@ TICKS_WORDS = (
 class View:
     """How a slice is shown.
 
-    `name`: one of `LAYOUTS`. `modalities`: instead of the layout's own, as many as it has. `slices`: of a montage,
-    and `step`: how far apart those lie. `scale`: every pixel of the slice is shown as scale x scale equal ones
-    (nearest neighbour). `window`: greys (1 to 255) that become the darkest and the brightest; `percentiles`: the same,
-    as percentiles of the modality's greys in the brain of the whole volume. `stretch`: each slice by itself from its
-    darkest pixel, which becomes 0, to its brightest, 255, so that slices of a patient are not to one scale. `ticks`:
-    rows and columns are counted along the edges of each panel, in a margin. `coordinates`: how the model counts in what
-    it is shown, which has to be one plain picture where that is not as asked. Raises ModelError for anything that
-    cannot be.
+    `name`: one of `LAYOUTS`. `modalities`: instead of the layout's own, as many as it has. `slices`: of a montage, and
+    `step`: the distance between them. `scale`: every pixel of the slice is shown as scale x scale equal ones (nearest
+    neighbour). `window`: greys (1 to 255) that become the darkest and the brightest; `percentiles`: the same, as
+    percentiles of the modality's greys in the brain of the whole volume. `stretch`: each slice on its own from its
+    darkest pixel, which becomes 0, to its brightest, 255, so that the slices of a patient do not share one scale.
+    `ticks`: rows and columns are counted along the edges of each panel, in a margin. `coordinates`: the model's own way
+    of counting in the image; any but the prompt's needs a single plain picture. Raises ModelError for a bad argument.
     """
 
     name: str = "grey"
@@ -73,8 +72,7 @@ class View:
             raise ModelError(f"view: scale and step must be 1 or more, got {self.scale} and {self.step}")
         if not self.coordinates.as_asked and (self.ticks or len(self._grid) > 1 or len(self._grid[0]) > 1):
             raise ModelError(
-                "view: coordinates are those of a model that counts over all of its picture: show it one slice, "
-                "without ticks or other panels"
+                "view: these coordinates are relative to the whole image: show one slice, without ticks or other panels"
             )
         if sum(map(bool, (self.window, self.percentiles, self.stretch))) > 1:
             raise ModelError("view: give one of window, percentiles and stretch")
@@ -86,7 +84,7 @@ class View:
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """All of it that can change an answer, as settings. A plain grey slice is told by its modality alone."""
+        """Everything of it that can change an answer, as settings. A plain grey slice needs its modality alone."""
         options = {
             "slices": self._slices if self._slices > 1 else None,
             "step": self.step if self.step > 1 else None,
@@ -109,14 +107,14 @@ class View:
 
     @property
     def words(self) -> str:
-        """What is seen, in words that belong before the prompt; empty for a plain slice."""
+        """The description of the image that precedes the prompt; empty for a plain slice."""
         layout = self._layout.words(self._modalities, self._slices, self.step)
         return " ".join(part for part in (layout, TICKS_WORDS if self.ticks else "") if part)
 
     def render(self, question: Question) -> NDArray[np.uint8]:
         """What is shown, (rows, columns, 3) uint8: red, green and blue.
 
-        Raises ModelError for a question about the whole volume, and where a slice becomes larger than 1000 pixels.
+        Raises ModelError for a question about the whole volume, and where a side becomes longer than 1000 pixels.
         """
         frame = asked_frame(question)
         self.check(frame)
@@ -133,7 +131,7 @@ class View:
             )
 
     def shown_frame(self, frame: SliceFrame) -> SliceFrame:
-        """The frame that the model answers in: one panel, as large as it is shown."""
+        """The frame that the model answers in: one panel at its size in the image."""
         return frame.enlarged(self.scale)
 
     def to_frame(self, value: Value, frame: SliceFrame) -> Value:

@@ -1,4 +1,4 @@
-"""Intensity windows: which greys of a modality become the darkest and the brightest."""
+"""Intensity windows: which grey values of a modality become the darkest and the brightest."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ def windowed(
     window: tuple[float, float] | None,
     percentiles: tuple[float, float] | None,
 ) -> NDArray[np.uint8]:
-    """A slice's greys stretched linearly from the window to 1 to 255, clipped; 0 stays 0, for it is no brain.
+    """A slice's greys stretched linearly from the window to 1 to 255, clipped; 0, the background, stays 0.
 
     `window`: low and high in greys; `percentiles`: the same as percentiles of the greys above 0 in `volume` (D, H, W),
     so that all slices of a volume are stretched alike. At most one of them; with neither the image is unchanged.

@@ -1,1 +1,1 @@
-"""Models that see and do not speak: promptable segmenters, and encoders with a linear probe."""
+"""Vision models without language: promptable segmenters, and encoders with a linear probe."""

@@ -1,4 +1,4 @@
-"""What a frozen vision encoder (CLIP, SigLIP, DINOv2, DINOv3) makes of a patient's slices."""
+"""Features of a patient's slices by a frozen vision encoder (CLIP, SigLIP, DINOv2, DINOv3)."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Look:
-    """Which slices an encoder sees, and what of them: `channels` are the modalities in red, green and blue.
+    """Which slices an encoder sees, and how: `channels` are the modalities in red, green and blue.
 
     `select`: every `every`-th slice with brain, or (`oracle`, it uses the truth) with tumour.
     """
@@ -57,8 +57,8 @@ class Look:
 class VisionEncoder:
     """A frozen encoder: slices in, the pooled output of its vision tower out.
 
-    `checkpoint`: a folder or a hub id. `batch_size`: slices at once. `cache`: a folder for the features of patients
-    seen before, by the content of patient, checkpoint and look. Raises ModelError for a checkpoint that cannot be used.
+    `checkpoint`: a folder or a hub id. `batch_size`: slices at once. `cache`: a folder for features that are reused, by
+    the content of patient, checkpoint and look. Raises ModelError for a checkpoint that cannot be used.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class VisionEncoder:
         self._batch_size = batch_size
         self._checkpoint = load_vision(checkpoint, FAMILIES, WHAT, revision=revision, device=device)
         if getattr(self._checkpoint.model.config, "vision_use_head", True) is False:
-            raise ModelError(f"{checkpoint}: its vision tower has no pooled output; take a checkpoint with a head")
+            raise ModelError(f"{checkpoint}: its vision tower has no pooled output; use a checkpoint with a head")
         self._side = shown_side(self._checkpoint.id, self._checkpoint.image_processor)
         self.settings: Settings = {
             **self._checkpoint.settings,
@@ -117,7 +117,7 @@ class VisionEncoder:
         return np.concatenate(batches) if batches else np.empty((0, 0), np.float32)
 
     def _embed(self, images: Sequence[Image.Image]) -> Rows:
-        """The whole image is seen: brought to the tower's own size, and nothing of it cropped."""
+        """The whole image, resized to the tower's input size without cropping."""
         size = {"height": self._side, "width": self._side}
         model = self._checkpoint.model
         with quiet(), torch.inference_mode():
@@ -129,7 +129,7 @@ class VisionEncoder:
         return rows
 
     def _image(self, subject: PreparedSubject, index: int) -> Image.Image:
-        """A slice in colour, in the middle of a black square."""
+        """A slice in colour, centred in a black square."""
         colours = np.stack([grey_slice(subject, name, self.look.plane, index) for name in self.look.channels], axis=-1)
         rows, columns = colours.shape[:2]
         side = max(rows, columns)
@@ -140,9 +140,9 @@ class VisionEncoder:
 
 
 def shown_side(id: str, processor: Any) -> int:
-    """The side in pixels of what a tower gets: its image processor's last size. Raises ModelError without one."""
+    """The side in pixels of a tower's input: its image processor's last size. Raises ModelError without one."""
     cropped = getattr(processor, "do_center_crop", None) and processor.crop_size
     side = (processor.crop_size if cropped else processor.size).height
     if side is None:
-        raise ModelError(f"{id}: its image processor says no size in pixels; found {dict(processor.size)}")
+        raise ModelError(f"{id}: its image processor has no size in pixels; found {dict(processor.size)}")
     return int(side)

@@ -1,4 +1,4 @@
-"""A linear probe on a frozen encoder's features: a logistic regression that says the grade, refitted for each round."""
+"""A linear probe on a frozen encoder's features: a logistic regression of the grade, refitted for each fold."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,9 @@ from gliobench.tasks.geometry import Grade
 from gliobench.tasks.grade import GRADE
 
 Pool = Literal["mean", "slices"]
-Embed = Callable[[PreparedSubject], NDArray[np.float32]]  # a patient's slices, (slices, features); no rows: none seen
+Embed = Callable[
+    [PreparedSubject], NDArray[np.float32]
+]  # a patient's slices, (slices, features); no rows: no slice is selected
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # C, the inverse of the penalty, on standardised features
 FOLDS = 5  # of the training patients, to choose C
 
@@ -46,7 +48,7 @@ class ProbedEncoder:
     per_slice = False
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """One prediction a patient, in the order asked; Missing where none of the patient's slices can be seen."""
+        """One prediction per patient, in the order asked; Missing where no slice of the patient is selected."""
         for question in questions:
             start = perf_counter()
             answer, probability = self._answer(question.subject)
@@ -55,7 +57,7 @@ class ProbedEncoder:
     def _answer(self, subject: PreparedSubject) -> tuple[Answer, float | None]:
         rows = pooled(self.embed(subject), self.pool)
         if not len(rows):
-            return Missing("no slice is selected, so there is nothing to see"), None
+            return Missing("no slice is selected"), None
         probability = calibrated(_hgg(self.regression, [rows])[0], self.decision)
         return Answered(Grade(HGG if probability >= self.decision.threshold else LGG)), probability
 
@@ -70,10 +72,10 @@ def fit_probe(
 ) -> ProbedEncoder:
     """Choose the penalty by cross-validation over the training patients, fit on all of them, calibrate.
 
-    `pool`: "mean" learns from each patient's mean features; "slices" from each slice with its patient's grade, and a
-    patient's probability is the mean of the slices'. The penalty with the least log loss over patients out of fold is
-    taken; no patient's slices stand in two folds. Calibrated as the classical baseline is. `seen`: the encoder's
-    settings. Raises ModelError where fewer than two training patients of either grade have a slice to see.
+    `pool`: "mean" fits on each patient's mean features; "slices" on each slice with its patient's grade, and a
+    patient's probability is the mean over the slices. The penalty with the least out-of-fold log loss over patients is
+    used; the slices of a patient are all in one fold. Calibrated as the classical baseline is. `seen`: the encoder's
+    settings. Raises ModelError where fewer than two training patients of either grade have a selected slice.
     """
     learn, rows = _with_rows(train, pool, embed)
     decide, held_out = _with_rows(validation, pool, embed)
@@ -81,7 +83,7 @@ def fit_probe(
     patients = [subject.patient for subject in learn]
     if least_count(patient_grades(grades, patients)) < 2:
         raise ModelError(
-            f"{name}: needs two training patients of each grade with a slice to see; found "
+            f"{name}: needs two training patients of each grade with a selected slice; found "
             f"{np.count_nonzero(grades == LGG)} LGG and {np.count_nonzero(grades == HGG)} HGG"
         )
     by_strength = {strength: _out_of_fold(rows, grades, patients, strength) for strength in STRENGTHS}
@@ -104,14 +106,14 @@ def fit_probe(
 
 
 def pooled(rows: NDArray[np.float32], pool: Pool) -> NDArray[np.float32]:
-    """What is learnt from of one patient: the mean of the slices (1, features), or each of them; none of none."""
+    """The rows of one patient to fit on: the mean of the slices (1, features), or each of them; none of none."""
     return rows.mean(axis=0, keepdims=True) if pool == "mean" and len(rows) else rows
 
 
 def _with_rows(
     subjects: Sequence[PreparedSubject], pool: Pool, embed: Embed
 ) -> tuple[list[PreparedSubject], list[NDArray[np.float32]]]:
-    """The patients with a grade and a slice to see, and what is learnt from of each."""
+    """The patients with a grade and a selected slice, and the rows of each."""
     found = [(subject, pooled(embed(subject), pool)) for subject in subjects if subject.grade is not None]
     found = [(subject, rows) for subject, rows in found if len(rows)]
     return [subject for subject, _ in found], [rows for _, rows in found]
@@ -124,7 +126,7 @@ def _regression(strength: float) -> Pipeline:
 def _out_of_fold(
     rows: Sequence[NDArray[np.float32]], grades: NDArray[np.int_], patients: Sequence[str], strength: float
 ) -> Scores:
-    """Each training scan's probability of HGG by a regression that did not see its patient; (scans,)."""
+    """Each training scan's probability of HGG by a regression not fitted on its patient; (scans,)."""
     owner = _repeated(np.arange(len(rows)), rows)
     splits = [
         (np.flatnonzero(np.isin(owner, learn)), np.flatnonzero(np.isin(owner, left)))
@@ -142,14 +144,14 @@ def _hgg(regression: Pipeline, rows: Sequence[NDArray[np.float32]]) -> Scores:
 
 
 def _means(values: Scores, rows: Sequence[NDArray[np.float32]]) -> Scores:
-    """The mean of each patient's part of `values`, which stand patient by patient."""
+    """The mean of each patient's part of `values`, which are ordered by patient."""
     counts = np.array([len(one) for one in rows])
     means: Scores = np.add.reduceat(values, np.cumsum(counts) - counts) / counts
     return means
 
 
 def _repeated(values: NDArray[np.int_], rows: Sequence[NDArray[np.float32]]) -> NDArray[np.int_]:
-    """A patient's value for each of the patient's rows."""
+    """Each patient's value, repeated for its rows."""
     return np.repeat(values, [len(one) for one in rows])
 
 

@@ -1,4 +1,4 @@
-"""Promptable segmenters (SAM, SAM 2, MedSAM's weights): a slice and a place in it in, a mask out."""
+"""Promptable segmenters (SAM, SAM 2, MedSAM's weights): a slice with a point or box in, a mask out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from gliobench.tasks.mask import MASK
 FAMILIES: dict[str, Callable[..., Any]] = {
     "sam": SamModel.from_pretrained,
     "sam2": Sam2Model.from_pretrained,
-    "sam2_video": Sam2Model.from_pretrained,  # what the published checkpoints of SAM 2 call themselves
+    "sam2_video": Sam2Model.from_pretrained,  # the model_type of the published checkpoints of SAM 2
 }
 WHAT = "a promptable segmenter"
 Place = Box | Point
@@ -36,8 +36,8 @@ Place = Box | Point
 
 @dataclass(frozen=True)
 class Prompts:
-    """Where the segmenter is pointed to. `of(question)`: an Answered box or point to prompt with; anything else is what
-    the segmenter answers itself, such as an empty mask or a failure. `settings`: what decides the places."""
+    """The segmenter's prompts. `of(question)`: an Answered box or point to prompt with; anything else becomes the
+    segmenter's own answer, such as an empty mask or a failure. `settings`: what determines the prompts."""
 
     kind: Literal["box", "point"]
     of: Callable[[Question], Answer]
@@ -45,13 +45,12 @@ class Prompts:
 
 
 class PromptableSegmenter:
-    """SAM or SAM 2 of transformers: one modality of a slice, repeated in red, green and blue, and one place in it.
+    """SAM or SAM 2 of transformers: one modality of a slice, repeated in red, green and blue, with one point or box.
 
-    `checkpoint`: a folder or a hub id. Of a box the one mask is taken that is meant for clear prompts; a point is
-    ambiguous, and of its three masks the one with the best predicted IoU is taken, as SAM's authors advise (Kirillov et
-    al. 2023). `batch_size`: slices at once, fewer where memory runs out; it does not
-    change the masks.
-    Raises ModelError for a checkpoint that cannot be used and for any bad argument.
+    `checkpoint`: a folder or a hub id. A box gives the single mask for unambiguous prompts; a point is ambiguous, and
+    gives the one of three masks with the best predicted IoU, as SAM's authors advise (Kirillov et al. 2023).
+    `batch_size`: slices at once, fewer where memory runs out; it does not change the masks. Raises ModelError for a
+    checkpoint that cannot be used and for any bad argument.
     """
 
     tasks = frozenset({MASK.name})
@@ -85,7 +84,7 @@ class PromptableSegmenter:
         }
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
-        """Yield one prediction a question, in the order asked; images are made batch by batch.
+        """Yield one prediction per question, in the order asked; images are rendered batch by batch.
 
         Raises ModelError before anything is asked for another task than `mask`, or a question about a whole volume.
         """
@@ -114,7 +113,7 @@ class PromptableSegmenter:
         return Image.fromarray(grey).convert("RGB")
 
     def _segment(self, images: Sequence[Image.Image], places: Sequence[Place]) -> list[NDArray[np.bool_]]:
-        """A mask an image, (rows, columns) bool, at the image's own pixels."""
+        """One mask per image, (rows, columns) bool, in the image's own pixels."""
         if not images:
             return []
         sizes = [(image.height, image.width) for image in images]
@@ -149,7 +148,7 @@ class PromptableSegmenter:
 
 
 def processor_prompts(places: Sequence[Place]) -> dict[str, Any]:
-    """Boxes or points (all of one kind, one an image) as the processors of SAM and SAM 2 take them: (x, y).
+    """Boxes or points (all of one kind, one per image) as the processors of SAM and SAM 2 take them: (x, y).
 
     There the top left corner of an image is (0, 0) and a pixel is 1 wide, so that a box's edges, which are inside it,
     become the outer borders of their pixels, and the middle of pixel (0, 0) is (0.5, 0.5).

@@ -1,1 +1,1 @@
-"""Fine-tuning of a vision-language model: LoRA or all weights, on conversations made from the tasks themselves."""
+"""Fine-tuning of a vision-language model: LoRA or all weights, on conversations generated from the tasks."""

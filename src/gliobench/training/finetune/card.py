@@ -1,4 +1,4 @@
-"""The model card that goes with what was learnt: no patient is named in it, so it can be given away."""
+"""The model card of a fine-tuned model: it names no patient, so it can be shared."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ class Card:
 
 
 def write_card(path: Path, card: Card) -> None:
-    """Write the card as Markdown with the head that the hub reads."""
+    """Write the card as Markdown with the metadata header that the Hub reads."""
     found, settings = card.found, card.settings
     library = "peft" if settings.method == "lora" else "transformers"
     head = [
@@ -60,7 +60,9 @@ def write_card(path: Path, card: Card) -> None:
 
 def _figures(found: Finetuned, settings: FinetuneSettings) -> list[str]:
     if settings.patients == "all":
-        last = f"The last of {found.steps} steps, after {found.seconds:.0f} s in all. Nobody was left to validate on."
+        last = (
+            f"The last of {found.steps} steps, after {found.seconds:.0f} s in all. There were no validation patients."
+        )
         return ["## Figures", "", last]
     return [
         "## Figures on validation slices",

@@ -1,4 +1,4 @@
-"""What is checked when a fine-tuning has ended: each with a verdict."""
+"""The checks of a finished fine-tuning, each with a verdict."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gliobench.training.finetune.examples import Example
 from gliobench.training.finetune.settings import FinetuneSettings
 from gliobench.training.finetune.towers import LEARNS
 
-# Of the largest logit: the merged weights are rounded once more, to the dtype that they are stored in.
+# Relative to the largest logit: the merged weights are rounded once more, to the dtype that they are stored in.
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 
 
@@ -56,7 +56,7 @@ def check(
 
 
 def _towers(settings: FinetuneSettings, counts: Mapping[str, tuple[int, int]]) -> Verdict:
-    """Something learns in every tower that should, and nothing elsewhere; the connector need not."""
+    """Every tower that should be trained has trainable parameters, no other has; the connector need not."""
     wanted = set(LEARNS[settings.towers]) - {"connector"}
     learning = {part for part, (learns, _) in counts.items() if learns}
     found = ", ".join(f"{part} {learns:,} of {total:,}" for part, (learns, total) in sorted(counts.items()))
@@ -83,7 +83,7 @@ def _merges(model: VisionLanguageModel, network: Any, fixed: Example, apart: Ten
 
 
 def apart(train: frozenset[str], validation: frozenset[str], tested: frozenset[str]) -> Verdict:
-    """Whether no patient, by id, is in two of the three parts."""
+    """Whether no patient, by id, is in two of training, validation and test."""
     shared = (train & validation) | (train & tested) | (validation & tested)
     sizes = f"{len(train)} training, {len(validation)} validation, {len(tested)} test patients"
     return Verdict("no training patient in validation or test", not shared, f"{sizes}, {len(shared)} in two of them")

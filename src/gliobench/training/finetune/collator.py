@@ -1,4 +1,4 @@
-"""From examples to what a model computes a loss on: the prompt as it is asked, then the answer that should follow."""
+"""From examples to the input of the loss: the prompt as in inference, then the true answer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,11 +14,11 @@ IGNORED = -100  # what transformers leaves out of the loss
 
 
 class AnswerCollator:
-    """Batches of examples, rendered when they are needed: memory does not grow with their number.
+    """Batches of examples, rendered on demand: memory does not grow with their number.
 
-    The prompt's tensors are those that asking makes; the answer's tokens and the end of the turn are written behind
-    them, as generating would, so what the tokenizer makes of the two together never matters. The loss is on those
-    alone: prompt, image and padding are `IGNORED`.
+    The prompt's tensors are those of inference; the tokens of the answer and of the end of the turn are appended, as
+    generation would, so tokenising the two together never matters. The loss is on the appended tokens alone: prompt,
+    image and padding are `IGNORED`.
     """
 
     def __init__(self, model: VisionLanguageModel, examples: Sequence[Example]) -> None:
@@ -34,7 +34,7 @@ class AnswerCollator:
         return with_answers(self.model.checkpoint.model, inputs, answers, self.tokenizer.pad_token_id)
 
     def answer(self, example: Example) -> list[int]:
-        """The tokens that the model should write: the answer to the letter and what ends its turn."""
+        """The target tokens: the answer, verbatim, and the end of its turn."""
         text = self.model.answer_text(example.question, example.truth)
         tokens: list[int] = self.tokenizer(self.before + text + self.after, add_special_tokens=False)["input_ids"]
         ends = self.model.checkpoint.end_ids
@@ -42,12 +42,12 @@ class AnswerCollator:
         return [*tokens, self.tokenizer.eos_token_id] if end is None else tokens[: end + 1]
 
     def _around(self, example: Example) -> tuple[str, str]:
-        """What the chat template writes between the prompt and an answer, and behind it."""
+        """What the chat template inserts between the prompt and an answer, and after it."""
         turns, text = self.model.turns(example.question), self.model.answer_text(example.question, example.truth)
         said = {"role": "assistant", "content": [{"type": "text", "text": text}]}
         render: Callable[..., str] = self.model.checkpoint.processor.apply_chat_template
         asked, whole = render(turns, add_generation_prompt=True), render([*turns, said])
-        # A template can open an answer otherwise than it writes a past one: then the text alone is what follows.
+        # A template can open a new answer differently from a past one: then only the text follows.
         before, found, after = whole[len(asked) :].partition(text) if whole.startswith(asked) else ("", "", "")
         return (before, after) if found else ("", "")
 
@@ -55,7 +55,7 @@ class AnswerCollator:
 def with_answers(
     model: Any, inputs: Mapping[str, Any], answers: Sequence[Sequence[int]], pad: int
 ) -> dict[str, Tensor]:
-    """A batch of prompts, padded on the left, with an answer behind each, padded on the right, and `labels`."""
+    """A batch of prompts, padded on the left, with an answer after each, padded on the right, and `labels`."""
     longest = max(len(answer) for answer in answers)
     batch = longer(model, inputs, longest)
     written = torch.tensor([[*answer, *[pad] * (longest - len(answer))] for answer in answers])

@@ -1,4 +1,4 @@
-"""The curves of a fine-tuning: one line per judgement, and one per step of the optimiser."""
+"""The curves of a fine-tuning: one line per evaluation, and one per step of the optimiser."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from gliobench.integrity import write_whole
 
 STEP_LOSS = "step_loss"  # in the history, of one step; `loss` is the mean since the last entry
-JUDGED = {"eval_loss", "eval_seconds"}  # the latter alone where nobody validates
+EVALUATED = {"eval_loss", "eval_seconds"}  # the latter alone without validation
 NAMES = {
     "loss": "train_loss",
     "eval_loss": "validation_loss",
@@ -19,10 +19,10 @@ NAMES = {
 
 
 def write_curves(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """Write the trainer's history as CSV, whole or not at all.
+    """Write the trainer's history as CSV, atomically.
 
     `step`, `train_loss` (the mean since the line before), `validation_loss`, `validation_metric` (the score of the
-    model's own answers), `learning_rate`, `seconds`, and each task's own figure; empty where nobody validates.
+    model's own answers), `learning_rate`, `seconds`, and each task's own metric; empty without validation.
     """
     by_step: dict[int, dict[str, Any]] = {}
     losses: list[float] = []
@@ -30,10 +30,10 @@ def write_curves(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
         by_step.setdefault(entry["step"], {}).update(entry)
         if "loss" in entry:
             losses.append(entry["loss"])
-        if entry.keys() & JUDGED and losses:
+        if entry.keys() & EVALUATED and losses:
             by_step[entry["step"]]["loss"] = math.fsum(losses) / len(losses)
             losses = []
-    evaluated = {step: entry for step, entry in by_step.items() if entry.keys() & JUDGED}
+    evaluated = {step: entry for step, entry in by_step.items() if entry.keys() & EVALUATED}
     figures = sorted({key for entry in evaluated.values() for key in entry if key.startswith("eval_task_")})
     lines = [",".join(["step", *NAMES.values(), *(key.removeprefix("eval_task_") for key in figures)])]
     for step, entry in evaluated.items():
@@ -42,8 +42,8 @@ def write_curves(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
 
 
 def write_losses(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """Write `step`, `train_loss` (of this step's slices alone, before it) and `learning_rate` of every step of the
-    optimiser as CSV, whole or not at all."""
+    """Write `step`, `train_loss` (of this step's slices alone, before the step) and `learning_rate` of every step of
+    the optimiser as CSV, atomically."""
     steps = [entry for entry in history if STEP_LOSS in entry]
     lines = ["step,train_loss,learning_rate"]
     lines += [f"{entry['step']},{entry[STEP_LOSS]!r},{entry['learning_rate']!r}" for entry in steps]

@@ -1,4 +1,4 @@
-"""What a language model learns from: questions about single slices, each with its true answer."""
+"""Training examples of a language model: questions about single slices, each with its true answer."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ def slice_examples(
 ) -> list[Example]:
     """Every task about every `every`-th slice from a patient's first tumour slice to the last, less `trim` at each end.
 
-    Patients without a mask are left out, and nobody is asked for what is not known.
+    Patients without a mask are skipped, and so are questions whose truth is unknown.
     """
     examples = []
     for subject in subjects:
@@ -72,18 +72,18 @@ def kinds(examples: Sequence[Example]) -> list[Kind]:
 
 
 def patients(examples: Sequence[Example]) -> frozenset[str]:
-    """Those whom the examples are about: patients, who can have several scans."""
+    """The patients of the examples; a patient can have several scans."""
     return frozenset(example.question.subject.patient for example in examples)
 
 
 def check_patients(
     train: Sequence[Example], validation: Sequence[Example], tested: frozenset[str], settings: FinetuneSettings
 ) -> None:
-    """Raise ModelError where there is nothing to learn from or to validate on, and where a patient is in two parts."""
+    """Raise ModelError without training or validation examples, and where a patient is in two parts."""
     if not train or bool(validation) != (settings.patients == "training"):
         raise ModelError(
-            f"{len(train)} slices to learn from and {len(validation)} to validate on: both need at least one, of "
-            "patients with a mask and, to learn grades, a grade"
+            f"{len(train)} training slices and {len(validation)} validation slices: both need at least one, of "
+            "patients with a mask and, for grades, a grade"
         )
     for name, both in (
         ("training and validation", patients(train) & patients(validation)),
@@ -95,10 +95,10 @@ def check_patients(
 
 
 class EpochSampler(torch.utils.data.Sampler[int]):
-    """Which examples an epoch learns from, in which order; the seed and the epoch's number alone decide.
+    """The examples of an epoch and their order, determined by the seed and the epoch's number alone.
 
-    `kinds` of the examples, which `settings.balance_grades` draws alike: with replacement, so that no copy is made, or
-    with `copies` each example at least once; or not at all.
+    `kinds` of the examples, which `settings.balance_grades` balances: by sampling with replacement, with `copies` so
+    that each example comes at least once, or not at all.
     """
 
     def __init__(self, kinds: Sequence[Kind], settings: FinetuneSettings) -> None:
@@ -123,13 +123,14 @@ class EpochSampler(torch.utils.data.Sampler[int]):
 
 
 def _weights(kinds: Sequence[Kind]) -> Tensor:
-    """How often each example is drawn, float64, relative to the others: each kind as often as any other."""
+    """Sampling weights of the examples, float64: each kind is drawn as often as any other."""
     counts = Counter(kinds)
     return torch.tensor([1 / counts[kind] for kind in kinds], dtype=torch.float64)
 
 
 def _copied(kinds: Sequence[Kind], generator: torch.Generator) -> Tensor:
-    """All places in a random order, those of rarer kinds again until each kind is as frequent as the most frequent."""
+    """All indices in random order, those of rarer kinds repeated until each kind is as frequent as the most
+    frequent."""
     places: dict[Kind, list[int]] = {}
     for place, kind in enumerate(kinds):
         places.setdefault(kind, []).append(place)
@@ -143,7 +144,7 @@ def _copied(kinds: Sequence[Kind], generator: torch.Generator) -> Tensor:
 
 
 def drawn(examples: Sequence[Example], settings: FinetuneSettings) -> list[int]:
-    """The examples' numbers in the order in which a whole training draws them, where no judgement ends it early."""
+    """The examples' numbers in the order in which a full training draws them, without early stopping."""
     sampler = EpochSampler(kinds(examples), settings)
     an_epoch, steps = (count(settings, len(sampler)) for count in (steps_an_epoch, total_steps))
     numbers: list[int] = []

@@ -1,4 +1,4 @@
-"""Fine-tune a vision-language model with TRL, so that a killed training ends as if it had never been killed."""
+"""Fine-tune a vision-language model with TRL; an interrupted training resumes with the same result."""
 
 import hashlib
 import json
@@ -34,7 +34,8 @@ Score = Callable[[Sequence[Prediction]], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Finetuned:
-    """What a training left: `steps` taken, the `best` of them, its `figures` on validation slices, and `verdicts`."""
+    """The result of a fine-tuning: `steps` taken, the `best` one, its `figures` on validation slices, and
+    `verdicts`."""
 
     steps: int
     best: int
@@ -55,13 +56,13 @@ def finetune(
     progress: Callable[[int, int], None] = lambda step, steps: None,
 ) -> Finetuned:
     """Train `model` in place and leave the best adapter (or all weights) and its curves in `out`; with `patients: all`
-    nobody is left for `validation`, and the last is left.
+    `validation` is empty, and the last step is left.
 
-    `score`: figures of answers about validation slices, `score` among them, larger is better. `tested`: the patients
-    who will be tested. Called again after an interruption it goes on from the last judgement, with the same result;
-    what it would go on from stays in the folder `STEPS`, for the caller to remove when all is written down.
-    Raises ModelError: nobody to learn from or to validate on, a patient in two parts, nothing that would learn;
-    DivergedError where no judgement gave a finite figure, or without one an answer has none.
+    `score`: metrics of answers about validation slices, with the key `score`, larger is better. `tested`: the patients
+    who will be tested. Called again after an interruption it resumes from the last evaluation, with the same result;
+    its checkpoints stay in the folder `STEPS`, which the caller removes when everything is written. Raises ModelError:
+    no training or validation slices, a patient in two parts, no trainable parameters; DivergedError where no validation
+    loss is finite, or without validation the logits are not.
     """
     check_patients(train, validation, tested, settings)
     watched = spread_out(validation, settings.validation_slices)
@@ -78,10 +79,12 @@ def finetune(
         finite = math.isfinite(best["eval_loss"])  # a score is finite even where no logit is
     else:
         best_step, best = state.global_step, {}
-        finite = bool(fixed_logits(model, fixed).isfinite().all())  # transformers smooths a loss that is not
+        finite = bool(fixed_logits(model, fixed).isfinite().all())  # transformers hides a loss that is not finite
     if not finite:
         shutil.rmtree(out / STEPS)
-        raise DivergedError(f"{out}: no judgement gave a finite figure: lower learning_rate; see {out / CURVES}")
+        raise DivergedError(
+            f"{out}: training diverged (no finite validation loss): lower learning_rate; see {out / CURVES}"
+        )
     network = trainer.model.eval()
     _save(model, network, out, settings)
     verdicts = [
@@ -95,7 +98,7 @@ def finetune(
 
 @contextmanager
 def _calm() -> Iterator[None]:
-    """Without the libraries' chatter: transformers 5.23 renames what older ones and TRL know by other names."""
+    """Hide the libraries' warnings: transformers 5.23 deprecates names that older ones and TRL use."""
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield
@@ -124,7 +127,7 @@ def _trainer(
         network, adapter = with_lora(network, settings)
     questions = [example.question for example in watched]
     examples = [*train, *watched]
-    # TRL knows by a column of this name that these are images; the collator makes them from the numbers.
+    # TRL recognises images by a column of this name; the collator renders them from the numbers.
     learnt, evaluated = (
         Dataset.from_dict({"images": list(part)}) for part in (range(len(train)), range(len(train), len(examples)))
     )
@@ -165,14 +168,14 @@ def _arguments(
     on_cpu = network.device.type == "cpu"
     return SFTConfig(
         output_dir=str(out / STEPS),
-        max_length=None,  # else image tokens are cut off
+        max_length=None,  # else image tokens are truncated
         max_steps=settings.steps or -1,
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.accumulation,
         gradient_checkpointing=settings.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},  # the other kind fails with frozen 4-bit weights
+        gradient_checkpointing_kwargs={"use_reentrant": False},  # the reentrant kind fails with frozen 4-bit weights
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.schedule if settings.warmup == 0 else _with_warmup(settings.schedule),
         warmup_steps=settings.warmup,
@@ -183,7 +186,7 @@ def _arguments(
         dataloader_pin_memory=not on_cpu,
         seed=settings.seed,
         logging_steps=1,
-        logging_nan_inf_filter=False,  # else a loss that is not finite passes for the mean of others
+        logging_nan_inf_filter=False,  # else a loss that is not finite is replaced by the mean of others
         eval_strategy="steps" if validated else "no",
         eval_steps=evaluated,
         save_strategy="steps",
@@ -205,12 +208,12 @@ def _with_warmup(schedule: str) -> str:
 def _optimiser(settings: FinetuneSettings) -> str:
     fault = quantisation_fault()
     if settings.optimiser == "adamw-8bit" and fault:
-        raise ModelError(f"optimiser adamw-8bit cannot be used here: {fault}; take auto or adamw")
+        raise ModelError(f"optimiser adamw-8bit cannot be used here: {fault}; use auto or adamw")
     return "adamw_torch" if settings.optimiser == "adamw" or fault else "adamw_8bit"
 
 
 def _bfloat16(model: VisionLanguageModel, settings: FinetuneSettings) -> bool:
-    """Whether to compute in bfloat16: where it is wanted, or the weights are, or the GPU can."""
+    """Whether to compute in bfloat16: where it is set, or the weights are stored so, or the GPU supports it."""
     if settings.precision != "auto":
         return settings.precision == "bfloat16"
     network = model.checkpoint.model
@@ -219,7 +222,7 @@ def _bfloat16(model: VisionLanguageModel, settings: FinetuneSettings) -> bool:
 
 
 def _resume(steps: Path, inputs: str) -> Path | None:
-    """The checkpoint to go on from, where one is left of this very training."""
+    """The checkpoint to resume from, where there is one of the same training."""
     from gliobench.training.finetune.trainer import last_whole
 
     marker = steps / INPUTS
@@ -233,7 +236,7 @@ def _resume(steps: Path, inputs: str) -> Path | None:
 def _inputs(
     model: VisionLanguageModel, train: Sequence[Example], watched: Sequence[Example], settings: FinetuneSettings
 ) -> str:
-    """Digest of everything that decides the result."""
+    """Digest of everything that determines the result."""
     asked = [
         [example.question.subject.content, example.question.task, str(example.question.frame)]
         for example in (*train, *watched)
@@ -250,5 +253,5 @@ def _save(model: VisionLanguageModel, network: Any, out: Path, settings: Finetun
             model.checkpoint.processor.save_pretrained(out)
             return
         for config in network.peft_config.values():
-            config.base_model_name_or_path = model.checkpoint.id  # not this machine's folder
-        network.save_pretrained(out, save_embedding_layers=False)  # else the hub is asked about the base
+            config.base_model_name_or_path = model.checkpoint.id  # not a folder of this machine
+        network.save_pretrained(out, save_embedding_layers=False)  # else the Hub is queried for the base model

@@ -1,4 +1,4 @@
-"""A conversation about one slice as others' fine-tuning takes it: a line of JSON that names the image's file."""
+"""A conversation about one slice in the formats of other fine-tuning tools: a line of JSON with the image's file."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -31,7 +31,7 @@ def _unsloth(image: str, asked: str, answer: str) -> Line:
     }
 
 
-# By format: what makes a line of the image's file, the question and its true answer.
+# By format: a function from the image's file, the question and its true answer to a line.
 FORMATS: Mapping[Format, Callable[[str, str, str], Line]] = {
     "trl": _trl,
     "llamafactory": _llamafactory,

@@ -12,10 +12,10 @@ from gliobench.models.checkpoints.unsloth import Engine
 from gliobench.ranges import Batch, Count, Decay, Rate, Real, Seed, ShareFromZero, Step, Text, Whole
 from gliobench.tasks.names import Tasks
 
-STEPS = "steps"  # the folder of what an interrupted fine-tuning goes on from
+STEPS = "steps"  # the folder with the checkpoints that an interrupted fine-tuning resumes from
 Method = Literal["lora", "full"]
 Towers = Literal["language", "vision", "both"]
-# What transformers' families call their linear layers, in the language model and in the vision tower.
+# Names of linear layers in transformers' families, in the language model and in the vision tower.
 MODULES = (
     *("q_proj", "k_proj", "v_proj", "o_proj", "out_proj", "qkv"),
     *("gate_proj", "up_proj", "down_proj", "fc1", "fc2"),
@@ -24,22 +24,21 @@ MODULES = (
 
 @dataclass(frozen=True)
 class FinetuneSettings:
-    """`method`: `lora` learns an adapter of `rank`, scaled by `alpha` / `rank`, with `dropout`; `full` learns all
-    weights. `engine`: whose code loads and wraps what learns; trainer, data, judgement and checks are the same.
+    """`method`: `lora` trains an adapter of `rank`, scaled by `alpha` / `rank`, with `dropout`; `full` trains all
+    weights. `engine`: the library that loads and wraps the model; trainer, data, evaluation and checks are the same.
 
-    `towers`: what learns; of those, LoRA adapts the linear layers whose names end in one of `modules`.
-    `learning_rate`: rises over the first `warmup` share of the steps, then follows `schedule`. `steps`: of the
-    optimiser; None: as many as `epochs` take. A step learns from `batch_size` x `accumulation` slices.
-    `optimiser` "auto": 8-bit AdamW where bitsandbytes computes, else AdamW. `precision` "auto": bfloat16 where the GPU
-    multiplies it. `every`, `min_area_px`: which slices are learnt from, as in a study's `slices`. `trim`: how many of
-    a patient's slices are left out at either end of the tumour. `tasks`, `planes`: what is learnt; None: all that the
-    study asks. `patients`: whom is learnt from; `all`: validation patients too, so that none is left to validate on:
-    the last step is kept, and `evaluate_every` says how often the state is saved. `balance_grades`: both grades and all
-    tasks are drawn alike, in as many draws an epoch as there are questions; `copies`: in as many as make each as
-    frequent as the most frequent is, nobody left out; False: each question once.
-    `evaluate_every`: steps between judgements on `validation_slices` slices of each task; after `patience` of them
-    without a better one it stops. `metric`: what is better: less validation `loss`, or a higher `score` of the model's
-    own answers. The best weights are kept.
+    `towers`: the trainable parts; in them LoRA adapts the linear layers whose names end in one of `modules`.
+    `learning_rate`: rises over the first `warmup` fraction of the steps, then follows `schedule`. `steps`: of the
+    optimiser; None: those of `epochs`. A step uses `batch_size` x `accumulation` slices. `optimiser` "auto": 8-bit
+    AdamW where bitsandbytes works, else AdamW. `precision` "auto": bfloat16 where the GPU supports it. `every`,
+    `min_area_px`: the training slices, as in a study's `slices`. `trim`: how many of a patient's slices are left out at
+    either end of the tumour. `tasks`, `planes`: those trained on; None: all that the study asks. `patients`: the
+    training patients; `all`: validation patients too, so that there is no validation: the last step is kept, and
+    `evaluate_every` is the interval of saving. `balance_grades`: both grades and all tasks are drawn equally often,
+    with as many draws per epoch as there are questions; `copies`: with so many that each is as frequent as the most
+    frequent, none left out; False: each question once. `evaluate_every`: steps between evaluations on
+    `validation_slices` slices of each task; it stops after `patience` evaluations without improvement. `metric`: lower
+    validation `loss`, or higher `score` of the model's own answers. The best weights are kept.
     """
 
     engine: Engine = "transformers"
@@ -74,27 +73,27 @@ class FinetuneSettings:
     seed: Seed = 0
 
 
-LATER = ("patients", "balance_grades")  # keys that came later: at their default they mean what was meant before
+LATER = ("patients", "balance_grades")  # keys of later versions: their defaults mean the earlier behaviour
 
 
 def recorded(settings: FinetuneSettings) -> Mapping[str, Any]:
-    """The settings as a training to go on with knows them: of one from before `LATER` it stays the same."""
+    """The settings in the digest of a training, which stays the same for trainings from before `LATER`."""
     default = FinetuneSettings()
     content = asdict(settings)
-    del content["trim"]  # the questions that go with the settings have what it leaves
+    del content["trim"]  # the questions, also in the digest, reflect it
     return {key: value for key, value in content.items() if key not in LATER or value != getattr(default, key)}
 
 
 def draws(counts: Collection[float], settings: FinetuneSettings) -> float:
-    """How many questions an epoch draws. `counts`: how many there are of each task and grade."""
+    """Draws per epoch. `counts`: the number of questions of each task and grade."""
     return max(counts) * len(counts) if settings.balance_grades == "copies" and counts else sum(counts)
 
 
 def steps_an_epoch(settings: FinetuneSettings, draws: int) -> int:
-    """How many steps of the optimiser an epoch of so many draws takes; the last can be of fewer slices."""
+    """Steps of the optimiser per epoch; the last can have fewer slices."""
     return math.ceil(math.ceil(draws / settings.batch_size) / settings.accumulation)
 
 
 def total_steps(settings: FinetuneSettings, draws: int) -> int:
-    """How many steps of the optimiser a training takes, as transformers counts them. `draws`: questions an epoch."""
+    """Steps of the optimiser in a training, as transformers counts them. `draws`: questions per epoch."""
     return settings.steps or math.ceil(settings.epochs * steps_an_epoch(settings, draws))

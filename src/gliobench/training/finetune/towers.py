@@ -1,4 +1,4 @@
-"""The parts of a vision-language model: what sees, what speaks, and what joins the two."""
+"""The parts of a vision-language model: vision tower, language model and connector."""
 
 import re
 from collections.abc import Sequence
@@ -9,9 +9,7 @@ from torch import nn
 from gliobench.models.base.errors import ModelError
 from gliobench.training.finetune.settings import FinetuneSettings, Towers
 
-CONNECTOR = (
-    r"(?:connector|projector|aligner|merger|embed_vision)"  # may stand inside the vision tower: looked for first
-)
+CONNECTOR = r"(?:connector|projector|aligner|merger|embed_vision)"  # may be inside the vision tower: matched first
 VISION = r"(?:vision|visual|image_encoder)"
 LEARNS: dict[Towers, tuple[str, ...]] = {
     "language": ("language",),
@@ -28,7 +26,7 @@ def tower(name: str) -> str:
 
 
 def adapted_layers(towers: Towers, modules: Sequence[str]) -> str:
-    """The pattern that a layer's whole name has to match to be adapted, as PEFT's `target_modules` takes it.
+    """The pattern that a layer's whole name has to match to be adapted, in the form of PEFT's `target_modules`.
 
     A plain list of names would adapt the layers of the same names in the other tower too.
     """
@@ -55,9 +53,9 @@ def lora_config(settings: FinetuneSettings) -> Any:
 
 
 def with_lora(network: nn.Module, settings: FinetuneSettings) -> tuple[Any, Any]:
-    """What TRL's trainer is given: a model and, where the trainer puts the adapter on it, the adapter's configuration.
+    """The arguments of TRL's trainer: a model and, where the trainer adds the adapter, the adapter's configuration.
 
-    Unsloth takes the same pattern and puts on the same layers.
+    Unsloth takes the same pattern and adapts the same layers.
     """
     if settings.engine == "transformers":
         return network, lora_config(settings)
@@ -79,27 +77,27 @@ def with_lora(network: nn.Module, settings: FinetuneSettings) -> tuple[Any, Any]
 
 
 def check_learns(name: str, model: nn.Module, settings: FinetuneSettings) -> None:
-    """Raise ModelError where nothing of the model would learn."""
+    """Raise ModelError where nothing of the model is trainable."""
     pattern = adapted_layers(settings.towers, settings.modules)
     if settings.method == "lora" and not any(re.fullmatch(pattern, layer) for layer, _ in model.named_modules()):
         raise ModelError(
             f"{name}: no layer of its {settings.towers} part is called {', '.join(settings.modules)}: nothing would "
-            "learn; name its linear layers in `finetune.modules`"
+            "be trained; name its linear layers in `finetune.modules`"
         )
     if settings.method == "full" and not any(
         tower(one) in LEARNS[settings.towers] for one, _ in model.named_parameters()
     ):
-        raise ModelError(f"{name} has no {settings.towers} part that could be told by its name: use `towers: both`")
+        raise ModelError(f"{name} has no {settings.towers} part recognisable by its name: use `towers: both`")
 
 
 def free_towers(model: nn.Module, towers: Towers) -> None:
-    """Let the parameters of these towers learn, and no others."""
+    """Make the parameters of these towers trainable, and no others."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(tower(name) in LEARNS[towers])
 
 
 def trainable_by_tower(model: nn.Module) -> dict[str, tuple[int, int]]:
-    """For each part, how many parameters learn, and of how many."""
+    """For each part, the number of trainable parameters and of all."""
     counts: dict[str, tuple[int, int]] = {}
     for name, parameter in model.named_parameters():
         learns, total = counts.get(tower(name), (0, 0))

@@ -1,4 +1,4 @@
-"""TRL's trainer with this project's sampling, judgement and checkpoints: nothing in them is pickled."""
+"""TRL's trainer with this project's sampling, evaluation and checkpoints, none of them pickled."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ Written = Callable[[list[dict[str, Any]]], None]  # what to do with the trainer'
 
 
 class Tuner(SFTTrainer):  # type: ignore[misc]
-    """`judge`: what the model's own answers are worth now; `score` among it. `sampler`: who is learnt from when."""
+    """`judge`: the metrics of the model's own answers, with the key `score`. `sampler`: the order of the examples."""
 
     def __init__(self, *arguments: Any, judge: Judge, sampler: EpochSampler, **options: Any) -> None:
         self.judge, self.sampler = judge, sampler
@@ -40,8 +40,8 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         return self.sampler
 
     def log(self, logs: dict[str, float], *rest: Any) -> None:
-        """As it is, and the loss of the step under a name that no earlier version's means stand under; where nobody
-        validates, the `seconds` since the training began with the loss of a step that is saved."""
+        """Also log the loss of the step, under a name that earlier versions did not use for means; without validation,
+        also the `seconds` since the training began at each saved step."""
         if "loss" in logs:
             logs = {**logs, STEP_LOSS: logs["loss"]}
             if self.eval_dataset is None and self._is_saved():
@@ -53,14 +53,14 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
         return bool(step % self.args.save_steps == 0 or step >= self.state.max_steps)
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
-        """The validation loss, and beside it the model's own answers; `seconds` since the training began."""
+        """The validation loss and the metrics of the model's own answers; `seconds` since the training began."""
         output = super().evaluation_loop(*arguments, **options)
         output.metrics.update({f"eval_{name}": value for name, value in self.judge().items()})
         output.metrics["eval_seconds"] = self._seconds()
         return output
 
     def _seconds(self) -> float:
-        """How long has been learnt, by the last entry that says it and the clock since then."""
+        """Training time so far: the last logged value and the clock since then."""
         before = [entry["eval_seconds"] for entry in self.state.log_history if "eval_seconds" in entry]
         now = perf_counter()
         seconds = float(before[-1] if before else 0.0) + now - self.clock
@@ -70,8 +70,8 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
     def go_on(self, checkpoint: Path | None) -> None:
         """Train from a checkpoint to the end, or from the beginning.
 
-        One that was left when the training was over gives its best weights, or where nobody validates its own:
-        transformers would take one step more.
+        A checkpoint of a finished training gives its best weights, or without validation its own: transformers would
+        take one step more.
         """
         state = None if checkpoint is None else TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
         if checkpoint is None or state is None or not state.stateful_callbacks["TrainerControl"]["args"][STOP]:
@@ -114,17 +114,17 @@ class Tuner(SFTTrainer):  # type: ignore[misc]
 
 
 class Marker(TrainerCallback):  # type: ignore[misc]
-    """Marks a checkpoint once all of it is written: a process can be killed in between."""
+    """Marks a checkpoint as complete: a process can be killed while writing."""
 
     def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Called behind the last file of a checkpoint."""
+        """Called after the last file of a checkpoint."""
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         write_json(folder / WHOLE, {FILES: listed(left_in(folder), folder)})
 
 
 class Teller(TrainerCallback):  # type: ignore[misc]
-    """Tells somebody how far a training has come, and leaves the losses of its steps, and its curves whenever its state
-    is saved."""
+    """Reports the progress of a training, and writes the losses of its steps, and its curves whenever its state is
+    saved."""
 
     def __init__(self, step: Callable[[int, int], None], logged: Written, evaluated: Written) -> None:
         self.step, self.logged, self.evaluated = step, logged, evaluated
@@ -134,16 +134,16 @@ class Teller(TrainerCallback):  # type: ignore[misc]
         self.step(state.global_step, state.max_steps)
 
     def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Called after each step, whose loss stands in the history by then."""
+        """Called after each step, when its loss is in the history."""
         self.logged(state.log_history)
 
     def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Called behind loss and judgement, where there is one, which stand in the history by then."""
+        """Called after the loss and any evaluation, when they are in the history."""
         self.evaluated(state.log_history)
 
 
 def last_whole(folder: Path) -> Path | None:
-    """The last checkpoint of which everything was written and is as it was; the damage of others is said."""
+    """The last complete and intact checkpoint; damaged ones are logged."""
     marked = (path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}"))
     for checkpoint in sorted(marked, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True):
         try:
@@ -152,5 +152,5 @@ def last_whole(folder: Path) -> Path | None:
             faults = {WHOLE: str(error)}
         if not faults:
             return checkpoint
-        log.warning("%s; the training does not go on from there", "; ".join(faults.values()))
+        log.warning("%s; the training does not resume from it", "; ".join(faults.values()))
     return None
