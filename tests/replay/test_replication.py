@@ -44,7 +44,7 @@ def test_the_whole_replication(shared: Path, tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.realdata
 def test_json_is_all_that_stands_on_standard_output(shared: Path) -> None:
-    command = [sys.executable, "-c", "from gliobench.cli import main; main()", "replay"]
+    command = [sys.executable, "-c", "from gliobench.cli.app import main; main()", "replay"]
     answers = [str(shared / "replication" / "grade" / "general-axial"), "--task", "grade", "--json"]
     done = subprocess.run([*command, *answers], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.study.config.replay import Replication, read_replication
 from gliobench.study.config.study import read_study
 from gliobench.study.replication.outlines import all_external_plates

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.records.store import RecordStore
 from gliobench.study.asking.consistency import sampling
 from gliobench.study.asking.questions import asked_slices, repeated_places

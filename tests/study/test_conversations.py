@@ -10,7 +10,7 @@ from datasets import Image, List, load_dataset
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.cohort.phantom import write_phantom
 from gliobench.models.base.errors import ModelError
 from gliobench.models.language.finetuned import learnt_from

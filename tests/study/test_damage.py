@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from gliobench.cli import app, main
+from gliobench.cli.app import app, main
 from gliobench.errors import GliobenchError
 from gliobench.integrity import read_json, write_json
 from gliobench.models.base.errors import ModelError

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.cohort.subject import CohortError
 from gliobench.grid.store import open_subject
 from gliobench.study.config.study import read_study

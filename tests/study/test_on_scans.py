@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.parts.paths import REPLICATION
 from gliobench.study.run import run_stages

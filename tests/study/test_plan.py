@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.cohort.phantom import write_phantom
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.record import Record

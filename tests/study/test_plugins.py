@@ -61,7 +61,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def gliobench(environment: dict[str, str], *arguments: str, fails: bool = False) -> str:
-    command = [sys.executable, "-c", "from gliobench.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from gliobench.cli.app import main; main()", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert bool(done.returncode) == fails, done.stderr
     return done.stdout + done.stderr

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.grid.splits import Split, SplitError
 from gliobench.study.config.study import read_study
 from gliobench.study.stages.prepare import prepare

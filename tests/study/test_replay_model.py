@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.frame import take_slice
 from gliobench.grid.prepared import PreparedSubject

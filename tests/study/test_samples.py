@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.report.contents import Sample
 from gliobench.study.config.replay import read_replication
 from gliobench.study.config.study import StudyError, read_study
