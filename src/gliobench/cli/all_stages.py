@@ -19,9 +19,9 @@ def run(
     fold: FoldOption = None,
     replication: ReplicationFolder = None,
 ) -> None:
-    """Do everything: prepare, split, train, finetune, predict, score, report. Killed, it goes on where it was.
+    """Run all stages: prepare, split, train, finetune, predict, score, report. Resumes after interruption.
 
-    A study file with `replay:` scores answers that somebody holds, and needs no cohort.
+    A study file with `replay:` scores recorded answers, and needs no cohort.
 
     Example: `gliobench run studies/brats.yaml --cohort ~/BraTS2020 --out runs/brats`
     """
@@ -39,14 +39,14 @@ def run(
 def repair(
     run: Annotated[Path, typer.Argument(help="Output folder of a run.", show_default=False)],
 ) -> None:
-    """Set aside what is damaged in a run folder, keep every whole record, and say what was lost.
+    """Move damaged files of a run folder aside, keep every intact record, and list what was lost.
 
-    Afterwards `gliobench run` asks again for the lost answers, and for no other.
+    Afterwards `gliobench run` repeats only the lost answers.
 
     Example: `gliobench repair runs/brats`
     """
     from gliobench.study.state.repair import repair as repair_folder
 
-    said = list(repair_folder(run))
-    for sentence in said or [f"{run}: nothing is damaged"]:
-        typer.echo(sentence)
+    messages = list(repair_folder(run))
+    for message in messages or [f"{run}: nothing is damaged"]:
+        typer.echo(message)

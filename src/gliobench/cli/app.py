@@ -24,7 +24,7 @@ app = typer.Typer(
     help="Vision-language model, fine-tuned or not, or a specialised 3D network: which should I use on my own "
     "3D medical images, and is the difference real?\n\n"
     "Start with `gliobench run studies/quick.yaml --cohort FOLDER --out runs/first`. Every stage can also be run "
-    "alone; it picks up what the one before it left, and is skipped where nothing has changed. "
+    "alone: it continues from the stage before it, and is skipped if its inputs have not changed. "
     "For research use only: not a medical device.",
     no_args_is_help=True,
     add_completion=False,

@@ -1,4 +1,4 @@
-"""What a command hands to a stage: the study with its folders, and a terminal to report to."""
+"""What a command passes to a stage: the study with its folders, and a terminal to print to."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ def open_context(
 
 
 def checked(context: "Context", *, opens_cohort: bool = False) -> "Context":
-    """The context, where all is there that its study names but answers to come; the study is refused else."""
+    """Return the context if all that its study names is there, except answers yet to come; else raise `StudyError`."""
     from gliobench.study.state.lacking import lacking, refuse
 
     refuse(lacking(context.study, context.cohort if opens_cohort else None, answered=False))

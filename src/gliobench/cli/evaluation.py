@@ -24,14 +24,14 @@ from gliobench.tasks.coordinates import FAMILIES, named_convention
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Output folders of one or more runs.", show_default=False)],
     reference: Annotated[
-        str | None, typer.Option("--reference", help="Compare every other model with this one only.")
+        str | None, typer.Option("--reference", help="Compare each model with this one only, instead of all pairs.")
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="Only this metric, such as dice; may be given several times.")
+        list[str] | None, typer.Option("--metric", help="Only this metric, such as dice; may be repeated.")
     ] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Also write the whole table here.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Also write the whole table to this CSV file.")] = None,
 ) -> None:
-    """Say whether models differ: paired by patient, with interval, corrected p, and what could have been shown.
+    """Compare models, paired by patient: differences with interval, corrected p and minimum detectable difference.
 
     Example: `gliobench compare runs/brats --reference flair-blob --metric dice`
     """
@@ -44,7 +44,7 @@ def compare(
             typer.echo(f"  {row.model_a} - {row.model_b}: {row.words}")
     if csv:
         table.to_csv(csv, index=False)
-        typer.echo(f"the whole table: {csv}")
+        typer.echo(f"whole table: {csv}")
 
 
 def replay(
@@ -52,15 +52,22 @@ def replay(
     task: Annotated[
         str,
         typer.Option(
-            "--task", help="What was asked: see `gliobench list tasks`.", callback=check_task, show_default=False
+            "--task",
+            help="The task that was asked: see `gliobench list tasks`.",
+            callback=check_task,
+            show_default=False,
         ),
     ],
     protocol: Annotated[
         ProtocolOption,
-        typer.Option("--protocol", help="`standard`: every question counts. `published`: the reference study's own."),
+        typer.Option(
+            "--protocol", help="`standard`: every question counts. `published`: the reference study's own protocol."
+        ),
     ] = ProtocolOption.standard,
-    plane: Annotated[PlaneOption, typer.Option("--plane", help="Where the files do not say it.")] = PlaneOption.axial,
-    name: Annotated[str | None, typer.Option("--name", help="The model's name. Default: the folder's.")] = None,
+    plane: Annotated[
+        PlaneOption, typer.Option("--plane", help="Plane of the slices, if the files do not name it.")
+    ] = PlaneOption.axial,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the model. Default: that of the folder.")] = None,
     coordinates: Annotated[
         str,
         typer.Option(
@@ -70,19 +77,18 @@ def replay(
         ),
     ] = "as-asked",
     store: Annotated[
-        Path | None, typer.Option("--store", help="Of a run's own answers: its prepared patients. Default: RUN/grid.")
+        Path | None, typer.Option("--store", help="For a run's own answers: its prepared patients. Default: RUN/grid.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Also write the standard tables here, for `gliobench compare`.")
+        Path | None,
+        typer.Option("--out", help="Also write the standard tables to this folder, for `gliobench compare`."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The figures to full precision on standard output, and nothing else.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the figures, as JSON to full precision.")] = False,
 ) -> None:
-    """Score answers that somebody holds, and say what the figures are worth.
+    """Score recorded answers, with intervals.
 
-    Reads the reference study's text files, a table of one row an answer (JSON lines, CSV, Parquet), and what a run
-    was answered (RUN/answers/MODEL.jsonl), with truths from the run's prepared patients.
+    Reads the reference study's text files, a table of one row per answer (JSON lines, CSV, Parquet), and the answers
+    of a run (RUN/answers/MODEL.jsonl), with truths from the run's prepared patients.
 
     Example: `gliobench replay answers/centre --task centre --protocol both`
     """
@@ -97,7 +103,7 @@ def replay(
         outcome = replay_answers(answers, task, protocol.value, plane.value, name, convention)
     else:
         if coordinates != "as-asked":
-            raise typer.BadParameter("a run's own answers were read as its study says: leave out --coordinates")
+            raise typer.BadParameter("the study of a run sets the convention of its answers: leave out --coordinates")
         external = read_own(answers, task, plane.value, published=protocol.value != "standard", store=store)
         outcome = score_external(external, name or answers.stem, protocol.value)
     if out:
@@ -112,10 +118,10 @@ def replay(
 def outlines(
     study: StudyFile,
     subject: Annotated[
-        str | None, typer.Option("--subject", help="The patient, as the cohort names it.", show_default=False)
+        str | None, typer.Option("--subject", help="Patient id, as in the cohort.", show_default=False)
     ] = None,
-    everybody: Annotated[
-        bool, typer.Option("--all", help="Every test patient, with a gallery of slices, on one page.")
+    all_patients: Annotated[
+        bool, typer.Option("--all", help="All test patients on one page, with a gallery of slices.")
     ] = False,
     model: Names = None,
     to: Annotated[
@@ -126,9 +132,9 @@ def outlines(
     store: Store = None,
     replication: ReplicationFolder = None,
 ) -> None:
-    """Draw a test patient's truth and the models' answers in three dimensions, one PNG a model; with --all, everybody.
+    """Draw truth and answers of a test patient in three dimensions, one PNG per model; with --all, of all of them.
 
-    A study file with `replay:` is drawn from the answers that it names. Killed, --all goes on where it was.
+    For a study file with `replay:`, from the answers that it names. --all resumes after interruption.
 
     Example: `gliobench outlines studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
     """
@@ -137,7 +143,7 @@ def outlines(
     from gliobench.study.showing.atlas import write_atlas
     from gliobench.study.showing.outlines import all_plates, write_figures
 
-    if everybody == (subject is not None):
+    if all_patients == (subject is not None):
         raise typer.BadParameter("give either --subject PATIENT or --all")
     if is_replication(study):
         external = read_replication(study)
@@ -159,17 +165,17 @@ def outlines(
 
 def answers(
     study: StudyFile,
-    subject: Annotated[str, typer.Option("--subject", help="The patient, as the cohort names it.", show_default=False)],
+    subject: Annotated[str, typer.Option("--subject", help="Patient id, as in the cohort.", show_default=False)],
     model: Annotated[str, typer.Option("--model", help="The model of the study.", show_default=False)],
     cohort: CohortFolder = None,
     out: Out = None,
     store: Store = None,
     replication: ReplicationFolder = None,
 ) -> None:
-    """Print what a model said about a test patient, slice by slice; grades with their tally and the true label.
+    """Print a model's answers about a test patient, slice by slice; grades with their tally and the true label.
 
-    A study file with `replay:` is printed from the answers that it names. Grades are printed as the reference study
-    prints them, and `gliobench replay` reads them.
+    For a study file with `replay:`, from the answers that it names. Grades are printed in the reference study's
+    format, which `gliobench replay` reads.
 
     Example: `gliobench answers studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`
     """

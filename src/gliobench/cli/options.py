@@ -12,7 +12,7 @@ from gliobench.tasks.coordinates import named_convention
 
 
 def _set_replication(folder: Path | None) -> Path | None:
-    """What `${GLIOBENCH_REPLICATION}` stands for in the study file that is read next."""
+    """Set what `${GLIOBENCH_REPLICATION}` stands for in the study file that is read next."""
     if folder is not None:
         os.environ[REPLICATION] = str(folder)
     return folder
@@ -21,40 +21,35 @@ def _set_replication(folder: Path | None) -> Path | None:
 StudyFile = Annotated[Path, typer.Argument(help="Study file (YAML).", show_default=False)]
 CohortFolder = Annotated[
     Path | None,
-    typer.Option("--cohort", help="Folder or table of patients; the layout is recognised. Default: the study's own."),
+    typer.Option("--cohort", help="Folder or table of patients; its layout is detected. Default: the study file's."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="Where everything goes. Default: runs/STUDY_NAME.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Output folder. Default: runs/STUDY_NAME.")]
 Store = Annotated[
-    Path | None, typer.Option("--store", help="Where prepared patients are kept; may be shared. Default: OUT/grid.")
+    Path | None,
+    typer.Option("--store", help="Folder of prepared patients; several studies may share it. Default: OUT/grid."),
 ]
-SkipBad = Annotated[
-    bool, typer.Option("--skip-bad", help="Go on without the patients at fault; the report names them.")
-]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Threads that prepare patients.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip invalid patients; the report names them.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Number of threads that prepare patients.")]
 FoldOption = Annotated[
     str | None,
-    typer.Option(
-        "--fold", help="`all`, or the number of one fold, from 0. Default: what the study file says.", metavar="K"
-    ),
+    typer.Option("--fold", help="`all`, or the number of one fold, from 0. Default: the study file's.", metavar="K"),
 ]
 ReplicationFolder = Annotated[
     Path | None,
     typer.Option(
         "--replication",
-        help="Folder of the reference study's raw answers: its public repository. A study file names it "
+        help="Folder of the reference study's raw answers (its public repository); study files refer to it as "
         "`${GLIOBENCH_REPLICATION}`.",
         envvar="GLIOBENCH_REPLICATION",
         callback=_set_replication,
         show_default=False,
     ),
 ]
-Names = Annotated[
-    list[str] | None, typer.Option("--model", help="Only this model of the study; may be given several times.")
-]
+Names = Annotated[list[str] | None, typer.Option("--model", help="Only this model of the study; may be repeated.")]
 
 
 class ProtocolOption(StrEnum):
-    """How answers are scored."""
+    """Scoring protocols."""
 
     standard = "standard"
     published = "published"
@@ -62,7 +57,7 @@ class ProtocolOption(StrEnum):
 
 
 class FormatOption(StrEnum):
-    """Whose fine-tuning takes the conversations."""
+    """Tools that can fine-tune on the conversations."""
 
     trl = "trl"
     llamafactory = "llamafactory"
@@ -70,7 +65,7 @@ class FormatOption(StrEnum):
 
 
 class PlaneOption(StrEnum):
-    """The plane of the slices."""
+    """Slice planes."""
 
     axial = "axial"
     coronal = "coronal"
@@ -78,7 +73,7 @@ class PlaneOption(StrEnum):
 
 
 def check_convention(text: str) -> str:
-    """`text`, where it names a coordinate convention."""
+    """Return `text` if it names a coordinate convention."""
     try:
         named_convention(text)
     except ValueError as error:
@@ -87,12 +82,12 @@ def check_convention(text: str) -> str:
 
 
 def check_task(name: str) -> str:
-    """`name`, where recorded texts to this task can be scored."""
+    """Return `name` if recorded texts can be scored on this task."""
     from gliobench.tasks.registry import in_words
 
     if name not in in_words():
         raise typer.BadParameter(
-            f"no recorded texts to a task {name!r} are scored; expected one of {', '.join(in_words())}"
+            f"recorded texts cannot be scored on task {name!r}; expected one of {', '.join(in_words())}"
         )
     return name
 

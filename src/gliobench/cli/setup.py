@@ -12,10 +12,10 @@ from gliobench.cli.options import CohortFolder, FoldOption, HardwareOption, Out,
 def doctor(
     nnunet: Annotated[
         Path | None,
-        typer.Option("--nnunet", help="Ask this interpreter whether it has nnU-Net.", show_default=False),
+        typer.Option("--nnunet", help="Also check whether this Python interpreter has nnU-Net.", show_default=False),
     ] = None,
 ) -> None:
-    """Say what this machine has: versions, processors, memory, accelerators, optional parts and why not.
+    """Check this machine: versions, processors, memory, accelerators, and which optional parts are available.
 
     Example: `gliobench doctor`
     """
@@ -27,14 +27,14 @@ def doctor(
 
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to write (BraTS 2020 layout).", show_default=False)],
-    subjects: Annotated[int, typer.Option("--subjects", min=1, help="How many made patients.")] = 16,
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same bytes.")] = 0,
+    subjects: Annotated[int, typer.Option("--subjects", min=1, help="Number of patients.")] = 16,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 0,
     timepoints: Annotated[
         int,
-        typer.Option("--timepoints", min=1, max=9, help="Scans per patient, the tumour grown from each to the next."),
+        typer.Option("--timepoints", min=1, max=9, help="Scans per patient; the tumour grows from one to the next."),
     ] = 1,
 ) -> None:
-    """Make a cohort of phantom patients: brains and gliomas that were never anybody's.
+    """Make a cohort of synthetic patients (phantoms) with gliomas, to try everything without real data.
 
     Example: `gliobench phantom --subjects 16 --seed 0 phantoms`
     """
@@ -53,7 +53,7 @@ def list_(
         typer.Argument(help="kinds, tasks, metrics, layouts, networks, baselines, views or experimental."),
     ] = None,
 ) -> None:
-    """Show what there is to choose from, a line each: built in, or brought by which package.
+    """List the available models, tasks, metrics and so on, one line each, with the package that provides them.
 
     Example: `gliobench list kinds`
     """
@@ -74,19 +74,17 @@ def plan(
     store: Store = None,
     fold: FoldOption = None,
     patients: Annotated[
-        int | None, typer.Option("--patients", min=1, help="How many to assume where no cohort is found.")
+        int | None, typer.Option("--patients", min=1, help="Number of patients to assume if no cohort is found.")
     ] = None,
     hardware: Annotated[
-        HardwareOption, typer.Option("--hardware", help="The GPU to estimate hours for, beside this machine.")
+        HardwareOption, typer.Option("--hardware", help="GPU to estimate hours for, in addition to this machine.")
     ] = HardwareOption.a100,
     replication: ReplicationFolder = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The plan as JSON on standard output, and nothing else.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print only the plan, as JSON.")] = False,
 ) -> None:
-    """Say what a study takes before it starts: questions, tokens, memory, disk, hours, money, and what is missing here.
+    """Estimate what a study needs before it starts: questions, tokens, memory, disk, hours, cost, and what is missing.
 
-    Starts no work and writes nothing.
+    Runs no stage and writes nothing.
 
     Example: `gliobench plan studies/brats2020.yaml --cohort ~/BraTS2020`
     """
@@ -101,7 +99,7 @@ def plan(
 
     if is_replication(study):
         check_external_files(read_replication(study))
-        raise StudyError(f"{study} scores answers that lie there: it asks nobody, and takes seconds; there is no plan")
+        raise StudyError(f"{study} only scores recorded answers: nothing to plan, no model is queried")
     context = open_context(study, cohort, out, store, fold=fold, nowhere=NO_COHORT)
     made = make_plan(context, patients=patients, there=hardware.value)
     if as_json:

@@ -28,7 +28,7 @@ def prepare(
     skip_bad: SkipBad = False,
     workers: Workers = 2,
 ) -> None:
-    """Check every patient and put them on the common grid.
+    """Check every patient and resample the images to the common grid.
 
     Example: `gliobench prepare studies/brats.yaml --cohort ~/BraTS2020 --out runs/brats`
     """
@@ -39,25 +39,27 @@ def prepare(
 
 def look(
     study: StudyFile,
-    subject: Annotated[str, typer.Option("--subject", help="The patient, as the cohort names it.", show_default=False)],
+    subject: Annotated[str, typer.Option("--subject", help="Patient id, as in the cohort.", show_default=False)],
     plane: Annotated[
-        PlaneOption | None, typer.Option("--plane", help="Default: the study's first.", show_default=False)
+        PlaneOption | None, typer.Option("--plane", help="Default: the study's first plane.", show_default=False)
     ] = None,
     index: Annotated[
-        int | None, typer.Option("--slice", help="Default: the one with most tumour.", show_default=False)
+        int | None,
+        typer.Option("--slice", help="Slice index. Default: the slice with most tumour.", show_default=False),
     ] = None,
     model: Names = None,
     to: Annotated[
-        Path | None, typer.Option("--to", help="The page. Default: OUT/look/PATIENT-….html.", show_default=False)
+        Path | None,
+        typer.Option("--to", help="HTML file to write. Default: OUT/look/PATIENT-….html.", show_default=False),
     ] = None,
     cohort: CohortFolder = None,
     out: Out = None,
     store: Store = None,
 ) -> None:
-    """Show a patient before anything is asked: the modalities, the truth, and what each language model will see.
+    """Show one patient before inference: the modalities, the truth, and what each language model will see.
 
     One HTML page of one slice, with every prompt and its true answer. No other patient is prepared. The page shows
-    the truth and is a patient's data: mind where it goes.
+    the truth and is patient data: take care where you keep it.
 
     Example: `gliobench look studies/brats.yaml --cohort ~/BraTS2020 --subject BraTS20_Training_001`
     """
@@ -69,7 +71,7 @@ def look(
 
 
 def split(study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None) -> None:
-    """Split the patients: who is learnt from, who decides, who is tested.
+    """Split the patients into training, validation and test.
 
     Example: `gliobench split studies/brats.yaml --out runs/brats`
     """
@@ -86,7 +88,7 @@ def train(
     store: Store = None,
     fold: FoldOption = None,
 ) -> None:
-    """Train the study's 3D networks; an interrupted training goes on from its last epoch.
+    """Train the study's 3D networks; resumes from the last epoch after interruption.
 
     Example: `gliobench train studies/segmentation.yaml --out runs/cv --model study-segmenter --fold all`
     """
@@ -105,11 +107,11 @@ def finetune(
     push_to: Annotated[
         str | None,
         typer.Option(
-            "--push-to", help="Afterwards put the adapter onto this repository of the hub, private.", metavar="REPO"
+            "--push-to", help="Afterwards upload the adapter to this private repository on the Hub.", metavar="REPO"
         ),
     ] = None,
 ) -> None:
-    """Fine-tune the study's language models that ask for it; an interrupted one goes on from its last judgement.
+    """Fine-tune the study's language models that have `finetune:`; resumes from the last evaluation after interruption.
 
     Example: `gliobench finetune studies/brats2020-fair.yaml --out runs/fair --model llama-finetuned`
     """
@@ -127,10 +129,12 @@ def predict(
     fold: FoldOption = None,
     export_nifti: Annotated[
         Path | None,
-        typer.Option("--export-nifti", help="Write masks here as NIfTI, on the voxels of the patients' own scans."),
+        typer.Option(
+            "--export-nifti", help="Folder to write masks to as NIfTI, in the voxel space of each patient's scan."
+        ),
     ] = None,
 ) -> None:
-    """Put every question to every model; no finished answer is asked twice.
+    """Run inference; cached answers are reused.
 
     Example: `gliobench predict studies/brats.yaml --out runs/brats --model study-segmenter --export-nifti masks`
     """
@@ -141,21 +145,23 @@ def predict(
     stage.predict(context, model or None)
     if export_nifti is not None:
         written = export_masks(context, export_nifti, model or None)
-        typer.echo(f"{len(written)} masks in the patients' own space: {export_nifti}")
+        typer.echo(f"{len(written)} masks in the space of the patients' scans: {export_nifti}")
 
 
 def questions(
     study: StudyFile,
-    model: Annotated[str, typer.Option("--model", help="As this model of the study is asked.", show_default=False)],
+    model: Annotated[
+        str, typer.Option("--model", help="The model of the study whose questions are exported.", show_default=False)
+    ],
     to: Annotated[Path, typer.Option("--to", help="Folder for the images and questions.jsonl.", show_default=False)],
     cohort: CohortFolder = None,
     out: Out = None,
     store: Store = None,
     fold: FoldOption = None,
 ) -> None:
-    """Write the slices as shown (PNG) and the questions (JSON lines), to ask a model elsewhere; then `kind: replay`.
+    """Export slices (PNG) and questions (JSON lines), to query a model elsewhere (see `kind: replay`).
 
-    The images are patients' data: mind where they go.
+    The images are patient data: take care where you keep them.
 
     Example: `gliobench questions studies/brats2020-fair.yaml --out runs/fair --model llama-general --to questions`
     """
@@ -172,30 +178,30 @@ def conversations(
     ],
     to: Annotated[Path, typer.Option("--to", help="Empty or new folder.", show_default=False)],
     form: Annotated[
-        FormatOption, typer.Option("--format", help="Who fine-tunes: TRL, LLaMA-Factory or Unsloth.")
+        FormatOption, typer.Option("--format", help="Format of TRL, LLaMA-Factory or Unsloth.")
     ] = FormatOption.trl,
     cohort: CohortFolder = None,
     out: Out = None,
     store: Store = None,
     fold: FoldOption = None,
 ) -> None:
-    """Write the conversations that a model is fine-tuned on, with their slices (PNG), to fine-tune it elsewhere.
+    """Export the conversations that a model is fine-tuned on, with their slices (PNG), to fine-tune it elsewhere.
 
-    No test patient is among them. The images are patients' data: mind where they go.
+    Test patients are left out. The images are patient data: take care where you keep them.
 
     Example: `gliobench conversations studies/brats2020.yaml --out runs/study --model llama-grade-100-steps --to grade`
     """
     from gliobench.study.showing.conversations import TRAIN, VALIDATION, write_conversations
 
     context = checked(open_context(study, cohort, out, store, fold=fold))
-    learnt, validated = write_conversations(context, model, to, form.value)
-    typer.echo(f"{learnt} conversations to learn from, {validated} to validate on: {to / TRAIN}, {to / VALIDATION}")
+    training, validation = write_conversations(context, model, to, form.value)
+    typer.echo(f"{training} training and {validation} validation conversations: {to / TRAIN}, {to / VALIDATION}")
 
 
 def score(
     study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None, fold: FoldOption = None
 ) -> None:
-    """Score all answers with one arithmetic.
+    """Score the answers of all models, with the same metrics for all.
 
     Example: `gliobench score studies/brats.yaml --out runs/brats`
     """
@@ -207,7 +213,7 @@ def score(
 def report(
     study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None, fold: FoldOption = None
 ) -> None:
-    """Write the report: one self-contained HTML page, Markdown and CSV beside it.
+    """Write the report: one self-contained HTML page, with Markdown and CSV.
 
     Example: `gliobench report studies/brats.yaml --out runs/brats`
     """
