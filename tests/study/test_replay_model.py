@@ -584,9 +584,7 @@ def test_questions_written_and_answered_elsewhere_can_be_replayed(
 
 
 def test_only_models_that_are_asked_in_words_have_questions(tmp_path: Path, asked: Context) -> None:
-    with pytest.raises(
-        StageError, match="flair-blob is no model that is asked in words; the study has asked-untrained"
-    ):
+    with pytest.raises(StageError, match=r"flair-blob .*asked-untrained"):
         write_questions(asked, "flair-blob", tmp_path)
 
 
