@@ -111,7 +111,7 @@ def function_bodies(tree: ast.AST) -> list[ast.AST]:
 
 
 def test_help_opens_without_the_heavy_libraries() -> None:
-    code = "import sys, gliobench.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    code = "import sys, gliobench.cli.app; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not HEAVY & set(loaded)
 

@@ -14,7 +14,7 @@ import typer
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForImageTextToText
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.cohort.phantom import write_phantom
 from gliobench.models.base.errors import ModelError
 from gliobench.models.tiny import write_tiny_mllama

@@ -26,7 +26,7 @@ from gliobench.study.kinds.network import NetworkConfig
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 RUNS = Path("runs")
 METRICS = ("dice", "hd95_mm")
-COMMAND = "from gliobench.cli import main; main()"
+COMMAND = "from gliobench.cli.app import main; main()"
 
 
 def gliobench(*words: str, threads: int) -> None:

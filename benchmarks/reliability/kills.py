@@ -54,7 +54,7 @@ def pair(place: Place, rng: random.Random, counts: Counter[str]) -> Iterator[str
     time.sleep(rng.uniform(0, MEAN_S))
     second = start(place.arguments("run"))
     for ended in (second.ended(), first.ended()):
-        refused = ended.status == 2 and "is being done by process" in ended.said.replace("\n", " ")
+        refused = ended.status == 2 and "is in progress: process" in ended.said.replace("\n", " ")
         counts["refused"] += refused
         if ended.status != 0 and not refused:
             yield f"one of two ended with {ended.status}:\n{ended.said}"

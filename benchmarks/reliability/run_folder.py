@@ -138,7 +138,7 @@ def _child(arguments: Sequence[str], handle: int) -> None:
     sys.argv = ["gliobench", *arguments]
     status = TRACEBACK
     try:
-        from gliobench.cli import main
+        from gliobench.cli.app import main
 
         main()
         status = 0

@@ -35,7 +35,7 @@ if __name__ == "__main__":  # read when torch is imported; a test that imports t
 from rich.console import Console
 from rich.table import Table
 
-from gliobench.cli import main
+from gliobench.cli.app import main
 from gliobench.cohort.phantom import write_phantom
 
 KEY = "sk-campaign-5b1f0c77e2"

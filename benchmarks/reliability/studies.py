@@ -290,7 +290,7 @@ def _child(arguments: Sequence[str], said: Path) -> None:
             used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (used + LIMIT_MIB * 2**20,) * 2)
             sys.argv = ["gliobench", *arguments]
-            from gliobench.cli import main
+            from gliobench.cli.app import main
 
             try:
                 main()
@@ -318,7 +318,7 @@ def _waited(process: int) -> int | None:
 
 def prepared(folder: Path) -> None:
     """Write the phantom patients, and import what every try needs, so that each process starts with it."""
-    import gliobench.cli
+    import gliobench.cli.app
     import gliobench.study.config.replay
     import gliobench.study.plan.make
     import gliobench.study.plan.printing

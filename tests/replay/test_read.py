@@ -188,7 +188,7 @@ def test_several_planes_are_scored_each_by_itself(tmp_path: Path) -> None:
     row = '{{"subject": "{}", "plane": "{}", "truth": "LGG", "answer": "Choice: 0"}}\n'
     path = tmp_path / "a.jsonl"
     path.write_text(row.format("A", "axial") + row.format("B", "coronal"))
-    with pytest.raises(ReplayError, match=r"a.jsonl:2: a coronal slice, and in a.jsonl:1 axial: score each plane by"):
+    with pytest.raises(ReplayError, match=r"a.jsonl:2: .*coronal.*a.jsonl:1 axial"):
         replay(path, "grade", "standard")
 
 
@@ -269,13 +269,13 @@ def test_what_is_no_file_of_answers(tmp_path: Path) -> None:
     with pytest.raises(ReplayError, match="/dev/null is neither a folder nor a file"):
         read_external(Path("/dev/null"), "box")
     (tmp_path / "answers" / "box").mkdir(parents=True)
-    with pytest.raises(ReplayError, match=r"holds no file of answers .* it has the folders box: give one of them"):
+    with pytest.raises(ReplayError, match=r"folders box"):
         read_external(tmp_path / "answers", "box")
     (tmp_path / "answers" / "patient_0.txt").mkdir()
-    with pytest.raises(ReplayError, match=r"patient_0.txt is a folder; by its name a file of answers is expected"):
+    with pytest.raises(ReplayError, match=r"patient_0.txt is a folder"):
         read_external(tmp_path / "answers", "box")
     silent = write(tmp_path / "silent", {"patient_0.txt": "", "patient_1.txt": ""})
-    with pytest.raises(ReplayError, match=r"2 files, the first being patient_0.txt, and all of them empty"):
+    with pytest.raises(ReplayError, match=r"2 files, .*patient_0.txt"):
         read_external(silent, "box")
 
 
@@ -306,7 +306,7 @@ def test_repeats_count_from_0(tmp_path: Path) -> None:
 
 
 def test_two_columns_of_one_name(tmp_path: Path) -> None:
-    bad(tmp_path, {"a.csv": "subject,truth,answer,subject\nA,,x,B\n"}, "box", "a.csv:1: the column 'subject' stands")
+    bad(tmp_path, {"a.csv": "subject,truth,answer,subject\nA,,x,B\n"}, "box", "a.csv:1: .*'subject'")
 
 
 def test_two_labels(tmp_path: Path) -> None:
@@ -404,7 +404,7 @@ def test_damaged_tables_are_named_and_a_replay_that_is_done_again_mends_them(tmp
 def test_a_studys_own_scores_are_not_written_over(tmp_path: Path) -> None:
     outcome = replay(write(tmp_path / "answers", {"patient_0.txt": f"{BOX}x\n"}), "box", "standard")
     (tmp_path / "prepared.json").write_text("{}")
-    with pytest.raises(ReplayError, match="is the run folder of a study, whose own scores would be lost"):
+    with pytest.raises(ReplayError, match="run folder of a study"):
         write_tables(outcome, tmp_path)
     assert not (tmp_path / "scores").exists()
 

@@ -50,14 +50,14 @@ def test_every_input_has_a_row_below_all_of_a_model(repeated: ReportContents) ->
 
 def test_page_and_markdown_show_the_section_with_the_settings(repeated: ReportContents) -> None:
     page, text = render_page(repeated), write_markdown(repeated)
-    assert "The same slice again and again" in page
+    assert '<section id="consistency">' in page
     assert "77 HGG, 18 LGG" in page
     assert page.count("temperature 1.5, top_p 1, min_p 0.1, seed 0") == 2, "beside the table and beside the plot"
     assert "77 HGG, 18 LGG" in text
 
 
 def test_nothing_is_shown_where_nothing_was_asked_twice(contents: ReportContents) -> None:
-    assert "The same slice again and again" not in render_page(contents)
+    assert '<section id="consistency">' not in render_page(contents)
     assert consistency_tables(contents) == []
 
 

@@ -52,8 +52,8 @@ def test_words_stand_for_what_cannot_be_drawn() -> None:
         "no usable answer",
         "says LGG",
         "says no glioma",
-        "says nothing is there",
-        "says nothing is there",
+        "says no tumour",
+        "says no tumour",
         "not asked",
     ]
 

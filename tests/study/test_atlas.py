@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.study.config.replay import Replication, read_replication
 from gliobench.study.config.study import read_study
 from gliobench.study.replication.outlines import all_external_plates
@@ -120,9 +120,9 @@ def test_another_answer_is_another_drawing(context: Context, tmp_path: Path, pha
 
 
 def test_a_model_without_places_and_one_that_is_not_there_are_named(context: Context) -> None:
-    with pytest.raises(StageError, match="no centre, box, polygon or mask of majority-grade to draw"):
+    with pytest.raises(StageError, match="majority-grade"):
         all_plates(context, ["majority-grade"])
-    with pytest.raises(StageError, match="no model is named nobody; the study has majority-grade, image-centre"):
+    with pytest.raises(StageError, match=r"nobody.*majority-grade, image-centre"):
         all_plates(context, ["nobody"])
 
 

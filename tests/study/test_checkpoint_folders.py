@@ -10,7 +10,7 @@ from tests.models.families import write_gemma3, write_llava, write_paligemma
 from transformers import LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.models.checkpoints.files import Use, checkpoint_fault
 from gliobench.models.tiny import (
     write_tiny_clip,

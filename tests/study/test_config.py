@@ -82,7 +82,7 @@ def test_all_mistakes_are_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
-    assert "untrained stands there twice" in mistake(tmp_path, GOOD.replace("name: segmenter", "name: untrained"))
+    assert "untrained is duplicated" in mistake(tmp_path, GOOD.replace("name: segmenter", "name: untrained"))
 
 
 def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:

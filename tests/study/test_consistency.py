@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.records.store import RecordStore
 from gliobench.study.asking.consistency import sampling
 from gliobench.study.asking.questions import asked_slices, repeated_places
@@ -98,7 +98,7 @@ def test_a_lost_list_of_repeats_is_made_again_without_asking(runs) -> None:  # t
     path, before = again.folder.repeated("untrained"), count_answers(again)
     content = path.read_text()
     path.unlink()
-    with pytest.raises(StageError, match="not every question is answered by untrained: run `gliobench predict` first"):
+    with pytest.raises(StageError, match=r"untrained.*`gliobench predict`"):
         score(again)
     predict(again, ["untrained"])
     assert path.read_text() == content
@@ -126,7 +126,7 @@ def test_without_an_oracle_the_truth_chooses_nothing(runs) -> None:  # type: ign
 
 def test_a_repeated_task_must_be_one_of_the_study(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY + "consistency: {task: centre}\n")
-    with pytest.raises(StudyError, match=r"consistency\.task: centre is not one of the tasks grade, box, mask"):
+    with pytest.raises(StudyError, match=r"consistency\.task: centre .*grade, box, mask"):
         read_study(tmp_path / "study.yaml")
 
 

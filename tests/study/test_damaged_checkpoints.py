@@ -13,7 +13,7 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
-from gliobench import cli
+from gliobench.cli.app import main
 from gliobench.models.base.errors import ModelError
 from gliobench.models.checkpoints.load import load_checkpoint, quiet
 from gliobench.models.checkpoints.quantised import quantisation_fault
@@ -149,7 +149,7 @@ def said(verb: str, study: Path, out: Path, monkeypatch: pytest.MonkeyPatch, cap
     """What the command line says of a study that it refuses; anything else than a message is a traceback here."""
     monkeypatch.setattr(sys, "argv", ["gliobench", verb, str(study), "--out", str(out)])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main()
     assert ended.value.code == 2
     return capfd.readouterr().err
 
@@ -254,7 +254,7 @@ def test_what_quantised_weights_need_is_missed_before_any_work(
     assert not (tmp_path / "out").exists()
     monkeypatch.setattr(sys, "argv", ["gliobench", "plan", str(study), "--out", str(tmp_path / "out")])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main()
     assert ended.value.code == 0
     assert message in " ".join(capfd.readouterr().out.split())
 

@@ -157,7 +157,7 @@ def test_an_adapter_on_top_is_asked_with_its_base_and_never_about_whom_either_le
     context = context_of(folder, "adapted", text.replace("{{", "{").replace("}}", "}"))
     prepare(context)
     split(context)
-    with pytest.raises(StageError, match=r"adapted-fold-0 has not learnt yet, .*: run `gliobench finetune"):
+    with pytest.raises(StageError, match=r"adapted-fold-0 .*`gliobench finetune"):
         predict(context)
     finetune(context)
     predict(context)
@@ -184,7 +184,7 @@ def test_who_learns_from_all_knows_the_validation_patients_and_is_validated_by_n
     out, fold = context.folder.network("adapted", 0), context.split.fold(0)
     left = json.loads((out / "finetune.json").read_text())
     assert left["learnt_from"] == sorted({*fold.train, *fold.validation})
-    assert "nobody validates it, and its last step is kept" in " ".join(capsys.readouterr().out.split())
+    assert "`patients: all`" in " ".join(capsys.readouterr().out.split())
     card = (out / "README.md").read_text()
     assert "training and validation 96; test (not seen) 24" in card
     assert "grades balanced by copies" in card
@@ -260,14 +260,14 @@ def by_unsloth(folder: Path, name: str) -> Context:
 
 def test_unsloth_is_given_a_process_of_its_own(folder: Path) -> None:
     context = by_unsloth(folder, "apart")
-    with pytest.raises(StageError, match="by-unsloth: Unsloth changes transformers for its whole process"):
+    with pytest.raises(StageError, match="by-unsloth"):
         run_stages(context)
     assert not context.folder.root.exists(), "before any work"
     prepare(context)
     split(context)
     with pytest.raises(StageError, match="`gliobench finetune --model by-unsloth`; `gliobench run` goes on"):
         finetune(context, ["by-unsloth"])
-    with pytest.raises(StageError, match="fine-tune by-unsloth in one call and adapted in another, with --model"):
+    with pytest.raises(StageError, match=r"by-unsloth .*adapted .*--model"):
         finetune(context, alone=True)
     assert not context.folder.network("adapted", 0).exists()
 

@@ -59,7 +59,7 @@ B,,"(0, 0), (0, 3)",2
 """
 IN_ONE_PROCESS = """
 import json, sys
-from gliobench.cli import app
+from gliobench.cli.app import app
 for arguments in json.loads(sys.argv[1]):
     app(arguments, standalone_mode=False)
     print("\\0", flush=True)

@@ -24,7 +24,7 @@ def start(study: Path, cohort: Path, out: Path) -> subprocess.Popen[bytes]:
     arguments = ["run", str(study), "--cohort", str(cohort), "--out", str(out)]
     # A shell's background jobs ignore SIGINT, and so would their children.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    command = [sys.executable, "-c", code + "from gliobench.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", code + "from gliobench.cli.app import main; main()", *arguments]
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, start_new_session=True)
 

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.study.config.replay import read_replication
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.run import run_stages

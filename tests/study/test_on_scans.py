@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.parts.paths import REPLICATION
 from gliobench.study.run import run_stages
@@ -211,7 +211,7 @@ def test_the_very_file_names_what_it_lacks(tmp_path: Path) -> None:
     assert isinstance(done.exception, StudyError)
     assert "grid.windows (and 1 more entries): " in str(done.exception)
     assert "holds no file of answers" in str(done.exception)
-    assert f"{tmp_path}/box/general (answers that somebody holds) is not there" in str(done.exception)
+    assert f"{tmp_path}/box/general (external answers) is not there" in str(done.exception)
 
 
 @pytest.mark.realdata

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.errors import GliobenchError
 from gliobench.grid.frame import take_slice
 from gliobench.integrity import read_json, write_json

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.frame import take_slice
 from gliobench.grid.prepared import PreparedSubject
@@ -584,9 +584,7 @@ def test_questions_written_and_answered_elsewhere_can_be_replayed(
 
 
 def test_only_models_that_are_asked_in_words_have_questions(tmp_path: Path, asked: Context) -> None:
-    with pytest.raises(
-        StageError, match="flair-blob is no model that is asked in words; the study has asked-untrained"
-    ):
+    with pytest.raises(StageError, match=r"flair-blob .*asked-untrained"):
         write_questions(asked, "flair-blob", tmp_path)
 
 

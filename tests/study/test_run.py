@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.records.value import Arrays
 from gliobench.study.asking.answers import current_answers
 from gliobench.study.config.study import SlicesConfig, read_study

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from gliobench.cli import app
+from gliobench.cli.app import app
 from gliobench.report.contents import Sample
 from gliobench.study.config.replay import read_replication
 from gliobench.study.config.study import StudyError, read_study
@@ -74,9 +74,9 @@ def test_the_report_has_samples_of_language_models_alone(context: Context) -> No
 
 def test_who_was_not_asked_is_named(context: Context) -> None:
     learnt = next(id for id in context.subjects if id not in context.tested)
-    with pytest.raises(StageError, match=f"{VLM} was not asked about {learnt}; the test patients are Phantom_"):
+    with pytest.raises(StageError, match=rf"{VLM} .*{learnt}.*Phantom_"):
         list(samples(context, learnt, VLM))
-    with pytest.raises(StageError, match="no model is named nobody; the study has majority-grade, "):
+    with pytest.raises(StageError, match=r"nobody.*majority-grade, "):
         list(samples(context, context.tested[0], "nobody"))
 
 
@@ -103,7 +103,7 @@ def test_the_reference_studys_answers(shared: Path, monkeypatch: pytest.MonkeyPa
     assert (sample.votes.lgg, sample.votes.hgg, sample.votes.no_glioma, sample.votes.unanswered) == (6, 39, 7, 0)
     centre = external_sample(study, "patient_000", "llama-general-centre").said[0]
     assert (centre.truth, centre.text) == ("(40.5, 99.5), box (30, 88, 51, 111)", "(66, 73)")
-    with pytest.raises(StudyError, match="llama-general-box says nothing about patient_008; there are: patient_000"):
+    with pytest.raises(StudyError, match=r"llama-general-box .*patient_008.*patient_000"):
         external_sample(study, "patient_008", "llama-general-box")
-    with pytest.raises(StudyError, match="no model is named nobody; the study has llama-general-axial"):
+    with pytest.raises(StudyError, match=r"nobody.*llama-general-axial"):
         external_sample(study, "patient_000", "nobody")

@@ -100,7 +100,7 @@ def test_a_run_that_is_stopped_costs_no_answer_and_asks_none_twice(tmp_path: Pat
     # 100 prompt tokens a reply at 2 a million, 4 answer tokens at 8
     tokens, money = f"{100 * stopped} prompt and {4 * stopped} answer tokens", f"{stopped * (200 + 32) / 1e6:.4f} EUR"
     assert any(f"{stopped} replies, 0 attempts repeated, {tokens}, {money}" in line for line in voice.lines)
-    assert any(f"{stopped} of {len(records)} questions are answered already" in line for line in voice.lines)
+    assert any(f"{stopped} of {len(records)} questions are cached" in line for line in voice.lines)
     assert any("remote: skipped" in line for line in voice.lines)
     written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert SECRET.encode() not in written

@@ -96,7 +96,7 @@ def test_in_holdout_there_are_no_out_of_fold_masks_and_it_is_refused(finished: C
     prepare(context)
     split(context)
     predict(context, ["flair-blob"])
-    with pytest.raises(StageError, match=r"cropped: flair-blob has given no mask of 6 patients .*cross-validation"):
+    with pytest.raises(StageError, match=r"cropped: flair-blob .*6 patients .*cross-validation"):
         train(context, ["cropped"])
 
 
@@ -133,5 +133,5 @@ def test_a_segmenter_is_no_member(finished: Context, tmp_path: Path) -> None:
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=finished.cohort, out=finished.folder.root)
     from gliobench.study.stages.predict import predict
 
-    with pytest.raises(StageError, match="both: segmenter gives no calibrated probability of a grade"):
+    with pytest.raises(StageError, match="both: segmenter"):
         predict(context, ["both"])

@@ -132,7 +132,7 @@ def test_a_network_learnt_with_other_settings_is_not_asked(tmp_path: Path, cohor
     context = study_of(tmp_path, HEAD + NETWORK, cohort)
     run_stages(context)
     longer = study_of(tmp_path, HEAD + NETWORK.replace("epochs: 1", "epochs: 2"), cohort)
-    with pytest.raises(StageError, match=r"segmenter-fold-0 has not learnt yet, .* `gliobench train --model segm"):
+    with pytest.raises(StageError, match=r"segmenter-fold-0 .*`gliobench train --model segm"):
         predict(longer)
     before = [record.key for record in current_answers(longer, "segmenter")]
     train(longer)
@@ -154,7 +154,7 @@ def test_an_answer_that_changed_is_scored_again(finished: Context) -> None:
 
 def test_other_folds_than_were_asked_are_not_scored(finished: Context) -> None:
     one = replace(finished, study=with_fold(finished.study, "0"))
-    with pytest.raises(StageError, match="was asked about 8 test patients, and these folds have 4: give the same"):
+    with pytest.raises(StageError, match=r"8 test patients.* 4"):
         score(one)
     predict(one)
     score(one)

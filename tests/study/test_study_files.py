@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gliobench.cli.app import app
 from gliobench.models.views.view import View
 from gliobench.study.config.replay import is_replication, read_replication
 from gliobench.study.config.study import read_study
@@ -27,7 +28,7 @@ def test_it_is_read_and_is_named_like_its_file(path: Path) -> None:
 
 
 def test_the_examples_of_the_verbs_name_models_of_their_studies() -> None:
-    text = (STUDIES.parent / "src" / "gliobench" / "cli.py").read_text()
+    text = "".join(str(command.callback.__doc__) for command in app.registered_commands if command.callback)
     examples = re.findall(r"Example: `gliobench \w+ studies/(\S+)(?:.* --model (\S+))?.*`", text)
     assert len(examples) >= 10
     for file, model in examples:

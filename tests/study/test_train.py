@@ -106,7 +106,7 @@ def test_learning_on_from_a_network_of_another_kind_is_refused(crossed: Context,
     text = CROSSED.split("    sweep:")[0].replace("mask-segmenter", "dynunet") + f"    start: {start}\n"
     (tmp_path / "study.yaml").write_text(text)
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=crossed.cohort, out=crossed.folder.root)
-    with pytest.raises(StageError, match="is a mask-segmenter for whole, and dynunet for whole is to be trained"):
+    with pytest.raises(StageError, match=r"mask-segmenter .*dynunet"):
         train(context)
 
 
@@ -134,7 +134,7 @@ def test_a_start_that_knows_tested_patients_is_refused_before_anything_is_traine
     entry = f"name: on-from, network: mask-segmenter, start: {start}, train: {{epochs: 1}}"
     context = own(crossed, tmp_path, entry)
     tested = crossed.rounds[1].test  # of whom the network of fold 0 has seen all
-    with pytest.raises(StageError, match=rf"has learnt from {len(tested)} of the patients to be tested .{tested[0]}"):
+    with pytest.raises(StageError, match=rf"{len(tested)} .*{tested[0]}"):
         train(context)
     assert not context.folder.network("on-from", 0).exists()
     (missing,) = (one for one in make_plan(context).missing if one.concerns == "on-from")
@@ -169,14 +169,14 @@ def test_a_choice_that_diverges_is_not_chosen(crossed: Context, tmp_path: Path) 
     assert sweep["validation_metrics"][0] is None
     context = own(crossed, tmp_path, f"name: lost, network: mask-segmenter, sweep: [{diverging}, {diverging}]")
     context = beyond_bounds(context)
-    with pytest.raises(StageError, match="lost-fold-0: no choice of the sweep gave a finite figure"):
+    with pytest.raises(StageError, match=r"lost-fold-0: .*learning_rate"):
         train(context)
 
 
 def test_a_network_that_is_not_trained_is_named_with_its_fold(crossed: Context, tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(CROSSED.replace("name: segmenter", "name: other"))
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=crossed.cohort, out=crossed.folder.root)
-    with pytest.raises(StageError, match=r"other-fold-0 has not learnt yet, .* `gliobench train --model other`"):
+    with pytest.raises(StageError, match=r"other-fold-0 .*`gliobench train --model other`"):
         predict(context, ["other"])
 
 

@@ -201,7 +201,7 @@ def test_the_model_whose_answers_are_used_has_to_answer_first(finished: Context,
         predict(context, ["blob-to-sam-untrained"])
     grades = context.study.models[0].model_copy(update={"source": "majority-grade"})
     write_asked(context, "majority-grade", (), (), ())
-    with pytest.raises(StageError, match="majority-grade has no answers to centre or box or polygon or mask"):
+    with pytest.raises(StageError, match=r"majority-grade .*centre or box or polygon or mask"):
         make_prompts(replace(context), grades)  # type: ignore[arg-type]
 
 
@@ -226,5 +226,5 @@ def test_a_mistake_in_the_study_file_is_named(tmp_path: Path, old: str, new: str
 def test_a_language_model_that_is_not_asked_for_a_place_gives_no_prompts(tmp_path: Path) -> None:
     language = "  - {kind: vlm, name: untrained, checkpoint: tiny-mllama, tasks: [grade]}\n"
     (tmp_path / "study.yaml").write_text(STUDY.replace("from: flair-blob", "from: untrained") + language)
-    with pytest.raises(StudyError, match="untrained is not asked for centre or box or polygon or mask"):
+    with pytest.raises(StudyError, match=r"untrained .*centre or box or polygon or mask"):
         read_study(tmp_path / "study.yaml")

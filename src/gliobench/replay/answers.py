@@ -1,4 +1,4 @@
-"""Answers to the questions of a study, as a table: JSON lines (`.jsonl`), CSV or Parquet, one row an answer.
+"""Answers to the questions of a study, as a table: JSON lines (`.jsonl`), CSV or Parquet, one row per answer.
 
 Columns: `subject`, `task`, `plane`, `slice` (the index on the study's grid), `answer` (to the letter; empty or null:
 nothing came back). Optional: `repeat` (from 0), `rows`, `columns` (of the slice as shown), `content` (digest of the

@@ -1,4 +1,4 @@
-"""Answers that somebody holds: what was asked about, what is true there, and what was said, to the letter."""
+"""External answers: what was asked about, what is true there, and what was said, to the letter."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""One file a patient: whose it is, and which numbers nobody has."""
+"""One file per patient: whose it is, and which numbers are missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

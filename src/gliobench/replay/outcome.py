@@ -1,4 +1,4 @@
-"""Answers that somebody holds, scored: under the standard protocol, the published one, or both."""
+"""External answers, scored: under the standard protocol, the published one, or both."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

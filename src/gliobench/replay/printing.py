@@ -27,7 +27,7 @@ def lines(outcome: Outcome) -> Iterator[str]:
         yield outcome.suspicion
     if outcome.consistency is not None:
         counts, figures = overall(outcome.consistency)
-        yield f"the same again: {counts['n_asked']} answers to {counts['n_inputs']} inputs, the first ones scored above"
+        yield f"repeated: {counts['n_asked']} answers to {counts['n_inputs']} inputs, the first ones scored above"
         for name, figure in figures.items():
             yield f"{INDENT}{name:28} {figure_text(figure):>28}"
 
@@ -82,7 +82,7 @@ def _assumed(external: ExternalAnswers) -> str:
     if external.remarks:
         return " ".join(("95 % intervals over patients.", *external.remarks))
     return (
-        "95 % intervals over patients; a patient's grade is what most slices say."
+        "95 % intervals over patients; a patient's grade is the majority of its slices."
         if external.task == GRADE.name
-        else "95 % intervals over patients; 1 mm a pixel and between slices, unless a table says otherwise."
+        else "95 % intervals over patients; 1 mm per pixel and between slices, unless a table says otherwise."
     )

@@ -1,4 +1,4 @@
-"""The reference study's own arithmetic, flaws and all: to reproduce its tables, and for nothing else.
+"""The reference study's own computation, flaws included: only to reproduce its tables.
 
 Unanswered slices leave the mean, patients without a usable answer leave the table, distances are what the study's code
 computes, in pixels (arXiv 2509.10683; a test holds the published figures). Where it departs from the standard
@@ -219,7 +219,7 @@ def _row_edges(mask: Mask) -> Mask:
 
 
 def _polygon(subject: str, answers: Sequence[ExternalAnswer]) -> _Patient:
-    """Filled slice by slice and stacked, one figure a patient; the plain maximum of all distances is its HD95."""
+    """Filled slice by slice and stacked, one figure per patient; the plain maximum of all distances is its HD95."""
     check_one_volume(answers)
     said, true, answered = [], [], 0
     for answer in answers:

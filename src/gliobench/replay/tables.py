@@ -14,7 +14,7 @@ NAMES = ("per_subject", "summary", "votes")
 
 
 def write_tables(outcome: Outcome, out: Path) -> None:
-    """Write `scores/*.parquet` into `out`, each whole or not at all, with their checksums in `stamps/score.json`.
+    """Write `scores/*.parquet` into `out`, each written atomically, with their checksums in `stamps/score.json`.
 
     Raises ReplayError without standard scores, and as `write_scores` does.
     """

@@ -1,7 +1,7 @@
-"""Every patient on one page: a row of outlines in three dimensions, a row for each of a few slices, a column a model.
+"""Every patient on one page: a row of outlines in three dimensions, one row per slice shown, one column per model.
 
-The rows of each patient are a file of their own, so that the page is put together again without drawing, and no more
-than one patient's pictures are in memory.
+The rows of each patient are kept in a file of their own, so that the page can be rebuilt without drawing, and only one
+patient's pictures are in memory.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from gliobench.report.templates import style, template
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that lies in a file beside the page, and what it shows, in words."""
+    """A figure in a file beside the page, and what it shows, in words."""
 
     file: str
     words: str
@@ -30,7 +30,7 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """One patient's rows. `figures`: by model; a model that is not there was not asked for a place."""
+    """One patient's rows. `figures`: by model; a model that is absent was not asked for a location."""
 
     subject: str
     grade: int | None
@@ -39,7 +39,7 @@ class Patient:
 
 
 def write_rows(patient: Patient, models: Sequence[str], path: Path) -> None:
-    """Write the rows of one patient, a piece of the page with a column for each of `models`."""
+    """Write the rows of one patient, a piece of the page with one column per model."""
     rows = template("atlas_rows.html.j2", quote=quote).render(
         patient=patient,
         grade="grade unknown" if patient.grade is None else GRADE_NAMES[patient.grade],
@@ -51,7 +51,7 @@ def write_rows(patient: Patient, models: Sequence[str], path: Path) -> None:
 
 
 def write_page(title: str, n_patients: int, models: Sequence[str], rows: Iterable[Path], path: Path) -> None:
-    """Put the patients' rows together, in their order, one after the other; a reader never sees half of the page."""
+    """Join the patients' rows in their order, one at a time; the page replaces the old one only when it is whole."""
     pieces = (Markup(piece.read_text(encoding="utf-8")) for piece in rows)
     partial = path.with_name(f".{path.name}.partial")
     page = template("atlas.html.j2").stream(

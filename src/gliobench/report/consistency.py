@@ -1,4 +1,4 @@
-"""The same slice again and again: how alike a model's answers are, as a table and as bars."""
+"""Consistency: how alike a model's answers to the same slice are, as a table and as bars."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -59,8 +59,8 @@ class ConsistencyRow:
 class ConsistencyTable:
     """One task's rows, model by model, under the titles of their figures.
 
-    `drawings`: (model, its sampling settings, drawing) for every model, a bar an input and one piece an answer.
-    `legend`: (colour, meaning) of the pieces.
+    `drawings`: (model, its sampling settings, drawing) for every model, one bar per input, one piece
+    per distinct answer. `legend`: (colour, meaning) of the pieces.
     """
 
     task: str
@@ -71,7 +71,7 @@ class ConsistencyTable:
 
 
 def consistency_tables(contents: ReportContents) -> list[ConsistencyTable]:
-    """A table a task: every model with all its inputs together, then one by one. None where nothing was asked twice."""
+    """One table per task: every model with all its inputs together, then one by one. Empty if nothing was repeated."""
     if contents.consistency is None:
         return []
     figures, answers = contents.consistency.figures, contents.consistency.answers
@@ -117,7 +117,7 @@ def _legend(task: str) -> tuple[tuple[str, str], ...]:
     if task == GRADE.name:
         return tuple((colour, name) for name, colour in COLOURS.items())
     others = tuple((COLOURS[name], name) for name in (NO_TUMOUR, UNANSWERED))
-    return (drawing.MODEL, "the commonest place, then the others, paler"), *others
+    return (drawing.MODEL, "the commonest location, then the others, paler"), *others
 
 
 def _row(

@@ -1,4 +1,4 @@
-"""What a report is made of: tables, curves, pictures and words, all of them computed before."""
+"""What a report is made of: tables, curves, pictures and words, all computed beforehand."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class GalleryItem:
     """One slice with its truth and what every model answered about it.
 
     `image`: (rows, columns) uint8. `answers`: by model; None is a question without a usable answer, a model that
-    is not there was not asked. `grade`: LGG (0), HGG (1) or None where it is unknown. `truth`: None where it is not
+    is absent was not asked. `grade`: LGG (0), HGG (1) or None where it is unknown. `truth`: None where it is not
     known. `task`: what all of them were asked; empty where it is each model's finest.
     """
 
@@ -47,7 +47,7 @@ class GalleryItem:
 
 @dataclass(frozen=True)
 class ProtocolRow:
-    """One figure of answers that somebody holds, as text, under both protocols; `why` they differ."""
+    """One figure of recorded answers, as text, under both protocols; `why` they differ."""
 
     figure: str
     published: str
@@ -67,7 +67,7 @@ class ProtocolComparison:
 
 @dataclass(frozen=True)
 class Constant:
-    """Figures that somebody published and that cannot be computed again here: name and value."""
+    """Published figures that cannot be recomputed here: name and value."""
 
     name: str
     task: str
@@ -117,7 +117,7 @@ class Sample:
     """What a model said about one patient, to one task in one plane (None: about the whole patient).
 
     `grade`, `called`: LGG (0), HGG (1) or None, the truth and what counts as the model's. `votes`: of grades. `tally`:
-    the same four counts as held answers' own file has them.
+    the same four counts as the file of external answers states them.
     """
 
     model: str
@@ -133,8 +133,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A network's final figures on patients that it knows. `figures`: by part, "training" or "validation", then by
-    metric: value (NaN: not defined) and number of patients."""
+    """A network's final figures on its training and validation patients. `figures`: by part, "training" or
+    "validation", then by metric: value (NaN: not defined) and number of patients."""
 
     model: str
     fold: int
@@ -189,7 +189,7 @@ class ReportContents:
     `samples`: of language models' grades, whole patients answer by answer.
     `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric, and of networks train_accuracy
         and validation_accuracy, or train_dice and validation_dice; earlier versions' have none. `losses`: by fine-tuned
-        model: step, train_loss of every step. `fitted`: networks' figures on patients that they know.
+        model: step, train_loss of every step. `fitted`: networks' figures on their training and validation patients.
     `settings`: all that were tried of one model, beside each other.
     `checks`: by fine-tuned model, the verdicts after its training, in words.
     `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its

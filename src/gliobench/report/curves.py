@@ -18,8 +18,8 @@ SCORES = {"accuracy": "accuracy", "dice": "Dice"}  # by the end of a column's na
 def draw_curves(
     curves: Mapping[str, pd.DataFrame], losses: Mapping[str, pd.DataFrame]
 ) -> list[tuple[str, str, Markup]]:
-    """(model, how long, drawing) of everything that has learned something. `losses`: of every step, where they were
-    kept: drawn in place of their means from judgement to judgement."""
+    """(model, length of training, drawing) of every trained model. `losses`: of every step, if they were kept: drawn
+    instead of their means between evaluations."""
     drawings: list[tuple[str, str, Markup]] = []
     for model in sorted(curves):
         table = curves[model]
@@ -32,7 +32,7 @@ def draw_curves(
 
 
 def _length(table: pd.DataFrame) -> str:
-    """A network is judged epoch by epoch, a language model after a number of steps: the first column says which."""
+    """A network is evaluated every epoch, a language model every so many steps: the first column says which."""
     return f"{table['step'].iloc[-1]} steps" if "step" in table else f"{len(table)} epochs"
 
 

@@ -1,4 +1,4 @@
-"""Every metric patient by patient: a box and all points, one line a model."""
+"""Every metric by patient: a box and all points, one line per model."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ class Distribution:
 
 
 def draw_distributions(contents: ReportContents, models: list[str]) -> list[Distribution]:
-    """All metrics that have a value a patient, in the order of the tables; lines in the order of `models`."""
+    """All metrics with a value per patient, in the order of the tables; lines in the order of `models`."""
     drawings: list[Distribution] = []
     table = contents.per_subject[contents.per_subject["value"].notna()]
     for task in metrics.tasks_of(table):
@@ -89,4 +89,6 @@ def _paint(
         axes.set_xlim(left=0)
     else:
         axes.set_xlim(-0.01, 1.01)
-    axes.set_xlabel(f"{metrics.title(metric)}{f' ({unit})' if unit else ''}, {'less' if lower else 'more'} is better")
+    axes.set_xlabel(
+        f"{metrics.title(metric)}{f' ({unit})' if unit else ''}, {'lower' if lower else 'higher'} is better"
+    )

@@ -52,19 +52,19 @@ def draw(name: str, label: str, size: tuple[float, float], paint: Callable[[Figu
 
 
 def shortened(name: str, length: int = 30) -> str:
-    """A name that fits beside an axis; what is cut is its middle, as names of models often begin alike."""
+    """A name that fits beside an axis; its middle is cut, because names of models often begin alike."""
     tail = (length - 1) // 2
     return name if len(name) <= length else f"{name[: length - 1 - tail]}…{name[-tail:]}"
 
 
 def _inline(svg: str, label: str) -> str:
-    """Drop what belongs to a file of its own: header, style for the whole page, group ids, fixed fonts and size."""
+    """Drop what only a separate file needs: header, style for the whole page, group ids, fixed fonts and size."""
     svg = svg[svg.index("<svg ") :]
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
-    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d{2})\d+", r"\1", tag[0]), svg)  # places, never words
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d{2})\d+", r"\1", tag[0]), svg)  # coordinates, never words
     svg = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
     return re.sub(r"\n\s*", "\n", svg)

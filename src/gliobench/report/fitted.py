@@ -1,4 +1,4 @@
-"""Each network's final figures on the patients it learnt from, was chosen on and was tested on, side by side."""
+"""Each network's final figures on training, validation and test patients, side by side."""
 
 import math
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from gliobench.report import metrics, numbers
 from gliobench.report.contents import Fitted, ReportContents
 
 WORDS = (
-    "Training figures are in-sample: of the very patients that the network learnt from. They say how closely it fits "
-    "them, and are no claim about others. The validation patients chose its epoch and its threshold. Only the test "
-    "column says what to expect of a new patient."
+    "Training figures are in-sample: they say how closely the network fits the patients it was trained on, and nothing "
+    "about others. Its epoch and threshold were chosen on the validation patients. Only the test column says what to "
+    "expect of a new patient."
 )
 ABSENT = "–"
 
 
 @dataclass(frozen=True)
 class FittedRow:
-    """One figure of one network as text: value and number of patients of each part; `fold`: of which it is."""
+    """One figure of one network as text: value and number of patients per part of the split."""
 
     model: str
     fold: str
@@ -30,7 +30,7 @@ class FittedRow:
 
 
 def fitted_rows(contents: ReportContents) -> list[FittedRow]:
-    """A row per network, fold and metric; where folds are several, their test figure stands in a row of its own."""
+    """One row per network, fold and metric; the joint test figure of several folds has a row of its own."""
     rows = []
     for model in dict.fromkeys(one.model for one in contents.fitted):
         folds = [one for one in contents.fitted if one.model == model]

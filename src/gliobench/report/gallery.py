@@ -31,8 +31,8 @@ class Tile:
 
 @dataclass(frozen=True)
 class Strip:
-    """One slice: its picture as a PNG data address, its size in millimetres, the truth and a tile a model. `task`: what
-    all models were asked, if they were asked the same."""
+    """One slice: its picture as a PNG data address, its size in millimetres, the truth and one tile per model. `task`:
+    what all models were asked, if they were asked the same."""
 
     subject: str
     grade: str
@@ -53,7 +53,7 @@ def gallery_models(items: Sequence[GalleryItem], models: list[str]) -> list[str]
 
 
 def draw_gallery(items: Sequence[GalleryItem], models: list[str]) -> list[Strip]:
-    """One strip a slice with a tile for each of `models`."""
+    """One strip per slice, with one tile for each of `models`."""
     return [_strip(item, models) for item in items]
 
 
@@ -101,7 +101,7 @@ def _tile(value: Value | None, item: GalleryItem, spacing: tuple[float, float]) 
     if drawing.cross:
         row, column = drawing.cross
         return Tile("", (round((column + 0.5) * spacing[1], 2), round((row + 0.5) * spacing[0], 2)), "")
-    words = drawing.words or ("" if drawing.rings else "says nothing is there")
+    words = drawing.words or ("" if drawing.rings else "says no tumour")
     return Tile(_path(drawing.rings, spacing), None, words)
 
 

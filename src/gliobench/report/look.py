@@ -1,6 +1,6 @@
-"""One slice of one patient before anything is asked: its modalities, its truth, and what each language model is shown.
+"""One slice of one patient before inference: its modalities, its truth, and what each language model is shown.
 
-The page shows the truth: it is for whoever sets a study up, and for no report.
+The page shows the truth: it is for setting up a study, not for a report.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from gliobench.tasks.mask import MASK, empty
 
 @dataclass(frozen=True)
 class Asked:
-    """A task as it is put to a model: the prompt's text, and the true answer to the letter, as it should be written."""
+    """One task as a model is asked it: the text of the prompt, and the true answer exactly as it should be written."""
 
     task: str
     prompt: str
@@ -76,7 +76,7 @@ def render_look(look: Look) -> str:
 
 
 def _item(look: Look, image: NDArray[np.uint8]) -> GalleryItem:
-    """The mask, if only an empty one, says how large a pixel is."""
+    """The pixel size comes with the mask, even an empty one."""
     mask = look.truth.get(MASK.name)
     return GalleryItem(
         subject=look.subject,

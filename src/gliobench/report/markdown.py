@@ -1,4 +1,4 @@
-"""The report as Markdown: the words and the tables, without pictures."""
+"""The report as Markdown: words and tables, without pictures."""
 
 import html
 import re
@@ -49,8 +49,8 @@ def _pairs(contents: ReportContents) -> list[str]:
     rows = pair_rows(contents.comparisons)
     if not rows:
         return []
-    lines = ["## Is the difference real?", "", "Model minus baseline, patient by patient; p corrected (Holm).", ""]
-    heads = ["task", "figure", "model", "against", "difference", "95 % interval", "p", "n", "what these patients say"]
+    lines = ["## Is the difference real?", "", "Model minus baseline, paired by patient; p corrected (Holm).", ""]
+    heads = ["task", "figure", "model", "against", "difference", "95 % interval", "p", "n", "conclusion"]
     lines += [_line(heads), _line(["---"] * len(heads))]
     lines += [
         _line([r.task, r.metric, r.model, r.baseline, r.difference, r.interval, r.p, str(r.n), r.words]) for r in rows
@@ -69,7 +69,7 @@ def _consistency(contents: ReportContents) -> list[str]:
     lines: list[str] = []
     for table in consistency_tables(contents):
         heads = ["model", "sampling", "slice", "asked", *table.titles, "answers"]
-        lines += [f"## The same slice again and again: {_text(table.task)}", "", _line(heads)]
+        lines += [f"## Consistency: {_text(table.task)}", "", _line(heads)]
         lines.append(_line(["---"] * len(heads)))
         for row in table.rows:
             cells = [f"{cell.value or 'not defined'} ({cell.interval or cell.reason})" for cell in row.cells]

@@ -1,4 +1,4 @@
-"""How a metric is called, which way is better, and which ones a reader wants first."""
+"""The title of each metric, its direction, and which metrics come first."""
 
 import pandas as pd
 
@@ -70,7 +70,7 @@ def columns_of(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def nearest(table: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
-    """The rows of a metric, one source a model: the task itself, else the nearest task it answered.
+    """The rows of a metric, one source per model: the task itself, else the nearest task it answered.
 
     The source follows from the task alone, never from the values. Masks are compared as volumes where there are
     such rows, all other tasks slice by slice.

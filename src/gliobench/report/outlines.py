@@ -1,4 +1,4 @@
-"""Truth and answer in three dimensions: the outlines of all slices, stacked where they lie in the patient."""
+"""Truth and answer in three dimensions: the outlines of all slices, stacked at their position in the patient."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -36,7 +36,7 @@ def draw_outlines(items: Sequence[OutlineItem]) -> list[tuple[str, str, Markup]]
 
 
 def write_outlines(item: OutlineItem, path: Path) -> None:
-    """Write the figure with its legend to a file; the ending of `path` says what kind (png, svg, pdf)."""
+    """Write the figure with its legend to a file; the suffix of `path` sets the format (png, svg, pdf)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     style = drawing.STYLE | {"svg.hashsalt": "outlines", "savefig.facecolor": "white"}
     with matplotlib.rc_context(style):
@@ -89,7 +89,7 @@ def _curves(item: OutlineItem) -> tuple[list[Curve], list[Curve], list[Curve]]:
 
 
 def _paint(item: OutlineItem, figure: Figure) -> None:
-    figure.set_layout_engine("none")  # no layout of matplotlib's knows how far the labels of 3D axes reach
+    figure.set_layout_engine("none")  # matplotlib's layouts ignore how far the labels of 3D axes reach
     axes = figure.add_subplot(projection="3d", **FROM_THE_FRONT)
     axes.set_position((0.0, 0.08, 1.0, 0.98))
     truth, answer, points = _curves(item)

@@ -1,4 +1,4 @@
-"""The reliability diagram: what a model said about HGG against how often it was HGG."""
+"""The reliability diagram: predicted probability of HGG against observed frequency."""
 
 from functools import partial
 
@@ -42,4 +42,4 @@ def _paint(rows: pd.DataFrame, colour: str, figure: Figure) -> None:
     axes.plot(means, shares, color=colour, linewidth=0.8, marker="o", markersize=4.5, zorder=3, clip_on=False)
     ticks = [0, 0.25, 0.5, 0.75, 1]
     axes.set(xlim=(-0.03, 1.05), ylim=(-0.03, 1.05), xticks=ticks, yticks=ticks)
-    axes.set(xlabel="probability of HGG that was said", ylabel="share that is HGG")
+    axes.set(xlabel="predicted probability of HGG", ylabel="observed proportion of HGG")

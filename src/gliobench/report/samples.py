@@ -18,7 +18,7 @@ LONGEST = 200  # characters of a line in a report
 
 
 def sample_lines(sample: Sample) -> Iterator[str]:
-    """A heading, a line an answer, and for grades `Tally [LGG, HGG, none, unread]: [6, 38, 6, 2]` with the true label.
+    """A heading, one line per answer, and of grades `Tally [LGG, HGG, none, unread]: [6, 38, 6, 2]` and the true label.
 
     An answer's line breaks stand as `||`, and nothing in it can steer a terminal.
     """

@@ -1,4 +1,4 @@
-"""All settings that were tried of one network, or of one checkpoint's fine-tunings, beside each other."""
+"""All settings that were tried for one network, or for fine-tuning one checkpoint, side by side."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -42,7 +42,7 @@ class SettingRow:
 
 @dataclass(frozen=True)
 class SettingsTable:
-    """`keys`: the settings that differ. `groups`: each figure with the parts of the split that it stands for."""
+    """`keys`: the settings that differ. `groups`: each figure with the parts of the split that it was computed on."""
 
     title: str
     words: str
@@ -52,7 +52,7 @@ class SettingsTable:
 
 
 def settings_tables(contents: ReportContents) -> list[SettingsTable]:
-    """A table for each model of which several settings were tried."""
+    """One table for each model with several settings."""
     return [_table(one) for one in contents.settings]
 
 

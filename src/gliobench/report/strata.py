@@ -19,7 +19,7 @@ class StratumCell:
 
 @dataclass(frozen=True)
 class StrataTable:
-    """A row a model, a column a group; None where a model has no patient in a group."""
+    """One row per model, one column per group; None where a model has no patient in a group."""
 
     groups: tuple[str, ...]
     rows: tuple[tuple[str, tuple[StratumCell | None, ...]], ...]
@@ -37,7 +37,7 @@ def strata_tables(contents: ReportContents, models: Sequence[str]) -> list[tuple
         (
             "folds",
             "Fold by fold",
-            f"Mean Dice of the {contents.region} in each tested fold: how much the figures hang on who was left out.",
+            f"Mean Dice of the {contents.region} in each tested fold: how much the figures depend on who was tested.",
             contents.by_fold,
         ),
     )

@@ -1,4 +1,4 @@
-"""Tables of the page: who answers what how well, with interval, n and coverage in every cell."""
+"""Tables of the page: each model's figures by task, with interval, n and coverage in every cell."""
 
 import math
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One model's line: a list of cells a column (several where there are several planes, none where not asked)."""
+    """One model's line: a list of cells per column (several where there are several planes, none where not asked)."""
 
     model: str
     baseline: bool
@@ -129,7 +129,7 @@ def _several_planes(summary: pd.DataFrame) -> bool:
 
 
 def _best_first(summary: pd.DataFrame, metric: str) -> list[tuple[str, str, str]]:
-    """(model, plane, source) of every line, the best value of `metric` first, lines without one last."""
+    """(model, plane, source) of every line, best value of `metric` first, lines without a value last."""
     lower = metrics.lower_is_better(metric)
     values: dict[tuple[str, str, str], float] = {}
     for _, entry in summary.iterrows():
@@ -142,7 +142,7 @@ def _best_first(summary: pd.DataFrame, metric: str) -> list[tuple[str, str, str]
 
 @dataclass(frozen=True)
 class _Scale:
-    """From values to 0..1: the whole range of a share, or 0 to the largest value of the column."""
+    """From values to 0..1: the whole range of a proportion, or 0 to the largest value of the column."""
 
     top: float
     baseline: float | None

@@ -14,7 +14,7 @@ from gliobench.report import drawing
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a patient came out, with its colour and its shape (both say the same)."""
+    """How a patient was classified, with colour and shape (redundant on purpose)."""
 
     name: str
     colour: str
@@ -32,10 +32,10 @@ OUTCOMES = (
 
 
 def draw_votes(votes: pd.DataFrame, models: list[str]) -> list[tuple[str, str, str, Markup]]:
-    """(model, plane, what decided the grades, drawing) for every model that was asked slice by slice, in the order of
-    `models`.
+    """(model, plane, how the grades were decided, drawing) for every model that was asked slice by slice, in the order
+    of `models`.
 
-    Follows Figures 15 to 17 of the reference study: one point a patient, dashed line at 0.5, coloured by true and
+    Follows Figures 15 to 17 of the reference study: one point per patient, dashed line at 0.5, coloured by true and
     false positive and negative. Patients stand by their true grade, and by GLDR within it.
     """
     votes = votes[(votes["plane"] != "volume") & votes["grade"].notna()]

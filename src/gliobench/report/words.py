@@ -1,4 +1,4 @@
-"""The report in plain words, made from its figures; never says more than the intervals do."""
+"""The report in words, made from its figures; it claims no more than the intervals support."""
 
 import math
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from gliobench.tasks.grade import GRADE
 CAVEATS = (
     "Research use only. This is not a medical device, and nothing here may guide the care of a patient.",
     "Grade is confounded with source: in BraTS all low-grade patients come from one archive (TCGA), so a model can "
-    "tell the grades apart by the scanner or the hospital. Every grade figure has to be read with that in mind.",
+    "tell the grades apart by the scanner or the hospital. Read every grade figure with that in mind.",
     "BraTS is public: a model that was pretrained elsewhere may have seen these very patients.",
 )
 
-FEW = 30  # patients, below which a bootstrap interval is said to be too narrow
+FEW = 30  # patients; below it the report warns that bootstrap intervals are too narrow
 
 
 @dataclass(frozen=True)
 class Finding:
     """What the figures of one task support. `verdict`: "better", "worse" or "open" against the best trivial
-    baseline, or "alone" where there is nothing to compare."""
+    baseline, or "alone" if there is nothing to compare."""
 
     task: str
     verdict: str
@@ -40,7 +40,7 @@ def question(contents: ReportContents) -> str:
     tasks = numbers.listed(metrics.tasks_of(contents.summary))
     plural = "s" if len(models) != 1 else ""
     who = f"{len(models)} set{plural} of answers" if contents.sides else f"{len(models)} model{plural}"
-    against = f" beside {trivial} trivial baseline{'s' if trivial != 1 else ''}" if trivial else ""
+    against = f" and {trivial} trivial baseline{'s' if trivial != 1 else ''}" if trivial else ""
     test = [part for part in contents.parts if part.name == "test"]
     where = f" on {_part(test[0].n, test[0].lgg, test[0].hgg)} of {contents.cohort}" if test else ""
     return f"How well do {who}{against} answer {tasks}{where}?"
@@ -51,7 +51,7 @@ def _part(n: int, lgg: int, hgg: int) -> str:
 
 
 def findings(contents: ReportContents) -> list[Finding]:
-    """One finding a task, in the order of the tables."""
+    """One finding per task, in the order of the tables."""
     return [_finding(contents, task) for task in metrics.tasks_of(contents.summary)]
 
 
@@ -61,26 +61,26 @@ def verdict(contents: ReportContents) -> str:
     tasks = {kind: [item.task for item in found if item.verdict == kind] for kind in ("better", "open", "worse")}
     sentences = []
     if tasks["better"]:
-        sentences.append(f"The best model is clear of the best trivial baseline on {numbers.listed(tasks['better'])}.")
+        sentences.append(f"The best model beats the best trivial baseline on {numbers.listed(tasks['better'])}.")
     if tasks["open"]:
         sentences.append(
-            f"On {numbers.listed(tasks['open'])} these patients do not tell the best model from "
-            "the best trivial baseline."
+            f"On {numbers.listed(tasks['open'])} no difference between the best model and the best trivial baseline "
+            "is shown."
         )
     if tasks["worse"]:
-        sentences.append(f"On {numbers.listed(tasks['worse'])} the best trivial baseline is clear of the best model.")
+        sentences.append(f"On {numbers.listed(tasks['worse'])} the best trivial baseline beats the best model.")
     if not sentences:
         return "Nothing here can be compared with a trivial baseline."
     models = set(contents.summary["model"]) - contents.baselines
     if len(models) > 1:
         sentences.append(
-            "The best model of each task is picked by these same test patients, so its figure is likely to flatter it."
+            "The best model of each task is selected on these same test patients, so its figure is likely optimistic."
         )
     return " ".join(sentences)
 
 
 def coverage_sentences(contents: ReportContents) -> list[str]:
-    """Who left questions without a usable answer, a sentence a model."""
+    """Which models left questions without a usable answer, one sentence per model."""
     direct = contents.summary[contents.summary["source"] == contents.summary["task"]]
     direct = direct[direct["coverage"] < 1]
     sentences = []
@@ -106,10 +106,10 @@ def _finding(contents: ReportContents, task: str) -> Finding:
     trivial = rows["model"].isin(sorted(contents.baselines))
     best = _best(rows[~trivial], metric)
     if set(contents.summary.loc[contents.summary["task"] == task, "model"]) <= contents.baselines:
-        return Finding(task, "alone", "no model was asked.")
+        return Finding(task, "alone", "no model was queried.")
     if best is None:
-        return Finding(task, "alone", "no model has a figure that is defined.")
-    beside = trivial & (rows["plane"] == best["plane"])  # a slice of one plane is compared with its like
+        return Finding(task, "alone", "no model has a defined figure.")
+    beside = trivial & (rows["plane"] == best["plane"])  # slices are compared within one plane
     baseline = _best(rows[beside if beside.any() else trivial], metric)
     compared, kind = _compare(best, baseline, metric, _paired(contents, task, metric, best, baseline))
     aim = "shortest" if metrics.lower_is_better(metric) else "highest"
@@ -158,37 +158,37 @@ def _paired(contents: ReportContents, task: str, metric: str, best: Any, baselin
 
 
 def _compare(best: Any, baseline: Any | None, metric: str, paired: Any | None) -> tuple[str, str]:
-    """In words, and as a verdict. `paired`: the comparison of the two on the same patients, which decides.
+    """The comparison in words, and its verdict. `paired`: the comparison of the two on the same patients; it decides.
 
-    Where there is none, two intervals that do not meet are called clear, and all else is left open; so is an interval
-    without width, which says nothing about other patients.
+    Without it, two intervals that do not overlap are a difference, and all else is left open; so is an interval of
+    width 0, which says nothing about other patients.
     """
     if baseline is None:
-        return "no trivial baseline stands beside it", "alone"
+        return "there is no trivial baseline", "alone"
     unit = str(baseline["unit"])
     ends = numbers.interval(baseline["low"], baseline["high"], unit)
     name = f"the best trivial baseline, {baseline['model']} at {numbers.with_unit(baseline['value'], unit)}"
     if any(math.isnan(float(entry[end])) for entry in (best, baseline) for end in ("low", "high")):
-        return f"without both intervals nothing can be said against {name}", "open"
+        return f"not compared with {name}: both intervals are needed", "open"
     name += f" ({ends})"
     if paired is not None:
         verdict = "open"
         if paired["shown"]:
             verdict = "better" if (paired["difference"] < 0) == metrics.lower_is_better(metric) else "worse"
-        return f"against {name}, patient by patient: {paired['words']}", verdict
+        return f"against {name}, paired by patient: {paired['words']}", verdict
     if any(entry["low"] == entry["high"] for entry in (best, baseline)):
-        return f"not told from {name}: without a width an interval says nothing about other patients", "open"
+        return f"not distinguishable from {name}: an interval of width 0 says nothing about other patients", "open"
     above, below = best["low"] > baseline["high"], best["high"] < baseline["low"]
     if above or below:
         better = below if metrics.lower_is_better(metric) else above
-        return f"clear of {name}: the intervals do not meet" if better else f"worse than {name}", (
+        return f"better than {name}: the intervals do not overlap" if better else f"worse than {name}", (
             "better" if better else "worse"
         )
     return f"not distinguishable from {name}: the intervals overlap", "open"
 
 
 def _minority_sentence(contents: ReportContents, best: Any) -> str:
-    """What the model knows of the rarer grade, against always answering the other one."""
+    """How well the model finds the rarer grade, against always answering the other one."""
     votes = contents.votes
     votes = votes[(votes["model"] == best["model"]) & (votes["plane"] == best["plane"]) & votes["grade"].notna()]
     counts = votes["grade"].astype(int).value_counts()
@@ -205,27 +205,27 @@ def _minority_sentence(contents: ReportContents, best: Any) -> str:
     if votes["predicted"].nunique(dropna=False) == 1 and votes["predicted"].notna().all():
         constant = GRADE_NAMES[int(votes["predicted"].iloc[0])]
         return (
-            f" It calls every patient {constant}: a constant answer would do the same ({rate} {hits} of {total}, "
+            f" It calls every patient {constant}, as a constant answer would ({rate} {hits} of {total}, "
             f"{numbers.percent(low)} to {numbers.percent(high)})."
         )
-    told = "not distinguishable from" if low <= reach else "distinguishable from"
+    distinguishable = "not distinguishable from" if low <= reach else "distinguishable from"
     return (
         f" Its {rate} is {hits} of {total} ({numbers.percent(low)} to {numbers.percent(high)}): "
-        f"{told} always answering {GRADE_NAMES[1 - rare]}."
+        f"{distinguishable} always answering {GRADE_NAMES[1 - rare]}."
     )
 
 
 def _minority_of_scans(contents: ReportContents, best: Any, rare: int) -> str:
-    """The same of patients with several scans, who are no counts: the figure of the table."""
+    """The same if patients have several scans: counts of scans would mislead, so the figure of the table."""
     rate, table = "specificity" if rare == LGG else "recall", contents.summary
     rows = table[(table["model"] == best["model"]) & (table["plane"] == best["plane"]) & (table["metric"] == rate)]
     figure = rows.iloc[0]
     ends = f"{numbers.percent(figure['low'])} to {numbers.percent(figure['high'])}"
-    return f" Its {rate} is {numbers.percent(figure['value'])} ({ends}), by patient; always answering otherwise has 0."
+    return f" Its {rate} is {numbers.percent(figure['value'])} ({ends}), by patient; a constant answer has 0."
 
 
 def few_patients(table: pd.DataFrame) -> str:
-    """How far a bootstrap interval can be trusted at the fewest patients of a table; empty from 30 on.
+    """How far to trust a bootstrap interval at the smallest n of a table; empty from 30 on.
 
     Simulated: docs/scoring.md, `benchmarks/coverage.py`.
     """
@@ -233,7 +233,7 @@ def few_patients(table: pd.DataFrame) -> str:
     if fewest >= FEW:
         return ""
     return (
-        "Bootstrap intervals over few patients are too narrow, and too optimistic: simulated, those of a mean "
-        "Dice hold the true mean in 85 % of cohorts of 6 patients, 89 % of 12 and 93 % of 20, and where one tumour in "
-        "ten is missed outright in 61 %, 75 % and 84 %."
+        "Bootstrap intervals over few patients are too narrow: in simulations, those of a mean "
+        "Dice contain the true mean in 85 % of cohorts of 6 patients, 89 % of 12 and 93 % of 20, and if one tumour in "
+        "ten is missed entirely in 61 %, 75 % and 84 %."
     )

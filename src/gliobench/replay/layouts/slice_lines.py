@@ -1,4 +1,4 @@
-"""Files with a line for each slice, and the patient's label at the end; one file a patient, grades only.
+"""Files with a line for each slice, and the patient's label at the end; one file per patient, grades only.
 
 `Slice #3 => what was said`, where line breaks of the answer stand as `||`; `Tally: [LGG, HGG, none, unread]`;
 `True Label: HGG || Prediction Label: …`. `Scan #: 8/220` counts the four modalities of each patient.
@@ -67,7 +67,7 @@ def _answers(path: Path, text: str, subject: str, plane: Plane) -> list[External
     for match in lines:
         index, line = int(match[1]), line_of(text, match.start())
         if index in seen:
-            raise ReplayError(f"{path}:{line}: slice {index} stands there twice, first in line {seen[index]}")
+            raise ReplayError(f"{path}:{line}: slice {index} is duplicated, first in line {seen[index]}")
         seen[index] = line
         frame = slice_frame(plane, index, _volume(plane, deepest + 1), (1.0, 1.0, 1.0))
         said = match[2].strip().removeprefix(UNREAD).replace("||", "\n").strip()

@@ -1,4 +1,4 @@
-"""Answers as a table, one row an answer: JSON lines (`.jsonl`), CSV or Parquet; several files are read as one.
+"""Answers as a table, one row per answer: JSON lines (`.jsonl`), CSV or Parquet; several files are read as one.
 
 Columns: `subject` (text), `truth`, `answer` (what the model said, to the letter; empty or null: nothing came back).
 Optional: `slice` (whole number; else the rows of a patient and repeat are counted), `plane` (axial, coronal or
@@ -128,7 +128,7 @@ def _csv(path: Path) -> Iterator[tuple[int, Row]]:
     try:
         names = reader.fieldnames or []
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ReplayError(f"{path}:1: the column {twice!r} stands there twice: which one counts?")
+            raise ReplayError(f"{path}:1: the column {twice!r} is duplicated: keep one")
         for row in reader:
             if None in row or None in row.values():
                 raise ReplayError(f"{path}:{reader.line_num}: not as many columns as the first line has")

@@ -1,4 +1,4 @@
-"""Files with a ground truth before each answer: `Ground truth: … || Model output: …`, one file a patient.
+"""Files with a ground truth before each answer: `Ground truth: … || Model output: …`, one file per patient.
 
 An answer goes on until the next ground truth, over as many lines as it has. Points are (row, column); (-1, -1) in a
 truth says that the slice has no tumour. What was asked is told by the truth: one digit is a grade, a `bbox` beside a
@@ -35,7 +35,7 @@ def recognises(path: Path, head: str) -> bool:
 
 
 def read(paths: Sequence[Path], task: str, plane: Plane) -> ExternalAnswers:
-    """The answers of all files, one file a patient. Raises ReplayError naming file and line."""
+    """The answers of all files, one file per patient. Raises ReplayError naming file and line."""
     answers: list[ExternalAnswer] = []
     silent = []
     numbered = file_of_each(paths)

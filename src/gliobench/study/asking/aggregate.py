@@ -32,7 +32,7 @@ def aggregations(context: Context, round: Round) -> dict[tuple[str, str], Aggreg
 
 
 def aggregation_notes(context: Context) -> Iterator[str]:
-    """A sentence a model, plane and round: what is in force, and how it came about."""
+    """One sentence per model, plane and round: the aggregation in use, and how it was learnt."""
     for round in context.rounds:
         where = f" (tested: fold {next(iter(round.folds))})" if len(context.rounds) > 1 else ""
         for (model, plane), chosen in _choose(context, round).items():

@@ -37,9 +37,9 @@ def read_list(path: Path) -> list[str]:
     try:
         return read_keys(path)
     except FileNotFoundError as error:
-        raise StageError(f"{path} is missing: run `gliobench predict` (it goes on where it was)") from error
+        raise StageError(f"{path} is missing: run `gliobench predict` (it resumes)") from error
     except DamagedError as error:
-        raise StageError(f"{error}: run `gliobench predict`, which makes it again and asks nothing twice") from error
+        raise StageError(f"{error}: run `gliobench predict`, which rebuilds it and reuses all answers") from error
 
 
 def answers_digest(context: Context, model: str) -> str:
@@ -95,7 +95,7 @@ def answered_items(context: Context, subject: PreparedSubject, records: Sequence
 def _records(context: Context, model: str, *lists: Path) -> list[Record]:
     """The records of the keys in `lists`, in their order."""
     if not all(path.exists() for path in lists):
-        raise StageError(f"{model} has not answered everything yet: run `gliobench predict` (it goes on where it was)")
+        raise StageError(f"{model} has not answered everything yet: run `gliobench predict` (it resumes)")
     keys = [key for path in lists for key in read_list(path)]
     found = context.answers(model).records()
     if absent := [key for key in keys if key not in found]:

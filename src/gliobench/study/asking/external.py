@@ -1,4 +1,4 @@
-"""Held answers beside models that are asked: read before any work starts, and held against the study's questions."""
+"""External answers beside the models of a study: read, and checked against its questions, before any work starts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -77,7 +77,7 @@ def check_external(
         raise StageError(
             f"{config.name}: none of the answers in {config.source} could be laid on a prepared patient: "
             f"{'; '.join(model.remarks) or 'they are about others'}. The reference study's raw answers need its own "
-            "test patients, at 1 mm (see who was left out when the cohort was prepared); else take the entry out"
+            "test patients, at 1 mm (see who was left out when the cohort was prepared); else remove this model"
         )
     if asked and external.isdisjoint(asked):
         raise StageError(

@@ -1,8 +1,8 @@
-"""Which patients a model of the study is shown: whole, or with the tumour that another model found in them.
+"""What a model sees of each patient: the whole volume, or a crop around the tumour that another model found.
 
-Nobody's mask is by a model that learnt from him: the masks are the answers to the study's own questions, and a patient
-is only ever asked about where he is tested. So in cross-validation training patients have out-of-fold masks, and in
-holdout they have none: that is refused.
+No patient's mask comes from a model that was trained on it: the masks are the answers to the study's own questions,
+which are only asked about test patients. So in cross-validation training patients have out-of-fold masks, and in
+holdout they have none: that is an error.
 """
 
 from collections.abc import Mapping

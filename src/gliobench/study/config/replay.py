@@ -1,4 +1,4 @@
-"""Entries of a study file for answers that somebody holds: `replay:` instead of `models:`."""
+"""Entries of a study file for external answers: `replay:` instead of `models:`."""
 
 from pathlib import Path
 from typing import Self
@@ -50,7 +50,7 @@ class Replication(WholeFile):
     """A whole replication."""
 
     name: Name
-    title: str = "What held answers are worth"
+    title: str = "Evaluation of external answers"
     cohort: str
     replay: tuple[ReplayConfig, ...] = Field(min_length=1)
     constants: tuple[ConstantConfig, ...] = ()
@@ -60,7 +60,7 @@ class Replication(WholeFile):
     def _names_are_unique(self) -> Self:
         names = [config.name.lower() for config in self.replay]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"replay: {', '.join(twice)} stands there twice; every entry needs a name of its own")
+            raise ValueError(f"replay: {', '.join(twice)} is duplicated; every entry needs a name of its own")
         return self
 
 

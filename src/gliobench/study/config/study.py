@@ -47,7 +47,7 @@ class GridConfig(Config):
     @classmethod
     def _fits_memory(cls, shape: tuple[int, int, int]) -> tuple[int, int, int]:
         if prod(shape) > MOST_VOXELS:
-            raise ValueError(f"{prod(shape)} voxels a patient; expected at most {MOST_VOXELS}")
+            raise ValueError(f"{prod(shape)} voxels per patient; expected at most {MOST_VOXELS}")
         return shape
 
     @model_validator(mode="after")
@@ -149,9 +149,9 @@ class Study(WholeFile):
     def _names_are_unique_and_known(self) -> Self:
         names = [model.name for model in self.models]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"models: {', '.join(twice)} stands there twice; every model needs a name of its own")
+            raise ValueError(f"models: {', '.join(twice)} is duplicated; every model needs a name of its own")
         if alike := sorted({name for name in names if [one.lower() for one in names].count(name.lower()) > 1}):
-            raise ValueError(f"models: {' and '.join(alike)} differ in capitals only, which not every disk tells apart")
+            raise ValueError(f"models: {' and '.join(alike)} differ only in case, which not every file system keeps")
         named = {"slices.by": self.slices.by} | {f"{part.name}: by": part.masks_by for part in self.models}
         for place, name in named.items():
             if name is not None and name not in names:

@@ -65,7 +65,7 @@ def learning_by_fold(
     inputs: "Callable[[Context, Any, Fold], str]",
     files: Callable[[Path], list[Path]],
 ) -> list[Learning]:
-    """A stage a fold: `inputs` gives its fingerprint, `files` what it leaves in the fold's folder."""
+    """One stage per fold: `inputs` gives its fingerprint, `files` what it leaves in the fold's folder."""
     assert config.verb is not None
     return [
         Learning(
@@ -81,7 +81,7 @@ class ModelConfig(Config, ABC):
     """One model of a study.
 
     `OPERATION`: keys that decide how it is run, not what it answers. A kind has to say what of the truth its input is
-    made with (`oracles`) and how it is built (`build`); all else has a default: a model that is built once a round,
+    made with (`oracles`) and how it is built (`build`); all else has a default: a model that is built once per round,
     learns in no stage of its own, answers about whole patients, and takes nobody knows how long.
     """
 
@@ -178,7 +178,7 @@ class ModelConfig(Config, ABC):
         return None
 
     def learning(self, context: "Context") -> list[Learning]:
-        """The stages in which it learns, one a fold."""
+        """The stages in which it learns, one per fold."""
         return []
 
     def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:

@@ -57,7 +57,7 @@ class BaselineConfig(ModelConfig):
         if not all(plan_inputs.with_mask(round.learn) for round in plan_inputs.counts.rounds):
             fault = self._tried(with_mask=False)
             if isinstance(fault, Exception):
-                missing.append(Missing(self.name, f"{fault}: take the entry out"))
+                missing.append(Missing(self.name, f"{fault}: remove this model"))
         return plan_inputs.counted(self, missing=missing)
 
     def _tried(self, *, with_mask: bool) -> "Model | Exception":

@@ -189,7 +189,7 @@ class LanguageModelConfig(SpeakingConfig):
 
         checkpoint = adapter = None
         if self.finetune is not None:
-            folder, *_ = context.folder.networks(self.name, round.folds)  # several adapters cannot answer together
+            folder, *_ = context.folder.networks(self.name, round.folds)  # adapters cannot be ensembled
             checkpoint, adapter = (folder, None) if self.finetune.method == "full" else (None, folder)
         shots = reference_shots(context, self, round, plane)
         asked = language_model(context, self, checkpoint=checkpoint, adapter=adapter, shots=shots)
@@ -229,7 +229,7 @@ class LanguageModelConfig(SpeakingConfig):
         if self.finetune is None or self.finetune.patients != "all":
             return None
         return (
-            f"{self.name}: learns from training and validation patients alike (`patients: all`): nobody validates it, "
+            f"{self.name}: learns from training and validation patients alike (`patients: all`): it has no validation, "
             "and its last step is kept."
         )
 

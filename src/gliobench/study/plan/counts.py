@@ -145,7 +145,7 @@ def _patients(
     said.extend(cohort.notes)
     if cohort.faults:
         at_fault = len({fault.subject_id for fault in cohort.faults})
-        missing.append(Missing("cohort", f"{at_fault} patients at fault: {cohort.faults[0]}, … (see --skip-bad)"))
+        missing.append(Missing("cohort", f"{at_fault} invalid patients: {cohort.faults[0]}, … (see --skip-bad)"))
     said.append("Patients are counted from the cohort's files; voxels, which `prepare` checks, were not read.")
     return {s.id: Patient(s.id, s.patient, s.grade, s.mask) for s in cohort.subjects}, "counted"
 
@@ -203,7 +203,7 @@ def _slices(
     }
     if any(model.asked_by_slice for model in context.study.models):
         shown = ", ".join(f"{plane} {number:.1f}" for plane, number in numbers.items())
-        said.append(f"Slices a patient, as of real BraTS patients on the grid `{context.study.grid.preset}`: {shown}.")
+        said.append(f"Slices per patient, as in BraTS on the grid `{context.study.grid.preset}`: {shown}.")
     return {plane: dict.fromkeys(ids, number) for plane, number in numbers.items()}, "estimate"
 
 
@@ -215,12 +215,13 @@ def assumed_slices(study: Study, preset: str, plane: Plane, every: int, trim: in
 
 
 def first_folds(counts: Counts) -> list[Fold]:
-    """The folds that a language model learns from: one a round."""
+    """The folds that a language model learns from: one per round."""
     return [next(iter(round.folds.values())) for round in counts.rounds]
 
 
 def asked_ids(counts: Counts, model: ModelConfig, task: str) -> set[str]:
-    """The patients about whose slices a model is asked: those tested, and for a grade those who teach how to gather."""
+    """The patients about whose slices a model is asked: those tested, and validation patients if its grades are
+    aggregated as learnt from these."""
     ids = set(counts.tested)
     if task == GRADE.name and model.learns_aggregate:
         ids |= {id for round in counts.rounds for id in round.validation}

@@ -104,7 +104,7 @@ class PlanInputs:
         for fold in folds:
             for ids, what in ((fold.train, "learn from"), (fold.validation, "validate on")):
                 if not any(teaches(self.counts.patients[id]) for id in ids):
-                    yield Missing(name, f"no patient with a truth for its tasks to {what}: take the entry out")
+                    yield Missing(name, f"no patient with a truth for its tasks to {what}: remove this model")
                     return
 
     def ungraded(self, name: str, each: int) -> Iterator[Missing]:
@@ -113,5 +113,7 @@ class PlanInputs:
             found = [self.counts.patients[id].grade for id in round.learn if id not in round.validation]
             if min(found.count(LGG), found.count(HGG)) < each:
                 counted = f"{found.count(LGG)} LGG and {found.count(HGG)} HGG"
-                yield Missing(name, f"{each} training patients of each grade are needed, found {counted}: take it out")
+                yield Missing(
+                    name, f"{each} training patients per grade are needed, found {counted}: remove this model"
+                )
                 return

@@ -82,7 +82,7 @@ def _assumptions(steps: tuple[Step, ...]) -> Iterator[str]:
         yield "Tokens out are the most that the prompts' limits allow, where no earlier run in the folder says less."
     if "estimate" in bases:
         yield (
-            "Hours are of operations and bytes of weights at about a third of a GPU's stated speed, or as two "
+            "Hours follow from operations and bytes of weights at about a third of a GPU's stated speed, or as two "
             "processors were measured; networks train to their last epoch; fetching, loading and trying again are not "
             "in them."
         )

@@ -21,7 +21,7 @@ def plan_json(plan: Plan) -> str:
 
 def plan_tables(plan: Plan) -> Iterator[RenderableType]:
     """What it takes, what it writes, what is missing, and what was assumed."""
-    yield f"What {plan.study} takes: ~ estimate, * measured in an earlier run in this folder, else counted."
+    yield f"Requirements of {plan.study}: ~ estimate, * measured in an earlier run in this folder, else counted."
     yield _stages(plan)
     if any(step.images for step in plan.steps):
         yield _looking(plan)

@@ -26,7 +26,7 @@ GPU_SHARE = 48e12 / 312e12 / USED
 
 @dataclass(frozen=True)
 class UNet:
-    """`patch`: voxels along each axis; `batch`: patches a step; a stage each: how its input is strided, and its
+    """`patch`: voxels along each axis; `batch`: patches per step; per stage: how its input is strided, and its
     features."""
 
     patch: Axes

@@ -1,4 +1,4 @@
-"""What a study asks a model, as files to ask with elsewhere: a PNG a slice as shown, a line of JSON a question."""
+"""A model's questions as files, to be asked elsewhere: one PNG per slice as shown, one line of JSON per question."""
 
 import json
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def _asked(context: Context, name: str) -> ModelConfig:
     config = next((config for config in context.study.models if config.name == name), None)
     if config is None or not config.spoken_tasks:
         spoken = [one.name for one in context.study.models if one.spoken_tasks]
-        raise StageError(f"{name} is no model that is asked in words; the study has {', '.join(spoken) or 'none'}")
+        raise StageError(f"{name} is not a language model; the study has {', '.join(spoken) or 'none'}")
     if fault := config.asked_elsewhere_fault:
         raise StageError(f"{name}: {fault}")
     return config

@@ -25,7 +25,7 @@ PATIENTS = 6
 
 
 def gallery(context: Context) -> list["GalleryItem"]:
-    """One item a patient, LGG and HGG in turn: of the slices of the first scan that were asked, the one with most
+    """One item per patient, LGG and HGG in turn: of the slices of the first scan that were asked, the one with most
     tumour."""
     plane = context.study.slices.planes[0]
     slices = {

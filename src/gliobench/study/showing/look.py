@@ -1,4 +1,4 @@
-"""A look at one patient before anything is asked: the slice, its truth, and what each language model will be shown."""
+"""One patient before inference: the slice, its truth, and what each language model will be shown."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -69,9 +69,7 @@ def _spoken(context: Context, models: Collection[str] | None) -> list[ModelConfi
     found = [config for config in context.study.models if config.spoken_tasks]
     names = [config.name for config in found]
     if unknown := sorted(set(models or ()) - set(names)):
-        raise StageError(
-            f"{', '.join(unknown)} is no model that is asked in words; the study has {', '.join(names) or 'none'}"
-        )
+        raise StageError(f"{', '.join(unknown)} is not a language model; the study has {', '.join(names) or 'none'}")
     return [config for config in found if not models or config.name in models]
 
 
@@ -138,6 +136,6 @@ def _remarks(config: ModelConfig, view: View, tasks: Sequence[str], asked: Seque
         slices = "1 slice of a training patient" if shots == 1 else f"{shots} slices of training patients"
         yield f"Before every question it is shown {slices} with the true answer."
     if not view.coordinates.as_asked:
-        yield "It counts rows and columns in its own way; true answers stand here as the prompt asks for them."
+        yield "It has its own coordinate convention; true answers are shown in the one that the prompt asks for."
     if unasked := [task for task in tasks if task not in {one.task for one in asked}]:
-        yield f"Not asked, for want of a truth: {', '.join(unasked)}."
+        yield f"Not asked, because the truth is unknown: {', '.join(unasked)}."

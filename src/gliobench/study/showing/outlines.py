@@ -29,7 +29,7 @@ MOST_SLICES = 16  # more outlines hide one another
 
 
 def outlines(context: Context, subjects: Collection[str]) -> list["OutlineItem"]:
-    """One item a patient and model that gave a place; trivial baselines only where no other model gave one."""
+    """One item per patient and model that gave a location; trivial baselines only where no other model gave one."""
     baselines = [config.name for config in context.study.models if config.trivial]
     models = [config.name for config in context.study.models if config.name not in baselines]
     found = [item for item in _items(context, models, subjects) if item.answer]

@@ -258,20 +258,20 @@ def _marks(context: Context) -> dict[str, str]:
 def _notes(context: Context) -> Iterator[str]:
     yield from region_notes(context.study)
     if all(id.startswith("Phantom") for id in context.subjects):
-        yield "These patients are phantoms made by gliobench: the figures say that it works, nothing about patients."
+        yield "These patients are phantoms made by gliobench: the figures say nothing about real patients."
     grades = {id: subject.grade for id, subject in context.subjects.items()}
     yield from class_warnings(context.split, tuple(context.folds), grades)
     if context.split.crossed:
-        yield "Cross-validation: every test patient was answered by models that learnt from the other folds alone."
+        yield "Cross-validation: every test patient was answered by models trained only on the other folds."
     elif len(context.folds) > 1:
         count = len(context.folds)
-        yield f"Each network stands for {count}, one a fold, that answer together by their mean probability."
+        yield f"Each network stands for {count}, one per fold, whose probabilities are averaged."
     if _lacks_classical(context):
-        yield "Grade networks stand here without the classical baseline that is hard to beat: add `kind: classical`."
+        yield "Grade networks are compared with no classical baseline, which is hard to beat: add `kind: classical`."
     for config in context.study.models:
         if config.masks_by:
             where = f"{config.name} looks where {config.masks_by} found the tumour"
-            yield f"{where}, in every patient by a model that did not learn from this patient."
+            yield f"{where}, always predicted by a model that was not trained on the patient."
     yield from suspicions(context)
     yield from context.cohort_notes
     yield from without_slices(context)
@@ -280,7 +280,7 @@ def _notes(context: Context) -> Iterator[str]:
         yield from config.notes()
     yield from aggregation_notes(context)
     yield (
-        "Where nothing else is said, a patient's grade is what most slices say: LGG, HGG, no glioma or nothing; "
+        "Unless stated otherwise, a patient's grade is the majority of its slices: LGG, HGG, no glioma or unanswered; "
         "a tie goes to the first."
     )
 

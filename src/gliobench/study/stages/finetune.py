@@ -38,7 +38,7 @@ def finetune(
 ) -> None:
     """Fine-tune the language models of the study that ask for it, or only those named.
 
-    Goes on where an interrupted training stopped. `push_to`: then put the adapter onto this repository of the hub.
+    Resumes an interrupted training. `push_to`: then put the adapter onto this repository of the hub.
     `alone`: this process does nothing else, so that Unsloth can change it. Raises StageError for an unknown name,
     where more than one adapter would go onto one repository, and where a model is Unsloth's and others are not.
     """
@@ -79,12 +79,12 @@ def _apart(names: Sequence[str]) -> str:
 
 
 def finetuned_folds(context: Context) -> list[tuple[int, Fold]]:
-    """The folds that language models learn from: one a round, for several adapters cannot answer together."""
+    """The folds that language models learn from: one per round, because adapters cannot be ensembled."""
     return [next(iter(round.folds.items())) for round in context.rounds]
 
 
 def finetune_learning(context: Context, config: LanguageModelConfig) -> list[Learning]:
-    """The stages in which a language model learns, one a fold."""
+    """The stages in which a language model learns, one per fold."""
     return learning_by_fold(context, config, finetuned_folds(context), finetuning_inputs, finetuned_files)
 
 
@@ -298,4 +298,4 @@ def push(context: Context, folder: Path, repository: str) -> None:
     api = HfApi()
     api.create_repo(repository, private=True, exist_ok=True)
     api.upload_folder(repo_id=repository, folder_path=folder, ignore_patterns=[DESCRIPTION, CHECKS, ".*", "steps/*"])
-    context.voice.say(f"{folder} is on the hub as {repository}")
+    context.voice.say(f"{folder} was uploaded to the Hub as {repository}")

@@ -1,4 +1,4 @@
-"""nnU-Net in the stage `train`: once a fold, skipped where its inputs have not changed."""
+"""nnU-Net in the stage `train`: once per fold, skipped if its inputs have not changed."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ OPERATION = {"kind", "name", "python"}  # what decides where it runs, not what c
 
 
 def train_nnunet(context: Context, config: NnUNetConfig, number: int, fold: Fold) -> None:
-    """Train a fold's nnU-Net. Goes on where an interrupted training stopped."""
+    """Train a fold's nnU-Net. Resumes an interrupted training."""
     from gliobench.models.nnunet.model import Installation
     from gliobench.training.nnunet import NnUNetSettings, fit_nnunet
 
     learn, validate = _patients(context, fold)
     if not learn or not validate:
-        raise StageError(f"{config.name}: no patient with a mask to train and validate on: take the entry out")
+        raise StageError(f"{config.name}: no patient with a mask to train and validate on: remove this model")
     out, stage = context.folder.network(config.name, number), Stage("train", config.name, number)
     inputs = nnunet_inputs(context, config, fold)
     with context.stage(stage, inputs, lambda: nnunet_files(out), costly=True) as to_do:
@@ -37,7 +37,7 @@ def train_nnunet(context: Context, config: NnUNetConfig, number: int, fold: Fold
 
 
 def nnunet_learning(context: Context, config: NnUNetConfig) -> list[Learning]:
-    """The stages in which nnU-Net learns, one a fold."""
+    """The stages in which nnU-Net learns, one per fold."""
     return learning_by_fold(context, config, context.folds.items(), nnunet_inputs, nnunet_files)
 
 

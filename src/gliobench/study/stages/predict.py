@@ -1,4 +1,4 @@
-"""Stage `predict`: every question of the study is put to every model; what was answered is never asked again."""
+"""Stage `predict`: inference of every model on every question of the study; cached answers are reused."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -136,7 +136,7 @@ def _check_learnt(context: Context, config: ModelConfig) -> None:
 
 
 def _models_and_questions(context: Context, config: ModelConfig) -> Iterator[tuple[Model, list[Question], Round]]:
-    """The model with its questions: one that learns once a round, a slice-by-slice model once a plane."""
+    """The model with its questions: once per round if it learns, once per plane if it is asked slice by slice."""
     model: Model | None = None
     for round in context.rounds:
         for plane in context.study.slices.planes:
@@ -181,7 +181,7 @@ def _ask_model(context: Context, config: ModelConfig, model: Model, questions: S
         answered = store.records()
         to_ask = [(key, question) for key, question in zip(keys, questions, strict=True) if key not in answered]
         if len(to_ask) < len(keys):
-            context.voice.say(f"{name}: {len(keys) - len(to_ask)} of {len(keys)} questions are answered already")
+            context.voice.say(f"{name}: {len(keys) - len(to_ask)} of {len(keys)} questions are cached")
         with context.voice.bar(f"ask {name}", len(to_ask)) as advance:
 
             def keep(key: str, prediction: Prediction) -> None:

@@ -1,4 +1,4 @@
-"""Stage `score`: all answers of all models about the test patients, with one arithmetic."""
+"""Stage `score`: all answers of all models about the test patients, with the same metrics for all models."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

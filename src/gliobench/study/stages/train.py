@@ -27,7 +27,7 @@ SWEEP, CURVES = "sweep.json", "curves.csv"
 
 
 def train(context: Context, names: Collection[str] | None = None) -> None:
-    """Train the networks of the study, or only those named. Goes on where an interrupted training stopped."""
+    """Train the networks of the study, or only those named. Resumes an interrupted training."""
     networks = [config for config in context.study.models if config.trains]
     if unknown := sorted(set(names or ()) - {config.name for config in networks}):
         known = ", ".join(config.name for config in networks) or "none"
@@ -43,7 +43,7 @@ def train(context: Context, names: Collection[str] | None = None) -> None:
 
 
 def network_learning(context: Context, config: NetworkConfig) -> list[Learning]:
-    """The stages in which a network learns, one a fold."""
+    """The stages in which a network learns, one per fold."""
     return learning_by_fold(context, config, context.folds.items(), training_inputs, trained_files)
 
 
@@ -89,7 +89,7 @@ def train_network(context: Context, config: NetworkConfig, number: int, fold: Fo
         ]
         best = metrics.index(max(metrics))
         if metrics[best] == -math.inf:
-            raise StageError(f"{stage.target}: no choice of the sweep gave a finite figure: lower learning_rate")
+            raise StageError(f"{stage.target}: training diverged for every setting of the sweep: lower learning_rate")
         shutil.copytree(choices[best], out, dirs_exist_ok=True)
         known = [metric if math.isfinite(metric) else None for metric in metrics]
         write_json(
@@ -120,7 +120,7 @@ def _fit(context: Context, config: NetworkConfig, fold: Fold, settings: TrainSet
     if not learn or not validate:
         task = NETWORKS[config.network].task
         raise StageError(
-            f"{config.name}: no patient with a truth for the task {task} to train and validate on: take the entry out"
+            f"{config.name}: no patient with a truth for the task {task} to train and validate on: remove this model"
         )
     inputs = _inputs(context, config, fold, [settings])
     with context.stage(stage, inputs, lambda: trained_files(out), costly=True) as to_do:

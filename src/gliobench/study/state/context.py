@@ -162,7 +162,7 @@ class Context:
         try:
             stamp = read_stamp(path)
         except DamagedError as error:
-            self.voice.say(f"{stage}: {error}; doing it again")
+            self.voice.say(f"{stage}: {error}; repeating it")
             return None
         if stamp is None or stamp.inputs != inputs:
             return None
@@ -175,11 +175,11 @@ class Context:
         faults = list(stamp.faults(root).values())
         if faults and costly:
             raise StageError(
-                f"{stage}: {'; '.join(faults)}. Put it back from a copy, or run `gliobench repair {root}`: it sets "
-                "aside what is damaged, and the next run does again what is lost"
+                f"{stage}: {'; '.join(faults)}. Put it back from a copy, or run `gliobench repair {root}`: it moves "
+                "damaged files aside, and the next run repeats what is lost"
             )
         for fault in faults:
-            self.voice.say(f"{stage}: {fault}; doing it again")
+            self.voice.say(f"{stage}: {fault}; repeating it")
         # An earlier version may have left less, or under other names.
         whole = not faults and (costly or all(file.exists() for file in outputs()))
         return stamp.seconds if whole else None
@@ -189,7 +189,7 @@ class Context:
         try:
             check_file(path, self.folder.stamp(stage), self.folder.root)
         except DamagedError as error:
-            raise StageError(f"{error}: run `gliobench {stage.verb}`, which makes it again") from error
+            raise StageError(f"{error}: run `gliobench {stage.verb}`, which rebuilds it") from error
         return path
 
 
@@ -200,7 +200,7 @@ def read_stage(path: Path, verb: str, *needed: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise StageError(f"{path} is missing: run `gliobench {verb}` first") from error
     except DamagedError as error:
-        raise StageError(f"{error}: run `gliobench {verb}`, which makes it again") from error
+        raise StageError(f"{error}: run `gliobench {verb}`, which rebuilds it") from error
 
 
 def read_prepared(folder: StudyFolder) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def check_apart(cohort: Path, out: Path) -> None:
     except (OSError, ValueError, RuntimeError) as error:  # NUL, a name too long, a link to itself
         raise StageError(f"--cohort {str(cohort)!r}, --out {str(out)!r}: no folder can be named so ({error})") from None
     if results == scans or scans in results.parents:
-        raise StageError(f"--out {out} lies in the cohort's folder {cohort}, which stays as it is: give another place")
+        raise StageError(f"--out {out} lies in the cohort's folder {cohort}, which is read-only: give another folder")
 
 
 def make_context(

@@ -43,8 +43,8 @@ KINDS = {
     "weights": Kind("a trained network", False, ANOTHER_RUN),
     "start": Kind("a trained network to learn on from", False, ANOTHER_RUN),
     "python": Kind("an interpreter that has nnU-Net", True, "docs/nnunet.md says how to make one"),
-    "answers": Kind("answers that somebody holds", None, f"those of the reference study are public: {RAW_ANSWERS}"),
-    "masks": Kind("masks that somebody holds", False, "`gliobench predict --export-nifti` writes such a folder"),
+    "answers": Kind("external answers", None, f"those of the reference study are public: {RAW_ANSWERS}"),
+    "masks": Kind("external masks", False, "`gliobench predict --export-nifti` writes such a folder"),
     "checkpoint": Kind("a model", False, "download it there, or name it by its id on the hub"),
     "adapter": Kind("an adapter", False, "fine-tuning makes one, or name it by its id on the hub"),
 }
@@ -75,7 +75,7 @@ def _first(places: Sequence[str]) -> str:
 
 
 def lacking(study: Study, cohort: Path | None, *, answered: bool = True) -> list[Lack]:
-    """All that a study names and that is not there or cannot be used; of held answers every line is read.
+    """All that a study names and that is not there or cannot be used; every line of external answers is read.
 
     `cohort`: the study's or another; None where nobody opens it. `answered`: whether held answers have to be there, and
     not only to be fit for use where they are: questions are written before somebody answers them elsewhere.

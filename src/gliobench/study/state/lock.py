@@ -1,4 +1,4 @@
-"""One process a stage at a time: a lock that ends with its process, however that ends."""
+"""One process per stage at a time: a lock that ends with its process, however that ends."""
 
 import fcntl
 import os
@@ -31,8 +31,8 @@ def locked(path: Path, what: str) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "another process"
             raise LockedError(
-                f"{what} is being done by {holder} in {path.parent.parent}: wait until it has ended, or stop it. "
-                "Other stages, models and folds can be done beside it"
+                f"{what} is in progress: {holder} in {path.parent.parent}: wait until it has ended, or stop it. "
+                "Other stages, models and folds can run at the same time"
             ) from error
         except OSError:  # no locks here, such as on NFS without its lock service
             yield

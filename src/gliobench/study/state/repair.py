@@ -1,4 +1,4 @@
-"""Set aside what is damaged in a run folder, keep all that is whole, and say what the next run has to do again."""
+"""Move damaged files of a run folder aside, keep what is intact, and list what the next run has to repeat."""
 
 import shutil
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def _answers(folder: StudyFolder, path: Path) -> Iterator[str]:
     if damaged:
         aside = Path(shutil.copy2(path, name_aside(path)))
         write_whole(path, "".join(kept).encode())
-        yield f"{path}: {len(kept)} whole records kept; the file with all {len(kept) + len(damaged)} is {aside.name}"
+        yield f"{path}: {len(kept)} intact records kept; the file with all {len(kept) + len(damaged)} is {aside.name}"
 
 
 def _mask_fault(arrays: Arrays, record: Record) -> str | None:
@@ -86,10 +86,10 @@ def _stage(folder: StudyFolder, path: Path) -> Iterator[str]:
     if all(Path(name).name in TO_LOOK_AT for name in faults):
         whole = {name: listed for name, listed in (stamp.files or {}).items() if name not in faults}
         write_stamp(path, replace(stamp, files=whole))
-        yield f"{path.stem}: nothing is learnt again; the report goes without what is lost"
+        yield f"{path.stem}: nothing is trained again; the report leaves out what is lost"
     else:
         path.unlink()
-        yield f"{path.stem}: the next run does it again"
+        yield f"{path.stem}: the next run repeats it"
 
 
 def _lost(folder: StudyFolder, model: str) -> Iterator[str]:
@@ -103,4 +103,4 @@ def _lost(folder: StudyFolder, model: str) -> Iterator[str]:
         return  # the stage makes its lists again, and asks what has no answer
     if gone := keys - {record.key for record in RecordStore(folder.answers(model)).read()}:
         stamp.unlink()
-        yield f"{model}: {len(gone)} of {len(keys)} answers are lost; the next run asks these again, and no other"
+        yield f"{model}: {len(gone)} of {len(keys)} answers are lost; the next run repeats only these"
