@@ -395,7 +395,7 @@ def test_damaged_tables_are_named_and_a_replay_that_is_done_again_mends_them(tmp
     content = bytearray(table.read_bytes())
     content[len(content) // 2] ^= 1  # one bit, which Parquet's reader may take for another figure
     table.write_bytes(content)
-    with pytest.raises(CompareError, match=r"per_subject\.parquet is damaged .*do again the replay that wrote it"):
+    with pytest.raises(CompareError, match=r"per_subject\.parquet is damaged"):
         compare_runs(runs)
     write_tables(replay(answers["a"], "box", "standard", name="a"), runs[0])
     pd.testing.assert_frame_equal(compare_runs(runs), expected, check_exact=True)

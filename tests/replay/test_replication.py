@@ -26,7 +26,7 @@ def test_the_whole_replication(shared: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("GLIOBENCH_REPLICATION", str(shared / "replication"))
     assert is_replication(STUDY)
     page = run_replication(read_replication(STUDY), tmp_path, Silent()).read_text(encoding="utf-8")
-    for text in ("As published, and as they stand", "published constant", "always-hgg", "22.8566", "0.7818"):
+    for text in ('<section id="sides">', "published constant", "always-hgg", "22.8566", "0.7818"):
         assert text in page
     assert "every patient found was used" not in page
     # The README's account of the files: empty ones of fine-tuned grades and boxes, none of two patients' centres.

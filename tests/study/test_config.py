@@ -86,7 +86,7 @@ def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
-    assert "'name' stands here a second time" in mistake(tmp_path, GOOD + "name: again\n")
+    assert "'name' is duplicated" in mistake(tmp_path, GOOD + "name: again\n")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_how_tasks_are_answered_is_one_word_or_one_a_task(tmp_path: Path, line: 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("answer: choice", "`choice` weighs the three answers of grade against each other, and centre has no such"),
+        ("answer: choice", "centre has no such list"),
         ("answer: {box: choice}", "box has no such list; use `constrained`"),
         ("answer: {mask: constrained}", "mask is not among the model's tasks grade, centre, box, polygon"),
         ("answer: {grade: guess}", "models.2.answer.grade: Input should be 'free', 'constrained' or 'choice'"),

@@ -272,7 +272,7 @@ def test_a_torn_last_line_is_no_damage(run: Run) -> None:
     assert run("run").exit_code == 0
     assert [record.key for record in RecordStore(answers).read()] == whole
     write_json(run.out / "unrelated.json", {})
-    assert "it stops in its middle" in run("repair").output
+    assert "flair-blob.jsonl, line 5: it is incomplete" in run("repair").output
 
 
 def test_checks_of_an_earlier_version_are_a_plain_list_and_nothing_else_is(tmp_path: Path) -> None:

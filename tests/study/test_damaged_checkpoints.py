@@ -90,17 +90,17 @@ def in_eight_bits(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 TEMPLATE, TOKENS, WORDS = "chat_template.jinja", "tokenizer.json", "tokenizer_config.json"
 IMAGES, EYES = "processor_config.json", "preprocessor_config.json"
 CASES: list[tuple[str, str, Damage, str]] = [
-    ("mllama", "tokenizer cut", cut(TOKENS), f"{TOKENS} is damaged: no JSON"),
-    ("idefics3", "tokenizer cut", cut(TOKENS), f"{TOKENS} is damaged: no JSON"),
+    ("mllama", "tokenizer cut", cut(TOKENS), f"{TOKENS} is damaged: not JSON"),
+    ("idefics3", "tokenizer cut", cut(TOKENS), f"{TOKENS} is damaged: not JSON"),
     ("mllama", "tokenizer a pointer", put(TOKENS, POINTER), f"{TOKENS} is a pointer of Git LFS"),
     ("mllama", "tokenizer empty", put(TOKENS, ""), f"{TOKENS} is damaged: it is empty"),
     ("mllama", "tokenizer without a model", entry(TOKENS, "model", to=None), "the tokenizer's or the image"),
     ("mllama", "tokenizer's model a number", entry(TOKENS, "model", to=7), "the tokenizer's or the image"),
     ("mllama", "tokenizer of other special tokens", put(TOKENS, "{}"), "the tokenizer's or the image"),
     ("mllama", "tokenizer's settings a list", put(WORDS, "[]"), f"{WORDS} is damaged: expected an object"),
-    ("mllama", "tokenizer's settings cut", cut(WORDS), f"{WORDS} is damaged: no JSON"),
+    ("mllama", "tokenizer's settings cut", cut(WORDS), f"{WORDS} is damaged: not JSON"),
     ("mllama", "processor empty", put(IMAGES, ""), f"{IMAGES} is damaged: it is empty"),
-    ("mllama", "processor cut", cut(IMAGES), f"{IMAGES} is damaged: no JSON"),
+    ("mllama", "processor cut", cut(IMAGES), f"{IMAGES} is damaged: not JSON"),
     ("mllama", "processor without content", put(IMAGES, "{}"), "processor_config.json are missing or damaged"),
     (
         *("mllama", "image size a word", entry(IMAGES, "image_processor", "size", to="x")),
@@ -108,7 +108,7 @@ CASES: list[tuple[str, str, Damage, str]] = [
     ),
     ("mllama", "template with an error of syntax", put(TEMPLATE, "{% for %}"), f"({TEMPLATE}) cannot be used"),
     ("mllama", "template that fails", put(TEMPLATE, "{{ 1 / 0 }}"), f"({TEMPLATE}) cannot be used"),
-    ("mllama", "template of nothing", put(TEMPLATE, "nothing"), f"({TEMPLATE}) leaves out what is asked"),
+    ("mllama", "template of nothing", put(TEMPLATE, "nothing"), f"({TEMPLATE}) leaves out the question"),
     ("mllama", "template empty", put(TEMPLATE, ""), f"{TEMPLATE} is damaged: it is empty"),
     ("mllama", "vision a number", entry("config.json", "vision_config", to=3), "config.json"),
     ("mllama", "side a word", entry("config.json", "vision_config", "image_size", to="x"), "config.json"),
@@ -127,7 +127,12 @@ CASES: list[tuple[str, str, Damage, str]] = [
         entry("generation_config.json", "eos_token_id", to="x"),
         "generation_config.json is damaged",
     ),
-    ("clip", "no size of the image", entry(EYES, "do_center_crop", to=False), "says no size in pixels"),
+    (
+        "clip",
+        "no size of the image",
+        entry(EYES, "do_center_crop", to=False),
+        "size in pixels; found {'shortest_edge': 64}",
+    ),
     ("mllama", "quantised by a number", entry("config.json", "quantization_config", to=3), "config.json is damaged"),
     ("mllama", "weights a pointer", put("model.safetensors", POINTER), "model.safetensors is a pointer of Git LFS"),
     ("mllama", "a weight missing", weights(without_one), "lacks 1 of the model's weights"),
@@ -135,7 +140,7 @@ CASES: list[tuple[str, str, Damage, str]] = [
     ("mllama", "weights in 8 bits", weights(in_eight_bits), "holds weights in I8"),
     ("sam", "vision a number", entry("config.json", "vision_config", to=3), "config.json"),
     ("sam", "side a word", entry("config.json", "vision_config", "image_size", to="x"), "config.json"),
-    ("sam", "processor cut", cut(IMAGES), f"{IMAGES} is damaged: no JSON"),
+    ("sam", "processor cut", cut(IMAGES), f"{IMAGES} is damaged: not JSON"),
     ("sam", "size a word", entry(IMAGES, "image_processor", "size", to="x"), "image processor"),
     ("sam", "another family", entry("config.json", "model_type", to="vit"), "'vit' model; expected a promptable"),
     ("clip", "vision a number", entry("config.json", "vision_config", to=3), "config.json"),
@@ -187,7 +192,7 @@ def test_damage_is_named_by_plan_and_run_alike(
 
 
 ADAPTED = {
-    "settings cut": (cut("adapter_config.json"), "adapter_config.json is damaged: no JSON"),
+    "settings cut": (cut("adapter_config.json"), "adapter_config.json is damaged: not JSON"),
     "settings a pointer": (put("adapter_config.json", POINTER), "adapter_config.json is a pointer of Git LFS"),
     "settings of nothing": (put("adapter_config.json", "{}"), "adapter_config.json names no peft_type"),
     "weights cut": (cut("adapter_model.safetensors"), "adapter_model.safetensors is damaged"),

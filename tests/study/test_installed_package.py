@@ -177,8 +177,8 @@ def test_a_package_goes_the_whole_way(installed: dict[str, str], diagnosed: Path
     )
     page, text = ((run / "report" / f"report.{ending}").read_text() for ending in ("html", "md"))
     assert "diameter: error of the diameter (mm)" in text
-    assert "error of the diameter (mm), less is better" in page
-    assert "surface Dice at 2 mm, more is better" in page
+    assert "error of the diameter (mm), lower is better" in page
+    assert "surface Dice at 2 mm, higher is better" in page
 
 
 def prepared(run: Path, ids: set[str]) -> dict[str, PreparedSubject]:

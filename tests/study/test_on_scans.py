@@ -193,8 +193,8 @@ def test_where_no_answer_can_be_laid_on_a_scan_nothing_is_run_on_no_questions(ma
     ("key", "value", "message"),
     [
         ("grid", {"preset": "brain", "windows": "x"}, "windows are those of `preset: study`"),
-        ("slices", {"select": "held", "trim": 3}, "leave out every, min_area_px, trim"),
-        ("models", [{"kind": "baseline", "name": "empty"}], "held needs an entry `kind: replay`"),
+        ("slices", {"select": "external", "trim": 3}, "leave out every, min_area_px, trim"),
+        ("models", [{"kind": "baseline", "name": "empty"}], "needs an entry `kind: replay`"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, key: str, value: object, message: str) -> None:

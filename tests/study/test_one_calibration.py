@@ -69,7 +69,7 @@ def by_network(given: Given, monkeypatch: pytest.MonkeyPatch) -> OperatingPoint:
     job: Any = SimpleNamespace(
         network="grade-resnet", settings=settings, validation=VALIDATION, window=None, out=Path(), regions="whole"
     )
-    job.goal = make_objective("grade", (), job.settings)
+    job.objective = make_objective("grade", (), job.settings)
     learner: Any = SimpleNamespace(averaged=SimpleNamespace(module=torch.nn.Identity()))
     (decision,) = fit._decide(job, learner)
     return decision

@@ -262,8 +262,8 @@ def test_who_has_nobody_to_learn_from_is_named(tmp_path: Path, phantom_cohort: P
     plan = make_plan(context)
     found = problems(plan)
     assert "tuned, classifier: no patient with a truth for its tasks" in found
-    assert "radiomics: 1 training patients of each grade are needed, found 0 LGG and 0 HGG" in found
-    assert "probe-untrained: 2 training patients of each grade" in found
+    assert any(line.startswith("radiomics: ") and "0 LGG and 0 HGG" in line for line in found.splitlines())
+    assert any(line.startswith("probe-untrained: 2 training patients") for line in found.splitlines())
     assert "segmenter" not in found
     assert "majority" not in found
     assert step(plan, "segmenter", "train").patients.value == 3

@@ -13,6 +13,7 @@ from gliobench.study.asking.questions import asked_slices
 from gliobench.study.config.study import Study
 from gliobench.study.stages.prepare import prepare
 from gliobench.study.state.context import make_context
+from gliobench.tasks.box import BOX
 
 # Where the study's window of 128 x 128 begins in the scan, row and column, as `tests/replay/test_windows.py` has them.
 WINDOWS = {"BraTS20_Training_216": (68, 57), "BraTS20_Training_275": (67, 58)}
@@ -47,7 +48,7 @@ def test_the_true_boxes_of_label_1_are_the_published_ones_and_those_of_the_whole
             assert set(published) <= set(slices[id])
             truth = SubjectTruth(subject)
             for index, (top, left, bottom, right) in published.items():
-                box = truth.slice(slice_frame("axial", index, subject.shape, subject.spacing_mm)).box
+                box = truth.slice(slice_frame("axial", index, subject.shape, subject.spacing_mm)).of(BOX.name)
                 assert box is not None
                 found = on_scan(subject, index, (box.row_min, box.column_min, box.row_max, box.column_max))
                 target = (row + top, column + left, row + bottom, column + right)
