@@ -17,16 +17,16 @@ class PluginError(GliobenchError, ImportError):
 class Registry(Mapping[str, T]):
     """By name, the built-in ones, then those of installed packages under `gliobench.<group>`, each converted by `made`.
 
-    They are loaded at the first look, not at the first import: a package's module imports what it adds to. `made`:
-    what becomes of what an entry point names. `brought_first`: those of packages stand before what is built in. Raises
-    PluginError for what cannot be imported and for a name that is built in.
+    They are loaded at first use, not at import: a package's module imports what it extends. `made`: of the name and the
+    object of an entry point. `brought_first`: those of packages come before the built-in ones. Raises PluginError for
+    what cannot be imported and for a name that is built in.
     """
 
     def __init__(
         self,
         group: str,
         built_in: Mapping[str, T],
-        made: Callable[[Any], T] = lambda one: one,
+        made: Callable[[str, Any], T] = lambda name, one: one,
         *,
         brought_first: bool = False,
     ) -> None:
@@ -37,7 +37,7 @@ class Registry(Mapping[str, T]):
         found = plugins(self._group)
         if taken := sorted(found.keys() & self._built_in.keys()):
             raise PluginError(f"{package_of(self._group, taken[0])}: {taken[0]} is built in: give it another name")
-        brought = {name: self._made(one) for name, one in found.items()}
+        brought = {name: self._made(name, one) for name, one in found.items()}
         return {**brought, **self._built_in} if self._brought_first else {**self._built_in, **brought}
 
     def __getitem__(self, name: str) -> T:

@@ -15,7 +15,7 @@ from gliobench.integrity import source_digest
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Question
 from gliobench.models.external.python_class import load_own
-from gliobench.plugins import Registry, plugins
+from gliobench.plugins import PluginError, Registry, plugins
 from gliobench.scoring import registry
 from gliobench.scoring.metric import Compared
 from gliobench.scoring.overlap import Area
@@ -30,7 +30,10 @@ from gliobench.study.stages.score import read_scores, score
 from gliobench.study.stages.split import split
 from gliobench.study.state.context import make_context
 from gliobench.tasks.answer import Answered, Malformed
+from gliobench.tasks.base import Task
+from gliobench.tasks.box import BoxTask
 from gliobench.tasks.geometry import Grade
+from gliobench.tasks.registry import made_task
 
 ROOT = Path(__file__).parents[2]
 PLUGIN, README, GUIDE = ROOT / "tests" / "plugin", ROOT / "README.md", ROOT / "docs" / "extending.md"
@@ -53,7 +56,13 @@ def test_the_code_of_the_guide_is_the_packages() -> None:
 def test_a_package_cannot_take_a_name_that_is_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gliobench.plugins.plugins", lambda group: {"one": int})
     with pytest.raises(ImportError, match="one is built in: give it another name"):
-        len(Registry[int]("numbers", {"one": 1}, int))
+        len(Registry[int]("numbers", {"one": 1}))
+
+
+def test_a_task_has_the_name_of_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gliobench.plugins.plugins", lambda group: {"rectangle": BoxTask})
+    with pytest.raises(PluginError, match=r"rectangle .* box"):
+        len(Registry[Task]("tasks", {}, made_task))
 
 
 def test_what_is_experimental_is_an_option_of_a_study_file() -> None:

@@ -1,7 +1,7 @@
 """Every task, the coarsest first. To add one, write a file beside this and a line here, or another package's entry
 point `gliobench.tasks`."""
 
-from gliobench.plugins import Registry
+from gliobench.plugins import PluginError, Registry
 from gliobench.tasks.base import Task
 from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
@@ -14,7 +14,16 @@ BUILT_IN: tuple[Task, ...] = (GRADE, CENTRE, BOX, POLYGON, MASK)
 # The tasks that a study, and those that language models are asked by default.
 DEFAULT_TASKS = tuple(task.name for task in BUILT_IN)
 DEFAULT_IN_WORDS = tuple(task.name for task in BUILT_IN if task.in_words)
-TASKS = Registry[Task]("tasks", {task.name: task for task in BUILT_IN}, lambda kind: kind())
+
+
+def made_task(name: str, kind: type[Task]) -> Task:
+    """The task of an entry point. Raises PluginError where it has another name."""
+    if kind.name != name:
+        raise PluginError(f"the entry point {name} of gliobench.tasks is the task {kind.name}: give both one name")
+    return kind()
+
+
+TASKS = Registry[Task]("tasks", {task.name: task for task in BUILT_IN}, made_task)
 
 
 def task_of(value: Value) -> Task:
