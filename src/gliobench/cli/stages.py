@@ -111,7 +111,7 @@ def finetune(
         ),
     ] = None,
 ) -> None:
-    """Fine-tune the study's language models that have `finetune:`; resumes from the last evaluation after interruption.
+    """Fine-tune language models whose entry has `finetune`; resumes from the last evaluation after interruption.
 
     Example: `gliobench finetune studies/brats2020-fair.yaml --out runs/fair --model llama-finetuned`
     """
