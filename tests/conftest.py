@@ -14,6 +14,7 @@ settings.register_profile("suite", deadline=None, derandomize=True, suppress_hea
 settings.load_profile("suite")
 
 # First, so that no worker is left alone with one of them at the end.
+THREADS = torch.get_num_threads()  # of a process of its own
 LONGEST = ("test_finetune.py", "test_learns.py", "test_readme.py", "test_phantom.py")
 
 
@@ -87,6 +88,8 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path,
     from gliobench.study.run import run_stages
     from gliobench.study.state.context import make_context
 
-    out = tmp_path_factory.mktemp("run")
+    out, threads = tmp_path_factory.mktemp("run"), torch.get_num_threads()
+    torch.set_num_threads(THREADS)  # an earlier test may have left fewer, and rounding differs by their number
     run_stages(make_context(read_study(small_study), cohort=phantom_cohort, out=out))
+    torch.set_num_threads(threads)
     return out
