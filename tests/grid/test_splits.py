@@ -10,17 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gliobench.cohort import reference_study
-from gliobench.grid.splits import (
-    Fold,
-    Split,
-    SplitError,
-    balanced_order,
-    make_cross_validation,
-    make_split,
-    read_split,
-    reference_split,
-    write_split,
-)
+from gliobench.grid.split_file import read_split, write_split
+from gliobench.grid.splits import Fold, Split, SplitError, make_cross_validation, make_split, reference_split
+from gliobench.training.balance import balanced_order
 
 cohorts = st.dictionaries(
     st.text("abcdef0123", min_size=1, max_size=6), st.sampled_from([0, 1, 1, 1, None]), min_size=8, max_size=60

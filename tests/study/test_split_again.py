@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gliobench.grid.splits import Split, SplitError, read_split, write_split
+from gliobench.grid.split_file import read_split, write_split
+from gliobench.grid.splits import Split, SplitError
 from gliobench.integrity import Stamp, file_digest, listed, write_stamp
 from gliobench.study.config.study import read_study, with_fold
 from gliobench.study.parts.stage import Stage

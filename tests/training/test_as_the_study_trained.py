@@ -12,7 +12,6 @@ import torch
 from pydantic import ValidationError
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.grid.splits import balanced_order
 from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.models.base.prediction import Question
 from gliobench.models.networks import NETWORKS
@@ -23,6 +22,7 @@ from gliobench.study.kinds.network import NetworkConfig, TrainConfig
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.training import fit
+from gliobench.training.balance import balanced_order
 from gliobench.training.examples import batches, draws_an_epoch, steps_an_epoch
 from gliobench.training.fit import fit_network
 from gliobench.training.job import Job

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.grid.splits import balanced_order
 from gliobench.models.networks.input import as_input
 from gliobench.training.augment import augmented, cut_patch
+from gliobench.training.balance import balanced_order
 from gliobench.training.job import Job
 from gliobench.training.settings import draws
 

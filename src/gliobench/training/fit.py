@@ -7,7 +7,6 @@ patients.
 
 import hashlib
 import json
-import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments import LightningEnvironment
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -44,6 +42,7 @@ from gliobench.training.decisions import decide_region
 from gliobench.training.description import describe, is_described, write_curves
 from gliobench.training.errors import DivergedError
 from gliobench.training.examples import batches, steps_an_epoch
+from gliobench.training.fabric import make_fabric
 from gliobench.training.job import Job, Learner
 from gliobench.training.launched import on_this_machine
 from gliobench.training.objectives import make_objective
@@ -55,7 +54,6 @@ __all__ = ["EpochReport", "TrainSettings", "fit_network"]
 LAST = "last.safetensors"
 CURVES = "curves.csv"
 EXPERIMENTAL = ("devices", "networks that train on several devices (DDP): never run on several GPUs")
-SMALLEST_BFLOAT16_SIDE = 32
 
 
 def fit_network(
@@ -83,7 +81,7 @@ def fit_network(
         return out
     with on_this_machine():
         if settings.devices == 1:
-            _train(_fabric(asked), asked, progress)
+            _train(make_fabric(asked.name, min(asked.train[0].shape), asked.settings), asked, progress)
         else:
             _train_together(asked, progress)
     if not (out / DESCRIPTION).exists():
@@ -120,7 +118,7 @@ def _train_together(asked: _Asked, progress: Callable[[EpochReport], None] | Non
     listener = Thread(target=_listen, args=(reports, progress), daemon=True)
     listener.start()
     try:
-        _fabric(asked).launch(partial(_train_rank, asked, reports))
+        make_fabric(asked.name, min(asked.train[0].shape), asked.settings).launch(partial(_train_rank, asked, reports))
     finally:
         reports.put(None)
         listener.join()
@@ -162,21 +160,6 @@ def _train(fabric: Fabric, asked: _Asked, progress: Callable[[EpochReport], None
         (job.out / LAST).unlink(missing_ok=True)
 
 
-def _fabric(asked: _Asked) -> Fabric:
-    for package in ("fabric", "pytorch"):
-        logging.getLogger(f"lightning.{package}.utilities.rank_zero").setLevel(logging.ERROR)
-    settings = asked.settings
-    accelerator = "auto" if settings.device == "auto" else settings.device
-    strategy = "auto" if settings.devices == 1 else "ddp_spawn"
-    return Fabric(
-        accelerator=accelerator,
-        devices=settings.devices,
-        strategy=strategy,
-        precision=_precision(asked),
-        plugins=LightningEnvironment(),  # else Lightning requires `srun` wherever that is installed
-    )
-
-
 def _set_up(job: Job, fabric: Fabric) -> Learner:
     """The network in channels-last order, some 1.9 times faster on a CPU, with its average and its optimiser."""
     settings = job.settings
@@ -195,18 +178,6 @@ def _set_up(job: Job, fabric: Fabric) -> Learner:
 
 def _outputs(job: Job) -> int:
     return len(REGION_SETS[job.regions]) if NETWORKS[job.network].task == MASK.name else 1
-
-
-def _precision(asked: _Asked) -> Any:
-    """bfloat16 where it is set, or by default where the hardware supports it."""
-    if asked.settings.precision != "auto":
-        return {"float32": "32-true", "bfloat16": "bf16-mixed"}[asked.settings.precision]
-    if torch.cuda.is_available() and asked.settings.device in ("auto", "cuda"):
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    # oneDNN (torch 2.13) reads uninitialised memory in the bfloat16 weight gradient of a 3D convolution over
-    # two voxels per side: gradients differ from run to run, or are infinite. Classifiers shrink a volume that far.
-    shrunk = NETWORKS[asked.name].task == GRADE.name or min(asked.train[0].shape) <= SMALLEST_BFLOAT16_SIDE
-    return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and not shrunk else "32-true"
 
 
 def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:

@@ -5,16 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from gliobench.cohort.patients import names_of, scans_of, several_scans
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import GRADE_NAMES
-from gliobench.grid.splits import (
-    Patients,
-    Split,
-    SplitError,
-    make_cross_validation,
-    make_split,
-    read_split,
-    reference_split,
-    write_split,
-)
+from gliobench.grid.split_file import read_split, write_split
+from gliobench.grid.splits import Patients, Split, SplitError, make_cross_validation, make_split, reference_split
 from gliobench.integrity import file_digest
 from gliobench.study.config.study import SplitConfig
 from gliobench.study.parts.stage import Stage

@@ -13,7 +13,8 @@ from gliobench.cohort.patients import patients_of
 from gliobench.cohort.subject import Fault
 from gliobench.errors import GliobenchError
 from gliobench.grid.prepared import PreparedSubject, asked_about, untold
-from gliobench.grid.splits import Fold, Ids, Split, read_split
+from gliobench.grid.split_file import read_split
+from gliobench.grid.splits import Fold, Ids, Split
 from gliobench.grid.store import open_subject
 from gliobench.integrity import DamagedError, Stamp, check_file, listed, read_json, read_stamp, write_stamp
 from gliobench.records.store import RecordStore
