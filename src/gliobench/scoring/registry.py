@@ -1,10 +1,9 @@
 """Every metric, in the order of the tables. To add one, write it in the file of its subject, or as another package's
 entry point `gliobench.metrics`; every table has it the next time a run is scored."""
 
-from collections.abc import Iterator
-from functools import cache
+from typing import Any
 
-from gliobench.plugins import PluginError, package_of, plugins
+from gliobench.plugins import PluginError, Registry
 from gliobench.scoring import calibration, grades, location, overlap, surface
 from gliobench.scoring.grades import GradeMetric
 from gliobench.scoring.metric import AnswerMetric, Metric
@@ -14,22 +13,23 @@ BUILT_IN: tuple[Metric, ...] = (
 )
 
 
-def _brought() -> Iterator[Metric]:
-    """The metrics of other packages. Raises PluginError for what is none, and for a name that is taken."""
-    taken = {metric.id for metric in BUILT_IN}
-    for name, metric in plugins("metrics").items():
-        where = f"{package_of('metrics', name)}: its entry point {name}"
-        if not isinstance(metric, AnswerMetric | GradeMetric) or metric.id != name:
-            raise PluginError(f"{where} is {metric!r:.60}; expected an AnswerMetric or a GradeMetric of the id {name}")
-        if name in taken:
-            raise PluginError(f"{where} has the name of a built-in metric; give it another")
-        yield metric
+def made_metric(name: str, metric: Any) -> Metric:
+    """The metric of an entry point. Raises PluginError for anything else, and where it has another name."""
+    if isinstance(metric, AnswerMetric | GradeMetric) and metric.id == name:
+        return metric
+    raise PluginError(
+        f"the entry point {name} of gliobench.metrics is {metric!r:.60}; expected an AnswerMetric or a GradeMetric of "
+        f"the id {name}"
+    )
 
 
-@cache
+OF_BUILT_IN = {metric.id: metric for metric in BUILT_IN}  # of areas and of grades there are a precision, a recall, …
+BY_ID = Registry[Metric]("metrics", OF_BUILT_IN, made_metric)
+
+
 def metrics() -> tuple[Metric, ...]:
     """All of them, those of other packages last. Raises PluginError."""
-    return (*BUILT_IN, *_brought())
+    return (*BUILT_IN, *(metric for id, metric in BY_ID.items() if id not in OF_BUILT_IN))
 
 
 def grade_metrics() -> tuple[GradeMetric, ...]:
@@ -38,11 +38,10 @@ def grade_metrics() -> tuple[GradeMetric, ...]:
 
 
 def metrics_of(compared_as: str) -> tuple[AnswerMetric, ...]:
-    """The metrics of single answers that are compared in one way."""
+    """The metrics of single answers with one `compared_as`."""
     return tuple(metric for metric in metrics() if isinstance(metric, AnswerMetric) and metric.of == compared_as)
 
 
 def named(id: str) -> Metric:
-    """The metric of a name. One of a package that is not installed here has no unit."""
-    known = (metric for metric in metrics() if metric.id == id)
-    return next(known, None) or Metric(id, id.replace("_", " "), "share", "higher")
+    """The metric with an id. One of a package that is not installed here has no unit."""
+    return BY_ID.get(id) or Metric(id, id.replace("_", " "), "share", "higher")

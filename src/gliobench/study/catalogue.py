@@ -38,10 +38,10 @@ def _tasks() -> Iterator[tuple[str, str]]:
 
 
 def _metrics() -> Iterator[tuple[str, str]]:
-    from gliobench.scoring.registry import metrics
+    from gliobench.scoring.registry import BY_ID
     from gliobench.tasks.registry import TASKS
 
-    for metric in {one.id: one for one in metrics()}.values():
+    for metric in BY_ID.values():
         first = [name for name, task in TASKS.items() if metric.id in task.primary]
         words = f"{metric.title}, {metric.better} is best" if metric.better not in ("higher", "lower") else ""
         words = words or f"{metric.title}, {metric.better} is better"
