@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gliobench.models.base.calibration import ENOUGH
 from gliobench.report.contents import ReportContents
 from gliobench.report.page import render_page, write_report
 from gliobench.scoring.calibration import NO_SPREAD
@@ -132,6 +133,12 @@ def test_names_and_faults_are_escaped_everywhere(contents: ReportContents, tmp_p
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "<script" not in text
     assert "a\\|b\\*\\_$c$" in text
+
+
+def test_a_network_with_few_validation_patients_is_said_not_to_be_calibrated(contents: ReportContents) -> None:
+    (note,) = [note for note in contents.notes if note.startswith("classifier, fold 0: ")]
+    assert "not calibrated" in note
+    assert f"{ENOUGH} of each grade" in note
 
 
 def test_what_is_not_defined_says_why(page: str, contents: ReportContents) -> None:

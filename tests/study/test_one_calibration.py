@@ -71,8 +71,7 @@ def by_network(given: Given, monkeypatch: pytest.MonkeyPatch) -> OperatingPoint:
     )
     job.objective = make_objective("grade", (), job.settings)
     learner: Any = SimpleNamespace(averaged=SimpleNamespace(module=torch.nn.Identity()))
-    (decision,) = fit._decide(job, learner)
-    return decision
+    return fit._decide(job, learner)[0][0]
 
 
 def by_aggregate(given: Given, monkeypatch: pytest.MonkeyPatch) -> OperatingPoint:

@@ -12,8 +12,9 @@ from gliobench.training.checkpoint import Progress
 from gliobench.training.job import Job
 
 
-def describe(job: Job, state: Progress, decisions: Sequence[OperatingPoint]) -> None:
-    """Write what `gliobench.models.networks.trained.load_network` needs, atomically."""
+def describe(job: Job, state: Progress, decisions: Sequence[OperatingPoint], not_calibrated: str) -> None:
+    """Write what `gliobench.models.networks.trained.load_network` needs, atomically. `not_calibrated`: why a grade's
+    probabilities are as the network gives them; empty where they are calibrated."""
     description = {
         DIGEST: file_digest(job.out / WEIGHTS),
         "inputs": state.inputs,
@@ -25,6 +26,7 @@ def describe(job: Job, state: Progress, decisions: Sequence[OperatingPoint]) -> 
         "intensities": job.settings.intensities,
         "window": job.window,
         "decisions": [asdict(decision) for decision in decisions],
+        "not_calibrated": not_calibrated,
         "best_epoch": state.best_epoch,
         "validation_metric": state.best_metric,
         "epochs_trained": len(state.history),

@@ -156,7 +156,7 @@ def _train(fabric: Fabric, asked: _Asked, progress: Callable[[EpochReport], None
             progress(state.history[-1])
     if fabric.global_rank == 0:
         if state.best_epoch >= 0:
-            describe(job, state, _decide(job, learner))
+            describe(job, state, *_decide(job, learner))
         (job.out / LAST).unlink(missing_ok=True)
 
 
@@ -279,12 +279,12 @@ def _validate(job: Job, learner: Learner) -> _Evaluation:
     return _Evaluation(float(np.mean(losses)), job.objective.judge(logits, targets), float(np.mean(scores)))
 
 
-def _decide(job: Job, learner: Learner) -> list[OperatingPoint]:
+def _decide(job: Job, learner: Learner) -> tuple[list[OperatingPoint], str]:
     """Threshold, smallest component and calibration for each output: by the kept weights on the validation patients,
-    unless the settings give the threshold."""
+    unless the settings give the threshold; and why a grade's probabilities are not calibrated, empty where they are."""
     outputs = _outputs(job)
     if job.settings.threshold is not None:
-        return [OperatingPoint(job.settings.threshold)] * outputs
+        return [OperatingPoint(job.settings.threshold)] * outputs, ""
     module = learner.averaged.module
     restore(module, load_tensors(job.out / WEIGHTS)[0])
     module.eval()
@@ -294,9 +294,11 @@ def _decide(job: Job, learner: Learner) -> list[OperatingPoint]:
     ]
     truth = [job.objective.target(subject).numpy() > 0 for subject in job.validation]
     if NETWORKS[job.network].task == GRADE.name:
-        return [learn_operating_point(np.concatenate(given).astype(np.float64), np.concatenate(truth))[0]]
+        decision, fault = learn_operating_point(np.concatenate(given).astype(np.float64), np.concatenate(truth))
+        return [decision], fault
     voxel_mm3 = [float(np.prod(subject.spacing_mm)) for subject in job.validation]
-    return [decide_region([one[p] for one in given], [one[p] for one in truth], voxel_mm3) for p in range(outputs)]
+    masks = [decide_region([one[p] for one in given], [one[p] for one in truth], voxel_mm3) for p in range(outputs)]
+    return masks, ""
 
 
 def _last_evaluation(state: Progress) -> _Evaluation:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from gliobench.cohort.subject import HGG, LGG
+from gliobench.models.base.operating_point import grade_at
 from gliobench.models.base.prediction import Grader, Prediction, Question, Settings
 from gliobench.tasks.answer import Answer, Answered, Missing
-from gliobench.tasks.geometry import Grade
 from gliobench.tasks.grade import GRADE
 
 
@@ -45,4 +44,4 @@ class Ensemble:
         if absent := len(self.members) - len(scores):
             return Missing(f"{absent} of {len(self.members)} members gave no probability"), None
         score = sum(scores) / len(scores)
-        return Answered(Grade(HGG if score >= self.threshold else LGG)), score
+        return Answered(grade_at(self.threshold, score)), score

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.subject import HGG, LGG
+from gliobench.tasks.geometry import Grade
+
 CLIP = 1e-7  # so that the logit of 0 and of 1 is finite
 
 
@@ -21,15 +24,15 @@ class OperatingPoint:
     slope: float = 1.0
     offset: float = 0.0
 
-    def __repr__(self) -> str:
-        """As records of answers know it: their keys rest on this text."""
-        figures = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"Decision({figures})"
-
 
 def calibrated(probability: float, decision: OperatingPoint) -> float:
     """A grade's calibrated probability: slope and offset applied to its logit."""
     return float(1 / (1 + np.exp(-decision.slope * logit(np.float64(probability)) - decision.offset)))
+
+
+def grade_at(threshold: float, probability: float) -> Grade:
+    """HGG at and above the threshold."""
+    return Grade(HGG if probability >= threshold else LGG)
 
 
 def logit(probability: np.float64 | NDArray[np.float64]) -> NDArray[np.float64]:

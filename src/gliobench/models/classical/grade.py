@@ -24,12 +24,11 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.calibration import CALIBRATION_VERSION
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.operating_point import OperatingPoint, calibrated
+from gliobench.models.base.operating_point import OperatingPoint, calibrated, grade_at
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.classical.features import FEATURES_VERSION, MASKED, Region, find_features, region_mask
 from gliobench.models.classical.held_out import decide_held_out, least_count, patient_folds
 from gliobench.tasks.answer import Answer, Answered, Missing
-from gliobench.tasks.geometry import Grade
 from gliobench.tasks.grade import GRADE
 
 TREES = 200
@@ -84,7 +83,7 @@ class ClassicalGrader:
             return Missing("no mask, and the region is the tumour"), None
         (score,) = _hgg(self.voters, self.describe(subject, self.region)[None])
         probability = calibrated(score, self.decision)
-        return Answered(Grade(HGG if probability >= self.threshold else LGG)), probability
+        return Answered(grade_at(self.threshold, probability)), probability
 
 
 def fit_grader(

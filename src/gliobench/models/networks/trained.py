@@ -11,20 +11,19 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import REGION_SETS, WHOLE, Region
 from gliobench.integrity import DamagedError, file_digest, read_json
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.leakage import refuse_training_patients
-from gliobench.models.base.operating_point import OperatingPoint, calibrated
+from gliobench.models.base.operating_point import OperatingPoint, calibrated, grade_at
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.networks import NETWORKS, Intensities
 from gliobench.models.networks.inference import decide, nested, probabilities
 from gliobench.models.networks.input import as_input
 from gliobench.models.networks.weights import restore
 from gliobench.tasks.answer import Answered
-from gliobench.tasks.geometry import Grade, Value, VolumeMask
+from gliobench.tasks.geometry import Value, VolumeMask
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 
@@ -84,7 +83,7 @@ class TrainedNetwork:
     def _grade(self, subject: PreparedSubject) -> tuple[Value, float]:
         given = [calibrated(_probabilities(one, subject, window=None).item(), one.decisions[0]) for one in self.members]
         score = float(np.mean(given))
-        return Grade(HGG if score >= self.threshold else LGG), score
+        return grade_at(self.threshold, score), score
 
     def _mask(self, subject: PreparedSubject) -> tuple[Value, None]:
         given = [_probabilities(one, subject, one.window) for one in self.members]
@@ -121,8 +120,14 @@ def load_network(folders: Sequence[Path], name: str, device: str = "auto") -> Tr
     members = tuple(_load_member(folder, description, where) for folder, description in found)
     settings: dict[str, str | int | float | bool | None] = {"network": kinds[0]}
     settings |= {f"weights {place}": member.weights for place, member in enumerate(members)}
-    settings |= {f"decisions {place}": str(member.decisions) for place, member in enumerate(members)}
+    settings |= {f"decisions {place}": _in_key(member.decisions) for place, member in enumerate(members)}
     return TrainedNetwork(name, NETWORKS[found[0][1]["network"]].task, members, settings)
+
+
+def _in_key(decisions: Sequence[OperatingPoint]) -> str:
+    """Operating points in a record's key, as earlier versions wrote them: the answers of their runs stay valid."""
+    texts = [f"Decision({', '.join(f'{key}={value!r}' for key, value in vars(one).items())})" for one in decisions]
+    return f"({', '.join(texts)}{',' * (len(texts) == 1)})"
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -141,10 +146,10 @@ def read_description(folder: Path) -> dict[str, Any]:
 def another_region(folder: Path, region: Region) -> str | None:
     """Why a trained network cannot be used in a study of a region; None where it can. Raises ModelError for none."""
     found = read_description(folder)
-    learnt = found.get("asked_about", WHOLE.key)  # earlier versions had no other
-    if NETWORKS[found["network"]].task != MASK.name or learnt == region.key:
+    trained_on = found.get("asked_about", WHOLE.key)  # earlier versions had no other
+    if NETWORKS[found["network"]].task != MASK.name or trained_on == region.key:
         return None
-    return f"{folder} was trained on another region ({learnt}) than this study asks about ({region.key})"
+    return f"{folder} was trained on another region ({trained_on}) than this study asks about ({region.key})"
 
 
 def _load_member(folder: Path, description: dict[str, Any], device: str) -> Member:

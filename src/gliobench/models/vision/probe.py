@@ -18,12 +18,11 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.calibration import CALIBRATION_VERSION, Scores
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.operating_point import OperatingPoint, calibrated
+from gliobench.models.base.operating_point import OperatingPoint, calibrated, grade_at
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.classical.grade import learnt_digest
 from gliobench.models.classical.held_out import decide_held_out, least_count, patient_folds, patient_grades
 from gliobench.tasks.answer import Answer, Answered, Missing
-from gliobench.tasks.geometry import Grade
 from gliobench.tasks.grade import GRADE
 
 Pool = Literal["mean", "slices"]
@@ -59,7 +58,7 @@ class ProbedEncoder:
         if not len(rows):
             return Missing("no slice is selected"), None
         probability = calibrated(_hgg(self.regression, [rows])[0], self.decision)
-        return Answered(Grade(HGG if probability >= self.decision.threshold else LGG)), probability
+        return Answered(grade_at(self.decision.threshold, probability)), probability
 
 
 def fit_probe(

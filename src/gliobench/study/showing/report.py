@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.regions import WHOLE
-from gliobench.integrity import DamagedError, left_in, read_stamp
+from gliobench.integrity import DamagedError, left_in, read_json, read_stamp
 from gliobench.scoring.errors import CompareError
 from gliobench.study.asking.aggregate import aggregation_notes
 from gliobench.study.asking.consistency import sampling
@@ -278,11 +278,25 @@ def _notes(context: Context) -> Iterator[str]:
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for config in context.study.models:
         yield from config.notes()
+    yield from _not_calibrated(context)
     yield from aggregation_notes(context)
     yield (
         "Unless stated otherwise, a patient's grade is the majority of its slices: LGG, HGG, no glioma or unanswered; "
         "a tie goes to the first."
     )
+
+
+def _not_calibrated(context: Context) -> Iterator[str]:
+    """A sentence on each grade network whose validation patients gave no operating point."""
+    from gliobench.models.networks.trained import DESCRIPTION
+
+    for config, number in product(context.study.models, context.folds):
+        path = context.folder.network(config.name, number) / DESCRIPTION
+        if config.verb == "train" and path.is_file() and (why := read_json(path).get("not_calibrated")):
+            yield (
+                f"{config.name}, fold {number}: its probabilities are not calibrated, and HGG is called from one half "
+                f"on, because of its validation patients: {why}."
+            )
 
 
 def without_spread(summary: "pd.DataFrame") -> Iterator[str]:
