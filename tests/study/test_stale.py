@@ -15,6 +15,7 @@ from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.store import RecordStore
 from gliobench.study.asking.answers import current_answers
 from gliobench.study.config.study import StudyError, read_study, with_fold
+from gliobench.study.parts.stage import Stage
 from gliobench.study.run import run_stages
 from gliobench.study.showing.report import report
 from gliobench.study.stages.predict import predict
@@ -177,7 +178,10 @@ def test_the_report_follows_the_study_file_and_who_was_left_out(finished: Contex
 
 
 def test_a_run_whose_question_lists_have_earlier_names_goes_on_and_asks_nothing_twice(finished: Context) -> None:
-    lists, stamp = finished.folder.validation("majority-grade"), finished.folder.stamp("predict-majority-grade")
+    lists, stamp = (
+        finished.folder.validation("majority-grade"),
+        finished.folder.stamp(Stage("predict", "majority-grade")),
+    )
     earlier = lists.with_name("majority-grade.deciding.json")
     lists.rename(earlier)
     stamp.write_text(stamp.read_text().replace(lists.name, earlier.name))

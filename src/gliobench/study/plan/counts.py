@@ -40,17 +40,17 @@ CROP_SHARE = 0.8  # of a crop around the tumour; assumed
 
 @dataclass(frozen=True)
 class Patient:
-    """Whom a study may ask about: `patient`, by a scan. `labels`: its mask, as far as it is known, or None."""
+    """Whom a study may ask about: `patient`, by a scan. `mask`: whether there is one."""
 
     id: str
     patient: str
     grade: int | None
-    labels: object | None
+    mask: bool
 
     @property
-    def mask(self) -> bool:
-        """Whether there is one."""
-        return self.labels is not None
+    def labels(self) -> bool | None:
+        """The mask, of which no more is known here; None without one."""
+        return self.mask or None
 
     def teaches(self, task: str) -> bool:
         """Whether there is a truth for the task, be it asked or not."""
@@ -135,19 +135,21 @@ def _patients(
     if prepared:
         for fault in context.left_out:
             missing.append(Missing("cohort", f"left out when prepared: {fault}"))
-        return {s.id: Patient(s.id, s.patient, s.grade, s.labels) for s in context.subjects.values()}, "counted"
+        return {
+            s.id: Patient(s.id, s.patient, s.grade, s.labels is not None) for s in context.subjects.values()
+        }, "counted"
     if cohort is None:
         number = assumed or ASSUMED_PATIENTS
         said.append(f"No cohort was found: {number} patients are assumed (--patients), {ASSUMED_HGG:.0%} of them HGG.")
         ids = [f"Patient{place:05d}" for place in range(number)]
         grades = {id: HGG if place < round(number * ASSUMED_HGG) else LGG for place, id in enumerate(ids)}
-        return {id: Patient(id, id, grades[id], "assumed") for id in ids}, "estimate"
+        return {id: Patient(id, id, grades[id], True) for id in ids}, "estimate"
     said.extend(cohort.notes)
     if cohort.faults:
         at_fault = len({fault.subject_id for fault in cohort.faults})
         missing.append(Missing("cohort", f"{at_fault} invalid patients: {cohort.faults[0]}, … (see --skip-bad)"))
     said.append("Patients are counted from the cohort's files; voxels, which `prepare` checks, were not read.")
-    return {s.id: Patient(s.id, s.patient, s.grade, s.mask) for s in cohort.subjects}, "counted"
+    return {s.id: Patient(s.id, s.patient, s.grade, s.mask is not None) for s in cohort.subjects}, "counted"
 
 
 def _rounds(

@@ -8,6 +8,7 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, read_stamp
 from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.parts.stage import Stage
 from gliobench.study.plan.counts import Counts, Patient, questions_by_place
 from gliobench.study.plan.estimates import Estimate, Missing, ModelPlan, Step, hours, worst
 from gliobench.study.plan.hardware import Hardware
@@ -68,7 +69,7 @@ class PlanInputs:
 
     def asking(self, config: ModelConfig, questions: Estimate | None, seconds: float | None) -> Step:
         """The stage `predict` of a model. `seconds`: on this machine, where it has not run before."""
-        here = self.measured(f"predict-{config.name}") or (None if seconds is None else hours(seconds))
+        here = self.measured(Stage("predict", config.name)) or (None if seconds is None else hours(seconds))
         return Step("predict", config.name, self.tested, questions=questions, hours_here=here)
 
     def questions(self, config: ModelConfig) -> Estimate | None:
@@ -80,7 +81,7 @@ class PlanInputs:
             return Estimate(sum(asked.values()), worst(self.counts.basis, self.counts.slices_basis))
         return Estimate(sum(len(self.tested_on(task)) for task in scope.tasks), self.counts.basis)
 
-    def measured(self, stage: str) -> Estimate | None:
+    def measured(self, stage: Stage) -> Estimate | None:
         """Hours that a stage took before in this folder."""
         try:
             stamp = read_stamp(self.context.folder.stamp(stage))
@@ -88,27 +89,27 @@ class PlanInputs:
             return None
         return None if stamp is None else Estimate(stamp.seconds / 3600, "measured")
 
-    def stamped(self, stage: str, seconds: float) -> Estimate:
+    def stamped(self, stage: Stage, seconds: float) -> Estimate:
         """Hours of a stage: what it took before in this folder, else an estimate."""
         return self.measured(stage) or hours(seconds)
 
     def trained(self, name: str, seconds: float) -> Estimate:
         """Hours of a model's trainings on all folds in use: what they took where all were done, else an estimate."""
         folds = [number for round in self.counts.rounds for number in round.folds]
-        took = [self.measured(f"train-{name}-fold-{number}") for number in folds]
+        took = [self.measured(Stage("train", name, number)) for number in folds]
         known = [one.value for one in took if one]
         return Estimate(sum(known), "measured") if took and len(known) == len(took) else hours(seconds)
 
     def untaught(self, name: str, folds: Iterable[Fold], teaches: Callable[[Patient], object]) -> Iterator[Missing]:
-        """A line where on one of the folds nobody who `teaches` is learnt from, or nobody decides."""
+        """A line where a fold has no training or no validation patient who `teaches`."""
         for fold in folds:
-            for ids, what in ((fold.train, "learn from"), (fold.validation, "validate on")):
+            for ids, what in ((fold.train, "train on"), (fold.validation, "validate on")):
                 if not any(teaches(self.counts.patients[id]) for id in ids):
                     yield Missing(name, f"no patient with a truth for its tasks to {what}: remove this model")
                     return
 
     def ungraded(self, name: str, each: int) -> Iterator[Missing]:
-        """A line where in one of the rounds fewer than `each` patients of either grade are learnt from."""
+        """A line where a round has fewer than `each` training patients of either grade."""
         for round in self.counts.rounds:
             found = [self.counts.patients[id].grade for id in round.learn if id not in round.validation]
             if min(found.count(LGG), found.count(HGG)) < each:

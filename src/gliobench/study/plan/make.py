@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 
+from gliobench.study.parts.stage import Stage
 from gliobench.study.plan.counts import NO_COHORT, count
 from gliobench.study.plan.estimates import GIB, Basis, Estimate, Files, Missing, ModelPlan, Plan, Step, gib
 from gliobench.study.plan.hardware import GPUS, this_machine
@@ -46,13 +47,13 @@ def _said_once(missing: list[Missing]) -> tuple[Missing, ...]:
 
 def _prepare(plan_inputs: PlanInputs) -> Step:
     number = Estimate(len(plan_inputs.counts.patients), plan_inputs.counts.basis)
-    return Step("prepare", "", number, hours_here=plan_inputs.stamped("prepare", number.value * PREPARE_SECONDS))
+    return Step("prepare", "", number, hours_here=plan_inputs.stamped(Stage("prepare"), number.value * PREPARE_SECONDS))
 
 
 def _after(plan_inputs: PlanInputs) -> Iterator[Step]:
     seconds = plan_inputs.tested.value * len(plan_inputs.context.study.models) * SCORE_SECONDS
-    yield Step("score", "", plan_inputs.tested, hours_here=plan_inputs.stamped("score", seconds))
-    yield Step("report", "", plan_inputs.tested, hours_here=plan_inputs.stamped("report", REPORT_SECONDS))
+    yield Step("score", "", plan_inputs.tested, hours_here=plan_inputs.stamped(Stage("score"), seconds))
+    yield Step("report", "", plan_inputs.tested, hours_here=plan_inputs.stamped(Stage("report"), REPORT_SECONDS))
 
 
 def _files(plan_inputs: PlanInputs, models: Sequence[ModelPlan]) -> Iterator[Files]:

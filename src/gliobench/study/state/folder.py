@@ -87,14 +87,14 @@ class StudyFolder:
     def stamps(self) -> Path:
         return self.root / "stamps"
 
-    def stamp(self, stage: Stage | str) -> Path:
+    def stamp(self, stage: Stage) -> Path:
         return self.stamps / f"{stage}.json"
 
     def has_stamp(self, verb: Verb, model: str) -> bool:
         """Whether a model has been through the stages of this verb, in any fold."""
         return any(self.stamps.glob(f"{Stage(verb, model)}-fold-*.json"))
 
-    def lock(self, stage: Stage | str) -> Path:
+    def lock(self, stage: Stage) -> Path:
         """Held by the process that does the stage now."""
         return self.stamps / f"{stage}.lock"
 

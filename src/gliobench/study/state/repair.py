@@ -33,7 +33,7 @@ def repair(root: Path) -> Iterator[str]:
         with locked(folder.lock(stage), str(stage)):
             yield from _answers(folder, path)
     for path in sorted(folder.stamps.glob("*.json")):
-        with locked(folder.lock(path.stem), path.stem):
+        with locked(path.with_suffix(".lock"), path.stem):
             yield from _stage(folder, path)
     for model in folder.asked_models:
         yield from _lost(folder, model)
