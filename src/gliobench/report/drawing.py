@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 from markupsafe import Markup, escape
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 INK, MUTED, RULE = "#1c2630", "#66727f", "#dfe4e8"
@@ -47,7 +48,8 @@ def draw(name: str, label: str, size: tuple[float, float], paint: Callable[[Figu
         figure = Figure(figsize=size, layout="constrained")
         paint(figure)
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        canvas: Any = FigureCanvasSVG(figure)  # `savefig` would draw it twice, the first time only to lay it out
+        canvas.print_svg(text, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return Markup(_inline(text.getvalue(), label))
 
 
