@@ -1,10 +1,11 @@
 """Fixtures that every room shares."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from gliobench.cohort.phantom import write_phantom
@@ -13,13 +14,14 @@ from gliobench.cohort.phantom import write_phantom
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
-# First, so that no worker is left alone with one of them at the end.
 THREADS = torch.get_num_threads()  # of a process of its own
-LONGEST = ("test_finetune.py", "test_learns.py", "test_readme.py", "test_phantom.py")
+# First, and in this order, so that no worker is left alone with one of them at the end.
+LONGEST = ("test_finetune.py", "test_kill.py", "test_replication.py", "test_learns.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +40,27 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> MakeOnce:
+    """Fills a folder for all workers: the first that needs it does, the others wait. No test may change it."""
+    own = tmp_path_factory.getbasetemp()
+    base = own if worker_id == "master" else own.parent
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = base / name, base / f"{name}.done"
+        with FileLock(base / f"{name}.lock"):
+            if not done.exists():
+                folder.mkdir(exist_ok=True)
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
 
 
 # A small cohort of phantom patients and a small study with every kind of model: end-to-end tests and the report's share
@@ -67,29 +90,27 @@ models:
 
 
 @pytest.fixture(scope="session")
-def phantom_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def phantom_cohort(make_once: MakeOnce) -> Path:
     """Ten phantom patients of 2 mm in BraTS 2020's layout."""
-    folder = tmp_path_factory.mktemp("phantom")
-    write_phantom(folder, subjects=10, seed=3, spacing_mm=2)
-    return folder
+    return make_once("phantom", lambda folder: write_phantom(folder, subjects=10, seed=3, spacing_mm=2))
 
 
 @pytest.fixture(scope="session")
-def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("study") / "small.yaml"
-    path.write_text(SMALL_STUDY)
-    return path
+def small_study(make_once: MakeOnce) -> Path:
+    return make_once("study", lambda folder: (folder / "small.yaml").write_text(SMALL_STUDY)) / "small.yaml"
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path, small_study: Path) -> Path:
+def finished_run(make_once: MakeOnce, phantom_cohort: Path, small_study: Path) -> Path:
     """The output folder of the small study, run once without interruption."""
     from gliobench.study.config.study import read_study
     from gliobench.study.run import run_stages
     from gliobench.study.state.context import make_context
 
-    out, threads = tmp_path_factory.mktemp("run"), torch.get_num_threads()
-    torch.set_num_threads(THREADS)  # an earlier test may have left fewer, and rounding differs by their number
-    run_stages(make_context(read_study(small_study), cohort=phantom_cohort, out=out))
-    torch.set_num_threads(threads)
-    return out
+    def run(out: Path) -> None:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(THREADS)  # an earlier test may have left fewer, and rounding differs by their number
+        run_stages(make_context(read_study(small_study), cohort=phantom_cohort, out=out))
+        torch.set_num_threads(threads)
+
+    return make_once("run", run)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.study.scored import run_to_scores
 from typer.testing import CliRunner
 
 from gliobench.cli.app import app
@@ -50,7 +51,7 @@ def runs(
     (folder / "study.yaml").write_text(STUDY)
     study = read_study(folder / "study.yaml")
     plain = make_context(study, cohort=phantom_cohort, out=folder / "run")
-    run_stages(plain)
+    run_to_scores(plain)
     before, answers = scores(plain), count_answers(plain)
     again = replace(plain, study=study.model_copy(update={"consistency": PART}))
     run_stages(again)

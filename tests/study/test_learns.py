@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pandas as pd
+from tests.study.scored import run_to_scores
 
 from gliobench.study.config.study import read_study
-from gliobench.study.run import run_stages
 from gliobench.study.state.context import make_context
 
 STUDY = """\
@@ -19,14 +19,14 @@ models:
   - kind: network
     name: dynunet
     network: dynunet
-    train: {epochs: 30, patience: 30, validate_every: 5, learning_rate: 3.0e-3}
+    train: {epochs: 10, patience: 10, validate_every: 5, learning_rate: 3.0e-3}
 """
 
 
 def test_dynunet_finds_tumours_of_phantoms_it_never_saw(phantom_cohort: Path, tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY)
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=phantom_cohort, out=tmp_path / "run")
-    run_stages(context)
+    run_to_scores(context)
     table = pd.read_parquet(context.folder.scores / "summary.parquet").set_index(["model", "task", "plane", "metric"])
     assert table.loc[("dynunet", "mask", "volume", "dice"), "value"] > 0.7
     assert table.loc[("dynunet", "mask", "volume", "dice"), "n_subjects"] == 3

@@ -42,6 +42,11 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)  # whatever this process runs next is compared with processes of their own
 
 
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gliobench.models.classical.grade.TREES", 20)
+
+
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("roles") / "cohort"

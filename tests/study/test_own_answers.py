@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import Result
+from tests.study.scored import run_to_scores
 from typer.testing import CliRunner
 
 from gliobench.cli.app import app
@@ -17,7 +18,6 @@ from gliobench.grid.frame import take_slice
 from gliobench.integrity import read_json, write_json
 from gliobench.study.asking.questions import asked_slices
 from gliobench.study.config.study import read_study
-from gliobench.study.run import run_stages
 from gliobench.study.stages.prepare import prepare
 from gliobench.study.stages.split import split
 from gliobench.study.state.context import Context, make_context
@@ -70,7 +70,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> Conte
     for name, scale in (("said", 1), ("enlarged", 2)):
         rows = [row for row in texts(context, scale) if scale == 1 or row["task"] == "centre"]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run_stages(context)
+    run_to_scores(context)
     return context
 
 

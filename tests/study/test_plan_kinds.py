@@ -75,6 +75,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> Ran:
     before = make_plan(context())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PromptableSegmenter, "_image", counted)
+        patch.setattr("gliobench.models.classical.grade.TREES", 20)
         learn(context())
         predict(context())
     return context(), before, make_plan(context()), encoded

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from tests.study.scored import run_to_scores
 
 from gliobench.cohort.phantom import write_phantom
 from gliobench.grid.frame import take_slice
@@ -26,6 +27,7 @@ from gliobench.study.config.study import Study, StudyError, read_study
 from gliobench.study.kinds.segmenter import SegmenterConfig
 from gliobench.study.run import run_stages
 from gliobench.study.showing.export_questions import write_questions
+from gliobench.study.showing.report import report
 from gliobench.study.state.context import Context, RegionError, make_context
 from gliobench.study.state.progress import Silent
 from gliobench.tasks.answer import Answered
@@ -84,7 +86,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory, cohort: Path) -> Mapping[str,
         for name, region in (("whole", "whole"), ("core", "core"), ("necrosis", NECROSIS))
     }
     for context in contexts.values():
-        run_stages(context)
+        run_to_scores(context)
+    for name in ("whole", "core"):
+        report(contexts[name])
     return contexts
 
 
@@ -284,7 +288,7 @@ def test_of_held_masks_with_several_labels_nobody_guesses_which_is_the_region(
         core = np.isin(np.asarray(image.dataobj), (1, 4)).astype(np.uint8)
         nib.save(nib.Nifti1Image(core, image.affine), path)
     context = study_of(tmp_path / "core", "core", cohort, text)
-    run_stages(context)
+    run_to_scores(context)
     table = per_subject(context)
     dice = table[(table.task == "mask") & (table.metric == "dice")]["value"]
     assert (dice > 0.7).all()  # the core itself, its voxels resampled once as a mask and once with oedema around

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tests.study.scored import run_to_scores
 from typer.testing import CliRunner
 
 from gliobench.cli.app import app
@@ -28,9 +29,8 @@ from gliobench.study.plan.make import make_plan
 from gliobench.study.run import run_stages
 from gliobench.study.showing.export import export_masks
 from gliobench.study.showing.export_questions import write_questions
-from gliobench.study.stages.predict import predict
 from gliobench.study.stages.prepare import prepare
-from gliobench.study.stages.score import read_consistency, read_scores, score
+from gliobench.study.stages.score import read_consistency, read_scores
 from gliobench.study.stages.split import split
 from gliobench.study.state.context import Context, StageError, make_context
 from gliobench.tasks.answer import Missing, Refused
@@ -79,11 +79,6 @@ def study_of(folder: Path, entries: str, preset: str = "brain", cohort: Path | N
     path = folder / "study.yaml"
     path.write_text(HEAD.format(preset=preset) + entries)
     return make_context(read_study(path), cohort=cohort, out=folder / "run", voice=Notebook())
-
-
-def run_to_scores(context: Context) -> None:
-    for stage in (prepare, split, predict, score):
-        stage(context)
 
 
 def said(context: Context) -> str:
@@ -172,7 +167,7 @@ def test_the_same_places_in_a_models_own_convention_score_the_same(
         f"  - {{kind: replay, name: held, answers: {path}, tasks: [box], view: {{scale: 2, coordinates: gemini}}}}\n"
     )
     external = sharing(asked, study_of(tmp_path, study, cohort=phantom_cohort))
-    run_stages(external)
+    run_to_scores(external)
     before = of_model(read_scores(asked).per_subject, "asked-untrained").query("source == 'box'")
     after = of_model(read_scores(external).per_subject, "held").query("source == 'box'")
     assert len(before) > 0
@@ -195,7 +190,7 @@ def test_a_question_without_a_row_counts_as_wrong_and_what_is_not_used_is_said(
     elsewhere = grades.iloc[[3]].assign(plane="coronal")
     path = rewritten(tmp_path, pd.concat([once.drop(gone), stranger, elsewhere]))
     external = sharing(asked, study_of(tmp_path, entry(path), cohort=phantom_cohort))
-    run_stages(external)
+    run_to_scores(external)
     subject = grades.iloc[0]["subject"]
     assert f"held: grade: 2 of {len(grades)} questions have no answer and count as wrong ({subject})" in said(external)
     assert "held: 1 answers are about patients who are not tested (nobody)" in said(external)
@@ -216,7 +211,7 @@ def test_a_changed_file_is_asked_anew(
     external = sharing(
         asked, study_of(tmp_path, entry(rewritten(tmp_path, grades), tasks="[grade]"), cohort=phantom_cohort)
     )
-    run_stages(external)
+    run_to_scores(external)
     assert {record.value and record.value["grade"] for record in current_answers(external, "held")} == {0}
     rewritten(tmp_path, grades.assign(answer="Choice: 1", probability=0.75))
     first, config = external.study.models
