@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from tests.study.scored import run_to_scores
 
 from gliobench.models.base.errors import ModelError
 from gliobench.models.networks.trained import read_description
@@ -44,7 +45,7 @@ def crossed(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> C
     folder = tmp_path_factory.mktemp("crossed")
     (folder / "study.yaml").write_text(CROSSED)
     context = make_context(read_study(folder / "study.yaml"), cohort=phantom_cohort, out=folder / "run")
-    run_stages(context)
+    run_to_scores(context)
     return context
 
 
@@ -134,18 +135,19 @@ def test_a_start_that_knows_tested_patients_is_refused_before_anything_is_traine
     entry = f"name: on-from, network: mask-segmenter, start: {start}, train: {{epochs: 1}}"
     context = own(crossed, tmp_path, entry)
     tested = crossed.rounds[1].test  # of whom the network of fold 0 has seen all
-    with pytest.raises(StageError, match=rf"{len(tested)} .*{tested[0]}"):
+    with pytest.raises(StageError, match=rf" {len(tested)} .*{tested[0]}.*leakage"):
         train(context)
     assert not context.folder.network("on-from", 0).exists()
     (missing,) = (one for one in make_plan(context).missing if one.concerns == "on-from")
-    assert f"has learnt from {len(tested)} of the patients to be tested" in missing.problem
+    assert f" {len(tested)} " in missing.problem
+    assert tested[0] in missing.problem
 
     first = replace(context, study=with_fold(context.study, "0"))
     train(first)
-    known = f"{len(crossed.rounds[0].validation)} of the {len(crossed.rounds[0].validation)} validation patients"
+    known = f" {len(crossed.rounds[0].validation)} of the {len(crossed.rounds[0].validation)} validation patients"
     assert isinstance(first.voice, Heard)
-    assert any(f"chosen on, {known}" in sentence for sentence in first.voice.sentences)
-    assert any(f"chosen on, {known}" in sentence for sentence in make_plan(first).assumptions)
+    assert any(known in sentence for sentence in first.voice.sentences)
+    assert any(known in sentence for sentence in make_plan(first).assumptions)
 
 
 def beyond_bounds(context: Context) -> Context:

@@ -11,7 +11,10 @@ from gliobench.models.base.prediction import Question
 def refuse_training_patients(name: str, learnt_from: AbstractSet[str], questions: Sequence[Question]) -> None:
     """Raise ModelError where a question is about a patient that the model was trained on, whichever the scan."""
     if seen := scans_of(patients_of(question.subject for question in questions), learnt_from):
-        raise ModelError(
-            f"{name} was trained on {len(seen)} of the patients that it is asked about ({', '.join(seen[:5])}"
-            f"{', …' if len(seen) > 5 else ''}; leakage): test it on other patients"
-        )
+        raise ModelError(f"{trained_on_tested(name, seen)}: test it on other patients")
+
+
+def trained_on_tested(name: str, seen: Sequence[str]) -> str:
+    """What is wrong with a model or checkpoint that was trained on the test scans `seen`."""
+    shown = ", ".join(seen[:5]) + (", …" if len(seen) > 5 else "")
+    return f"{name} was trained on {len(seen)} of the test patients ({shown}; leakage)"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What is in force for one model and plane in one round; `why` says how it was learnt, or why it was not."""
+    """What is in force for one model and plane in one round; `why` says how it was estimated, or why it was not."""
 
     aggregation: Aggregation
     why: str
@@ -32,7 +32,7 @@ def aggregations(context: Context, round: Round) -> dict[tuple[str, str], Aggreg
 
 
 def aggregation_notes(context: Context) -> Iterator[str]:
-    """One sentence per model, plane and round: the aggregation in use, and how it was learnt."""
+    """One sentence per model, plane and round: the aggregation in use, and how it was estimated."""
     for round in context.rounds:
         where = f" (tested: fold {next(iter(round.folds))})" if len(context.rounds) > 1 else ""
         for (model, plane), chosen in _choose(context, round).items():

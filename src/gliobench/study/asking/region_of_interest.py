@@ -42,7 +42,7 @@ def _without_mask(name: str, by: str | None, bare: list[str]) -> str:
     if by is None:
         return f"{name}: {who} have no mask to crop around: use `around: predicted`, or leave them out"
     return (
-        f"{name}: {by} has given no mask of {who} that it did not learn from. With `tasks: [mask, …]` and "
+        f"{name}: {by} gave no mask of {who} that it was not trained on. With `tasks: [mask, …]` and "
         "`split: {scheme: cross-validation}`, all folds, every patient is given one"
     )
 
@@ -50,6 +50,6 @@ def _without_mask(name: str, by: str | None, bare: list[str]) -> str:
 def learners(
     subjects: Mapping[str, PreparedSubject], round: Round
 ) -> tuple[list[PreparedSubject], list[PreparedSubject]]:
-    """The training patients of a round, and those who decide."""
+    """The training and the validation patients of a round."""
     train = [subjects[id] for id in round.learn if id not in round.validation]
     return train, [subjects[id] for id in round.validation]

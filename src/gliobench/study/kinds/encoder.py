@@ -96,7 +96,7 @@ class EncoderConfig(VisionModelConfig):
         plan = vision_plan(plan_inputs, self, images, size, images.value * IMAGE_SECONDS + learning)
         where, room = str(plan_inputs.context.folder.features), gib(BYTES * images.value * width)
         kept = () if first or not size else (Files(f"features of {self.name}", where, room),)
-        said = f"each slice of {len(slices)} patients, learnt from or tested, is encoded once for all folds."
+        said = f"each slice of {len(slices)} training, validation and test patients is encoded once for all folds."
         return replace(
             plan,
             files=(*kept, *plan.files),
@@ -105,7 +105,7 @@ class EncoderConfig(VisionModelConfig):
         )
 
     def _slices(self, plan_inputs: "PlanInputs") -> dict[str, float]:
-        """How many slices it sees of everybody with a grade who is learnt from, decides or is tested in any round."""
+        """How many slices it sees of all training, validation and test patients with a grade, in any round."""
         from gliobench.grid.slices import select_slices
         from gliobench.study.plan.counts import assumed_slices
 

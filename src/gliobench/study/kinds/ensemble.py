@@ -58,7 +58,7 @@ class EnsembleConfig(ModelConfig):
         return PATIENTS_GRADE
 
     def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
-        """Nothing is learnt, and every member is built and answers once more."""
+        """Nothing is trained, and every member is built and answers once more."""
         from gliobench.study.plan.estimates import Missing, total
 
         members = self.members(plan_inputs.context.study)

@@ -61,7 +61,7 @@ class LanguageModelConfig(SpeakingConfig):
 
     `answer`: `free` text, `constrained` to the task's format, or the grade by `choice`: one word for all tasks, or one
     a task, such as `{grade: choice, box: constrained}`; the others stay free. `adapter`: a PEFT folder or hub id.
-    `finetune`: it first learns from the training patients of the fold; what it learnt is left beside the networks.
+    `finetune`: it is first fine-tuned on the training patients of the fold; the adapter is left beside the networks.
     `OPERATION`: what decides how the model is run, not what is asked.
     """
 
@@ -253,6 +253,7 @@ class LanguageModelConfig(SpeakingConfig):
 
     def _missing(self, plan_inputs: "PlanInputs", asking: "Step") -> "Iterator[Missing]":
         from gliobench.cohort.patients import scans_of
+        from gliobench.models.base.leakage import trained_on_tested
         from gliobench.models.checkpoints.unsloth import unsloth_fault
         from gliobench.models.language.finetuned import learnt_from
         from gliobench.study.plan.counts import first_folds
@@ -264,8 +265,7 @@ class LanguageModelConfig(SpeakingConfig):
             learners = first_folds(plan_inputs.counts)
             yield from plan_inputs.untaught(self.name, learners, lambda one: one.teaches_about_slices(tasks))
             if seen := scans_of(plan_inputs.counts.whose(plan_inputs.counts.tested), learnt_from(self.checkpoint)):
-                known = f"finetune: {self.checkpoint} has learnt from {len(seen)} patients to be tested"
-                yield Missing(self.name, known)
+                yield Missing(self.name, f"finetune: {trained_on_tested(self.checkpoint, seen)}")
         yield from gpu_missing(self.name, asking.gpu_memory_gib, plan_inputs.here, CURE)
         if self.is_left(plan_inputs.context) and (fault := unsloth_fault()):
             yield Missing(self.name, f"finetune: engine unsloth cannot be used here: {fault}; docs/finetuning.md")

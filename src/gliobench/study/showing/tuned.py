@@ -30,9 +30,9 @@ METRICS = {
 FIRST = ("learning_rate", "steps taken", "step kept")  # columns of every table, whether they differ or not
 NOT_SETTINGS = {"kind", "name", "checkpoint", "tasks", "finetune", *LanguageModelConfig.OPERATION}
 WORDS = (
-    "Models of one checkpoint, and what each learnt with. Validation figures are those of the step that was kept, on "
-    "the validation slices that chose it; a model that learnt from validation patients too has none. Every model here "
-    "was asked about the test patients: to choose among them by these columns is to choose on the test."
+    "Models of one checkpoint, with their fine-tuning settings. Validation figures are of the step that was kept, on "
+    "the validation slices that selected it; a model that was trained on validation patients too has none. Every "
+    "model here was asked about the test patients: to select one by these columns is to select on the test set."
 )
 
 

@@ -12,6 +12,7 @@ from gliobench.cohort.patients import names_of, scans_of
 from gliobench.grid.regions import WHOLE
 from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, remove, write_json
+from gliobench.models.base.leakage import trained_on_tested
 from gliobench.models.base.prediction import Prediction
 from gliobench.models.checkpoints.unsloth import start_unsloth
 from gliobench.models.language.finetuned import DESCRIPTION, learnt_from
@@ -146,7 +147,7 @@ def _has_learnt(out: Path, inputs: str) -> bool:
 
 
 def taught_patients(settings: "FinetuneSettings", fold: Fold) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Who of a fold is learnt from, and who validates."""
+    """The training and the validation patients of a fold."""
     return (fold.train, fold.validation) if settings.patients == "training" else (fold.train + fold.validation, ())
 
 
@@ -160,8 +161,8 @@ def _fit(context: Context, config: LanguageModelConfig, number: int, fold: Fold,
         context.voice.say(config.unvalidated)
     if known := scans_of(fold.whose(validated), before):
         context.voice.say(
-            f"{config.name}: {config.checkpoint} has learnt from, or was chosen on, {len(known)} of the "
-            f"{len(validated)} validation patients: the step kept may suit these better than the tested patients"
+            f"{config.name}: {config.checkpoint} was trained or selected on {len(known)} of the {len(validated)} "
+            "validation patients: the step kept may suit these better than the test patients"
         )
     train, validation = (examples_of(context, config, settings, some) for some in (ids, validated))
     model = language_model(context, config, to_train=True)
@@ -213,20 +214,18 @@ def _fit(context: Context, config: LanguageModelConfig, number: int, fold: Fold,
 
 
 def base_learnt_from(config: LanguageModelConfig, fold: Fold) -> frozenset[str]:
-    """Whom the checkpoint that learns has learnt from before. Raises StageError where patients to be tested are among
-    them."""
+    """The patients that the checkpoint was trained on before. Raises StageError for test patients among them."""
     before = learnt_from(config.checkpoint)
     if seen := scans_of(fold.whose(fold.test), before):
         raise StageError(
-            f"{config.name}: {config.checkpoint} has learnt from {len(seen)} of the patients to be tested "
-            f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
-            "start from another checkpoint, or split as it was split"
+            f"{config.name}: {trained_on_tested(config.checkpoint, seen)}: start from another checkpoint, or split as "
+            "it was split"
         )
     return before
 
 
 def _tasks(context: Context, config: LanguageModelConfig) -> list[str]:
-    """What is learnt: tasks of the study that the model is asked, all of them unless the entry chooses."""
+    """The tasks to train on: those of the study that the model is asked, all of them unless the entry chooses."""
     return [task for task in context.study.tasks if task in (finetune_settings(config).tasks or config.tasks)]
 
 

@@ -75,7 +75,7 @@ def _ask(context: Context, config: ModelConfig) -> None:
             answers_digest(context, config.name)  # an answer that is damaged or gone is said here, not hours later
             return
         for one in (config, *config.members(context.study)):
-            _check_learnt(context, one)
+            _check_trained(context, one)
         remove(context.folder.asked(config.name))
         for sentence in (*_fits(context, config), *config.remarks()):
             context.voice.say(sentence)
@@ -125,13 +125,13 @@ def _validation(context: Context) -> list[str]:
     return [context.subjects[id].content for round in context.rounds for id in round.validation]
 
 
-def _check_learnt(context: Context, config: ModelConfig) -> None:
-    """Raise StageError where what answers was not learnt yet, or with other settings or patients than the study's."""
+def _check_trained(context: Context, config: ModelConfig) -> None:
+    """Raise StageError for a model that is not trained yet, or with other settings or patients than the study's."""
     for one in config.learning(context):
         if context.done(one.stage, one.inputs, one.files, costly=True) is None:
             raise StageError(
-                f"{one.stage.target} has not learnt yet, or with other settings or patients "
-                f"than the study has now: run `gliobench {config.verb} --model {config.name}` first"
+                f"{one.stage.target} is not trained yet, or was with other settings or patients than the study has "
+                f"now: run `gliobench {config.verb} --model {config.name}` first"
             )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TESTED = "tested.json"
 FIRST = ("learning_rate", "epochs")  # columns of every table, whether they differ or not
-IN_SAMPLE = "Training figures are in-sample: they say how closely a setting fits the patients that it learnt from. "
+IN_SAMPLE = "Training figures are in-sample: they say how closely a setting fits its training patients. "
 ON_VALIDATION = "The setting marked was chosen by its metric on the validation patients, which stands beside its name. "
 CHOSEN_TESTED = "It alone was asked about the test patients."
 ALL_TESTED = (

@@ -11,6 +11,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import Region
 from gliobench.grid.splits import Fold
 from gliobench.integrity import file_digest, write_json
+from gliobench.models.base.leakage import trained_on_tested
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS, another_region, read_description
 from gliobench.study.asking.questions import can_be_asked
@@ -158,22 +159,20 @@ def start_fault(config: NetworkConfig, fold: Fold, region: Region) -> str | None
         return f"start {why}: start from another network"
     if seen := scans_of(fold.whose(fold.test), found["learnt_from"]):
         return (
-            f"start {config.start} has learnt from {len(seen)} of the patients to be tested "
-            f"({', '.join(seen[:5])}{', …' if len(seen) > 5 else ''}), and would not be asked about them: "
-            "start from another network, or split as it was split"
+            f"start {trained_on_tested(str(config.start), seen)}: start from another network, or split as it was split"
         )
     return None
 
 
 def known_validation(config: NetworkConfig, fold: Fold) -> str | None:
-    """What has to be said where `start` knows patients who decide; None where it knows none."""
-    learnt = set() if config.start is None else set(read_description(config.start)["learnt_from"])
-    known = scans_of(fold.whose(fold.validation), learnt)
+    """A warning where `start` was trained on validation patients; None where it was on none."""
+    before = set() if config.start is None else set(read_description(config.start)["learnt_from"])
+    known = scans_of(fold.whose(fold.validation), before)
     if not known:
         return None
     return (
-        f"start {config.start} has learnt from, or was chosen on, {len(known)} of the {len(fold.validation)} "
-        "validation patients: epoch and threshold may suit these better than the tested patients"
+        f"start {config.start} was trained or selected on {len(known)} of the {len(fold.validation)} validation "
+        "patients: epoch and threshold may suit these better than the test patients"
     )
 
 

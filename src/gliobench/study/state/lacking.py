@@ -36,7 +36,7 @@ class Kind:
 
 KINDS = {
     "cohort": Kind("the patients' scans", None, BRATS),
-    "split.file": Kind("who is tested and who is learnt from", True, "`gliobench split` writes such a file"),
+    "split.file": Kind("the training, validation and test patients", True, "`gliobench split` writes such a file"),
     "split.exclude": Kind("patients kept for another cohort", None, BRATS),
     "grid.windows": Kind("the reference study's raw answers", False, f"they are public: {RAW_ANSWERS}"),
     "prompts": Kind("the prompts", True, f"those that come with the package are {', '.join(packaged_prompts())}"),
