@@ -23,8 +23,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.cohort.read import find_cohort
-from gliobench.cohort.subject import MODALITIES, Cohort, Subject
+from gliobench.cohort.subject import Cohort, Subject
 from gliobench.grid.recipe import Recipe
 from gliobench.grid.store import prepare_cohort
 from gliobench.models.checkpoints.memory import keep_memory
@@ -77,7 +78,7 @@ def measure(rounds: int, job: Job, subjects: tuple[Subject, ...], grid: Recipe) 
 def make_step(job: Job) -> Callable[[torch.Tensor, torch.Tensor], None]:
     """One training step as `fit_network` does it, in float32."""
     torch.manual_seed(0)
-    network = NETWORKS[job.network].build(job.train[0].shape, 1).to(memory_format=torch.channels_last_3d)
+    network = NETWORKS[job.network].build(job.train[0].shape, 4, 1).to(memory_format=torch.channels_last_3d)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
 
     def step(images: torch.Tensor, targets: torch.Tensor) -> None:
@@ -93,7 +94,7 @@ def make_step(job: Job) -> Callable[[torch.Tensor, torch.Tensor], None]:
 def load_with_monai(chain: Callable[[dict[str, str]], dict[str, torch.Tensor]], subject: Subject, job: Job) -> None:
     """The files of a patient to what a step takes."""
     read = chain(paths(subject))
-    image = as_input(torch.cat([read[name] for name in MODALITIES]).clamp(0, 255).byte().numpy())
+    image = as_input(torch.cat([read[name] for name in GLIOMA.names]).clamp(0, 255).byte().numpy())
     mask = (read["mask"] > 0).float() if NETWORKS[job.network].task == "mask" else None
     if job.settings.augment:
         augmented(image, mask, 0)

@@ -25,8 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gliobench.cohort.nifti import decode_volume
+from gliobench.cohort.problem import GLIOMA
 from gliobench.cohort.read import find_cohort
-from gliobench.cohort.subject import MODALITIES, Cohort, Subject
+from gliobench.cohort.subject import Cohort, Subject
 from gliobench.grid.recipe import Recipe
 from gliobench.grid.store import prepare_cohort
 
@@ -60,7 +61,7 @@ def main() -> None:
 
 def paths(subject: Subject) -> dict[str, str]:
     """The files of a patient by name."""
-    found = {name: str(subject.images[name].path) for name in MODALITIES}
+    found = {name: str(subject.images[name].path) for name in GLIOMA.names}
     return found | ({"mask": str(subject.mask)} if subject.mask else {})
 
 
@@ -91,7 +92,7 @@ def prepare(subject: Subject, cohort: Cohort, recipe: Recipe) -> None:
 
 def monai_chain(recipe: Recipe) -> Compose:
     """The usual MONAI way to the same shape: load, orient, resize, scale to 0 … 255."""
-    names = [*MODALITIES, "mask"]
+    names = [*GLIOMA.names, "mask"]
     return Compose(
         [
             LoadImaged(keys=names, ensure_channel_first=True, allow_missing_keys=True),
@@ -99,10 +100,10 @@ def monai_chain(recipe: Recipe) -> Compose:
             Resized(
                 keys=names,
                 spatial_size=recipe.shape[::-1],
-                mode=["trilinear"] * len(MODALITIES) + ["nearest"],
+                mode=["trilinear"] * len(GLIOMA.names) + ["nearest"],
                 allow_missing_keys=True,
             ),
-            ScaleIntensityRangePercentilesd(keys=MODALITIES, lower=0.5, upper=99.5, b_min=0, b_max=255, clip=True),
+            ScaleIntensityRangePercentilesd(keys=GLIOMA.names, lower=0.5, upper=99.5, b_min=0, b_max=255, clip=True),
         ]
     )
 

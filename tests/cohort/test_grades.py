@@ -2,7 +2,7 @@
 
 import pytest
 
-from gliobench.cohort.grades import GradeError, read_grades
+from gliobench.cohort.grades import WHO_RULE, ClassError, read_grades
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from gliobench.cohort.grades import GradeError, read_grades
     ],
 )
 def test_what_columns_mean(cells: list[str], expected: list[int | None], who: bool) -> None:
-    assert read_grades(cells) == (expected, who)
+    assert read_grades(cells, "grade") == (expected, (WHO_RULE,) if who else ())
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_what_columns_mean(cells: list[str], expected: list[int | None], who: bo
     ],
 )
 def test_what_may_mean_two_things_is_refused(cells: list[str], at_fault: list[int]) -> None:
-    grades, _ = read_grades(cells)
-    assert [place for place, grade in enumerate(grades) if isinstance(grade, GradeError)] == at_fault
+    grades, _ = read_grades(cells, "grade")
+    assert [place for place, grade in enumerate(grades) if isinstance(grade, ClassError)] == at_fault
 
 
 def test_a_columns_name_may_say_that_it_is_the_whos() -> None:
-    assert read_grades(["1", "1"], who=True) == ([0, 0], True)
+    assert read_grades(["1", "1"], "who_grade") == ([0, 0], (WHO_RULE,))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gliobench.cohort.patients import patient_faults, patient_of, scans_of, suspected
+from gliobench.cohort.problem import GLIOMA
 from gliobench.cohort.read import find_cohort
-from gliobench.cohort.subject import MODALITIES
 
 NUMBERS = st.integers(0, 9999)
 PEOPLE = (  # ids of one scan a patient, as collections have them
@@ -116,9 +116,9 @@ def test_an_id_that_is_another_patients_name_is_a_fault() -> None:
 
 def table(folder: Path, ids: dict[str, str], rows: list[tuple[str, ...]]) -> Path:
     """A table of made scans; `ids`: the columns that tell whose they are, `rows` their cells."""
-    lines = [",".join([*ids, *MODALITIES, "mask"])]
+    lines = [",".join([*ids, *GLIOMA.names, "mask"])]
     for number, cells in enumerate(rows):
-        names = [f"{number}-{name}.nii.gz" for name in (*MODALITIES, "mask")]
+        names = [f"{number}-{name}.nii.gz" for name in (*GLIOMA.names, "mask")]
         for place, name in enumerate(names):
             voxels = np.full((4, 4, 4), number + place + 1, np.uint8) if place < 4 else np.ones((4, 4, 4), np.uint8)
             nib.save(nib.Nifti1Image(voxels, np.eye(4)), folder / name)

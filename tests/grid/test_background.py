@@ -8,7 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from gliobench.cohort.subject import MODALITIES, Cohort, ImageFile, RawSubject, Subject
+from gliobench.cohort.problem import GLIOMA
+from gliobench.cohort.subject import Cohort, ImageFile, RawSubject, Subject
 from gliobench.grid.background import background_of
 from gliobench.grid.prepare import prepare_subject
 from gliobench.grid.recipe import Recipe
@@ -65,7 +66,7 @@ def test_most_of_the_faces_decide(share: float, expected: float) -> None:
 def test_what_an_earlier_version_stored_is_not_used_for_such_a_scan(tmp_path: Path) -> None:
     """It had no findings, and took the background for brain."""
     images = {}
-    for place, name in enumerate(MODALITIES):
+    for place, name in enumerate(GLIOMA.names):
         voxels = np.full((20, 22, 18), -5, np.int16)
         voxels[3:17, 4:19, 2:15] = np.random.default_rng(place).integers(50, 300, (14, 15, 13))
         nib.save(nib.Nifti1Image(voxels, np.diag([-1.0, -1, 1, 1])), tmp_path / f"{name}.nii.gz")

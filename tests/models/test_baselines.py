@@ -9,7 +9,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Question
 from gliobench.models.baselines import BASELINES
-from gliobench.models.baselines.flair_blob import QUANTILES
+from gliobench.models.baselines.bright_blob import QUANTILES
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.chain import to_mask
 from gliobench.tasks.geometry import Box, Grade, Point, Polygon, Value, VolumeMask

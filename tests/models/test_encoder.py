@@ -26,7 +26,7 @@ from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPi
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-from gliobench.cohort.subject import MODALITIES
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import write_sealed
 from gliobench.models.base.calibration import learn_operating_point
@@ -57,7 +57,7 @@ def patient(id: str, grade: int | None, enhancing: int = 0) -> PreparedSubject:
     image[:, :2] = 0
     labels = np.zeros((10, 20, 12), np.uint8)
     labels[3:9, 5:15, 2:10] = 1
-    image[MODALITIES.index("t1ce")][labels > 0] += enhancing
+    image[GLIOMA.names.index("t1ce")][labels > 0] += enhancing
     grey = image.clip(0, 255).astype(np.uint8)
     return PreparedSubject(id, grade, grey, labels, AFFINE, AFFINE, (12, 20, 10), False, f"{id}-{enhancing}")
 
@@ -73,7 +73,7 @@ def plain_images(subject: PreparedSubject, indices: range) -> np.ndarray:
     for index in indices:
         square = np.zeros((20, 20, 3), np.uint8)
         for colour, name in enumerate(("t1ce", "t2", "flair")):
-            square[:, 4:16, colour] = subject.image[MODALITIES.index(name), index]
+            square[:, 4:16, colour] = subject.image[GLIOMA.names.index(name), index]
         large = np.asarray(Image.fromarray(square).resize((64, 64), Image.Resampling.BICUBIC))
         images.append(((large / 255 - mean) / deviation).transpose(2, 0, 1))
     return np.array(images, np.float32)

@@ -26,7 +26,7 @@ def test_every_network_answers_in_its_tasks_shape(name: str) -> None:
     shape = (32, 35, 33)  # DenseNet halves five times
     network, outputs = NETWORKS[name], 3 if NETWORKS[name].task == "mask" else 1
     with torch.inference_mode():
-        logits = network.build(shape, outputs).eval()(torch.zeros(2, 4, *shape))
+        logits = network.build(shape, 4, outputs).eval()(torch.zeros(2, 4, *shape))
     assert logits.shape == ((2, 3, *shape) if network.task == "mask" else (2, 1))
 
 
@@ -46,13 +46,13 @@ def test_padding_is_cut_away_again() -> None:
 
 def test_weights_that_a_network_keeps_in_two_places_come_back() -> None:
     # DynUNet names its layers twice; safetensors refuses tensors that share memory.
-    first, second = (NETWORKS["dynunet"].build((16, 16, 16), 1).eval() for _ in range(2))
+    first, second = (NETWORKS["dynunet"].build((16, 16, 16), 4, 1).eval() for _ in range(2))
     restore(second, own_tensors(first))
     image = torch.randn(1, 4, 16, 16, 16, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert torch.equal(first(image), second(image))
     with pytest.raises(ValueError, match="names differ"):
-        restore(NETWORKS["segresnet"].build((16, 16, 16), 1), own_tensors(first))
+        restore(NETWORKS["segresnet"].build((16, 16, 16), 4, 1), own_tensors(first))
 
 
 def test_parameters_counted_by_hand() -> None:
@@ -60,7 +60,7 @@ def test_parameters_counted_by_hand() -> None:
     segmenter = (4 * 16 * 27 + 16) + (16 * 32 * 27 + 32) + (32 * 64 * 27 + 64) + (64 * 32 * 8 + 32) + (32 * 16 * 8 + 16)
     assert count(MaskSegmenter()) == segmenter + 16 + 1
     # The study's code has k3 there too.
-    assert count(NETWORKS["mask-segmenter-as-coded"].build((95, 128, 128), 1)) == segmenter + 16 * 27 + 1 == 91_921
+    assert count(NETWORKS["mask-segmenter-as-coded"].build((95, 128, 128), 4, 1)) == segmenter + 16 * 27 + 1 == 91_921
     # 95 x 128 x 128 halved twice is 23 x 32 x 32; 48.2 million in all, as the study's classifier has.
     classifier = (4 * 8 * 27 + 8) + (8 * 16 * 27 + 16) + (16 * 23 * 32 * 32 * 128 + 128) + 129
     assert count(GradeClassifier((95, 128, 128))) == classifier
@@ -70,7 +70,7 @@ def test_parameters_counted_by_hand() -> None:
 def test_the_classifier_as_coded_is_linear_behind_its_convolutions_and_the_reports_is_not() -> None:
     features = torch.randn(2, 16 * 2 * 3 * 4, generator=torch.Generator().manual_seed(0))
     for name, linear in (("grade-classifier-as-coded", True), ("grade-classifier", False)):
-        network = NETWORKS[name].build((8, 12, 16), 1)
+        network = NETWORKS[name].build((8, 12, 16), 4, 1)
         assert isinstance(network, GradeClassifier)
         head = network.head.double()
         with torch.inference_mode():

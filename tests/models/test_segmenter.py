@@ -206,8 +206,6 @@ def test_other_models_and_other_questions_are_refused(sam: Path, tmp_path: Path)
     clip = write_tiny_clip(tmp_path / "clip")
     with pytest.raises(ModelError, match=r"'clip'.* sam, sam2"):
         PromptableSegmenter(clip, prompts, name="u")
-    with pytest.raises(ModelError, match=r"\bct\b"):
-        PromptableSegmenter(sam, prompts, name="u", modality="ct")
     model = PromptableSegmenter(sam, prompts, name="u")
     with pytest.raises(ModelError, match=r"'box'.* mask"):
         model.predict([Question(PATIENT, "box", PATIENT.frame("axial", 0))])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gliobench.cohort.subject import MODALITIES
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.errors import ModelError
@@ -39,7 +39,7 @@ def _grey(image: np.ndarray) -> np.ndarray:
 
 
 def test_this_file_knows_the_order_of_the_modalities() -> None:
-    assert MODALITIES == ("flair", "t1", "t1ce", "t2")
+    assert GLIOMA.names == ("flair", "t1", "t1ce", "t2")
 
 
 def test_a_grey_slice_is_the_slice_and_says_nothing() -> None:

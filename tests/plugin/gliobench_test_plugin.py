@@ -12,9 +12,9 @@ from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist, squareform
 from torch import nn
 
-from gliobench.cohort.grades import read_grades
+from gliobench.cohort.classes import read_classes
 from gliobench.cohort.layouts.layout import Found, Layout, sort_out, subject_of, volumes_in
-from gliobench.cohort.subject import MODALITIES
+from gliobench.cohort.problem import Problem
 from gliobench.models.baselines.rule import Rule
 from gliobench.models.networks import Network
 from gliobench.models.views.layout import Layout as View
@@ -32,9 +32,9 @@ from gliobench.tasks.reading import read_places, whole
 # A layout: NIfTI files of all patients in one folder, and what they have in diagnosis.json.
 
 
-def find_patients(root: Path) -> Found:
+def find_patients(root: Path, problem: Problem) -> Found:
     diagnoses, volumes = json.loads((root / "diagnosis.json").read_text()), volumes_in(root / "scans")
-    grades, _ = read_grades(list(diagnoses.values()))
+    grades, _ = read_classes(list(diagnoses.values()), "diagnosis", problem)
 
     def only(name: str) -> Path | None:
         return next(iter(volumes.get(name.lower(), ())), None)
@@ -43,7 +43,7 @@ def find_patients(root: Path) -> Found:
         subject_of(
             id,
             grade,
-            {name: only(f"{name} of {id}") for name in ("flair", "t1", "t1ce", "t2")},
+            {name: only(f"{name} of {id}") for name in problem.names},
             only(f"outline of {id}"),
             root,
             {},
@@ -56,7 +56,7 @@ DIAGNOSED = Layout(
     name="diagnosed scans",
     expects="diagnosis.json with the grade of each patient, and a folder scans",
     labels=frozenset({1, 2, 4}),
-    recognises=lambda root: (root / "diagnosis.json").is_file(),
+    recognises=lambda root, problem: (root / "diagnosis.json").is_file(),
     find=find_patients,
 )
 
@@ -111,7 +111,16 @@ class DiameterTask(Task):
             found = find_lists(text, cut_off)
             return [one.found(one.points, finished=not one.unfinished) for one in found if len(one.points) == 2]
 
-        return read_places(text, frame, cut_off, find, lambda ends: Diameter(frame, ends), self.expected, coordinates)
+        return read_places(
+            text,
+            frame,
+            cut_off,
+            find,
+            lambda ends: Diameter(frame, ends),
+            self.expected,
+            self.problem.target,
+            coordinates,
+        )
 
     def pattern(self, numbers):
         return rf"({numbers.pair}, {numbers.pair}|none)"
@@ -184,8 +193,8 @@ NSD = AnswerMetric(
 # A network.
 
 
-def one_layer(shape, outputs):
-    return nn.Conv3d(len(MODALITIES), outputs, kernel_size=3, padding=1)
+def one_layer(shape, channels, outputs):
+    return nn.Conv3d(channels, outputs, kernel_size=3, padding=1)
 
 
 ONE_LAYER = Network(task=MASK.name, build=one_layer)
@@ -225,8 +234,8 @@ class ThresholdModel(ModelConfig):
 
 TWO_COLOURS = View(
     version="1",
-    modalities=("t1ce", "flair"),
+    modalities=2,
     slices=(1,),
     grid=lambda modalities, slices: ((Panel((modalities[0], modalities[1], modalities[1])),),),
-    words=lambda modalities, slices, step: f"Red is {modalities[0]}, blue and green are {modalities[1]}.",
+    words=lambda problem, modalities, slices, step: f"Red is {modalities[0]}, blue and green are {modalities[1]}.",
 )

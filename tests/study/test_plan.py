@@ -373,12 +373,12 @@ def test_a_checkpoints_files_tell_its_size(tmp_path: Path) -> None:
 
 def test_a_networks_operations_by_hand() -> None:
     """The study's classifier on 8³: two convolutions of 3³ with pooling behind each, then 128 hidden units."""
-    size = network_size("grade-classifier", (8, 8, 8), 1)
+    size = network_size("grade-classifier", (8, 8, 8), 4, 1)
     first, second = 8 * 4 * 27 * 8**3, 16 * 8 * 27 * 4**3
     linear = 16 * 2**3 * 128 + 128
     assert size.operations == 2 * (first + second + linear)
     assert size.parameters == 8 * (4 * 27 + 1) + 16 * (8 * 27 + 1) + (128 * 128 + 128) + (128 + 1)
-    assert math.isclose(network_size("grade-classifier", (95, 128, 128), 1).parameters, 48.2e6, rel_tol=1e-3)
+    assert math.isclose(network_size("grade-classifier", (95, 128, 128), 4, 1).parameters, 48.2e6, rel_tol=1e-3)
 
 
 def test_a_key_is_no_part_of_a_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gliobench.cli.app import app
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.splits import Split, SplitError
 from gliobench.study.config.study import read_study
 from gliobench.study.stages.prepare import prepare
@@ -97,18 +98,18 @@ def test_a_part_in_another_proportion_is_told_from_a_thousandth_on(high: int, lo
     others = sorted(set(grades) - set(test))
     made = Split(tuple(test), (tuple(others[::2]), tuple(others[1::2])), None, "made")
     assert (hypergeometric(high, low, 30, 30) < 0.001) is said
-    warnings = [one for one in class_warnings(made, (0,), grades) if one.startswith("test ")]
+    warnings = [one for one in class_warnings(made, (0,), grades, GLIOMA) if one.startswith("test ")]
     assert bool(warnings) is said
 
 
 def test_a_part_without_a_grade_is_told_and_refused_where_it_trains() -> None:
     grades = {"a": 1, "b": 1, "c": 0, "d": 1, "e": None}
     made = Split(("c", "a"), (("b",), ("d", "e")), None, "made")
-    assert list(class_lines(made, (0,), grades)) == [
+    assert list(class_lines(made, (0,), grades, GLIOMA)) == [
         "fold 0, training: 2 patients (1 HGG, 1 without a grade)",
         "fold 0, validation: 1 patient (1 HGG)",
         "test: 2 patients (1 HGG, 1 LGG)",
     ]
-    assert sum("has no LGG" in one for one in class_warnings(made, (0,), grades)) == 2
+    assert sum("has no LGG" in one for one in class_warnings(made, (0,), grades, GLIOMA)) == 2
     with pytest.raises(SplitError, match="fold 0: no training patient is LGG"):
-        refuse_missing_class(made, (0,), grades)
+        refuse_missing_class(made, (0,), grades, GLIOMA)

@@ -300,10 +300,10 @@ BASELINE = {"kind": "baseline", "name": "empty"}
 
 @pytest.mark.parametrize(
     "region",
-    ["oedema", 1, "1", {"label": 1}, {"words": "dark"}, {"label": 0, "words": "dark"}, {"name": "core", "label": 1}],
+    ["necrosis", 1, "1", {"label": 1}, {"words": "dark"}, {"label": 0, "words": "dark"}, {"name": "core", "label": 1}],
 )
 def test_a_region_that_is_none_is_a_mistake(region: object) -> None:
-    with pytest.raises(ValueError, match=r"expected whole, core, enhancing, or a label|greater than or equal to 1"):
+    with pytest.raises(ValueError, match=r"expected a region's name, or a label|greater than or equal to 1"):
         Study.model_validate({"name": "s", "region": region, "models": [BASELINE]})
 
 

@@ -14,7 +14,7 @@ from tests.study.scored import run_to_scores
 from typer.testing import CliRunner
 
 from gliobench.cli.app import app
-from gliobench.cohort.subject import MODALITIES
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.errors import ModelError
@@ -562,7 +562,7 @@ def test_questions_written_and_answered_elsewhere_can_be_replayed(
     assert {row["task"] for row in rows} == {"grade", "box"}
     first = next(row for row in rows if row["task"] == "box")
     image = np.asarray(Image.open(tmp_path / "ask" / first["image"]))
-    grey = take_slice(external.subjects[first["subject"]].image[MODALITIES.index("flair")], "axial", first["slice"])
+    grey = take_slice(external.subjects[first["subject"]].image[GLIOMA.names.index("flair")], "axial", first["slice"])
     np.testing.assert_array_equal(image[..., 0], np.kron(grey, np.ones((2, 2), np.uint8)))
     assert image.shape[:2] == (first["rows"], first["columns"])
     assert "64" in first["prompt"], "the size as shown"

@@ -8,6 +8,7 @@ import pytest
 from tests.models.asked import shown_image
 from tests.models.servers import Answer, completion, serving
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import take_slice
 from gliobench.records.store import RecordStore
 from gliobench.study.asking.shots import reference_shots
@@ -147,14 +148,14 @@ def test_a_view_in_a_study_file(tmp_path: Path) -> None:
         assert isinstance(model, LanguageModelConfig)
         return model
 
-    view = config("{name: mosaic, scale: 4, window: [20, 200], ticks: true}").view.to_view()
+    view = config("{name: mosaic, scale: 4, window: [20, 200], ticks: true}").view.to_view(GLIOMA)
     assert (view.name, view.scale, view.window, view.ticks) == ("mosaic", 4, (20.0, 200.0), True)
-    assert config("rgb").view.to_view().name == "rgb"
-    assert config("{modalities: [t2]}").view.to_view().identity == {"modality": "t2"}
+    assert config("rgb").view.to_view(GLIOMA).name == "rgb"
+    assert config("{modalities: [t2]}").view.to_view(GLIOMA).identity == {"modality": "t2"}
     # Part of every record's key where it is declared; where not, keys and fingerprints are those of earlier runs.
     gemini = config("{coordinates: gemini}")
-    assert gemini.view.to_view().identity == {"modality": "flair", "coordinates": "row first, thousandths"}
-    own = config("{coordinates: {order: x-first, scale: [140, 150]}}").view.to_view().coordinates
+    assert gemini.view.to_view(GLIOMA).identity == {"modality": "flair", "coordinates": "row first, thousandths"}
+    own = config("{coordinates: {order: x-first, scale: [140, 150]}}").view.to_view(GLIOMA).coordinates
     assert own == Coordinates("x-first", (140, 150))
     assert gemini.model_dump()["view"].keys() - config("grey").model_dump()["view"].keys() == {"coordinates"}
     for text, message in [

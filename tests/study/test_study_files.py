@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from gliobench.cli.app import app
+from gliobench.cohort.problem import GLIOMA
 from gliobench.models.views.view import View
 from gliobench.study.config.replay import is_replication, read_replication
 from gliobench.study.config.study import read_study
@@ -43,7 +44,7 @@ def test_the_reference_study_is_asked_as_it_asked() -> None:
     assert (study.consistency.repeats, study.consistency.task) == (95, "grade")
     language = [config for config in study.models if isinstance(config, LanguageModelConfig)]
     assert {(config.temperature, config.min_p, config.quantisation) for config in language} == {(1.5, 0.1, "4bit")}
-    assert {config.view.to_view() for config in language} == {View(stretch=True)}
+    assert {config.view.to_view(GLIOMA) for config in language} == {View(stretch=True)}
     assert study.slices.trim == 20
     tuned = {config.name: config.finetune for config in language if config.finetune}
     assert {one.patients for one in tuned.values()} == {"all"}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.regions import BRATS_REGIONS, WHOLE, Region, region_of_label
 from gliobench.models.views.asking import prompt_identity
@@ -121,8 +122,8 @@ def test_a_prompt_of_ones_own_can_have_the_region_put_in(tmp_path: Path) -> None
     file = tmp_path / "mine.txt"
     file.write_text("Where is {region}, in {rows} rows?", "utf-8")
     prompt = read_prompt_file(file, "centre")
-    dark = prompt.of(region_of_label(1, "the dark part"))
+    dark = prompt.of(region_of_label(1, "the dark part"), GLIOMA)
     assert dark.about(FRAME) == "Where is the dark part, in 95 rows?"
-    assert prompt.of(WHOLE).about(FRAME) == "Where is the whole glioma, oedema included, in 95 rows?"
+    assert prompt.of(WHOLE, GLIOMA).about(FRAME) == "Where is the whole glioma, oedema included, in 95 rows?"
     assert dark.version == prompt.version  # the text is in the key too
-    assert prompt_identity(dark, 8) != prompt_identity(prompt.of(WHOLE), 8)
+    assert prompt_identity(dark, 8) != prompt_identity(prompt.of(WHOLE, GLIOMA), 8)

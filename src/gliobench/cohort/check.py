@@ -41,7 +41,7 @@ def check_geometry(subject: Subject, volumes: Mapping[str, Volume]) -> Iterator[
 
 
 def check_image(subject: Subject, name: str, voxels: NDArray[np.generic]) -> Iterator[Fault]:
-    """Faults of one modality: values that are not finite, also after conversion to float32 for interpolation."""
+    """Faults of one image: values that are not finite, also after conversion to float32 for interpolation."""
     if not np.issubdtype(voxels.dtype, np.inexact):
         return
     with np.errstate(over="ignore"):
@@ -51,15 +51,19 @@ def check_image(subject: Subject, name: str, voxels: NDArray[np.generic]) -> Ite
         yield Fault(subject.id, found, subject.images[name].path)
 
 
-def check_labels(subject: Subject, values: Sequence[float], known: frozenset[int]) -> Iterator[Fault]:
-    """Faults of a mask with these values but 0: labels that are not `known`, or none at all."""
+def check_labels(
+    subject: Subject, values: Sequence[float], known: frozenset[int], absent: bool = False
+) -> Iterator[Fault]:
+    """Faults of a mask with these values but 0: labels that are not `known`, or none at all, unless it may be
+    `absent`."""
     unknown = [f"{value:g}" for value in values if value not in known]
     if unknown:
         found, expected = ", ".join(unknown[:NAMED]), ", ".join(map(str, sorted(known)))
         more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
         yield Fault(subject.id, f"the mask has labels {found}{more}; expected 0, {expected}", subject.mask)
     elif not values:
-        yield Fault(subject.id, "the mask is empty: no voxel is tumour", subject.mask)
+        if not absent:
+            yield Fault(subject.id, "the mask is empty: no voxel is tumour", subject.mask)
     elif subject.relabel and not any(subject.relabel[int(value)] for value in values):
         found = ", ".join(f"{value:g}" for value in values)
         yield Fault(subject.id, f"the mask has the label {found} alone, which is not tumour", subject.mask)

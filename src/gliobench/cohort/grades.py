@@ -20,31 +20,32 @@ _WORD = re.compile(r"(LOW|HIGH)[- ]?GRADE( GLIOMA)?")
 _WHO = re.compile(r"(?P<said>(WHO[ -]?)?(GRADE[ -]?)?)(CNS )?(?P<number>[1-4]|IV|I{1,3})")
 
 
-class GradeError(GliobenchError, ValueError):
-    """A grade that cannot be read; the message says why."""
+class ClassError(GliobenchError, ValueError):
+    """A class that cannot be read; the message says why."""
 
 
-def read_grades(cells: Sequence[str], who: bool = False) -> tuple[list[int | GradeError | None], bool]:
-    """The grade of every cell of a column, LGG (0), HGG (1) or None where it is empty, and whether they are WHO grades.
+def read_grades(cells: Sequence[str], column: str) -> tuple[list[int | ClassError | None], tuple[str, ...]]:
+    """The grade of every cell of a column, LGG (0), HGG (1) or None where it is empty, and the rule for WHO grades
+    where they are.
 
-    `who`: the column's name says WHO. A column has one meaning: with numbers above 1, Roman numerals or the word WHO,
-    every number in it is a WHO grade.
+    A column has one meaning: with numbers above 1, Roman numerals or the word WHO, in its name too, every number in it
+    is a WHO grade.
     """
     plain = [_plain(cell) for cell in cells]
-    who = who or any(_names_who(cell) for cell in plain)
+    who = column.lower().startswith("who") or any(_names_who(cell) for cell in plain)
     zero = any(cell in ("0", "FALSE") for cell in plain)
     grades = [_grade(cell, text, who, zero) for cell, text in zip(plain, cells, strict=True)]
-    return grades, who and any(_who(cell) for cell in plain)
+    return grades, (WHO_RULE,) if who and any(_who(cell) for cell in plain) else ()
 
 
-def _grade(cell: str, text: str, who: bool, zero: bool) -> int | GradeError | None:
+def _grade(cell: str, text: str, who: bool, zero: bool) -> int | ClassError | None:
     if cell in NOTHING:
         return None
     if cell in WORDS:
         return WORDS[cell]
     number = _who(cell)
     if who and zero and cell in ("0", "1"):
-        return GradeError(f"grade {text!r}: the column has WHO grades and 0: write LGG and HGG")
+        return ClassError(f"grade {text!r}: the column has WHO grades and 0: write LGG and HGG")
     if who and number:
         return WHO[number]
     if cell == "0":
@@ -52,10 +53,10 @@ def _grade(cell: str, text: str, who: bool, zero: bool) -> int | GradeError | No
     if cell == "1" and zero:
         return HGG
     if cell == "1":
-        return GradeError(
+        return ClassError(
             f"grade {text!r}: HGG, or WHO grade 1? Without a 0 in the column this is ambiguous: write LGG or HGG"
         )
-    return GradeError(f"grade {text!r}: expected LGG, HGG, 0, 1, a WHO grade (1 to 4, I to IV) or nothing")
+    return ClassError(f"grade {text!r}: expected LGG, HGG, 0, 1, a WHO grade (1 to 4, I to IV) or nothing")
 
 
 def _plain(cell: str) -> str:

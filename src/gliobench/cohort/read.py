@@ -19,8 +19,8 @@ from gliobench.cohort.layouts.layout import Layout, subfolders, without_mask
 from gliobench.cohort.layouts.table import ENDINGS, TABLE
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
 from gliobench.cohort.patients import patient_faults, patients_of, suspected
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.subject import (
-    MODALITIES,
     Cohort,
     CohortError,
     Fault,
@@ -46,7 +46,7 @@ class SubjectError(GliobenchError, ValueError):
         return SubjectError, (self.faults,)  # so that it can be pickled by a worker process
 
 
-def find_cohort(root: Path) -> Cohort:
+def find_cohort(root: Path, problem: Problem = GLIOMA) -> Cohort:
     """Recognise the layout of a folder (or table) and find its patients, without reading a voxel.
 
     A parent of the folder that holds the patients is fine. Invalid patients (missing files, a duplicated id) are in
@@ -55,14 +55,14 @@ def find_cohort(root: Path) -> Cohort:
     try:
         if not root.exists():
             raise CohortError(f"{root}: no such folder or table")
-        return _find(root)
+        return _find(root, problem)
     except OSError as error:
         raise CohortError(f"{error.filename or root}: cannot be read: {error.strerror}") from error
 
 
-def _find(root: Path) -> Cohort:
-    inner, layout = _recognised(root)
-    subjects, faults, notes = layout.find(inner)
+def _find(root: Path, problem: Problem) -> Cohort:
+    inner, layout = _recognised(root, problem)
+    subjects, faults, notes = layout.find(inner, problem)
     counts = Counter(subject.id for subject in subjects)
     twice = [Fault(id, f"the id is duplicated ({count} times)") for id, count in sorted(counts.items()) if count > 1]
     once = sorted((subject for subject in subjects if counts[subject.id] == 1), key=lambda subject: subject.id)
@@ -70,8 +70,15 @@ def _find(root: Path) -> Cohort:
         raise CohortError(f"{inner}: looks like {layout.name}, but holds no patient; expected {layout.expects}")
     wrong = [Fault(id, problem) for id, problem in patient_faults(patients_of(once))]
     good = [subject for subject in once if subject.id not in {fault.subject_id for fault in wrong}]
-    notes = (*notes, *scheme_notes(good), *without_mask(good), *_without_grade(inner, layout, good), *_whose(good))
-    return Cohort(inner.stem, inner, layout.name, layout.labels, tuple(good), (*faults, *twice, *wrong), notes)
+    notes = (
+        *notes,
+        *scheme_notes(good),
+        *without_mask(good),
+        *_without_grade(inner, layout, good, problem),
+        *_whose(good),
+    )
+    labels, faults = layout.labels or problem.labels, [*faults, *twice, *wrong]
+    return Cohort(inner.stem, inner, layout.name, labels, tuple(good), tuple(faults), notes, problem)
 
 
 def _whose(subjects: Sequence[Subject]) -> Iterator[str]:
@@ -85,35 +92,38 @@ def _whose(subjects: Sequence[Subject]) -> Iterator[str]:
         )
 
 
-def _without_grade(root: Path, layout: Layout, subjects: Sequence[Subject]) -> Iterator[str]:
-    """A note where no grade is known, with the tables in the folder that may have grades."""
-    if subjects and all(subject.grade is None for subject in subjects):
+def _without_grade(root: Path, layout: Layout, subjects: Sequence[Subject], problem: Problem) -> Iterator[str]:
+    """A note where no class is known, with the tables in the folder that may have them."""
+    if problem.classes and subjects and all(subject.grade is None for subject in subjects):
         paths = sorted(root.iterdir()) if layout is not TABLE else []
         tables = [path.name for path in paths if path.suffix.lower() in ENDINGS]
-        unread = f"; not searched for grades: {printable(', '.join(tables[:3]))}" if tables else ""
-        yield f"no patient has a grade: grade cannot be asked about{unread}"
+        asked = problem.asked
+        unread = f"; not searched for {asked}s: {printable(', '.join(tables[:3]))}" if tables else ""
+        yield f"no patient has a {asked}: {asked} cannot be asked about{unread}"
 
 
-def _recognised(root: Path) -> tuple[Path, Layout]:
+def _recognised(root: Path, problem: Problem) -> tuple[Path, Layout]:
     """The folder with a known layout: `root`, or one inside it; of several, the one with masks."""
     found, level = [], [root]
     for _ in range(DEEPEST):
-        found = [(folder, layout) for folder in level if (layout := _layout(folder)) is not None]
+        found = [(folder, layout) for folder in level if (layout := _layout(folder, problem)) is not None]
         if found:
             break
         level = [inner for folder in level if folder.is_dir() for inner in subfolders(folder)][:MOST_FOLDERS]
     if len(found) > 1:
-        found = [one for one in found if any(subject.mask for subject in one[1].find(one[0]).subjects)] or found
+        masked = [one for one in found if any(subject.mask for subject in one[1].find(one[0], problem).subjects)]
+        found = masked or found
     if len(found) > 1:
         raise CohortError(f"{root}: holds several cohorts, name one: {', '.join(str(folder) for folder, _ in found)}")
     if not found:
         known = "\n".join(f"  {layout.name}: {layout.expects}" for layout in LAYOUTS.values())
-        raise CohortError(f"{root}: no known layout; found {_listing(root)}. Known are\n{known}")
+        images = f"the images {', '.join(problem.names)} of the problem {problem.name}"
+        raise CohortError(f"{root}: no known layout of {images}; found {_listing(root)}. Known are\n{known}")
     return found[0]
 
 
-def _layout(root: Path) -> Layout | None:
-    return next((layout for layout in LAYOUTS.values() if layout.recognises(root)), None)
+def _layout(root: Path, problem: Problem) -> Layout | None:
+    return next((layout for layout in LAYOUTS.values() if layout.recognises(root, problem)), None)
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,7 @@ class SubjectFiles:
 
     @cached_property
     def content(self) -> str:
-        """SHA-256 (hexadecimal) over the files on disk, in the order of `MODALITIES`, mask last, and over how the mask
+        """SHA-256 (hexadecimal) over the files on disk, in the order of the channels, mask last, and over how the mask
         is relabelled."""
         total = hashlib.sha256()
         digests = {path: hashlib.sha256(content).hexdigest() for path, content in self.data.items()}
@@ -150,51 +160,53 @@ def read_files(subject: Subject) -> SubjectFiles:
     return SubjectFiles(subject, data)
 
 
-def load_subject(subject: Subject, labels: frozenset[int]) -> RawSubject:
+def load_subject(subject: Subject, labels: frozenset[int], *, absent: bool = False) -> RawSubject:
     """Read and check a patient's voxels. Raises SubjectError with all their faults."""
-    return decode_subject(read_files(subject), labels)
+    return decode_subject(read_files(subject), labels, absent=absent)
 
 
-def decode_subject(files: SubjectFiles, labels: frozenset[int]) -> RawSubject:
-    """The checked voxels of a patient's files. Raises SubjectError with all their faults."""
+def decode_subject(files: SubjectFiles, labels: frozenset[int], *, absent: bool = False) -> RawSubject:
+    """The checked voxels of a patient's files. `absent`: whether a mask may be empty. Raises SubjectError with all
+    their faults."""
     subject, faults = files.subject, list[Fault]()
     volumes = _decode_volumes(files, faults)
     if faults:
         raise SubjectError(tuple(faults))
     volumes, notes = _turned(volumes)
     faults += check_geometry(subject, volumes)
-    for name in MODALITIES:
+    for name in subject.images:
         faults += check_image(subject, name, volumes[name][0])
     mask = whole_numbers(volumes["mask"][0]) if "mask" in volumes else None
     values = [] if mask is None else labels_in(mask)
     if mask is not None:
-        faults += check_labels(subject, values, frozenset(subject.relabel) or labels)
+        faults += check_labels(subject, values, frozenset(subject.relabel) or labels, absent)
     if faults:
         raise SubjectError(tuple(faults))
+    images, affine = {name: volumes[name][0] for name in subject.images}, next(iter(volumes.values()))[1]
     found = Findings(
-        voxels=voxel_digests({name: volumes[name][0] for name in MODALITIES}, volumes[MODALITIES[0]][1]),
+        voxels=voxel_digests(images, affine),
         labels=tuple(map(int, values)),
         notes=notes,
     )
     return RawSubject(
         id=subject.id,
         grade=subject.grade,
-        images=_stack([volumes[name][0] for name in MODALITIES]),
+        images=_stack(list(images.values())),
         labels=None if mask is None else _relabelled(mask, subject.relabel),
-        affine=volumes[MODALITIES[0]][1],
+        affine=affine,
         content=files.content,
         findings=found,
     )
 
 
-def read_cohort(root: Path, *, skip_bad: bool = False, workers: int = 2) -> Cohort:
+def read_cohort(root: Path, problem: Problem = GLIOMA, *, skip_bad: bool = False, workers: int = 2) -> Cohort:
     """Find a cohort and check every voxel of it.
 
     Raises CohortError listing every invalid patient; with `skip_bad` they are only in `faults`.
     """
-    cohort = find_cohort(root)
+    cohort = find_cohort(root, problem)
     with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(lambda subject: _findings(subject, cohort.labels), cohort.subjects))
+        found = list(pool.map(lambda subject: _findings(subject, cohort), cohort.subjects))
     ids = [subject.id for subject in cohort.subjects]
     findings = {id: one for id, one in zip(ids, found, strict=True) if isinstance(one, Findings)}
     own = [fault for one in found if not isinstance(one, Findings) for fault in one]
@@ -211,7 +223,8 @@ def read_cohort(root: Path, *, skip_bad: bool = False, workers: int = 2) -> Coho
 def cohort_faults(cohort: Cohort, findings: Mapping[str, Findings]) -> tuple[Fault, ...]:
     """Faults that show only when patients (id -> findings) are compared with each other."""
     stated = frozenset(subject.id for subject in cohort.subjects if subject.relabel)
-    mixed = numbering_faults(findings, stated) if {3, 4} <= cohort.labels else ()
+    several = cohort.problem.reading == "glioma" and {3, 4} <= cohort.labels
+    mixed = numbering_faults(findings, stated) if several else ()
     return (*twin_faults(findings), *mixed)
 
 
@@ -224,10 +237,10 @@ def patient_notes(findings: Mapping[str, Findings]) -> tuple[str, ...]:
     return tuple(f"{named(ids)}: {note}" for note, ids in concerned.items())
 
 
-def _findings(subject: Subject, labels: frozenset[int]) -> Findings | tuple[Fault, ...]:
+def _findings(subject: Subject, cohort: Cohort) -> Findings | tuple[Fault, ...]:
     """The findings in a patient's voxels, or their faults."""
     try:
-        return load_subject(subject, labels).findings
+        return load_subject(subject, cohort.labels, absent=cohort.absent).findings
     except SubjectError as error:
         return error.faults
 
@@ -244,12 +257,12 @@ def faults_error(cohort: Cohort, faults: Iterable[Fault]) -> CohortError:
 
 
 def _files(subject: Subject) -> list[tuple[str, Path, int | None]]:
-    files = [(name, subject.images[name].path, subject.images[name].channel) for name in MODALITIES]
+    files = [(name, image.path, image.channel) for name, image in subject.images.items()]
     return [*files, ("mask", subject.mask, None)] if subject.mask else files
 
 
 def _decode_volumes(files: SubjectFiles, faults: list[Fault]) -> dict[str, Volume]:
-    """Modalities and mask by name; what cannot be decoded goes to `faults`."""
+    """Images and mask by name; what cannot be decoded goes to `faults`."""
     decoded: dict[Path, Volume] = {}
     volumes: dict[str, Volume] = {}
     for name, path, channel in _files(files.subject):
@@ -287,7 +300,7 @@ def _relabelled(mask: NDArray[np.generic], relabel: Mapping[int, int]) -> NDArra
 
 
 def _stack(images: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
-    """(4, X, Y, Z) with Z outermost in memory, as on disk: a copy in the other order takes four times as long."""
+    """(C, X, Y, Z) with Z outermost in memory, as on disk: a copy in the other order takes four times as long."""
     shape = (len(images), *images[0].shape[::-1])
     stacked = np.empty(shape, dtype=np.result_type(*images))
     for place, image in zip(stacked, images, strict=True):

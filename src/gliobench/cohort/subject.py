@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.patients import patient_of
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.errors import GliobenchError, printable
 
 LGG, HGG = 0, 1
-GRADE_NAMES = ("LGG", "HGG")
-MODALITIES = ("flair", "t1", "t1ce", "t2")  # the order of the channels everywhere
+GRADE_NAMES = GLIOMA.classes
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One modality on disk: a 3D file, or one channel (last axis) of a 4D file."""
+    """One image on disk: a 3D file, or one channel (last axis) of a 4D file."""
 
     path: Path
     channel: int | None = None
@@ -25,11 +25,13 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Subject:
-    """One scan of a patient: `grade` is LGG (0), HGG (1) or None; `images` maps each of `MODALITIES` to its file.
+    """One scan of a patient: `grade` is the number of its class or None; `images` maps the name of each of the
+    problem's images to its file, in the order of the channels.
 
     `relabel`: where the mask's labels differ from most of BraTS, a mapping from every label that it may hold to BraTS's
     (0: not tumour); see `gliobench.cohort.label_schemes`. `patient`: the patient's name; read from the form of the id
-    by default, and the id itself where that names no time point.
+    by default, and the id itself where that names no time point. `variables`: what a table says of the patient beside
+    all that, such as age or scanner, as it is written there.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Subject:
     mask: Path | None
     relabel: Mapping[int, int] = field(default_factory=dict)
     patient: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.patient:
@@ -61,7 +64,7 @@ class Fault:
 class Findings:
     """What reading a patient's voxels found.
 
-    `voxels`: each modality's digests, equal where another patient's has the same voxels. `labels`: the labels of the
+    `voxels`: each image's digests, equal where another patient's has the same voxels. `labels`: the labels of the
     mask on disk, without 0. `notes`: sentences for a reader of the results.
     """
 
@@ -76,7 +79,7 @@ class Cohort:
 
     `labels` are the non-zero values that masks of this layout may hold on disk (together they are the whole tumour).
     `faults` are the patients that were found and cannot be used; they are not among `subjects`. `notes`: sentences on
-    the cohort for a reader of the results.
+    the cohort for a reader of the results. `problem`: what its images, classes and labels are.
     """
 
     name: str
@@ -86,13 +89,19 @@ class Cohort:
     subjects: tuple[Subject, ...]
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
+    problem: Problem = GLIOMA
+
+    @property
+    def absent(self) -> bool:
+        """Whether a mask may be empty."""
+        return self.problem.absent == "allowed"
 
 
 @dataclass(frozen=True)
 class RawSubject:
     """One patient's voxels as stored on disk.
 
-    `images`: (4, X, Y, Z) in the order of `MODALITIES`; `labels`: (X, Y, Z) uint8, relabelled as BraTS's, or None;
+    `images`: (C, X, Y, Z) in the order of the channels; `labels`: (X, Y, Z) uint8, relabelled as BraTS's, or None;
     `affine`: (4, 4) float64, voxel index (x, y, z) to world millimetres (RAS+), as nibabel gives it.
     `content`: SHA-256 of the bytes of all files and of the relabelling, hexadecimal.
     """

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.grid.regions import WHOLE
+from gliobench.grid.regions import WHOLE_KEY, regions_of
 
 Shape = tuple[int, int, int]
 
@@ -29,7 +29,9 @@ def crop_around(subject: PreparedSubject, mask: NDArray[np.bool_], shape: Shape)
 def with_mask(subject: PreparedSubject, mask: NDArray[np.bool_]) -> PreparedSubject:
     """The patient with `mask` (D, H, W) in place of the truth, as label 1, the whole region that is asked about."""
     content = _digest(subject.content, np.packbits(mask).tobytes())
-    return replace(subject, labels=mask.astype(np.uint8), content=content, region=WHOLE)
+    return replace(
+        subject, labels=mask.astype(np.uint8), content=content, region=regions_of(subject.problem)[WHOLE_KEY]
+    )
 
 
 def _start(mask: NDArray[np.bool_], shape: Shape) -> NDArray[np.intp]:

@@ -1,5 +1,6 @@
 """Intensities inside the brain to 8 bits: 1 to 255, because 0 is reserved for the background."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,23 +21,28 @@ class IntensityError(GliobenchError, ValueError):
     """Intensities that the preset does not support; the message says what was found."""
 
 
-def to_grey(values: NDArray[np.float32], preset: Preset) -> NDArray[np.uint8]:
-    """The intensities (4, N) of the brain's voxels as uint8 from 1 to 255, by the preset's rule.
+Window = tuple[float, float] | None
+
+
+def to_grey(values: NDArray[np.float32], preset: Preset, windows: Sequence[Window]) -> NDArray[np.uint8]:
+    """The intensities (C, N) of the body's voxels as uint8 from 1 to 255, by the preset's rule; `windows`: of each
+    image, where it has one.
 
     Raises IntensityError where preset `stored` gets intensities that are not z-scored.
     """
     if preset == "stored":
         return _windowed(values)
-    return _equalised_together(values) if preset == "study" else _stretched_each(values)
+    return _equalised_together(values) if preset == "study" else _stretched_each(values, windows)
 
 
-def _stretched_each(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Each modality on its own: clipped at its 0.5 and 99.5 percentiles, then linear. A constant modality gives 1."""
+def _stretched_each(values: NDArray[np.float32], windows: Sequence[Window]) -> NDArray[np.uint8]:
+    """Each image on its own: clipped at its window, or at its 0.5 and 99.5 percentiles, then linear. A constant image
+    without a window gives 1."""
     grey = np.empty(values.shape, np.uint8)
-    for row, modality in zip(grey, values, strict=True):
-        low, high = percentiles_of_tails(modality, *BRAIN_PERCENTILES)
+    for row, image, window in zip(grey, values, windows, strict=True):
+        low, high = window or percentiles_of_tails(image, *BRAIN_PERCENTILES)
         varies = high - low > ROUNDING * max(abs(low), abs(high))
-        row[:] = _to_8_bits((np.clip(modality, low, high) - low) / (high - low)) if varies else 1
+        row[:] = _to_8_bits((np.clip(image, low, high) - low) / (high - low)) if varies else 1
     return grey
 
 

@@ -2,10 +2,11 @@
 
 Intensities are interpolated linearly, labels taken from the nearest voxel. Presets:
 
-`brain`   the box of the voxels that are not background in every modality, at the isotropic spacing at which it fits
-          the shape, centred in the grid. Each modality clipped at its brain's 0.5 and 99.5 percentiles, then
-          linear. A modality's background is 0, or the other value of most voxels on its faces (a rescaled or
-          z-scored scan). Where there is none (a crop) the box is the whole volume, and a note says so.
+`brain`   the box of the voxels that are not background in every image (of all voxels in a problem with `body:
+          everything`), at the isotropic spacing at which it fits the shape, centred in the grid. Each image clipped at
+          its window, or at its brain's 0.5 and 99.5 percentiles, then linear. An image's background is 0, or the
+          other value of most voxels on its faces (a rescaled or z-scored scan). Where there is none (a crop) the box is
+          the whole volume, and a note says so.
 `study`   the reference study's: axially all that is 30 mm or more from either end (a scan of 155 slices of 1 mm: slices
           30 to -30, 95 of them); in plane 128 mm around the middle of the brain's box, where the study crops at random,
           so that large brains lose their rim, as in the study; where the study's crop is known, that crop
@@ -23,8 +24,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.read import SubjectError
-from gliobench.cohort.subject import MODALITIES, Fault, RawSubject
+from gliobench.cohort.subject import Fault, RawSubject
 from gliobench.grid.background import backgrounds, head, lowered
 from gliobench.grid.intensity import IntensityError, to_grey
 from gliobench.grid.prepared import PreparedSubject
@@ -41,7 +43,7 @@ class _Unplaceable(ValueError):
     """A scan cannot be placed on the grid; without the patient's name."""
 
 
-def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
+def prepare_subject(raw: RawSubject, recipe: Recipe, problem: Problem = GLIOMA) -> PreparedSubject:
     """One patient on the grid of `recipe.shape` (D, H, W), in memory.
 
     `affine` of the result maps the grid to the same world millimetres as `raw.affine` maps the source. The brain is
@@ -51,8 +53,7 @@ def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
     """
     try:
         scan = _scan(raw)
-        values = backgrounds(scan.images)
-        present = head(scan.images, values)
+        values, present = _body(scan, problem)
         placement, brain = _place(scan, present, recipe)
         labels = _placed_labels(scan, placement, recipe)
     except _Unplaceable as error:
@@ -61,7 +62,7 @@ def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
     inside = np.flatnonzero(brain)  # flat: assigning by a mask takes three times as long
     images = scan.images if recipe.preset == "stored" else lowered(scan.images, values)  # z-scores stay unchanged
     try:
-        grey = to_grey(trilinear(images, placement, inside), recipe.preset)
+        grey = to_grey(trilinear(images, placement, inside), recipe.preset, [image.window for image in problem.images])
     except IntensityError as error:
         raise SubjectError((Fault(raw.id, str(error)),)) from error
     for modality, shades in zip(image, grey, strict=True):
@@ -76,9 +77,18 @@ def prepare_subject(raw: RawSubject, recipe: Recipe) -> PreparedSubject:
         native_affine=raw.affine,
         native_shape=(width, height, depth),
         oracle=recipe.oracle,
-        content=content_key(raw.content, raw.id, raw.grade, recipe, any(values)),
-        findings=replace(raw.findings, notes=(*raw.findings.notes, *_notes(values, present, recipe))),
+        content=content_key(raw.content, raw.id, raw.grade, recipe, any(values), problem),
+        findings=replace(raw.findings, notes=(*raw.findings.notes, *_notes(values, present, recipe, problem))),
+        problem=problem,
     )
+
+
+def _body(scan: Scan, problem: Problem) -> tuple[tuple[float, ...], NDArray[np.bool_]]:
+    """The background of each image, and where the grid has to be: (Z, Y, X) bool."""
+    if problem.body == "everything":
+        return (0.0,) * len(scan.images), np.ones(scan.images.shape[1:], dtype=bool)
+    values = backgrounds(scan.images)
+    return values, head(scan.images, values)
 
 
 def _scan(raw: RawSubject) -> Scan:
@@ -90,7 +100,7 @@ def _scan(raw: RawSubject) -> Scan:
 def _place(scan: Scan, present: NDArray[np.bool_], recipe: Recipe) -> tuple[Placement, NDArray[np.bool_]]:
     """The grid's placement in the scan, and the brain on the grid (D, H, W)."""
     if not present.any():
-        raise _Unplaceable("every voxel of every modality is 0, or one other value: the images are empty")
+        raise _Unplaceable("every voxel of every image is 0, or one other value: the images are empty")
     placement = _PLACEMENTS[recipe.preset](scan, present, recipe.shape)
     if recipe.window is not None:
         row, column = recipe.window
@@ -101,13 +111,16 @@ def _place(scan: Scan, present: NDArray[np.bool_], recipe: Recipe) -> tuple[Plac
     return placement, brain
 
 
-def _notes(values: tuple[float, ...], present: NDArray[np.bool_], recipe: Recipe) -> Iterator[str]:
-    """Notes on how the brain was separated from the background."""
-    if other := [f"{name} {value:g}" for name, value in zip(MODALITIES, values, strict=True) if value != 0]:
+def _notes(values: tuple[float, ...], present: NDArray[np.bool_], recipe: Recipe, problem: Problem) -> Iterator[str]:
+    """Notes on how the body was separated from the background."""
+    if problem.body == "everything":
+        return
+    if other := [f"{name} {value:g}" for name, value in zip(problem.names, values, strict=True) if value != 0]:
         yield f"the background is not 0 but {', '.join(other)}, and was detected as background"
     first, last = _box(present)
     if recipe.preset in ("brain", "study") and not first.any() and (last == np.array(present.shape) - 1).all():
-        yield "no background was found around the brain, so the grid is placed by the whole volume"
+        body = "brain" if problem.body == "brain" else "body"
+        yield f"no background was found around the {body}, so the grid is placed by the whole volume"
 
 
 def _placed_labels(scan: Scan, placement: Placement, recipe: Recipe) -> NDArray[np.uint8] | None:

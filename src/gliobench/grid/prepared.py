@@ -1,29 +1,30 @@
 """A patient on the common grid."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.patients import patient_of
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.subject import Findings
 from gliobench.grid.frame import Plane, SliceFrame, slice_frame
-from gliobench.grid.regions import WHOLE, Region, RegionName, region_mask
+from gliobench.grid.regions import BRATS_REGIONS, WHOLE, Region, RegionName, region_mask
 
 
 @dataclass(frozen=True)
 class PreparedSubject:
     """One scan of a patient resampled to the grid; the arrays are read-only memory maps.
 
-    `image`: (4, D, H, W) uint8 in the order of `MODALITIES`, 0 outside the brain. `labels`: (D, H, W) uint8 with the
-    source's own labels, or None where there is no mask. `affine`: (4, 4) float64, grid index (d, h, w) to world
+    `image`: (C, D, H, W) uint8 in the order of the problem's images, 0 outside the body. `labels`: (D, H, W) uint8 with
+    the source's own labels, or None where there is no mask. `affine`: (4, 4) float64, grid index (d, h, w) to world
     millimetres (RAS+). `native_affine`, `native_shape`: those of the source files, index (x, y, z). `oracle`: True
     where the truth was used to place the grid. `content`: hexadecimal digest of source voxels, recipe and region; two
     equal digests are equal arrays and truths. `findings`: what reading the source's voxels found. `patient`: the
     patient's name, from the cohort; by default from the form of the id. `region`: the part of the tumour that is asked
-    about.
+    about. `problem`: what its images and classes are. `variables`: what the cohort's table says of the patient beside.
     """
 
     id: str
@@ -38,6 +39,8 @@ class PreparedSubject:
     findings: Findings = field(default_factory=Findings)
     patient: str = ""
     region: Region = WHOLE
+    problem: Problem = field(default=GLIOMA, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.patient:
@@ -54,6 +57,11 @@ class PreparedSubject:
         """Millimetres between neighbouring voxels along depth, height and width."""
         depth, height, width = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(depth), float(height), float(width)
+
+    def image_of(self, name: str) -> NDArray[np.uint8]:
+        """One image by its name, (D, H, W). Raises ValueError for one that the problem has not."""
+        found: NDArray[np.uint8] = self.image[self.problem.channel(name)]
+        return found
 
     @property
     def tumour(self) -> NDArray[np.bool_]:
@@ -79,16 +87,19 @@ class PreparedSubject:
 
 def asked_about(subject: PreparedSubject, region: Region) -> PreparedSubject:
     """The patient in a study of a region of the tumour: that region as truth, and a content of its own."""
-    if region == WHOLE:
-        return subject
-    content = hashlib.sha256(f"{subject.content} {region.key}".encode()).hexdigest()
+    if region.whole:
+        return replace(subject, region=region)
+    told = (
+        region.key if region in BRATS_REGIONS.values() or len(region.labels) == 1 else f"{region.key} {region.labels}"
+    )
+    content = hashlib.sha256(f"{subject.content} {told}".encode()).hexdigest()
     return replace(subject, region=region, content=content)
 
 
 def untold(subjects: Iterable[PreparedSubject], region: Region) -> str | None:
     """Why these patients' masks do not distinguish a region from the rest of the tumour; None where one of them does,
     or for the whole tumour."""
-    if region == WHOLE:
+    if region.whole:
         return None
     inside = outside = False
     for subject in subjects:

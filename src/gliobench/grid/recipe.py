@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from gliobench.cohort.problem import GLIOMA, Problem
+
 Preset = Literal["brain", "study", "tumour", "stored"]
 RECIPE_VERSION = 1  # increased with every change that gives other voxels for the same recipe
 
@@ -35,15 +37,26 @@ class Recipe:
         return self.preset == "tumour"
 
 
-def content_key(source: str, subject_id: str, grade: int | None, recipe: Recipe, other_background: bool = False) -> str:
+def content_key(
+    source: str,
+    subject_id: str,
+    grade: int | None,
+    recipe: Recipe,
+    other_background: bool = False,
+    problem: Problem = GLIOMA,
+) -> str:
     """SHA-256 (hexadecimal) of everything a prepared patient depends on.
 
     `source` is the digest of the patient's files (`RawSubject.content`). `other_background`: whether a modality's
-    background is another constant than 0, which only the voxels show; all else is known before reading them.
+    background is another constant than 0, which only the voxels show; all else is known before reading them. Of a
+    problem other than gliomas its images and classes count too.
     """
     parts: list[object] = [source, subject_id, grade, recipe.preset, list(recipe.shape), RECIPE_VERSION]
     if other_background:  # version 1 treated such a background as brain
         parts.append("background")
     if recipe.window is not None:
         parts.append(["window", *recipe.window])
+    if problem.images != GLIOMA.images or problem.body != GLIOMA.body or problem.classes != GLIOMA.classes:
+        windows = [[image.name, image.window] for image in problem.images]
+        parts.append(["problem", windows, "all" if problem.body == "everything" else "body", problem.classes])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The parts of a tumour that a study asks about, and those that a model distinguishes: the whole tumour alone, or
+"""The parts of the target that a study asks about, and those that a model distinguishes: the whole target alone, or
 BraTS's three overlapping regions.
 
 Whole tumour (WT): all labels. Tumour core (TC): all but oedema. Enhancing tumour (ET): label 4 of BraTS 2018 to 2021, 3
@@ -12,6 +12,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.problem import GLIOMA, Problem
+
 RegionName = Literal["whole", "core", "enhancing"]
 REGIONS: tuple[RegionName, ...] = get_args(RegionName)
 REGION_SETS: Mapping[str, tuple[RegionName, ...]] = {"whole": ("whole",), "brats": REGIONS}
@@ -21,44 +23,49 @@ ENHANCING = (3, 4)
 
 @dataclass(frozen=True)
 class Region:
-    """The part of a tumour that a study asks about.
+    """The part of the target that a study asks about.
 
-    `part`: one of BraTS's regions, or a single label. `title`: its name in reports. `words`: its name in prompts, after
-    "the".
+    `key`: its name in fingerprints and tables: `whole`, the problem's own name, or `label 1`. `title`: its name in
+    reports. `words`: its name in prompts, after "the". `labels`: those that make it; none: all of the target.
     """
 
-    part: RegionName | int
+    key: str
     title: str
     words: str
+    labels: tuple[int, ...] = ()
 
     @property
-    def key(self) -> str:
-        """Its name in fingerprints and tables: `whole`, `core`, `enhancing`, or `label 1`."""
-        return f"label {self.part}" if isinstance(self.part, int) else self.part
+    def whole(self) -> bool:
+        """Whether it is all of the target."""
+        return not self.labels
 
     def mask(self, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Where it is; bool of the labels' shape."""
-        if isinstance(self.part, int):
-            return np.asarray(np.asarray(labels) == self.part)
-        return region_mask(labels, self.part)
+        return np.asarray(np.isin(labels, self.labels) if self.labels else np.asarray(labels) > 0)
 
 
-WHOLE = Region("whole", "whole tumour", "whole glioma, oedema included")
-BRATS_REGIONS: Mapping[RegionName, Region] = {
-    "whole": WHOLE,
-    "core": Region(
-        "core", "tumour core", "core of the glioma (its enhancing, necrotic and other solid parts, without oedema)"
-    ),
-    "enhancing": Region(
-        "enhancing", "enhancing tumour", "enhancing part of the glioma (bright on T1 after contrast agent)"
-    ),
-}
+WHOLE_KEY = "whole"
+
+
+def regions_of(problem: Problem) -> dict[str, Region]:
+    """The regions of a problem by name, the whole target first."""
+    title = f"whole {problem.found}" if problem.regions[1:] else problem.found
+    whole = Region(WHOLE_KEY, title, problem.whole or problem.target)
+    named = (
+        Region(one.name, one.title or one.name, one.words or one.title or one.name, one.labels)
+        for one in problem.regions
+    )
+    return {WHOLE_KEY: whole} | {region.key: region for region in named}
+
+
+BRATS_REGIONS = regions_of(GLIOMA)
+WHOLE = BRATS_REGIONS[WHOLE_KEY]
 
 
 def region_of_label(label: int, words: str) -> Region:
     """The region of a single label; `words` name it, with "the" before them or without."""
     words = words.strip().removeprefix("the ")
-    return Region(label, f"{words} (label {label})", words)
+    return Region(f"label {label}", f"{words} (label {label})", words, (label,))
 
 
 def region_mask(labels: NDArray[np.uint8], region: RegionName) -> NDArray[np.bool_]:

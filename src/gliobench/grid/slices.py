@@ -5,7 +5,6 @@ from typing import Literal, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.frame import INDEX_AXIS, Plane, take_slice
 from gliobench.grid.prepared import PreparedSubject
 
@@ -57,12 +56,11 @@ def _mask(prepared: PreparedSubject, select: Select, predicted: NDArray[np.bool_
     assert_never(select)
 
 
-def grey_slice(prepared: PreparedSubject, modality: str, plane: Plane, index: int) -> NDArray[np.uint8]:
-    """One slice of one modality as input of a model: (rows, columns) uint8, 0 outside the brain, a copy.
+def grey_slice(prepared: PreparedSubject, image: str, plane: Plane, index: int) -> NDArray[np.uint8]:
+    """One slice of one image as input of a model: (rows, columns) uint8, 0 outside the body, a copy.
 
-    Raises IndexError for a slice that does not exist, ValueError for a modality that is not one of `MODALITIES`.
+    Raises IndexError for a slice that does not exist, ValueError for an image that the problem has not.
     """
-    if modality not in MODALITIES:
-        raise ValueError(f"modality must be one of {', '.join(MODALITIES)}, got {modality!r}")
+    voxels = prepared.image_of(image)
     prepared.frame(plane, index)  # a negative index would otherwise count from the end
-    return np.ascontiguousarray(take_slice(prepared.image[MODALITIES.index(modality)], plane, index))
+    return np.ascontiguousarray(take_slice(voxels, plane, index))

@@ -36,7 +36,7 @@ def read_split(path: Path, patients: Patients, *, checksum: bool = False) -> Spl
     if not (split.test or split.crossed):
         raise SplitError(f"{path}: the split has no test patients; name them: `test` in JSON, the part test in CSV")
     known = set(patients)
-    if strangers := sorted({id for part in (split.test, *split.folds) for id in part} - known):
+    if strangers := sorted(set(split.everybody) - known):
         raise SplitError(
             f"{path}: {len(strangers)} patients of the split are not in the cohort ({len(known)} patients): "
             f"{shown(strangers)}; use the cohort that it was made for, or make a new split"
@@ -56,6 +56,7 @@ def _json_split(path: Path, needs_checksum: bool) -> Split:
             seed=content.get("seed"),
             source=content.get("source", path.name),
             validation=tuple(tuple(map(str, fold)) for fold in content.get("validation", ())),
+            always=tuple(map(str, content.get("always", ()))),
         )
         checksum = content["checksum"] if needs_checksum else content.get("checksum", split.checksum)
     except FileNotFoundError as error:

@@ -48,8 +48,9 @@ class Split:
     """Test patients and k folds of the others, by the ids of their scans; `source` says where it is from.
 
     `validation`: empty for a hold-out split. In cross-validation, where `test` is empty, for each fold the validation
-    patients while it is tested. `patients` are from the cohort, and are not in a split file. Raises SplitError where a
-    patient is in two parts, or duplicated in one, or a fold is empty.
+    patients while it is tested. `always`: training patients of every fold, who are never tested. `patients` are from
+    the cohort, and are not in a split file. Raises SplitError where a patient is in two parts, or duplicated in one, or
+    a fold is empty.
     """
 
     test: Ids
@@ -58,6 +59,7 @@ class Split:
     source: str
     validation: tuple[Ids, ...] = ()
     patients: Patients = field(default_factory=dict, compare=False, repr=False)
+    always: Ids = ()
 
     def __post_init__(self) -> None:
         if len(self.folds) < 2:
@@ -65,7 +67,7 @@ class Split:
         named = {f"fold {number}": fold for number, fold in enumerate(self.folds)}
         if empty := [name for name, fold in named.items() if not fold]:
             raise SplitError(f"{', '.join(empty)} of {len(self.folds)} has no patient: use fewer folds")
-        _no_overlap({"test": self.test, **named}, self.patients)
+        _no_overlap({"test": self.test, "training only": self.always, **named}, self.patients)
         if self.validation and (self.test or len(self.validation) != len(self.folds)):
             raise SplitError(
                 "cross-validation has no test patients beside its folds, and needs validation patients for each fold"
@@ -75,6 +77,11 @@ class Split:
     def crossed(self) -> bool:
         """Whether it is a cross-validation: each fold is tested once."""
         return bool(self.validation)
+
+    @property
+    def everybody(self) -> Ids:
+        """All patients in any part of it."""
+        return tuple(id for part in (self.test, self.always, *self.folds) for id in part)
 
     @property
     def checksum(self) -> str:
@@ -88,7 +95,9 @@ class Split:
             raise SplitError(
                 f"fold {number} does not exist: the split ({self.source}) has folds 0 to {len(self.folds) - 1}"
             )
-        others = sorted(id for other, fold in enumerate(self.folds) if other != number for id in fold)
+        others = sorted(
+            [*self.always, *(id for other, fold in enumerate(self.folds) if other != number for id in fold)]
+        )
         if not self.crossed:
             return Fold(tuple(others), self.folds[number], self.test, self.patients)
         train = tuple(id for id in others if id not in self.validation[number])
@@ -97,7 +106,8 @@ class Split:
     def content(self) -> dict[str, Any]:
         """All of it but the patients, as plain JSON."""
         content: dict[str, Any] = {"source": self.source, "seed": self.seed, "test": self.test, "folds": self.folds}
-        return content | ({"validation": self.validation} if self.crossed else {})
+        content |= {"validation": self.validation} if self.crossed else {}
+        return content | ({"always": self.always} if self.always else {})
 
 
 def _no_overlap(parts: Mapping[str, Ids], patients: Patients) -> None:

@@ -1,6 +1,6 @@
 """Prepared patients on disk: one folder each, named by its content key, written atomically, and memory-mapped.
 
-    <store>/<key>/image.npy   (4, D, H, W) uint8
+    <store>/<key>/image.npy   (C, D, H, W) uint8
     <store>/<key>/labels.npy  (D, H, W) uint8, where there is a mask
     <store>/<key>/meta.json   the rest, shape, size and CRC-32 of each array's file, and a checksum of all this
 
@@ -74,7 +74,7 @@ def prepare_cohort(
     pool = ThreadPoolExecutor(workers)
     try:
         futures = [
-            pool.submit(_subject, one, cohort.labels, replace(recipe, window=(windows or {}).get(one.id)), store)
+            pool.submit(_subject, one, cohort, replace(recipe, window=(windows or {}).get(one.id)), store)
             for one in cohort.subjects
         ]
         for done, future in enumerate(as_completed(futures), start=1):
@@ -122,17 +122,21 @@ def open_subject(folder: Path) -> PreparedSubject:
         raise _damaged(folder, f"meta.json has no valid {error}") from error
 
 
-def _subject(subject: Subject, labels: frozenset[int], recipe: Recipe, store: Path) -> _Outcome:
+def _subject(subject: Subject, cohort: Cohort, recipe: Recipe, store: Path) -> _Outcome:
     """The stored patient, prepared if needed; or its faults."""
     try:
         files = read_files(subject)
-        keys = [content_key(files.content, subject.id, subject.grade, recipe, other) for other in (False, True)]
-        folder = next((store / key for key in keys if _is_whole(store / key)), None)
+        known = (files.content, subject.id, subject.grade, recipe)
+        keys = [content_key(*known, other, cohort.problem) for other in (False, True)]
+        folder = next((store / key for key in keys if _is_whole(store / key, cohort.absent)), None)
         if folder is None:
-            made = prepare_subject(decode_subject(files, labels), recipe)
+            raw = decode_subject(files, cohort.labels, absent=cohort.absent)
+            made = prepare_subject(raw, recipe, cohort.problem)
             folder = store / made.content
-            _write(made, folder)
-        return _Outcome(replace(open_subject(folder), patient=subject.patient))
+            _write(made, folder, cohort.absent)
+        return _Outcome(
+            replace(open_subject(folder), patient=subject.patient, problem=cohort.problem, variables=subject.variables)
+        )
     except SubjectError as error:
         return _Outcome(faults=error.faults)
 
@@ -144,7 +148,7 @@ def _findings(meta: dict[str, Any]) -> Findings:
     return Findings(voxels, tuple(kept.get("labels", ())), tuple(kept.get("notes", ())))
 
 
-def _write(prepared: PreparedSubject, folder: Path) -> None:
+def _write(prepared: PreparedSubject, folder: Path, absent: bool) -> None:
     part = folder.with_name(f".{folder.name[:16]}-{uuid.uuid4().hex}{UNFINISHED}")
     part.mkdir()
     arrays = {"image.npy": prepared.image} | ({} if prepared.labels is None else {"labels.npy": prepared.labels})
@@ -161,11 +165,11 @@ def _write(prepared: PreparedSubject, folder: Path) -> None:
     }
     _write_bytes(part / "meta.json", sealed_json("meta.json", meta))
     _sync_folder(part)
-    _publish(part, folder)
+    _publish(part, folder, absent)
     _sync_folder(folder.parent)
 
 
-def _publish(part: Path, folder: Path) -> None:
+def _publish(part: Path, folder: Path, absent: bool) -> None:
     """Move a finished folder to its place; where another process has already put one, that one stays."""
     while True:
         try:
@@ -174,7 +178,7 @@ def _publish(part: Path, folder: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-        if _is_whole(folder):
+        if _is_whole(folder, absent):
             shutil.rmtree(part)
             return
         damaged = part.with_name(f".{uuid.uuid4().hex}{UNFINISHED}")
@@ -207,14 +211,15 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether every byte of a stored patient is intact, its findings are known, and its mask, if any, is not empty:
-    earlier versions stored patients without findings, and with the tumour outside the grid."""
+def _is_whole(folder: Path, absent: bool) -> bool:
+    """Whether every byte of a stored patient is intact, its findings are known, and its mask, if any, is not empty
+    unless it may be (`absent`): earlier versions stored patients without findings, and with the tumour outside the
+    grid."""
     if not folder.exists():
         return False
     try:
         labels = open_subject(folder).labels
-        return "findings" in _read_meta(folder) and (labels is None or bool(labels.any()))
+        return "findings" in _read_meta(folder) and (absent or labels is None or bool(labels.any()))
     except StoreError:
         return False
 

@@ -11,7 +11,7 @@ import pandas as pd
 from pyarrow import ArrowException
 from statsmodels.stats.multitest import multipletests
 
-from gliobench.grid.regions import WHOLE
+from gliobench.grid.regions import WHOLE_KEY
 from gliobench.integrity import DamagedError, check_file
 from gliobench.scoring.clustered import scan_differences
 from gliobench.scoring.errors import CompareError
@@ -124,7 +124,7 @@ def _check_metrics(tables: Sequence[_Run], metrics: Collection[str]) -> None:
 
 def _check_regions(folders: Sequence[Path], tables: Sequence[_Run]) -> None:
     """Raise CompareError for runs that ask about different regions. Tables of the whole tumour do not name it."""
-    regions = [next(iter(table.per_subject.get("region", ())), WHOLE.key) for table in tables]
+    regions = [next(iter(table.per_subject.get("region", ())), WHOLE_KEY) for table in tables]
     if len(set(regions)) > 1:
         asked = ", ".join(f"{folder} {region}" for folder, region in zip(folders, regions, strict=True))
         raise CompareError(

@@ -70,7 +70,8 @@ def _views() -> Iterator[tuple[str, str]]:
     from gliobench.models.views.registry import LAYOUTS
 
     for name, view in LAYOUTS.items():
-        yield name, f"{view.slices[0]} slice{'s' * (view.slices[0] > 1)} of {', '.join(view.modalities)}"
+        slices, images = view.slices[0], view.modalities
+        yield name, f"{slices} slice{'s' * (slices > 1)} of {images} image{'s' * (images > 1)}"
 
 
 def _experimental() -> Iterator[tuple[str, str]]:

@@ -1,15 +1,17 @@
 """What a task is: everything about one question, so that no other code asks which task it is."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import SliceFrame, take_slice
-from gliobench.grid.regions import WHOLE, Region
+from gliobench.grid.regions import Region
 from gliobench.tasks.answer import Answer
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Mask, Value
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 Ring = Sequence[tuple[float, float]]
 NUMBER = "[0-9]{1,3}"
-NO_TUMOUR = "no glioma"  # how an answer without tumour is written
+NO_TUMOUR = GLIOMA.no_target
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Task(ABC):
     a location in a slice, so that they can be drawn; `has_area`: whether they have an area. `in_coordinates`: whether
     answers are coordinates, which some models count in their own way. `choices`: all values, where they can be listed,
     so that their probabilities can be compared. `derived_from`: by the name of a finer task, how its values become
-    values of this one, None where nothing is left.
+    values of this one, None where nothing is left. `problem`: what the study is about (`about`).
     """
 
     name: ClassVar[str]
@@ -85,13 +87,22 @@ class Task(ABC):
     shape: ClassVar[tuple[int, ...]] = ()
     compared_as: ClassVar[str]
     primary: ClassVar[tuple[str, ...]]
-    truth_words: ClassVar[str] = "a mask"
-    truth_format: ClassVar[str] = "a value as JSON"
     in_words: ClassVar[bool] = True
     has_place: ClassVar[bool] = True
     in_coordinates: ClassVar[bool] = False
     has_area: ClassVar[bool] = False
-    choices: ClassVar[tuple[Value, ...]] = ()
+    choices: Sequence[Value] = ()
+    truth_words: str = "a mask"
+    truth_format: str = "a value as JSON"
+    problem: Problem = GLIOMA
+
+    def about(self, problem: Problem) -> Self:
+        """The task in a study of a problem: with its words, its classes and its images."""
+        task = copy.copy(self)
+        task.problem = problem
+        for cached in ("prompt", "region_prompt"):
+            vars(task).pop(cached, None)
+        return task
 
     @property
     def derived_from(self) -> Mapping[str, Callable[[Any], Value | None]]:
@@ -106,12 +117,13 @@ class Task(ABC):
 
     @cached_property
     def region_prompt(self) -> Prompt:
-        """The prompt in a study of one region of the tumour, with `{region}` for its name."""
+        """The prompt for any problem and region, with `{region}` for what is asked about and `{scan}` for the image."""
         return own_prompt(f"{self.name}-of-region")
 
     def prompt_about(self, region: Region) -> Prompt:
-        """The prompt in a study of a region of the tumour, or of the whole."""
-        return self.prompt if region == WHOLE else self.region_prompt.of(region)
+        """The prompt in a study of a region of the target, or of the whole."""
+        own = region.whole and self.problem.prompts == GLIOMA.prompts
+        return self.prompt if own else self.region_prompt.of(region, self.problem)
 
     # What is right.
 

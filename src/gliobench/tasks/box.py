@@ -50,8 +50,9 @@ class BoxTask(Task):
         Accepted are `[r0, c0, r1, c1]`; four corners, even if not quite rectangular; two opposite corners, listed
         together or called top left and bottom right; and the four edges by name (`row_min`, `top`, …).
         """
+        target = self.problem.target
         return read_places(
-            text, frame, cut_off, _find, lambda points: _around(frame, points), self.expected, coordinates
+            text, frame, cut_off, _find, lambda points: _around(frame, points), self.expected, target, coordinates
         )
 
     def pattern(self, numbers: Numbers) -> str:

@@ -54,7 +54,7 @@ class CentreTask(Task):
             ((row, column),) = points
             return Point(frame, row, column)
 
-        return read_places(text, frame, cut_off, _find, point, self.expected, coordinates)
+        return read_places(text, frame, cut_off, _find, point, self.expected, self.problem.target, coordinates)
 
     def pattern(self, numbers: Numbers) -> str:
         return rf"({numbers.pair}|none)"

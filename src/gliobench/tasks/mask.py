@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer, Answered, Malformed, Truncated
-from gliobench.tasks.base import NO_TUMOUR, Drawing, Numbers, Ring, Task
+from gliobench.tasks.base import Drawing, Numbers, Ring, Task
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Mask
 from gliobench.tasks.reading import excerpt, judge, says_nothing
@@ -58,7 +58,7 @@ class MaskTask(Task):
         """
 
         def find(text: str) -> Answer | None:
-            if says_nothing(text):
+            if says_nothing(text, self.problem.target):
                 return Answered(empty(frame))
             return _find(text, frame, cut_off)
 
@@ -97,7 +97,7 @@ class MaskTask(Task):
         return Mask(frame, pixels.astype(bool))
 
     def exact(self, value: Any) -> str:
-        return np.packbits(value.pixels).tobytes().hex() if value.pixels.any() else NO_TUMOUR
+        return np.packbits(value.pixels).tobytes().hex() if value.pixels.any() else self.problem.no_target
 
     def enlarge(self, value: Any, scale: int) -> Mask:
         return Mask(value.frame.enlarged(scale), value.pixels.repeat(scale, axis=0).repeat(scale, axis=1))

@@ -57,7 +57,7 @@ class PolygonTask(Task):
         def polygon(points: tuple[Place, ...]) -> Polygon:
             return Polygon(frame, points)
 
-        return read_places(text, frame, cut_off, _find, polygon, self.expected, coordinates)
+        return read_places(text, frame, cut_off, _find, polygon, self.expected, self.problem.target, coordinates)
 
     def pattern(self, numbers: Numbers) -> str:
         return rf"(\({numbers.pair}(, {numbers.pair}){{{MIN_POINTS - 1},{MAX_POINTS - 1}}}\)|none)"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
+from gliobench.cohort.problem import Problem
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.regions import Region
 
@@ -26,9 +27,18 @@ class Prompt:
         """The text for a slice: `{rows}` and `{columns}` are the frame's."""
         return self.text.replace("{rows}", str(frame.shape[0])).replace("{columns}", str(frame.shape[1]))
 
-    def of(self, region: Region) -> "Prompt":
-        """The prompt with a region's name in place of `{region}`."""
-        return replace(self, text=self.text.replace(REGION, f"the {region.words}"))
+    def of(self, region: Region, problem: Problem) -> "Prompt":
+        """The prompt with a region's name in place of `{region}`, and the problem's words in place of `{scan}` and
+        `{classes}`."""
+        known = {
+            REGION: f"the {region.words}",
+            "{scan}": problem.scan,
+            "{classes}": ", ".join(f"{one} for {problem.words_of_class(one)}" for one in range(problem.none + 1)),
+        }
+        text = self.text
+        for placeholder, words in known.items():
+            text = text.replace(placeholder, words)
+        return replace(self, text=text)
 
 
 def own_prompt(task: str) -> Prompt:

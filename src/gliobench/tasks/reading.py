@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
@@ -21,23 +22,11 @@ _NAMED = (  # what an answer is called before it
 )
 _LABEL = rf"(?:[\"'*]{{0,3}}(?:{_NAMED})[\"'*]{{0,3}}\s{{0,3}}[:=：]\W{{0,6}})?"
 _NOBODY = r"none|nothing|n/a|null|empty|keine?r?|aucune?|ningun[oa]|nessun[oa]|nenhuma?|нет|无|没有"
-_TARGET = (
-    r"(?:visible |evident |obvious |apparent |detectable )?(?:brain )?"
-    r"(?:tumou?rs?|gliomas?|lesions?|mass(?:es)?|abnormalit(?:y|ies))"
-)
+_SEEING = r"(?:visible |evident |obvious |apparent |detectable )?(?:brain )?"
 _SEEN = r"(?:visible|present|seen|detected|found|identified|observed|evident|apparent)"
 _PLACE = r"(?: (?:here|anywhere|(?:in|on|within) (?:this|the)(?: \w{1,12}){0,2} (?:slice|image|scan|picture)))?"
 _WHERE = r"there (?:is|are)|I (?:can )?(?:see|detect|find)|(?:the|this) (?:slice|image|scan) (?:shows|contains|has)"
-NOTHING = re.compile(
-    rf"\W*{_LABEL}(?:{_NOBODY}"
-    rf"|(?:(?:{_WHERE}) )?no(?:ne)? {_TARGET}(?: (?:(?:is|are|was|were|can be) )?{_SEEN})?{_PLACE}"
-    rf"|(?:(?:the|a) )?(?:tumou?r|glioma|lesion) (?:is |was )?not {_SEEN}{_PLACE})\W*",
-    re.IGNORECASE,
-)
 EMPTY_LIST = re.compile(rf"[^\w\[(]*{_LABEL}\W{{0,8}}(?:\[\s*\]|\(\s*\))\W*", re.IGNORECASE)
-DENIAL = re.compile(
-    r"(?<!\bif )\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|gliomas?)\b(?! (?:bound|edge))", re.IGNORECASE
-)
 # An order that a text itself states, and markers of models with their own coordinates: 0 to 1000, or the pixels of the
 # image after resizing (Qwen-VL, InternVL, PaliGemma, Gemini), or hundredths (Molmo).
 XY_ORDER = re.compile(
@@ -49,6 +38,23 @@ ROW_ORDER = re.compile(
     re.IGNORECASE,
 )
 OWN_FRAME = re.compile(r"\b(?:bbox|box|point)_2d\b|<\|box_start\|>|<(?:box|ref)>|<points?\s|<loc\d{4}>", re.IGNORECASE)
+
+
+@cache
+def _denials(target: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Texts that say only that there is no target, and those that say it somewhere."""
+    words = re.escape(target)
+    names = rf"(?:tumou?rs?|{words}s?|lesions?|mass(?:es)?|abnormalit(?:y|ies))"
+    alone = re.compile(
+        rf"\W*{_LABEL}(?:{_NOBODY}"
+        rf"|(?:(?:{_WHERE}) )?no(?:ne)? {_SEEING}{names}(?: (?:(?:is|are|was|were|can be) )?{_SEEN})?{_PLACE}"
+        rf"|(?:(?:the|a) )?(?:tumou?r|{words}|lesion) (?:is |was )?not {_SEEN}{_PLACE})\W*",
+        re.IGNORECASE,
+    )
+    anywhere = rf"(?<!\bif )\bthere (?:is|are) no (?:visible )?(?:tumou?rs?|{words}s?)\b(?! (?:bound|edge))"
+    return alone, re.compile(anywhere, re.IGNORECASE)
+
+
 REFUSAL = re.compile(
     r"\bI(?:['’]m| am)(?: \w+){0,2} (?:unable|not able)\b|\bI(?:['’]m| am) (?:very |so )?sorry\b"
     r"|\bI (?:can ?not|can['’]?t|could ?n[o'’]t|won['’]?t|will not|must decline|do(?:n['’]?t| not) (?:see|have|feel))\b"
@@ -100,6 +106,7 @@ def read_places(
     find: Callable[[str, bool], list[Found]],
     build: Callable[[tuple[Place, ...]], Value],
     wanted: str,
+    target: str,
     coordinates: Coordinates = AS_ASKED,
 ) -> Answer:
     """The answer of a text with points of the frame; `build` makes the value from the points that `find` finds.
@@ -108,11 +115,11 @@ def read_places(
     states an order, which may apply to one of them only, it is Malformed. An incomplete list is Truncated unless it
     only repeats a complete one. A point outside the frame is Malformed, as are fractions of the image and numbers in a
     model's own frame, unless `coordinates` declares the model's convention; an order stated in the text has precedence.
-    `none`, an empty list, a plain denial and (-1, -1) mean that there is no tumour, which is Answered with None.
+    `none`, an empty list, a plain denial and (-1, -1) mean that there is no `target`, which is Answered with None.
     """
 
     def answer(text: str) -> Answer | None:
-        if says_nothing(text):
+        if says_nothing(text, target):
             return Answered(None)
         found = _in_rows(text, find(text if coordinates.as_asked else without_marks(text), cut_off), coordinates)
         if found and coordinates.as_asked and (marker := OWN_FRAME.search(text)):
@@ -126,16 +133,16 @@ def read_places(
             said = _distinct([one for one in whole_ones if one.claimed]) or said
         if len(said) > 1:
             return Malformed(f"{len(said)} different answers in one text: {_show(said[0])} and {_show(said[1])}, …")
-        if DENIAL.search(text) and len({place for points in said for place in points}) <= 1:
+        if _denials(target)[1].search(text) and len({place for points in said for place in points}) <= 1:
             return Answered(None)
         return _within(said[0], frame, build, coordinates) if said else None
 
     return judge(text, cut_off, answer, wanted)
 
 
-def says_nothing(text: str) -> bool:
-    """Whether a text says only that there is nothing to find."""
-    return bool(NOTHING.fullmatch(text) or EMPTY_LIST.fullmatch(text))
+def says_nothing(text: str, target: str) -> bool:
+    """Whether a text says only that there is no target, such as a glioma."""
+    return bool(_denials(target)[0].fullmatch(text) or EMPTY_LIST.fullmatch(text))
 
 
 def whole(coordinate: float) -> str:

@@ -1,6 +1,9 @@
 """Every task, the coarsest first. To add one, write a file beside this and a line here, or another package's entry
 point `gliobench.tasks`."""
 
+from functools import cache
+
+from gliobench.cohort.problem import Problem
 from gliobench.plugins import PluginError, Registry
 from gliobench.tasks.base import Task
 from gliobench.tasks.box import BOX
@@ -24,6 +27,12 @@ def made_task(name: str, kind: type[Task]) -> Task:
 
 
 TASKS = Registry[Task]("tasks", {task.name: task for task in BUILT_IN}, made_task)
+
+
+@cache
+def task_about(problem: Problem, name: str) -> Task:
+    """A task in a study of a problem."""
+    return TASKS[name].about(problem)
 
 
 def task_of(value: Value) -> Task:

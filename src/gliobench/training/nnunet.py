@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.patients import names_of
-from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import REGION_SETS, RegionName
 from gliobench.integrity import file_digest, write_json
@@ -97,7 +96,9 @@ def write_dataset(
     for subject in subjects:
         write_image(subject, raw / "imagesTr")
         write_volume(depth_labels(subject, regions), subject, raw / "labelsTr" / f"{subject.id}{ENDING}")
-    (raw / "dataset.json").write_text(json.dumps(describe_dataset(len(subjects), regions), indent=1) + "\n")
+    (raw / "dataset.json").write_text(
+        json.dumps(describe_dataset(len(subjects), regions, subjects[0].problem.names), indent=1) + "\n"
+    )
     split = {"train": [subject.id for subject in train], "val": [subject.id for subject in validation]}
     (preprocessed / "splits_final.json").write_text(json.dumps([split], indent=1) + "\n")
 
@@ -108,13 +109,13 @@ def depth_labels(subject: PreparedSubject, regions: Sequence[RegionName]) -> NDA
     return labels
 
 
-def describe_dataset(count: int, regions: Sequence[RegionName]) -> dict[str, Any]:
+def describe_dataset(count: int, regions: Sequence[RegionName], images: Sequence[str]) -> dict[str, Any]:
     """nnU-Net's dataset.json. A region is all labels from its own number up."""
     last = len(regions)
     labels = {region: list(range(first, last + 1)) for first, region in enumerate(regions, start=1)}
     overlapping = {"regions_class_order": list(range(1, last + 1))} if last > 1 else {}
     return {
-        "channel_names": {str(channel): modality for channel, modality in enumerate(MODALITIES)},
+        "channel_names": {str(channel): name for channel, name in enumerate(images)},
         "labels": {"background": 0} | {name: found if len(found) > 1 else found[0] for name, found in labels.items()},
         **overlapping,
         "numTraining": count,

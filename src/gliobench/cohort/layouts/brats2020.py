@@ -3,27 +3,27 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gliobench.cohort import grades
-from gliobench.cohort.layouts.brats2018 import ENDINGS, MASK_ENDING
+from gliobench.cohort.classes import ClassError, read_classes
+from gliobench.cohort.layouts.brats2018 import ENDINGS, MASK_ENDING, has_endings
 from gliobench.cohort.layouts.layout import Found, Layout, folder_subject, patient_folders, read_csv, sort_out
+from gliobench.cohort.problem import Problem
 from gliobench.cohort.subject import CohortError, Fault, Subject, named
 
 TABLE = "name_mapping.csv"
 ID_COLUMN = "BraTS_2020_subject_ID"
 
 
-def _recognises(root: Path) -> bool:
-    return (root / TABLE).is_file()
+def _recognises(root: Path, problem: Problem) -> bool:
+    return has_endings(ENDINGS, problem) and (root / TABLE).is_file()
 
 
-def _find(root: Path) -> Found:
+def _find(root: Path, problem: Problem) -> Found:
     table = read_grades(root / TABLE)
     folders, notes = patient_folders(root, table)
-    parsed, who = grades.read_grades(list(table.values()))
+    parsed, rules = read_classes(list(table.values()), "Grade", problem)
     known = dict(zip(table, parsed, strict=True))
-    found = sort_out(_subject(folder, known.get(folder.name)) for folder in folders)
-    who_note = (grades.WHO_RULE,) if who else ()
-    return found._replace(notes=(*notes, *who_note, *_unmatched(root, table, [folder.name for folder in folders])))
+    found = sort_out(_subject(folder, known.get(folder.name), problem) for folder in folders)
+    return found._replace(notes=(*notes, *rules, *_unmatched(root, table, [folder.name for folder in folders])))
 
 
 def _unmatched(root: Path, table: Mapping[str, str], folders: Sequence[str]) -> Iterator[str]:
@@ -41,11 +41,11 @@ def _unmatched(root: Path, table: Mapping[str, str], folders: Sequence[str]) -> 
         yield f"{TABLE} lists {named(rows)} without a folder"
 
 
-def _subject(folder: Path, grade: int | grades.GradeError | None) -> Subject | Fault:
+def _subject(folder: Path, grade: int | ClassError | None, problem: Problem) -> Subject | Fault:
     """A folder that the table does not list has an unknown grade."""
-    if isinstance(grade, grades.GradeError):
+    if isinstance(grade, ClassError):
         return Fault(folder.name, f"{grade} in {TABLE}", folder)
-    return folder_subject(folder, grade, ENDINGS, MASK_ENDING)
+    return folder_subject(folder, grade, ENDINGS, MASK_ENDING, problem)
 
 
 def read_grades(table: Path) -> dict[str, str]:

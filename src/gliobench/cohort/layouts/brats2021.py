@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from gliobench.cohort.layouts.brats2018 import ENDINGS, MASK_ENDING
+from gliobench.cohort.layouts.brats2018 import ENDINGS, MASK_ENDING, has_endings
 from gliobench.cohort.layouts.layout import (
     Found,
     Layout,
@@ -14,12 +14,17 @@ from gliobench.cohort.layouts.layout import (
     subfolders,
     volumes_in,
 )
+from gliobench.cohort.problem import Problem
 
 ENDINGS_2023 = {"flair": "-t2f", "t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w"}
 
 
-def _recognises(endings: Mapping[str, str], root: Path) -> bool:
-    return root.is_dir() and any(_is_patient(folder, endings) for folder in subfolders(root))
+def _recognises(endings: Mapping[str, str], root: Path, problem: Problem) -> bool:
+    return (
+        has_endings(endings, problem)
+        and root.is_dir()
+        and any(_is_patient(folder, endings) for folder in subfolders(root))
+    )
 
 
 def _is_patient(folder: Path, endings: Mapping[str, str]) -> bool:
@@ -29,9 +34,9 @@ def _is_patient(folder: Path, endings: Mapping[str, str]) -> bool:
         return False
 
 
-def _find(endings: Mapping[str, str], mask_ending: str, root: Path) -> Found:
+def _find(endings: Mapping[str, str], mask_ending: str, root: Path, problem: Problem) -> Found:
     folders, notes = patient_folders(root)
-    return sort_out((folder_subject(folder, None, endings, mask_ending) for folder in folders), notes)
+    return sort_out((folder_subject(folder, None, endings, mask_ending, problem) for folder in folders), notes)
 
 
 BRATS_2021 = Layout(

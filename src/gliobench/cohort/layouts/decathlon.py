@@ -1,8 +1,8 @@
-"""Medical Segmentation Decathlon, Task01: `dataset.json`, one 4D image per patient, no grades.
+"""Medical Segmentation Decathlon: `dataset.json`, one 3D or 4D image per patient, no classes.
 
-Its masks number the parts differently from BraTS (oedema is 1): `dataset.json` defines the numbers, and they are mapped
-to BraTS 2023's. An entry of `training` may name its `patient`, where several are of one. Antonelli 2022,
-doi:10.1038/s41467-022-30695-9.
+The masks of Task01 (gliomas) number the parts differently from BraTS (oedema is 1): `dataset.json` defines the numbers,
+and they are mapped to BraTS 2023's. An entry of `training` may name its `patient`, where several are of one. Antonelli
+2022, doi:10.1038/s41467-022-30695-9.
 """
 
 import json
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gliobench.cohort.layouts.layout import SUFFIXES, Found, Layout, named_patient, sort_out, wrong_id, wrong_patient
-from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject
+from gliobench.cohort.problem import Problem
+from gliobench.cohort.subject import CohortError, Fault, ImageFile, Subject
 from gliobench.errors import printable
 
 DESCRIPTION = "dataset.json"
@@ -19,15 +20,17 @@ PARTS = {"non-enhancing tumor": 1, "edema": 2, "enhancing tumor": 3}  # in BraTS
 NNUNET_V2 = ("channel_names", "file_ending", "numTraining")  # keys of nnU-Net's dataset.json that the Decathlon lacks
 
 
-def _recognises(root: Path) -> bool:
+def _recognises(root: Path, problem: Problem) -> bool:
     return (root / DESCRIPTION).is_file() and (root / "imagesTr").is_dir()
 
 
-def _find(root: Path) -> Found:
-    description = _read(root / DESCRIPTION)
-    _refuse_nnunet(root, description)
-    channels = _channels(root / DESCRIPTION, _names(root / DESCRIPTION, description, "modality"))
-    relabel = _relabelling(root / DESCRIPTION, _names(root / DESCRIPTION, description, "labels"))
+def _find(root: Path, problem: Problem) -> Found:
+    path = root / DESCRIPTION
+    description = _read(path)
+    _refuse_nnunet(root, description, problem)
+    channels = _channels(path, _names(path, description, "modality"), problem)
+    labels = _names(path, description, "labels")
+    relabel = _relabelling(path, labels) if problem.reading == "glioma" else _checked(path, labels, problem)
     entries = description.get("training", [])
     if not isinstance(entries, list):
         raise CohortError(f"{root / DESCRIPTION}: training: expected a list, found {_short(entries)}")
@@ -50,12 +53,12 @@ def _read(path: Path) -> dict[str, Any]:
     return description
 
 
-def _refuse_nnunet(root: Path, description: dict[str, Any]) -> None:
+def _refuse_nnunet(root: Path, description: dict[str, Any], problem: Problem) -> None:
     """Raise CohortError for nnU-Net's raw data, which look similar but have one file per channel."""
     if any(key in description for key in NNUNET_V2) or next((root / "imagesTr").glob("*_0000.nii*"), None):
         raise CohortError(
             f"{root}: an nnU-Net raw data set (imagesTr/<case>_0000.nii.gz, one file per channel), which is not read: "
-            "list its files in a table with the columns id, flair, t1, t1ce, t2, mask, and name the table"
+            f"list its files in a table with the columns id, {', '.join(problem.names)}, mask, and name the table"
         )
 
 
@@ -72,11 +75,23 @@ def _names(path: Path, description: dict[str, Any], key: str) -> dict[int, str]:
     raise CohortError(f'{path}: {key}: expected numbers with their names, such as {{"0": "…"}}, found {_short(value)}')
 
 
-def _channels(path: Path, modality: dict[int, str]) -> dict[str, int]:
-    channels = {NAMES[name.upper()]: number for number, name in modality.items() if name.upper() in NAMES}
-    if missing := [name for name in MODALITIES if name not in channels]:
+def _channels(path: Path, modality: dict[int, str], problem: Problem) -> dict[str, int | None]:
+    """The channel of each of the problem's images, by the names of both; None where the image is the only one."""
+    if len(modality) == len(problem.names) == 1:
+        return {problem.names[0]: None}
+    numbers = {name.upper(): number for number, name in modality.items()}
+    numbers |= {NAMES[name].upper(): number for name, number in numbers.items() if name in NAMES}
+    if missing := [name for name in problem.names if name.upper() not in numbers]:
         raise CohortError(f"{path}: no channel for {', '.join(missing)}; found {_short(modality)}")
-    return channels
+    return {name: numbers[name.upper()] for name in problem.names}
+
+
+def _checked(path: Path, labels: dict[int, str], problem: Problem) -> dict[int, int]:
+    """No relabelling: the problem's regions name the labels of the masks. Raises CohortError where they name others."""
+    if unknown := sorted({label for region in problem.regions for label in region.labels} - set(labels)):
+        named = ", ".join(map(str, unknown))
+        raise CohortError(f"{path}: the problem {problem.name} names the labels {named}; found {_short(labels)}")
+    return {}
 
 
 def _relabelling(path: Path, labels: dict[int, str]) -> dict[int, int]:
@@ -88,7 +103,7 @@ def _relabelling(path: Path, labels: dict[int, str]) -> dict[int, int]:
 
 
 def _subject(
-    root: Path, entry: object, place: int, channels: dict[str, int], relabel: dict[int, int]
+    root: Path, entry: object, place: int, channels: dict[str, int | None], relabel: dict[int, int]
 ) -> Subject | Fault:
     files = [entry.get(key) for key in ("image", "label")] if isinstance(entry, dict) else []
     if len(files) != 2 or not all(isinstance(file, str) for file in files):
@@ -118,6 +133,4 @@ def _short(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:97]}…"
 
 
-DECATHLON = Layout(
-    "Medical Segmentation Decathlon", "dataset.json and imagesTr/", frozenset({1, 2, 3}), _recognises, _find
-)
+DECATHLON = Layout("Medical Segmentation Decathlon", "dataset.json and imagesTr/", frozenset(), _recognises, _find)

@@ -13,7 +13,8 @@ from gliobench.cohort.align import same_place
 from gliobench.cohort.grades import NOTHING
 from gliobench.cohort.label_schemes import SCHEMES, scheme_of
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
-from gliobench.cohort.subject import MODALITIES, CohortError, Fault, ImageFile, Subject, named
+from gliobench.cohort.problem import Problem
+from gliobench.cohort.subject import CohortError, Fault, ImageFile, Subject, named
 from gliobench.errors import printable
 
 SUFFIXES = (".nii.gz", ".nii")
@@ -36,15 +37,16 @@ Volumes = Mapping[str, Sequence[Path]]  # NIfTI files by their names in lower ca
 class Layout:
     """How a data set is stored on disk.
 
-    `recognises` says whether a folder (or table) is of this layout; `find` gives its subjects and, for invalid ones,
-    the fault. `labels` are the non-zero values its masks may hold. `expects` describes it in words.
+    `recognises` says whether a folder (or table) holds a problem's images in this layout; `find` gives its subjects
+    and, for invalid ones, the fault. `labels` are the non-zero values its masks may hold; without any, those of the
+    problem. `expects` describes it in words.
     """
 
     name: str
     expects: str
     labels: frozenset[int]
-    recognises: Callable[[Path], bool]
-    find: Callable[[Path], Found]
+    recognises: Callable[[Path, Problem], bool]
+    find: Callable[[Path, Problem], Found]
 
 
 def subfolders(root: Path) -> list[Path]:
@@ -88,12 +90,14 @@ def _stem(path: Path) -> str | None:
     return None if suffix is None or name.startswith(".") else name.removesuffix(suffix)
 
 
-def folder_subject(folder: Path, grade: int | None, endings: Mapping[str, str], mask_ending: str) -> Subject | Fault:
-    """A subject whose files are `<folder>/<folder name><ending>`, or the fault that modalities are missing."""
+def folder_subject(
+    folder: Path, grade: int | None, endings: Mapping[str, str], mask_ending: str, problem: Problem
+) -> Subject | Fault:
+    """A subject whose files are `<folder>/<folder name><ending>`, or the fault that images are missing."""
     name = folder.name.lower()
     try:
         volumes = volumes_in(folder)
-        found = {modality: _only(volumes.get(name + endings[modality], ()), modality) for modality in MODALITIES}
+        found = {image: _only(volumes.get(name + endings[image], ()), image) for image in problem.names}
         mask = _only(volumes.get(name + mask_ending, ()), "the mask")
     except OSError as error:
         return Fault(folder.name, f"cannot be read: {error.strerror}", folder)
@@ -131,18 +135,17 @@ def subject_of(
     where: Path,
     relabel: Mapping[int, int],
 ) -> Subject | Fault:
-    """A subject with all modalities, or the fault: some are missing, one file is given for two, or the id is
-    invalid."""
+    """A subject with the images of `found`, in its order, or the fault: some are missing, one file is given for two, or
+    the id is invalid."""
     if wrong := wrong_id(id):
         return Fault(printable(id), wrong, where)
-    missing = [modality for modality in MODALITIES if found.get(modality) is None]
-    if missing:
-        return Fault(id, f"no file for {', '.join(missing)}; all of {', '.join(MODALITIES)} are needed", where)
+    if missing := [name for name, path in found.items() if path is None]:
+        return Fault(id, f"no file for {', '.join(missing)}; all of {', '.join(found)} are needed", where)
     first: dict[Path | None, str] = {}
-    for modality in MODALITIES:
-        if (other := first.setdefault(found[modality], modality)) != modality:
-            return Fault(id, f"one file for {other} and for {modality}; each needs its own", found[modality])
-    images = {modality: ImageFile(path) for modality, path in found.items() if path is not None}
+    for name, path in found.items():
+        if (other := first.setdefault(path, name)) != name:
+            return Fault(id, f"one file for {other} and for {name}; each needs its own", path)
+    images = {name: ImageFile(path) for name, path in found.items() if path is not None}
     return Subject(id, grade, images, mask, relabel)
 
 
@@ -186,7 +189,7 @@ def without_mask(subjects: Sequence[Subject]) -> tuple[str, ...]:
 
 def _unused(subject: Subject) -> list[str]:
     used = {image.path for image in subject.images.values()}
-    folder = subject.images[MODALITIES[0]].path.parent
+    folder = next(iter(subject.images.values())).path.parent
     if any(path.parent != folder for path in used):
         return []
     return [path.name for paths in volumes_in(folder).values() for path in paths if path not in used]

@@ -18,7 +18,8 @@ from gliobench.cohort.layouts.brats2020 import ID_COLUMN, TABLE, read_grades
 from gliobench.cohort.phantom.anatomy import make_anatomy
 from gliobench.cohort.phantom.scanner import scan
 from gliobench.cohort.phantom.tumour import draw_habit, grow_tumour
-from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG, CohortError
+from gliobench.cohort.problem import GLIOMA
+from gliobench.cohort.subject import HGG, LGG, CohortError
 
 SHAPE_MM = (240, 240, 155)
 FIELD_MM = (164, 204, 155)  # the part of the volume that is not empty
@@ -49,7 +50,7 @@ def write_phantom(
     with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["Grade", ID_COLUMN])
-        table.writerows([GRADE_NAMES[_grade(number)], id] for number in numbers for id in ids[number])
+        table.writerows([GLIOMA.classes[_grade(number)], id] for number in numbers for id in ids[number])
     with ThreadPoolExecutor(workers) as pool:
         for done, _ in enumerate(
             pool.map(lambda number: _write_patient(out, number, ids[number], seed, spacing_mm), numbers), start=1

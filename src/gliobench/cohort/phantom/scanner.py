@@ -7,7 +7,8 @@ from scipy import ndimage
 from gliobench.cohort.phantom.anatomy import CSF, GREY, OUTSIDE, WHITE, Anatomy
 from gliobench.cohort.phantom.noise import Field, smooth_noise
 from gliobench.cohort.phantom.tumour import CORE, ENHANCING, OEDEMA, Habit
-from gliobench.cohort.subject import HGG, MODALITIES
+from gliobench.cohort.problem import GLIOMA
+from gliobench.cohort.subject import HGG
 
 TISSUES = {  # relative signal of fluid, grey and white matter
     "flair": {CSF: 0.18, GREY: 0.66, WHITE: 0.54},
@@ -34,7 +35,7 @@ def scan(
     spots = _white_matter_spots(random, anatomy)
     texture = 1 + 0.04 * smooth_noise(random, anatomy.tissue.shape, 3, anatomy.spacing_mm)
     images = {}
-    for modality in MODALITIES:
+    for modality in GLIOMA.names:
         signal = _signal(modality, anatomy, labels, habit, grade)
         if modality in ("flair", "t2"):
             signal += 0.25 * spots

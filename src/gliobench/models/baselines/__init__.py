@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.prediction import Model
+from gliobench.models.baselines.bright_blob import bright_blob, flair_blob
 from gliobench.models.baselines.empty import empty
-from gliobench.models.baselines.flair_blob import flair_blob
 from gliobench.models.baselines.image_centre import image_centre
 from gliobench.models.baselines.majority_grade import majority_grade
 from gliobench.models.baselines.mean_box import mean_box
@@ -20,6 +20,7 @@ BUILT_IN: dict[str, Make] = {
     "image-centre": image_centre,
     "mean-box": mean_box,
     "flair-blob": flair_blob,
+    "bright-blob": bright_blob,
     "whole-slice": whole_slice,
     "empty": empty,
 }

@@ -1,4 +1,4 @@
-"""Named features of a region: its intensities, the differences between modalities, and its shape."""
+"""Named features of a region: its intensities, the differences between images, and its shape."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -9,7 +9,6 @@ from scipy import ndimage, stats
 from skimage.filters import threshold_otsu
 from skimage.measure import marching_cubes, mesh_surface_area
 
-from gliobench.cohort.subject import MODALITIES
 from gliobench.grid.prepared import PreparedSubject
 
 Region = Literal["crop", "brain", "truth", "predicted"]
@@ -40,18 +39,15 @@ def find_features(subject: PreparedSubject, inside: Inside) -> dict[str, float]:
     """Intensity and shape of a region of a patient, however it was chosen; `inside`: (D, H, W) bool.
 
     Intensities are in grey levels of the prepared image, sizes in mm. The names are the same for every patient;
-    features that a region is too small for are NaN. Only the four modalities and the region are used: no labels, no
-    grade.
+    features that a region is too small for are NaN. Only the images and the region are used: no labels, no class.
     """
     brain = region_mask(subject, "brain")
     tissue = inside & brain
-    images = dict(zip(MODALITIES, np.asarray(subject.image, dtype=np.float32), strict=True))
-    maps = images | {
-        "t1ce-t1": images["t1ce"] - images["t1"],
-        "flair-t2": images["flair"] - images["t2"],
-        "t1ce-flair": images["t1ce"] - images["flair"],
-    }
-    bright = _bright(images["flair"], tissue)
+    problem = subject.problem
+    images = dict(zip(problem.names, np.asarray(subject.image, dtype=np.float32), strict=True))
+    differences = {f"{one}-{other}": images[one] - images[other] for one, other in problem.differences}
+    maps = images | differences
+    bright = _bright(images[problem.brightest], tissue)
     found = dict(_shape("region", inside, subject.spacing_mm))
     found |= _shape("bright", bright, subject.spacing_mm)
     for name, image in maps.items():
@@ -60,16 +56,18 @@ def find_features(subject: PreparedSubject, inside: Inside) -> dict[str, float]:
         found |= _by_shell(f"{name}", image, tissue, inside, subject.spacing_mm)
     for name, image in images.items():
         found |= _roughness(name, image, tissue, subject.spacing_mm)
-    found |= _enhancement(maps["t1ce-t1"], tissue, brain)
+    for difference in list(differences.values())[:1]:
+        found |= _enhancement(difference, tissue, brain)
     return found | _correlations(images, tissue)
 
 
-def _bright(flair: Grey, tissue: Inside) -> Inside:
-    """Where FLAIR is above Otsu's threshold of the region: roughly the lesion, where the region is larger than it."""
-    values = flair[tissue]
+def _bright(image: Grey, tissue: Inside) -> Inside:
+    """Where an image is above Otsu's threshold of the region: roughly the lesion, where the region is larger than
+    it."""
+    values = image[tissue]
     if values.size < MIN_VOXELS or np.ptp(values) == 0:
         return np.zeros_like(tissue)
-    bright: Inside = tissue & (flair > threshold_otsu(values))
+    bright: Inside = tissue & (image > threshold_otsu(values))
     return bright
 
 
@@ -111,7 +109,7 @@ def _roughness(name: str, image: Grey, tissue: Inside, spacing_mm: tuple[float, 
 
 
 def _enhancement(contrast: Grey, tissue: Inside, brain: Inside) -> dict[str, float]:
-    """Proportion of the region whose t1ce - t1 is above percentiles of the whole brain, and above fixed steps."""
+    """Proportion of the region whose contrast uptake is above percentiles of the whole brain, and above fixed steps."""
     heads = {f"enhancing above brain p{p}": p for p in (90, 95, 99)}
     steps = (10, 20, 40, 60)
     if tissue.sum() < MIN_VOXELS:
@@ -124,6 +122,8 @@ def _enhancement(contrast: Grey, tissue: Inside, brain: Inside) -> dict[str, flo
 def _correlations(images: Mapping[str, Grey], tissue: Inside) -> dict[str, float]:
     names = list(images)
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
+    if not pairs:
+        return {}
     values = np.stack([image[tissue] for image in images.values()])
     if values.shape[1] < MIN_VOXELS or (np.ptp(values, axis=1) == 0).any():
         return {f"{a}~{b}": float("nan") for a, b in pairs}

@@ -14,7 +14,6 @@ from gliobench.cohort.check import labels_in, whole_numbers
 from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
 from gliobench.grid.native import to_grid
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.grid.regions import WHOLE
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.language.conversation import read_answer
@@ -206,7 +205,7 @@ class ReplayedMasks:
             if np.linalg.det(affine[:3, :3]) == 0:
                 raise ValueError("the affine does not span three directions")
             labels = _mask_labels(voxels)
-            if subject.region != WHOLE and len(labels_in(labels)) > 1:
+            if not subject.region.whole and len(labels_in(labels)) > 1:
                 raise ValueError(
                     f"the mask has several labels, and the study asks about the {subject.region.title} alone: write "
                     "one value inside it, and 0 elsewhere"

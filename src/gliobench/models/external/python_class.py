@@ -38,7 +38,7 @@ from gliobench.tasks.answer import Answered, Malformed
 from gliobench.tasks.geometry import Grade, Polygon, Value, VolumeMask
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, task_about
 
 WHOLE = (GRADE.name, MASK.name)  # tasks about whole patients
 LEAST_POINTS = 3  # of an outline
@@ -158,7 +158,7 @@ def _graded(question: Question, probability: float) -> Prediction:
 
 
 def _value(question: Question, value: Any) -> Value | None:
-    frame, task = question.frame, TASKS[question.task]
+    frame, task = question.frame, task_about(question.subject.problem, question.task)
     if frame is None:
         voxels = np.asarray(value)
         if voxels.shape != question.subject.shape:

@@ -14,7 +14,7 @@ from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.prompt import Prompt
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, task_about
 
 Turn = dict[str, Any]
 NOTHING = "none"  # the answer without tumour in every prompt but the grade's
@@ -43,7 +43,8 @@ def answer_text(question: Question, value: Value | None, view: View) -> str:
 def read_answer(question: Question, text: str, cut_off: bool, view: View) -> Answer:
     """The typed answer of a text in the pixels of the view, in the slice's own pixels."""
     frame = asked_frame(question)
-    answer = TASKS[question.task].parse(text, view.shown_frame(frame), cut_off, view.coordinates)
+    task = task_about(question.subject.problem, question.task)
+    answer = task.parse(text, view.shown_frame(frame), cut_off, view.coordinates)
     if not isinstance(answer, Answered) or answer.value is None:
         return answer
     return Answered(view.to_frame(answer.value, frame))

@@ -19,44 +19,45 @@ Intensities = Literal["z-score", "prepared"]  # how a patient's intensities are 
 class Network:
     """A kind of network: the task it answers, and how one is built.
 
-    `build(shape, outputs)`: for a grid of shape (D, H, W); `outputs` regions of a mask, 1 for a grade.
+    `build(shape, channels, outputs)`: for a grid of shape (D, H, W) and `channels` images of a patient; `outputs`
+    regions of a mask, or logits of a class: 1 of two classes, else one each.
     """
 
     task: str
-    build: Callable[[Shape, int], "nn.Module"]
+    build: Callable[[Shape, int, int], "nn.Module"]
 
 
-def _study_classifier(shape: Shape, outputs: int) -> "nn.Module":
+def _study_classifier(shape: Shape, channels: int, outputs: int) -> "nn.Module":
     from gliobench.models.networks.reference_study import GradeClassifier
 
-    return GradeClassifier(shape)
+    return GradeClassifier(shape, channels, outputs)
 
 
-def _study_segmenter(shape: Shape, outputs: int) -> "nn.Module":
+def _study_segmenter(shape: Shape, channels: int, outputs: int) -> "nn.Module":
     from gliobench.models.networks.reference_study import MaskSegmenter
 
-    return MaskSegmenter(outputs)
+    return MaskSegmenter(channels, outputs)
 
 
-def _study_classifier_as_coded(shape: Shape, outputs: int) -> "nn.Module":
+def _study_classifier_as_coded(shape: Shape, channels: int, outputs: int) -> "nn.Module":
     from gliobench.models.networks.reference_study import GradeClassifier
 
-    return GradeClassifier(shape, hidden_relu=False)
+    return GradeClassifier(shape, channels, outputs, hidden_relu=False)
 
 
-def _study_segmenter_as_coded(shape: Shape, outputs: int) -> "nn.Module":
+def _study_segmenter_as_coded(shape: Shape, channels: int, outputs: int) -> "nn.Module":
     from gliobench.models.networks.reference_study import MaskSegmenter
 
-    return MaskSegmenter(outputs, last_kernel=3)
+    return MaskSegmenter(channels, outputs, last_kernel=3)
 
 
-def _monai(function: str) -> Callable[[Shape, int], "nn.Module"]:
+def _monai(function: str) -> Callable[[Shape, int, int], "nn.Module"]:
     """A function of `networks.monai`, imported at first use: MONAI takes seconds."""
 
-    def build(shape: Shape, outputs: int) -> "nn.Module":
+    def build(shape: Shape, channels: int, outputs: int) -> "nn.Module":
         from gliobench.models.networks import monai
 
-        network: nn.Module = getattr(monai, function)(outputs)
+        network: nn.Module = getattr(monai, function)(channels, outputs)
         return network
 
     return build

@@ -9,10 +9,6 @@ from monai.networks.nets import DenseNet121, DynUNet, SegResNet, resnet10
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gliobench.cohort.subject import MODALITIES
-
-CHANNELS = len(MODALITIES)
-
 
 class Padded(nn.Module):
     """A network whose input sizes must be multiples of `multiple`: zero-padded, and the output cropped."""
@@ -30,14 +26,14 @@ class Padded(nn.Module):
         return logits[..., :depth, :height, :width]
 
 
-def segresnet(outputs: int) -> nn.Module:
+def segresnet(channels: int, outputs: int) -> nn.Module:
     """SegResNet (Myronenko 2018, without the autoencoder branch), 16 filters, three down-samplings; 4.7 M weights.
 
-    In: (N, 4, D, H, W) float32. Out: (N, outputs, D, H, W) logits.
+    In: (N, channels, D, H, W) float32. Out: (N, outputs, D, H, W) logits.
     """
     network = SegResNet(
         init_filters=16,
-        in_channels=CHANNELS,
+        in_channels=channels,
         out_channels=outputs,
         blocks_down=(1, 2, 2, 4),
         blocks_up=(1, 1, 1),
@@ -46,15 +42,15 @@ def segresnet(outputs: int) -> nn.Module:
     return Padded(network, 8)
 
 
-def dynunet(outputs: int) -> nn.Module:
+def dynunet(channels: int, outputs: int) -> nn.Module:
     """DynUNet, nnU-Net's shape: 16 to 128 filters, three down-samplings, one head of deep supervision; 1.4 M weights.
 
-    In: (N, 4, D, H, W) float32. Out: (N, outputs, D, H, W) logits; in training (N, heads, outputs, D, H, W), the
+    In: (N, channels, D, H, W) float32. Out: (N, outputs, D, H, W) logits; in training (N, heads, outputs, D, H, W), the
     finest head first, each brought to the full size.
     """
     network = DynUNet(
         spatial_dims=3,
-        in_channels=CHANNELS,
+        in_channels=channels,
         out_channels=outputs,
         kernel_size=[3, 3, 3, 3],
         strides=[1, 2, 2, 2],
@@ -66,15 +62,15 @@ def dynunet(outputs: int) -> nn.Module:
     return Padded(network, 8)
 
 
-def grade_resnet(outputs: int) -> nn.Module:
+def grade_resnet(channels: int, outputs: int) -> nn.Module:
     """3D ResNet of ten layers (He 2016), half as wide and with a stem of 3 voxels; 3.6 M weights.
 
-    In: (N, 4, D, H, W) float32. Out: (N, outputs). MONAI's own stem of 7 voxels took most of a step's time, and its
-    full width four times the weights: six times slower on a CPU at 32 voxels per side.
+    In: (N, channels, D, H, W) float32. Out: (N, outputs). MONAI's own stem of 7 voxels took most of a step's time, and
+    its full width four times the weights: six times slower on a CPU at 32 voxels per side.
     """
     network: nn.Module = resnet10(
         spatial_dims=3,
-        n_input_channels=CHANNELS,
+        n_input_channels=channels,
         num_classes=outputs,
         conv1_t_size=3,
         conv1_t_stride=1,
@@ -83,7 +79,7 @@ def grade_resnet(outputs: int) -> nn.Module:
     return network
 
 
-def grade_densenet(outputs: int) -> nn.Module:
-    """3D DenseNet-121 (Huang 2017). In: (N, 4, D, H, W) float32. Out: (N, outputs)."""
-    network: nn.Module = DenseNet121(spatial_dims=3, in_channels=CHANNELS, out_channels=outputs)
+def grade_densenet(channels: int, outputs: int) -> nn.Module:
+    """3D DenseNet-121 (Huang 2017). In: (N, channels, D, H, W) float32. Out: (N, outputs)."""
+    network: nn.Module = DenseNet121(spatial_dims=3, in_channels=channels, out_channels=outputs)
     return network

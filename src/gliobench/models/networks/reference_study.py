@@ -5,21 +5,20 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gliobench.cohort.subject import MODALITIES
-
 Shape = tuple[int, int, int]
 
 
 class GradeClassifier(nn.Module):
-    """The reference study's classifier: two convolutions, two dense layers, one logit.
+    """The reference study's classifier: two convolutions, two dense layers.
 
-    In: (N, 4, D, H, W) float32. Out: (N, 1) logits of HGG. Convolutions k3 p1, 4 -> 8 -> 16 filters, each with ReLU and
-    max-pooling by 2; then 128 hidden units with ReLU, as its report says, or without, as its code has them.
+    In: (N, channels, D, H, W) float32. Out: (N, outputs) logits. Convolutions k3 p1, channels -> 8 -> 16 filters, each
+    with ReLU and max-pooling by 2; then 128 hidden units with ReLU, as its report says, or without, as its code has
+    them.
     """
 
-    def __init__(self, shape: Shape, *, hidden_relu: bool = True) -> None:
+    def __init__(self, shape: Shape, channels: int = 4, outputs: int = 1, *, hidden_relu: bool = True) -> None:
         super().__init__()
-        widths = (len(MODALITIES), 8, 16)
+        widths = (channels, 8, 16)
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             layers += [nn.Conv3d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool3d(2)]
@@ -27,7 +26,7 @@ class GradeClassifier(nn.Module):
         depth, height, width = (size // 4 for size in shape)
         between = nn.ReLU() if hidden_relu else nn.Identity()
         self.head = nn.Sequential(
-            nn.Flatten(), nn.Linear(widths[-1] * depth * height * width, 128), between, nn.Linear(128, 1)
+            nn.Flatten(), nn.Linear(widths[-1] * depth * height * width, 128), between, nn.Linear(128, outputs)
         )
 
     def forward(self, image: Tensor) -> Tensor:
@@ -38,13 +37,13 @@ class GradeClassifier(nn.Module):
 class MaskSegmenter(nn.Module):
     """The reference study's segmenter: two convolutions, a bottleneck, two transposed convolutions.
 
-    In: (N, 4, D, H, W) float32. Out: (N, regions, D, H, W) logits, of exactly the input's shape. `last_kernel`: of the
-    last convolution, in voxels per side; its code has 3 (91,921 weights with one region).
+    In: (N, channels, D, H, W) float32. Out: (N, regions, D, H, W) logits, of exactly the input's shape. `last_kernel`:
+    of the last convolution, in voxels per side; its code has 3 (91,921 weights with one region).
     """
 
-    def __init__(self, regions: int = 1, *, last_kernel: int = 1) -> None:
+    def __init__(self, channels: int = 4, regions: int = 1, *, last_kernel: int = 1) -> None:
         super().__init__()
-        self.down1 = nn.Conv3d(len(MODALITIES), 16, 3, padding=1)
+        self.down1 = nn.Conv3d(channels, 16, 3, padding=1)
         self.down2 = nn.Conv3d(16, 32, 3, padding=1)
         self.bottleneck = nn.Conv3d(32, 64, 3, padding=1)
         self.up1 = nn.ConvTranspose3d(64, 32, 2, stride=2)

@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.grid.regions import REGION_SETS, WHOLE, Region
+from gliobench.grid.regions import REGION_SETS, WHOLE_KEY, Region
 from gliobench.integrity import DamagedError, file_digest, read_json
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.leakage import refuse_training_patients
@@ -146,16 +147,25 @@ def read_description(folder: Path) -> dict[str, Any]:
 def another_region(folder: Path, region: Region) -> str | None:
     """Why a trained network cannot be used in a study of a region; None where it can. Raises ModelError for none."""
     found = read_description(folder)
-    trained_on = found.get("asked_about", WHOLE.key)  # earlier versions had no other
+    trained_on = found.get("asked_about", WHOLE_KEY)  # earlier versions had no other
     if NETWORKS[found["network"]].task != MASK.name or trained_on == region.key:
         return None
     return f"{folder} was trained on another region ({trained_on}) than this study asks about ({region.key})"
 
 
+def other_images(folder: Path, problem: Problem) -> str | None:
+    """Why a trained network cannot be used for a problem's images; None where it can. Raises ModelError for none."""
+    trained_on = tuple(read_description(folder).get("images", GLIOMA.names))
+    if trained_on == problem.names:
+        return None
+    return f"{folder} was trained on the images {', '.join(trained_on)}; the study has {', '.join(problem.names)}"
+
+
 def _load_member(folder: Path, description: dict[str, Any], device: str) -> Member:
     regions = REGION_SETS[description["regions"]]
     network = NETWORKS[description["network"]]
-    module = network.build(tuple(description["shape"]), len(regions) if network.task == MASK.name else 1)
+    channels = len(description.get("images", GLIOMA.names))  # earlier versions had no other
+    module = network.build(tuple(description["shape"]), channels, len(regions) if network.task == MASK.name else 1)
     weights = file_digest(folder / WEIGHTS)
     if weights != description.get(DIGEST, weights):  # earlier versions kept none
         raise ModelError(

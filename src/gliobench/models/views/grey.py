@@ -1,11 +1,11 @@
-"""One slice in one modality: a plain picture, which needs no words."""
+"""One slice of one image: a plain picture, which needs no words."""
 
 from gliobench.models.views.layout import Layout, grey
 
 GREY = Layout(
     version="1",
-    modalities=("flair",),
+    modalities=1,
     slices=(1,),
     grid=lambda modalities, slices: ((grey(modalities[0]),),),
-    words=lambda modalities, slices, step: "",
+    words=lambda problem, modalities, slices, step: "",
 )

@@ -1,10 +1,11 @@
-"""The layout of a view: a grid of panels, each one slice in one or three modalities."""
+"""The layout of a view: a grid of panels, each one slice of one or three images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gliobench.cohort.problem import Problem
+
 Modalities = tuple[str, ...]
-MODALITY_WORDS = {"t1": "T1", "t1ce": "T1 with contrast agent", "t2": "T2", "flair": "FLAIR"}
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,16 @@ Grid = tuple[tuple[Panel, ...], ...]
 class Layout:
     """A kind of view. `version` changes whenever its pixels or words do: it is part of every record's key.
 
-    `modalities`: the default ones, and how many. `slices`: how many slices it can show, the first is the default.
-    `grid(modalities, slices)`: its panels, row by row. `words(modalities, slices, step)`: what the image shows, for the
-    prompt; empty for a plain slice.
+    `modalities`: how many images it shows. `slices`: how many slices it can show, the first is the default.
+    `grid(modalities, slices)`: its panels, row by row. `words(problem, modalities, slices, step)`: what it shows, for
+    the prompt; empty for a plain slice.
     """
 
     version: str
-    modalities: Modalities
+    modalities: int
     slices: tuple[int, ...]
     grid: Callable[[Modalities, int], Grid]
-    words: Callable[[Modalities, int, int], str]
+    words: Callable[[Problem, Modalities, int, int], str]
 
 
 def grey(modality: str, away: int = 0) -> Panel:

@@ -1,6 +1,7 @@
-"""One slice in four modalities, two by two."""
+"""One slice of four images, two by two."""
 
-from gliobench.models.views.layout import MODALITY_WORDS, Grid, Layout, Modalities, grey
+from gliobench.cohort.problem import Problem
+from gliobench.models.views.layout import Grid, Layout, Modalities, grey
 
 
 def _grid(modalities: Modalities, slices: int) -> Grid:
@@ -8,8 +9,8 @@ def _grid(modalities: Modalities, slices: int) -> Grid:
     return ((one, two), (three, four))
 
 
-def _words(modalities: Modalities, slices: int, step: int) -> str:
-    one, two, three, four = (MODALITY_WORDS[modality] for modality in modalities)
+def _words(problem: Problem, modalities: Modalities, slices: int, step: int) -> str:
+    one, two, three, four = map(problem.image_words, modalities)
     return (
         f"The image shows the same slice four times: {one} top left, {two} top right, {three} bottom left, {four} "
         "bottom right. All four show the same places: rows and columns are counted within one of the four pictures, "
@@ -17,4 +18,4 @@ def _words(modalities: Modalities, slices: int, step: int) -> str:
     )
 
 
-MOSAIC = Layout(version="1", modalities=("t1", "t1ce", "t2", "flair"), slices=(1,), grid=_grid, words=_words)
+MOSAIC = Layout(version="1", modalities=4, slices=(1,), grid=_grid, words=_words)

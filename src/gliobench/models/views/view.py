@@ -5,13 +5,14 @@ read, `View.to_frame` maps the answer to the slice's own pixels, `View.from_fram
 model should answer in.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.cohort.subject import MODALITIES
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import INDEX_AXIS, SliceFrame
 from gliobench.grid.slices import grey_slice
 from gliobench.models.base.errors import ModelError
@@ -37,13 +38,14 @@ TICKS_WORDS = (
 class View:
     """How a slice is shown.
 
-    `name`: one of `LAYOUTS`. `modalities`: instead of the layout's own, as many as it has. `slices`: of a montage, and
-    `step`: the distance between them. `scale`: every pixel of the slice is shown as scale x scale equal ones (nearest
-    neighbour). `window`: greys (1 to 255) that become the darkest and the brightest; `percentiles`: the same, as
-    percentiles of the modality's greys in the brain of the whole volume. `stretch`: each slice on its own from its
-    darkest pixel, which becomes 0, to its brightest, 255, so that the slices of a patient do not share one scale.
+    `name`: one of `LAYOUTS`. `modalities`: images instead of the problem's default for the layout. `slices`: of a
+    montage, and `step`: the distance between them. `scale`: every pixel of the slice is shown as scale x scale equal
+    ones (nearest neighbour). `window`: greys (1 to 255) that become the darkest and the brightest; `percentiles`: the
+    same, as percentiles of the modality's greys in the brain of the whole volume. `stretch`: each slice on its own from
+    its darkest pixel, which becomes 0, to its brightest, 255, so that the slices of a patient do not share one scale.
     `ticks`: rows and columns are counted along the edges of each panel, in a margin. `coordinates`: the model's own way
-    of counting in the image; any but the prompt's needs a single plain picture. Raises ModelError for a bad argument.
+    of counting in the image; any but the prompt's needs a single plain picture. `problem`: whose images are shown.
+    Raises ModelError for a bad argument.
     """
 
     name: str = "grey"
@@ -56,13 +58,13 @@ class View:
     stretch: bool = False
     ticks: bool = False
     coordinates: Coordinates = AS_ASKED
+    problem: Problem = GLIOMA
 
     def __post_init__(self) -> None:
         check_names("view", {self.name}, LAYOUTS)
-        check_names("modality", set(self.modalities), MODALITIES)
-        wanted = len(self._layout.modalities)
-        if self.modalities and len(self.modalities) != wanted:
-            raise ModelError(f"view {self.name} shows {wanted} modalities, got {len(self.modalities)}")
+        check_names("modality", set(self.modalities), self.problem.names)
+        if len(self._modalities) != (wanted := self._layout.modalities):
+            raise ModelError(f"view {self.name} shows {wanted} modalities, got {len(self._modalities)}: name {wanted}")
         if self.slices is not None and self.slices not in self._layout.slices:
             known = " or ".join(map(str, self._layout.slices))
             raise ModelError(f"view {self.name} shows {known} slices, got {self.slices}")
@@ -98,6 +100,8 @@ class View:
         shown = {"modality": " ".join(self._modalities), **self.coordinates.identity}
         if self.name == "grey" and not said:
             return shown
+        if self.words and self.problem.images != GLIOMA.images:  # whose words are part of the layout's version
+            said.append(f"words {hashlib.sha256(self.words.encode()).hexdigest()[:16]}")
         return shown | {"view": " ".join([self.name, self._layout.version, *said])}
 
     @property
@@ -108,7 +112,7 @@ class View:
     @property
     def words(self) -> str:
         """The description of the image that precedes the prompt; empty for a plain slice."""
-        layout = self._layout.words(self._modalities, self._slices, self.step)
+        layout = self._layout.words(self.problem, self._modalities, self._slices, self.step)
         return " ".join(part for part in (layout, TICKS_WORDS if self.ticks else "") if part)
 
     def render(self, question: Question) -> NDArray[np.uint8]:
@@ -148,7 +152,7 @@ class View:
 
     @property
     def _modalities(self) -> tuple[str, ...]:
-        return self.modalities or self._layout.modalities
+        return self.modalities or self.problem.shown_in(self.name, self._layout.modalities)
 
     @property
     def _slices(self) -> int:
@@ -173,7 +177,7 @@ class View:
         image = grey_slice(subject, modality, frame.plane, index)
         if self.stretch:
             return stretched(image)
-        return windowed(image, subject.image[MODALITIES.index(modality)], self.window, self.percentiles)
+        return windowed(image, subject.image_of(modality), self.window, self.percentiles)
 
 
 def _joined(parts: list[NDArray[np.uint8]], axis: int) -> NDArray[np.uint8]:

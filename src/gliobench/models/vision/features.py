@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from transformers import AutoModel, CLIPVisionModel, SiglipVisionModel
 
-from gliobench.cohort.subject import MODALITIES
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import grey_slice, select_slices
@@ -24,7 +24,6 @@ from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Settings
 from gliobench.models.checkpoints.load import quiet
 from gliobench.models.checkpoints.vision import load_vision
-from gliobench.models.views.asking import check_names
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ class Look:
     plane: Plane = "axial"
     select: Literal["brain", "oracle"] = "brain"
     every: int = 4
-    channels: tuple[str, str, str] = ("t1ce", "t2", "flair")
+    channels: tuple[str, ...] = GLIOMA.shown_in("rgb", 3)
 
 
 class VisionEncoder:
@@ -71,7 +70,6 @@ class VisionEncoder:
         device: str = "auto",
         cache: Path | None = None,
     ) -> None:
-        check_names("modality", set(look.channels), MODALITIES)
         self.look = look
         self._batch_size = batch_size
         self._checkpoint = load_vision(checkpoint, FAMILIES, WHAT, revision=revision, device=device)

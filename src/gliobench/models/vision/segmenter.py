@@ -13,14 +13,14 @@ from PIL import Image
 from torch.nn.functional import interpolate
 from transformers import Sam2Model, Sam2Processor, SamModel, SamProcessor
 
-from gliobench.cohort.subject import MODALITIES
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.slices import grey_slice
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.checkpoints.batches import BatchSize, in_batches
 from gliobench.models.checkpoints.load import quiet
 from gliobench.models.checkpoints.vision import VisionCheckpoint, load_vision
-from gliobench.models.views.asking import asked_frame, check_names, check_task
+from gliobench.models.views.asking import asked_frame, check_task
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import Box, Mask, Point
 from gliobench.tasks.mask import MASK
@@ -62,12 +62,11 @@ class PromptableSegmenter:
         prompts: Prompts,
         *,
         name: str,
-        modality: str = "flair",
+        modality: str = GLIOMA.brightest,
         batch_size: int = 4,
         revision: str | None = None,
         device: str = "auto",
     ) -> None:
-        check_names("modality", {modality}, MODALITIES)
         if batch_size < 1:
             raise ModelError(f"batch_size must be 1 or more, got {batch_size}")
         self.name = name

@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from gliobench.cohort.subject import HGG, LGG, MODALITIES
+from gliobench.cohort.problem import GLIOMA
+from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.frame import Plane, slice_frame
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.external import ExternalAnswer, ExternalAnswers, Tally
@@ -36,7 +37,7 @@ def read(paths: Sequence[Path], task: str, plane: Plane) -> ExternalAnswers:
     if task != GRADE.name:
         raise ReplayError(f"{paths[0]}: a line for each slice and a label for the patient are grades, not {task}")
     texts = {path: read_text(path) for path in paths}
-    modalities = len(MODALITIES) if any(SCAN.search(text) for text in texts.values()) else 1
+    modalities = len(GLIOMA.images) if any(SCAN.search(text) for text in texts.values()) else 1
     answers: list[ExternalAnswer] = []
     silent, tallies = [], {}
     numbered = file_of_each(paths, modalities)

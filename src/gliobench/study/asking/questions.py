@@ -14,7 +14,7 @@ from gliobench.study.config.study import ConsistencyConfig
 from gliobench.study.state.context import Context
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.grade import GRADE
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, task_about
 
 
 def can_be_asked(subject: PreparedSubject, task: str) -> bool:
@@ -33,7 +33,7 @@ def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> 
     for task in tasks:
         absent = [subject.id for subject in subjects if not can_be_asked(subject, task)]
         if absent:
-            needed = TASKS[task].truth_words
+            needed = task_about(subjects[0].problem, task).truth_words
             shown = ", ".join(absent[:5]) + (", …" if len(absent) > 5 else "")
             count = f"{len(absent)} of {len(subjects)} test patients"
             yield f"{task}: {count} have not {needed} and are not asked ({shown})"

@@ -2,23 +2,23 @@
 
 from collections.abc import Iterator
 
-from gliobench.grid.regions import WHOLE
+from gliobench.grid.regions import WHOLE_KEY, regions_of
 from gliobench.study.config.study import Study
 
 
 def answer_for_the_whole(study: Study) -> dict[str, str]:
     """By model that finds the whole tumour, whatever region the study asks about, the mark that says so."""
-    if study.asked_region == WHOLE:
+    if study.asked_region.whole:
         return {}
     finders = {config.name for config in study.models if config.finds_the_whole}
     led = {config.name for config in study.models if config.pointed_by in finders}
-    return dict.fromkeys(finders | led, WHOLE.title)
+    return dict.fromkeys(finders | led, regions_of(study.problem)[WHOLE_KEY].title)
 
 
 def region_notes(study: Study) -> Iterator[str]:
     """Sentences on the region of a study; none where it asks about the whole tumour. Raises PromptError."""
     region = study.asked_region
-    if region == WHOLE:
+    if region.whole:
         return
     yield (
         f"Every centre, box, polygon and mask is of the {region.title} alone. In a slice or a patient without it the "

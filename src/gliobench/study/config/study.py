@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeV
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.errors import GliobenchError
 from gliobench.grid.frame import Planes
-from gliobench.grid.regions import WHOLE, Region
+from gliobench.grid.regions import Region
 from gliobench.grid.splits import Split
-from gliobench.ranges import Count, Seed, Share, SizeVoxels, Whole
+from gliobench.ranges import Count, Seed, Share, SizeVoxels, Text, Whole
 from gliobench.study.kinds import KINDS
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.base import Config, Name, Outside, WholeFile, check_by
 from gliobench.study.parts.paths import resolved
+from gliobench.study.parts.problem import ProblemConfig
 from gliobench.study.parts.region import ALL_OF_IT, RegionConfig
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.names import TaskName, Tasks
@@ -65,8 +67,11 @@ class SplitConfig(Config):
     `holdout`: `test_share` of the patients is tested, fold `fold` of the others decides; with `fold: all` a network
     learns from each fold and they answer together. `cross-validation`: each of the folds (or the one named) is tested
     by models that learnt from the others; `validation_share` of those decides. `exclude`: cohorts whose patients, by
-    id, are in no part of the split, because they will be tested elsewhere.
+    id, are in no part of the split, because they will be tested elsewhere. `train_only`: patients of whom the cohort's
+    table says this, by column, are training patients of every fold and never tested.
     """
+
+    LATER: ClassVar = frozenset({"train_only"})
 
     scheme: Literal["holdout", "cross-validation", "reference-study"] = "holdout"
     test_share: Share = 0.3
@@ -76,12 +81,18 @@ class SplitConfig(Config):
     seed: Seed = 0
     file: Outside | None = None
     exclude: tuple[Outside, ...] = ()
+    train_only: dict[Text, Text | tuple[Text, ...]] = Field(default={})
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
         if self.file is None and isinstance(self.fold, int) and self.fold >= self.folds:  # a file has folds of its own
             raise ValueError(f"fold {self.fold} of {self.folds}: folds are counted from 0")
         return self
+
+    def only_trains(self, variables: Mapping[str, str]) -> bool:
+        """Whether a patient of whom a table says this is never tested."""
+        named = {key: (value,) if isinstance(value, str) else value for key, value in self.train_only.items()}
+        return any(variables.get(key) in values for key, values in named.items())
 
     def numbers(self, split: Split) -> tuple[int, ...]:
         """The folds in use of a split: all of a cross-validation's, the first of a hold-out's, where none is named."""
@@ -131,12 +142,14 @@ else:
 
 
 class Study(WholeFile):
-    """A whole study. `region`: the part of the tumour whose centre, box, polygon and mask are asked for."""
+    """A whole study. `problem`: its images, classes and target. `region`: the part of the target whose centre, box,
+    polygon and mask are asked for."""
 
-    LATER: ClassVar = frozenset({"region"})
+    LATER: ClassVar = frozenset({"region", "problem"})
 
     name: Name
     cohort: Outside | None = None
+    problem: ProblemConfig = GLIOMA
     region: RegionConfig = ALL_OF_IT
     grid: GridConfig = GridConfig()
     split: SplitConfig = SplitConfig()
@@ -144,6 +157,16 @@ class Study(WholeFile):
     tasks: Tasks = DEFAULT_TASKS
     consistency: ConsistencyConfig | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_about_its_problem(self) -> Self:
+        problem = self.problem
+        self.region.to_region(problem)
+        if not problem.classes and "tasks" in self.model_fields_set and GRADE.name in self.tasks:
+            raise ValueError(f"tasks: {GRADE.name} is asked for, and the problem {problem.name} has no classes")
+        tasks = tuple(task for task in self.tasks if problem.classes or task != GRADE.name)
+        vars(self).update(models=tuple(model.about(problem) for model in self.models), tasks=tasks)
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique_and_known(self) -> Self:
@@ -181,7 +204,7 @@ class Study(WholeFile):
     @model_validator(mode="after")
     def _networks_find_the_region_alone(self) -> Self:
         several = [part.name for part in self.models if getattr(part, "regions", "whole") != "whole"]
-        if several and self.asked_region != WHOLE:
+        if several and not self.asked_region.whole:
             raise ValueError(
                 f"models: {', '.join(several)}: regions: brats tells the parts of the whole tumour apart, and this "
                 f"study asks about the {self.asked_region.title} alone: leave `regions` out, and it learns this region"
@@ -191,12 +214,12 @@ class Study(WholeFile):
     @property
     def tumour_word(self) -> str:
         """The tumour, or the region of it that is asked about."""
-        return "tumour" if self.asked_region == WHOLE else self.asked_region.title
+        return self.problem.found if self.asked_region.whole else self.asked_region.title
 
     @property
     def asked_region(self) -> Region:
         """What of the tumour is asked about."""
-        return self.region.to_region()
+        return self.region.to_region(self.problem)
 
 
 class StudyError(GliobenchError, ValueError):

@@ -11,6 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
+from pydantic import PrivateAttr
+
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.regions import Region
 from gliobench.models.checkpoints.files import Use
 from gliobench.study.parts.base import Config, Name
@@ -33,6 +36,15 @@ if TYPE_CHECKING:
     from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Outputs, Round
     from gliobench.tasks.prompt import Prompt
+
+
+def check_images(name: str, key: str, images: Sequence[str], problem: Problem) -> None:
+    """Raise ValueError where an entry names images that the problem has not."""
+    if unknown := [image for image in images if image not in problem.names]:
+        raise ValueError(
+            f"models: {name}: {key}: no image is named {', '.join(unknown)}; there are {', '.join(problem.names)}"
+        )
+
 
 PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "masks")  # of models: taken from the file's folder
 Verb = Literal["train", "finetune"]
@@ -94,6 +106,19 @@ class ModelConfig(Config, ABC):
 
     kind: str
     name: Name
+    _problem: Problem = PrivateAttr(GLIOMA)
+
+    @property
+    def problem(self) -> Problem:
+        """What the study is about."""
+        return self._problem
+
+    def about(self, problem: Problem) -> Self:
+        """The entry in a study of a problem, with the problem's images where it names none. Raises ValueError where it
+        names others."""
+        entry = self.model_copy()
+        entry._problem = problem
+        return entry
 
     def resolved(self, folder: Path) -> Self:
         """The entry with paths taken from the folder of its study file."""

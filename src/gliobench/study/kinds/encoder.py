@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from gliobench.cohort.problem import GLIOMA, ImageName, Problem
 from gliobench.grid.frame import Plane
 from gliobench.models.checkpoints.files import Use
 from gliobench.ranges import Batch, Whole
-from gliobench.study.kinds.base import PATIENTS_GRADE, Scope
+from gliobench.study.kinds.base import PATIENTS_GRADE, Scope, check_images
 from gliobench.study.kinds.vision import VisionModelConfig
-from gliobench.study.parts.base import ModalityName
 from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
@@ -40,8 +40,16 @@ class EncoderConfig(VisionModelConfig):
     plane: Plane = "axial"
     select: Literal["brain", "oracle"] = "brain"
     every: Annotated[Whole, Field(ge=1, le=1024)] = 4
-    channels: tuple[ModalityName, ModalityName, ModalityName] = ("t1ce", "t2", "flair")
+    channels: tuple[ImageName, ImageName, ImageName] = GLIOMA.shown_in("rgb", 3)  # type: ignore[assignment]
     batch_size: Batch = 16
+
+    def about(self, problem: Problem) -> Self:
+        entry = super().about(problem)
+        if "channels" not in self.model_fields_set:
+            shown = problem.shown_in("rgb", 3)
+            entry = entry.model_copy(update={"channels": shown if len(shown) == 3 else (shown[0],) * 3})
+        check_images(self.name, "channels", entry.channels, problem)
+        return entry
 
     def oracles(self, study: "Study") -> Mapping[str, str]:
         if self.select != "oracle":

@@ -197,7 +197,9 @@ class NetworkConfig(ModelConfig):
         from gliobench.study.plan.networks import network_size
         from gliobench.study.stages.train import known_validation
 
-        whole = network_size(self.network, plan_inputs.context.study.grid.shape, self._outputs)
+        whole = network_size(
+            self.network, plan_inputs.context.study.grid.shape, len(self.problem.images), self._outputs
+        )
         counted = plan_inputs.counted(self, missing=self._missing(plan_inputs))
         answering = self._answering(plan_inputs, counted.steps[0], whole)
         if self.weights is not None:
@@ -224,7 +226,11 @@ class NetworkConfig(ModelConfig):
         taught = [[[one.grade for one in ids if one.teaches(self.task)] for ids in fold] for fold in known]
         operations, memory = 0.0, 0.0
         for settings in train_settings(self):
-            seen = network_size(self.network, settings.patch, self._outputs) if settings.patch else whole
+            seen = (
+                network_size(self.network, settings.patch, len(self.problem.images), self._outputs)
+                if settings.patch
+                else whole
+            )
             memory = max(memory, training_bytes(seen, settings.batch_size))
             for learn, check in taught:
                 each = draws(learn, settings) * LEARN * seen.operations

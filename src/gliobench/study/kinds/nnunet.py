@@ -73,7 +73,6 @@ class NnUNetConfig(ModelConfig):
 
     def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """Its training on every fold in use, its answers, its disk, and the environment that it runs in."""
-        from gliobench.cohort.subject import MODALITIES
         from gliobench.models.nnunet.model import installation_fault
         from gliobench.models.nnunet.worker import validation_iterations
         from gliobench.study.plan.estimates import Estimate, Files, Missing, ModelPlan, Step, gib, hours
@@ -82,7 +81,7 @@ class NnUNetConfig(ModelConfig):
         from gliobench.study.plan.unet import map_bytes, operations_a_second, unet_size, windows
 
         net, folds = self._net(plan_inputs), plan_inputs.folds
-        size = unet_size(net, len(MODALITIES), self._classes)
+        size = unet_size(net, len(self.problem.images), self._classes)
         learners = [plan_inputs.with_mask(fold.train) for fold in folds]
         deciders = [plan_inputs.with_mask(fold.validation) for fold in folds]
         seen = windows(plan_inputs.context.study.grid.shape, net.patch) * 2 ** len(net.patch)  # mirrored every way
@@ -127,7 +126,6 @@ class NnUNetConfig(ModelConfig):
         return ModelPlan((train, predict), files, missing, masks, (said,))
 
     def _net(self, plan_inputs: "PlanInputs") -> "UNet":
-        from gliobench.cohort.subject import MODALITIES
         from gliobench.study.plan.unet import expected_unet
 
         patients = (
@@ -137,7 +135,7 @@ class NnUNetConfig(ModelConfig):
         )
         shape = plan_inputs.context.study.grid.shape
         seen = shape[1:] if self.configuration == "2d" else shape
-        return expected_unet(seen, patients, len(MODALITIES), self._classes, self.planner)
+        return expected_unet(seen, patients, len(self.problem.images), self._classes, self.planner)
 
     @property
     def _classes(self) -> int:

@@ -110,7 +110,7 @@ class ReplayModelConfig(ModelConfig):
 
     @property
     def picture(self) -> "View":
-        return self.view.to_view()
+        return self.view.to_view(self.problem)
 
     def samples(self, task: str) -> bool:
         return bool(self.sampling)

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
+from gliobench.cohort.problem import GLIOMA, ImageName, Problem
 from gliobench.grid.frame import Plane
 from gliobench.models.checkpoints.files import Use
 from gliobench.ranges import Batch
-from gliobench.study.kinds.base import Scope
+from gliobench.study.kinds.base import Scope, check_images
 from gliobench.study.kinds.vision import TRUTH, UNTRAINED_VISION, VisionModelConfig
-from gliobench.study.parts.base import ModalityName
 from gliobench.tasks.base import Task
 from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
@@ -40,8 +40,15 @@ class SegmenterConfig(VisionModelConfig):
     kind: Literal["segmenter"]
     prompt: Literal["box", "point"] = "box"
     source: str = Field(alias="from")
-    modality: ModalityName = "flair"
+    modality: ImageName = GLIOMA.brightest
     batch_size: Batch = 4
+
+    def about(self, problem: Problem) -> Self:
+        entry = super().about(problem)
+        if "modality" not in self.model_fields_set:
+            entry = entry.model_copy(update={"modality": problem.brightest})
+        check_images(self.name, "modality", [entry.modality], problem)
+        return entry
 
     @property
     def place(self) -> Task:

@@ -2,22 +2,24 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from gliobench.grid.regions import WHOLE, Region
+from gliobench.cohort.problem import GLIOMA, ImageName, Problem
+from gliobench.grid.regions import Region
+from gliobench.models.base.errors import ModelError
 from gliobench.models.language.answer_modes import AnswerMode
 from gliobench.models.views.view import View
 from gliobench.ranges import Real, Seed, Temperature, Whole
-from gliobench.study.kinds.base import Aggregate, ModelConfig
+from gliobench.study.kinds.base import Aggregate, ModelConfig, check_images
 from gliobench.study.parts.base import Config, Outside, Tokens
 from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates, known_family
 from gliobench.tasks.names import Tasks
 from gliobench.tasks.prompt import REGION, Prompt
 from gliobench.tasks.prompt_file import read_prompt_file
 from gliobench.tasks.reading import READING_VERSION
-from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS
+from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS, task_about
 
 if TYPE_CHECKING:
     from gliobench.models.language.decoding import Decoding
@@ -31,7 +33,7 @@ class ViewConfig(Config):
     LATER: ClassVar = frozenset({"stretch", "coordinates"})
 
     name: str = "grey"
-    modalities: tuple[Literal["flair", "t1", "t1ce", "t2"], ...] = ()
+    modalities: tuple[ImageName, ...] = ()
     slices: Whole | None = None
     step: Annotated[Whole, Field(ge=1, le=1024)] = 1
     scale: Annotated[Whole, Field(ge=1, le=1000)] = 1
@@ -48,12 +50,13 @@ class ViewConfig(Config):
 
     @model_validator(mode="after")
     def _can_be(self) -> Self:
-        self.to_view()
+        if set(self.modalities) <= set(GLIOMA.names):  # else the problem decides
+            self.to_view(GLIOMA)
         return self
 
-    def to_view(self) -> View:
+    def to_view(self, problem: Problem) -> View:
         """The view itself. Raises ModelError, which is a ValueError, for options that do not go together."""
-        return View(**dict(self))
+        return View(**dict(self), problem=problem)
 
 
 class SpeakingConfig(ModelConfig):
@@ -73,6 +76,15 @@ class SpeakingConfig(ModelConfig):
     max_new_tokens: Tokens | None = None
     seed: Seed = 0
     aggregate: Aggregate = "majority"
+
+    def about(self, problem: Problem) -> Self:
+        entry = super().about(problem)
+        check_images(self.name, "view.modalities", self.view.modalities, problem)
+        try:
+            self.view.to_view(problem)
+        except ModelError as error:
+            raise ValueError(f"models: {self.name}: {error}") from None
+        return entry
 
     @property
     @abstractmethod
@@ -125,12 +137,14 @@ class SpeakingConfig(ModelConfig):
 
     @property
     def picture(self) -> View:
-        return self.view.to_view()
+        return self.view.to_view(self.problem)
 
     def prompts_of(self, region: Region) -> Mapping[str, Prompt]:
         if self.prompts:
-            return {task: read_prompt_file(self.prompts, task).of(region) for task in self.tasks}
-        return {} if region == WHOLE else {task: TASKS[task].prompt_about(region) for task in self.tasks}
+            return {task: read_prompt_file(self.prompts, task).of(region, self.problem) for task in self.tasks}
+        if region.whole and self.problem.prompts == GLIOMA.prompts:
+            return {}
+        return {task: task_about(self.problem, task).prompt_about(region) for task in self.tasks}
 
     def region_notes(self, study: "Study") -> Iterator[str]:
         if self.prompts is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -63,7 +63,6 @@ def is_folder_name(source: str) -> bool:
 
 Tokens = Annotated[Whole, Field(ge=1, le=MOST_TOKENS)]
 
-ModalityName = Literal["flair", "t1", "t1ce", "t2"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_NAME)]
 Names = Annotated[tuple[Name, ...], AfterValidator(once)]
 Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$", max_length=200)]  # on the hub

@@ -4,22 +4,24 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from gliobench.grid.regions import BRATS_REGIONS, REGIONS, Region, RegionName, region_of_label
+from gliobench.cohort.problem import Problem
+from gliobench.grid.regions import Region, region_of_label, regions_of
 from gliobench.ranges import Text, Whole
 from gliobench.study.parts.base import Config
 
-EXPECTED = f'expected {", ".join(REGIONS)}, or a label with its words: {{label: 1, words: "necrotic core"}}'
+EXPECTED = 'expected a region\'s name, or a label with its words: {label: 1, words: "necrotic core"}'
 
 
 class RegionConfig(Config):
-    """One of BraTS's regions by name, or one label with what a prompt and the report call it.
+    """One of the problem's regions by name, or one label with what a prompt and the report call it.
 
-    Labels are as in BraTS 2018 to 2021, whatever the cohort's own numbering (`gliobench.cohort.label_schemes`): 1 the
-    core that does not enhance, 2 oedema, 4 (in BraTS 2023 3) enhancing tumour.
+    Labels of gliomas are as in BraTS 2018 to 2021, whatever the cohort's own numbering
+    (`gliobench.cohort.label_schemes`): 1 the core that does not enhance, 2 oedema, 4 (in BraTS 2023 3) enhancing
+    tumour.
     """
 
-    name: RegionName | None = None
-    label: Annotated[Whole, Field(ge=1, le=4)] | None = None
+    name: Text | None = None
+    label: Annotated[Whole, Field(ge=1, le=255)] | None = None
     words: Annotated[Text, Field(pattern=r"\S")] | None = None
 
     @model_validator(mode="before")
@@ -27,7 +29,7 @@ class RegionConfig(Config):
     def _a_name(cls, value: Any) -> Any:
         if isinstance(value, dict | RegionConfig):
             return value
-        if value not in REGIONS:
+        if not isinstance(value, str):
             raise ValueError(EXPECTED)
         return {"name": value}
 
@@ -38,10 +40,15 @@ class RegionConfig(Config):
             raise ValueError(EXPECTED)
         return self
 
-    def to_region(self) -> Region:
-        """The region itself."""
+    def to_region(self, problem: Problem) -> Region:
+        """The region itself. Raises ValueError for one that the problem has not."""
+        known = regions_of(problem)
+        if self.name is not None and self.name not in known:
+            raise ValueError(f"no region is named {self.name!r}; there are {', '.join(known)}, or {EXPECTED}")
         if self.name is not None:
-            return BRATS_REGIONS[self.name]
+            return known[self.name]
+        if self.label not in problem.labels:
+            raise ValueError(f"label {self.label}: the problem {problem.name} has {sorted(problem.labels)}")
         assert self.label is not None
         assert self.words is not None
         return region_of_label(self.label, self.words)

@@ -2,12 +2,13 @@
 else of a number that is assumed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gliobench.cohort.patients import names_of, patients_of, scans_of, several_scans
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.read import find_cohort
-from gliobench.cohort.subject import HGG, LGG, Cohort, CohortError
+from gliobench.cohort.subject import Cohort, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.splits import Fold, Patients, Split, SplitError
 from gliobench.grid.store import StoreError
@@ -16,6 +17,7 @@ from gliobench.study.config.study import SplitConfig, Study
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.plan.estimates import Basis, Missing
 from gliobench.study.stages.split import (
+    Variables,
     class_lines,
     class_warnings,
     refuse_missing_class,
@@ -46,6 +48,7 @@ class Patient:
     patient: str
     grade: int | None
     mask: bool
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> bool | None:
@@ -101,7 +104,7 @@ def _cohort(context: Context, missing: list[Missing]) -> Cohort | None:
     try:
         if context.cohort == NO_COHORT:
             raise CohortError("none is named: give --cohort FOLDER, or write `cohort:` into the study file")
-        return find_cohort(context.cohort)
+        return find_cohort(context.cohort, context.study.problem)
     except CohortError as error:
         if context.cohort == NO_COHORT or context.cohort.exists():  # one that is not there is said with its line
             missing.append(Missing("cohort", str(error).split("\n")[0]))
@@ -136,55 +139,74 @@ def _patients(
         for fault in context.left_out:
             missing.append(Missing("cohort", f"left out when prepared: {fault}"))
         return {
-            s.id: Patient(s.id, s.patient, s.grade, s.labels is not None) for s in context.subjects.values()
+            s.id: Patient(s.id, s.patient, s.grade, s.labels is not None, s.variables)
+            for s in context.subjects.values()
         }, "counted"
     if cohort is None:
-        number = assumed or ASSUMED_PATIENTS
-        said.append(f"No cohort was found: {number} patients are assumed (--patients), {ASSUMED_HGG:.0%} of them HGG.")
-        ids = [f"Patient{place:05d}" for place in range(number)]
-        grades = {id: HGG if place < round(number * ASSUMED_HGG) else LGG for place, id in enumerate(ids)}
-        return {id: Patient(id, id, grades[id], True) for id in ids}, "estimate"
+        return _assumed(assumed or ASSUMED_PATIENTS, context.study.problem, said), "estimate"
     said.extend(cohort.notes)
     if cohort.faults:
         at_fault = len({fault.subject_id for fault in cohort.faults})
         missing.append(Missing("cohort", f"{at_fault} invalid patients: {cohort.faults[0]}, … (see --skip-bad)"))
     said.append("Patients are counted from the cohort's files; voxels, which `prepare` checks, were not read.")
-    return {s.id: Patient(s.id, s.patient, s.grade, s.mask is not None) for s in cohort.subjects}, "counted"
+    return {
+        s.id: Patient(s.id, s.patient, s.grade, s.mask is not None, s.variables) for s in cohort.subjects
+    }, "counted"
+
+
+def _assumed(number: int, problem: Problem, said: list[str]) -> dict[str, Patient]:
+    """Patients where no cohort was found; of gliomas with the grades of BraTS 2020, else as many of each class."""
+    ids = [f"Patient{place:05d}" for place in range(number)]
+    if problem == GLIOMA:
+        said.append(f"No cohort was found: {number} patients are assumed (--patients), {ASSUMED_HGG:.0%} of them HGG.")
+        positive = round(number * ASSUMED_HGG)
+        return {id: Patient(id, id, int(place < positive), True) for place, id in enumerate(ids)}
+    said.append(f"No cohort was found: {number} patients are assumed (--patients), as many of each {problem.asked}.")
+    count = len(problem.classes)
+    return {id: Patient(id, id, place % count if count else None, True) for place, id in enumerate(ids)}
 
 
 def _rounds(
     context: Context, patients: Mapping[str, Patient], missing: list[Missing], said: list[str]
 ) -> tuple[Round, ...]:
     """Of the split as it would be made now: an earlier one in the folder can be of other patients or settings."""
-    config = context.study.split
+    config, problem = context.study.split, context.study.problem
     grades = {patient.id: patient.grade for patient in patients.values()}
+    variables = {patient.id: patient.variables for patient in patients.values()}
     whose = patients_of(patients.values())
     try:
-        elsewhere = names_of(one for other in config.exclude for one in find_cohort(other).subjects)
+        elsewhere = names_of(one for other in config.exclude for one in find_cohort(other, problem).subjects)
         left_out = scans_of(whose, elsewhere)
         grades = {id: grade for id, grade in grades.items() if id not in left_out}
         if several := several_scans({id: whose[id] for id in grades}):
             said.append(f"{len(several)} patients have several scans, which stay in one part and count as one.")
-        split, numbers = _made(config, grades, whose)
-        said.extend(class_lines(split, numbers, grades))
-        said.extend(f"warning: {warning}" for warning in class_warnings(split, numbers, grades))
+        split, numbers = _made(config, grades, whose, variables)
+        said.extend(class_lines(split, numbers, grades, problem))
+        said.extend(f"warning: {warning}" for warning in class_warnings(split, numbers, grades, problem))
         if GRADE.name in context.study.tasks:
-            refuse_missing_class(split, numbers, grades)
+            refuse_missing_class(split, numbers, grades, problem)
         return _folds(split, numbers)
     except (CohortError, SplitError) as error:
         if all(path.exists() for path in (config.file, *config.exclude) if path):  # else it is said with its line
             missing.append(Missing("split", str(error).split("\n")[0]))
     try:
         return _folds(
-            *_made(config.model_copy(update={"scheme": "holdout", "file": None, "fold": None}), grades, whose)
+            *_made(
+                config.model_copy(update={"scheme": "holdout", "file": None, "fold": None, "train_only": {}}),
+                grades,
+                whose,
+                variables,
+            )
         )
     except SplitError:
         return ()
 
 
-def _made(config: SplitConfig, grades: Mapping[str, int | None], whose: Patients) -> tuple[Split, tuple[int, ...]]:
+def _made(
+    config: SplitConfig, grades: Mapping[str, int | None], whose: Patients, variables: Variables
+) -> tuple[Split, tuple[int, ...]]:
     """The split, and the folds of it that are in use."""
-    split = split_patients(config, grades, whose)
+    split = split_patients(config, grades, whose, variables)
     return split, config.numbers(split)
 
 

@@ -18,7 +18,7 @@ from gliobench.study.plan.inputs import PlanInputs
 from gliobench.study.state.context import Context
 from gliobench.tasks.prompt import Prompt
 from gliobench.tasks.prompt_file import PromptError, read_prompt_file
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import task_about
 
 TEMPLATE_TOKENS = 20  # what a chat template puts around a prompt
 VISION_PARAMETERS = 0.9e9  # of Llama 3.2 Vision's tower, through which image tokens that stand beside the text go
@@ -111,9 +111,13 @@ def _each(
 
 def _prompt(config: SpeakingConfig, task: str, region: Region) -> Prompt:
     try:
-        return read_prompt_file(config.prompts, task).of(region) if config.prompts else TASKS[task].prompt_about(region)
+        return (
+            read_prompt_file(config.prompts, task).of(region, config.problem)
+            if config.prompts
+            else task_about(config.problem, task).prompt_about(region)
+        )
     except PromptError:  # said under what is missing
-        return TASKS[task].prompt_about(region)
+        return task_about(config.problem, task).prompt_about(region)
 
 
 def _earlier(context: Context, model: str) -> dict[str, Earlier]:

@@ -17,18 +17,18 @@ class NetworkSize:
 
 
 @cache
-def network_size(network: str, shape: Shape, outputs: int) -> NetworkSize:
-    """Of a network of `gliobench.models.networks` on a grid (D, H, W), or on patches of that shape."""
+def network_size(network: str, shape: Shape, channels: int, outputs: int) -> NetworkSize:
+    """Of a network of `gliobench.models.networks` for `channels` images on a grid (D, H, W), or on patches of that
+    shape."""
     import torch
     from torch import nn
     from torch.utils.flop_counter import FlopCounterMode
 
-    from gliobench.cohort.subject import MODALITIES
     from gliobench.models.networks import NETWORKS
 
     with torch.device("meta"):
-        module = NETWORKS[network].build(shape, outputs).eval()
-        image = torch.empty((1, len(MODALITIES), *shape))
+        module = NETWORKS[network].build(shape, channels, outputs).eval()
+        image = torch.empty((1, channels, *shape))
     sizes: list[int] = []
 
     def keep(_: nn.Module, __: object, output: object) -> None:

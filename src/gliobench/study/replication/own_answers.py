@@ -22,7 +22,7 @@ from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.coordinates import AS_ASKED
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.grade import GRADE
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, task_about
 
 LAYOUT = "a run's own records"
 STUDY_PX = (128, 128)
@@ -134,7 +134,7 @@ def _held(source: Path, line: int, record: Record, subject: PreparedSubject, arr
 def _truth(source: Path, record: Record, subject: PreparedSubject) -> Value | None:
     assert record.plane is not None
     assert record.index is not None
-    task = TASKS[record.task].truth_task
+    task = task_about(subject.problem, record.task).truth_task
     if not task.has_truth(subject):
         raise ReplayError(
             f"{source}: {subject.id} has not {task.truth_words} in the prepared patients, and was asked for "

@@ -66,7 +66,7 @@ def slice_item(
         grade=subject.grade,
         plane=plane,
         index=index,
-        image=grey_slice(subject, "flair", plane, index),
+        image=grey_slice(subject, subject.problem.names[0], plane, index),
         truth=truth,
         answers={model: _finest(context, subject, plane, index, own) for model, own in about.items() if own},
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gliobench.cohort.read import find_cohort
-from gliobench.cohort.subject import MODALITIES, named
+from gliobench.cohort.subject import named
 from gliobench.grid.frame import INDEX_AXIS, Plane, SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import grey_slice, select_slices
@@ -54,7 +54,7 @@ def look(
             subject=subject.id,
             grade=subject.grade,
             frame=frame,
-            modalities={name: grey_slice(subject, name, frame.plane, frame.index) for name in MODALITIES},
+            modalities={name: grey_slice(subject, name, frame.plane, frame.index) for name in subject.problem.names},
             truth=truth,
             words={task: _words(task, value) for task, value in truth.items()},
             models=[_seen_by(context, config, subject, frame) for config in parts],
@@ -75,7 +75,7 @@ def _spoken(context: Context, models: Collection[str] | None) -> list[ModelConfi
 
 def _prepared(context: Context, id: str) -> PreparedSubject:
     """The patient on the study's grid: from the store, or made now and left there for `prepare`."""
-    cohort = find_cohort(context.cohort)
+    cohort = find_cohort(context.cohort, context.study.problem)
     one = tuple(subject for subject in cohort.subjects if subject.id == id)
     faults = tuple(fault for fault in cohort.faults if fault.subject_id == id)
     if not one and not faults:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.subject import HGG, LGG
-from gliobench.grid.regions import WHOLE
+from gliobench.grid.regions import WHOLE_KEY, regions_of
 from gliobench.integrity import DamagedError, left_in, read_json, read_stamp
 from gliobench.scoring.errors import CompareError
 from gliobench.study.asking.aggregate import aggregation_notes
@@ -104,7 +104,7 @@ def report_contents(context: Context) -> "ReportContents":
 
 def _of_region(context: Context) -> str:
     region = context.study.asked_region
-    return "" if region == WHOLE else f", {region.title}"
+    return "" if region.whole else f", {region.title}"
 
 
 def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
@@ -236,7 +236,9 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
 
 def _oracles(context: Context) -> Iterator[str]:
     if context.study.grid.preset == "tumour":
-        yield f"grid: every model sees a volume centred on the true {WHOLE.title if _of_region(context) else 'tumour'}"
+        problem = context.study.problem
+        what = regions_of(problem)[WHOLE_KEY].title if _of_region(context) else problem.found
+        yield f"grid: every model sees a volume centred on the true {what}"
     if context.study.slices.select == "oracle":
         what = context.study.tumour_word
         yield f"slices: a slice-by-slice model is asked only about slices that hold {what}, found by the truth"
@@ -260,7 +262,7 @@ def _notes(context: Context) -> Iterator[str]:
     if all(id.startswith("Phantom") for id in context.subjects):
         yield "These patients are phantoms made by gliobench: the figures say nothing about real patients."
     grades = {id: subject.grade for id, subject in context.subjects.items()}
-    yield from class_warnings(context.split, tuple(context.folds), grades)
+    yield from class_warnings(context.split, tuple(context.folds), grades, context.study.problem)
     if context.split.crossed:
         yield "Cross-validation: every test patient was answered by models trained only on the other folds."
     elif len(context.folds) > 1:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.patients import names_of, scans_of
-from gliobench.grid.regions import WHOLE
 from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json, remove, write_json
 from gliobench.models.base.leakage import trained_on_tested
@@ -207,7 +206,7 @@ def _fit(context: Context, config: LanguageModelConfig, number: int, fold: Fold,
     patients["test (not seen)"] = len(set(fold.whose(fold.test).values()))
     left = read_prepared(context.folder)
     data = f"{left['layout']}, fold {number} of the split with checksum {context.split.checksum}"
-    if context.study.asked_region != WHOLE:
+    if not context.study.asked_region.whole:
         data += f", asked about the {context.study.asked_region.title} alone"
     write_card(out / CARD, Card(model.checkpoint.id, data, patients, len(train), settings, found))
     write_json(out / DESCRIPTION, description)  # last: with it the folder holds a fine-tuned model

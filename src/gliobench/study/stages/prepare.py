@@ -1,9 +1,11 @@
 """Stage `prepare`: every patient of the cohort to the common grid, checked and stored once."""
 
 from dataclasses import asdict
+from typing import Any
 
 from gliobench.cohort.read import find_cohort, patient_notes
 from gliobench.cohort.subject import Cohort
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.recipe import Recipe
 from gliobench.grid.store import StoreError, open_subject, prepare_cohort
 from gliobench.integrity import write_json
@@ -18,7 +20,7 @@ CHECKS_VERSION = 2  # goes up with every change after which other patients are a
 
 def prepare(context: Context) -> None:
     """Check and prepare all patients. Raises CohortError listing every patient at fault, unless `skip_bad`."""
-    cohort, folder = find_cohort(context.cohort), context.study.grid.windows
+    cohort, folder = find_cohort(context.cohort, context.study.problem), context.study.grid.windows
     told = {"windows": windows_digest(folder)} if folder else {}
     inputs = fingerprint(
         files=_files(cohort),
@@ -48,7 +50,7 @@ def prepare(context: Context) -> None:
             "cohort": cohort.name,
             "layout": cohort.layout,
             "root": str(cohort.root.resolve()),
-            "subjects": [{"id": one.id, "content": one.content, "patient": one.patient} for one in subjects],
+            "subjects": [_entry(one) for one in subjects],
             "left_out": [asdict(fault) for fault in (*left_out, *windows.unknown)],
             "notes": (notes := [*cohort.notes, *windows.notes, *patient_notes({s.id: s.findings for s in subjects})]),
         }
@@ -57,6 +59,11 @@ def prepare(context: Context) -> None:
             context.voice.say(note)
         for fault in (*left_out, *windows.unknown):
             context.voice.say(f"left out: {fault}")
+
+
+def _entry(subject: PreparedSubject) -> dict[str, Any]:
+    variables = {"variables": dict(subject.variables)} if subject.variables else {}
+    return {"id": subject.id, "content": subject.content, "patient": subject.patient, **variables}
 
 
 def _stored(context: Context) -> bool:
@@ -86,8 +93,9 @@ def _files(cohort: Cohort) -> list[tuple[str, int, int]]:
     relabelled = [(subject.id, old, new) for subject in cohort.subjects for old, new in sorted(subject.relabel.items())]
     stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(paths)]
     faults = [(str(fault), 0, 0) for fault in (*cohort.faults, *cohort.notes)]
+    said = [(f"{one.id} {key} {value}", 0, 0) for one in cohort.subjects for key, value in one.variables.items()]
     whose = [(f"{one.id} of {one.patient}", 0, 0) for one in cohort.subjects if one.patient != one.id]
-    return grades + relabelled + stats + faults + whose
+    return grades + relabelled + stats + faults + whose + said
 
 
 def patients_and_scans(cohort: Cohort) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from gliobench.cohort.patients import several_scans
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.grid.regions import WHOLE
 from gliobench.integrity import source_digest, write_whole
 from gliobench.plugins import modules_of
 from gliobench.records.record import Record
@@ -146,7 +145,7 @@ def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedS
     if scores.summary.empty:
         raise StageError("there is nothing to score: no test patient has a truth for any task that a model answers")
     region = context.study.asked_region
-    if region != WHOLE:  # so that nobody compares it with figures of another
+    if not region.whole:  # so that nobody compares it with figures of another
         return replace(scores, per_subject=scores.per_subject.assign(region=region.key))
     return scores
 

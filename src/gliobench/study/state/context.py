@@ -77,9 +77,14 @@ class Context:
     def subjects(self) -> dict[str, PreparedSubject]:
         """The prepared scans by id, in the cohort's order, asked about the study's region. Raises StageError before
         `prepare`, RegionError where no mask tells the region from the rest of the tumour."""
-        region = self.study.asked_region
+        region, problem = self.study.asked_region, self.study.problem
         subjects = {
-            entry["id"]: replace(open_subject(self.store / entry["content"]), patient=entry.get("patient", ""))
+            entry["id"]: replace(
+                open_subject(self.store / entry["content"]),
+                patient=entry.get("patient", ""),
+                problem=problem,
+                variables=entry.get("variables", {}),
+            )
             for entry in read_prepared(self.folder)["subjects"]  # an earlier version's name no patients: by the ids
         }
         if why := untold(subjects.values(), region):

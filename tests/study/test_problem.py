@@ -1,0 +1,131 @@
+"""A study of another problem than gliomas: its file, its views, its prompts and its split."""
+
+from pathlib import Path
+
+import pytest
+
+from gliobench.grid.splits import Split, SplitError
+from gliobench.models.views.view import View
+from gliobench.study.config.study import Study, StudyError, read_study
+from gliobench.study.kinds.speaking import SpeakingConfig
+from gliobench.study.stages.split import split_patients
+from gliobench.tasks.registry import task_about
+
+CT = """
+name: nodules
+problem:
+  name: lung nodules
+  images: {ct: {words: CT}}
+  classes: [benign, malignant]
+  target: nodule
+  scan: chest CT
+  regions: {nodule: [1], calcified: {labels: [2], words: calcified part of the nodule}}
+  body: everything
+"""
+PET = CT.replace("{ct: {words: CT}}", "{ct: {words: CT}, pet: {words: PET}, diffusion: null, t2: null}")
+VLM = "models:\n  - {kind: vlm, checkpoint: tiny-mllama, name: untrained-vlm, %s}\n"
+
+
+def study(tmp_path: Path, text: str) -> Study:
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    return read_study(path)
+
+
+def speaking(tmp_path: Path, text: str) -> SpeakingConfig:
+    config = study(tmp_path, text).models[0]
+    assert isinstance(config, SpeakingConfig)
+    return config
+
+
+def test_a_view_shows_the_problems_images_and_its_words_are_the_problems(tmp_path: Path) -> None:
+    assert speaking(tmp_path, CT + VLM % "shots: 0").picture.identity == {"modality": "ct"}
+    rgb = speaking(tmp_path, PET + VLM % "view: rgb").picture
+    assert rgb.words == "The image is in false colours: red is CT, green is PET, blue is diffusion."
+    named = speaking(tmp_path, PET + VLM % "view: {name: rgb, modalities: [pet, pet, ct]}").picture
+    assert named.words == "The image is in false colours: red is PET, green is PET, blue is CT."
+    assert named.identity["modality"] == "pet pet ct"
+    assert named.identity["view"] != View("rgb").identity["view"]  # words other than gliomas' are part of the key
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ("view: rgb", r"untrained-vlm: view rgb shows 3 .*got 1"),
+        ("view: {modalities: [flair]}", r"untrained-vlm: view.modalities: .*flair; there are ct"),
+    ],
+)
+def test_images_that_the_problem_has_not_are_refused(tmp_path: Path, keys: str, named: str) -> None:
+    with pytest.raises(StudyError, match=named):
+        study(tmp_path, CT + VLM % keys)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "expected"),
+    [
+        ("{kind: segmenter, checkpoint: tiny-sam, name: untrained-sam, from: truth}", "modality", "ct"),
+        ("{kind: encoder, checkpoint: tiny-clip, name: untrained-clip}", "channels", ("ct", "ct", "ct")),
+    ],
+)
+def test_models_see_the_problems_images_by_default(tmp_path: Path, kind: str, key: str, expected: object) -> None:
+    assert getattr(study(tmp_path, CT + f"models:\n  - {kind}\n").models[0], key) == expected
+
+
+def test_prompts_speak_of_the_problem(tmp_path: Path) -> None:
+    made = study(tmp_path, CT + VLM % "shots: 0")
+    texts = {task: prompt.text for task, prompt in made.models[0].prompts_of(made.asked_region).items()}
+    asked = "0 for benign nodule, 1 for malignant nodule, 2 for no nodule."
+    assert f"This is one slice of a chest CT. Decide what it shows: {asked}" in texts["grade"]
+    assert "that holds the nodule." in texts["box"]
+    strange = ("glioma", "tumour", "brain", "{region", "{scan", "{classes")
+    assert not any(word in text.lower() for text in texts.values() for word in strange)
+    part = study(tmp_path, CT + "region: calcified\n" + VLM % "shots: 0")
+    assert "that holds the calcified part of the nodule." in part.models[0].prompts_of(part.asked_region)["box"].text
+    assert made.tumour_word == "nodule"
+    with pytest.raises(StudyError, match=r"'core'; there are whole, nodule, calcified"):
+        study(tmp_path, CT + "region: core\n" + VLM % "shots: 0")
+
+
+def test_without_classes_nothing_is_classified(tmp_path: Path) -> None:
+    text = CT.replace("  classes: [benign, malignant]\n", "") + "models:\n  - {kind: baseline, name: empty}\n"
+    assert study(tmp_path, text).tasks == ("centre", "box", "polygon", "mask")
+    with pytest.raises(StudyError, match=r"grade .*no classes"):
+        study(tmp_path, text + "tasks: [grade]\n")
+
+
+def test_a_problem_is_named_or_written_out(tmp_path: Path) -> None:
+    models = "models:\n  - {kind: baseline, name: empty}\n"
+    assert (
+        study(tmp_path, "name: a\nproblem: glioma\n" + models).problem == study(tmp_path, "name: a\n" + models).problem
+    )
+    with pytest.raises(StudyError, match=r"study.yaml:2: problem: .*'prostate'; there are glioma, nodules"):
+        study(tmp_path, "name: a\nproblem: prostate\n" + models)
+
+
+@pytest.mark.parametrize(
+    "text", ["Choice: 1", "malignant", "The nodule is malignant.", "1", r"\boxed{malignant nodule}"]
+)
+def test_a_class_is_read_from_a_text_by_number_or_name(tmp_path: Path, text: str) -> None:
+    task = task_about(study(tmp_path, CT + VLM % "shots: 0").problem, "grade")
+    assert task.parse(text, None, False) == task.parse("Choice: 1", None, False)  # type: ignore[arg-type]
+    assert task.exact(task.parse(text, None, False).value) == "malignant"  # type: ignore[arg-type, union-attr]
+
+
+def test_some_patients_are_trained_on_and_never_tested(tmp_path: Path) -> None:
+    text = CT + "split: {scheme: cross-validation, folds: 3, train_only: {subset: [extra, more]}}\n" + VLM % "shots: 0"
+    part = study(tmp_path, text).split
+    ids = [f"P{number:02d}" for number in range(15)]
+    said = {id: {"subset": ("matched", "extra", "more")[number % 3]} for number, id in enumerate(ids)}
+    grades, patients = {id: number % 2 for number, id in enumerate(ids)}, {id: id for id in ids}
+    made = split_patients(part, grades, patients, said)
+    assert set(made.always) == {id for id in ids if said[id]["subset"] != "matched"}
+    assert sorted(id for number in range(3) for id in made.fold(number).test) == ids[::3]
+    for number in range(3):
+        assert set(made.always) <= set(made.fold(number).train)
+    assert (
+        made.checksum != split_patients(part, {id: grades[id] for id in ids[::3]} | {"P01": 1}, patients, said).checksum
+    )
+    with pytest.raises(SplitError, match=r"subset: .*nobody; its columns for this are age"):
+        split_patients(part, grades, patients, {id: {"age": "4"} for id in ids})
+    with pytest.raises(SplitError, match=r"P01 \(training only and fold 1\)"):
+        Split((), (("P00",), ("P01",)), None, "", (("P01",), ("P00",)), {}, ("P01",))
