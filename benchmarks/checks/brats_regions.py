@@ -27,7 +27,8 @@ from rich.table import Table
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from gliobench.cohort.nifti import decode_volume, read_bytes
+from gliobench.cohort.formats.stored import read_bytes
+from gliobench.cohort.nifti import decode_volume
 from gliobench.cohort.read import find_cohort
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import ENHANCING, OEDEMA, REGIONS, RegionName, region_mask

@@ -1,14 +1,12 @@
-"""Read NIfTI-1 volumes quickly and within bounds: igzip decompresses, nibabel reads the header, NumPy views the voxels.
+"""Read NIfTI volumes quickly and within bounds: igzip decompresses, nibabel reads the header, NumPy views the voxels.
 
 Faster than nibabel alone on gzipped scans, where decompression is most of the work. The header is read first and gives
 the number of bytes of the volume; no more than these are decompressed.
 """
 
 import logging
-import stat
 from io import BytesIO
 from math import prod
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -17,17 +15,16 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from gliobench.errors import GliobenchError
+from gliobench.cohort.formats.stored import LARGEST_BYTES, VolumeError
 
 GZIP_MAGIC = b"\x1f\x8b"
-HEADER_BYTES = 348
-FIRST_VOXEL = 352  # where voxels may begin in a single file; a header of two files (.hdr, .img) says 0
-NIFTI_2 = (540).to_bytes(4, "little"), (540).to_bytes(4, "big")  # the size of its header; NIfTI-1's is 348
+HEADER_BYTES, HEADER_BYTES_2 = 348, 540  # of NIfTI-1 and NIfTI-2; the header begins with this number
+EXTENDER = 4  # bytes after a header; voxels may begin behind. A header of two files (.hdr, .img) says 0
+NIFTI_2 = HEADER_BYTES_2.to_bytes(4, "little"), HEADER_BYTES_2.to_bytes(4, "big")
 OTHER_UNITS = {1: "metres", 3: "micrometres"}  # xyzt_units; millimetres are 2, and most writers leave 0 for them
 FIRST_STEP, NEXT_STEP = 2**23, 2**16  # compressed bytes at a time: all of most files, then one member of bgzip's
 MOST_MEMBERS = 100_000  # bgzip's hold 64 KiB each; many tiny ones would never end
 _QUIET = logging.Logger("nifti", logging.CRITICAL)  # nibabel logs what it also raises, without the file's name
-LARGEST_BYTES = 2**30  # 512 x 512 x 512 voxels of float64; a BraTS volume has 18 MB
 NO_ORIENTATION = (
     "the header has no orientation (sform_code and qform_code are 0), so the directions are unknown: "
     "convert the scan again from its source, or set the sform once you know the orientation "
@@ -35,44 +32,32 @@ NO_ORIENTATION = (
 )
 
 
-class NiftiError(GliobenchError, ValueError):
+class NiftiError(VolumeError):
     """A file that is not a complete NIfTI volume; the message says what was found and expected, without the path."""
-
-
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes. Raises NiftiError where it cannot be read, is not a file, or is larger than any scan."""
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise NiftiError("not a file")
-        if found.st_size > LARGEST_BYTES + FIRST_VOXEL:
-            raise NiftiError(f"{found.st_size / 2**30:.1f} GiB: expected a scan of at most {LARGEST_BYTES >> 30} GiB")
-        return path.read_bytes()
-    except OSError as error:
-        raise NiftiError(f"cannot be read: {error.strerror}") from error
 
 
 def decode_volume(data: bytes) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
     """Voxels (X, Y, Z) or (X, Y, Z, C) and affine (4, 4) of the bytes of a `.nii` or `.nii.gz` file.
 
     Voxels are a read-only view of their own dtype, or float32 where the header scales them. Raises NiftiError: broken
-    or truncated gzip, no NIfTI-1 header, no orientation, other units than millimetres, voxels that are not one real
+    or truncated gzip, no NIfTI header, no orientation, other units than millimetres, voxels that are not one real
     number each, other voxels than the header declares, more than `LARGEST_BYTES` of them.
     """
     source = _Gzip(data) if data[:2] == GZIP_MAGIC else BytesIO(data)
     head = source.read(HEADER_BYTES)
+    kind = nib.Nifti1Header
     if head[:4] in NIFTI_2:
-        raise NiftiError("a NIfTI-2 file: convert it to NIfTI-1")
+        kind, head = nib.Nifti2Header, head + source.read(HEADER_BYTES_2 - HEADER_BYTES)
     try:
-        header = nib.Nifti1Header.from_fileobj(BytesIO(head), check=False)
+        header = kind.from_fileobj(BytesIO(head), check=False)
         header.check_fix(logger=_QUIET)
         shape, dtype = tuple(map(int, header.get_data_shape())), header.get_data_dtype()
         offset = int(header.get_data_offset())
         slope, intercept = header.get_slope_inter()
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
     except (HeaderDataError, WrapStructError, EOFError, ValueError, OverflowError) as error:
-        raise NiftiError(f"not a NIfTI-1 file: {error}") from error
-    if len(shape) < 3 or min(shape) < 1 or not np.isfinite(affine).all() or offset < FIRST_VOXEL:
+        raise NiftiError(f"not a NIfTI file: {error}") from error
+    if len(shape) < 3 or min(shape) < 1 or not np.isfinite(affine).all() or offset < len(head) + EXTENDER:
         raise NiftiError(
             f"a damaged header: shape {shape}, voxels from byte {offset}, affine {affine.tolist()}: copy the file again"
         )
@@ -82,7 +67,7 @@ def decode_volume(data: bytes) -> tuple[NDArray[np.generic], NDArray[np.float64]
         raise NiftiError(f"voxels of type {header.get_value_label('datatype')}: expected one real number per voxel")
     if header["sform_code"] <= 0 and header["qform_code"] <= 0:
         raise NiftiError(NO_ORIENTATION)
-    voxels = _voxels(source, shape, dtype, offset)
+    voxels = _voxels(source, shape, dtype, offset, len(head))
     if slope is not None and (slope, intercept) != (1, 0):
         with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite then are a fault of their own
             voxels = voxels.astype(np.float32) * np.float32(slope) + np.float32(intercept)
@@ -90,7 +75,7 @@ def decode_volume(data: bytes) -> tuple[NDArray[np.generic], NDArray[np.float64]
 
 
 def _voxels(
-    source: "_Gzip | BytesIO", shape: tuple[int, ...], dtype: np.dtype[np.generic], offset: int
+    source: "_Gzip | BytesIO", shape: tuple[int, ...], dtype: np.dtype[np.generic], offset: int, header_bytes: int
 ) -> NDArray[np.generic]:
     """The voxels after the header; axes of length 1 after the third are dropped.
 
@@ -99,14 +84,14 @@ def _voxels(
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     count, size = prod(shape), dtype.itemsize
-    if offset + count * size > LARGEST_BYTES + FIRST_VOXEL:
+    if offset + count * size > LARGEST_BYTES + HEADER_BYTES + EXTENDER:
         raise NiftiError(
             f"the header declares {offset + count * size} bytes, shape {shape}; expected at most "
             f"{LARGEST_BYTES >> 30} GiB: is it a complete scan?"
         )
-    between = source.read(offset - HEADER_BYTES)
+    between = source.read(offset - header_bytes)
     data = source.read(count * size)
-    if len(between) < offset - HEADER_BYTES or len(data) < count * size:
+    if len(between) < offset - header_bytes or len(data) < count * size:
         raise NiftiError(
             f"truncated: the header declares {count} voxels, the file has {len(data) // size}: copy the file again"
         )

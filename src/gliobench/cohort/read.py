@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.align import Volume, axes_of, same_place, turned_onto
 from gliobench.cohort.check import check_geometry, check_image, check_labels, labels_in, whole_numbers
+from gliobench.cohort.formats.stored import Stored, VolumeError
+from gliobench.cohort.formats.volume_file import decode_stored, read_stored
 from gliobench.cohort.label_schemes import numbering_faults, scheme_notes
 from gliobench.cohort.layouts import LAYOUTS
 from gliobench.cohort.layouts.layout import Layout, subfolders, without_mask
 from gliobench.cohort.layouts.table import ENDINGS, TABLE
-from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
 from gliobench.cohort.patients import patient_faults, patients_of, suspected
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.subject import (
@@ -131,16 +132,15 @@ class SubjectFiles:
     """The bytes of all files of a patient, each read once: digest and voxels are of the same bytes."""
 
     subject: Subject
-    data: Mapping[Path, bytes]
+    data: Mapping[Path, Stored]
 
     @cached_property
     def content(self) -> str:
         """SHA-256 (hexadecimal) over the files on disk, in the order of the channels, mask last, and over how the mask
         is relabelled."""
         total = hashlib.sha256()
-        digests = {path: hashlib.sha256(content).hexdigest() for path, content in self.data.items()}
         for name, path, channel in _files(self.subject):
-            total.update(f"{name} {channel} {digests[path]}\n".encode())
+            total.update(f"{name} {channel} {self.data[path].digest}\n".encode())
         if self.subject.relabel:
             total.update(f"relabel {sorted(self.subject.relabel.items())}\n".encode())
         return total.hexdigest()
@@ -148,12 +148,12 @@ class SubjectFiles:
 
 def read_files(subject: Subject) -> SubjectFiles:
     """Read a patient's files without decompressing them. Raises SubjectError with all that cannot be read."""
-    data: dict[Path, bytes] = {}
+    data: dict[Path, Stored] = {}
     faults = []
     for path in dict.fromkeys(path for _, path, _ in _files(subject)):
         try:
-            data[path] = read_bytes(path)
-        except NiftiError as error:
+            data[path] = read_stored(path)
+        except VolumeError as error:
             faults.append(Fault(subject.id, str(error), path))
     if faults:
         raise SubjectError(tuple(faults))
@@ -268,12 +268,12 @@ def _decode_volumes(files: SubjectFiles, faults: list[Fault]) -> dict[str, Volum
     for name, path, channel in _files(files.subject):
         try:
             if path not in decoded:
-                decoded[path] = decode_volume(files.data[path])
+                decoded[path] = decode_stored(files.data[path])
             voxels, affine = decoded[path]
             if channel is not None and not (voxels.ndim == 4 and channel < voxels.shape[3]):
-                raise NiftiError(f"shape {voxels.shape}: expected a fourth axis with channel {channel} for {name}")
+                raise VolumeError(f"shape {voxels.shape}: expected a fourth axis with channel {channel} for {name}")
             volumes[name] = (voxels if channel is None else voxels[..., channel], affine)
-        except NiftiError as error:
+        except VolumeError as error:
             faults.append(Fault(files.subject.id, str(error), path))
     return volumes
 

@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gliobench.cohort.layouts.layout import SUFFIXES, Found, Layout, named_patient, sort_out, wrong_id, wrong_patient
+from gliobench.cohort.formats.volume_file import SUFFIXES
+from gliobench.cohort.layouts.layout import Found, Layout, named_patient, sort_out, wrong_id, wrong_patient
 from gliobench.cohort.problem import Problem
 from gliobench.cohort.subject import CohortError, Fault, ImageFile, Subject
 from gliobench.errors import printable

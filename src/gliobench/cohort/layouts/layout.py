@@ -1,5 +1,5 @@
-"""What a layout is, and how its files are found as unpacked: upper or lower case, `.nii` or `.nii.gz`, a folder in
-place of a file."""
+"""What a layout is, and how its files are found as unpacked: upper or lower case, with any suffix of a volume, a
+folder in place of a file, a folder of DICOM slices."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,14 +10,15 @@ from typing import NamedTuple, TextIO
 import numpy as np
 
 from gliobench.cohort.align import same_place
+from gliobench.cohort.formats.dicom_files import holds_dicom
+from gliobench.cohort.formats.stored import VolumeError
+from gliobench.cohort.formats.volume_file import SUFFIXES, decode_stored, read_stored
 from gliobench.cohort.grades import NOTHING
 from gliobench.cohort.label_schemes import SCHEMES, scheme_of
-from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
 from gliobench.cohort.problem import Problem
 from gliobench.cohort.subject import CohortError, Fault, ImageFile, Subject, named
 from gliobench.errors import printable
 
-SUFFIXES = (".nii.gz", ".nii")
 NOT_PATIENTS = "__macosx"  # the folder that macOS adds to an archive
 DELIMITERS = ",;\t"
 
@@ -30,7 +31,7 @@ class Found(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-Volumes = Mapping[str, Sequence[Path]]  # NIfTI files by their names in lower case without .nii or .nii.gz
+Volumes = Mapping[str, Sequence[Path]]  # files, or folders of DICOM slices, by their names in lower case without suffix
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ def subfolders(root: Path) -> list[Path]:
 
 
 def patient_folders(root: Path, listed: Iterable[str] = ()) -> tuple[list[Path], tuple[str, ...]]:
-    """The folders in `root` that hold a NIfTI file, or are `listed` as patients elsewhere; and a note on the others."""
+    """The folders in `root` that hold a volume, or are `listed` as patients elsewhere; and a note on the others."""
     folders, names = subfolders(root), set(listed)
     patients = [folder for folder in folders if folder.name in names or _holds_volumes(folder)]
     others = [folder.name for folder in folders if folder not in patients]
-    noted = f"not read as patients, as they have no NIfTI file: {printable(', '.join(others[:5]))}"
+    noted = f"not read as patients, as they hold no image: {printable(', '.join(others[:5]))}"
     return patients, (f"{noted}{' and others' if len(others) > 5 else ''}",) if others else ()
 
 
@@ -72,19 +73,21 @@ def _holds_volumes(folder: Path) -> bool:
 
 
 def volumes_in(folder: Path) -> Volumes:
-    """The NIfTI files of a folder; where a folder is named like one, its content. Raises OSError."""
+    """The volumes of a folder; where a folder is named like one, its content. Raises OSError."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        if (stem := _stem(path)) is None:
-            continue
-        inside = sorted(one for one in path.iterdir() if _stem(one) and one.is_file()) if path.is_dir() else [path]
-        if files := [one for one in inside if one.is_file()]:
+        if (stem := _stem(path)) is not None:
+            inside = sorted(one for one in path.iterdir() if _stem(one) and one.is_file()) if path.is_dir() else [path]
+            files = [one for one in inside if one.is_file()]
+        else:
+            stem, files = path.name.lower(), [path] if not path.name.startswith(".") and holds_dicom(path) else []
+        if files:
             found.setdefault(stem, []).extend(files)
     return found
 
 
 def _stem(path: Path) -> str | None:
-    """A NIfTI file's name in lower case without its suffix; None for any other and for hidden files."""
+    """A volume's name in lower case without its suffix; None for any other and for hidden files."""
     name = path.name.lower()
     suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
     return None if suffix is None or name.startswith(".") else name.removesuffix(suffix)
@@ -121,8 +124,8 @@ def _only(paths: Sequence[Path], what: str) -> Path | None:
 
 def _same_volumes(paths: Sequence[Path]) -> bool:
     try:
-        first, *others = (decode_volume(read_bytes(path)) for path in paths)
-    except NiftiError:
+        first, *others = (decode_stored(read_stored(path)) for path in paths)
+    except VolumeError:
         return False
     return all(same_place(first, other) and np.array_equal(first[0], other[0]) for other in others)
 

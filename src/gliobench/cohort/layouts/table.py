@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gliobench.cohort.classes import ClassError, read_classes
+from gliobench.cohort.formats.dicom_files import holds_dicom
 from gliobench.cohort.grades import NOTHING
 from gliobench.cohort.label_schemes import COLUMN, SCHEMES, scheme_of
 from gliobench.cohort.layouts.layout import (
@@ -148,7 +149,7 @@ def _subject(
     subject = subject_of(id, None, found, mask, table, SCHEMES[scheme] if scheme else {})
     if isinstance(subject, Fault):
         return subject
-    absent = [path for path in (*found.values(), mask) if path is not None and not _is_file(path)]
+    absent = [path for path in (*found.values(), mask) if path is not None and not _is_volume(path)]
     if absent:
         return Fault(id, f"{table.name} names a file that is missing", absent[0])
     if isinstance(grade, ClassError):
@@ -169,9 +170,10 @@ def _id_and_patient(row: Mapping[str, str]) -> tuple[str, str]:
     return row.get("id", "_".join(filter(None, (subject, session)))), patient
 
 
-def _is_file(path: Path) -> bool:
+def _is_volume(path: Path) -> bool:
+    """Whether a file is there, or a folder of DICOM slices."""
     try:
-        return path.is_file()
+        return path.is_file() or holds_dicom(path)
     except OSError:  # an invalid file name
         return False
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.check import labels_in, whole_numbers
-from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
+from gliobench.cohort.formats.stored import VolumeError, read_bytes
+from gliobench.cohort.nifti import decode_volume
 from gliobench.grid.native import to_grid
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.errors import ModelError
@@ -159,7 +160,7 @@ class ReplayedMasks:
         for path in self._paths:
             try:
                 whole.update(f"{path.name} {hashlib.sha256(read_bytes(path)).hexdigest()}\n".encode())
-            except NiftiError as error:
+            except VolumeError as error:
                 raise ModelError(f"{path}: {error}") from error
         return whole.hexdigest()
 
