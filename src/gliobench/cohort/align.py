@@ -24,7 +24,7 @@ def turned_onto(volume: Volume, reference: Volume) -> Volume | None:
     None where that is not possible without interpolation.
     """
     voxels, affine = volume
-    if voxels.ndim != 3 or reference[0].ndim != 3 or not _is_sound(affine) or not _is_sound(reference[1]):
+    if voxels.ndim != 3 or reference[0].ndim != 3 or not is_sound(affine) or not is_sound(reference[1]):
         return None
     turn = ornt_transform(io_orientation(affine), io_orientation(reference[1]))
     found = apply_orientation(voxels, turn), affine @ inv_ornt_aff(turn, voxels.shape)
@@ -36,5 +36,6 @@ def axes_of(affine: NDArray[np.float64]) -> str:
     return "".join(code or "?" for code in aff2axcodes(affine))
 
 
-def _is_sound(affine: NDArray[np.float64]) -> bool:
+def is_sound(affine: NDArray[np.float64]) -> bool:
+    """Whether an affine spans three directions."""
     return bool(np.linalg.det(affine[:3, :3]) != 0)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.align import Volume, same_affine
+from gliobench.cohort.resample import resampling_fault
 from gliobench.cohort.subject import Fault, Subject
 
 VOXEL_MM = (0.05, 20.0)  # from a microscope's to a localiser's; outside, the affine is in other units
@@ -32,10 +33,12 @@ def check_geometry(subject: Subject, volumes: Mapping[str, Volume]) -> Iterator[
             yield Fault(subject.id, f"{name} has the shape {other.shape}, {first} has {voxels.shape}")
         if not same_affine(other_affine, affine):
             apart = float(np.abs(other_affine - affine).max())
+            why = resampling_fault(name, (other, other_affine), volumes[first])
             yield Fault(
                 subject.id,
-                f"the affine of {name} differs from that of {first} by up to {apart:.3g}: if only the header is "
-                f"wrong, give {name} that of {first} (FSL: fslcpgeom); else resample it onto {first}",
+                f"the affine of {name} differs from that of {first} by up to {apart:.3g}, and it is not resampled: "
+                f"{why}. If only the header is wrong, give {name} that of {first} (FSL: fslcpgeom); else register and "
+                f"resample it onto {first}",
                 subject.mask if name == "mask" else subject.images[name].path,
             )
 

@@ -21,6 +21,7 @@ from gliobench.cohort.layouts.layout import Layout, subfolders, without_mask
 from gliobench.cohort.layouts.table import ENDINGS, TABLE
 from gliobench.cohort.patients import patient_faults, patients_of, suspected
 from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.cohort.resample import resampled_onto_first
 from gliobench.cohort.subject import (
     Cohort,
     CohortError,
@@ -172,7 +173,8 @@ def decode_subject(files: SubjectFiles, labels: frozenset[int], *, absent: bool 
     volumes = _decode_volumes(files, faults)
     if faults:
         raise SubjectError(tuple(faults))
-    volumes, notes = _turned(volumes)
+    volumes, turned = _turned(volumes)
+    volumes, resampled = resampled_onto_first(volumes)
     faults += check_geometry(subject, volumes)
     for name in subject.images:
         faults += check_image(subject, name, volumes[name][0])
@@ -186,7 +188,7 @@ def decode_subject(files: SubjectFiles, labels: frozenset[int], *, absent: bool 
     found = Findings(
         voxels=voxel_digests(images, affine),
         labels=tuple(map(int, values)),
-        notes=notes,
+        notes=(*turned, *resampled),
     )
     return RawSubject(
         id=subject.id,
