@@ -456,7 +456,7 @@ def _headers() -> Iterator[Case]:
         ("sform NaN", "refused", header(280, "<f", float("nan"))),
         ("sform infinite", "refused", header(292, "<f", float("inf"))),
         ("sform all 0", "refused", header(280, "<12f", *[0] * 12)),
-        ("sform moved 0.01 mm", "refused", header(292, "<f", 0.01)),
+        ("sform moved 0.01 mm", "noted", header(292, "<f", 0.01)),
         ("sform of 1000 mm", "refused", header(280, "<f", 1000, names=everywhere)),
         ("no orientation in one", "refused", header(252, "<2h", 0, 0)),
         ("no orientation in all", "refused", header(252, "<2h", 0, 0, names=everywhere)),
@@ -534,7 +534,8 @@ def _masks() -> Iterator[Case]:
         ("label 260", "refused", labels(lambda mask: mask.astype(np.int16) + 256 * (mask == 4))),
         ("NaN", "refused", labels(lambda mask: np.where(mask > 0, np.nan, 0))),
         ("empty", "refused", labels(np.zeros_like)),
-        ("0.01 mm off", "refused", voxels_of("seg", moved(0.01))),
+        ("0.01 mm off", "noted", voxels_of("seg", moved(0.01))),
+        ("100 mm off", "refused", voxels_of("seg", moved(100.0))),
         ("0.0001 mm off", "equal", voxels_of("seg", moved(0.0001))),
         ("with the identity", "refused", voxels_of("seg", lambda mask, affine: (mask, np.eye(4)))),
         (

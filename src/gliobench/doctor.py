@@ -28,6 +28,8 @@ CORE = (
 )
 OPTIONAL = {
     "bitsandbytes": "4- and 8-bit checkpoints on a CUDA device (pip install 'gliobench[quantised]')",
+    "SimpleITK": "images and masks as NRRD and MetaImage (pip install 'gliobench[formats]')",
+    "highdicom": "DICOM series and DICOM-SEG (pip install 'gliobench[dicom]')",
     "nnunetv2": "kind: nnunet; where torch has no CUDA, in an environment of its own (docs/nnunet.md)",
     "torchvision": "not needed here; where it does not import, transformers cannot load image models: uninstall it",
 }

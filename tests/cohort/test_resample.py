@@ -84,10 +84,21 @@ def test_a_mask_of_a_part_is_placed_where_it_belongs() -> None:
 
 
 def test_a_label_that_falls_between_the_voxels_is_noted() -> None:
-    mask, affine = np.ones((32, 32, 32), np.uint8), REFERENCE[1] @ np.diag([0.25, 0.25, 0.25, 1])
+    mask, affine = np.ones((31, 31, 31), np.uint8), REFERENCE[1] @ np.diag([0.25, 0.25, 0.25, 1])
     mask[2, 2, 2] = 2  # at 10.5 mm, between the centres at 10 and 11
     _, notes = onto((mask, affine), "mask")
     assert notes[1] == "some label of the mask has no voxel left on the grid of flair"
+
+
+def test_labels_beyond_the_image_are_cut_off_and_noted() -> None:
+    (found, _), notes = onto(moved(1, (8, 8, 8)), "mask", grid((8, 8, 8)))
+    assert notes == ()  # 7 of 8 are too few
+    mask, affine = moved(7)
+    mask[1:] = 0
+    mask[1, 0, :6] = 1  # 64 voxels on the last layer, 6 beyond: 91 %
+    (found, _), notes = onto((mask, affine), "mask")
+    assert found.sum() == 64
+    assert notes[1] == "part of the mask's labels lies outside flair and was cut off"
 
 
 def test_headers_that_agree_up_to_rounding_change_nothing() -> None:

@@ -39,6 +39,8 @@ def resampled_onto_first(volumes: Mapping[str, Volume]) -> tuple[dict[str, Volum
         voxels, is_outside = _resampled(volume, reference, name == MASK)
         if name != MASK and is_outside:
             notes.append(f"part of {first} lies outside {name}, which is 0 there")
+        if name == MASK and _labelled_inside(volume, reference) < 1:
+            notes.append(f"part of the {name}'s labels lies outside {first} and was cut off")
         if name == MASK and set(np.unique(volume[0])) > set(np.unique(voxels)):
             notes.append(f"some label of the {name} has no voxel left on the grid of {first}")
         found[name] = (voxels, reference[1])

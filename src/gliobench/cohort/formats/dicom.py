@@ -1,12 +1,11 @@
 """DICOM: the slices of one series as an image, a multi-frame file, and DICOM-SEG as a mask; decoded by highdicom.
 
-DICOM's world is LPS+; ours is RAS+. The tags of persons (group 0010) are dropped before anything else is read, and
-messages name files, numbers and series only.
+DICOM's world is LPS+; ours is RAS+. The tags of persons are dropped before anything else is read, and messages name
+files, numbers and series only.
 """
 
-import warnings
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +14,28 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.align import Volume
 from gliobench.cohort.formats.dicom_geometry import check_stack
-from gliobench.cohort.formats.stored import Stored, VolumeError
+from gliobench.cohort.formats.stored import Stored, VolumeError, finite
 
 if TYPE_CHECKING:
     from highdicom import Volume as DicomVolume
     from pydicom import Dataset
 
-PERSON = 0x0010  # the group of patient's tags: name, id, birth date, …
+PATIENT = 0x0010  # the group of the patient's tags: name, id, birth date, …
+OTHER_PERSONS = (
+    "ReferringPhysicianName",
+    "PerformingPhysicianName",
+    "PhysiciansOfRecord",
+    "NameOfPhysiciansReadingStudy",
+    "RequestingPhysician",
+    "OperatorsName",
+    "ContentCreatorName",
+)
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # SOP classes: segments, label map
 STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"  # RTSTRUCT
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
 NAMED = 5  # series, in a message
 REAL = {"apply_real_world_transform": False, "apply_presentation_lut": False}  # rescale slope and intercept alone
+UPRIGHT = {"perpendicular_tol": 1e-6}  # 1 less the cosine of a tilt: 0.2 mm over a head of 150 mm
 SPARSE = 1.9  # slices this many thicknesses apart: some between them may have been left out as empty
 
 
@@ -39,32 +48,28 @@ def decode_dicom(stored: Stored) -> Volume:
     colour images, RTSTRUCT, overlapping or fractional segments.
     """
     datasets = {name: _parsed(name, data) for name, data in stored.files.items()}
-    _refuse_several(datasets)
-    first = next(iter(datasets.values()))
-    decode = _decoder(first, datasets)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's on odd values, which it prints
-            volume = decode().flip_spatial(0)  # from slice to slice along row x column, as ITK has them
+        _refuse_several(datasets)
+        volume = _volume(datasets).flip_spatial(0)  # from slice to slice along row x column, as ITK has them
     except VolumeError:
         raise
     except Exception as error:  # decoders of compressed pixels and highdicom raise all kinds
         raise VolumeError(f"DICOM that cannot be decoded: {type(error).__name__}: {error}") from error
     if volume.array.ndim != 3:
         raise VolumeError(f"a colour image or several volumes, shape {volume.array.shape}: expected 3 axes")
-    affine: NDArray[np.float64] = volume.get_affine("RAS")[:, [2, 1, 0, 3]]
-    return volume.array.T, affine
+    return volume.array.T, finite(volume.get_affine("RAS")[:, [2, 1, 0, 3]])
 
 
 def _parsed(name: str, data: bytes) -> "Dataset":
     try:
-        from pydicom import dcmread
+        from pydicom import config, dcmread
     except ImportError as error:
         raise VolumeError("needs pydicom and highdicom: pip install 'gliobench[dicom]'") from error
+    config.settings.reading_validation_mode = config.IGNORE  # its warnings quote odd values
     try:
         dataset = dcmread(BytesIO(data))
-        for tag in list(dataset.group_dataset(PERSON).keys()):
-            del dataset[tag]
+        for tag in (*dataset.group_dataset(PATIENT).keys(), *OTHER_PERSONS):
+            dataset.pop(tag, None)
     except Exception as error:  # pydicom's message may quote a tag
         raise VolumeError(f"{name} is not a complete DICOM file: copy it again") from error
     if missing := [tag for tag in ("SOPClassUID", "SeriesInstanceUID") if tag not in dataset]:
@@ -86,18 +91,19 @@ def _refuse_several(datasets: Mapping[str, "Dataset"]) -> None:
     raise VolumeError(f"{len(named)} series, expected one per folder: {', '.join(named[:NAMED])}{more}")
 
 
-def _decoder(first: "Dataset", datasets: Mapping[str, "Dataset"]) -> Callable[[], "DicomVolume"]:
-    kind = first.SOPClassUID
-    if kind == STRUCTURES:
+def _volume(datasets: Mapping[str, "Dataset"]) -> "DicomVolume":
+    first, *others = datasets.values()
+    if first.SOPClassUID == STRUCTURES:
         raise VolumeError(
             "an RTSTRUCT (contours), which is not read yet: save it as DICOM-SEG, NRRD or NIfTI, for example with "
             "3D Slicer or dcmrtstruct2nii"
         )
-    if kind not in SEGMENTATIONS and "NumberOfFrames" not in first:
-        return lambda: _series(datasets)
-    if len(datasets) > 1:
+    is_mask = first.SOPClassUID in SEGMENTATIONS
+    if not is_mask and "NumberOfFrames" not in first:
+        return _series(datasets)
+    if others:
         raise VolumeError(f"{len(datasets)} files with several frames each: expected one, name it")
-    return lambda: _segmentation(first) if kind in SEGMENTATIONS else _frames(first)
+    return _segmentation(first) if is_mask else _frames(first)
 
 
 def _series(datasets: Mapping[str, "Dataset"]) -> "DicomVolume":
@@ -119,7 +125,7 @@ def _series(datasets: Mapping[str, "Dataset"]) -> "DicomVolume":
     for dataset in slices:  # equal up to rounding, as check_stack has seen
         dataset.ImageOrientationPatient = slices[0].ImageOrientationPatient
         dataset.setdefault("FrameOfReferenceUID", "")
-    return get_volume_from_series(slices, dtype=_dtype(slices[0]), atol=np.inf, **REAL)
+    return get_volume_from_series(slices, dtype=_dtype(slices[0]), rtol=1.0, **REAL)
 
 
 def _numbers(datasets: Mapping[str, "Dataset"], tag: str) -> NDArray[np.float64]:
@@ -130,7 +136,7 @@ def _frames(dataset: "Dataset") -> "DicomVolume":
     """A file with all slices, such as enhanced MR."""
     from highdicom import Image
 
-    return Image.from_dataset(dataset).get_volume(dtype=_dtype(dataset), **REAL)
+    return Image.from_dataset(dataset).get_volume(dtype=_dtype(dataset), **REAL, **UPRIGHT)
 
 
 def _dtype(dataset: "Dataset") -> type[np.floating[Any]]:
@@ -144,7 +150,7 @@ def _segmentation(dataset: "Dataset") -> "DicomVolume":
 
     if dataset.get("SegmentationType") == "FRACTIONAL":
         raise VolumeError("a fractional DICOM-SEG (probabilities): expected a binary one or a label map")
-    volume = Segmentation.from_dataset(dataset).get_volume(combine_segments=True)
+    volume = Segmentation.from_dataset(dataset).get_volume(combine_segments=True, **UPRIGHT)
     _refuse_sparse(dataset, volume.spacing_between_slices)
     return volume
 

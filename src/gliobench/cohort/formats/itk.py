@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.align import Volume
-from gliobench.cohort.formats.stored import Stored, VolumeError, refuse_large
+from gliobench.cohort.formats.stored import Stored, VolumeError, finite, refuse_large
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -67,7 +67,7 @@ def decode_itk(stored: Stored) -> Volume:
     voxels = SimpleITK.GetArrayFromImage(image).T
     if voxels.dtype.kind not in "iuf":
         raise VolumeError(f"voxels of type {voxels.dtype}: expected one real number per voxel")
-    return voxels, LPS_TO_RAS @ _affine(image)
+    return voxels, finite(LPS_TO_RAS @ _affine(image))
 
 
 def _fields(data: bytes) -> dict[str, str]:

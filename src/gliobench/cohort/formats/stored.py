@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gliobench.errors import GliobenchError
 
 LARGEST_BYTES = 2**30  # 512 x 512 x 512 voxels of float64; a BraTS volume has 18 MB
@@ -49,6 +52,13 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise VolumeError(f"cannot be read: {error.strerror}") from error
+
+
+def finite(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The affine (4, 4). Raises VolumeError where it has a number that is not finite."""
+    if not np.isfinite(affine).all():
+        raise VolumeError(f"a damaged header: affine {affine.tolist()}: copy the file again")
+    return affine
 
 
 def refuse_large(size: int) -> None:
