@@ -124,6 +124,7 @@ FAULTS = {
     "absent data": (lambda at: meta(at / "a.mhd", data="b.raw"), "No such file"),
     "no matrix": (lambda at: meta(at / "a.mha", without(META_HEADER, "Transform")), "no transformmatrix"),
     "no offset": (lambda at: meta(at / "a.mha", without(META_HEADER, "Offset")), "no offset"),
+    "97 axes": (lambda at: meta(at / "a.mha", META_HEADER.replace("NDims = 3", "NDims = 97")), "97 axes"),
     "cut": (lambda at: meta(at / "a.mha", raw=RAW[:-1]), "truncated"),
     "nrrd as mha": (lambda at: nrrd(at / "a.mha"), "not a MetaImage"),
     "vector": (lambda at: written(at / "a.nrrd", np.zeros((3, 5, 4, 3)), vector=True), "3 numbers per voxel"),

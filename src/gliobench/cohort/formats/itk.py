@@ -93,6 +93,8 @@ def _check_header(stored: Stored) -> None:
     fields, is_nrrd = _fields(stored.data), stored.path.suffix.lower() in NRRD
     if is_nrrd != stored.data.startswith(b"NRRD"):
         raise VolumeError(f"not a {'NRRD' if is_nrrd else 'MetaImage'} file, whatever its name says")
+    if not is_nrrd and (axes := fields.get("ndims", "")) != "3":  # ITK's reader writes past its memory beyond 10
+        raise VolumeError(f"{axes or 'an unknown number of'} axes: expected a volume of 3")
     for names in NRRD_NEEDS if is_nrrd else META_NEEDS:
         if fields.keys().isdisjoint(names):
             raise VolumeError(
