@@ -34,6 +34,8 @@ def lines(*keys: str, column: str) -> Iterator[tuple[tuple[str, ...], dict[str, 
 
 
 def matches(said: str, value: float) -> bool:
+    if said == "none":
+        return bool(np.isnan(value))
     if said == "defined":
         return bool(np.isfinite(value))
     return value == pytest.approx(DIAGONAL if said == "diagonal" else float(said))
@@ -46,11 +48,16 @@ def figures(of: str, compared: Compared) -> dict[str, float]:
 AREAS = list(lines("truth", "answer", column="hd95_mm"))
 REGIONS = list(lines("region", "its answer", column="hd95_mm"))
 PLACES = list(lines("truth", "answer", column="in_box"))
+LESIONS = list(lines("truth", "answer", column="lesion_dice"))
+DETECTION = list(lines("truth", "answer", column="detection_sensitivity"))
 GRADES = list(lines("patients", column="auc"))
 
 
 def test_the_tables_are_found() -> None:
     assert (len(AREAS), len(REGIONS), len(PLACES), len(GRADES)) == (6, 4, 6, 4)
+    assert (len(LESIONS), len(DETECTION)) == (6, 6)
+    columns = {name for table in (AREAS, LESIONS, DETECTION) for _, said in table for name in said}
+    assert columns == {metric.id for metric in metrics_of("area")}
 
 
 def test_all_metrics_are_listed_as_they_are() -> None:
@@ -62,15 +69,27 @@ def test_all_metrics_are_listed_as_they_are() -> None:
     assert listed == known
 
 
-@pytest.mark.parametrize(("case", "said"), AREAS, ids=lambda value: "-".join(value) if type(value) is tuple else "")
+@pytest.mark.parametrize(
+    ("case", "said"), AREAS + DETECTION, ids=lambda value: "-".join(value) if type(value) is tuple else ""
+)
 def test_areas(case: tuple[str, str], said: dict[str, str]) -> None:
     tumour, other = np.zeros(FRAME.shape, dtype=bool), np.zeros(FRAME.shape, dtype=bool)
     tumour[5:12, 6:20], other[7:15, 9:30] = True, True
     empty = Area(np.zeros(FRAME.shape, dtype=bool))
     answer = {"tumour": Area(other), "empty": empty, "unanswered": None}[case[1]]
     truth = {"tumour": Area(tumour), "empty": empty}[case[0]]
-    found = figures("area", Compared(answer, truth, FRAME.spacing_mm, answered=answer is not None))
-    assert found.keys() == said.keys()
+    compared = Compared(answer, truth, FRAME.spacing_mm, answered=answer is not None, frame=FRAME)
+    found = {metric.id: metric.value(compared) for metric in metrics_of("area") if not metric.of_volumes}
+    assert [name for name in said if not matches(said[name], found[name])] == []
+
+
+@pytest.mark.parametrize(("case", "said"), LESIONS, ids=lambda value: "-".join(value) if type(value) is tuple else "")
+def test_lesions(case: tuple[str, str], said: dict[str, str]) -> None:
+    tumour, other, empty = np.zeros((3, 12, 14, 16), dtype=bool)
+    tumour[1:5, 2:7, 3:8], other[2:6, 2:7, 3:8] = True, True
+    answer = {"tumour": Area(other), "empty": Area(empty), "unanswered": None}[case[1]]
+    truth = Area(tumour if case[0] == "tumour" else empty)
+    found = figures("area", Compared(answer, truth, (1.0, 1.5, 2.0), answered=answer is not None))
     assert [name for name in said if not matches(said[name], found[name])] == []
 
 
@@ -87,9 +106,12 @@ def test_places(case: tuple[str, str], said: dict[str, str]) -> None:
     point = Point(FRAME, 3, 4) if case[1] == "point" else None
     box = Box(FRAME, 5, 6, 11, 19) if case[0] == "tumour" else None
     found = figures("place", Compared(point, box, FRAME.spacing_mm, case[1] != "unanswered", FRAME))
-    assert {name for name in found if "_p95_" not in name} == said.keys()
+    assert {name for name in found if "_p95_" not in name and "detection" not in name} == said.keys()
     assert [name for name in said if not matches(said[name], found[name])] == []
-    assert all(found[name.replace("_p95_", "_")] == value for name, value in found.items())
+    assert all(found[name.replace("_p95_", "_")] == value for name, value in found.items() if "_p95_" in name)
+    shows = {"point": "tumour", "says there is none": "empty"}.get(case[1], "unanswered")
+    expected = dict(DETECTION)["tumour" if box else "empty", shows]
+    assert all(matches(expected[name], found[name]) for name in expected)
 
 
 def made(truth: int, *, hgg: int) -> GradedPatient:

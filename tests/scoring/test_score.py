@@ -40,6 +40,15 @@ def figures(scores: SubjectScores, task: str, source: str, plane: str) -> dict[s
     }
 
 
+def counts(scores: SubjectScores) -> set[tuple[str, str, int, int]]:
+    """Task, plane and questions of all metrics but those that are for patients or slices without a tumour alone."""
+    return {
+        (row.task, row.plane, row.n_asked, row.n_answered)
+        for row in scores.rows
+        if not row.metric.startswith("detection") and row.metric != "lesion_recall"
+    }
+
+
 def axial(index: int) -> SliceFrame:
     return make_subject().frame("axial", index)
 
@@ -52,18 +61,22 @@ def test_a_right_mask_is_right_on_every_task() -> None:
     subject = make_subject()
     item = Item("m", "mask", None, Answered(VolumeMask(subject.tumour)))
     scores = score_subject(subject, [item], {"axial": [2, 3], "sagittal": [10]})
-    right = {"dice": 1, "hd95_mm": 0, "precision": 1, "recall": 1, "specificity": 1}
-    assert figures(scores, "mask", "mask", "volume") == right
+    found = {"detection_sensitivity": 1, "detection_specificity": pytest.approx(math.nan, nan_ok=True)}
+    right = {"dice": 1, "hd95_mm": 0, "precision": 1, "recall": 1, "specificity": 1, "surface_dice": 1, **found}
+    lesions = {"lesion_dice": 1, "lesion_f1": 1, "lesion_recall": 1, "false_positives": 0}
+    assert figures(scores, "mask", "mask", "volume") == right | lesions
     for plane in ("axial", "sagittal"):
         assert figures(scores, "polygon", "mask", plane) == right
         assert figures(scores, "box", "mask", plane) == right
         near = {"distance_to_box_mm": 0, "distance_to_centre_mm": 0, "relative_distance": 0}
         near |= {"distance_to_box_p95_mm": 0, "distance_to_centre_p95_mm": 0}
-        assert figures(scores, "centre", "mask", plane) == {"in_box": 1, **near}
+        assert figures(scores, "centre", "mask", plane) == {"in_box": 1, **near, **found}
 
 
 def test_a_box_beside_the_truth_and_one_unanswered() -> None:
-    """Slice 2: five columns to the right, so half of 100 pixels is shared. Slice 3: nothing."""
+    """Slice 2: five columns (2.5 mm) to the right, so half of 100 pixels is shared, and of 36 pixels of either outline
+    26 lie within 2 mm of the other's: nine of the top, nine of the bottom, the left or right column. Slice 3: nothing.
+    """
     subject = make_subject()
     box = Answered(Box(axial(2), 5, 13, 14, 22))
     items = [Item("m", "box", axial(2), box), Item("m", "box", axial(3), UNANSWERED)]
@@ -75,7 +88,11 @@ def test_a_box_beside_the_truth_and_one_unanswered() -> None:
             "precision": 0.5 / 2,
             "recall": 0.5 / 2,
             "specificity": (1 - 50 / 380) / 2,
-        }
+            "surface_dice": 26 / 36 / 2,
+            "detection_sensitivity": 1 / 2,
+            "detection_specificity": math.nan,
+        },
+        nan_ok=True,
     )
     assert figures(scores, "centre", "box", "axial") == pytest.approx(
         {
@@ -85,13 +102,15 @@ def test_a_box_beside_the_truth_and_one_unanswered() -> None:
             "distance_to_box_p95_mm": 0.25 + 0.95 * (AXIAL_DIAGONAL - 0.25),
             "distance_to_centre_p95_mm": 2.5 + 0.95 * (AXIAL_DIAGONAL - 2.5),
             "relative_distance": (2.5 + AXIAL_DIAGONAL) / 2 / BOX_DIAGONAL,
-        }
+            "detection_sensitivity": 1 / 2,
+            "detection_specificity": math.nan,
+        },
+        nan_ok=True,
     )
     stacked = figures(scores, "mask", "box", "volume")  # 50 of 100 voxels of the answer, 50 of 200 of the truth
     expected = {"dice": 2 * 50 / 300, "precision": 0.5, "recall": 0.25, "specificity": 1 - 50 / (np.prod(SHAPE) - 200)}
     assert {name: stacked[name] for name in expected} == pytest.approx(expected)
-    asked = {(row.task, row.n_asked, row.n_answered) for row in scores.rows}
-    assert asked == {("box", 2, 1), ("centre", 2, 1), ("mask", 2, 1)}
+    assert counts(scores) == {("box", "axial", 2, 1), ("centre", "axial", 2, 1), ("mask", "volume", 2, 1)}
 
 
 @pytest.mark.parametrize("task", ["centre", "box", "polygon", "mask"])
@@ -101,9 +120,11 @@ def test_that_there_is_no_tumour_is_right_where_there_is_none_and_wrong_where_th
     none = [Item("m", task, axial(n), TASKS[task].parse("none", axial(n), False)) for n in range(6)]
     truths = {n: TASKS[task].of_mask(Mask(axial(n), subject.tumour[n])) for n in (2, 3)}
     right = [Item("m", task, axial(n), Answered(truths[n])) if n in truths else none[n] for n in range(6)]
-    for items, share in ((right, 1), (none, 4 / 6)):
+    for items, share, sensitivity in ((right, 1, 1), (none, 4 / 6, 0)):
         scores = score_subject(subject, items, SLICES)
-        assert {(row.n_asked, row.n_answered) for row in scores.rows} == {(6, 6)}
+        assert {(asked, answered) for _, _, asked, answered in counts(scores)} == {(6, 6)}
+        detection = {row.metric: row for row in scores.rows if row.task == "centre" and row.metric.startswith("det")}
+        assert [(row.value, row.n_asked) for row in detection.values()] == [(sensitivity, 2), (1, 4)]
         centre = figures(scores, "centre", task, "axial")
         assert (centre["in_box"], centre["distance_to_box_mm"]) == pytest.approx((share, (1 - share) * AXIAL_DIAGONAL))
         for coarser_task in coarser(task)[:-1]:
@@ -171,8 +192,8 @@ def test_an_unanswered_and_an_empty_volume() -> None:
         volume = figures(scores, "mask", "mask", "volume")
         assert (volume["dice"], volume["specificity"]) == (0, specificity)
         assert volume["hd95_mm"] == pytest.approx(diagonal)
-        counts = {(row.plane, row.n_asked, row.n_answered) for row in scores.rows}
-        assert counts == {("volume", 1, answered), ("axial", 2, 2 * answered)}
+        asked = {(plane, asked, answered) for _, plane, asked, answered in counts(scores)}
+        assert asked == {("volume", 1, answered), ("axial", 2, 2 * answered)}
         box = figures(scores, "box", "mask", "axial")  # slice 4 has no tumour: rightly left empty, or unanswered
         assert box["dice"] == answered / 2
 
@@ -247,7 +268,7 @@ def test_summary_of_areas_is_the_mean_of_the_patients(scores: Scores) -> None:
     keys = ["model", "task", "source", "plane", "metric"]
     means = scores.per_subject.groupby(keys)["value"].mean()
     summary = scores.summary.set_index(keys)["value"]
-    assert summary[means.index].tolist() == pytest.approx(means.tolist())
+    assert summary[means.index].tolist() == pytest.approx(means.tolist(), nan_ok=True)
     dice = scores.summary[(scores.summary["metric"] == "dice") & (scores.summary["task"] == "mask")].iloc[0]
     assert (dice["n_subjects"], dice["n_asked"], dice["n_answered"]) == (4, 4, 4)
     assert (dice["value"], dice["low"], dice["high"]) == (1, 1, 1)
@@ -275,6 +296,7 @@ def test_a_finer_answer_stands_in_a_coarser_table_for_its_slices_or_not_at_all()
     assert figures(scores, "centre", "polygon", "axial") == {}
     # The mask of the volume: right in slice 2, nothing in 3, and slice 4 has no tumour.
     assert figures(scores, "box", "mask", "axial")["dice"] == 1
-    asked = {(row.task, row.source): row.n_asked for row in scores.rows if row.plane == "axial"}
+    own = [row for row in scores.rows if row.plane == "axial" and not row.metric.startswith("detection")]
+    asked = {(row.task, row.source): row.n_asked for row in own}
     assert asked[("box", "polygon")] == asked[("box", "mask")] == 1
     assert asked[("centre", "mask")] == 3

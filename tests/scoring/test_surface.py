@@ -13,7 +13,9 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist
 
 from gliobench.scoring import surface
-from gliobench.scoring.surface import find_surface, hausdorff95_mm
+from gliobench.scoring.metric import Compared
+from gliobench.scoring.overlap import Area
+from gliobench.scoring.surface import find_surface, hausdorff95_mm, surface_dice
 
 SHAPE = (40, 56, 48)
 masks_2d = arrays(bool, (9, 11))
@@ -137,3 +139,44 @@ def test_symmetric_bounded_and_equal_to_brute_force(
     assert hausdorff95_mm(first, first, spacing) == 0
     if first.any() and second.any():
         assert distance == pytest.approx(brute_force(first, second, spacing))
+
+
+def near(prediction: NDArray[np.bool_], truth: NDArray[np.bool_], spacing: tuple[float, ...]) -> float:
+    return surface_dice(Compared(Area(prediction), Area(truth), spacing))
+
+
+def monai_near(prediction: NDArray[np.bool_], truth: NDArray[np.bool_], spacing: tuple[float, ...]) -> float:
+    import torch
+    from monai.metrics import compute_surface_dice
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        pair = [torch.from_numpy(mask[None, None].astype(np.float32)) for mask in (prediction, truth)]
+        return float(compute_surface_dice(*pair, class_thresholds=[2.0], include_background=True, spacing=spacing))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.5, 0.4, 0.9)])
+def test_surface_dice_equals_monai(name: str, spacing: tuple[float, float, float]) -> None:
+    prediction, truth = PAIRS[name]
+    assert near(prediction, truth, spacing) == pytest.approx(monai_near(prediction, truth, spacing), abs=1e-6)
+    slices = prediction[:, 28], truth[:, 28]
+    if slices[0].any() and slices[1].any():
+        expected = monai_near(*slices, (spacing[0], spacing[2]))
+        assert near(*slices, (spacing[0], spacing[2])) == pytest.approx(expected, abs=1e-6)
+
+
+def test_surface_dice_by_hand() -> None:
+    """A line of 21 pixels against its first pixel: within 2 mm are three of its own and the other one."""
+    line, first = np.zeros((3, 30), dtype=bool), np.zeros((3, 30), dtype=bool)
+    line[1, :21], first[1, 0] = True, True
+    assert near(line, first, (1.0, 1.0)) == (3 + 1) / (21 + 1)
+    assert near(line, first, (1.0, 2.01)) == (1 + 1) / (21 + 1)
+
+
+@pytest.mark.parametrize("first", range(9))
+def test_a_point_at_the_tolerance_is_within_it(first: int) -> None:
+    """20 steps of 0.1 mm, wherever they begin: 30 * 0.1 - 10 * 0.1 is a little more than 2."""
+    one, other = np.zeros((1, 40), dtype=bool), np.zeros((1, 40), dtype=bool)
+    one[0, first + 5], other[0, first + 25] = True, True
+    assert near(one, other, (1.0, 0.1)) == 1

@@ -229,6 +229,7 @@ def few_patients(table: pd.DataFrame) -> str:
 
     Simulated: docs/scoring.md, `benchmarks/coverage.py`.
     """
+    table = table[table["n_subjects"] > 0]
     fewest = int(table["n_subjects"].min()) if len(table) else FEW
     if fewest >= FEW:
         return ""

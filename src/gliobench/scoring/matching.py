@@ -209,6 +209,8 @@ def _match_blocks(names: tuple[str, str], task: str, plane: str, a: Block, b: Bl
         groups.setdefault(present.tobytes(), []).append(place)
     for there, places in groups.items():
         in_a, in_b = np.frombuffer(there, dtype=bool).reshape(2, -1)
+        if not (in_a | in_b).any():
+            continue  # metrics that are for none of these patients
         both = [subject for subject, here in zip(union, in_a & in_b, strict=True) if here]
         left_out, notes = _left_out(
             names, {union[one] for one in np.flatnonzero(in_a)}, {union[one] for one in np.flatnonzero(in_b)}

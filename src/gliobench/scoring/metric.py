@@ -1,5 +1,6 @@
 """What a metric is: everything about one metric, so that no code asks for its name."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,6 +59,18 @@ class Compared:
 Measure = Callable[[Compared], float]
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What a metric needs of the truth. `holds`: whether an answer counts; `lacking`: the reason where none does."""
+
+    holds: Callable[[Compared], bool]
+    lacking: str
+
+
+WITH_TUMOUR = Condition(lambda compared: bool(compared.truth), "nothing with a tumour")
+WITHOUT_TUMOUR = Condition(lambda compared: not compared.truth, "nothing without a tumour")
+
+
 def mean(values: Sequence[float]) -> float:
     """The mean over a patient's slices."""
     return float(np.mean(values))
@@ -74,7 +87,9 @@ class AnswerMetric(Metric):
 
     `of`: the `compared_as` of its tasks. `measure`: for an answer and a truth that both show a tumour. `unanswered`,
     `one_empty`, `both_empty`: the value without a usable answer, where the truth or the answer alone has no tumour, and
-    where neither has one: a number, or a function such as `measure` itself. Never NaN.
+    where neither has one: a number, or a function such as `measure` itself. Never NaN; only `unanswered` may be, of
+    volumes, where no number is the worst. `only`: which answers it is for, None for all; the others count nowhere.
+    `of_volumes`: not for slices. `right_or_wrong`: an answer's value is 1 or 0, so that the cohort's is a proportion.
     """
 
     of: str
@@ -83,11 +98,25 @@ class AnswerMetric(Metric):
     one_empty: float | Measure
     both_empty: float | Measure
     over_slices: Callable[[Sequence[float]], float] = mean
+    only: Condition | None = None
+    of_volumes: bool = False
+    right_or_wrong: bool = False
+
+    def is_for(self, compared: Compared) -> bool:
+        """Whether an answer counts."""
+        return self.only is None or self.only.holds(compared)
 
     def value(self, compared: Compared) -> float:
-        """The value of one answer."""
+        """The value of one answer, NaN where it does not count."""
+        if not self.is_for(compared):
+            return math.nan
         how = self._how(compared)
         return how(compared) if callable(how) else how
+
+    def over(self, slices: Sequence[Compared]) -> float:
+        """A patient's value from its slices, NaN where none of them counts."""
+        values = [self.value(one) for one in slices if self.is_for(one)]
+        return self.over_slices(values) if values else math.nan
 
     def _how(self, compared: Compared) -> float | Measure:
         if not compared.answered:

@@ -6,6 +6,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.scoring.lesions import Components, find_components
 from gliobench.scoring.metric import AnswerMetric, Compared
 from gliobench.scoring.surface import Surface, find_surface
 
@@ -25,6 +26,16 @@ class Area:
     def surface(self) -> Surface:
         """Its surface pixels."""
         return find_surface(self.pixels)
+
+    @cached_property
+    def components(self) -> Components:
+        """Its connected components; of a volume."""
+        return find_components(self.pixels)
+
+    @cached_property
+    def lesions(self) -> Components:
+        """The same as a truth's: what meets once it is grown is one."""
+        return find_components(self.pixels, grown=True)
 
     def __bool__(self) -> bool:
         return self.count > 0

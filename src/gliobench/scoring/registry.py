@@ -4,12 +4,13 @@ entry point `gliobench.metrics`; every table has it the next time a run is score
 from typing import Any
 
 from gliobench.plugins import PluginError, Registry
-from gliobench.scoring import calibration, grades, location, overlap, surface
+from gliobench.scoring import calibration, detection, grades, lesions, location, overlap, surface
 from gliobench.scoring.grades import GradeMetric
 from gliobench.scoring.metric import AnswerMetric, Metric
 
 BUILT_IN: tuple[Metric, ...] = (
-    *(*overlap.METRICS, *surface.METRICS, *location.METRICS, *grades.METRICS, *calibration.METRICS),
+    *(*overlap.METRICS, *surface.METRICS, *lesions.METRICS, *location.METRICS, *detection.METRICS),
+    *(*grades.METRICS, *calibration.METRICS),
 )
 
 

@@ -45,7 +45,10 @@ class Item:
 
 @dataclass(frozen=True)
 class SubjectRow:
-    """One metric value of one scan, or of a patient's scans; the fields are the columns of the table `per_subject`."""
+    """One metric value of one scan, or of a patient's scans; the fields are the columns of the table `per_subject`.
+
+    `value`: NaN where there is none. `n_asked`, `n_answered`: of the questions that count for the metric.
+    """
 
     model: str
     task: str
@@ -263,35 +266,33 @@ def _score_whole(
 ) -> Iterator[SubjectRow]:
     """Every metric of a volume; `answer` None is unanswered."""
     compared = Compared(answer, true, truth.subject.spacing_mm, answered=answer is not None, inner=inner)
-    figures = {metric.id: metric.value(compared) for metric in metrics_of(MaskTask.compared_as)}
-    yield from _rows(truth, asked, task, figures)
+    for metric in metrics_of(MaskTask.compared_as):
+        own = asked if metric.is_for(compared) else replace(asked, n_asked=0, n_answered=0)
+        yield _row(truth, own, task, metric.id, metric.value(compared))
 
 
 def _score_task(truth: SubjectTruth, model: str, source: str, task: str, said: Sequence[_Said]) -> Iterator[SubjectRow]:
     """Every metric over the slices of a patient."""
-    if not said:
-        return
     compared = [beside(task, one.value, one.answered, one.frame, truth.slice(one.frame)) for one in said]
-    figures = {
-        metric.id: metric.over_slices([metric.value(one) for one in compared])
-        for metric in metrics_of(TASKS[task].compared_as)
-    }
-    yield from _rows(truth, _asked(model, source, said[0].frame.plane, said), task, figures)
+    for metric in metrics_of(TASKS[task].compared_as) if said else ():
+        if not metric.of_volumes:
+            own = [one for one, slice in zip(said, compared, strict=True) if metric.is_for(slice)]
+            asked = _asked(model, source, said[0].frame.plane, own)
+            yield _row(truth, asked, task, metric.id, metric.over(compared))
 
 
-def _rows(truth: SubjectTruth, asked: _Asked, task: str, figures: Mapping[str, float]) -> Iterator[SubjectRow]:
+def _row(truth: SubjectTruth, asked: _Asked, task: str, metric: str, value: float) -> SubjectRow:
     subject = truth.subject
-    for metric, value in figures.items():
-        yield SubjectRow(
-            model=asked.model,
-            task=task,
-            source=asked.source,
-            plane=asked.plane,
-            subject=subject.id,
-            patient=subject.patient,
-            grade=subject.grade,
-            metric=metric,
-            value=value,
-            n_asked=asked.n_asked,
-            n_answered=asked.n_answered,
-        )
+    return SubjectRow(
+        model=asked.model,
+        task=task,
+        source=asked.source,
+        plane=asked.plane,
+        subject=subject.id,
+        patient=subject.patient,
+        grade=subject.grade,
+        metric=metric,
+        value=value,
+        n_asked=asked.n_asked,
+        n_answered=asked.n_answered,
+    )

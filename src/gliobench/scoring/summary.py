@@ -1,5 +1,6 @@
 """From the values of every patient to the tables: means over patients with their intervals."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
@@ -9,7 +10,8 @@ import pandas as pd
 from gliobench.cohort.patients import several_scans
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import ACCURACY, GradedPatient
-from gliobench.scoring.intervals import Bootstrap, Figure
+from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson
+from gliobench.scoring.metric import AnswerMetric
 from gliobench.scoring.registry import grade_metrics, named
 from gliobench.scoring.score import VOLUME, SubjectRow, SubjectScores, VoteRow
 from gliobench.tasks.grade import GRADE
@@ -82,11 +84,16 @@ def _merged(rows: Sequence[SubjectRow]) -> SubjectRow:
         rows[0],
         subject=rows[0].patient,
         grade=max((row.grade for row in rows if row.grade is not None), default=None),
-        value=float(np.mean([row.value for row in sorted(rows, key=lambda row: row.subject)])),
+        value=float(np.mean(_defined(sorted(rows, key=lambda row: row.subject)) or [math.nan])),
         n_asked=sum(row.n_asked for row in rows),
         n_answered=sum(row.n_answered for row in rows),
         n_scans=len(rows),
     )
+
+
+def _defined(rows: Sequence[SubjectRow]) -> list[float]:
+    """The values of the patients that have one."""
+    return [row.value for row in rows if not math.isnan(row.value)]
 
 
 def _patient(vote: VoteRow) -> GradedPatient | None:
@@ -123,13 +130,37 @@ def _grouped(rows: Sequence[SubjectRow]) -> dict[Group, list[SubjectRow]]:
 def _means(groups: Mapping[Group, Sequence[SubjectRow]], bootstrap: Bootstrap) -> dict[Group, Figure]:
     """The mean of every group; groups with equally many patients are computed together."""
     by_size: dict[int, list[Group]] = {}
-    for key, group in groups.items():
-        by_size.setdefault(len(group), []).append(key)
     figures: dict[Group, Figure] = {}
+    for key, group in groups.items():
+        values = _defined(group)
+        if not values:
+            figures[key] = undefined(_lacking(key, group))
+        elif _is_proportion(key, group):
+            figures[key] = wilson(int(sum(values)), len(values), len(values), "")
+        else:
+            by_size.setdefault(len(values), []).append(key)
     for keys in by_size.values():
-        values = np.array([[row.value for row in groups[key]] for key in keys]).T
-        figures.update(zip(keys, bootstrap.means(values), strict=True))
+        columns = np.array([_defined(groups[key]) for key in keys]).T
+        figures.update(zip(keys, bootstrap.means(columns), strict=True))
     return figures
+
+
+def _lacking(key: Group, group: Sequence[SubjectRow]) -> str:
+    """Why no patient has a value: none is of the metric's kind, or nothing was answered."""
+    metric = named(key[-1])
+    asked = any(row.n_asked for row in group)
+    return "no answer" if asked or not isinstance(metric, AnswerMetric) or not metric.only else metric.only.lacking
+
+
+def _is_proportion(key: Group, group: Sequence[SubjectRow]) -> bool:
+    """Whether every patient is right or wrong: one answer about one scan."""
+    metric = named(key[-1])
+    return (
+        isinstance(metric, AnswerMetric)
+        and metric.right_or_wrong
+        and key[3] == VOLUME
+        and all(row.n_scans == 1 for row in group)
+    )
 
 
 def _grades(votes: Sequence[VoteRow], bootstrap: Bootstrap) -> dict[Group, Figure]:
@@ -174,10 +205,10 @@ def _summary(
             "metric": metric,
             "unit": named(metric).unit,
             **asdict(figure),
-            "n_subjects": len(group),
+            "n_subjects": len(_defined(group)),
             "n_asked": asked,
             "n_answered": answered,
-            "coverage": answered / asked,
+            "coverage": answered / asked if asked else math.nan,
         }
 
 

@@ -1,6 +1,6 @@
-"""The 95th percentile of the Hausdorff distance of two outlines, in millimetres.
+"""Two outlines: the 95th percentile of their Hausdorff distance in millimetres, and their surface Dice.
 
-The definition is MONAI's (`compute_hausdorff_distance`, percentile=95): the larger of the two directed 95th percentiles
+The distance is MONAI's (`compute_hausdorff_distance`, percentile=95): the larger of the two directed 95th percentiles
 of the distances between surface voxels. A surface voxel is a voxel of the mask with a face neighbour outside it;
 everything beyond the border of the image is outside. Pooled distances, as in medpy and panoptica, give up to a third
 less.
@@ -20,6 +20,8 @@ from gliobench.scoring.metric import AnswerMetric, Compared
 
 PENALTY_MM = math.hypot(240, 240, 155)
 PERCENTILE = 95
+TOLERANCE_MM = 2.0  # of the surface Dice
+ROUNDING_MM = 1e-6  # of the distance of two points at the tolerance
 FEW_POINTS = 1000  # below, a k-d tree is quicker than any method on a grid
 WINDOW_VOXELS = 12  # up to this distance a window of the grid is quicker than a tree
 SAMPLED_SOURCES, SAMPLED_TARGETS = 300, 5_000
@@ -197,6 +199,20 @@ def _distance95(areas: Compared) -> float:
     return surface_distance95_mm(areas.answer.surface, areas.truth.surface, areas.spacing_mm)
 
 
+def surface_dice(areas: Compared) -> float:
+    """The share of the surface voxels of both that lie within `TOLERANCE_MM` of the other surface (Nikolov 2018,
+    arXiv:1809.04430; voxels counted alike, as by MONAI's `compute_surface_dice`)."""
+    answer, truth = (side.surface.points * np.asarray(areas.spacing_mm) for side in (areas.answer, areas.truth))
+    return (_near(answer, truth) + _near(truth, answer)) / (len(answer) + len(truth))
+
+
+def _near(source: NDArray[np.float64], target: NDArray[np.float64]) -> int:
+    """How many points of `source` lie within the tolerance of one of `target`."""
+    tree = cKDTree(target, balanced_tree=False, compact_nodes=False)
+    distances, _ = tree.query(source, distance_upper_bound=TOLERANCE_MM + ROUNDING_MM)
+    return int(np.isfinite(distances).sum())
+
+
 def farthest_mm(areas: Compared) -> float:
     """The distance of two areas where one of them is empty or missing."""
     return PENALTY_MM if areas.inner else diagonal_mm(areas.truth.pixels.shape, areas.spacing_mm)
@@ -204,4 +220,10 @@ def farthest_mm(areas: Compared) -> float:
 
 METRICS = (
     AnswerMetric("hd95_mm", "HD95", "mm", "lower", "area", _distance95, farthest_mm, farthest_mm, both_empty=0.0),
+    AnswerMetric(
+        *("surface_dice", f"surface Dice at {TOLERANCE_MM:g} mm", "share", "higher", "area", surface_dice),
+        unanswered=0.0,
+        one_empty=0.0,
+        both_empty=1.0,
+    ),
 )
