@@ -39,7 +39,7 @@ def check_geometry(subject: Subject, volumes: Mapping[str, Volume]) -> Iterator[
                 f"the affine of {name} differs from that of {first} by up to {apart:.3g}, and it is not resampled: "
                 f"{why}. If only the header is wrong, give {name} that of {first} (FSL: fslcpgeom); else register and "
                 f"resample it onto {first}",
-                subject.mask if name == "mask" else subject.images[name].path,
+                subject.files[name].path,
             )
 
 

@@ -121,7 +121,8 @@ class Problem:
     @classmethod
     def _images_have_names_of_their_own(cls, images: tuple[Image, ...]) -> tuple[Image, ...]:
         once(tuple(image.name.lower() for image in images))
-        if taken := sorted({image.name for image in images if image.name.lower() in RESERVED}):
+        names = {image.name for image in images}
+        if taken := sorted(name for name in names if name.lower() in RESERVED or name.lower().startswith("mask")):
             raise ValueError(f"{', '.join(taken)} is the name of another column of tables: give the image another name")
         return images
 

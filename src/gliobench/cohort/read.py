@@ -21,6 +21,7 @@ from gliobench.cohort.layouts.layout import Layout, subfolders, without_mask
 from gliobench.cohort.layouts.table import ENDINGS, TABLE
 from gliobench.cohort.patients import patient_faults, patients_of, suspected
 from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.cohort.readers import majority, reader_masks
 from gliobench.cohort.resample import resampled_onto_first
 from gliobench.cohort.subject import (
     Cohort,
@@ -182,6 +183,8 @@ def decode_subject(files: SubjectFiles, labels: frozenset[int], *, absent: bool 
     values = [] if mask is None else labels_in(mask)
     if mask is not None:
         faults += check_labels(subject, values, frozenset(subject.relabel) or labels, absent)
+    coded, wrong = reader_masks(subject, volumes)
+    faults += wrong
     if faults:
         raise SubjectError(tuple(faults))
     images, affine = {name: volumes[name][0] for name in subject.images}, next(iter(volumes.values()))[1]
@@ -194,7 +197,8 @@ def decode_subject(files: SubjectFiles, labels: frozenset[int], *, absent: bool 
         id=subject.id,
         grade=subject.grade,
         images=_stack(list(images.values())),
-        labels=None if mask is None else _relabelled(mask, subject.relabel),
+        labels=_relabelled(mask, subject.relabel) if mask is not None else None if coded is None else majority(coded),
+        readers=coded,
         affine=affine,
         content=files.content,
         findings=found,
@@ -259,8 +263,7 @@ def faults_error(cohort: Cohort, faults: Iterable[Fault]) -> CohortError:
 
 
 def _files(subject: Subject) -> list[tuple[str, Path, int | None]]:
-    files = [(name, image.path, image.channel) for name, image in subject.images.items()]
-    return [*files, ("mask", subject.mask, None)] if subject.mask else files
+    return [(name, file.path, file.channel) for name, file in subject.files.items()]
 
 
 def _decode_volumes(files: SubjectFiles, faults: list[Fault]) -> dict[str, Volume]:

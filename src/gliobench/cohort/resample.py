@@ -36,22 +36,27 @@ def resampled_onto_first(volumes: Mapping[str, Volume]) -> tuple[dict[str, Volum
         notes.append(
             f"{name} was resampled onto the grid of {first} ({_how(name, volume, reference)}), as their affines say"
         )
-        voxels, is_outside = _resampled(volume, reference, name == MASK)
-        if name != MASK and is_outside:
+        voxels, is_outside = _resampled(volume, reference, _is_mask(name))
+        if not _is_mask(name) and is_outside:
             notes.append(f"part of {first} lies outside {name}, which is 0 there")
-        if name == MASK and _labelled_inside(volume, reference) < 1:
+        if _is_mask(name) and _labelled_inside(volume, reference) < 1:
             notes.append(f"part of the {name}'s labels lies outside {first} and was cut off")
-        if name == MASK and set(np.unique(volume[0])) > set(np.unique(voxels)):
+        if _is_mask(name) and set(np.unique(volume[0])) > set(np.unique(voxels)):
             notes.append(f"some label of the {name} has no voxel left on the grid of {first}")
         found[name] = (voxels, reference[1])
     return found, tuple(notes)
+
+
+def _is_mask(name: str) -> bool:
+    """Whether a volume holds labels: the mask, or a reader's."""
+    return name.startswith(MASK)
 
 
 def _how(name: str, volume: Volume, reference: Volume) -> str:
     shift = _index_map(volume, reference) - np.eye(4)
     if np.abs(shift[:3, :3]).max() < ROUNDING and np.abs(shift - np.rint(shift)).max() < SHIFTED:
         return "voxel for voxel"
-    return "nearest label" if name == MASK else "linear interpolation"
+    return "nearest label" if _is_mask(name) else "linear interpolation"
 
 
 def resampling_fault(name: str, volume: Volume, reference: Volume) -> str | None:
@@ -63,13 +68,13 @@ def resampling_fault(name: str, volume: Volume, reference: Volume) -> str | None
         return "an affine does not span three directions"
     if same_affine(affine, onto_affine):
         smaller = all(size <= whole for size, whole in zip(voxels.shape, onto.shape, strict=True))
-        return None if name == MASK and smaller else "the affine is the same, so slices are missing or axes exchanged"
+        return None if _is_mask(name) and smaller else "the affine is the same, so slices are missing or axes exchanged"
     if _is_default(affine) != _is_default(onto_affine):
         return "an affine has its origin at 0 and no rotation, as of a file saved without position"
-    proportion = _labelled_inside(volume, reference) if name == MASK else _covered(volume, reference)
+    proportion = _labelled_inside(volume, reference) if _is_mask(name) else _covered(volume, reference)
     if proportion >= OVERLAP:
         return None
-    of = "its labelled voxels lie in the image" if name == MASK else "the first image lies in its field of view"
+    of = "its labelled voxels lie in the image" if _is_mask(name) else "the first image lies in its field of view"
     return f"only {proportion:.0%} of {of} (at least {OVERLAP:.0%} are needed)"
 
 

@@ -31,7 +31,8 @@ class Subject:
     `relabel`: where the mask's labels differ from most of BraTS, a mapping from every label that it may hold to BraTS's
     (0: not tumour); see `gliobench.cohort.label_schemes`. `patient`: the patient's name; read from the form of the id
     by default, and the id itself where that names no time point. `variables`: what a table says of the patient beside
-    all that, such as age or scanner, as it is written there.
+    all that, such as age or scanner, as it is written there. `readers`: the masks of single readers; one file alone is
+    coded by bits, the lowest for the first reader.
     """
 
     id: str
@@ -41,10 +42,19 @@ class Subject:
     relabel: Mapping[int, int] = field(default_factory=dict)
     patient: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    readers: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.patient:
             object.__setattr__(self, "patient", patient_of(self.id))
+
+    @property
+    def files(self) -> dict[str, ImageFile]:
+        """All files by what they hold: the images in the order of the channels, the mask, the readers' masks."""
+        masks = {"mask": self.mask} if self.mask else {}
+        for number, path in enumerate(self.readers, start=1):
+            masks[f"mask of reader {number}" if self.readers[1:] else "masks of readers"] = path
+        return {**self.images, **{name: ImageFile(path) for name, path in masks.items()}}
 
 
 @dataclass(frozen=True)
@@ -102,8 +112,9 @@ class RawSubject:
     """One patient's voxels as stored on disk.
 
     `images`: (C, X, Y, Z) in the order of the channels; `labels`: (X, Y, Z) uint8, relabelled as BraTS's, or None;
-    `affine`: (4, 4) float64, voxel index (x, y, z) to world millimetres (RAS+), as nibabel gives it.
-    `content`: SHA-256 of the bytes of all files and of the relabelling, hexadecimal.
+    `readers`: (X, Y, Z) uint8, a bit for each reader who marked the voxel, or None; `affine`: (4, 4) float64, voxel
+    index (x, y, z) to world millimetres (RAS+), as nibabel gives it. `content`: SHA-256 of the bytes of all files and
+    of the relabelling, hexadecimal.
     """
 
     id: str
@@ -112,6 +123,7 @@ class RawSubject:
     labels: NDArray[np.uint8] | None
     affine: NDArray[np.float64]
     content: str
+    readers: NDArray[np.uint8] | None = None
     findings: Findings = field(default_factory=Findings)
 
 

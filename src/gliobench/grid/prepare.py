@@ -73,6 +73,7 @@ def prepare_subject(raw: RawSubject, recipe: Recipe, problem: Problem = GLIOMA) 
         grade=raw.grade,
         image=image,
         labels=labels,
+        readers=None if scan.readers is None else nearest(scan.readers, placement),
         affine=placement.affine(scan.affine),
         native_affine=raw.affine,
         native_shape=(width, height, depth),

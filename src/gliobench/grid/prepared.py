@@ -25,6 +25,7 @@ class PreparedSubject:
     equal digests are equal arrays and truths. `findings`: what reading the source's voxels found. `patient`: the
     patient's name, from the cohort; by default from the form of the id. `region`: the part of the tumour that is asked
     about. `problem`: what its images and classes are. `variables`: what the cohort's table says of the patient beside.
+    `readers`: (D, H, W) uint8, a bit for each reader who marked the voxel, or None.
     """
 
     id: str
@@ -41,6 +42,7 @@ class PreparedSubject:
     region: Region = WHOLE
     problem: Problem = field(default=GLIOMA, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict)
+    readers: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if not self.patient:

@@ -22,12 +22,14 @@ Triple = tuple[float, float, float]
 class Scan:
     """A patient's voxels reoriented to (z, y, x) = (inferior to superior, anterior to posterior, right to left).
 
-    `images` (4, Z, Y, X) and `labels` (Z, Y, X) are views of the source; `affine` maps (z, y, x) to world mm (RAS+).
+    `images` (C, Z, Y, X), `labels` and `readers` (Z, Y, X) are views of the source; `affine` maps (z, y, x) to world mm
+    (RAS+).
     """
 
     images: NDArray[np.generic]
     labels: NDArray[np.uint8] | None
     affine: NDArray[np.float64]
+    readers: NDArray[np.uint8] | None = None
 
     @property
     def spacing_mm(self) -> NDArray[np.float64]:
@@ -59,7 +61,8 @@ def orient(raw: RawSubject) -> Scan:
     """Permute and flip the axes, without interpolation, to the nearest of the directions L, P, S; then to (z, y, x)."""
     images, affine = turned(np.moveaxis(raw.images, 0, -1), raw.affine)
     labels = None if raw.labels is None else turned(raw.labels, raw.affine)[0]
-    return Scan(images, labels, affine)
+    readers = None if raw.readers is None else turned(raw.readers, raw.affine)[0]
+    return Scan(images, labels, affine, readers)
 
 
 def turned(volume: NDArray[Any], affine: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.float64]]:

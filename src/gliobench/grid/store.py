@@ -2,6 +2,7 @@
 
     <store>/<key>/image.npy   (C, D, H, W) uint8
     <store>/<key>/labels.npy  (D, H, W) uint8, where there is a mask
+    <store>/<key>/readers.npy (D, H, W) uint8, where single readers' masks are known
     <store>/<key>/meta.json   the rest, shape, size and CRC-32 of each array's file, and a checksum of all this
 
 The scan's patient is in each run's `prepared.json`, as two cohorts may differ on it for the same files. The key hashes
@@ -111,6 +112,7 @@ def open_subject(folder: Path) -> PreparedSubject:
             grade=meta["grade"],
             image=arrays["image.npy"],
             labels=arrays.get("labels.npy"),
+            readers=arrays.get("readers.npy"),
             affine=np.array(meta["affine"], dtype=np.float64),
             native_affine=np.array(meta["native_affine"], dtype=np.float64),
             native_shape=(width, height, depth),
@@ -151,7 +153,8 @@ def _findings(meta: dict[str, Any]) -> Findings:
 def _write(prepared: PreparedSubject, folder: Path, absent: bool) -> None:
     part = folder.with_name(f".{folder.name[:16]}-{uuid.uuid4().hex}{UNFINISHED}")
     part.mkdir()
-    arrays = {"image.npy": prepared.image} | ({} if prepared.labels is None else {"labels.npy": prepared.labels})
+    found = {"image.npy": prepared.image, "labels.npy": prepared.labels, "readers.npy": prepared.readers}
+    arrays = {name: array for name, array in found.items() if array is not None}
     meta = {
         "id": prepared.id,
         "grade": prepared.grade,

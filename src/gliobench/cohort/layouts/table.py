@@ -4,7 +4,8 @@ A row is a scan. Its patient comes from the column `patient`, or from `subject` 
 give the id where there is no `id`; else from the form of the id.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def _find(root: Path, problem: Problem) -> Found:
             raise CohortError(f"{table}: the columns {' and '.join(same)} both mean {name}: rename or remove one")
     cells = [dict(zip(columns, map(str.strip, row), strict=True)) for row in rows]
     grades, rules = read_classes([row.get(grade, "") for row in cells], grade, problem)
-    used = {*OF_ID, grade, *images.values(), "mask", COLUMN}
+    used = {*OF_ID, grade, *images.values(), "mask", *_reader_columns(columns), COLUMN}
     other = {column: str(source).strip() for source, column in zip(sources, columns, strict=True) if column not in used}
     found = sort_out(
         _subject(row, graded, table, number, problem, other)
@@ -154,8 +155,17 @@ def _subject(
         return Fault(id, f"{table.name} names a file that is missing", absent[0])
     if isinstance(grade, ClassError):
         return Fault(id, str(grade), table)
+    readers = tuple(path for name in _reader_columns(row) if (path := _file(row[name], table)))
+    if lacking := [path for path in readers if not _is_volume(path)]:
+        return Fault(id, f"{table.name} names a file that is missing", lacking[0])
     said = {name: row[column] for column, name in variables.items() if row[column]}
-    return replace(subject, grade=grade, patient=patient or subject.patient, variables=said)
+    return replace(subject, grade=grade, patient=patient or subject.patient, variables=said, readers=readers)
+
+
+def _reader_columns(columns: Iterable[str]) -> list[str]:
+    """The columns with the masks of single readers: `readers`, coded by bits, or `reader 1`, `reader_2`, …"""
+    single = [name for name in columns if re.fullmatch(r"reader[ _]?[1-8]", name)]
+    return sorted(single) or [name for name in columns if name == "readers"]
 
 
 def _with_id(columns: Sequence[str]) -> list[str]:
