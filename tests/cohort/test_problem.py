@@ -11,6 +11,8 @@ from gliobench.cohort.classes import ClassError, read_classes
 from gliobench.cohort.problem import GLIOMA, NODULES, Problem
 from gliobench.cohort.read import find_cohort, load_subject, read_cohort
 from gliobench.cohort.subject import CohortError
+from gliobench.grid.prepare import prepare_subject
+from gliobench.grid.recipe import Recipe
 
 CT = {
     "name": "nodules",
@@ -120,3 +122,23 @@ def test_a_cohort_without_the_problems_images_names_them(tmp_path: Path) -> None
         find_cohort(root)
     with pytest.raises(CohortError, match=r"pet, ct of the problem nodules"):
         find_cohort(root, problem(images={"pet": None, "ct": None}))
+
+
+@pytest.mark.parametrize("coded", [True, False])
+def test_masks_of_several_readers_are_read_and_make_the_mask_where_there_is_none(tmp_path: Path, coded: bool) -> None:
+    root = cohort(tmp_path / "data", "id,class,ct,mask,age")
+    masks = np.zeros((3, 6, 7, 8), np.uint8)
+    masks[0, 1:4, 2, 2], masks[1, 2:5, 2, 2], masks[2, 2:4, 2, 2] = 1, 1, 1
+    bits = (masks * np.array([1, 2, 4], np.uint8)[:, None, None, None]).sum(axis=0).astype(np.uint8)
+    files = {"readers": bits} if coded else {f"reader_{number}": mask for number, mask in enumerate(masks, start=1)}
+    for name, voxels in files.items():
+        nib.save(nib.Nifti1Image(voxels, np.eye(4)), root / f"{name}.nii.gz")
+    named = ",".join(f"{name}.nii.gz" for name in files)
+    (root / "cohort.csv").write_text(f"id,class,ct,{','.join(files)}\nP0,benign,ct0.nii.gz,{named}\n")
+    (subject,) = find_cohort(root, problem()).subjects
+    raw = load_subject(subject, problem().labels)
+    assert np.array_equal(raw.readers, bits)
+    assert np.argwhere(raw.labels)[:, 0].tolist() == [2, 3]  # two of three or more
+    made = prepare_subject(raw, Recipe(shape=(8, 8, 8)), problem())
+    assert made.readers is not None
+    assert set(np.unique(made.readers)) == set(np.unique(bits))

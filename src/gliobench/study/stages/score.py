@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gliobench.scoring.consistency import Consistency
+    from gliobench.scoring.score import SubjectScores
     from gliobench.scoring.summary import Scores
 
 TABLES = ("per_subject", "summary", "votes")
@@ -114,6 +115,7 @@ def _read(context: Context, file: str) -> "pd.DataFrame":
 
 def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedSubject] = lambda one: one) -> "Scores":
     """All current answers scored; `truth` may give a patient another mask to be held against."""
+    from gliobench.scoring.readers import score_readers
     from gliobench.scoring.score import score_subject
     from gliobench.scoring.summary import summarise
 
@@ -139,7 +141,9 @@ def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedS
                 if id in of_task
             }
             every = context.study.slices.every
-            scored.append(score_subject(truth(subject), items, asked, aggregations=how[id], every=every, kept=kept))
+            found = score_subject(truth(subject), items, asked, aggregations=how[id], every=every, kept=kept)
+            scored.append(found)
+            scored.append(_asked_for(context, score_readers(subject, asked, kept)))
             advance(done, id)
     scores = summarise(scored)
     if scores.summary.empty:
@@ -148,6 +152,11 @@ def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedS
     if not region.whole:  # so that nobody compares it with figures of another
         return replace(scores, per_subject=scores.per_subject.assign(region=region.key))
     return scores
+
+
+def _asked_for(context: Context, scores: "SubjectScores") -> "SubjectScores":
+    """The rows of the study's tasks."""
+    return replace(scores, rows=tuple(row for row in scores.rows if row.task in context.study.tasks))
 
 
 def _files(context: Context) -> list[Path]:

@@ -1,0 +1,44 @@
+"""Human readers as a row of their own: each one's mask against what the others agree on.
+
+It is the agreement that a model can be held against: a model that agrees with the consensus better than the readers do
+with each other has learnt the consensus, not the target.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gliobench.cohort.readers import majority, marked_by, readers_in
+from gliobench.grid.frame import Plane
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.scoring.score import EVERY_SLICE, Item, SubjectRow, SubjectScores, TaskSlices, score_subject
+from gliobench.tasks.answer import Answered
+from gliobench.tasks.geometry import VolumeMask
+from gliobench.tasks.mask import MASK
+
+READERS = "readers"  # their row in tables
+
+
+def score_readers(
+    subject: PreparedSubject, slices: Mapping[Plane, Sequence[int]], kept: TaskSlices = EVERY_SLICE
+) -> SubjectScores:
+    """The mean over the readers of a patient's metrics, each reader against the majority of the others (at least half
+    of them); no rows with fewer than three readers, whose others would be one alone."""
+    coded = subject.readers
+    if coded is None or len(readers := readers_in(coded)) < 3:
+        return SubjectScores((), ())
+    found: dict[tuple[str, str, str], list[SubjectRow]] = {}
+    for reader in readers:
+        against = replace(subject, labels=majority(coded, without=reader))
+        item = Item(READERS, MASK.name, None, Answered(VolumeMask(marked_by(coded, reader))))
+        for row in score_subject(against, [item], slices, kept=kept).rows:
+            found.setdefault((row.task, row.plane, row.metric), []).append(row)
+    return SubjectScores(tuple(map(_mean, found.values())), ())
+
+
+def _mean(rows: Sequence[SubjectRow]) -> SubjectRow:
+    """One row with the mean of those that have a value; none where none has."""
+    values = [row.value for row in rows if not np.isnan(row.value)]
+    with_value = next((row for row in rows if not np.isnan(row.value)), rows[0])
+    return replace(with_value, value=float(np.mean(values)) if values else float("nan"))

@@ -1,0 +1,50 @@
+"""Readers' masks, and each reader against the others, by hand."""
+
+import numpy as np
+import pytest
+
+from gliobench.cohort.readers import majority, marked_by, readers_in
+from gliobench.grid.prepared import PreparedSubject
+from gliobench.scoring.readers import READERS, score_readers
+
+
+def coded(*masks: list[int]) -> np.ndarray:
+    """(1, 1, 8) bits of readers' marked columns."""
+    bits = np.zeros((1, 1, 8), np.uint8)
+    for number, columns in enumerate(masks):
+        bits[0, 0, columns] |= 1 << number
+    return bits
+
+
+def patient(bits: np.ndarray | None) -> PreparedSubject:
+    image = np.ones((1, 1, 1, 8), np.uint8)
+    return PreparedSubject(
+        "P", 0, image, np.ones((1, 1, 8), np.uint8), np.eye(4), np.eye(4), (8, 1, 1), False, "c", readers=bits
+    )
+
+
+FOUR = coded([0, 1, 2, 3], [1, 2, 3, 4], [2, 3], [2, 3, 4, 5])
+
+
+def test_a_voxel_counts_where_at_least_half_of_those_who_marked_anything_marked_it() -> None:
+    assert readers_in(FOUR) == [0, 1, 2, 3]
+    assert np.flatnonzero(majority(FOUR)).tolist() == [1, 2, 3, 4]
+    assert np.flatnonzero(majority(FOUR, without=3)).tolist() == [1, 2, 3]
+    assert np.flatnonzero(marked_by(FOUR, 2)).tolist() == [2, 3]
+    silent = coded([0, 1], [], [1, 2])
+    assert readers_in(silent) == [0, 2]
+    assert np.flatnonzero(majority(silent)).tolist() == [0, 1, 2]
+    assert not majority(coded([], [])).any()
+
+
+def test_each_reader_is_held_against_the_others() -> None:
+    # Others' majorities (2 of 3): {2, 3, 4}, {2, 3}, {1, 2, 3, 4}, {1, 2, 3}.
+    expected = [2 * 2 / (4 + 3), 2 * 2 / (4 + 2), 2 * 2 / (2 + 4), 2 * 2 / (4 + 3)]
+    rows = {row.metric: row for row in score_readers(patient(FOUR), {}).rows if row.plane == "volume"}
+    assert rows["dice"].value == pytest.approx(np.mean(expected))
+    assert (rows["dice"].model, rows["dice"].n_asked) == (READERS, 1)
+
+
+@pytest.mark.parametrize("bits", [None, coded([0, 1], [1, 2])])
+def test_two_readers_have_no_consensus_of_others(bits: np.ndarray | None) -> None:
+    assert score_readers(patient(bits), {}).rows == ()
