@@ -1,11 +1,17 @@
 """A study of another problem than gliomas: its file, its views, its prompts and its split."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Split, SplitError
+from gliobench.models.base.prediction import Question
+from gliobench.models.language.conversation import question_text
 from gliobench.models.views.view import View
+from gliobench.records.record import question_key
 from gliobench.study.config.study import Study, StudyError, read_study
 from gliobench.study.kinds.speaking import SpeakingConfig
 from gliobench.study.stages.split import split_patients
@@ -129,3 +135,21 @@ def test_some_patients_are_trained_on_and_never_tested(tmp_path: Path) -> None:
         split_patients(part, grades, patients, {id: {"age": "4"} for id in ids})
     with pytest.raises(SplitError, match=r"P01 \(training only and fold 1\)"):
         Split((), (("P00",), ("P01",)), None, "", (("P01",), ("P00",)), {}, ("P01",))
+
+
+def test_what_a_table_says_of_a_patient_stands_in_the_prompt_and_in_the_answers_key(tmp_path: Path) -> None:
+    view = speaking(tmp_path, CT + VLM % "view: {told: [age, sex]}").picture
+    image, labels = np.ones((1, 4, 4, 4), np.uint8), np.ones((4, 4, 4), np.uint8)
+    plain = PreparedSubject("P", 0, image, labels, np.eye(4), np.eye(4), (4, 4, 4), False, "c")
+    keys = set()
+    for variables, stated in (
+        ({"age": "63", "sex": "F", "site": "A"}, "About the patient: age 63, sex F.\n"),
+        ({"age": "64"}, "About the patient: age 64.\n"),
+        ({}, ""),
+    ):
+        question = Question(replace(plain, variables=variables), "box", plain.frame("axial", 1))
+        text = question_text(question, task_about(view.problem, "box").region_prompt, view)
+        assert text.startswith(f"{stated}This is one slice")
+        keys.add(question_key("model", view.identity, question))
+    assert len(keys) == 3
+    assert question_key("model", {}, question) == question_key("model", {}, replace(question, subject=plain))

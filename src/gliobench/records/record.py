@@ -9,7 +9,7 @@ from typing import Any
 
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.base.prediction import Prediction, Question, Settings
+from gliobench.models.base.prediction import TOLD, Prediction, Question, Settings
 from gliobench.records.errors import RecordError
 from gliobench.records.value import Arrays, decode_value, encode_value
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
@@ -57,7 +57,8 @@ class Record:
 
 
 def question_key(model: str, settings: Settings, question: Question) -> str:
-    """SHA-256 over model, settings, task, slice, repeat and the image's content: same key, same answer."""
+    """SHA-256 over model, settings, task, slice, repeat, the image's content and what the prompt states of the patient:
+    same key, same answer."""
     frame = question.frame
     identity = {
         "model": model,
@@ -67,6 +68,8 @@ def question_key(model: str, settings: Settings, question: Question) -> str:
         "repeat": question.repeat,
         "image": question.subject.content,
     }
+    if told := settings.get(TOLD):  # else a corrected table would not be asked about again
+        identity[TOLD] = {name: question.subject.variables.get(name) for name in json.loads(str(told))}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

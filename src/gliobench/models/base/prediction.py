@@ -9,6 +9,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.tasks.answer import Answer
 
 Settings = Mapping[str, str | int | float | bool | None]
+TOLD = "told"  # among a model's settings: a JSON list of the patient's variables that its prompt states
 
 
 @dataclass(frozen=True)

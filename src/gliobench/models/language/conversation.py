@@ -31,7 +31,8 @@ class Shot:
 def question_text(question: Question, prompt: Prompt, view: View) -> str:
     """The prompt about the slice as the view shows it, after the view's description where it has one."""
     asked = prompt.about(view.shown_frame(asked_frame(question)))
-    return f"{view.words}\n{asked}" if view.words else asked
+    before = view.words_about(question.subject)
+    return f"{before}\n{asked}" if before else asked
 
 
 def answer_text(question: Question, value: Value | None, view: View) -> str:

@@ -6,6 +6,7 @@ model should answer in.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import INDEX_AXIS, SliceFrame
+from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import grey_slice
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.prediction import Question
+from gliobench.models.base.prediction import TOLD, Question
 from gliobench.models.views.asking import asked_frame, check_names
 from gliobench.models.views.layout import Grid, Layout, Panel
 from gliobench.models.views.registry import LAYOUTS
@@ -44,8 +46,9 @@ class View:
     same, as percentiles of the modality's greys in the brain of the whole volume. `stretch`: each slice on its own from
     its darkest pixel, which becomes 0, to its brightest, 255, so that the slices of a patient do not share one scale.
     `ticks`: rows and columns are counted along the edges of each panel, in a margin. `coordinates`: the model's own way
-    of counting in the image; any but the prompt's needs a single plain picture. `problem`: whose images are shown.
-    Raises ModelError for a bad argument.
+    of counting in the image; any but the prompt's needs a single plain picture. `told`: what a table says of the
+    patient, by column, that is written before the prompt. `problem`: whose images are shown. Raises ModelError for a
+    bad argument.
     """
 
     name: str = "grey"
@@ -58,6 +61,7 @@ class View:
     stretch: bool = False
     ticks: bool = False
     coordinates: Coordinates = AS_ASKED
+    told: tuple[str, ...] = ()
     problem: Problem = GLIOMA
 
     def __post_init__(self) -> None:
@@ -98,6 +102,7 @@ class View:
         }
         said = [f"{key} {value}" for key, value in options.items() if value]
         shown = {"modality": " ".join(self._modalities), **self.coordinates.identity}
+        shown |= {TOLD: json.dumps(self.told)} if self.told else {}
         if self.name == "grey" and not said:
             return shown
         if self.words and self.problem.images != GLIOMA.images:  # whose words are part of the layout's version
@@ -114,6 +119,11 @@ class View:
         """The description of the image that precedes the prompt; empty for a plain slice."""
         layout = self._layout.words(self.problem, self._modalities, self._slices, self.step)
         return " ".join(part for part in (layout, TICKS_WORDS if self.ticks else "") if part)
+
+    def words_about(self, subject: PreparedSubject) -> str:
+        """What precedes the prompt about a patient: the description of the image, and what the patient's table says."""
+        known = [f"{name} {subject.variables[name]}" for name in self.told if name in subject.variables]
+        return "\n".join(filter(None, (self.words, f"About the patient: {', '.join(known)}." if known else "")))
 
     def render(self, question: Question) -> NDArray[np.uint8]:
         """What is shown, (rows, columns, 3) uint8: red, green and blue.

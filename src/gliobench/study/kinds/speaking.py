@@ -11,7 +11,7 @@ from gliobench.grid.regions import Region
 from gliobench.models.base.errors import ModelError
 from gliobench.models.language.answer_modes import AnswerMode
 from gliobench.models.views.view import View
-from gliobench.ranges import Real, Seed, Temperature, Whole
+from gliobench.ranges import Real, Seed, Temperature, Text, Whole
 from gliobench.study.kinds.base import Aggregate, ModelConfig, check_images
 from gliobench.study.parts.base import Config, Outside, Tokens
 from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates, known_family
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 
 class ViewConfig(Config):
-    """What is shown of a slice; see `gliobench.models.views.view.View`. A name alone stands for that view as it is."""
+    """What is shown of a slice, and told of the patient; see `gliobench.models.views.view.View`. A name alone stands
+    for that view as it is."""
 
-    LATER: ClassVar = frozenset({"stretch", "coordinates"})
+    LATER: ClassVar = frozenset({"stretch", "coordinates", "told"})
 
     name: str = "grey"
     modalities: tuple[ImageName, ...] = ()
@@ -42,6 +43,7 @@ class ViewConfig(Config):
     stretch: bool = False
     ticks: bool = False
     coordinates: Coordinates = AS_ASKED
+    told: tuple[Text, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -110,7 +112,17 @@ class SpeakingConfig(ModelConfig):
         return {}
 
     def content(self, context: "Context") -> Mapping[str, Any]:
-        return {"reading": READING_VERSION}
+        return {"reading": READING_VERSION, **self._told(context)}
+
+    def _told(self, context: "Context") -> Mapping[str, Any]:
+        """What the prompts state of each patient. Raises ModelError for a column that the cohort's table has not."""
+        told, subjects = self.view.told, context.subjects.values()
+        columns = sorted({name for subject in subjects for name in subject.variables})
+        if unknown := [name for name in told if name not in columns]:
+            known = ", ".join(columns) or "none"
+            raise ModelError(f"{self.name}: view.told: the cohort's table has no column {unknown[0]!r}; it has {known}")
+        stated = {one.id: [one.variables.get(name) for name in told] for one in subjects}
+        return {"told": stated} if told else {}
 
     def remarks(self) -> tuple[str, ...]:
         family = known_family(self.known_as)
@@ -190,6 +202,7 @@ class SpeakingConfig(ModelConfig):
         view = self.picture.identity
         shown = f", {view['modality']} slices one by one" + (f" as {view['view']}" if "view" in view else "")
         shown += f", coordinates {view['coordinates']}" if "coordinates" in view else ""
+        shown += f", told {', '.join(self.view.told)} of the patient" if self.view.told else ""
         shots = f", each after {self.shots} slices of training patients with their true answers" if self.shots else ""
         modes = [f"; {task}: {mode}" for task, mode in self.answer_modes.items() if mode != "free"]
         yield f"{self.name}: {self.source_words}{shown}{shots}, decoding {how}{''.join(modes)}"
