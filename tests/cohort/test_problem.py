@@ -142,3 +142,19 @@ def test_masks_of_several_readers_are_read_and_make_the_mask_where_there_is_none
     made = prepare_subject(raw, Recipe(shape=(8, 8, 8)), problem())
     assert made.readers is not None
     assert set(np.unique(made.readers)) == set(np.unique(bits))
+
+
+def test_a_missing_image_is_refused_or_filled_with_background_and_noted(tmp_path: Path) -> None:
+    root = cohort(tmp_path / "data", "id,class,ct,mask,age")
+    (root / "cohort.csv").write_text(
+        "id,class,ct,pet,mask\nP0,benign,ct0.nii.gz,,mask0.nii.gz\nP1,benign,,,mask1.nii.gz\n"
+    )
+    both = {"images": {"pet": None, "ct": None}}
+    assert len(find_cohort(root, problem(**both)).faults) == 2
+    found = find_cohort(root, filled := problem(**both, missing="filled"))
+    assert ([one.id for one in found.subjects], [one.subject_id for one in found.faults]) == (["P0"], ["P1"])
+    raw = load_subject(found.subjects[0], found.labels, filled)
+    assert (raw.images.shape[0], raw.images[0].any(), raw.images[1].any()) == (2, False, True)
+    made = prepare_subject(raw, Recipe(shape=(8, 8, 8)), filled)
+    assert (made.image_of("pet").max(), made.image_of("ct").max()) == (0, 255)
+    assert any("pet is missing" in note for note in made.findings.notes)

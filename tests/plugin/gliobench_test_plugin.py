@@ -47,6 +47,7 @@ def find_patients(root: Path, problem: Problem) -> Found:
             only(f"outline of {id}"),
             root,
             {},
+            problem,
         )
         for id, grade in zip(diagnoses, grades, strict=True)
     )

@@ -162,13 +162,13 @@ def read_files(subject: Subject) -> SubjectFiles:
     return SubjectFiles(subject, data)
 
 
-def load_subject(subject: Subject, labels: frozenset[int], *, absent: bool = False) -> RawSubject:
+def load_subject(subject: Subject, labels: frozenset[int], problem: Problem = GLIOMA) -> RawSubject:
     """Read and check a patient's voxels. Raises SubjectError with all their faults."""
-    return decode_subject(read_files(subject), labels, absent=absent)
+    return decode_subject(read_files(subject), labels, problem)
 
 
-def decode_subject(files: SubjectFiles, labels: frozenset[int], *, absent: bool = False) -> RawSubject:
-    """The checked voxels of a patient's files. `absent`: whether a mask may be empty. Raises SubjectError with all
+def decode_subject(files: SubjectFiles, labels: frozenset[int], problem: Problem = GLIOMA) -> RawSubject:
+    """The checked voxels of a patient's files; `labels`: those that its mask may hold. Raises SubjectError with all
     their faults."""
     subject, faults = files.subject, list[Fault]()
     volumes = _decode_volumes(files, faults)
@@ -182,7 +182,7 @@ def decode_subject(files: SubjectFiles, labels: frozenset[int], *, absent: bool 
     mask = whole_numbers(volumes["mask"][0]) if "mask" in volumes else None
     values = [] if mask is None else labels_in(mask)
     if mask is not None:
-        faults += check_labels(subject, values, frozenset(subject.relabel) or labels, absent)
+        faults += check_labels(subject, values, frozenset(subject.relabel) or labels, problem.absent == "allowed")
     coded, wrong = reader_masks(subject, volumes)
     faults += wrong
     if faults:
@@ -191,12 +191,13 @@ def decode_subject(files: SubjectFiles, labels: frozenset[int], *, absent: bool 
     found = Findings(
         voxels=voxel_digests(images, affine),
         labels=tuple(map(int, values)),
-        notes=(*turned, *resampled),
+        notes=(*turned, *resampled, *(f"{name} is missing: background stands for it" for name in subject.lacking)),
     )
     return RawSubject(
         id=subject.id,
         grade=subject.grade,
-        images=_stack(list(images.values())),
+        images=_stack(_channels(images, subject, problem)),
+        lacking=subject.lacking,
         labels=_relabelled(mask, subject.relabel) if mask is not None else None if coded is None else majority(coded),
         readers=coded,
         affine=affine,
@@ -246,7 +247,7 @@ def patient_notes(findings: Mapping[str, Findings]) -> tuple[str, ...]:
 def _findings(subject: Subject, cohort: Cohort) -> Findings | tuple[Fault, ...]:
     """The findings in a patient's voxels, or their faults."""
     try:
-        return load_subject(subject, cohort.labels, absent=cohort.absent).findings
+        return load_subject(subject, cohort.labels, cohort.problem).findings
     except SubjectError as error:
         return error.faults
 
@@ -295,6 +296,16 @@ def _turned(volumes: Mapping[str, Volume]) -> tuple[dict[str, Volume], tuple[str
                 f"{name} was reoriented from {axes[0]} to {axes[1]}, the axes of {first}, without interpolation"
             )
     return turned, tuple(notes)
+
+
+def _channels(
+    images: Mapping[str, NDArray[np.generic]], subject: Subject, problem: Problem
+) -> list[NDArray[np.generic]]:
+    """All images in the order of the channels, 0 for one that is missing."""
+    if not subject.lacking:
+        return list(images.values())
+    first = next(iter(images.values()))
+    return [images.get(name, np.zeros_like(first)) for name in problem.names]
 
 
 def _relabelled(mask: NDArray[np.generic], relabel: Mapping[int, int]) -> NDArray[np.uint8]:

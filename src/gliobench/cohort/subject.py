@@ -32,7 +32,7 @@ class Subject:
     (0: not tumour); see `gliobench.cohort.label_schemes`. `patient`: the patient's name; read from the form of the id
     by default, and the id itself where that names no time point. `variables`: what a table says of the patient beside
     all that, such as age or scanner, as it is written there. `readers`: the masks of single readers; one file alone is
-    coded by bits, the lowest for the first reader.
+    coded by bits, the lowest for the first reader. `lacking`: the problem's images that the patient has not.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Subject:
     patient: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     readers: tuple[Path, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.patient:
@@ -112,9 +113,9 @@ class RawSubject:
     """One patient's voxels as stored on disk.
 
     `images`: (C, X, Y, Z) in the order of the channels; `labels`: (X, Y, Z) uint8, relabelled as BraTS's, or None;
-    `readers`: (X, Y, Z) uint8, a bit for each reader who marked the voxel, or None; `affine`: (4, 4) float64, voxel
-    index (x, y, z) to world millimetres (RAS+), as nibabel gives it. `content`: SHA-256 of the bytes of all files and
-    of the relabelling, hexadecimal.
+    `readers`: (X, Y, Z) uint8, a bit for each reader who marked the voxel, or None; `lacking`: images that are 0
+    everywhere because there is none; `affine`: (4, 4) float64, voxel index (x, y, z) to world millimetres (RAS+), as
+    nibabel gives it. `content`: SHA-256 of the bytes of all files and of the relabelling, hexadecimal.
     """
 
     id: str
@@ -124,6 +125,7 @@ class RawSubject:
     affine: NDArray[np.float64]
     content: str
     readers: NDArray[np.uint8] | None = None
+    lacking: tuple[str, ...] = ()
     findings: Findings = field(default_factory=Findings)
 
 

@@ -65,8 +65,8 @@ def prepare_subject(raw: RawSubject, recipe: Recipe, problem: Problem = GLIOMA) 
         grey = to_grey(trilinear(images, placement, inside), recipe.preset, [image.window for image in problem.images])
     except IntensityError as error:
         raise SubjectError((Fault(raw.id, str(error)),)) from error
-    for modality, shades in zip(image, grey, strict=True):
-        modality.reshape(-1)[inside] = shades
+    for name, channel, shades in zip(problem.names, image, grey, strict=True):
+        channel.reshape(-1)[inside] = 0 if name in raw.lacking else shades
     width, height, depth = raw.images.shape[1:]
     return PreparedSubject(
         id=raw.id,

@@ -132,7 +132,7 @@ def _subject(subject: Subject, cohort: Cohort, recipe: Recipe, store: Path) -> _
         keys = [content_key(*known, other, cohort.problem) for other in (False, True)]
         folder = next((store / key for key in keys if _is_whole(store / key, cohort.absent)), None)
         if folder is None:
-            raw = decode_subject(files, cohort.labels, absent=cohort.absent)
+            raw = decode_subject(files, cohort.labels, cohort.problem)
             made = prepare_subject(raw, recipe, cohort.problem)
             folder = store / made.content
             _write(made, folder, cohort.absent)

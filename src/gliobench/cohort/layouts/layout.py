@@ -107,7 +107,7 @@ def folder_subject(
     except _Ambiguous as error:
         return Fault(folder.name, str(error), folder)
     scheme = scheme_of(folder.name)
-    return subject_of(folder.name, grade, found, mask, folder, SCHEMES[scheme] if scheme else {})
+    return subject_of(folder.name, grade, found, mask, folder, SCHEMES[scheme] if scheme else {}, problem)
 
 
 class _Ambiguous(ValueError):
@@ -137,19 +137,21 @@ def subject_of(
     mask: Path | None,
     where: Path,
     relabel: Mapping[int, int],
+    problem: Problem,
 ) -> Subject | Fault:
-    """A subject with the images of `found`, in its order, or the fault: some are missing, one file is given for two, or
-    the id is invalid."""
+    """A subject with the images of `found`, in its order, or the fault: some are missing and the problem does not fill
+    them, one file is given for two, or the id is invalid."""
     if wrong := wrong_id(id):
         return Fault(printable(id), wrong, where)
-    if missing := [name for name, path in found.items() if path is None]:
+    missing = [name for name, path in found.items() if path is None]
+    if missing and (problem.missing == "refused" or len(missing) == len(found)):
         return Fault(id, f"no file for {', '.join(missing)}; all of {', '.join(found)} are needed", where)
     first: dict[Path | None, str] = {}
     for name, path in found.items():
-        if (other := first.setdefault(path, name)) != name:
+        if path is not None and (other := first.setdefault(path, name)) != name:
             return Fault(id, f"one file for {other} and for {name}; each needs its own", path)
     images = {name: ImageFile(path) for name, path in found.items() if path is not None}
-    return Subject(id, grade, images, mask, relabel)
+    return Subject(id, grade, images, mask, relabel, lacking=tuple(missing))
 
 
 def wrong_id(id: str) -> str | None:

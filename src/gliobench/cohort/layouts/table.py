@@ -147,7 +147,7 @@ def _subject(
     scheme = row.get(COLUMN, "").lower() or _named_scheme(id, row.get("mask", ""), problem)
     if scheme and scheme not in SCHEMES:
         return Fault(id, f"{COLUMN} {scheme!r}: expected {', '.join(SCHEMES)} or nothing", table)
-    subject = subject_of(id, None, found, mask, table, SCHEMES[scheme] if scheme else {})
+    subject = subject_of(id, None, found, mask, table, SCHEMES[scheme] if scheme else {}, problem)
     if isinstance(subject, Fault):
         return subject
     absent = [path for path in (*found.values(), mask) if path is not None and not _is_volume(path)]
