@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
+from gliobench.cohort.problem import NODULES
 from gliobench.grid.frame import SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.prediction import Prediction, Question
@@ -47,6 +48,21 @@ def test_a_torn_last_line_is_dropped_and_the_next_record_is_whole(tmp_path: Path
     with RecordStore(path) as store:
         store.append(record("three"))
     assert [r.key for r in RecordStore(path).read()] == ["one", "three"]
+
+
+def test_probabilities_of_three_classes_come_back_and_others_leave_no_trace() -> None:
+    question = Question(replace(subject(), problem=NODULES), "grade", None)
+
+    def kept(*given: float) -> Record:
+        prediction = Prediction(question, Answered(Grade(1)), probabilities=given)
+        return make_record("k", "model", prediction, (), Arrays(Path("unused")))
+
+    assert parse_record(kept(0.2, 0.5, 0.3).to_json()).probabilities == (0.2, 0.5, 0.3)
+    assert "probabilities" not in record().to_json()
+    assert parse_record(record().to_json()) == record()
+    for wrong in ((0.2, 0.8), (0.2, 0.5, 0.4), (0.2, 0.8, float("nan")), (-0.1, 0.6, 0.5)):
+        with pytest.raises(RecordError, match="expected 3 that sum to 1"):
+            kept(*wrong)
 
 
 def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ GRADES = Sample(
         Said(9, "I cannot\x1b[2J say", "malformed"),
         Said(12, "", "missing"),
     ),
-    Votes(1, 1, 0, 2),
+    Votes((1, 1), 0, 2),
     0,
 )
 
@@ -45,7 +45,7 @@ def test_grades_are_printed_as_the_reference_study_prints_them() -> None:
 def test_what_was_printed_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "patient_1.txt").write_text("\n".join(sample_lines(GRADES)) + "\n")
     external = read_external(tmp_path, "grade")
-    assert count_votes([read_answer(external, answer) for answer in external.answers], None) == GRADES.votes
+    assert count_votes([read_answer(external, answer) for answer in external.answers]) == GRADES.votes
     assert [answer.frame.index for answer in external.answers] == [3, 6, 9, 12]
     (tally,) = external.tallies.values()
     assert (tally.lgg, tally.hgg, tally.no_glioma, tally.unread) == (1, 1, 0, 2)
@@ -58,7 +58,9 @@ def test_a_files_own_tally_stands_beside_where_it_differs() -> None:
 
 
 def test_a_grade_of_a_whole_patient_has_no_tally() -> None:
-    whole = Sample("cnn", "p1", "grade", None, 0, (Said(None, "Choice: 0", score=0.1),), Votes(1, 0, 0, 0, 0.1), 0)
+    whole = Sample(
+        "cnn", "p1", "grade", None, 0, (Said(None, "Choice: 0", score=0.1),), Votes((1, 0), 0, 0, (0.9, 0.1)), 0
+    )
     assert list(sample_lines(whole)) == [
         "cnn, p1: grade, whole patient",
         "Whole patient => Choice: 0 || Probability of HGG: 0.100",

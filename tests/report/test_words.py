@@ -27,7 +27,7 @@ def summary(*rows: tuple[object, ...]) -> pd.DataFrame:
 
 
 def study(contents: ReportContents, table: pd.DataFrame) -> ReportContents:
-    parts = [Part("test", 55, 11, 44)]
+    parts = [Part("test", 55, (11, 44))]
     return replace(contents, summary=table, votes=contents.votes.iloc[:0], parts=parts, comparisons=None)
 
 

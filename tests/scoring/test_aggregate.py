@@ -23,8 +23,8 @@ def test_slices_together() -> None:
     assert of_scores([0.9, 0.6, None]) == Slices(0.75, 2, 1)
     assert of_scores([None, None]) == Slices(None, 0, 2)
     # 3 HGG and 1 LGG: 3.5 / 5; five votes for no glioma stand aside, two slices gave nothing
-    assert of_votes(Votes(1, 3, 5, 2)) == Slices(0.7, 4, 2)
-    assert of_votes(Votes(0, 0, 5, 2)) == Slices(None, 0, 2)
+    assert of_votes(Votes((1, 3), 5, 2)) == Slices(0.7, 4, 2)
+    assert of_votes(Votes((0, 0), 5, 2)) == Slices(None, 0, 2)
 
 
 def test_a_silent_slice_counts_as_the_worst_probability() -> None:
@@ -67,10 +67,10 @@ def test_the_majority_and_the_mean_of_one_patient(
     both = items("votes", answers) + items("mean", answers)
     scores = score_subject(make_subject(), both, {}, aggregations={("mean", "axial"): MEAN})
     votes, mean = scores.votes
-    assert (votes.predicted, votes.votes.probability, votes.aggregate) == (by_majority, None, "majority")
+    assert (votes.predicted, votes.votes.probabilities, votes.aggregate) == (by_majority, None, "majority")
     assert (mean.predicted, mean.aggregate) == (by_mean, "mean-probability")
-    assert mean.votes.probability == pytest.approx(probability)
-    assert (mean.votes.lgg, mean.votes.hgg) == (votes.votes.lgg, votes.votes.hgg)
+    assert mean.votes.probabilities == pytest.approx((1 - probability, probability))
+    assert mean.votes.counts == votes.votes.counts
 
 
 def test_a_slice_by_slice_model_has_auc_and_calibration() -> None:

@@ -15,7 +15,8 @@ FAST = Bootstrap(resamples=300)
 
 def patient(truth: int, probability: float | None) -> GradedPatient:
     called = None if probability is None else int(probability >= 0.5)
-    votes = Votes(int(called == 0), int(called == 1), 0, int(called is None), probability)
+    given = None if probability is None else (1 - probability, probability)
+    votes = Votes((int(called == 0), int(called == 1)), 0, int(called is None), given)
     return GradedPatient(truth, called, votes)
 
 
@@ -113,6 +114,6 @@ def test_the_same_base_rate_for_everybody_has_a_finite_intercept() -> None:
 
 
 def test_votes_are_no_probabilities() -> None:
-    votes = [GradedPatient(1, 1, Votes(1, 3, 0, 0)), GradedPatient(0, 0, Votes(3, 1, 0, 0))]
+    votes = [GradedPatient(1, 1, Votes((1, 3), 0, 0)), GradedPatient(0, 0, Votes((3, 1), 0, 0))]
     assert "brier" not in grade_figures(votes, FAST)
     assert "brier" in grade_figures([patient(1, None), patient(0, 0.2)], FAST)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.scoring.calibration import reliability
 from gliobench.scoring.clustered import OBUCHOWSKI, ScanCalls, auc_difference_error, scan_differences
 from gliobench.scoring.compare import compare
@@ -12,7 +13,7 @@ from gliobench.scoring.grades import GradedPatient, Votes
 from gliobench.scoring.intervals import BCA, WILSON, Bootstrap
 from gliobench.scoring.paired import Calls, delong, grade_differences
 from gliobench.scoring.score import SubjectScores, VoteRow
-from gliobench.scoring.summary import PER_SUBJECT, VOTES, Scores, summarise
+from gliobench.scoring.summary import PER_SUBJECT, Scores, summarise, votes_columns
 
 QUICK = Bootstrap(resamples=400)
 
@@ -24,7 +25,7 @@ def calls(whose: str, truth: str, called: str, score: list[float], patients: str
 
 
 def scan(truth: int, probability: float) -> GradedPatient:
-    return GradedPatient(truth, int(probability >= 0.5), Votes(0, 0, 0, 0, probability))
+    return GradedPatient(truth, int(probability >= 0.5), Votes((0, 0), 0, 0, (1 - probability, probability)))
 
 
 def test_figures_of_scans_by_hand() -> None:
@@ -52,7 +53,7 @@ def test_every_scan_twice_says_no_more_than_once() -> None:
         assert double[name].value == pytest.approx(single[name].value, abs=1e-6), name
         assert (double[name].low, double[name].high) == pytest.approx((single[name].low, single[name].high), abs=1e-6)
     accuracy = grade_figures(once * 2, QUICK, whose * 2)["accuracy"]
-    (mean,) = QUICK.means(np.array([[float(one.called == one.truth)] for one in once]))
+    (mean,) = QUICK.means(np.array([[float(one.predicted == one.truth)] for one in once]))
     assert (accuracy.value, accuracy.low, accuracy.high) == pytest.approx((mean.value, mean.low, mean.high))
     assert accuracy.interval == mean.interval == BCA
 
@@ -158,7 +159,7 @@ def test_what_is_not_defined_says_why() -> None:
 
 
 def vote(model: str, patient: str, time: int, grade: int, probability: float) -> VoteRow:
-    votes = Votes(int(probability < 0.5), int(probability >= 0.5), 0, 0, probability)
+    votes = Votes((int(probability < 0.5), int(probability >= 0.5)), 0, 0, (1 - probability, probability))
     return VoteRow(model, "volume", f"{patient}-{time}", patient, grade, votes, int(probability >= 0.5))
 
 
@@ -212,7 +213,7 @@ def test_tables_of_an_earlier_version_go_by_the_ids() -> None:
     """They had no column `patient`; a patient of several scans stood under the name that the ids give."""
     old = pd.DataFrame([dice("a", f"sub-{n}", "", 0.1 * n) for n in range(1, 5)], columns=PER_SUBJECT)
     new = pd.DataFrame([dice("b", f"sub-{n}_ses-1", f"sub-{n}", 0.1) for n in range(1, 5)], columns=PER_SUBJECT)
-    nobody = pd.DataFrame([], columns=VOTES)
+    nobody = pd.DataFrame([], columns=votes_columns(GLIOMA))
     sides = (Scores(table, pd.DataFrame(), nobody) for table in (old.drop(columns=["patient", "n_scans"]), new))
     (row,) = compare(*sides, QUICK).to_dict("records")
     assert (row["n_subjects"], row["difference"], row["left_out"]) == (4, pytest.approx(0.15), "")

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.scoring.compare import COMPARED, compare, compare_models, compare_runs
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined
 from gliobench.scoring.matching import CompareError
 from gliobench.scoring.paired import Difference
 from gliobench.scoring.sentences import amount, is_shown, sentence
-from gliobench.scoring.summary import PER_SUBJECT, VOTES, Scores
+from gliobench.scoring.summary import PER_SUBJECT, Scores, votes_columns
 
 QUICK = Bootstrap(resamples=500)
 REACH = "minimum detectable difference 0.12 (80 % power)"
@@ -28,7 +29,7 @@ def vote(model: str, plane: str, id: str, grade: int | None, predicted: int | No
 
 def scores(rows: list, votes: list | None = None) -> Scores:
     table = pd.DataFrame(rows, columns=PER_SUBJECT).astype({"grade": "Int64", "value": float})
-    voted = pd.DataFrame(votes or [], columns=VOTES).astype({"grade": "Int64", "predicted": "Int64"})
+    voted = pd.DataFrame(votes or [], columns=votes_columns(GLIOMA)).astype({"grade": "Int64", "predicted": "Int64"})
     return Scores(table, pd.DataFrame(), voted)
 
 

@@ -115,7 +115,7 @@ def test_places(case: tuple[str, str], said: dict[str, str]) -> None:
 
 
 def made(truth: int, *, hgg: int) -> GradedPatient:
-    votes = Votes(5 - hgg, hgg, 0, 0)
+    votes = Votes((5 - hgg, hgg), 0, 0)
     return GradedPatient(truth, most_votes(votes), votes)
 
 

@@ -19,20 +19,20 @@ FAST = Bootstrap(resamples=500)
 
 
 def patient(truth: int, lgg: int, hgg: int, no_glioma: int = 0, unanswered: int = 0) -> GradedPatient:
-    votes = Votes(lgg, hgg, no_glioma, unanswered)
+    votes = Votes((lgg, hgg), no_glioma, unanswered)
     return GradedPatient(truth, most_votes(votes), votes)
 
 
 @pytest.mark.parametrize(
     ("votes", "grade"),
     [
-        (Votes(3, 2, 0, 0), 0),
-        (Votes(2, 3, 0, 0), 1),
-        (Votes(2, 2, 0, 0), 0),  # ties go to the lower class
-        (Votes(1, 3, 3, 3), 1),
-        (Votes(1, 2, 3, 0), None),
-        (Votes(1, 2, 0, 3), None),
-        (Votes(0, 0, 2, 2), None),
+        (Votes((3, 2), 0, 0), 0),
+        (Votes((2, 3), 0, 0), 1),
+        (Votes((2, 2), 0, 0), 0),  # ties go to the lower class
+        (Votes((1, 3), 3, 3), 1),
+        (Votes((1, 2), 3, 0), None),
+        (Votes((1, 2), 0, 3), None),
+        (Votes((0, 0), 2, 2), None),
     ],
 )
 def test_most_votes(votes: Votes, grade: int | None) -> None:
@@ -48,22 +48,22 @@ def test_count_votes_and_gldr() -> None:
         Answered(Grade(NO_GLIOMA)),
     ]
     failures = [Malformed(""), Refused(""), Truncated(""), Missing("")]
-    votes = count_votes([*answers, *failures], None)
-    assert votes == Votes(1, 3, 1, 4)
-    assert votes.gldr == 0.75
-    assert np.isnan(Votes(0, 0, 3, 1).gldr)
+    votes = count_votes([*answers, *failures])
+    assert votes == Votes((1, 3), 1, 4)
+    assert votes.shares == (0.25, 0.75)
+    assert np.isnan(Votes((0, 0), 3, 1).shares).all()
 
 
 def test_a_vote_that_is_no_grade() -> None:
     frame = SliceFrame("axial", 0, (4, 4), (1.0, 1.0))
     with pytest.raises(TypeError, match="Point"):
-        count_votes([Answered(Point(frame, 1, 1))], None)
+        count_votes([Answered(Point(frame, 1, 1))])
 
 
 def test_a_patient_without_a_grade_is_wrong_whatever_the_truth() -> None:
     missed, alarm = patient(1, 0, 0, 2, 3), patient(0, 1, 0, 0, 3)
-    assert (missed.called, missed.score) == (0, 0.0)
-    assert (alarm.called, alarm.score) == (1, 1.0)
+    assert missed.scores == (1.0, 0.0)
+    assert alarm.scores == (0.0, 1.0)
     figures = grade_figures([missed, alarm, patient(1, 0, 3), patient(0, 3, 0)], FAST)
     assert {name: figure.value for name, figure in figures.items()} == {
         "accuracy": 0.5,
@@ -79,7 +79,7 @@ def test_a_patient_without_a_grade_is_wrong_whatever_the_truth() -> None:
 def test_figures_equal_scikit_learn() -> None:
     random = np.random.default_rng(0)
     patients = [patient(int(random.random() < 0.7), *random.integers(1, 9, 2)) for _ in range(60)]
-    truth, called = [one.truth for one in patients], [one.called for one in patients]
+    truth, called = [one.truth for one in patients], [one.predicted for one in patients]
     figures = {name: figure.value for name, figure in grade_figures(patients, FAST).items()}
     assert figures == pytest.approx(
         {
@@ -89,14 +89,14 @@ def test_figures_equal_scikit_learn() -> None:
             "recall": metrics.recall_score(truth, called),
             "specificity": metrics.recall_score(truth, called, pos_label=0),
             "f1": metrics.f1_score(truth, called),
-            "auc": metrics.roc_auc_score(truth, [one.score for one in patients]),
+            "auc": metrics.roc_auc_score(truth, [one.scores[1] for one in patients]),
         }
     )
 
 
 def test_the_models_own_probability_orders_patients() -> None:
-    votes = Votes(1, 0, 0, 0, probability=0.4)
-    assert GradedPatient(1, 0, votes).score == 0.4
+    votes = Votes((1, 0), 0, 0, (1 - 0.4, 0.4))
+    assert GradedPatient(1, 0, votes).scores[1] == 0.4
 
 
 @pytest.mark.realdata

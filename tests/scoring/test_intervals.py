@@ -45,7 +45,7 @@ def patients(seed: int, n: int, lgg: int) -> list[GradedPatient]:
     made = []
     for place in range(n):
         truth = int(place >= lgg)
-        votes = Votes(int(random.integers(1, 20 - 6 * truth)), int(random.integers(1, 14 + 6 * truth)), 0, 0)
+        votes = Votes((int(random.integers(1, 20 - 6 * truth)), int(random.integers(1, 14 + 6 * truth))), 0, 0)
         made.append(GradedPatient(truth, most_votes(votes), votes))
     return made
 
@@ -53,7 +53,8 @@ def patients(seed: int, n: int, lgg: int) -> list[GradedPatient]:
 def test_grade_figures_resample_as_a_plain_loop_does() -> None:
     """The vectorised AUC, F1 and balanced accuracy of every resample, against scikit-learn on the drawn patients."""
     made = patients(0, 30, 9)
-    truth, called, score = (np.array([getattr(one, name) for one in made]) for name in ("truth", "called", "score"))
+    truth, called = (np.array([getattr(one, name) for one in made]) for name in ("truth", "predicted"))
+    score = np.array([one.scores[1] for one in made])
     bootstrap = Bootstrap(resamples=200, seed=3)
     drawn = intervals._weights(30, 200, 3).astype(int)
     figures = grade_figures(made, bootstrap)

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import Plane, SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.score import Item, SubjectScores, score_subject
-from gliobench.scoring.summary import PER_SUBJECT, SUMMARY, VOTES, Scores, summarise
+from gliobench.scoring.summary import PER_SUBJECT, SUMMARY, Scores, summarise, votes_columns
 from gliobench.tasks.answer import Answered, Malformed, Missing
 from gliobench.tasks.chain import coarser
 from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, VolumeMask
@@ -237,7 +238,7 @@ def scores() -> Scores:
 def test_columns_and_units(scores: Scores) -> None:
     assert tuple(scores.per_subject.columns) == PER_SUBJECT
     assert tuple(scores.summary.columns) == SUMMARY
-    assert tuple(scores.votes.columns) == VOTES
+    assert tuple(scores.votes.columns) == votes_columns(GLIOMA)
     assert set(scores.summary.loc[scores.summary["metric"].str.endswith("_mm"), "unit"]) == {"mm"}
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from gliobench.cli.app import app
 from gliobench.report.contents import Sample
+from gliobench.scoring.grades import Votes
 from gliobench.study.config.replay import read_replication
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.replication.samples import external_sample
@@ -100,7 +101,7 @@ def test_the_reference_studys_answers(shared: Path, monkeypatch: pytest.MonkeyPa
     assert sample.tally == (6, 38, 6, 2), "as the file ends"
     # The two that the study could not read are slice 3, "No Glioma (2)", and slice 11, "Choice: 1".
     assert sample.votes is not None
-    assert (sample.votes.lgg, sample.votes.hgg, sample.votes.no_glioma, sample.votes.unanswered) == (6, 39, 7, 0)
+    assert sample.votes == Votes((6, 39), 7, 0)
     centre = external_sample(study, "patient_000", "llama-general-centre").said[0]
     assert (centre.truth, centre.text) == ("(40.5, 99.5), box (30, 88, 51, 111)", "(66, 73)")
     with pytest.raises(StudyError, match=r"llama-general-box .*patient_008.*patient_000"):

@@ -4,6 +4,7 @@ All that is special to one disease stands here. `GLIOMA` is the default; a study
 write its own (`problem:`).
 """
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,9 @@ STRICT = ConfigDict(extra="forbid")
 MOST_CLASSES = 9  # with the answer that there is none, a choice stays one digit
 RESERVED = frozenset(  # columns of tables
     {"id", "patient", "subject", "session", "grade", "class", "mask", "seg", "label", "labels", "part", "fold"}
+)
+OF_VOTES = frozenset(  # columns of the table of votes beside those of the classes
+    {"model", "plane", "subject", "patient", "grade", "unanswered", "gldr", "predicted", "score", "aggregate"}
 )
 WORD = r"^[A-Za-z0-9][A-Za-z0-9_+-]*$"
 
@@ -57,6 +61,10 @@ class NamedRegion:
     labels: Annotated[tuple[Label, ...], Field(min_length=1)]
     title: str = ""
     words: str = ""
+
+
+def _column(name: str) -> str:
+    return re.sub("[^a-z0-9]", "_", name.lower())
 
 
 def _named(key: str) -> Any:
@@ -139,6 +147,9 @@ class Problem:
         once(tuple(name.lower() for name in self.classes))
         if len(self.classes) == 1:
             raise ValueError("classes: expected two or more, or none where nothing is classified")
+        columns = (*self.class_columns, self.none_column)
+        if clash := sorted({one for one in columns if one in OF_VOTES or columns.count(one) > 1}):
+            raise ValueError(f"classes: {', '.join(clash)} is the name of another column of tables: rename the class")
         if self.positive and self.positive not in self.classes:
             raise ValueError(f"positive: {self.positive!r} is none of the classes {', '.join(self.classes)}")
         named = {
@@ -201,6 +212,26 @@ class Problem:
         """The class whose probability is given where there are two."""
         return self.classes.index(self.positive) if self.positive else len(self.classes) - 1
 
+    @property
+    def class_columns(self) -> tuple[str, ...]:
+        """The column of each class in the table of votes."""
+        return tuple(map(_column, self.classes))
+
+    @property
+    def none_column(self) -> str:
+        """The column of the answer that there is no target in the table of votes."""
+        return f"no_{_column(self.target)}"
+
+    @property
+    def several(self) -> bool:
+        """Whether there are more than two classes."""
+        return len(self.classes) > 2
+
+    @property
+    def classes_word(self) -> str:
+        """The plural of `asked`."""
+        return f"{self.asked}es" if self.asked.endswith("s") else f"{self.asked}s"
+
     def class_name(self, number: int | None) -> str:
         """The name of a class, "unknown" for None, and of the answer that there is no target."""
         if number is None:
@@ -248,6 +279,11 @@ GLIOMA = Problem(
     views={"rgb": ("t1ce", "t2", "flair"), "mosaic": ("t1", "t1ce", "t2", "flair")},  # type: ignore[arg-type]
     reading="glioma",
     prompts="glioma",
+    cautions=(
+        "Grade is confounded with source: in BraTS all low-grade patients come from one archive (TCGA), so a model can "
+        "tell the grades apart by the scanner or the hospital. Read every grade figure with that in mind.",
+        "BraTS is public: a model that was pretrained elsewhere may have seen these very patients.",
+    ),
 )
 NODULES = Problem(
     name="nodules",

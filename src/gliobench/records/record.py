@@ -16,6 +16,8 @@ from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused
 
 CHECK = "check"  # the last field of a line: 64 bits of BLAKE2b over the others
 
+OFF = 1e-3  # by which probabilities may miss a sum of 1: half precision rounds to it
+
 FAILURES: dict[str, type[Malformed | Refused | Truncated | Missing]] = {
     "malformed": Malformed,
     "refused": Refused,
@@ -30,7 +32,7 @@ class Record:
 
     `kind` is "answered" or one of `FAILURES`; `value` is plain JSON (see `gliobench.records.value`). `content`: digest
     of the image asked about; None in files of earlier versions. `oracle` names what the truth was used for when the
-    input was made: "grid", "slices", "region", "prompt", or nothing.
+    input was made: "grid", "slices", "region", "prompt", or nothing. `probabilities` only with more than two classes.
     """
 
     key: str
@@ -50,10 +52,14 @@ class Record:
     finish: str | None
     seconds: float | None
     content: str | None = None
+    probabilities: tuple[float, ...] | None = None
 
     def to_json(self) -> str:
         """One line, without a line break in it, that ends in a checksum of itself."""
-        return _line({**self.__dict__, CHECK: _check(self.__dict__)})
+        fields = {**self.__dict__}
+        if self.probabilities is None:  # as in lines of earlier versions
+            del fields["probabilities"]
+        return _line({**fields, CHECK: _check(fields)})
 
 
 def question_key(model: str, settings: Settings, question: Question) -> str:
@@ -79,11 +85,7 @@ def make_record(key: str, model: str, prediction: Prediction, oracle: tuple[str,
     Raises RecordError for a value that is not a probability: results computed from it would look valid.
     """
     question, answer = prediction.question, prediction.answer
-    if prediction.score is not None and not math.isfinite(prediction.score):
-        raise RecordError(
-            f"{model}, {question.subject.id}: probability of HGG {prediction.score}; expected 0 to 1. Train it "
-            "again, with a lower learning rate if its loss is NaN, or load it in a higher precision"
-        )
+    _check_probabilities(model, prediction)
     answered = isinstance(answer, Answered)
     return Record(
         key=key,
@@ -103,7 +105,24 @@ def make_record(key: str, model: str, prediction: Prediction, oracle: tuple[str,
         finish=prediction.finish,
         seconds=prediction.seconds,
         content=question.subject.content,
+        probabilities=prediction.probabilities,
     )
+
+
+def _check_probabilities(model: str, prediction: Prediction) -> None:
+    problem, found, expected = prediction.question.subject.problem, "", ""
+    if prediction.score is not None and not math.isfinite(prediction.score):
+        found = f"probability of {problem.classes[problem.positive_class]} {prediction.score}"
+        expected = "0 to 1"
+    elif (given := prediction.probabilities) is not None and not (
+        len(given) == problem.none and min(given) >= 0 and abs(sum(given) - 1) < OFF
+    ):
+        found, expected = f"probabilities {list(given)}", f"{problem.none} that sum to 1"
+    if found:
+        raise RecordError(
+            f"{model}, {prediction.question.subject.id}: {found}; expected {expected}. Train it again, with a lower "
+            "learning rate if its loss is NaN, or load it in a higher precision"
+        )
 
 
 def parse_record(line: str) -> Record:
@@ -112,7 +131,9 @@ def parse_record(line: str) -> Record:
     try:
         fields = json.loads(line)
         sound = bool(fields.pop(CHECK)) if _is_as_written(line) else is_sound(fields)
-        record = Record(**{**fields, "oracle": tuple(fields["oracle"])})
+        given = fields.get("probabilities")
+        tuples = {"oracle": tuple(fields["oracle"]), "probabilities": None if given is None else tuple(given)}
+        record = Record(**{**fields, **tuples})
     except (TypeError, KeyError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"not a record: {error}") from error
     if not sound:

@@ -130,10 +130,10 @@ def _grades(external: ExternalAnswers, bootstrap: Bootstrap, absent: Sequence[st
 def _votes(external: ExternalAnswers, subject: str, answers: Sequence[ExternalAnswer]) -> Votes:
     """The file's own tally, or else what stands after `Choice:`."""
     if tally := external.tallies.get(subject):
-        return Votes(tally.lgg, tally.hgg, tally.no_glioma, tally.unread)
+        return Votes((tally.lgg, tally.hgg), tally.no_glioma, tally.unread)
     said = [CHOICE.search(answer.text or "") for answer in answers]
     counts = Counter(None if match is None else int(match[1]) for match in said)
-    return Votes(counts[LGG], counts[HGG], counts[NO_GLIOMA], counts[None])
+    return Votes((counts[LGG], counts[HGG]), counts[NO_GLIOMA], counts[None])
 
 
 def _centre(subject: str, answers: Sequence[ExternalAnswer]) -> _Patient:

@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.integrity import write_whole
 from gliobench.report.contents import GalleryItem
-from gliobench.report.gallery import draw_gallery
+from gliobench.report.gallery import class_words, draw_gallery
 from gliobench.report.outlines import ANSWER, TRUTH
 from gliobench.report.templates import style, template
 
@@ -36,13 +36,14 @@ class Patient:
     grade: int | None
     figures: dict[str, Figure]
     slices: Sequence[GalleryItem]
+    problem: Problem = GLIOMA
 
 
 def write_rows(patient: Patient, models: Sequence[str], path: Path) -> None:
     """Write the rows of one patient, a piece of the page with one column per model."""
     rows = template("atlas_rows.html.j2", quote=quote).render(
         patient=patient,
-        grade="grade unknown" if patient.grade is None else GRADE_NAMES[patient.grade],
+        grade=class_words(patient.problem, patient.grade),
         key=hashlib.sha256(patient.subject.encode(errors="surrogatepass")).hexdigest()[:16],  # ids on the page
         strips=draw_gallery(patient.slices, list(models)),
         models=models,

@@ -10,11 +10,10 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.cohort.problem import Problem
 from gliobench.report import drawing, metrics, numbers
 from gliobench.report.contents import ReportContents
 from gliobench.scoring.consistency import UNANSWERED
-from gliobench.tasks.base import NO_TUMOUR
 from gliobench.tasks.grade import GRADE
 
 TITLES = {
@@ -23,12 +22,6 @@ TITLES = {
     "entropy_bits": "entropy, bits",
     "flip_rate": "flip rate",
     "spread_mm": "spread, mm",
-}
-COLOURS = {
-    "LGG": drawing.TRUE_NEGATIVE,
-    "HGG": drawing.FALSE_POSITIVE,
-    NO_TUMOUR: drawing.TRUE_POSITIVE,
-    UNANSWERED: "#c9d0d6",
 }
 SHOWN_ANSWERS = 3
 
@@ -81,6 +74,12 @@ def consistency_tables(contents: ReportContents) -> list[ConsistencyTable]:
     ]
 
 
+def _colours(problem: Problem) -> dict[str, str]:
+    """By answer, in the order of the legend."""
+    others = {problem.no_target: drawing.NO_TARGET, UNANSWERED: drawing.UNANSWERED}
+    return dict(zip(problem.classes, drawing.CLASSES, strict=False)) | others
+
+
 def _table(contents: ReportContents, task: str, figures: pd.DataFrame, answers: pd.DataFrame) -> ConsistencyTable:
     names = list(dict.fromkeys(figures["metric"]))
     rows: list[ConsistencyRow] = []
@@ -91,13 +90,16 @@ def _table(contents: ReportContents, task: str, figures: pd.DataFrame, answers: 
         inputs = _inputs(single)
         if len(inputs) > 1:
             rows.append(_row(model, sampling, whole, names, None))
-        rows += [_row(model, sampling, part, names, _of_input(said, key)) for key, part in inputs.items()]
+        for key, part in inputs.items():
+            own = _of_input(said, key)
+            rows.append(_row(model, sampling, part, names, (_where(own, contents.problem), _said(own))))
         label = f"Answers of {model} to the same slice"
         size = (5.0, 0.8 + 0.3 * len(inputs))
-        figure = drawing.draw(f"consistency-{task}-{len(drawings)}", label, size, partial(_paint, said))
+        paint = partial(_paint, said, contents.problem)
+        figure = drawing.draw(f"consistency-{task}-{len(drawings)}", label, size, paint)
         drawings.append((model, sampling, figure))
     titles = tuple(TITLES[name] for name in names)
-    return ConsistencyTable(task, titles, tuple(rows), tuple(drawings), _legend(task))
+    return ConsistencyTable(task, titles, tuple(rows), tuple(drawings), _legend(task, contents.problem))
 
 
 def _inputs(table: pd.DataFrame) -> dict[tuple[str, int], pd.DataFrame]:
@@ -113,24 +115,25 @@ def _of_input(answers: pd.DataFrame, key: tuple[str, int]) -> pd.DataFrame:
     return answers[(answers["subject"] == key[0]) & (answers["index"] == key[1])]
 
 
-def _legend(task: str) -> tuple[tuple[str, str], ...]:
+def _legend(task: str, problem: Problem) -> tuple[tuple[str, str], ...]:
     if task == GRADE.name:
-        return tuple((colour, name) for name, colour in COLOURS.items())
-    others = tuple((COLOURS[name], name) for name in (NO_TUMOUR, UNANSWERED))
+        return tuple((colour, name) for name, colour in _colours(problem).items())
+    others = tuple((_colours(problem)[name], name) for name in (problem.no_target, UNANSWERED))
     return (drawing.MODEL, "the commonest location, then the others, paler"), *others
 
 
 def _row(
-    model: str, sampling: str, part: pd.DataFrame, names: list[str], answers: pd.DataFrame | None
+    model: str, sampling: str, part: pd.DataFrame, names: list[str], answers: tuple[str, str] | None
 ) -> ConsistencyRow:
-    """`answers`: those to one input; None for all inputs together."""
+    """`answers`: which input, and what was said to it; None for all inputs together."""
     by_metric = part.set_index("metric")
     first: Any = by_metric.loc["agreement"]
     cells = tuple(_cell(by_metric.loc[name]) for name in names)
     asked = int(first["n_asked"])
     if answers is None:
         return ConsistencyRow(model, sampling, f"all {int(first['n_inputs'])} slices", True, asked, "", cells)
-    return ConsistencyRow(model, sampling, _where(answers), False, asked, _said(answers), cells)
+    where, said = answers
+    return ConsistencyRow(model, sampling, where, False, asked, said, cells)
 
 
 def _cell(entry: Any) -> ConsistencyCell:
@@ -139,10 +142,10 @@ def _cell(entry: Any) -> ConsistencyCell:
     return ConsistencyCell(value, ends, str(entry["reason"]))
 
 
-def _where(own: pd.DataFrame) -> str:
+def _where(own: pd.DataFrame, problem: Problem) -> str:
     """`BraTS_001 (HGG), axial 31`."""
     first = own.iloc[0]
-    grade = "" if pd.isna(first["grade"]) else f" ({GRADE_NAMES[int(first['grade'])]})"
+    grade = "" if pd.isna(first["grade"]) else f" ({problem.class_name(int(first['grade']))})"
     return f"{first['subject']}{grade}, {first['plane']} {int(first['index'])}"
 
 
@@ -153,7 +156,8 @@ def _said(own: pd.DataFrame) -> str:
     return ", ".join(said[:SHOWN_ANSWERS]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _paint(answers: pd.DataFrame, figure: Figure) -> None:
+def _paint(answers: pd.DataFrame, problem: Problem, figure: Figure) -> None:
+    colours = _colours(problem)
     inputs = list(_inputs(answers).values())
     located = answers["to_medoid_mm"].notna().any()
     if located:
@@ -166,12 +170,12 @@ def _paint(answers: pd.DataFrame, figure: Figure) -> None:
         for text, count in zip(own["answer"], own["count"], strict=True):
             share = count / own["count"].sum()
             strength = 1.0
-            if text not in COLOURS:
+            if text not in colours:
                 strength, others = max(0.8**others, 0.15), others + 1
-            colour = COLOURS.get(text, drawing.MODEL)
+            colour = colours.get(text, drawing.MODEL)
             bars.barh(height, share, left=left, height=0.62, color=colour, alpha=strength, edgecolor="white")
             left += share
-    bars.set_yticks(range(len(inputs)), [_where(own) for own in inputs], color=drawing.INK)
+    bars.set_yticks(range(len(inputs)), [_where(own, problem) for own in inputs], color=drawing.INK)
     bars.set_ylim(len(inputs) - 0.5, -0.5)
     bars.set(xlim=(0, 1), xticks=(0, 0.25, 0.5, 0.75, 1), xlabel="share of the answers")
     bars.grid(visible=False, axis="y")

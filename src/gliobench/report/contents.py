@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.subject import Fault
 from gliobench.grid.frame import Plane
 from gliobench.scoring.consistency import Consistency
@@ -18,12 +19,11 @@ from gliobench.tasks.geometry import Placed, Value
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the split, such as "test": `n` patients, of which `lgg` and `hgg` have that grade."""
+    """One part of the split, such as "test": `n` patients, and how many of them have each class."""
 
     name: str
     n: int
-    lgg: int
-    hgg: int
+    classes: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class GalleryItem:
     """One slice with its truth and what every model answered about it.
 
     `image`: (rows, columns) uint8. `answers`: by model; None is a question without a usable answer, a model that
-    is absent was not asked. `grade`: LGG (0), HGG (1) or None where it is unknown. `truth`: None where it is not
+    is absent was not asked. `grade`: the number of the class or None where it is unknown. `truth`: None where it is not
     known. `task`: what all of them were asked; empty where it is each model's finest.
     """
 
@@ -43,6 +43,7 @@ class GalleryItem:
     truth: Placed | None
     answers: Mapping[str, Value | None]
     task: str = ""
+    problem: Problem = GLIOMA
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,14 @@ class OutlineItem:
     n_asked: int
     n_answered: int
     axes: tuple[str, str, str] | None = None
+    problem: Problem = GLIOMA
 
 
 @dataclass(frozen=True)
 class Said:
     """One answer: about a slice, or about the whole patient where `index` is None. `text`: to the letter. `fault`: the
     kind of an answer that cannot be used, such as "malformed"; empty where it can. `truth`: in words; empty for grades.
-    `score`: the model's own probability of HGG, or None.
+    `score`: of two classes the model's own probability of the positive one, or None; `probabilities`: of more, of each.
     """
 
     index: int | None
@@ -110,14 +112,15 @@ class Said:
     fault: str = ""
     truth: str = ""
     score: float | None = None
+    probabilities: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
     """What a model said about one patient, to one task in one plane (None: about the whole patient).
 
-    `grade`, `called`: LGG (0), HGG (1) or None, the truth and what counts as the model's. `votes`: of grades. `tally`:
-    the same four counts as the file of external answers states them.
+    `grade`, `called`: the number of the class or None, the truth and what counts as the model's. `votes`: of classes.
+    `tally`: the same counts as the file of external answers states them.
     """
 
     model: str
@@ -128,7 +131,8 @@ class Sample:
     said: tuple[Said, ...]
     votes: Votes | None = None
     called: int | None = None
-    tally: tuple[int, int, int, int] | None = None
+    tally: tuple[int, ...] | None = None
+    problem: Problem = GLIOMA
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,7 @@ class ReportContents:
     `summary`: model, task (scored as), source (task the model answered), plane, metric, unit, value, low, high,
         interval (its method, or why there is none), n_subjects, n_asked, n_answered, coverage.
     `per_subject`: model, task, source, plane, subject, patient, grade, metric, value, n_asked, n_answered, n_scans.
-    `votes`: model, plane, subject, patient, grade, lgg, hgg, no_glioma, unanswered, gldr, predicted, score, aggregate.
+    `votes`: the columns of `gliobench.scoring.summary.votes_columns`.
     `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
     `samples`: of language models' grades, whole patients answer by answer.
@@ -197,8 +201,8 @@ class ReportContents:
     `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
     `consistency`: the answers to one input asked again and again; None where nothing was. `sampling`: by model, how
     those answers were drawn, in words.
-    `region`: the part of the tumour that all places are of, in words. `provenance`: name and value, in the order to
-    print. `faults`: the patients left out.
+    `region`: the part of the target that all places are of, in words. `problem`: what the study is about. `provenance`:
+    name and value, in the order to print. `faults`: the patients left out.
     """
 
     title: str
@@ -230,3 +234,4 @@ class ReportContents:
     consistency: Consistency | None = None
     sampling: Mapping[str, str] = field(default_factory=dict)
     region: str = "whole tumour"
+    problem: Problem = GLIOMA

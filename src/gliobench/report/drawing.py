@@ -13,6 +13,9 @@ from matplotlib.figure import Figure
 INK, MUTED, RULE = "#1c2630", "#66727f", "#dfe4e8"
 MODEL, BASELINE = "#0072b2", "#8d98a3"
 TRUE_POSITIVE, TRUE_NEGATIVE, FALSE_POSITIVE, FALSE_NEGATIVE = "#009e73", "#0072b2", "#d55e00", "#cc79a7"
+NO_TARGET, UNANSWERED = TRUE_POSITIVE, "#c9d0d6"
+# Of classes, by number: those of Okabe and Ito (2008) and of Tol's muted scheme that are no other's here.
+CLASSES = ("#0072b2", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#882255", "#332288", "#999933")
 
 STYLE: Any = {
     "svg.fonttype": "none",

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.cohort.problem import Problem
 from gliobench.grid.frame import SliceFrame, take_slice
 from gliobench.report.contents import GalleryItem
 from gliobench.tasks.base import Drawing, Ring
 from gliobench.tasks.geometry import Value, VolumeMask
 from gliobench.tasks.mask import mask_rings
-from gliobench.tasks.registry import task_of
+from gliobench.tasks.registry import task_about, task_of
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ def draw_gallery(items: Sequence[GalleryItem], models: list[str]) -> list[Strip]
     return [_strip(item, models) for item in items]
 
 
+def class_words(problem: Problem, number: int | None) -> str:
+    """A patient's class, or that it is unknown; empty where the problem has none."""
+    return f"{problem.asked} unknown" if number is None else problem.class_name(number)
+
+
 def _strip(item: GalleryItem, models: list[str]) -> Strip:
     spacing = _spacing_mm(item)
     rows, columns = item.image.shape
@@ -64,7 +69,7 @@ def _strip(item: GalleryItem, models: list[str]) -> Strip:
         _tile(item.answers[model], item, spacing) if model in item.answers else Tile("", None, "not asked", asked=False)
         for model in models
     )
-    grade = "grade unknown" if item.grade is None else GRADE_NAMES[item.grade]
+    grade = class_words(item.problem, item.grade)
     size = (round(columns * spacing[1], 2), round(rows * spacing[0], 2))
     picture, truth = _picture(item.image), _truth_tile(item, spacing)
     return Strip(item.subject, grade, item.plane, item.index, picture, *size, truth, tiles, item.task)
@@ -74,7 +79,7 @@ def _truth_tile(item: GalleryItem, spacing: tuple[float, float]) -> Tile:
     if item.truth is None:
         return Tile("", None, "no truth")
     tile = _tile(item.truth, item, spacing)
-    return tile if tile.path else Tile("", None, "no tumour here")
+    return tile if tile.path else Tile("", None, f"no {item.problem.found} here")
 
 
 def _spacing_mm(item: GalleryItem) -> tuple[float, float]:
@@ -97,11 +102,11 @@ def _tile(value: Value | None, item: GalleryItem, spacing: tuple[float, float]) 
     if isinstance(value, VolumeMask):
         drawing = Drawing(mask_rings(take_slice(value.voxels, item.plane, item.index)))
     else:
-        drawing = task_of(value).drawn(value)
+        drawing = task_about(item.problem, task_of(value).name).drawn(value)
     if drawing.cross:
         row, column = drawing.cross
         return Tile("", (round((column + 0.5) * spacing[1], 2), round((row + 0.5) * spacing[0], 2)), "")
-    words = drawing.words or ("" if drawing.rings else "says no tumour")
+    words = drawing.words or ("" if drawing.rings else f"says no {item.problem.found}")
     return Tile(_path(drawing.rings, spacing), None, words)
 
 

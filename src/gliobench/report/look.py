@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import SliceFrame
 from gliobench.integrity import write_whole
 from gliobench.models.server.png import png_url
@@ -44,8 +45,9 @@ class SeenBy:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """All that is on the page. `modalities`: by name, the slice as (rows, columns) uint8, FLAIR first. `truth`: by
-    task, in the slice's own pixels; empty where the slice has no tumour or the patient no mask, which `notes` say."""
+    """All that is on the page. `modalities`: by name, the slice as (rows, columns) uint8, in the order of the channels.
+    `truth`: by task, in the slice's own pixels; empty where the slice has no target or the patient no mask, which
+    `notes` say."""
 
     study: str
     subject: str
@@ -56,6 +58,7 @@ class Look:
     words: Mapping[str, str]
     models: Sequence[SeenBy]
     notes: Sequence[str]
+    problem: Problem = GLIOMA
 
 
 def write_look(look: Look, path: Path) -> None:
@@ -86,4 +89,5 @@ def _item(look: Look, image: NDArray[np.uint8]) -> GalleryItem:
         image=image,
         truth=mask if isinstance(mask, Mask) else empty(look.frame),
         answers=look.truth,
+        problem=look.problem,
     )

@@ -4,6 +4,7 @@ import html
 import re
 
 from gliobench.report import metrics, numbers, tables, words
+from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.fitted import WORDS, fitted_rows
@@ -19,12 +20,13 @@ def write_markdown(contents: ReportContents) -> str:
             *_first(contents),
             *_pairs(contents),
             *_details(contents),
+            *_confusions(contents),
             *_consistency(contents),
             *_fitted(contents),
             *_settings(contents),
             *_patients(contents),
             *_checks(contents),
-            *_list("Caveats", [*words.CAVEATS, *contents.notes]),
+            *_list("Caveats", [*words.caveats(contents), *contents.notes]),
             *_list("Provenance", [f"{name}: {value}" for name, value in contents.provenance.items()]),
         ]
     )
@@ -62,6 +64,16 @@ def _details(contents: ReportContents) -> list[str]:
     lines = []
     for task in metrics.tasks_of(contents.summary):
         lines += [f"## All figures: {_text(task)}", "", *_grid(tables.task_table(contents, task), with_origin=True), ""]
+    return lines
+
+
+def _confusions(contents: ReportContents) -> list[str]:
+    lines: list[str] = []
+    for one in confusions(contents, tables.ranked_models(contents)):
+        heads = ["true", *(f"called {name}" for name in one.columns)]
+        lines += [f"## Confusion matrix: {_text(one.model)}, {_text(one.plane)}", "", _line(heads)]
+        lines.append(_line(["---"] * len(heads)))
+        lines += [_line([name, *map(str, counts)]) for name, counts in one.rows] + [""]
     return lines
 
 
@@ -124,7 +136,10 @@ def _cell(cell: tables.Cell) -> str:
 
 
 def _patients(contents: ReportContents) -> list[str]:
-    parts = [f"{part.name}: {numbers.patients(part.n)} ({part.hgg} HGG, {part.lgg} LGG)" for part in contents.parts]
+    parts = []
+    for part in contents.parts:
+        counts = words.by_class(contents.problem, part)
+        parts.append(f"{part.name}: {numbers.patients(part.n)}" + (f" ({counts})" if counts else ""))
     left_out = [f"left out: {fault.subject_id}: {fault.problem}" for fault in contents.faults]
     return _list("Patients", [*parts, *(left_out or ["no patient was left out"])])
 

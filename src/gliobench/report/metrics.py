@@ -8,12 +8,12 @@ from gliobench.tasks.chain import steps
 from gliobench.tasks.mask import MaskTask
 from gliobench.tasks.registry import TASKS
 
-INNER = REGIONS[1:]  # the parts of a tumour that some models tell apart
+INNER = REGIONS[1:]  # the parts of a target that some models tell apart
 VOLUMES = (MaskTask.name, *INNER)
 
 
 def primary(task: str) -> tuple[str, ...]:
-    """The metrics of a task, or of a part of a tumour, that a reader wants first."""
+    """The metrics of a task, or of a part of the target, that a reader wants first."""
     if task in INNER:
         return MaskTask.primary
     return TASKS[task].primary if task in TASKS else ()
@@ -46,7 +46,7 @@ def better(metric: str) -> str:
 
 
 def tasks_of(table: pd.DataFrame) -> list[str]:
-    """The tasks of a table in the order of `TASKS`, then parts of tumours; unknown ones last."""
+    """The tasks of a table in the order of `TASKS`, then parts of the target; unknown ones last."""
     found = list(dict.fromkeys(table["task"]))
     known = [task for task in (*TASKS, *INNER) if task in found]
     return known + [task for task in found if task not in known]

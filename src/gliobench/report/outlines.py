@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.art3d import Line3DCollection
 from numpy.typing import NDArray
 
-from gliobench.cohort.subject import GRADE_NAMES
 from gliobench.grid.frame import SliceFrame, to_voxel
 from gliobench.report import drawing
 from gliobench.report.contents import OutlineItem
@@ -50,7 +49,7 @@ def write_outlines(item: OutlineItem, path: Path) -> None:
 
 def shown(item: OutlineItem) -> str:
     """`BraTS_001 (HGG): box, 21 of 23 slices answered, 12 axial slices drawn`."""
-    grade = "" if item.grade is None else f" ({GRADE_NAMES[item.grade]})"
+    grade = "" if item.grade is None else f" ({item.problem.class_name(item.grade)})"
     return f"{item.subject}{grade}: {said(item)}"
 
 

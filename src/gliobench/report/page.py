@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from gliobench.report import metrics, numbers, tables, words
+from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.curves import draw_curves
@@ -13,12 +14,12 @@ from gliobench.report.gallery import draw_gallery, gallery_models
 from gliobench.report.markdown import write_markdown
 from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_rows
-from gliobench.report.reliability import draw_reliability
+from gliobench.report.reliability import draw_reliability, reliability_words
 from gliobench.report.samples import report_lines, sample_title
 from gliobench.report.settings import settings_tables
 from gliobench.report.strata import strata_tables
 from gliobench.report.templates import style, template
-from gliobench.report.votes import OUTCOMES, draw_votes
+from gliobench.report.votes import draw_votes, outcomes, votes_words
 
 
 def write_report(contents: ReportContents, out: Path) -> Path:
@@ -51,7 +52,7 @@ def render_page(contents: ReportContents) -> str:
     answering = gallery_models(contents.gallery, models)
     return template("report.html.j2", **_filters()).render(
         contents=contents,
-        few=words.few_patients(contents.summary),
+        few=words.few_patients(contents.summary, contents.problem),
         style=style(),
         question=words.question(contents),
         verdict=words.verdict(contents),
@@ -60,11 +61,14 @@ def render_page(contents: ReportContents) -> str:
         first=tables.first_table(contents),
         pairs=pair_rows(contents.comparisons),
         details=[tables.task_table(contents, task) for task in metrics.tasks_of(contents.summary)],
-        votes=draw_votes(contents.votes, models),
-        outcomes=OUTCOMES,
+        votes=draw_votes(contents, models),
+        votes_words=votes_words(contents.problem),
+        outcomes=outcomes(contents.problem),
+        confusions=confusions(contents, models),
         samples=[(sample_title(one), report_lines(one)) for one in contents.samples],
         consistency=consistency_tables(contents),
         reliability=draw_reliability(contents, models),
+        reliability_words=reliability_words(contents.problem),
         distributions=draw_distributions(contents, models),
         strata=strata_tables(contents, models),
         curves=draw_curves(contents.curves, contents.losses),
@@ -75,12 +79,12 @@ def render_page(contents: ReportContents) -> str:
         answering=answering,
         outlines=draw_outlines(contents.outlines),
         outline_colours={"truth": TRUTH, "answer": ANSWER},
-        caveats=words.CAVEATS,
+        caveats=words.caveats(contents),
     )
 
 
 def _filters() -> dict[str, Any]:
-    return {"patients": numbers.patients, "grouped": _grouped, "baseline": _is_baseline}
+    return {"patients": numbers.patients, "grouped": _grouped, "baseline": _is_baseline, "by_class": words.by_class}
 
 
 def _grouped(columns: tuple[tables.Column, ...]) -> list[tuple[str, int]]:

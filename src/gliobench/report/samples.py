@@ -1,6 +1,6 @@
 """What a model said about one patient, answer by answer, as the reference study prints it: text for people.
 
-Grades come with their tally and the true label; `gliobench replay` reads these lines again.
+Classes come with their tally and the true label; `gliobench replay` reads these lines again.
 """
 
 from collections import Counter
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.cohort.problem import Problem
 from gliobench.errors import printable
 from gliobench.report.contents import Said, Sample
 from gliobench.tasks.grade import GRADE
@@ -18,26 +18,28 @@ LONGEST = 200  # characters of a line in a report
 
 
 def sample_lines(sample: Sample) -> Iterator[str]:
-    """A heading, one line per answer, and of grades `Tally [LGG, HGG, none, unread]: [6, 38, 6, 2]` and the true label.
+    """A heading, one line per answer, and of classes their tally, such as `Tally [LGG, HGG, none, unread]: [6,
+    38, 6, 2]`, and the true label.
 
     An answer's line breaks stand as `||`, and nothing in it can steer a terminal.
     """
     yield printable(f"{sample.model}, {sample.subject}: {sample.task}, {sample.plane or 'whole patient'}")
     for said in sample.said:
         place = "Whole patient" if said.index is None else f"Slice #{said.index}"
-        yield f"{place} => {_graded(said) if sample.task == GRADE.name else _placed(said)}"
+        yield f"{place} => {_graded(said, sample.problem) if sample.task == GRADE.name else _placed(said)}"
     faults = Counter(said.fault for said in sample.said if said.fault)
     unread = ", ".join(f"{count} {fault}" for fault, count in sorted(faults.items()))
     unread = f" ({unread})" if unread else ""
     if sample.votes is None:
         yield f"Answered: {len(sample.said) - faults.total()} of {len(sample.said)}{unread}"
         return
-    counts = (sample.votes.lgg, sample.votes.hgg, sample.votes.no_glioma, sample.votes.unanswered)
+    counts = (*sample.votes.counts, sample.votes.none, sample.votes.unanswered)
     if sample.plane is not None:
-        yield f"Tally [LGG, HGG, none, unread]: {list(counts)}{unread}"
+        yield f"Tally [{', '.join(sample.problem.classes)}, none, unread]: {list(counts)}{unread}"
     if sample.tally not in (None, counts):
         yield f"In the file itself: {list(sample.tally or ())}"
-    yield f"True Label: {_name(sample.grade, 'unknown')} || Prediction Label: {_name(sample.called, 'none')}"
+    truth, called = _name(sample, sample.grade, "unknown"), _name(sample, sample.called, "none")
+    yield f"True Label: {truth} || Prediction Label: {called}"
 
 
 def report_lines(sample: Sample) -> list[str]:
@@ -48,8 +50,9 @@ def report_lines(sample: Sample) -> list[str]:
 
 def sample_title(sample: Sample) -> str:
     """`model, patient (axial): true HGG, called LGG`."""
-    called = _name(sample.called, "neither")
-    return f"{sample.model}, {sample.subject} ({sample.plane}): true {_name(sample.grade, 'unknown')}, called {called}"
+    truth = _name(sample, sample.grade, "unknown")
+    called = _name(sample, sample.called, "none" if sample.problem.several else "neither")
+    return f"{sample.model}, {sample.subject} ({sample.plane}): true {truth}, called {called}"
 
 
 def sample_subjects(votes: pd.DataFrame, model: str, plane: str) -> list[str]:
@@ -60,8 +63,13 @@ def sample_subjects(votes: pd.DataFrame, model: str, plane: str) -> list[str]:
     return [str(part["subject"].iloc[0]) for part in (rows[~right], rows[right]) if len(part)]
 
 
-def _graded(said: Said) -> str:
-    probability = "" if said.score is None else f"\nProbability of HGG: {said.score:.3f}"
+def _graded(said: Said, problem: Problem) -> str:
+    probability = ""
+    if said.score is not None:
+        probability = f"\nProbability of {problem.classes[problem.positive_class]}: {said.score:.3f}"
+    elif said.probabilities is not None:
+        each = zip(problem.classes, said.probabilities, strict=True)
+        probability = f"\nProbabilities: {', '.join(f'{name} {share:.3f}' for name, share in each)}"
     return _flat((f"{UNREAD} " if said.fault else "") + said.text + probability)
 
 
@@ -74,5 +82,5 @@ def _flat(text: str) -> str:
     return printable(" || ".join(text.splitlines()))
 
 
-def _name(grade: int | None, nothing: str) -> str:
-    return nothing if grade is None else GRADE_NAMES[grade]
+def _name(sample: Sample, grade: int | None, nothing: str) -> str:
+    return nothing if grade is None else sample.problem.class_name(grade)

@@ -7,19 +7,13 @@ from typing import Any
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from gliobench.cohort.subject import GRADE_NAMES, HGG, LGG
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.report import metrics, numbers
-from gliobench.report.contents import ReportContents
+from gliobench.report.contents import Part, ReportContents
 from gliobench.scoring.score import VOLUME
 from gliobench.tasks.grade import GRADE
 
-CAVEATS = (
-    "Research use only. This is not a medical device, and nothing here may guide the care of a patient.",
-    "Grade is confounded with source: in BraTS all low-grade patients come from one archive (TCGA), so a model can "
-    "tell the grades apart by the scanner or the hospital. Read every grade figure with that in mind.",
-    "BraTS is public: a model that was pretrained elsewhere may have seen these very patients.",
-)
-
+CAVEAT = "Research use only. This is not a medical device, and nothing here may guide the care of a patient."
 FEW = 30  # patients; below it the report warns that bootstrap intervals are too narrow
 
 
@@ -33,6 +27,11 @@ class Finding:
     text: str
 
 
+def caveats(contents: ReportContents) -> list[str]:
+    """What a reader of any report has to know, and of the study's problem."""
+    return [CAVEAT, *contents.problem.cautions]
+
+
 def question(contents: ReportContents) -> str:
     """What the study asks, with its models, tasks and patients."""
     models = [model for model in dict.fromkeys(contents.summary["model"]) if model not in contents.baselines]
@@ -42,12 +41,18 @@ def question(contents: ReportContents) -> str:
     who = f"{len(models)} set{plural} of answers" if contents.sides else f"{len(models)} model{plural}"
     against = f" and {trivial} trivial baseline{'s' if trivial != 1 else ''}" if trivial else ""
     test = [part for part in contents.parts if part.name == "test"]
-    where = f" on {_part(test[0].n, test[0].lgg, test[0].hgg)} of {contents.cohort}" if test else ""
+    where = f" on {_part(contents, test[0])} of {contents.cohort}" if test else ""
     return f"How well do {who}{against} answer {tasks}{where}?"
 
 
-def _part(n: int, lgg: int, hgg: int) -> str:
-    return f"{n} test patient{'s' if n != 1 else ''} ({hgg} HGG, {lgg} LGG)"
+def _part(contents: ReportContents, part: Part) -> str:
+    counts = by_class(contents.problem, part)
+    return f"{part.n} test patient{'s' if part.n != 1 else ''}" + (f" ({counts})" if counts else "")
+
+
+def by_class(problem: Problem, part: Part) -> str:
+    """`44 HGG, 11 LGG`: how many patients have each class, the last one first; empty where there are no classes."""
+    return ", ".join(f"{count} {name}" for name, count in reversed([*zip(problem.classes, part.classes, strict=True)]))
 
 
 def findings(contents: ReportContents) -> list[Finding]:
@@ -188,43 +193,51 @@ def _compare(best: Any, baseline: Any | None, metric: str, paired: Any | None) -
 
 
 def _minority_sentence(contents: ReportContents, best: Any) -> str:
-    """How well the model finds the rarer grade, against always answering the other one."""
-    votes = contents.votes
+    """How well the model finds the rarest class, against always answering another one."""
+    votes, problem = contents.votes, contents.problem
     votes = votes[(votes["model"] == best["model"]) & (votes["plane"] == best["plane"]) & votes["grade"].notna()]
-    counts = votes["grade"].astype(int).value_counts()
+    counts = votes["grade"].astype(int).value_counts().sort_index()
     if len(counts) < 2:
         return ""
-    rare = LGG if counts[LGG] <= counts[HGG] else HGG
+    rare = int(counts.idxmin())
     if "patient" in votes and votes["patient"].duplicated().any():
-        return _minority_of_scans(contents, best, rare)
+        return "" if problem.several else _minority_of_scans(contents, best, rare)
     total = int(counts[rare])
     hits = int((votes.loc[votes["grade"] == rare, "predicted"] == rare).sum())
     low, high = proportion_confint(hits, total, method="wilson")
     reach = proportion_confint(0, total, method="wilson")[1]
-    rate = "specificity" if rare == LGG else "recall"
+    rate = _rate(problem, rare)
     if votes["predicted"].nunique(dropna=False) == 1 and votes["predicted"].notna().all():
-        constant = GRADE_NAMES[int(votes["predicted"].iloc[0])]
+        constant = problem.class_name(int(votes["predicted"].iloc[0]))
         return (
             f" It calls every patient {constant}, as a constant answer would ({rate} {hits} of {total}, "
             f"{numbers.percent(low)} to {numbers.percent(high)})."
         )
     distinguishable = "not distinguishable from" if low <= reach else "distinguishable from"
+    other = f"another {problem.asked}" if problem.several else problem.classes[1 - rare]
     return (
         f" Its {rate} is {hits} of {total} ({numbers.percent(low)} to {numbers.percent(high)}): "
-        f"{distinguishable} always answering {GRADE_NAMES[1 - rare]}."
+        f"{distinguishable} always answering {other}."
     )
+
+
+def _rate(problem: Problem, number: int) -> str:
+    """What the proportion of a class that is called it is named."""
+    if problem.several:
+        return f"recall of {problem.classes[number]}"
+    return "recall" if number == problem.positive_class else "specificity"
 
 
 def _minority_of_scans(contents: ReportContents, best: Any, rare: int) -> str:
     """The same if patients have several scans: counts of scans would mislead, so the figure of the table."""
-    rate, table = "specificity" if rare == LGG else "recall", contents.summary
+    rate, table = _rate(contents.problem, rare), contents.summary
     rows = table[(table["model"] == best["model"]) & (table["plane"] == best["plane"]) & (table["metric"] == rate)]
     figure = rows.iloc[0]
     ends = f"{numbers.percent(figure['low'])} to {numbers.percent(figure['high'])}"
     return f" Its {rate} is {numbers.percent(figure['value'])} ({ends}), by patient; a constant answer has 0."
 
 
-def few_patients(table: pd.DataFrame) -> str:
+def few_patients(table: pd.DataFrame, problem: Problem = GLIOMA) -> str:
     """How far to trust a bootstrap interval at the smallest n of a table; empty from 30 on.
 
     Simulated: docs/scoring.md, `benchmarks/coverage.py`.
@@ -235,6 +248,6 @@ def few_patients(table: pd.DataFrame) -> str:
         return ""
     return (
         "Bootstrap intervals over few patients are too narrow: in simulations, those of a mean "
-        "Dice contain the true mean in 85 % of cohorts of 6 patients, 89 % of 12 and 93 % of 20, and if one tumour in "
-        "ten is missed entirely in 61 %, 75 % and 84 %."
+        "Dice contain the true mean in 85 % of cohorts of 6 patients, 89 % of 12 and 93 % of 20, and if one "
+        f"{problem.found} in ten is missed entirely in 61 %, 75 % and 84 %."
     )

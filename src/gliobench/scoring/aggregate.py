@@ -66,5 +66,5 @@ def of_votes(votes: Votes) -> Slices:
 
     Votes for no glioma carry no information on the grade and are ignored, as in GLDR.
     """
-    said = votes.lgg + votes.hgg
-    return Slices((votes.hgg + 0.5) / (said + 1) if said else None, said, votes.unanswered)
+    said = sum(votes.counts)
+    return Slices((votes.counts[HGG] + 0.5) / (said + 1) if said else None, said, votes.unanswered)

@@ -1,8 +1,9 @@
-"""Whether a model's probabilities of HGG are calibrated: Brier score, calibration error, slope, intercept.
+"""Whether a model's probabilities are calibrated: Brier score, calibration error, slope, intercept.
 
 Only for models that give a probability of their own, for the whole patient or aggregated from the patient's slices by
-`gliobench.scoring.aggregate`. A patient without a usable answer counts as the probability 1 - truth, the worst
-possible, as in the AUC.
+`gliobench.scoring.aggregate`. With two classes all of them are of the probability of the positive one, and a patient
+without a usable answer counts as the probability 1 - truth, the worst possible, as in the AUC. With more, it counts as
+certain of a wrong class.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ Truth = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The scans of one bin: how many, their mean probability, and the proportion of HGG."""
+    """The scans of one bin: how many, their mean probability, and the proportion of the class."""
 
     n: int
     mean: float
@@ -67,7 +68,7 @@ def _calibration_error(weights: Floats, truth: Truth, probability: Floats) -> Fl
 
 
 def _separated(drawn: NDArray[np.bool_], truth: Truth, logit: Floats) -> NDArray[np.bool_]:
-    """Where the probabilities separate the grades, so that the slope is not finite."""
+    """Where the probabilities separate the classes, so that the slope is not finite."""
     low, high = np.where(drawn, logit, np.inf), np.where(drawn, logit, -np.inf)
     upward = high[:, ~truth].max(axis=1, initial=-np.inf) <= low[:, truth].min(axis=1, initial=np.inf)
     downward = high[:, truth].max(axis=1, initial=-np.inf) <= low[:, ~truth].min(axis=1, initial=np.inf)
@@ -75,7 +76,7 @@ def _separated(drawn: NDArray[np.bool_], truth: Truth, logit: Floats) -> NDArray
 
 
 def _slope(weights: Floats, truth: Truth, logit: Floats) -> Floats:
-    """Newton's method on all resamples at once, each step halved while the fit gets worse; NaN where the grades are
+    """Newton's method on all resamples at once, each step halved while the fit gets worse; NaN where the classes are
     separated or one is absent, and without convergence."""
     slopes = np.full(len(weights), np.nan)
     defined = ~_separated(weights > 0, truth, logit)
@@ -111,8 +112,8 @@ def _misfit(weights: Floats, truth: Truth, logit: Floats, a: Floats, b: Floats) 
 
 
 def _intercept(weights: Floats, truth: Truth, logit: Floats) -> Floats:
-    """The shift of all logits that makes the probabilities sum to the number of HGG patients, by bisection; NaN for one
-    grade."""
+    """The shift of all logits that makes the probabilities sum to the number of positive patients, by bisection; NaN
+    for one class."""
     low, high = np.full(len(weights), -40.0), np.full(len(weights), 40.0)
     wanted = weights @ truth
     for _ in range(STEPS):
@@ -134,8 +135,24 @@ def _logit(probability: Floats) -> Floats:
 
 
 def _brier(weights: Floats, graded: Graded) -> Floats:
-    squared: Floats = weights @ (graded.score - graded.truth) ** 2
-    return np.asarray(squared / weights.sum(axis=1))
+    return np.asarray(weights @ _squared(graded) / weights.sum(axis=1))
+
+
+def _squared(graded: Graded) -> Floats:
+    """(scans,) the squared difference of probability and truth: of the positive class of two; of more their sum, at
+    most 2, which is that of a certain wrong class."""
+    if not graded.problem.several:
+        return np.asarray((graded.score - graded.truth) ** 2)
+    truth = graded.truths[:, None] == np.arange(graded.problem.none)
+    return np.asarray(np.minimum(((graded.scores - truth) ** 2).sum(axis=1), 2.0))
+
+
+def judged(graded: Graded) -> tuple[Truth, Floats]:
+    """What calibration is of, (scans,) each: with two classes whether a scan is positive, and the probability of that;
+    with more whether the most probable class is right, and its probability."""
+    if not graded.problem.several:
+        return graded.truth, graded.score
+    return np.asarray(graded.scores.argmax(axis=1) == graded.truths), np.asarray(graded.scores.max(axis=1))
 
 
 def _no_slope(graded: Graded) -> str:
@@ -144,18 +161,19 @@ def _no_slope(graded: Graded) -> str:
         return graded.one_grade or NO_SPREAD
     everybody = np.ones((1, len(graded.truth)), dtype=bool)
     apart = _separated(everybody, graded.truth, _logit(graded.score)).all()
-    return "the probabilities separate the grades" if apart else ""
+    return f"the probabilities separate the {graded.problem.classes_word}" if apart else ""
 
 
 METRICS = (
     # Brier (1950): the mean squared difference of probability and truth.
-    GradeMetric("brier", "Brier score", "share", "lower", _brier, of_probabilities=True),
-    # Naeini 2015, positive class: over `BINS` bins, the mean of |mean probability - proportion of HGG|, weighted by
-    # patients.
+    GradeMetric(*("brier", "Brier score", "share", "lower"), statistic=_brier, of_probabilities=True, classes="any"),
+    # Over `BINS` bins, the mean of |mean probability - proportion|, weighted by patients: of the positive class of two
+    # (Naeini 2015), of more of the most probable class (top-label, Guo 2017).
     GradeMetric(
         *("calibration_error", "calibration error", "share", "lower"),
-        statistic=lambda weights, graded: _calibration_error(weights, graded.truth, graded.score),
+        statistic=lambda weights, graded: _calibration_error(weights, *judged(graded)),
         of_probabilities=True,
+        classes="any",
     ),
     # Of the logistic regression of the truth on the logit (Cox 1958); below 1 the model is overconfident.
     GradeMetric(
@@ -164,7 +182,7 @@ METRICS = (
         undefined=_no_slope,
         of_probabilities=True,
     ),
-    # The same with the slope fixed at 1; below 0 the probabilities of HGG are too high.
+    # The same with the slope fixed at 1; below 0 the probabilities of the positive class are too high.
     GradeMetric(
         *("calibration_intercept", "calibration intercept", "share", "0"),
         statistic=lambda weights, graded: _intercept(weights, graded.truth, _logit(graded.score)),

@@ -1,4 +1,5 @@
-"""Two models' grades of patients with several scans: resampling, swapping and counting is by patient, never by scan.
+"""Two models' calls of two classes, patients with several scans: resampling, swapping and counting is by patient,
+never by scan.
 
 Every patient has the same weight, divided evenly among its scans, which need not be the same for both models.
 """
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.scoring.grades import AUC, weighted_auc
 from gliobench.scoring.intervals import LEVEL, Bootstrap, Scans
 from gliobench.scoring.paired import (
@@ -21,6 +23,7 @@ from gliobench.scoring.paired import (
     no_difference_defined,
     permuted,
     ratio,
+    sides,
 )
 from gliobench.scoring.power import smallest_normal
 
@@ -30,8 +33,8 @@ CALLS = tuple(metric for metric in GRADE_METRICS if metric != AUC.id)
 
 @dataclass(frozen=True, eq=False)
 class ScanCalls:
-    """One model's grade of each scan. `whose`: (scans,) the patient of each, all of `patients`, whose order numbers
-    them; `truth`, `called`: (scans,) bool, True is HGG; `score`: (scans,) float, higher means HGG."""
+    """One model's class of each scan, of two. `whose`: (scans,) the patient of each, all of `patients`, whose order
+    numbers them; `truth`, `called`: (scans,) bool, True is positive; `score`: (scans,) float, higher means positive."""
 
     whose: tuple[str, ...]
     patients: tuple[str, ...]
@@ -48,7 +51,8 @@ class ScanCalls:
 
     @cached_property
     def counts(self) -> Floats:
-        """(patients, 4): for each patient the weight of scans that are HGG and called HGG, called HGG, HGG, and LGG."""
+        """(patients, 4): for each patient the weight of scans that are positive and called so, called positive,
+        positive, and negative."""
         kinds = np.stack([self.called & self.truth, self.called, self.truth, ~self.truth], axis=1)
         counts = np.zeros((len(self.patients), kinds.shape[1]))
         np.add.at(counts, self.scans.place, kinds * self.scans.share[:, None])
@@ -59,7 +63,9 @@ class ScanCalls:
         return weighted_auc(self.scans.weights(drawn), self.truth, self.score)
 
 
-def scan_differences(a: ScanCalls, b: ScanCalls, bootstrap: Bootstrap, permutations: int) -> dict[str, Difference]:
+def scan_differences(
+    a: ScanCalls, b: ScanCalls, bootstrap: Bootstrap, permutations: int, problem: Problem = GLIOMA
+) -> dict[str, Difference]:
     """The metrics of `paired.grade_differences`, a minus b, over the same patients; intervals resample whole patients.
 
     For calls, p is from swapping the two models' calls within whole patients, `permutations` times or all; for the AUC
@@ -74,7 +80,7 @@ def scan_differences(a: ScanCalls, b: ScanCalls, bootstrap: Bootstrap, permutati
     for place, metric in enumerate((*CALLS, AUC.id)):
         one, other = (float(side[place]) for side in values)
         if np.isnan(one + other):
-            found[metric] = no_difference_defined(n, _why(a, b, metric))
+            found[metric] = no_difference_defined(n, _why(a, b, metric, problem))
             continue
         figure = figures[place]
         if metric == AUC.id:
@@ -89,11 +95,11 @@ def scan_differences(a: ScanCalls, b: ScanCalls, bootstrap: Bootstrap, permutati
 
 def auc_difference_error(a: ScanCalls, b: ScanCalls) -> float:
     """The standard error of the difference of two AUCs over the same patients with several scans each (Obuchowski 1997,
-    doi:10.2307/2533958), which is DeLong's where each has one; NaN where a grade has fewer than two patients."""
+    doi:10.2307/2533958), which is DeLong's where each has one; NaN where a class has fewer than two patients."""
     high, low = (one - other for one, other in zip(_parts(a), _parts(b), strict=True))
     with_high, with_low = (
         (a.counts[:, kind] + b.counts[:, kind] > 0).sum()
-        for kind in (2, 3)  # patients with a scan of that grade
+        for kind in (2, 3)  # patients with a scan of that class
     )
     if min(with_high, with_low) < 2:
         return float("nan")
@@ -107,7 +113,7 @@ def auc_difference_error(a: ScanCalls, b: ScanCalls) -> float:
 
 
 def _parts(side: ScanCalls) -> tuple[Floats, Floats]:
-    """For each patient, the deviation from the mean AUC of its HGG and of its LGG scans; (patients,) each."""
+    """For each patient, the deviation from the mean AUC of its positive and of its negative scans; (patients,) each."""
     share, truth = side.scans.share, side.truth
     high, low = side.score[truth][:, None], side.score[~truth][None]
     ordered = np.where(high == low, 0.5, high > low)
@@ -161,13 +167,13 @@ def _normal(difference: float, error: float) -> tuple[float, str]:
     return float("nan"), f"none: {OBUCHOWSKI} is not defined, {why}"
 
 
-def _why(a: ScanCalls, b: ScanCalls, metric: str) -> str:
+def _why(a: ScanCalls, b: ScanCalls, metric: str, problem: Problem) -> str:
     """Why a metric is not defined."""
-    sides = (a, b)
-    if metric == "auc" and any(np.isnan(side.score).any() for side in sides):
+    positive, negative = sides(problem)
+    if metric == "auc" and any(np.isnan(side.score).any() for side in (a, b)):
         return "a scan without a score"
-    if metric != "specificity" and not all(side.truth.any() for side in sides):
-        return "no HGG patient"
-    if metric in ("specificity", "balanced_accuracy", "auc") and any(side.truth.all() for side in sides):
-        return "no LGG patient"
-    return "no patient called HGG by one of the two"
+    if metric != "specificity" and not all(side.truth.any() for side in (a, b)):
+        return f"no {positive} patient"
+    if metric in ("specificity", "balanced_accuracy", "auc") and any(side.truth.all() for side in (a, b)):
+        return f"no {negative} patient"
+    return f"no patient called {positive} by one of the two"

@@ -1,7 +1,7 @@
 """Models against each other, patient by patient: differences with interval, corrected p and minimum detectable
 difference."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
@@ -16,11 +16,20 @@ from gliobench.integrity import DamagedError, check_file
 from gliobench.scoring.clustered import scan_differences
 from gliobench.scoring.errors import CompareError
 from gliobench.scoring.intervals import Bootstrap
-from gliobench.scoring.matching import SINCE_SCANS, Matched, ModelScores, Tables, match, read_models
-from gliobench.scoring.paired import GRADE_METRICS, Difference, grade_differences, mean_differences
+from gliobench.scoring.matching import (
+    SINCE_SCANS,
+    Matched,
+    ModelScores,
+    Tables,
+    compared_metrics,
+    match,
+    read_models,
+)
+from gliobench.scoring.paired import Difference, grade_differences, mean_differences
+from gliobench.scoring.paired_classes import class_differences
 from gliobench.scoring.power import ALPHA
 from gliobench.scoring.sentences import is_shown, sentence
-from gliobench.scoring.summary import PER_SUBJECT, VOTES
+from gliobench.scoring.summary import PER_SUBJECT, problem_of, votes_columns
 
 COMPARED = (
     *("model_a", "model_b", "task", "source_a", "source_b", "plane", "metric", "n_subjects", "value_a", "value_b"),
@@ -88,7 +97,7 @@ def compare_runs(
     One folder: all pairs of its models. Several: every model with every model of another folder, named "<run>/<model>".
     With a `reference` (a model as it is named in the table): every other model against it. With `metrics`: of these
     alone, so that the correction is for fewer tests. Also raises CompareError for a folder without scores, for one
-    given twice, for runs that ask about different regions of the tumour and for a metric that none of them has.
+    given twice, for runs that ask about different regions and for a metric that none of them has.
     """
     if not folders:
         raise CompareError("no run folder was given")
@@ -117,27 +126,31 @@ class _Run:
 
 def _check_metrics(tables: Sequence[_Run], metrics: Collection[str]) -> None:
     known = {metric for table in tables for metric in table.per_subject["metric"]}
-    known |= {metric for table in tables if len(table.votes) for metric in GRADE_METRICS}
+    of_votes = (table.votes for table in tables if len(table.votes))
+    known |= {metric for votes in of_votes for metric in compared_metrics(problem_of(votes))}
     if unknown := [metric for metric in metrics if metric not in known]:
         raise CompareError(f"no metric called {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
 
 
 def _check_regions(folders: Sequence[Path], tables: Sequence[_Run]) -> None:
-    """Raise CompareError for runs that ask about different regions. Tables of the whole tumour do not name it."""
+    """Raise CompareError for runs that ask about different regions. Tables of the whole target do not name it."""
     regions = [next(iter(table.per_subject.get("region", ())), WHOLE_KEY) for table in tables]
     if len(set(regions)) > 1:
         asked = ", ".join(f"{folder} {region}" for folder, region in zip(folders, regions, strict=True))
         raise CompareError(
-            f"these runs ask about different regions of the tumour ({asked}): only runs with the same `region:` in "
-            "their study files can be compared"
+            f"these runs ask about different regions ({asked}): only runs with the same `region:` in their study files "
+            "can be compared"
         )
 
 
 def _read_run(folder: Path) -> _Run:
-    return _Run(_read(folder, "per_subject", PER_SUBJECT), _read(folder, "votes", VOTES))
+    return _Run(
+        _read(folder, "per_subject", lambda table: PER_SUBJECT),
+        _read(folder, "votes", lambda table: votes_columns(problem_of(table))),
+    )
 
 
-def _read(folder: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
+def _read(folder: Path, name: str, columns: Callable[[pd.DataFrame], Sequence[str]]) -> pd.DataFrame:
     path = folder / "scores" / f"{name}.parquet"
     if not path.is_file():
         raise CompareError(
@@ -150,7 +163,7 @@ def _read(folder: Path, name: str, columns: Sequence[str]) -> pd.DataFrame:
         raise CompareError(f"{error}: {AGAIN}") from error
     except (ArrowException, OSError, ValueError) as error:
         raise CompareError(f"{path} cannot be read ({error}): {AGAIN}") from error
-    if absent := [column for column in columns if column not in table.columns and column not in SINCE_SCANS]:
+    if absent := [column for column in columns(table) if column not in table.columns and column not in SINCE_SCANS]:
         raise CompareError(f"{path} has no column {', '.join(absent)}: score the run again with this version")
     return table
 
@@ -183,7 +196,7 @@ def _compare_pairs(
     rows, differences = [], []
     permutations = _enough(bootstrap, sum(len(matched.metrics) for _, _, matched in work))
     for name_a, name_b, matched in work:
-        for metric, difference in _differences(matched, bootstrap, permutations):
+        for metric, difference in _differences(matched, bootstrap, permutations, metrics):
             if metrics is not None and metric not in metrics:
                 continue
             rows.append((name_a, name_b, metric, matched))
@@ -199,11 +212,15 @@ def _enough(bootstrap: Bootstrap, comparisons: int) -> int:
     return max(bootstrap.resamples, int(2 * comparisons / ALPHA))
 
 
-def _differences(matched: Matched, bootstrap: Bootstrap, permutations: int) -> list[tuple[str, Difference]]:
+def _differences(
+    matched: Matched, bootstrap: Bootstrap, permutations: int, metrics: Collection[str] | None
+) -> list[tuple[str, Difference]]:
     if matched.calls is not None:
-        return list(grade_differences(*matched.calls, bootstrap, permutations).items())
+        return list(grade_differences(*matched.calls, bootstrap, permutations, matched.problem).items())
     if matched.scans is not None:
-        return list(scan_differences(*matched.scans, bootstrap, permutations).items())
+        return list(scan_differences(*matched.scans, bootstrap, permutations, matched.problem).items())
+    if matched.classes is not None:
+        return list(class_differences(*matched.classes, bootstrap, permutations, metrics).items())
     assert matched.means is not None
     return list(zip(matched.metrics, mean_differences(*matched.means, bootstrap, permutations), strict=True))
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson, without_interval
 from gliobench.tasks.answer import Answer, Answered
-from gliobench.tasks.base import NO_TUMOUR
 from gliobench.tasks.chain import box_of
 from gliobench.tasks.geometry import Value
-from gliobench.tasks.registry import TASKS, task_of
+from gliobench.tasks.registry import TASKS, task_about, task_of
 
 UNANSWERED = "unanswered"
 SHARES = ("agreement", "flip_rate")  # proportions of the answers to one input: Wilson
@@ -43,11 +43,12 @@ class Repeated:
     answers: tuple[Answer, ...]
     drawn: bool
     patient: str
+    problem: Problem = GLIOMA
 
     @property
     def counts(self) -> Counter[str]:
         """How often each answer was given, `UNANSWERED` being one of them."""
-        return Counter(answer_text(answer) for answer in self.answers)
+        return Counter(answer_text(answer, self.problem) for answer in self.answers)
 
     @property
     def n_answered(self) -> int:
@@ -102,11 +103,13 @@ def distances_to_medoid_mm(values: Sequence[Value]) -> NDArray[np.float64]:
     return distances
 
 
-def answer_text(answer: Answer) -> str:
+def answer_text(answer: Answer, problem: Problem = GLIOMA) -> str:
     """An answer as exact text: two answers are equal where their texts are."""
     if not isinstance(answer, Answered):
         return UNANSWERED
-    return NO_TUMOUR if answer.value is None else task_of(answer.value).exact(answer.value)
+    if answer.value is None:
+        return problem.no_target
+    return task_about(problem, task_of(answer.value).name).exact(answer.value)
 
 
 def measure(inputs: Iterable[Repeated], bootstrap: Bootstrap | None = None) -> Consistency:
@@ -210,7 +213,7 @@ def _answers(one: Repeated) -> Iterator[dict[str, object]]:
     """One row per answer, the most frequent first."""
     placed = _placed(one)
     far = distances_to_medoid_mm(placed)
-    distances = {answer_text(Answered(value)): float(mm) for value, mm in zip(placed, far, strict=True)}
+    distances = {answer_text(Answered(value), one.problem): float(mm) for value, mm in zip(placed, far, strict=True)}
     for text, count in sorted(one.counts.items(), key=lambda item: (-item[1], item[0])):
         yield {
             "model": one.model,

@@ -1,30 +1,31 @@
-"""The metrics of the grades of all patients, each with its 95 % interval."""
+"""The metrics of the classes of all patients, each with its 95 % interval."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.scoring.grades import Graded, GradedPatient
 from gliobench.scoring.intervals import Bootstrap, Figure, wilson
 from gliobench.scoring.registry import grade_metrics
 
 
 def grade_figures(
-    patients: Sequence[GradedPatient], bootstrap: Bootstrap, whose: Sequence[str] = ()
+    patients: Sequence[GradedPatient], bootstrap: Bootstrap, whose: Sequence[str] = (), problem: Problem = GLIOMA
 ) -> dict[str, Figure]:
-    """Every metric of grades over patients, those of probabilities only where the model gave any.
+    """Every metric of a problem's classes over patients, those of probabilities only where the model gave any.
 
     `whose`: where these are scans, the patient of each, so that every patient has the same weight and is resampled as a
     whole; empty: one scan per patient. Proportions of patients have Wilson intervals where each has one scan, all else
     a bootstrap over patients.
     """
     whose = whose or list(map(str, range(len(patients))))
-    several, graded = len(set(whose)) < len(whose), Graded.of(patients)
+    several, graded = len(set(whose)) < len(whose), Graded.of(patients, problem)
     metrics = [
         metric
-        for metric in grade_metrics()
-        if (metric.share or metric.statistic) and (graded.probabilities.size or not metric.of_probabilities)
+        for metric in grade_metrics(problem)
+        if metric.of_patients and (graded.given.size or not metric.of_probabilities)
     ]
     drawn = [metric for metric in metrics if several or metric.share is None]
 

@@ -1,71 +1,86 @@
-"""A patient's grade from the votes of the slices, and the metrics of grades; positive is HGG."""
+"""A patient's class from the votes of the slices, and the metrics of classes.
+
+Those of one class against the others are of the problem's positive class; with more than two classes they are left out
+where the problem names none.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.cohort.subject import HGG, LGG
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.scoring.metric import Metric
 from gliobench.tasks.answer import Answer, Answered
-from gliobench.tasks.geometry import NO_GLIOMA, Grade
+from gliobench.tasks.geometry import Grade
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.intp]
+CLASS_AUC = "auc_"  # before a class's column: the id of its AUC against all others
 
 
 @dataclass(frozen=True)
 class Votes:
-    """The counts of each answer about one patient. `probability`: of HGG, a model's own or from its slices, or None."""
+    """The counts of each answer about one patient.
 
-    lgg: int
-    hgg: int
-    no_glioma: int
+    `counts`: of each class, in the order of their numbers; `none`: that there is no target. `probabilities`: of each
+    class, a model's own or from its slices, or None.
+    """
+
+    counts: tuple[int, ...]
+    none: int
     unanswered: int
-    probability: float | None = None
+    probabilities: tuple[float, ...] | None = None
 
     @property
     def asked(self) -> int:
         """All questions."""
-        return self.lgg + self.hgg + self.no_glioma + self.unanswered
+        return sum(self.counts) + self.none + self.unanswered
 
     @property
-    def gldr(self) -> float:
-        """The proportion of HGG among the votes for LGG or HGG; NaN where there are none."""
-        graded = self.lgg + self.hgg
-        return self.hgg / graded if graded else float("nan")
+    def shares(self) -> tuple[float, ...]:
+        """The proportion of each class among the votes for one of them, of two grades the GLDR; NaN without any."""
+        graded = sum(self.counts)
+        return tuple(count / graded if graded else float("nan") for count in self.counts)
 
 
 @dataclass(frozen=True)
 class GradedPatient:
-    """The votes about one scan of a patient with the truth; `predicted` is None where neither grade won."""
+    """The votes about one scan of a patient with the truth; `predicted` is None where no class won."""
 
     truth: int
     predicted: int | None
     votes: Votes
 
     @property
-    def called(self) -> int:
-        """The grade that is scored: for a patient without one, the wrong one."""
-        return 1 - self.truth if self.predicted is None else self.predicted
-
-    @property
-    def score(self) -> float:
-        """The score for the AUC: the model's own probability of HGG, else GLDR; without a grade 1 - truth."""
+    def scores(self) -> tuple[float, ...]:
+        """Of each class, the score for its AUC: the model's own probability, else the proportion of the votes; where no
+        class won 0 for the true one and 1 for the others."""
         if self.predicted is None:
-            return float(1 - self.truth)
-        return self.votes.gldr if self.votes.probability is None else self.votes.probability
+            return tuple(float(number != self.truth) for number in range(len(self.votes.counts)))
+        return self.votes.shares if self.votes.probabilities is None else self.votes.probabilities
 
     @property
     def slice_accuracy(self) -> float:
-        """The proportion of the slices with the right grade."""
-        return (self.votes.hgg if self.truth == HGG else self.votes.lgg) / self.votes.asked
+        """The proportion of the slices with the right class."""
+        return self.votes.counts[self.truth] / self.votes.asked
 
 
-def count_votes(answers: Iterable[Answer], probability: float | None) -> Votes:
-    """The votes of one patient. Raises TypeError for an answer that is not a grade."""
-    counts = {LGG: 0, HGG: 0, NO_GLIOMA: 0}
+def two_probabilities(problem: Problem, score: float) -> tuple[float, float]:
+    """The probabilities of two classes from that of the positive one."""
+    return (1 - score, score) if problem.positive_class else (score, 1 - score)
+
+
+def count_votes(
+    answers: Iterable[Answer], problem: Problem = GLIOMA, probabilities: tuple[float, ...] | None = None
+) -> Votes:
+    """The votes of one patient. Raises TypeError for an answer that is not a class."""
+    counts = [0] * (problem.none + 1)
     unanswered = 0
     for answer in answers:
         if not isinstance(answer, Answered):
@@ -74,41 +89,95 @@ def count_votes(answers: Iterable[Answer], probability: float | None) -> Votes:
             counts[answer.value.value] += 1
         else:
             raise TypeError(f"a grade is expected, got a {type(answer.value).__name__}")
-    return Votes(counts[LGG], counts[HGG], counts[NO_GLIOMA], unanswered, probability)
+    return Votes(tuple(counts[:-1]), counts[-1], unanswered, probabilities)
 
 
 def most_votes(votes: Votes) -> int | None:
-    """LGG or HGG where it has the most of the four counts, in a tie the lower class; None where another has."""
-    counts = (votes.lgg, votes.hgg, votes.no_glioma, votes.unanswered)
+    """The class with the most of all counts, in a tie the lower one; None where "none" or unanswered has."""
+    counts = (*votes.counts, votes.none, votes.unanswered)
     winner = counts.index(max(counts))
-    return winner if winner in (LGG, HGG) else None
+    return winner if winner < len(votes.counts) else None
 
 
 @dataclass(frozen=True, eq=False)
 class Graded:
-    """The grades of all patients, or of their scans. `truth`, `called`: bool, True is HGG; `score`: float, higher means
-    HGG; `probabilities`: those of HGG that were given, none where there are only votes."""
+    """The classes of all patients, or of their scans.
 
-    truth: Bools
-    called: Bools
-    score: Floats
-    probabilities: Floats
+    `problem`: its classes. `truths`, `calls`: (scans,) int, the number of the class; where none was called
+    `problem.none`. `scores`: (scans, classes) float, higher means this class. `given`: (models' answers, classes) the
+    probabilities that were given, none where there are only votes.
+
+    `truth`, `called`, `score`, `probabilities`: the same of the positive class against the others. There a patient
+    without a call counts as wrong.
+    """
+
+    problem: Problem
+    truths: Ints
+    calls: Ints
+    scores: Floats
+    given: Floats
 
     @staticmethod
-    def of(patients: Sequence[GradedPatient]) -> "Graded":
+    def of(patients: Sequence[GradedPatient], problem: Problem = GLIOMA) -> "Graded":
+        none, given = problem.none, [one.votes.probabilities for one in patients if one.votes.probabilities is not None]
         return Graded(
-            np.array([patient.truth for patient in patients]) == HGG,
-            np.array([patient.called for patient in patients]) == HGG,
-            np.array([patient.score for patient in patients], dtype=np.float64),
-            np.array(
-                [one.votes.probability for one in patients if one.votes.probability is not None], dtype=np.float64
-            ),
+            problem,
+            np.array([patient.truth for patient in patients], dtype=np.intp),
+            np.array([none if one.predicted is None else one.predicted for one in patients], dtype=np.intp),
+            np.array([patient.scores for patient in patients], dtype=np.float64).reshape(-1, none),
+            np.array(given, dtype=np.float64).reshape(-1, none),
         )
+
+    @cached_property
+    def truth(self) -> Bools:
+        """(scans,) whether each has the positive class."""
+        return np.asarray(self.truths == self.problem.positive_class)
+
+    @cached_property
+    def called(self) -> Bools:
+        """(scans,) whether each was called positive; without a call the opposite of the truth."""
+        return np.where(self.calls == self.problem.none, ~self.truth, self.calls == self.problem.positive_class)
+
+    @cached_property
+    def score(self) -> Floats:
+        """(scans,) the scores of the positive class."""
+        scores: Floats = self.scores[:, self.problem.positive_class]
+        return scores
+
+    @property
+    def probabilities(self) -> Floats:
+        """The given probabilities of the positive class."""
+        given: Floats = self.given[:, self.problem.positive_class]
+        return given
+
+    @property
+    def absent(self) -> str:
+        """Which class no patient has; an empty text where there are all."""
+        names = [name for number, name in enumerate(self.problem.classes) if not (self.truths == number).any()]
+        return f"no {names[0]} patient" if names else ""
+
+    @property
+    def no_positive(self) -> str:
+        """That no patient has the positive class; an empty text where one has."""
+        return "" if self.truth.any() else f"no {self.positive} patient"
+
+    @property
+    def no_negative(self) -> str:
+        """That all patients have the positive class; an empty text where one has not."""
+        if not self.truth.all():
+            return ""
+        others = [name for name in self.problem.classes if name != self.positive]
+        return f"no {others[0]} patient" if len(others) == 1 else f"every patient is {self.positive}"
 
     @property
     def one_grade(self) -> str:
-        """Which grade no patient has; an empty text where there are both."""
-        return "no LGG patient" if self.truth.all() else "" if self.truth.any() else "no HGG patient"
+        """Which side no patient is on, the positive class or the others; an empty text where there are both."""
+        return self.no_negative or self.no_positive
+
+    @property
+    def positive(self) -> str:
+        """The name of the positive class."""
+        return self.problem.classes[self.problem.positive_class]
 
 
 def _always(graded: Graded) -> str:
@@ -117,13 +186,15 @@ def _always(graded: Graded) -> str:
 
 @dataclass(frozen=True)
 class GradeMetric(Metric):
-    """A metric of the grades of all patients.
+    """A metric of the classes of all patients.
 
     `statistic`: from weights (resamples, patients), how often each was drawn, to the values (resamples,), NaN where
     there is none; None for a metric of single patients. `undefined`: why these patients have none, an empty text where
     they have. `share`: for a proportion of patients, its numerator and denominator, both bool, for Wilson's interval; a
     proportion needs no statistic. `of_patient`: its value for one patient, in the table of patients; with `of_slices`
-    only where slices were asked about. `of_probabilities`: only of models that give a probability.
+    only where slices were asked about. `of_probabilities`: only of models that give a probability. `classes`: what it
+    is of: the "positive" class against the others, "any" number of classes, "several" (more than two), or several that
+    are "ordered".
     """
 
     statistic: Callable[[Floats, Graded], Floats] | None = None
@@ -132,6 +203,21 @@ class GradeMetric(Metric):
     of_patient: Callable[[GradedPatient], float] | None = None
     of_slices: bool = False
     of_probabilities: bool = False
+    classes: Literal["positive", "any", "several", "ordered"] = "positive"
+
+    @property
+    def of_patients(self) -> bool:
+        """Whether it has a value over all patients, and not only for each."""
+        return self.share is not None or self.statistic is not None
+
+    def applies(self, problem: Problem) -> bool:
+        """Whether a problem has the classes that it is of."""
+        return {
+            "positive": bool(problem.positive) or not problem.several,
+            "any": True,
+            "several": problem.several,
+            "ordered": problem.several and problem.ordered,
+        }[self.classes]
 
     def values(self, weights: Floats, graded: Graded) -> Floats:
         """(resamples,) from weights (resamples, patients)."""
@@ -150,18 +236,38 @@ def proportion(part: Floats, whole: Floats) -> Floats:
 
 
 def weighted_auc(weights: Floats, truth: Bools, score: Floats) -> Floats:
-    """The AUC of each resample, from `weights` (resamples, patients), how often each was drawn; NaN without both
-    grades.
+    """The AUC of each resample, from `weights` (resamples, patients), how often each was drawn; NaN without patients of
+    both kinds.
 
-    The proportion of (HGG, LGG) pairs in the right order, half for ties (Hanley and McNeil 1982)."""
+    The proportion of (positive, negative) pairs in the right order, half for ties (Hanley and McNeil 1982)."""
     high, low = score[truth][:, None], score[~truth][None]
     ordered = np.where(high == low, 0.5, high > low)
     right: Floats = ((weights[:, truth] @ ordered) * weights[:, ~truth]).sum(axis=1)
     return proportion(right, weights[:, truth].sum(axis=1) * weights[:, ~truth].sum(axis=1))
 
 
+def _auc(weights: Floats, graded: Graded) -> Floats:
+    """Of two classes the AUC. Of more, M of Hand and Till (2001, doi:10.1023/A:1010920819831): for every two classes,
+    how often the score of the one ranks a patient of it above one of the other; their mean."""
+    if not graded.problem.several:
+        return weighted_auc(weights, graded.truth, graded.score)
+    found = []
+    for number, other in permutations(range(graded.problem.none), 2):
+        two = (graded.truths == number) | (graded.truths == other)
+        found.append(weighted_auc(weights[:, two], graded.truths[two] == number, graded.scores[two, number]))
+    mean: Floats = np.mean(found, axis=0)
+    return mean
+
+
 def _balanced_accuracy(weights: Floats, graded: Graded) -> Floats:
-    return (RECALL.values(weights, graded) + SPECIFICITY.values(weights, graded)) / 2
+    """The mean of the classes' recalls."""
+    recalls = [
+        proportion(weights @ (own & (graded.calls == number)), weights @ own)
+        for number in range(graded.problem.none)
+        for own in [graded.truths == number]
+    ]
+    mean: Floats = sum(recalls[1:], recalls[0]) / len(recalls)
+    return mean
 
 
 def _f1(weights: Floats, graded: Graded) -> Floats:
@@ -169,48 +275,118 @@ def _f1(weights: Floats, graded: Graded) -> Floats:
     return proportion(2 * hits, weights @ graded.truth + weights @ graded.called)
 
 
+def _macro_f1(weights: Floats, graded: Graded) -> Floats:
+    """The mean of the classes' F1; a patient without a call is a miss of its own class."""
+    found = []
+    for number in range(graded.problem.none):
+        own, called = graded.truths == number, graded.calls == number
+        found.append(proportion(2 * (weights @ (own & called)), weights @ own + weights @ called))
+    mean: Floats = np.mean(found, axis=0)
+    return mean
+
+
+def _kappa(weights: Floats, graded: Graded) -> Floats:
+    """Cohen's kappa with quadratic weights (1968, doi:10.1037/h0026256); a patient without a call counts as called the
+    class farthest from its own, the lower of two."""
+    numbers = np.arange(graded.problem.none)
+    steps = (numbers[:, None] - numbers) ** 2
+    calls = np.where(graded.calls == graded.problem.none, steps.argmax(axis=1)[graded.truths], graded.calls)
+    truths, called = (weights @ (side[:, None] == numbers) for side in (graded.truths, calls))
+    observed = weights @ steps[graded.truths, calls]
+    expected = ((truths @ steps) * called).sum(axis=1) / weights.sum(axis=1)
+    return 1 - proportion(observed, expected)
+
+
+def _one_class(graded: Graded) -> str:
+    """That truth and calls are one class, whose kappa is 0 / 0."""
+    found = {*graded.truths.tolist(), *graded.calls.tolist()}
+    name = graded.problem.class_name(next(iter(found), None))
+    return f"every patient is {name} and called {name}" if len(found) < 2 else ""
+
+
+def class_auc(problem: Problem, number: int) -> GradeMetric:
+    """The AUC of one class against all others."""
+    return GradeMetric(
+        *(f"{CLASS_AUC}{problem.class_columns[number]}", f"AUC of {problem.classes[number]}", "share", "higher"),
+        statistic=lambda weights, graded: weighted_auc(weights, graded.truths == number, graded.scores[:, number]),
+        undefined=lambda graded: _against_others(graded, number),
+        classes="several",
+    )
+
+
+def _against_others(graded: Graded, number: int) -> str:
+    own, name = graded.truths == number, graded.problem.classes[number]
+    return f"every patient is {name}" if own.all() else "" if own.any() else f"no {name} patient"
+
+
 def _right(patient: GradedPatient) -> float:
-    return float(patient.called == patient.truth)
+    return float(patient.predicted == patient.truth)
 
 
 ACCURACY = GradeMetric(
     *("accuracy", "accuracy", "share", "higher"),
-    share=lambda graded: (graded.called == graded.truth, np.ones_like(graded.truth)),
+    share=lambda graded: (graded.calls == graded.truths, np.ones_like(graded.truth)),
     of_patient=_right,
+    classes="any",
 )
 SLICE_ACCURACY = GradeMetric(
     *("slice_accuracy", "slice accuracy", "share", "higher"),
     of_patient=lambda patient: patient.slice_accuracy,
     of_slices=True,
+    classes="any",
 )
 PRECISION = GradeMetric(
     *("precision", "precision", "share", "higher"),
     share=lambda graded: (graded.truth & graded.called, graded.called),
-    undefined=lambda graded: "" if graded.called.any() else "no patient called HGG",
+    undefined=lambda graded: "" if graded.called.any() else f"no patient called {graded.positive}",
 )
 RECALL = GradeMetric(
     *("recall", "recall", "share", "higher"),
     share=lambda graded: (graded.called & graded.truth, graded.truth),
-    undefined=lambda graded: "" if graded.truth.any() else "no HGG patient",
+    undefined=lambda graded: graded.no_positive,
 )
 SPECIFICITY = GradeMetric(
     *("specificity", "specificity", "share", "higher"),
     share=lambda graded: (~graded.called & ~graded.truth, ~graded.truth),
-    undefined=lambda graded: "no LGG patient" if graded.truth.all() else "",
+    undefined=lambda graded: graded.no_negative,
 )
 BALANCED_ACCURACY = GradeMetric(
     *("balanced_accuracy", "balanced accuracy", "share", "higher"),
     statistic=_balanced_accuracy,
-    undefined=lambda graded: graded.one_grade,
+    undefined=lambda graded: graded.absent,
+    classes="any",
 )
 F1 = GradeMetric(
     *("f1", "F1", "share", "higher"),
     statistic=_f1,
-    undefined=lambda graded: "" if (graded.truth | graded.called).any() else "no HGG patient and none called HGG",
+    undefined=lambda graded: (
+        "" if (graded.truth | graded.called).any() else f"{graded.no_positive} and none called {graded.positive}"
+    ),
 )
 AUC = GradeMetric(
     *("auc", "AUC", "share", "higher"),
-    statistic=lambda weights, graded: weighted_auc(weights, graded.truth, graded.score),
-    undefined=lambda graded: graded.one_grade,
+    statistic=_auc,
+    undefined=lambda graded: graded.absent,
+    classes="any",
 )
-METRICS = (ACCURACY, SLICE_ACCURACY, BALANCED_ACCURACY, PRECISION, RECALL, SPECIFICITY, F1, AUC)
+MACRO_F1 = GradeMetric(
+    *("macro_f1", "macro F1", "share", "higher"),
+    statistic=_macro_f1,
+    undefined=lambda graded: graded.absent,
+    classes="several",
+)
+KAPPA = GradeMetric(
+    *("weighted_kappa", "weighted kappa", "share", "higher"),
+    statistic=_kappa,
+    undefined=_one_class,
+    classes="ordered",
+)
+METRICS = (
+    *(ACCURACY, SLICE_ACCURACY, BALANCED_ACCURACY, PRECISION, RECALL, SPECIFICITY, F1, AUC),
+    *(MACRO_F1, KAPPA),
+)
+
+
+def class_aucs(problem: Problem) -> tuple[GradeMetric, ...]:
+    """With more than two classes the AUC of each."""
+    return tuple(class_auc(problem, number) for number in range(problem.none)) if problem.several else ()

@@ -9,10 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gliobench.cohort.patients import patient_of
-from gliobench.cohort.subject import GRADE_NAMES, HGG
+from gliobench.cohort.problem import Problem
 from gliobench.scoring.clustered import ScanCalls
 from gliobench.scoring.errors import CompareError
+from gliobench.scoring.grades import Graded
 from gliobench.scoring.paired import GRADE_METRICS, Calls
+from gliobench.scoring.paired_classes import ClassCalls, class_metrics
+from gliobench.scoring.summary import problem_of
 from gliobench.tasks.chain import steps
 from gliobench.tasks.grade import GRADE
 
@@ -43,13 +46,15 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class ModelScores:
-    """One model: the patients' `grades`, its blocks by (task, plane), and by plane its votes on the grade of each scan
-    (patient: subject, truth, called, score)."""
+    """One model: the patients' `grades`, its blocks by (task, plane), and by plane its votes on the class of each scan
+    (patient: subject, truth, called, score: of two classes whether positive, and one score; of more by number, and the
+    score of each). `problem`: what the classes are."""
 
     name: str
     grades: pd.Series
     blocks: dict[tuple[str, str], Block]
     votes: dict[str, pd.DataFrame]
+    problem: Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +62,8 @@ class Matched:
     """Values of two models over the same patients, for metrics with the same patients missing.
 
     `means`: two (patients, metrics) arrays, or `calls`: (truth, of a, of b), or `scans` of a and of b where patients
-    have several or different ones. `left_out` names the patients that only one side has; `notes` are for the reader.
+    have several or different ones, or `classes` of a and of b where there are more than two. `left_out` names the
+    patients that only one side has; `notes` are for the reader.
     """
 
     task: str
@@ -67,6 +73,8 @@ class Matched:
     means: tuple[NDArray[np.float64], NDArray[np.float64]] | None
     calls: tuple[NDArray[np.bool_], Calls, Calls] | None
     scans: tuple[ScanCalls, ScanCalls] | None
+    classes: tuple[ClassCalls, ClassCalls] | None
+    problem: Problem
     left_out: str
     notes: tuple[str, ...]
 
@@ -77,7 +85,13 @@ def read_models(tables: Tables) -> dict[str, ModelScores]:
     _once(rows, ["model", "task", "source", "plane", "metric", "patient"])
     _once(votes, ["model", "plane", "subject"])
     names = list(dict.fromkeys([*rows["model"], *votes["model"]]))
-    return {name: _model(name, rows[rows["model"] == name], votes[votes["model"] == name]) for name in names}
+    problem = problem_of(votes)
+    return {name: _model(name, rows[rows["model"] == name], votes[votes["model"] == name], problem) for name in names}
+
+
+def compared_metrics(problem: Problem) -> tuple[str, ...]:
+    """The metrics of classes that are compared."""
+    return class_metrics(problem) if problem.several else GRADE_METRICS
 
 
 def match(a: ModelScores, b: ModelScores) -> list[Matched]:
@@ -85,10 +99,11 @@ def match(a: ModelScores, b: ModelScores) -> list[Matched]:
     _same_truth(a, b)
     matched = []
     for plane_a, plane_b in _planes(list(a.votes), list(b.votes)):
-        matched.append(_match_votes((a.name, b.name), (plane_a, plane_b), a.votes[plane_a], b.votes[plane_b]))
+        sides = a.votes[plane_a], b.votes[plane_b]
+        matched.append(_match_votes((a.name, b.name), (plane_a, plane_b), *sides, a.problem))
     for (task, plane), block in a.blocks.items():
         if (task, plane) in b.blocks:
-            matched += _match_blocks((a.name, b.name), task, plane, block, b.blocks[task, plane])
+            matched += _match_blocks((a.name, b.name), task, plane, block, b.blocks[task, plane], a.problem)
     return matched
 
 
@@ -106,11 +121,13 @@ def _once(table: pd.DataFrame, key: list[str]) -> None:
         raise CompareError(f"the scores have a duplicated patient ({where}): score the run again")
 
 
-def _model(name: str, rows: pd.DataFrame, votes: pd.DataFrame) -> ModelScores:
+def _model(name: str, rows: pd.DataFrame, votes: pd.DataFrame, problem: Problem) -> ModelScores:
     known = pd.concat([rows[["patient", "grade"]], votes[["patient", "grade"]]]).dropna()
     grades = known.astype({"grade": int}).groupby("patient")["grade"].max()
-    by_plane = {str(plane): _votes(group) for plane, group in votes.dropna(subset=["grade"]).groupby("plane")}
-    rows = rows[~((rows["task"] == GRADE.name) & rows["metric"].isin(GRADE_METRICS))]  # these come from the votes
+    by_plane = {str(plane): _votes(group, problem) for plane, group in votes.dropna(subset=["grade"]).groupby("plane")}
+    rows = rows[
+        ~((rows["task"] == GRADE.name) & rows["metric"].isin(compared_metrics(problem)))
+    ]  # these come from the votes
     blocks: dict[tuple[str, str], Block] = {}
     for (task, plane), group in rows.groupby(["task", "plane"], sort=False):
         source = _nearest([str(source) for source in dict.fromkeys(group["source"])], str(task))
@@ -119,14 +136,23 @@ def _model(name: str, rows: pd.DataFrame, votes: pd.DataFrame) -> ModelScores:
         first = group.groupby("patient")[["n_asked", "subject", "n_scans"]].first()
         scans = first["subject"].astype(str) + " " + first["n_scans"].astype(str)
         blocks[str(task), str(plane)] = Block(source, values, first["n_asked"], scans)
-    return ModelScores(name, grades, blocks, by_plane)
+    return ModelScores(name, grades, blocks, by_plane, problem)
 
 
-def _votes(votes: pd.DataFrame) -> pd.DataFrame:
-    truth = votes["grade"].astype(int)
-    called = votes["predicted"].astype("Int64").fillna(1 - truth)  # a patient without a grade counts as wrong
-    table = {"truth": truth == HGG, "called": called.astype(int) == HGG, "score": votes["score"].astype(float)}
+def _votes(votes: pd.DataFrame, problem: Problem) -> pd.DataFrame:
+    truth, called = votes["grade"].astype(int), votes["predicted"].astype("Int64")
+    if problem.several:
+        scores = {column: votes[column].astype(float) for column in _scores(problem)}
+        table = {"truth": truth, "called": called.fillna(problem.none).astype(int), **scores}
+    else:
+        called = called.fillna(1 - truth).astype(int)  # a patient without a class counts as wrong
+        positive = problem.positive_class
+        table = {"truth": truth == positive, "called": called == positive, "score": votes["score"].astype(float)}
     return pd.DataFrame({"subject": votes["subject"], **table}).set_axis(votes["patient"])
+
+
+def _scores(problem: Problem) -> list[str]:
+    return [f"score_{column}" for column in problem.class_columns]
 
 
 def _nearest(sources: list[str], task: str) -> str:
@@ -143,35 +169,46 @@ def _planes(a: list[str], b: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _same_truth(a: ModelScores, b: ModelScores) -> None:
+    if len(a.votes) and len(b.votes) and a.problem.classes != b.problem.classes:
+        raise CompareError(
+            f"{a.name} and {b.name} do not tell the same classes apart ({', '.join(a.problem.classes)}; "
+            f"{', '.join(b.problem.classes)}): only runs about one problem can be compared"
+        )
     both = a.grades.index.intersection(b.grades.index)
     wrong = [str(subject) for subject in both if a.grades[subject] != b.grades[subject]]
     if wrong:
         first = wrong[0]
         raise CompareError(
             f"{a.name} and {b.name} do not have the same truth for {_named(wrong)}: {first} is "
-            f"{GRADE_NAMES[a.grades[first]]} in one and {GRADE_NAMES[b.grades[first]]} in the other; "
+            f"{a.problem.class_name(a.grades[first])} in one and {b.problem.class_name(b.grades[first])} in the other; "
             "score both with one cohort"
         )
 
 
-def _match_votes(names: tuple[str, str], planes: tuple[str, str], a: pd.DataFrame, b: pd.DataFrame) -> Matched:
+def _match_votes(
+    names: tuple[str, str], planes: tuple[str, str], a: pd.DataFrame, b: pd.DataFrame, problem: Problem
+) -> Matched:
     both = sorted({*a.index} & {*b.index})
     left_out, notes = _left_out(names, set(a.index), set(b.index))
     plane = planes[0] if planes[0] == planes[1] else " / ".join(planes)
     sides = [side.loc[both].sort_values(["patient", "subject"]) for side in (a, b)]
     scans = [_scans(side) for side in sides]
-    if all(len(side) == len(both) for side in sides):
+    notes = (*notes, *_other_scans(names, *scans))
+    once = all(len(side) == len(both) for side in sides)
+    if not once:
+        several = [one for one in both if max(len(side[one]) for side in scans) > 1]
+        notes = (*notes, f"{len(several)} patients have several scans and count once each")
+    calls, of_scans, classes = None, None, None
+    if problem.several:
+        classes = _class_calls(sides[0], both, problem), _class_calls(sides[1], both, problem)
+    elif once:
         truth = sides[0]["truth"].to_numpy(dtype=bool)
-        calls = [Calls(side["called"].to_numpy(dtype=bool), side["score"].to_numpy(dtype=float)) for side in sides]
-        own = (truth, calls[0], calls[1])
-        notes = (*notes, *_other_scans(names, *scans))
-        return Matched(GRADE.name, (GRADE.name, GRADE.name), plane, GRADE_METRICS, None, own, None, left_out, notes)
-    of_a, of_b = (_scan_calls(side, both) for side in sides)
-    several = [one for one in both if max(len(side[one]) for side in scans) > 1]
-    notes = (*notes, *_other_scans(names, *scans), f"{len(several)} patients have several scans and count once each")
-    return Matched(
-        GRADE.name, (GRADE.name, GRADE.name), plane, GRADE_METRICS, None, None, (of_a, of_b), left_out, notes
-    )
+        of_a, of_b = (Calls(side["called"].to_numpy(dtype=bool), side["score"].to_numpy(dtype=float)) for side in sides)
+        calls = truth, of_a, of_b
+    else:
+        of_scans = _scan_calls(sides[0], both), _scan_calls(sides[1], both)
+    task, metrics = (GRADE.name, GRADE.name), compared_metrics(problem)
+    return Matched(GRADE.name, task, plane, metrics, None, calls, of_scans, classes, problem, left_out, notes)
 
 
 def _scans(side: pd.DataFrame) -> dict[str, set[str]]:
@@ -189,6 +226,17 @@ def _scan_calls(side: pd.DataFrame, patients: Sequence[str]) -> ScanCalls:
     )
 
 
+def _class_calls(side: pd.DataFrame, patients: Sequence[str], problem: Problem) -> ClassCalls:
+    graded = Graded(
+        problem,
+        truths=side["truth"].to_numpy(dtype=np.intp),
+        calls=side["called"].to_numpy(dtype=np.intp),
+        scores=side[_scores(problem)].to_numpy(dtype=float),
+        given=np.empty((0, problem.none)),
+    )
+    return ClassCalls(tuple(side.index), tuple(patients), graded)
+
+
 def _other_scans(names: tuple[str, str], a: Mapping[str, set[str]], b: Mapping[str, set[str]]) -> Iterator[str]:
     """A note where the scans of common patients differ."""
     if others := [patient for patient in a if a[patient] != b[patient]]:
@@ -198,7 +246,9 @@ def _other_scans(names: tuple[str, str], a: Mapping[str, set[str]], b: Mapping[s
         )
 
 
-def _match_blocks(names: tuple[str, str], task: str, plane: str, a: Block, b: Block) -> Iterator[Matched]:
+def _match_blocks(
+    names: tuple[str, str], task: str, plane: str, a: Block, b: Block, problem: Problem
+) -> Iterator[Matched]:
     """The metrics that both have, grouped by the patients with a value."""
     union = sorted({*a.values.index, *b.values.index})
     metrics = [metric for metric in a.values.columns if metric in b.values.columns]
@@ -223,7 +273,7 @@ def _match_blocks(names: tuple[str, str], task: str, plane: str, a: Block, b: Bl
             notes = (*notes, "the two were not asked about the same number of slices")
         means = (wide_a[in_a & in_b][:, places], wide_b[in_a & in_b][:, places])
         found = tuple(metrics[place] for place in places)
-        yield Matched(task, (a.source, b.source), plane, found, means, None, None, left_out, notes)
+        yield Matched(task, (a.source, b.source), plane, found, means, None, None, None, problem, left_out, notes)
 
 
 def _left_out(names: tuple[str, str], a: set[Any], b: set[Any]) -> tuple[str, tuple[str, ...]]:

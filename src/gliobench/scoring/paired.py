@@ -12,6 +12,7 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 from statsmodels.stats.contingency_tables import mcnemar
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.scoring.grades import METRICS, weighted_auc
 from gliobench.scoring.intervals import LEVEL, Bootstrap, Figure, undefined
 from gliobench.scoring.power import smallest_mean, smallest_normal, smallest_share
@@ -19,7 +20,8 @@ from gliobench.scoring.power import smallest_mean, smallest_normal, smallest_sha
 MCNEMAR = "exact McNemar"
 PERMUTATION = "paired permutation"
 DELONG = "DeLong"
-GRADE_METRICS = tuple(metric.id for metric in METRICS if metric.share or metric.statistic)  # not of slices
+# Of two classes; not of slices.
+GRADE_METRICS = tuple(metric.id for metric in METRICS if metric.of_patients and metric.applies(GLIOMA))
 _BATCH = 500  # resamples at once: more do not fit the processor's cache
 
 Floats = NDArray[np.float64]
@@ -44,7 +46,7 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Calls:
-    """One model's grade of each patient: `called` HGG (bool), and `score`, higher means HGG."""
+    """One model's class of each patient, of two: `called` positive (bool), and `score`, higher means positive."""
 
     called: Bools
     score: Floats
@@ -92,21 +94,28 @@ def share_difference(a: Bools, b: Bools, bootstrap: Bootstrap, reason: str) -> D
 
 
 def grade_differences(
-    truth: Bools, a: Calls, b: Calls, bootstrap: Bootstrap, permutations: int
+    truth: Bools, a: Calls, b: Calls, bootstrap: Bootstrap, permutations: int, problem: Problem = GLIOMA
 ) -> dict[str, Difference]:
-    """accuracy, balanced_accuracy, precision, recall, specificity, f1 and auc; `truth`: (patients,), True is HGG."""
+    """accuracy, balanced_accuracy, precision, recall, specificity, f1 and auc of two classes; `truth`: (patients,),
+    True is the positive class of `problem`."""
+    positive, negative = sides(problem)
     shares = {
         "accuracy": share_difference(a.called == truth, b.called == truth, bootstrap, "no patient in common"),
-        "recall": share_difference(a.called[truth], b.called[truth], bootstrap, "no HGG patient"),
-        "specificity": share_difference(~a.called[~truth], ~b.called[~truth], bootstrap, "no LGG patient"),
+        "recall": share_difference(a.called[truth], b.called[truth], bootstrap, f"no {positive} patient"),
+        "specificity": share_difference(~a.called[~truth], ~b.called[~truth], bootstrap, f"no {negative} patient"),
     }
-    others = _others(truth, a, b, bootstrap, permutations)
+    others = _others(truth, a, b, bootstrap, permutations, problem)
     return {metric: shares[metric] if metric in shares else others[metric] for metric in GRADE_METRICS}
+
+
+def sides(problem: Problem) -> tuple[str, str]:
+    """The names of the positive and of the other class of two."""
+    return problem.classes[problem.positive_class], problem.classes[1 - problem.positive_class]
 
 
 def delong(truth: Bools, a: Floats, b: Floats) -> tuple[float, float, float]:
     """The AUC of each score and the standard error of their difference (DeLong et al. 1988); NaN with fewer than two
-    patients of a grade."""
+    patients of a class."""
     (rows_a, columns_a), (rows_b, columns_b) = _placements(truth, a), _placements(truth, b)
     if min(len(rows_a), len(columns_a)) < 2:
         return float(rows_a.mean()), float(rows_b.mean()), float("nan")
@@ -114,18 +123,21 @@ def delong(truth: Bools, a: Floats, b: Floats) -> tuple[float, float, float]:
     return float(rows_a.mean()), float(rows_b.mean()), float(np.sqrt(variance))
 
 
-def _others(truth: Bools, a: Calls, b: Calls, bootstrap: Bootstrap, permutations: int) -> dict[str, Difference]:
+def _others(
+    truth: Bools, a: Calls, b: Calls, bootstrap: Bootstrap, permutations: int, problem: Problem
+) -> dict[str, Difference]:
     """The metrics that are not proportions of patients of one kind."""
+    positive, negative = sides(problem)
     n, names = len(truth), ("balanced_accuracy", "precision", "f1")
-    reason = "no patient in common" if n == 0 else "no HGG patient" if not truth.any() else ""
+    reason = "no patient in common" if n == 0 else f"no {positive} patient" if not truth.any() else ""
     if reason or truth.all():
-        return {name: no_difference_defined(n, reason or "no LGG patient") for name in (*names, "auc")}
+        return {name: no_difference_defined(n, reason or f"no {negative} patient") for name in (*names, "auc")}
 
     def statistic(weights: Floats) -> Floats:
-        sides = [
+        of_a, of_b = (
             np.stack([*_weighted(weights, truth, one), weighted_auc(weights, truth, one.score)], -1) for one in (a, b)
-        ]
-        difference: Floats = sides[0] - sides[1]
+        )
+        difference: Floats = of_a - of_b
         return difference
 
     figures = bootstrap.figures(statistic, n)
@@ -134,7 +146,7 @@ def _others(truth: Bools, a: Calls, b: Calls, bootstrap: Bootstrap, permutations
     for place, name in enumerate(names):
         value_a, value_b = (float(_weighted(everybody, truth, one)[place][0]) for one in (a, b))
         if np.isnan(value_a + value_b):
-            found[name] = no_difference_defined(n, "no patient called HGG by one of the two")
+            found[name] = no_difference_defined(n, f"no patient called {positive} by one of the two")
             continue
         p, test = permuted((a.called, b.called), _call_statistic(truth, place), bootstrap.seed, permutations)
         smallest = smallest_normal((figures[place].high - figures[place].low) / (2 * float(ndtri((1 + LEVEL) / 2))))
@@ -163,8 +175,8 @@ def _auc_difference(truth: Bools, a: Floats, b: Floats, figure: Figure, seed: in
 
 
 def _placements(truth: Bools, score: Floats) -> tuple[Floats, Floats]:
-    """For each HGG patient the proportion of LGG patients below it, for each LGG patient that of HGG above; ties
-    half."""
+    """For each positive patient the proportion of the negative below it, for each negative that of the positive above;
+    ties half."""
     high, low = score[truth][:, None], score[~truth][None]
     ordered = np.where(high == low, 0.5, high > low)
     return ordered.mean(axis=1), ordered.mean(axis=0)
@@ -198,7 +210,7 @@ def _call_statistic(truth: Bools, place: int) -> Callable[..., Floats]:
 
 
 def _area_statistic(truth: Bools) -> Callable[..., Floats]:
-    """The difference of two AUCs, for SciPy: of the sums of the HGG patients' ranks, over all pairs of patients."""
+    """The difference of two AUCs, for SciPy: of the sums of the positive patients' ranks, over all pairs."""
     positives, negatives = int(truth.sum()), int((~truth).sum())
 
     def statistic(a: Floats, b: Floats, axis: int) -> Floats:

@@ -3,9 +3,10 @@ entry point `gliobench.metrics`; every table has it the next time a run is score
 
 from typing import Any
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.plugins import PluginError, Registry
 from gliobench.scoring import calibration, detection, grades, lesions, location, overlap, surface
-from gliobench.scoring.grades import GradeMetric
+from gliobench.scoring.grades import CLASS_AUC, GradeMetric, class_aucs
 from gliobench.scoring.metric import AnswerMetric, Metric
 
 BUILT_IN: tuple[Metric, ...] = (
@@ -33,9 +34,10 @@ def metrics() -> tuple[Metric, ...]:
     return (*BUILT_IN, *(metric for id, metric in BY_ID.items() if id not in OF_BUILT_IN))
 
 
-def grade_metrics() -> tuple[GradeMetric, ...]:
-    """The metrics of the grades of all patients."""
-    return tuple(metric for metric in metrics() if isinstance(metric, GradeMetric))
+def grade_metrics(problem: Problem = GLIOMA) -> tuple[GradeMetric, ...]:
+    """The metrics of the classes of all patients that a problem's classes have."""
+    found = [metric for metric in metrics() if isinstance(metric, GradeMetric) and metric.applies(problem)]
+    return (*found, *class_aucs(problem))
 
 
 def metrics_of(compared_as: str) -> tuple[AnswerMetric, ...]:
@@ -45,4 +47,6 @@ def metrics_of(compared_as: str) -> tuple[AnswerMetric, ...]:
 
 def named(id: str) -> Metric:
     """The metric with an id. One of a package that is not installed here has no unit."""
+    if id.startswith(CLASS_AUC):
+        return Metric(id, f"AUC of {id.removeprefix(CLASS_AUC).replace('_', ' ')}", "share", "higher")
     return BY_ID.get(id) or Metric(id, id.replace("_", " "), "share", "higher")

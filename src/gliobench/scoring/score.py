@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import INDEX_AXIS, PLANES, Plane, SliceFrame, put_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import RegionName
 from gliobench.scoring.aggregate import MAJORITY, AggregateName, Aggregation, Aggregations, Slices, of_scores, of_votes
 from gliobench.scoring.beside import beside
-from gliobench.scoring.grades import Votes, count_votes, most_votes
+from gliobench.scoring.grades import Votes, count_votes, most_votes, two_probabilities
 from gliobench.scoring.metric import Compared
 from gliobench.scoring.overlap import Area
 from gliobench.scoring.registry import metrics_of
@@ -33,7 +34,8 @@ EVERY_SLICE: TaskSlices = {}
 class Item:
     """One answer: its model, its task and its slice (`frame` None: the whole patient).
 
-    `score`: the model's own probability of HGG, or None.
+    `score`: of two classes the model's own probability of the positive one, or None; `probabilities`: of more, that of
+    each.
     """
 
     model: str
@@ -41,6 +43,11 @@ class Item:
     frame: SliceFrame | None
     answer: Answer
     score: float | None = None
+    probabilities: tuple[float, ...] | None = None
+
+    def given(self, problem: Problem) -> tuple[float, ...] | None:
+        """The model's own probability of each class, or None."""
+        return self.probabilities if self.score is None else two_probabilities(problem, self.score)
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,8 @@ class SubjectRow:
 
 @dataclass(frozen=True)
 class VoteRow:
-    """The votes about one scan of a patient; `predicted` is None where neither grade won. `aggregate`: how it was
-    decided."""
+    """The votes about one scan of a patient; `predicted` is None where no class won. `aggregate`: how it was decided.
+    `problem`: whose classes they are."""
 
     model: str
     plane: str
@@ -77,6 +84,7 @@ class VoteRow:
     votes: Votes
     predicted: int | None
     aggregate: AggregateName = "majority"
+    problem: Problem = GLIOMA
 
 
 @dataclass(frozen=True)
@@ -168,19 +176,21 @@ def _grouped(subject: PreparedSubject, items: Iterable[Item]) -> dict[tuple[str,
 
 
 def _vote(subject: PreparedSubject, model: str, plane: str, items: Sequence[Item], how: Aggregation) -> VoteRow:
-    votes = count_votes([item.answer for item in items], items[0].score if plane == VOLUME else None)
-    if how.name == "majority":
-        return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, most_votes(votes))
-    probability = how.probability(slices_together(items, how), subject.grade)
-    votes = replace(votes, probability=probability)
-    call = how.call(probability)
-    return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, call, how.name)
+    problem = subject.problem
+    given = items[0].given(problem) if plane == VOLUME else None
+    votes = count_votes([item.answer for item in items], problem, given)
+    called = most_votes(votes)
+    if how.name != "majority":
+        probability = how.probability(slices_together(items, how), subject.grade)
+        votes = replace(votes, probabilities=None if probability is None else two_probabilities(problem, probability))
+        called = how.call(probability)
+    return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, called, how.name, problem)
 
 
 def slices_together(items: Sequence[Item], how: Aggregation) -> Slices:
     """The combined grade evidence of a patient's slices of one plane."""
     if how.by == "votes":
-        return of_votes(count_votes([item.answer for item in items], None))
+        return of_votes(count_votes([item.answer for item in items]))
     return of_scores([item.score if isinstance(item.answer, Answered) else None for item in items])
 
 

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
 from gliobench.cohort.patients import several_scans
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import ACCURACY, GradedPatient
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson
@@ -24,16 +26,13 @@ SUMMARY = (
     *("model", "task", "source", "plane", "metric", "unit", "value", "low", "high", "interval", "reason"),
     *("n_subjects", "n_asked", "n_answered", "coverage"),
 )
-VOTES = (
-    *("model", "plane", "subject", "patient", "grade", "lgg", "hgg", "no_glioma", "unanswered"),
-    *("gldr", "predicted", "score", "aggregate"),
-)
+OF_PROBLEM = "problem"  # in the attributes of a table of votes: whose classes they are, where it is not the default
 Group = tuple[str, str, str, str, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """The three tables; their columns are `PER_SUBJECT`, `SUMMARY` and `VOTES`."""
+    """The three tables; their columns are `PER_SUBJECT`, `SUMMARY` and `votes_columns`."""
 
     per_subject: pd.DataFrame
     summary: pd.DataFrame
@@ -43,6 +42,23 @@ class Scores:
         """The rows of some models."""
         tables = (self.per_subject, self.summary, self.votes)
         return Scores(*(table[table["model"].isin(models)] for table in tables))
+
+
+def votes_columns(problem: Problem) -> tuple[str, ...]:
+    """The columns of the table of votes: the counts of each class, and their scores; of two classes the proportion and
+    the score of the positive one."""
+    scores = tuple(f"score_{column}" for column in problem.class_columns)
+    return (
+        *("model", "plane", "subject", "patient", "grade", *problem.class_columns, problem.none_column, "unanswered"),
+        *(("predicted", *scores) if problem.several else ("gldr", "predicted", "score")),
+        "aggregate",
+    )
+
+
+def problem_of(votes: pd.DataFrame) -> Problem:
+    """Whose classes a table of votes is about."""
+    told = votes.attrs.get(OF_PROBLEM)
+    return GLIOMA if told is None else Problem(**told)
 
 
 def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = None) -> Scores:
@@ -64,7 +80,7 @@ def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = Non
     return Scores(
         per_subject=_table((asdict(row) for row in [*rows, *graded]), PER_SUBJECT),
         summary=_table(_summary(groups, figures), SUMMARY),
-        votes=_table((_vote(vote) for vote in votes), VOTES),
+        votes=_votes(votes),
     )
 
 
@@ -106,7 +122,7 @@ def _grade_rows(vote: VoteRow) -> list[SubjectRow]:
         return []
     values = {
         metric.id: metric.of_patient(patient)
-        for metric in grade_metrics()
+        for metric in grade_metrics(vote.problem)
         if metric.of_patient is not None and (vote.plane != VOLUME or not metric.of_slices)
     }
     answered = vote.votes.asked - vote.votes.unanswered
@@ -177,7 +193,7 @@ def _grades(votes: Sequence[VoteRow], bootstrap: Bootstrap) -> dict[Group, Figur
 
 def _patient_figures(votes: Sequence[VoteRow], bootstrap: Bootstrap) -> dict[str, Figure]:
     scans = [scan for vote in votes if (scan := _patient(vote))]
-    return grade_figures(scans, bootstrap, [vote.patient for vote in votes])
+    return grade_figures(scans, bootstrap, [vote.patient for vote in votes], votes[0].problem)
 
 
 def figures_of(rows: pd.DataFrame) -> dict[str, Figure]:
@@ -212,22 +228,34 @@ def _summary(
         }
 
 
+def _votes(votes: Sequence[VoteRow]) -> pd.DataFrame:
+    problem = next((vote.problem for vote in votes), GLIOMA)
+    table = _table(map(_vote, votes), votes_columns(problem))
+    if problem != GLIOMA:
+        table.attrs[OF_PROBLEM] = TypeAdapter(Problem).dump_python(problem, mode="json")
+    return table
+
+
 def _vote(vote: VoteRow) -> dict[str, object]:
-    patient, votes = _patient(vote), vote.votes
+    patient, votes, problem = _patient(vote), vote.votes, vote.problem
+    scores = [float("nan")] * problem.none if patient is None else patient.scores
+    positive = problem.positive_class
     return {
         "model": vote.model,
         "plane": vote.plane,
         "subject": vote.subject,
         "patient": vote.patient,
         "grade": vote.grade,
-        "lgg": votes.lgg,
-        "hgg": votes.hgg,
-        "no_glioma": votes.no_glioma,
+        **dict(zip(problem.class_columns, votes.counts, strict=True)),
+        problem.none_column: votes.none,
         "unanswered": votes.unanswered,
-        "gldr": votes.gldr,
         "predicted": vote.predicted,
-        "score": float("nan") if patient is None else patient.score,
         "aggregate": vote.aggregate,
+        **(
+            {f"score_{column}": score for column, score in zip(problem.class_columns, scores, strict=True)}
+            if problem.several
+            else {"gldr": votes.shares[positive], "score": scores[positive]}
+        ),
     }
 
 

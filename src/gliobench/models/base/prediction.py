@@ -26,9 +26,10 @@ class Question:
 class Prediction:
     """A typed answer with where it came from.
 
-    `score`: probability of HGG for a grade, else None. `text`: what a language model wrote, verbatim. `tokens`:
-    generated tokens. `finish`: "stop" or "length", or a server's own value, or why there is no answer. `seconds`: this
-    answer's part of the wall-clock time.
+    `score`: for a class of two, the probability of the positive one, else None. `text`: what a language model wrote,
+    verbatim. `probabilities`: for a class of more, that of each, in the classes' order, summing to 1, else None.
+    `tokens`: generated tokens. `finish`: "stop" or "length", or a server's own value, or why there is no answer.
+    `seconds`: this answer's part of the wall-clock time.
     """
 
     question: Question
@@ -38,6 +39,7 @@ class Prediction:
     tokens: int | None = None
     finish: str | None = None
     seconds: float | None = None
+    probabilities: tuple[float, ...] | None = None
 
 
 class Model(Protocol):

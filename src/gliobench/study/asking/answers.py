@@ -46,7 +46,9 @@ def answers_digest(context: Context, model: str) -> str:
     """SHA-256 of all that a model answers to the study as it stands. Raises StageError as `current_answers` does."""
     folder = context.folder
     records = _records(context, model, folder.asked(model), folder.repeated(model), folder.validation(model))
-    return fingerprint(answers=[(one.key, one.kind, one.value, one.score, one.text) for one in records])
+    given = [one.probabilities for one in records if one.probabilities]
+    found = [(one.key, one.kind, one.value, one.score, one.text) for one in records]
+    return fingerprint(answers=found, **({"probabilities": given} if given else {}))
 
 
 def known_digest(context: Context, model: str) -> str | None:
@@ -89,7 +91,8 @@ def answered_items(context: Context, subject: PreparedSubject, records: Sequence
         frame = None
         if record.plane is not None and record.index is not None:
             frame = subject.frame(record.plane, record.index)
-        yield Item(record.model, record.task, frame, record_answer(record, subject, arrays), record.score)
+        answer = record_answer(record, subject, arrays)
+        yield Item(record.model, record.task, frame, answer, record.score, record.probabilities)
 
 
 def _records(context: Context, model: str, *lists: Path) -> list[Record]:

@@ -48,4 +48,6 @@ def _inputs(context: Context, config: ConsistencyConfig) -> Iterator["Repeated"]
             subject = context.subjects[id]
             answers = tuple(record_answer(record, subject, Arrays(context.folder.masks)) for record in own)
             frame, drawn = subject.frame(plane, places[id]), model.samples(config.task)
-            yield Repeated(model.name, config.task, id, subject.grade, frame, answers, drawn, subject.patient)
+            yield Repeated(
+                model.name, config.task, id, subject.grade, frame, answers, drawn, subject.patient, subject.problem
+            )

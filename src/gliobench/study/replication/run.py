@@ -196,7 +196,7 @@ def _parts(votes: "pd.DataFrame") -> Iterator["ReportConfig"]:
     patients = votes.drop_duplicates("subject")
     if len(patients):
         grades = patients["grade"]
-        yield ReportConfig("test", len(patients), int((grades == LGG).sum()), int((grades == HGG).sum()))
+        yield ReportConfig("test", len(patients), (int((grades == LGG).sum()), int((grades == HGG).sum())))
 
 
 def _faults(outcomes: Sequence["Outcome"]) -> Iterator[Fault]:

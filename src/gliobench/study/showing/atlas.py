@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.integrity import DamagedError, Stamp, listed, read_stamp, write_stamp
 from gliobench.study.state.context import check_writable
 from gliobench.study.state.folder import fingerprint
@@ -31,6 +32,7 @@ class Plate:
     inputs: object
     outlines: Callable[[], Iterator["OutlineItem"]]
     slices: Callable[[], Iterator["GalleryItem"]]
+    problem: Problem = GLIOMA
 
 
 def write_atlas(plates: Sequence[Plate], models: Sequence[str], title: str, folder: Path, voice: Voice) -> Path:
@@ -90,6 +92,6 @@ def _draw(plate: Plate, models: Sequence[str], folder: Path, inputs: str) -> Non
         write_outlines(item, path)
         figures[item.model] = Figure(f"{folder.name}/{path.name}", said(item))
     rows = folder / ROWS
-    write_rows(Patient(plate.subject, plate.grade, figures, list(plate.slices())), models, rows)
+    write_rows(Patient(plate.subject, plate.grade, figures, list(plate.slices()), plate.problem), models, rows)
     files = [*(folder / f"{model}.png" for model in figures), rows]
     write_stamp(folder / DRAWN, Stamp(inputs, time.perf_counter() - start, listed(files, folder)))

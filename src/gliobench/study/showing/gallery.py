@@ -25,8 +25,8 @@ PATIENTS = 6
 
 
 def gallery(context: Context) -> list["GalleryItem"]:
-    """One item per patient, LGG and HGG in turn: of the slices of the first scan that were asked, the one with most
-    tumour."""
+    """One item per patient, the classes in turn: of the slices of the first scan that were asked, the one with most
+    of the target."""
     plane = context.study.slices.planes[0]
     slices = {
         id: indices
@@ -64,6 +64,7 @@ def slice_item(
     return GalleryItem(
         subject=subject.id,
         grade=subject.grade,
+        problem=subject.problem,
         plane=plane,
         index=index,
         image=grey_slice(subject, subject.problem.names[0], plane, index),

@@ -37,9 +37,9 @@ def look(
 ) -> Path:
     """Write the page of one patient and return its path; of all patients, this one alone is prepared.
 
-    `plane`: else the study's first. `index`: of the slice; else the one with most tumour, and without a mask the middle
-    one of the brain. `models`: else all that are asked in words. Raises StageError for a patient, slice or model that
-    is not there, CohortError for a patient who cannot be used.
+    `plane`: else the study's first. `index`: of the slice; else the one with most of the target, and without a mask
+    the middle one of the body. `models`: else all that are asked in words. Raises StageError for a patient, slice or
+    model that is not there, CohortError for a patient who cannot be used.
     """
     parts = _spoken(context, models)
     subject = _prepared(context, subject_id)
@@ -59,6 +59,7 @@ def look(
             words={task: _words(task, value) for task, value in truth.items()},
             models=[_seen_by(context, config, subject, frame) for config in parts],
             notes=list(_notes(subject, truth)),
+            problem=subject.problem,
         ),
         path,
     )
@@ -113,7 +114,7 @@ def _notes(subject: PreparedSubject, truth: dict[str, Value]) -> Iterator[str]:
     if subject.labels is None:
         yield "The patient has no mask: no true place is known, and no centre, box, polygon or mask is asked."
     elif not truth:
-        yield "There is no tumour in this slice."
+        yield f"There is no {subject.problem.found} in this slice."
     yield from subject.findings.notes
 
 

@@ -86,7 +86,8 @@ def _plate(
     def drawn_slices() -> Iterator["GalleryItem"]:
         return (slice_item(context, subject, plane, index, records) for index in indices)
 
-    return Plate(subject.id, subject.grade, [subject.content, plane, indices, said], drawn_outlines, drawn_slices)
+    inputs = [subject.content, plane, indices, said]
+    return Plate(subject.id, subject.grade, inputs, drawn_outlines, drawn_slices, subject.problem)
 
 
 def _wanted(context: Context, models: Collection[str] | None) -> list[str]:
@@ -126,6 +127,7 @@ def _item(
     return OutlineItem(
         subject=subject.id,
         grade=subject.grade,
+        problem=subject.problem,
         model=model,
         task=task,
         plane=plane,

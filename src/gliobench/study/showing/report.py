@@ -11,7 +11,6 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.regions import WHOLE_KEY, regions_of
 from gliobench.integrity import DamagedError, left_in, read_json, read_stamp
 from gliobench.scoring.errors import CompareError
@@ -99,6 +98,7 @@ def report_contents(context: Context) -> "ReportContents":
         notes=[*_notes(context), *without_spread(scores.summary)],
         marks=answer_for_the_whole(context.study) | _marks(context),
         region=context.study.asked_region.title,
+        problem=context.study.problem,
     )
 
 
@@ -163,7 +163,7 @@ def _parts(context: Context) -> Iterator["Part"]:
         for patient, grade in ((context.patients[id], context.subjects[id].grade) for id in ids):
             highest[patient] = max(highest.get(patient, -1), -1 if grade is None else grade)
         grades = list(highest.values())
-        yield Part(name, len(grades), grades.count(LGG), grades.count(HGG))
+        yield Part(name, len(grades), tuple(map(grades.count, range(context.study.problem.none))))
 
 
 def _left_by_learning(context: Context, file: str) -> Mapping[str, "pd.DataFrame"]:
@@ -269,10 +269,11 @@ def _notes(context: Context) -> Iterator[str]:
         count = len(context.folds)
         yield f"Each network stands for {count}, one per fold, whose probabilities are averaged."
     if _lacks_classical(context):
-        yield "Grade networks are compared with no classical baseline, which is hard to beat: add `kind: classical`."
+        asked = context.study.problem.asked.capitalize()
+        yield f"{asked} networks are compared with no classical baseline, which is hard to beat: add `kind: classical`."
     for config in context.study.models:
         if config.masks_by:
-            where = f"{config.name} looks where {config.masks_by} found the tumour"
+            where = f"{config.name} looks where {config.masks_by} found the {context.study.problem.found}"
             yield f"{where}, always predicted by a model that was not trained on the patient."
     yield from suspicions(context)
     yield from context.cohort_notes
@@ -282,10 +283,11 @@ def _notes(context: Context) -> Iterator[str]:
         yield from config.notes()
     yield from _not_calibrated(context)
     yield from aggregation_notes(context)
-    yield (
-        "Unless stated otherwise, a patient's grade is the majority of its slices: LGG, HGG, no glioma or unanswered; "
-        "a tie goes to the first."
-    )
+    if (problem := context.study.problem).classes:
+        yield (
+            f"Unless stated otherwise, a patient's {problem.asked} is the majority of its slices: "
+            f"{', '.join(problem.classes)}, {problem.no_target} or unanswered; a tie goes to the first."
+        )
 
 
 def _not_calibrated(context: Context) -> Iterator[str]:
@@ -295,9 +297,11 @@ def _not_calibrated(context: Context) -> Iterator[str]:
     for config, number in product(context.study.models, context.folds):
         path = context.folder.network(config.name, number) / DESCRIPTION
         if config.verb == "train" and path.is_file() and (why := read_json(path).get("not_calibrated")):
+            problem = context.study.problem
+            called = f", and {problem.classes[problem.positive_class]} is called from one half on"
             yield (
-                f"{config.name}, fold {number}: its probabilities are not calibrated, and HGG is called from one half "
-                f"on, because of its validation patients: {why}."
+                f"{config.name}, fold {number}: its probabilities are not calibrated"
+                f"{'' if problem.several else called}, because of its validation patients: {why}."
             )
 
 

@@ -78,9 +78,12 @@ def _sample(
     view = config.picture or View()
     said = tuple(_said(context, subject, view, record) for record in records)
     if task != GRADE.name:
-        return Sample(config.name, subject.id, task, plane, subject.grade, said)
+        return Sample(config.name, subject.id, task, plane, subject.grade, said, problem=subject.problem)
     vote = _vote(context, config, subject, records)
-    return Sample(config.name, subject.id, task, plane, subject.grade, said, vote.votes, vote.predicted)
+    return Sample(
+        *(config.name, subject.id, task, plane, subject.grade, said, vote.votes, vote.predicted),
+        problem=subject.problem,
+    )
 
 
 def _said(context: Context, subject: PreparedSubject, view: View, record: Record) -> "Said":
@@ -90,7 +93,8 @@ def _said(context: Context, subject: PreparedSubject, view: View, record: Record
     answer = record_answer(record, subject, Arrays(context.folder.masks))
     text = _words(record.task, answer) if record.text is None else record.text
     truth = "" if record.task == GRADE.name else _true(subject, view, record)
-    return Said(record.index, text, "" if isinstance(answer, Answered) else record.kind, truth, record.score)
+    fault = "" if isinstance(answer, Answered) else record.kind
+    return Said(record.index, text, fault, truth, record.score, record.probabilities)
 
 
 def _words(task: str, answer: Answer) -> str:
