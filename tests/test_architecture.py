@@ -27,7 +27,7 @@ NO_TASK = {
     "training/augment.py": {"mask"},
 }
 GRADE_IS_A_COLUMN = {  # of tables
-    *(f"report/{name}.py" for name in ("consistency", "reliability", "samples", "votes", "words")),
+    *(f"report/{name}.py" for name in ("confusion", "consistency", "reliability", "samples", "votes", "words")),
     *(f"scoring/{name}.py" for name in ("consistency", "matching", "summary")),
 }
 ROOMS_INSIDE = {  # in order too
