@@ -5,7 +5,7 @@ write its own (`problem:`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -237,6 +237,11 @@ class Problem:
         if number is None:
             return "unknown"
         return self.no_target if number == self.none else self.classes[number]
+
+    def counted(self, numbers: Sequence[int | None]) -> str:
+        """How many there are of each class, such as `3 LGG and 5 HGG`."""
+        *first, last = [f"{numbers.count(number)} {name}" for number, name in enumerate(self.classes)]
+        return f"{', '.join(first)} and {last}"
 
     def words_of_class(self, number: int) -> str:
         """What a prompt calls a class, or the answer that there is no target."""

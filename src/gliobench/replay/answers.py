@@ -2,19 +2,24 @@
 
 Columns: `subject`, `task`, `plane`, `slice` (the index on the study's grid), `answer` (to the letter; empty or null:
 nothing came back). Optional: `repeat` (from 0), `rows`, `columns` (of the slice as shown), `content` (digest of the
-image), `probability` (of HGG, for a grade), `tokens`, `finish` (`length`: the token limit ended the answer).
+image), `probability` (of two classes the positive one) or `probabilities` (of more classes each, a
+list in their order), `tokens`, `finish` (`length`: the token limit ended the answer).
 The answers that a run of gliobench left (`answers/<model>.jsonl`) are such a table with names of their own. It holds
 every answer ever given; which of them count, the lists of keys beside it say.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import PLANES
 from gliobench.integrity import DamagedError, read_keys
+from gliobench.models.base.classified import as_chances
+from gliobench.models.base.operating_point import Chances
 from gliobench.models.external.answers import GivenAnswer, Place
 from gliobench.records.record import FAILURES, is_sound
 from gliobench.replay.errors import ReplayError, TornLineError
@@ -38,7 +43,7 @@ class AnswersFile:
     remarks: tuple[str, ...] = ()
 
 
-def read_answers(path: Path) -> AnswersFile:
+def read_answers(path: Path, problem: Problem = GLIOMA) -> AnswersFile:
     """Read a file of answers. Raises ReplayError naming file and line."""
     if path.suffix not in READERS:
         raise ReplayError(f"{path}: expected a table of answers: {', '.join(f'*{one}' for one in READERS)}")
@@ -54,7 +59,7 @@ def read_answers(path: Path) -> AnswersFile:
         if absent := [name for name in NEEDED if name not in row]:
             raise ReplayError(f"{where}: no column {', '.join(absent)}; found {', '.join(map(str, row)) or 'nothing'}")
         try:
-            place, answer = _place(row), _answer(row, where)
+            place, answer = _place(row), _answer(row, where, problem)
         except (TypeError, ValueError, OverflowError) as error:
             raise ReplayError(f"{where}: {error}") from error
         if place in found:
@@ -134,7 +139,7 @@ def _place(row: Row) -> Place:
     return Place(str(subject), task, plane, whole(row, "slice", 0, 0), whole(row, "repeat", 0, 0))
 
 
-def _answer(row: Row, where: str) -> GivenAnswer:
+def _answer(row: Row, where: str, problem: Problem) -> GivenAnswer:
     sizes = [None if given(row, name) is None else whole(row, name, 0, 1) for name in ("rows", "columns")]
     rows, columns = sizes
     if (rows is None) != (columns is None):
@@ -146,7 +151,7 @@ def _answer(row: Row, where: str) -> GivenAnswer:
         without_text=_without_text(row),
         shape=None if rows is None or columns is None else (rows, columns),
         content=None if content is None else str(content),
-        probability=_probability(given(row, "probability")),
+        chances=_chances(given(row, "probability"), given(row, "probabilities"), problem),
         tokens=None if given(row, "tokens") is None else whole(row, "tokens", 0, 0, MOST_TOKENS),
         finish=None if finish is None else str(finish),
     )
@@ -159,9 +164,24 @@ def _without_text(row: Row) -> Answer:
     return Missing("nothing came back")
 
 
-def _probability(value: Any) -> float | None:
-    if value is None:
+def _chances(one: Any, several: Any, problem: Problem) -> Chances | None:
+    """Of two classes `probability`, of more `probabilities`: a list, which is JSON text in CSV."""
+    if len(problem.classes) > 2:
+        if one is not None:
+            raise ValueError(f"`probability` is of two classes: give `probabilities` ({', '.join(problem.classes)})")
+        return None if several is None else as_chances(_list(several), problem)
+    if several is not None:
+        raise ValueError("`probabilities` are of three classes or more: give `probability`")
+    if one is None:
         return None
-    if not 0 <= float(value) <= 1:
-        raise ValueError(f"`probability` is that of HGG, from 0 to 1, found {value!r}")
-    return float(value)
+    if not 0 <= float(one) <= 1:
+        positive = problem.classes[problem.positive_class] if problem.classes else "a class"
+        raise ValueError(f"`probability` is that of {positive}, from 0 to 1, found {one!r}")
+    return float(one)
+
+
+def _list(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        raise ValueError(f"`probabilities` is a list such as [0.2, 0.3, 0.5], found {value[:60]!r}") from None

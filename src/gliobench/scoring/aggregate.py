@@ -1,70 +1,84 @@
-"""A patient's probability of HGG from the slices of one plane, as an alternative to counting votes.
+"""A patient's class probabilities from the slices of one plane, as an alternative to counting votes.
 
-`mean-probability` is the mean of the slices' own probabilities. `learned` calibrates its logit and sets the threshold
-on validation patients (Platt 1999). A slice without a usable answer counts as the probability 1 - truth, the worst
-possible: a model cannot improve its metrics by not answering.
+`mean-probability` is the mean of the slices' own probabilities. `learned` calibrates it on validation patients, and of
+two classes sets the threshold (`gliobench.models.base.calibration`). A slice without a usable answer counts as the
+worst possible, all for the most probable wrong class: a model cannot improve its metrics by not answering.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gliobench.cohort.subject import HGG, LGG
-from gliobench.models.base.operating_point import OperatingPoint, calibrated
-from gliobench.scoring.grades import Votes
+import numpy as np
+
+from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.models.base.operating_point import Chances, Floats, OperatingPoint, calibrated, class_at
 
 AggregateName = Literal["majority", "mean-probability", "learned"]
 
 
 @dataclass(frozen=True)
 class Slices:
-    """The combined evidence of a patient's slices: `mean` probability of HGG of the `said` slices, None where there is
-    none; `silent` slices gave no answer."""
+    """The combined evidence of a patient's slices: `mean` probabilities of the `said` slices, None where there is none;
+    `silent` slices gave no answer."""
 
-    mean: float | None
+    mean: Chances | None
     said: int
     silent: int
 
 
 @dataclass(frozen=True)
 class Aggregation:
-    """How slices become a grade. `by`: the slices' own probabilities, or their votes where a model gives none."""
+    """How slices become a class. `by`: the slices' own probabilities, or their votes where a model gives none."""
 
     name: AggregateName
     by: Literal["scores", "votes"] = "votes"
     decision: OperatingPoint = field(default_factory=OperatingPoint)
 
-    def probability(self, slices: Slices, truth: int | None) -> float | None:
-        """The patient's probability of HGG; None where no slice has an answer. With an unknown truth, unanswered slices
-        are ignored."""
+    def probability(self, slices: Slices, truth: int | None, problem: Problem = GLIOMA) -> Chances | None:
+        """The patient's probabilities; None where no slice has an answer. With an unknown truth, unanswered slices are
+        ignored."""
         if slices.mean is None:
             return None
         said = calibrated(slices.mean, self.decision) if self.name == "learned" else slices.mean
         if truth is None or slices.silent == 0:
             return said
-        return (slices.said * said + slices.silent * (1 - truth)) / (slices.said + slices.silent)
+        worst = _worst(said, truth, problem)
+        return (slices.said * said + slices.silent * worst) / (slices.said + slices.silent)
 
-    def call(self, probability: float | None) -> int | None:
-        """LGG or HGG, None where there is no probability."""
-        if probability is None:
-            return None
-        return HGG if probability >= self.decision.threshold else LGG
+    def call(self, probability: Chances | None, problem: Problem = GLIOMA) -> int | None:
+        """The class, None where there is no probability."""
+        return None if probability is None else class_at(self.decision.threshold, probability, problem).value
+
+
+def _worst(said: Chances, truth: int, problem: Problem) -> Chances:
+    """All for the wrong class of two, or for the most probable of the wrong ones."""
+    if not isinstance(said, np.ndarray):
+        return float(truth != problem.positive_class)
+    wrong = np.where(np.arange(len(said)) == truth, -1.0, said)
+    worst: Floats = np.eye(len(said))[wrong.argmax()]
+    return worst
 
 
 MAJORITY = Aggregation("majority")
 Aggregations = Mapping[tuple[str, str], Aggregation]  # by model and plane; by default the majority decides
 
 
-def of_scores(scores: Sequence[float | None]) -> Slices:
-    """From the probability of each slice, None where it has none or no usable answer."""
+def of_scores(scores: Sequence[Chances | None]) -> Slices:
+    """From the probabilities of each slice, None where it has none or no usable answer."""
     said = [score for score in scores if score is not None]
     return Slices(sum(said) / len(said) if said else None, len(said), len(scores) - len(said))
 
 
-def of_votes(votes: Votes) -> Slices:
-    """From counted votes: (HGG + 1/2) / (LGG + HGG + 1), whose logit is finite (Haldane 1956, Anscombe 1956).
+def of_votes(counts: Sequence[int], unanswered: int, problem: Problem = GLIOMA) -> Slices:
+    """From counted votes: (n + 1/2) / (N + k/2) of k classes, which is never 0 or 1 (Haldane 1956, Anscombe 1956 for
+    two; Jeffreys' prior for more).
 
-    Votes for no glioma carry no information on the grade and are ignored, as in GLDR.
+    Votes that there is no target carry no information on the class and are ignored, as in GLDR.
     """
-    said = sum(votes.counts)
-    return Slices((votes.counts[HGG] + 0.5) / (said + 1) if said else None, said, votes.unanswered)
+    said = sum(counts)
+    if not said:
+        return Slices(None, 0, unanswered)
+    if len(counts) == 2:
+        return Slices((counts[problem.positive_class] + 0.5) / (said + 1), said, unanswered)
+    return Slices((np.array(counts) + 0.5) / (said + len(counts) / 2), said, unanswered)

@@ -10,6 +10,8 @@ from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import INDEX_AXIS, PLANES, Plane, SliceFrame, put_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import RegionName
+from gliobench.models.base.classified import chances_of
+from gliobench.models.base.operating_point import Chances
 from gliobench.scoring.aggregate import MAJORITY, AggregateName, Aggregation, Aggregations, Slices, of_scores, of_votes
 from gliobench.scoring.beside import beside
 from gliobench.scoring.grades import Votes, count_votes, most_votes, two_probabilities
@@ -44,6 +46,11 @@ class Item:
     answer: Answer
     score: float | None = None
     probabilities: tuple[float, ...] | None = None
+
+    @property
+    def chances(self) -> Chances | None:
+        """The same as models calibrate them."""
+        return chances_of(self.score, self.probabilities)
 
     def given(self, problem: Problem) -> tuple[float, ...] | None:
         """The model's own probability of each class, or None."""
@@ -181,17 +188,22 @@ def _vote(subject: PreparedSubject, model: str, plane: str, items: Sequence[Item
     votes = count_votes([item.answer for item in items], problem, given)
     called = most_votes(votes)
     if how.name != "majority":
-        probability = how.probability(slices_together(items, how), subject.grade)
-        votes = replace(votes, probabilities=None if probability is None else two_probabilities(problem, probability))
-        called = how.call(probability)
+        chances = how.probability(slices_together(items, how, problem), subject.grade, problem)
+        votes = replace(votes, probabilities=None if chances is None else _of_each_class(chances, problem))
+        called = how.call(chances, problem)
     return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, called, how.name, problem)
 
 
-def slices_together(items: Sequence[Item], how: Aggregation) -> Slices:
-    """The combined grade evidence of a patient's slices of one plane."""
+def _of_each_class(chances: Chances, problem: Problem) -> tuple[float, ...]:
+    return tuple(chances.tolist()) if isinstance(chances, np.ndarray) else two_probabilities(problem, chances)
+
+
+def slices_together(items: Sequence[Item], how: Aggregation, problem: Problem = GLIOMA) -> Slices:
+    """The combined evidence of a patient's slices of one plane on its class."""
     if how.by == "votes":
-        return of_votes(count_votes([item.answer for item in items]))
-    return of_scores([item.score if isinstance(item.answer, Answered) else None for item in items])
+        votes = count_votes([item.answer for item in items], problem)
+        return of_votes(votes.counts, votes.unanswered, problem)
+    return of_scores([item.chances if isinstance(item.answer, Answered) else None for item in items])
 
 
 def _score_volume(

@@ -1,4 +1,4 @@
-"""Patients of both grades equally often in an epoch."""
+"""Patients of every class equally often in an epoch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,10 +8,10 @@ import numpy as np
 def balanced_order(
     ids: Sequence[str], grades: Mapping[str, int | None], random: np.random.Generator, draws: int | None = None
 ) -> list[str]:
-    """As many draws as there are `ids`, or `draws`, each grade equally often (an odd draw goes to either).
+    """As many draws as there are `ids`, or `draws`, each class equally often (odd draws go to any).
 
-    A patient of the rarer grade is repeated only after all of that grade were drawn; where only one grade occurs, or
-    none, this is a permutation. Patients without a grade are a stratum of their own, drawn in proportion.
+    A patient of a rarer class is repeated only after all of that class were drawn; where only one class occurs, or
+    none, this is a permutation. Patients without a class are a stratum of their own, drawn in proportion.
     """
     count = len(ids) if draws is None else draws
     strata: dict[int | None, list[str]] = {}

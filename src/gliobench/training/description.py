@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gliobench.cohort.patients import names_of
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.integrity import DamagedError, file_digest, read_json, write_json, write_whole
 from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.models.networks.trained import DESCRIPTION, DIGEST, WEIGHTS, read_description
@@ -34,8 +35,18 @@ def describe(job: Job, state: Progress, decisions: Sequence[OperatingPoint], not
         "settings": asdict(job.settings),
         "start": None if job.start is None else str(job.start),
         "learnt_from": sorted(names_of((*job.train, *job.validation)) | _learnt_before(job)),
+        **_of_problem(job.train[0].problem),
     }
     write_json(job.out / DESCRIPTION, description)
+
+
+def _of_problem(problem: Problem) -> dict[str, str | Sequence[str]]:
+    """Its images and classes; none for gliomas, as earlier versions had no others."""
+    own, known = ((one.names, one.classes, one.positive_class) for one in (problem, GLIOMA))
+    if own == known:
+        return {}
+    positive = {"positive": problem.classes[problem.positive_class]} if problem.classes else {}
+    return {"images": problem.names, "classes": problem.classes, **positive}
 
 
 def is_described(out: Path, inputs: str) -> bool:

@@ -36,7 +36,6 @@ from gliobench.models.networks.input import as_input
 from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS
 from gliobench.models.networks.weights import own_tensors, restore
 from gliobench.tasks.grade import GRADE
-from gliobench.tasks.mask import MASK
 from gliobench.training.checkpoint import Progress, load_progress, load_tensors, save_progress, save_tensors
 from gliobench.training.decisions import decide_region
 from gliobench.training.description import describe, is_described, write_curves
@@ -136,7 +135,8 @@ def _train_rank(asked: _Asked, reports: Any, fabric: Fabric) -> None:
 
 def _train(fabric: Fabric, asked: _Asked, progress: Callable[[EpochReport], None] | None) -> None:
     """The training in each process: all compute the same state, the first one writes it."""
-    objective = make_objective(NETWORKS[asked.name].task, REGION_SETS[asked.regions], asked.settings)
+    problem = asked.train[0].problem
+    objective = make_objective(NETWORKS[asked.name].task, REGION_SETS[asked.regions], asked.settings, problem)
     job = Job(
         asked.name, asked.regions, asked.train, asked.validation, asked.out, asked.settings, objective, asked.start
     )
@@ -177,7 +177,7 @@ def _set_up(job: Job, fabric: Fabric) -> Learner:
 
 
 def _outputs(job: Job) -> int:
-    return len(REGION_SETS[job.regions]) if NETWORKS[job.network].task == MASK.name else 1
+    return NETWORKS[job.network].outputs(len(job.train[0].problem.classes), len(REGION_SETS[job.regions]))
 
 
 def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
@@ -280,11 +280,13 @@ def _validate(job: Job, learner: Learner) -> _Evaluation:
 
 
 def _decide(job: Job, learner: Learner) -> tuple[list[OperatingPoint], str]:
-    """Threshold, smallest component and calibration for each output: by the kept weights on the validation patients,
-    unless the settings give the threshold; and why a grade's probabilities are not calibrated, empty where they are."""
-    outputs = _outputs(job)
+    """Threshold and smallest component of each region, or threshold and calibration of a class: by the kept weights on
+    the validation patients, unless the settings give the threshold; and why a class's probabilities are not calibrated,
+    empty where they are."""
+    of_class = NETWORKS[job.network].task == GRADE.name
+    decided = 1 if of_class else _outputs(job)
     if job.settings.threshold is not None:
-        return [OperatingPoint(job.settings.threshold)] * outputs, ""
+        return [OperatingPoint(job.settings.threshold)] * decided, ""
     module = learner.averaged.module
     restore(module, load_tensors(job.out / WEIGHTS)[0])
     module.eval()
@@ -292,12 +294,14 @@ def _decide(job: Job, learner: Learner) -> tuple[list[OperatingPoint], str]:
     given = [
         probabilities(module, image, mirror=job.settings.augment, window=job.window).cpu().numpy() for image in images
     ]
-    truth = [job.objective.target(subject).numpy() > 0 for subject in job.validation]
-    if NETWORKS[job.network].task == GRADE.name:
-        decision, fault = learn_operating_point(np.concatenate(given).astype(np.float64), np.concatenate(truth))
+    if of_class:
+        problem, scores = job.train[0].problem, np.stack(given).astype(np.float64)
+        classes = np.array([subject.grade for subject in job.validation])
+        decision, fault = learn_operating_point(scores[:, 0] if scores.shape[1] == 1 else scores, classes, problem)
         return [decision], fault
+    truth = [job.objective.target(subject).numpy() > 0 for subject in job.validation]
     voxel_mm3 = [float(np.prod(subject.spacing_mm)) for subject in job.validation]
-    masks = [decide_region([one[p] for one in given], [one[p] for one in truth], voxel_mm3) for p in range(outputs)]
+    masks = [decide_region([one[p] for one in given], [one[p] for one in truth], voxel_mm3) for p in range(decided)]
     return masks, ""
 
 

@@ -10,6 +10,7 @@ from monai.losses import DiceLoss
 from torch import Tensor
 from torch.nn import functional
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import RegionName
 from gliobench.tasks.grade import GRADE
@@ -21,7 +22,7 @@ HEAD_WEIGHT = 0.5  # of each coarser head of deep supervision relative to the on
 
 @dataclass(frozen=True)
 class Objective:
-    """`target(subject)`: the network's target, float32: (1,) or (R, D, H, W).
+    """`target(subject)`: the network's target, float32: (1,), (k,) or (R, D, H, W).
 
     `loss(logits, targets)`: a scalar, over a batch. `judge(logits, targets)`: the validation metric over all validation
     patients, each without the batch axis; larger is better. `score(logits, targets)`: the score for the curves, the
@@ -35,10 +36,12 @@ class Objective:
     score_name: Literal["accuracy", "dice"]
 
 
-def make_objective(task: str, regions: Sequence[RegionName], settings: TrainSettings) -> Objective:
-    """The objective of a network for `task`; `regions` are the regions of a mask."""
+def make_objective(
+    task: str, regions: Sequence[RegionName], settings: TrainSettings, problem: Problem = GLIOMA
+) -> Objective:
+    """The objective of a network for `task`; `regions` are the regions of a mask, `problem` has the classes."""
     if task == GRADE.name:
-        return Objective(_grade, functional.binary_cross_entropy_with_logits, _evaluate_grades, accuracy, "accuracy")
+        return _of_classes(problem)
     loss = {"dice": _soft_dice, "dice-bce": _soft_dice_and_cross_entropy}[settings.loss]
 
     def target(subject: PreparedSubject) -> Tensor:
@@ -49,10 +52,23 @@ def make_objective(task: str, regions: Sequence[RegionName], settings: TrainSett
     return Objective(target, lambda logits, targets: _over_heads(loss, logits, targets), judge, dice, "dice")
 
 
-def _grade(subject: PreparedSubject) -> Tensor:
-    if subject.grade is None:
-        raise ValueError(f"{subject.id} has no grade to train on")
-    return torch.tensor([float(subject.grade)])
+def _of_classes(problem: Problem) -> Objective:
+    """Cross-entropy: of the positive class of two, by one logit, or of more classes, by one logit each."""
+    two = len(problem.classes) == 2
+    loss = functional.binary_cross_entropy_with_logits if two else functional.cross_entropy
+
+    def target(subject: PreparedSubject) -> Tensor:
+        if subject.grade is None:
+            raise ValueError(f"{subject.id} has no {problem.asked} to train on")
+        if two:
+            return torch.tensor([float(subject.grade == problem.positive_class)])
+        return functional.one_hot(torch.tensor(subject.grade), len(problem.classes)).float()
+
+    def judge(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
+        """Minus the cross-entropy: with few validation patients, accuracy and AUC are too coarse."""
+        return -loss(torch.stack(list(logits)), torch.stack(list(targets))).item()
+
+    return Objective(target, loss, judge, accuracy if two else accuracy_of_several, "accuracy")
 
 
 def _soft_dice(logits: Tensor, targets: Tensor) -> Tensor:
@@ -75,8 +91,13 @@ def _over_heads(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, target
 
 
 def accuracy(logits: Tensor, targets: Tensor) -> float:
-    """The proportion of right grades at probability 0.5; both (N, 1)."""
+    """The proportion of right classes of two at probability 0.5; both (N, 1)."""
     return ((logits >= 0) == (targets > 0)).float().mean().item()
+
+
+def accuracy_of_several(logits: Tensor, targets: Tensor) -> float:
+    """The proportion of right classes, the most probable being the answer; both (N, k), `targets` one-hot."""
+    return (logits.argmax(1) == targets.argmax(1)).float().mean().item()
 
 
 def dice(logits: Tensor, targets: Tensor) -> float:
@@ -89,11 +110,6 @@ def dice(logits: Tensor, targets: Tensor) -> float:
     hits = (found & truth).sum(dim=(2, 3, 4)).double()
     total = found.sum(dim=(2, 3, 4)).double() + truth.sum(dim=(2, 3, 4)).double()
     return torch.where(total > 0, 2 * hits / total.clamp_min(1), 1.0).mean().item()
-
-
-def _evaluate_grades(logits: Sequence[Tensor], targets: Sequence[Tensor]) -> float:
-    """Minus the cross-entropy: with few validation patients, accuracy and AUC are too coarse."""
-    return -functional.binary_cross_entropy_with_logits(torch.stack(list(logits)), torch.stack(list(targets))).item()
 
 
 def _evaluate_masks(logits: Sequence[Tensor], targets: Sequence[Tensor], thresholds: Sequence[float]) -> float:

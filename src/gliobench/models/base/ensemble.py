@@ -1,18 +1,18 @@
-"""An ensemble of grade models of different kinds."""
+"""An ensemble of models of different kinds that give the probabilities of classes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
-from gliobench.models.base.operating_point import grade_at
+from gliobench.models.base.classified import chances_of, classified
 from gliobench.models.base.prediction import Grader, Prediction, Question, Settings
-from gliobench.tasks.answer import Answer, Answered, Missing
+from gliobench.tasks.answer import Missing
 from gliobench.tasks.grade import GRADE
 
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """The mean of the members' calibrated probabilities of HGG, against the mean of their thresholds.
+    """The mean of the members' calibrated probabilities; of two classes against the mean of their thresholds.
 
     It is not fitted, so no patients are needed for it. Missing where a member gives no probability.
     """
@@ -35,13 +35,13 @@ class Ensemble:
         """One prediction per patient, in the order asked."""
         start = perf_counter()
         for given in zip(*(member.predict(questions) for member in self.members), strict=True):
-            scores = [one.score for one in given if one.score is not None]
-            answer, score = self._answer(scores)
-            yield Prediction(given[0].question, answer, score=score, seconds=perf_counter() - start)
+            yield replace(self._together(given), seconds=perf_counter() - start)
             start = perf_counter()
 
-    def _answer(self, scores: Sequence[float]) -> tuple[Answer, float | None]:
-        if absent := len(self.members) - len(scores):
-            return Missing(f"{absent} of {len(self.members)} members gave no probability"), None
-        score = sum(scores) / len(scores)
-        return Answered(grade_at(self.threshold, score)), score
+    def _together(self, given: Sequence[Prediction]) -> Prediction:
+        known = [chances for one in given if (chances := chances_of(one.score, one.probabilities)) is not None]
+        if absent := len(self.members) - len(known):
+            return Prediction(
+                given[0].question, Missing(f"{absent} of {len(self.members)} members gave no probability")
+            )
+        return classified(given[0].question, sum(known) / len(known), self.threshold)

@@ -5,18 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.cohort.subject import HGG, LGG
+from gliobench.cohort.problem import Problem
 from gliobench.tasks.geometry import Grade
 
 CLIP = 1e-7  # so that the logit of 0 and of 1 is finite
 
+Floats = NDArray[np.float64]
+Chances = float | Floats
+"""The probability of a problem's positive class where it has two; the probability of each, (k,), where it has more."""
+
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """From a probability to a decision: positive at and above `threshold`.
+    """From a probability to a decision: positive at and above `threshold`; of more than two classes the most probable.
 
     `smallest_mm3`: connected components of a mask below this volume are dropped, except the largest. `slope` and
-    `offset` calibrate a grade's logit (Platt 1999).
+    `offset` calibrate the logit of a class (Platt 1999); of more than two classes `slope` is the inverse of the
+    temperature (Guo 2017).
     """
 
     threshold: float = 0.5
@@ -25,18 +30,43 @@ class OperatingPoint:
     offset: float = 0.0
 
 
-def calibrated(probability: float, decision: OperatingPoint) -> float:
-    """A grade's calibrated probability: slope and offset applied to its logit."""
-    return float(1 / (1 + np.exp(-decision.slope * logit(np.float64(probability)) - decision.offset)))
+def calibrated(chances: Chances, decision: OperatingPoint) -> Chances:
+    """Calibrated probabilities: slope and offset applied to the logit of one, the temperature to those of several."""
+    if isinstance(chances, np.ndarray):
+        return tempered(chances, decision.slope)
+    return float(1 / (1 + np.exp(-decision.slope * logit(np.float64(chances)) - decision.offset)))
 
 
-def grade_at(threshold: float, probability: float) -> Grade:
-    """HGG at and above the threshold."""
-    return Grade(HGG if probability >= threshold else LGG)
+def tempered(probabilities: Floats, slope: float) -> Floats:
+    """Probabilities (…, k) to the power of `slope`, the inverse of a temperature, summing to 1 again."""
+    logits = slope * log_chances(probabilities)
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    scaled: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return scaled
 
 
-def logit(probability: np.float64 | NDArray[np.float64]) -> NDArray[np.float64]:
+def of_problem(probabilities: Floats, problem: Problem) -> Floats:
+    """Of the probabilities of all classes (patients, k), what is calibrated and recorded: of two classes the positive
+    one's, (patients,), else all of them."""
+    return probabilities[:, problem.positive_class] if len(problem.classes) == 2 else probabilities
+
+
+def class_at(threshold: float, chances: Chances, problem: Problem) -> Grade:
+    """Of two classes the positive one at and above the threshold; of more the most probable, in a tie the first."""
+    if isinstance(chances, np.ndarray):
+        return Grade(int(chances.argmax()))
+    positive = problem.positive_class
+    return Grade(positive if chances >= threshold else 1 - positive)
+
+
+def log_chances(probabilities: Floats) -> Floats:
+    """Natural logarithms of probabilities, at least 10⁻⁷ each; same shape."""
+    logarithms: Floats = np.log(np.maximum(probabilities, CLIP))
+    return logarithms
+
+
+def logit(probability: np.float64 | Floats) -> Floats:
     """The logarithm of the odds, of probabilities clipped to 10⁻⁷ from 0 and 1; same shape."""
     clipped = np.clip(probability, CLIP, 1 - CLIP)
-    odds: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    odds: Floats = np.log(clipped / (1 - clipped))
     return odds

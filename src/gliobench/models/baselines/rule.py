@@ -11,7 +11,10 @@ from gliobench.tasks.geometry import Value
 
 @dataclass(frozen=True)
 class Rule:
-    """Answers every question with `answer(question)`; `settings` holds what was estimated on training patients."""
+    """Answers every question with `answer(question)`; `settings` holds what was estimated on training patients.
+
+    `score`, `probabilities`: of a class, as in `Prediction`.
+    """
 
     name: str
     tasks: frozenset[str]
@@ -19,10 +22,14 @@ class Rule:
     settings: Settings
     answer: Callable[[Question], Value]
     score: float | None = None
+    probabilities: tuple[float, ...] | None = None
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction per question, in the order asked."""
         for question in questions:
             start = perf_counter()
             value = self.answer(question)
-            yield Prediction(question, Answered(value), score=self.score, seconds=perf_counter() - start)
+            seconds = perf_counter() - start
+            yield Prediction(
+                question, Answered(value), score=self.score, probabilities=self.probabilities, seconds=seconds
+            )

@@ -6,7 +6,7 @@ Nothing is stored: fitting gives the same model every time.
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from time import perf_counter
 from typing import Any
@@ -20,15 +20,16 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 
-from gliobench.cohort.subject import HGG, LGG
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.base.calibration import CALIBRATION_VERSION
+from gliobench.models.base.calibration import CALIBRATION_VERSION, Scores, least_count
+from gliobench.models.base.classified import classified
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.operating_point import OperatingPoint, calibrated, grade_at
+from gliobench.models.base.operating_point import OperatingPoint, calibrated, of_problem
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.classical.features import FEATURES_VERSION, MASKED, Region, find_features, region_mask
-from gliobench.models.classical.held_out import decide_held_out, least_count, patient_folds
-from gliobench.tasks.answer import Answer, Answered, Missing
+from gliobench.models.classical.held_out import decide_held_out, patient_folds
+from gliobench.tasks.answer import Missing
 from gliobench.tasks.grade import GRADE
 
 TREES = 200
@@ -55,7 +56,7 @@ def describe(subject: PreparedSubject, region: Region) -> Rows:
 
 @dataclass(frozen=True, eq=False)
 class ClassicalGrader:
-    """Says HGG where the calibrated probability reaches the threshold; the probability is the prediction's score."""
+    """Says the class that its calibrated probabilities say (`gliobench.models.base.operating_point.class_at`)."""
 
     name: str
     region: Region
@@ -68,22 +69,21 @@ class ClassicalGrader:
 
     @property
     def threshold(self) -> float:
-        """HGG at and above this probability."""
+        """Of two classes the positive one at and above this probability."""
         return self.decision.threshold
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction per patient, in the order asked; Missing where the region needs a mask and there is none."""
         for question in questions:
             start = perf_counter()
-            answer, probability = self._answer(question.subject)
-            yield Prediction(question, answer, score=probability, seconds=perf_counter() - start)
+            yield replace(self._answer(question), seconds=perf_counter() - start)
 
-    def _answer(self, subject: PreparedSubject) -> tuple[Answer, float | None]:
+    def _answer(self, question: Question) -> Prediction:
+        subject = question.subject
         if not _has_region(subject, self.region):
-            return Missing("no mask, and the region is the tumour"), None
-        (score,) = _hgg(self.voters, self.describe(subject, self.region)[None])
-        probability = calibrated(score, self.decision)
-        return Answered(grade_at(self.threshold, probability)), probability
+            return Prediction(question, Missing("no mask, and the region is the tumour"))
+        (score,) = _scores(self.voters, self.describe(subject, self.region)[None], subject.problem)
+        return classified(question, calibrated(score, self.decision), self.threshold)
 
 
 def fit_grader(
@@ -95,24 +95,25 @@ def fit_grader(
 ) -> ClassicalGrader:
     """Fit on the training patients, calibrate on the validation patients; seeded, so deterministic.
 
-    The operating point: `gliobench.models.classical.held_out.decide_held_out`. Patients without a grade, or without the
-    region, are skipped. Raises ModelError where the training patients are all of one grade.
+    The operating point: `gliobench.models.classical.held_out.decide_held_out`. Patients without a class, or without the
+    region, are skipped. Raises ModelError where no training patient is of one of the classes.
     """
     train, validation = ([one for one in part if _can_teach(one, region)] for part in (train, validation))
     grades = _grades(train)
-    if least_count(grades) == 0:
+    problem = train[0].problem if train else GLIOMA
+    if least_count(grades, problem) == 0:
         raise ModelError(
-            f"{name}: needs training patients of both grades{' with a mask' if region in MASKED else ''}; found "
-            f"{np.count_nonzero(grades == LGG)} LGG and {np.count_nonzero(grades == HGG)} HGG"
+            f"{name}: needs training patients of every {problem.asked}{' with a mask' if region in MASKED else ''}; "
+            f"found {problem.counted(grades.tolist())}"
         )
     rows = np.array([describe(one, region) for one in train])
     voters = _voters(len(rows)).fit(rows, grades)
     held_out = np.empty(0)
     if validation:
-        held_out = _hgg(voters, np.array([describe(one, region) for one in validation]))
+        held_out = _scores(voters, np.array([describe(one, region) for one in validation]), problem)
     patients = [subject.patient for subject in train]
     decision, source = decide_held_out(
-        held_out, _grades(validation), lambda: _out_of_fold(rows, grades, patients), grades, patients
+        held_out, _grades(validation), lambda: _out_of_fold(rows, grades, patients, problem), grades, patients, problem
     )
     settings = {
         "region": region,
@@ -142,16 +143,15 @@ def _voters(patients: int) -> Pipeline:
     return make_pipeline(imputer, VotingClassifier(votes, voting="soft"))
 
 
-def _out_of_fold(rows: Rows, grades: NDArray[np.int_], patients: Sequence[str]) -> Rows:
-    """Each training scan's uncalibrated probability of HGG by models not fitted on its patient; (scans,)."""
-    folds = patient_folds(grades, patients, FOLDS)
-    probability: Rows = cross_val_predict(_voters(len(rows)), rows, grades, cv=folds, method="predict_proba")[:, 1]
-    return probability
+def _out_of_fold(rows: Rows, grades: NDArray[np.int_], patients: Sequence[str], problem: Problem) -> Scores:
+    """Each training scan's uncalibrated probabilities by models not fitted on its patient."""
+    folds = patient_folds(grades, patients, FOLDS, problem)
+    return of_problem(cross_val_predict(_voters(len(rows)), rows, grades, cv=folds, method="predict_proba"), problem)
 
 
-def _hgg(voters: Pipeline, rows: Rows) -> Rows:
-    probability: Rows = voters.predict_proba(rows)[:, 1]  # the classes are LGG (0) and HGG (1)
-    return probability
+def _scores(voters: Pipeline, rows: Rows, problem: Problem) -> Scores:
+    """Uncalibrated probabilities; the voters know every class, in the order of their numbers."""
+    return of_problem(voters.predict_proba(rows), problem)
 
 
 def _can_teach(subject: PreparedSubject, region: Region) -> bool:

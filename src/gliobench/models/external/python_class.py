@@ -8,10 +8,11 @@
 
         def predict(self, questions):       # in the order asked; patients without grade and mask
             for question in questions:
-                yield 0.7                   # grade: probability of HGG
+                yield 0.7                   # grade: probability of the positive class (HGG)
 
-Values: a grade's probability; (row, column); (row_min, column_min, row_max, column_max); a list of (row, column); a
-mask as an array of the slice's or the volume's shape. None: there is no tumour.
+Values: of two classes the positive one's probability, of more the probability of each, in their order; (row, column);
+(row_min, column_min, row_max, column_max); a list of (row, column); a mask as an array of the slice's or the volume's
+shape. None: there is no tumour.
 """
 
 import hashlib
@@ -30,12 +31,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.base.classified import as_chances, classified
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answered, Malformed
-from gliobench.tasks.geometry import Grade, Polygon, Value, VolumeMask
+from gliobench.tasks.geometry import Polygon, Value, VolumeMask
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.registry import TASKS, task_about
@@ -91,7 +92,7 @@ class OwnModel:
             return Prediction(question, Answered(None))
         try:
             if question.task == GRADE.name:
-                return _graded(question, float(value))
+                return _graded(question, value)
             return Prediction(question, Answered(_value(question, value)))
         except (TypeError, ValueError) as error:
             return Prediction(
@@ -151,10 +152,15 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip() or 'no message'}{place}"
 
 
-def _graded(question: Question, probability: float) -> Prediction:
+def _graded(question: Question, value: Any) -> Prediction:
+    problem = question.subject.problem
+    if len(problem.classes) != 2:
+        return classified(question, as_chances(value, problem))
+    probability = float(value)
     if not 0 <= probability <= 1:
-        raise ValueError(f"expected a probability of HGG from 0 to 1, found {probability:g}")
-    return Prediction(question, Answered(Grade(HGG if probability >= 0.5 else LGG)), score=probability)
+        positive = problem.classes[problem.positive_class]
+        raise ValueError(f"expected a probability of {positive} from 0 to 1, found {probability:g}")
+    return classified(question, probability)
 
 
 def _value(question: Question, value: Any) -> Value | None:

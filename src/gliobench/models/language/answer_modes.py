@@ -7,8 +7,8 @@ from gliobench.models.base.errors import ModelError
 from gliobench.tasks.grade import GRADE
 
 AnswerMode = Literal["free", "constrained", "choice"]
-"""`free`: any text. `constrained`: text restricted to the task's format. `choice`: a grade from the probabilities of
-its three answers, without generating text."""
+"""`free`: any text. `constrained`: text restricted to the task's format. `choice`: a class from the probabilities
+of its answers, without generating text."""
 ANSWER_MODES: tuple[AnswerMode, ...] = get_args(AnswerMode)
 
 
@@ -21,8 +21,7 @@ def mode_fault(tasks: Collection[str], modes: Mapping[str, str]) -> str | None:
             return f"{task} is not among the model's tasks {', '.join(tasks)}"
         if mode == "choice" and task != GRADE.name:
             return (
-                f"{task}: `choice` compares the three answers of {GRADE.name}, and {task} has no such "
-                "list; use `constrained`"
+                f"{task}: `choice` compares the answers of {GRADE.name}, and {task} has no such list; use `constrained`"
             )
     return None
 

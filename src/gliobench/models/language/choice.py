@@ -1,4 +1,4 @@
-"""The grade from the probabilities of its three answers, without generating any of them."""
+"""The class from the probabilities of its answers, without generating any of them."""
 
 from dataclasses import dataclass
 from itertools import takewhile
@@ -6,17 +6,15 @@ from typing import Any
 
 import torch
 
-from gliobench.cohort.subject import HGG, LGG
+from gliobench.cohort.problem import Problem
 from gliobench.models.language.prompted import continued
-from gliobench.tasks.geometry import NO_GLIOMA
 from gliobench.tasks.grade import GRADE
-
-GRADES = (LGG, HGG, NO_GLIOMA)
+from gliobench.tasks.registry import task_about
 
 
 @dataclass(frozen=True)
 class Choices:
-    """The grade's three answers in a tokenizer's tokens, in the order of `GRADES`.
+    """The answers, a class each or that there is no target, in a tokenizer's tokens, in the order of their numbers.
 
     `common`: the tokens that all begin with. `rest`: what follows, one or more tokens each.
     """
@@ -31,19 +29,20 @@ class Choices:
         return 1 if all(len(tokens) == 1 for tokens in self.rest) else len(self.rest)
 
 
-def grade_choices(tokenizer: Any) -> Choices:
+def class_choices(tokenizer: Any, problem: Problem) -> Choices:
     """The answers as the task writes them, such as `Choice: 1`."""
-    texts = tuple(GRADE.write(choice) for choice in GRADE.choices)
+    task = task_about(problem, GRADE.name)
+    texts = tuple(task.write(choice) for choice in task.choices)
     tokens = [tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
     common = tuple(ids[0] for ids in takewhile(lambda ids: len(set(ids)) == 1, zip(*tokens, strict=False)))
     return Choices(texts, common, tuple(ids[len(common) :] for ids in tokens))
 
 
 def choice_logprobs(model: Any, inputs: Any, choices: Choices) -> torch.Tensor:
-    """Natural logarithms of the three answers' probabilities given each prompt: (prompts, 3) float32 on the CPU.
+    """Natural logarithms of the answers' probabilities given each prompt: (prompts, answers) float32 on the CPU.
 
     `inputs`: the prompts, padded on the left, each `choices.copies` times in a row. Where the answers differ in one
-    token, their common beginning is left out of the sum (it is the same for all three) and the model runs once.
+    token, their common beginning is left out of the sum (it is the same for all) and the model runs once.
     Otherwise each answer is forced, token by token, after a copy of the prompt, and all of its tokens count.
     """
     if choices.copies == 1:

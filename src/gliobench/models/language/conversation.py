@@ -14,7 +14,7 @@ from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.prompt import Prompt
-from gliobench.tasks.registry import TASKS, task_about
+from gliobench.tasks.registry import task_about
 
 Turn = dict[str, Any]
 NOTHING = "none"  # the answer without tumour in every prompt but the grade's
@@ -38,7 +38,9 @@ def question_text(question: Question, prompt: Prompt, view: View) -> str:
 def answer_text(question: Question, value: Value | None, view: View) -> str:
     """An answer, verbatim, in the pixels of the view; None: there is no tumour. `value` is in the slice's own
     pixels."""
-    return NOTHING if value is None else TASKS[question.task].write(view.from_frame(value))
+    return (
+        NOTHING if value is None else task_about(question.subject.problem, question.task).write(view.from_frame(value))
+    )
 
 
 def read_answer(question: Question, text: str, cut_off: bool, view: View) -> Answer:

@@ -11,17 +11,18 @@ from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.models.base.errors import ModelError
 from gliobench.models.checkpoints.load import Checkpoint
 from gliobench.tasks.base import Numbers
 from gliobench.tasks.mask import MOST_RUNS
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, task_about
 
 Shape = tuple[int, int]
 
 
 @lru_cache(maxsize=64)
-def frame_pattern(task: str, shape: Shape) -> str:
+def frame_pattern(task: str, shape: Shape, problem: Problem = GLIOMA) -> str:
     """The task's format as a regular expression that only answers inside an image of `shape` (rows, columns) follow.
 
     Runs of a mask do not end before they start, lines hold at most `MOST_RUNS` of them, and there are no more lines
@@ -29,7 +30,7 @@ def frame_pattern(task: str, shape: Shape) -> str:
     """
     rows, columns = shape
     run = _any_of(f"{first}-{_any_of(range(first, columns))}" for first in range(columns))
-    return TASKS[task].pattern(
+    return task_about(problem, task).pattern(
         Numbers(_any_of(range(rows)), _any_of(range(columns)), run, f"{{0,{MOST_RUNS - 1}}}", f"{{0,{rows - 1}}}")
     )
 
@@ -46,14 +47,14 @@ def _any_of(texts: Iterable[object]) -> str:
 class Grammar:
     """The formats in the tokens of one checkpoint, each compiled once. Raises ModelError without a fast tokenizer."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, problem: Problem = GLIOMA) -> None:
         tokenizer = checkpoint.processor.tokenizer
         if not isinstance(tokenizer, PreTrainedTokenizerFast):
             raise ModelError(
                 f"answers of {checkpoint.id} cannot be constrained: its tokenizer is a {type(tokenizer).__name__} "
                 "and not one of the fast ones (tokenizer.json); use answer: free"
             )
-        self._end_ids = checkpoint.end_ids
+        self._end_ids, self._problem = checkpoint.end_ids, problem
         size = max(checkpoint.model.config.get_text_config().vocab_size, len(tokenizer))
         self._tokens = from_tokenizer(tokenizer, n_vocab=size, eos_token=sorted(checkpoint.end_ids))
         self._compiled: dict[tuple[str, Shape], LLMatcher] = {}
@@ -68,7 +69,7 @@ class Grammar:
         """A new automaton at the beginning of an answer."""
         key = (task, shape)
         if key not in self._compiled:
-            matcher = LLMatcher(self._tokens, LLMatcher.grammar_from_regex(frame_pattern(task, shape)))
+            matcher = LLMatcher(self._tokens, LLMatcher.grammar_from_regex(frame_pattern(task, shape, self._problem)))
             assert not matcher.is_error(), matcher.get_error()
             self._compiled[key] = matcher
         return self._compiled[key].deep_copy()

@@ -5,17 +5,18 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.tasks.base import Numbers
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import task_about
 
 Dialect = Literal["structured_outputs", "guided_regex", "regex", "json_schema"]
 
 PROBE = "kx[0-9]{4}"  # nothing that a model writes by itself
 
 
-def pattern_of(task: str) -> str:
+def pattern_of(task: str, problem: Problem = GLIOMA) -> str:
     """A task's format as a server is told it, whatever the size of the image."""
-    return TASKS[task].pattern(Numbers())
+    return task_about(problem, task).pattern(Numbers())
 
 
 def _json_schema(pattern: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from gliobench.cohort.subject import HGG
+from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.models.base.classified import of_answers, scored
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.checkpoints.batches import BatchSize, first_size, in_batches
@@ -18,7 +19,7 @@ from gliobench.models.checkpoints.load import Checkpoint, load_checkpoint, quiet
 from gliobench.models.checkpoints.memory import keep_memory
 from gliobench.models.checkpoints.unsloth import Engine
 from gliobench.models.language.answer_modes import AnswerMode, checked_modes
-from gliobench.models.language.choice import GRADES, choice_logprobs, grade_choices
+from gliobench.models.language.choice import choice_logprobs, class_choices
 from gliobench.models.language.conversation import (
     Shot,
     Turn,
@@ -48,13 +49,13 @@ class VisionLanguageModel:
     """A vision-language model in this process: a view of one slice and the task's prompt in, an answer out.
 
     `checkpoint`: a folder or a hub id (`gliobench.models.checkpoints.load.load_checkpoint` says what is accepted).
-    `name`: its name in tables; default the folder's name or the Hub id. `tasks`: those it can be asked. `answer`: the
-    answer mode by task, default `free` (`gliobench.models.language.answer_modes`). `prompts`: another prompt than a
-    task's own. `view`: what is shown of a slice. `shots`: by task, slices with their true answers, shown before every
-    question. `batch_size`: how many slices at once, None for as many as memory allows; it does not change the answers
-    (up to rounding: in bfloat16 two nearly equal tokens can swap). `adapter`, `spread`, `quantisation`, `engine`: see
-    `load_checkpoint`. `to_train`: weights of its own, shared with no other model. Raises ModelError for a checkpoint
-    that cannot be used and for any bad argument.
+    `problem`: what is asked about. `name`: its name in tables; default the folder's name or the Hub id. `tasks`: those
+    it can be asked. `answer`: the answer mode by task, default `free` (`gliobench.models.language.answer_modes`).
+    `prompts`: another prompt than a task's own. `view`: what is shown of a slice. `shots`: by task, slices with their
+    true answers, shown before every question. `batch_size`: how many slices at once, None for as many as memory allows;
+    it does not change the answers (up to rounding: in bfloat16 two nearly equal tokens can swap). `adapter`, `spread`,
+    `quantisation`, `engine`: see `load_checkpoint`. `to_train`: weights of its own, shared with no other model. Raises
+    ModelError for a checkpoint that cannot be used and for any bad argument.
     """
 
     per_slice = True
@@ -63,6 +64,7 @@ class VisionLanguageModel:
         self,
         checkpoint: str | Path,
         *,
+        problem: Problem = GLIOMA,
         name: str | None = None,
         tasks: Collection[str] = DEFAULT_TASKS,
         answer: Mapping[str, AnswerMode] | None = None,
@@ -83,7 +85,7 @@ class VisionLanguageModel:
         check_names("task", {*tasks, *(prompts or ())}, TASKS)
         if batch_size is not None and batch_size < 1:
             raise ModelError(f"batch_size must be 1 or more, got {batch_size}")
-        self.tasks = frozenset(tasks)
+        self.tasks, self._problem = frozenset(tasks), problem
         self.decoding = decoding or Decoding()
         self._prompts = {task: (prompts or {}).get(task, TASKS[task].prompt) for task in TASKS}
         self._view = view or View()
@@ -103,8 +105,8 @@ class VisionLanguageModel:
             engine=engine,
         )
         self._batch_size = BatchSize(batch_size or first_size(self._checkpoint.model.device.type))
-        self._choices = grade_choices(self._checkpoint.processor.tokenizer)
-        self._grammar = Grammar(self._checkpoint) if "constrained" in self._modes.values() else None
+        self._choices = class_choices(self._checkpoint.processor.tokenizer, problem)
+        self._grammar = Grammar(self._checkpoint, problem) if "constrained" in self._modes.values() else None
         if self._checkpoint.model.device.type == "cpu":
             keep_memory()
         self._shares: bool | None = None  # not known before the first repeated question
@@ -179,14 +181,22 @@ class VisionLanguageModel:
         return in_batches(stretch.questions, ask, self._batch_size)
 
     def _choose(self, batch: Sequence[Question]) -> list[Prediction]:
-        """The most probable grade of each, and HGG's proportion of the three answers' probability as its score."""
+        """The most probable answer to each, and the classes' probabilities."""
         inputs = self._tensors([question for question in batch for _ in range(self._choices.copies)])
         logprobs = choice_logprobs(self._checkpoint.model, inputs, self._choices)
-        scores = logprobs.softmax(-1)[:, GRADES.index(HGG)].tolist()
+        chances = [of_answers(one, self._problem) for one in logprobs.softmax(-1).double().numpy()]
         texts = [self._choices.texts[best] for best in logprobs.argmax(-1).tolist()]
         return [
-            Prediction(question, read_answer(question, text, False, self._view), score, text, tokens=0, finish="choice")
-            for question, score, text in zip(batch, scores, texts, strict=True)
+            Prediction(
+                question,
+                read_answer(question, text, False, self._view),
+                score=score,
+                probabilities=probabilities,
+                text=text,
+                tokens=0,
+                finish="choice",
+            )
+            for question, (score, probabilities), text in zip(batch, map(scored, chances), texts, strict=True)
         ]
 
     def _write(self, batch: Sequence[Question], inputs: Mapping[str, Any] | None = None) -> list[Prediction]:

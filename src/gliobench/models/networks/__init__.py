@@ -26,6 +26,12 @@ class Network:
     task: str
     build: Callable[[Shape, int, int], "nn.Module"]
 
+    def outputs(self, classes: int, regions: int) -> int:
+        """How many outputs it has for a problem of `classes` and a mask of `regions`."""
+        if self.task == MASK.name:
+            return regions
+        return 1 if classes == 2 else classes
+
 
 def _study_classifier(shape: Shape, channels: int, outputs: int) -> "nn.Module":
     from gliobench.models.networks.reference_study import GradeClassifier

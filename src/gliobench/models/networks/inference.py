@@ -18,7 +18,8 @@ WINDOW_OVERLAP = 0.5
 
 @torch.inference_mode()
 def probabilities(module: nn.Module, image: Tensor, *, mirror: bool, window: Shape | None) -> Tensor:
-    """A network's probabilities for one patient: (outputs,) or (outputs, D, H, W), float32 in [0, 1].
+    """A network's probabilities for one patient: (outputs,) or (outputs, D, H, W), float32 in [0, 1]; of several
+    outputs of a class they sum to 1.
 
     `image` (4, D, H, W) float32. `mirror`: the mean over the eight mirrored copies. `window`: shape (D, H, W) of a
     sliding window, moved by half its size and weighted by a Gaussian (MONAI); None: the whole patient at once.
@@ -28,10 +29,15 @@ def probabilities(module: nn.Module, image: Tensor, *, mirror: bool, window: Sha
     copies = MIRRORS if mirror else MIRRORS[:1]
     for axes in copies:
         logits = raw_logits(module, batch.flip(axes), window).float()
-        found = torch.sigmoid(logits if logits.ndim == 2 else logits.flip(axes))[0]
+        found = class_chances(logits)[0] if logits.ndim == 2 else torch.sigmoid(logits.flip(axes))[0]
         total = found if total is None else total + found
     assert total is not None
     return total / len(copies)
+
+
+def class_chances(logits: Tensor) -> Tensor:
+    """The probabilities of logits (N, 1) of the positive class of two, or (N, k) of more classes; same shape."""
+    return torch.sigmoid(logits) if logits.shape[1] == 1 else logits.softmax(dim=1)
 
 
 def raw_logits(module: nn.Module, batch: Tensor, window: Shape | None) -> Tensor:

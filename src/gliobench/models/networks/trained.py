@@ -1,7 +1,7 @@
 """A trained network, or an ensemble of several of one kind, that answers about whole patients."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,16 +15,17 @@ from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import REGION_SETS, WHOLE_KEY, Region
 from gliobench.integrity import DamagedError, file_digest, read_json
+from gliobench.models.base.classified import classified
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.leakage import refuse_training_patients
-from gliobench.models.base.operating_point import OperatingPoint, calibrated, grade_at
+from gliobench.models.base.operating_point import Chances, Floats, OperatingPoint, calibrated
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.networks import NETWORKS, Intensities
 from gliobench.models.networks.inference import decide, nested, probabilities
 from gliobench.models.networks.input import as_input
 from gliobench.models.networks.weights import restore
 from gliobench.tasks.answer import Answered
-from gliobench.tasks.geometry import Value, VolumeMask
+from gliobench.tasks.geometry import VolumeMask
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 
@@ -35,7 +36,7 @@ NEEDED = ("network", "regions", "shape", "mirror", "window", "decisions", "learn
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One network with its weights, and how it answers. `decisions`: one for each output.
+    """One network with its weights, and how it answers. `decisions`: one for each region of a mask, or one for a class.
 
     `learnt_from`: the ids of its training and validation patients.
     """
@@ -66,7 +67,7 @@ class TrainedNetwork:
 
     @property
     def threshold(self) -> float:
-        """For a grade: HGG at and above this probability."""
+        """For two classes: the positive one at and above this probability."""
         return float(np.mean([one.decisions[0].threshold for one in self.members]))
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
@@ -78,15 +79,16 @@ class TrainedNetwork:
         """The same, training patients included: for results that are labelled in-sample everywhere."""
         for question in questions:
             start = perf_counter()
-            value, score = self._grade(question.subject) if self.task == GRADE.name else self._mask(question.subject)
-            yield Prediction(question, Answered(value), score=score, seconds=perf_counter() - start)
+            answer = self._class(question) if self.task == GRADE.name else self._mask(question)
+            yield replace(answer, seconds=perf_counter() - start)
 
-    def _grade(self, subject: PreparedSubject) -> tuple[Value, float]:
-        given = [calibrated(_probabilities(one, subject, window=None).item(), one.decisions[0]) for one in self.members]
-        score = float(np.mean(given))
-        return grade_at(self.threshold, score), score
+    def _class(self, question: Question) -> Prediction:
+        given = [calibrated(_chances(one, question.subject), one.decisions[0]) for one in self.members]
+        mean: Floats = np.mean(np.array(given), axis=0)
+        return classified(question, mean if mean.ndim else float(mean), self.threshold)
 
-    def _mask(self, subject: PreparedSubject) -> tuple[Value, None]:
+    def _mask(self, question: Question) -> Prediction:
+        subject = question.subject
         given = [_probabilities(one, subject, one.window) for one in self.members]
         mean = torch.stack(given).mean(dim=0).cpu().numpy()
         voxel_mm3 = float(np.prod(subject.spacing_mm))
@@ -94,7 +96,13 @@ class TrainedNetwork:
             decide(region, _together([one.decisions[place] for one in self.members]), voxel_mm3)
             for place, region in enumerate(mean)
         ]
-        return VolumeMask(*nested(masks)), None
+        return Prediction(question, Answered(VolumeMask(*nested(masks))))
+
+
+def _chances(member: Member, subject: PreparedSubject) -> Chances:
+    """The uncalibrated probabilities of a patient's class."""
+    found = _probabilities(member, subject, window=None).cpu().double().numpy()
+    return float(found[0]) if len(found) == 1 else found
 
 
 def _probabilities(member: Member, subject: PreparedSubject, window: tuple[int, int, int] | None) -> Tensor:
@@ -153,19 +161,29 @@ def another_region(folder: Path, region: Region) -> str | None:
     return f"{folder} was trained on another region ({trained_on}) than this study asks about ({region.key})"
 
 
-def other_images(folder: Path, problem: Problem) -> str | None:
-    """Why a trained network cannot be used for a problem's images; None where it can. Raises ModelError for none."""
-    trained_on = tuple(read_description(folder).get("images", GLIOMA.names))
-    if trained_on == problem.names:
+def another_problem(folder: Path, problem: Problem) -> str | None:
+    """Why a trained network cannot be used for a problem's images or classes; None where it can. Raises ModelError for
+    none."""
+    found = read_description(folder)
+    images, classes = tuple(found.get("images", GLIOMA.names)), tuple(found.get("classes", GLIOMA.classes))
+    if images != problem.names:
+        return f"{folder} was trained on the images {', '.join(images)}; the study has {', '.join(problem.names)}"
+    if NETWORKS[found["network"]].task != GRADE.name:
         return None
-    return f"{folder} was trained on the images {', '.join(trained_on)}; the study has {', '.join(problem.names)}"
+    if classes != problem.classes:
+        return f"{folder} was trained on the classes {', '.join(classes)}; the study has {', '.join(problem.classes)}"
+    own = problem.classes[problem.positive_class]
+    if len(classes) == 2 and (positive := found.get("positive", classes[-1])) != own:
+        return f"{folder} was trained for the probability of {positive}; the study has {own} as `positive`"
+    return None
 
 
 def _load_member(folder: Path, description: dict[str, Any], device: str) -> Member:
     regions = REGION_SETS[description["regions"]]
     network = NETWORKS[description["network"]]
     channels = len(description.get("images", GLIOMA.names))  # earlier versions had no other
-    module = network.build(tuple(description["shape"]), channels, len(regions) if network.task == MASK.name else 1)
+    classes = len(description.get("classes", GLIOMA.classes))
+    module = network.build(tuple(description["shape"]), channels, network.outputs(classes, len(regions)))
     weights = file_digest(folder / WEIGHTS)
     if weights != description.get(DIGEST, weights):  # earlier versions kept none
         raise ModelError(

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.models.base.classified import scored
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.language.conversation import Shot, Turn, question_turn, read_answer, shot_turns, shots_identity
@@ -19,7 +21,7 @@ from gliobench.models.language.guided import FIELDS, PROBE, Dialect, follows, pa
 from gliobench.models.server.in_order import Ask, in_order
 from gliobench.models.server.png import png_url
 from gliobench.models.server.prices import Prices
-from gliobench.models.server.reply import Reply, grade_score
+from gliobench.models.server.reply import Reply, class_chances
 from gliobench.models.server.server import Connection, GaveUpError, Server, Usage
 from gliobench.models.views.asking import asked_frame, check_names, check_task, prompt_identity
 from gliobench.models.views.view import View
@@ -42,14 +44,14 @@ RANDOM_WORDS, HOTTEST, DRAWS = "Write random words, as many as you can.", 2.0, 3
 class OpenAIModel:
     """A model on a server: a view of one slice as PNG and the task's prompt in, free text out.
 
-    `model`: the server's name for it. `name`: how tables call it. `view`: what is shown of a slice. `shots`: by task,
-    slices with their true answers, shown before every question. `in_flight`: how many questions are asked at once; like
-    the server's times and attempts it changes no answer. `guided`: the server's dialect for holding answers to their
-    task's format. `logprobs`: score grades by the probabilities of the three choices; only then are they asked for.
-    Both are tried out before the first question, because many servers silently ignore what they do not know.
-    `limit_field`: what the server calls the token limit. `top_k` and `min_p` of `decoding` are not in OpenAI's own
-    interface: they are sent where they are set, as vLLM, SGLang and llama.cpp take them. Raises ModelError for any bad
-    argument; nothing is sent before the first prediction is asked for.
+    `problem`: what is asked about. `model`: the server's name for it. `name`: how tables call it. `view`: what is shown
+    of a slice. `shots`: by task, slices with their true answers, shown before every question. `in_flight`: how many
+    questions are asked at once; like the server's times and attempts it changes no answer. `guided`: the server's
+    dialect for holding answers to their task's format. `logprobs`: score classes by the probabilities of the choices;
+    only then are they asked for. Both are tried out before the first question, because many servers silently ignore
+    what they do not know. `limit_field`: what the server calls the token limit. `top_k` and `min_p` of `decoding` are
+    not in OpenAI's own interface: they are sent where they are set, as vLLM, SGLang and llama.cpp take them. Raises
+    ModelError for any bad argument; nothing is sent before the first prediction is asked for.
     """
 
     per_slice = True
@@ -70,11 +72,12 @@ class OpenAIModel:
         logprobs: bool = False,
         limit_field: LimitField = "max_tokens",
         prices: Prices | None = None,
+        problem: Problem = GLIOMA,
     ) -> None:
         check_names("task", {*tasks, *(prompts or ())}, TASKS)
         if in_flight < 1:
             raise ModelError(f"in_flight must be 1 or more, got {in_flight}")
-        self.server, self.model = server, model
+        self.server, self.model, self._problem = server, model, problem
         self.name = name or model
         self.tasks = frozenset(tasks)
         self.decoding = decoding or Decoding()
@@ -237,10 +240,13 @@ class OpenAIModel:
         def read(text: str) -> Answer:
             return read_answer(question, unwrapped(self._guided, text), reply.cut or reply.filtered, self._view)
 
+        chances = class_chances(reply, read, self._problem) if self._scored(question) else None
+        score, probabilities = scored(chances)
         return Prediction(
             question=question,
             answer=_without_text(reply) or read(reply.text),
-            score=grade_score(reply, read) if self._scored(question) else None,
+            score=score,
+            probabilities=probabilities,
             text=reply.text,
             tokens=reply.answer_tokens,
             finish=reply.finish,
@@ -248,7 +254,8 @@ class OpenAIModel:
 
     def _question_body(self, question: Question, black: bool = False) -> bytes:
         """The request of a question; `black`: about a black image instead of the slice itself."""
-        return self._body(question, FIELDS[self._guided](pattern_of(question.task)) if self._guided else {}, black)
+        pattern = pattern_of(question.task, self._problem)
+        return self._body(question, FIELDS[self._guided](pattern) if self._guided else {}, black)
 
     def _body(self, question: Question, guide: Mapping[str, Any], black: bool) -> bytes:
         asked = self._message(question_turn(question, self._prompts[question.task], self._view), black)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gliobench.cohort.subject import HGG, LGG
-from gliobench.errors import GliobenchError, printable
-from gliobench.tasks.answer import Answer, Answered
-from gliobench.tasks.geometry import NO_GLIOMA
+import numpy as np
 
-CHOICES = {str(choice): choice for choice in (LGG, HGG, NO_GLIOMA)}
-ANOTHER = {"0": "1", "1": "2", "2": "0"}
+from gliobench.cohort.problem import Problem
+from gliobench.errors import GliobenchError, printable
+from gliobench.models.base.classified import of_answers
+from gliobench.models.base.operating_point import Chances
+from gliobench.tasks.answer import Answer, Answered
+
 MOST_TOKENS = 10**9
 LEAST_LOGPROB = -1e5
 LONGEST_FINISH = 40  # characters
@@ -114,24 +115,26 @@ def said(content: Any) -> str:
     return f": {text if len(text) <= 300 else text[:299] + '…'}" if text else ""
 
 
-def grade_score(reply: Reply, read: Callable[[str], Answer]) -> float | None:
-    """P(HGG) / (P(LGG) + P(HGG) + P(no glioma)) at the answer's digit; None where the answer is not a digit.
+def class_chances(reply: Reply, read: Callable[[str], Answer], problem: Problem) -> Chances | None:
+    """The probabilities of the classes at the answer's digit (`of_answers`); None where the answer is not a digit.
 
     `read`: the typed answer of a text. A choice that is not among the returned top tokens counts as 0; tokens such as
     `1` and ` 1` are added up.
     """
-    place = _digit_place(reply, read)
+    digits = [str(number) for number in range(problem.none + 1)]
+    place = _digit_place(reply, read, digits)
     if place is None:
         return None
-    chances = dict.fromkeys(CHOICES.values(), 0.0)
+    chances = dict.fromkeys(digits, 0.0)
     for token, log_probability in place.top.items():
-        if token.strip() in CHOICES:
-            chances[CHOICES[token.strip()]] += math.exp(min(log_probability, 0.0))
+        if token.strip() in chances:
+            chances[token.strip()] += math.exp(min(log_probability, 0.0))
     total = sum(chances.values())
-    return chances[HGG] / total if total > 0 else None
+    known = total if len(problem.classes) == 2 else total - chances[digits[-1]]
+    return of_answers(np.array(list(chances.values())) / total, problem) if known > 0 else None
 
 
-def _digit_place(reply: Reply, read: Callable[[str], Answer]) -> TokenChance | None:
+def _digit_place(reply: Reply, read: Callable[[str], Answer], choices: Sequence[str]) -> TokenChance | None:
     """The token that is the answer's digit: the last one that cannot change without changing the parsed answer.
 
     The 2 of "High Grade Glioma, bright on T2" can.
@@ -141,12 +144,12 @@ def _digit_place(reply: Reply, read: Callable[[str], Answer]) -> TokenChance | N
     answer, begin = read(text), written.rindex(text)
     if not isinstance(answer, Answered):
         return None
-    digits = [(place, chance) for place, chance in _digits(reply.chances, -begin) if 0 <= place < len(text)]
+    digits = [(place, chance) for place, chance in _digits(reply.chances, -begin, choices) if 0 <= place < len(text)]
 
     def reads_the_same(first: int) -> bool:
         letters = list(text)
         for place, _ in digits[first:]:
-            letters[place] = ANOTHER[letters[place]]
+            letters[place] = choices[(choices.index(letters[place]) + 1) % len(choices)]
         return read("".join(letters)) == answer
 
     # Replacing all digits from one on changes the answer up to the answer's digit, not after it: a binary search.
@@ -154,11 +157,11 @@ def _digit_place(reply: Reply, read: Callable[[str], Answer]) -> TokenChance | N
     return digits[last][1] if last >= 0 else None
 
 
-def _digits(chances: Sequence[TokenChance], place: int) -> Iterator[tuple[int, TokenChance]]:
+def _digits(chances: Sequence[TokenChance], place: int, choices: Sequence[str]) -> Iterator[tuple[int, TokenChance]]:
     """The tokens that are a choice's digit, with its position in a text whose tokens begin at `place`."""
     for chance in chances:
         digit = chance.token.strip()
-        if digit in CHOICES:
+        if digit in choices:
             yield place + chance.token.index(digit), chance
         place += len(chance.token)
 

@@ -1,7 +1,7 @@
-"""A linear probe on a frozen encoder's features: a logistic regression of the grade, refitted for each fold."""
+"""A linear probe on a frozen encoder's features: a logistic regression of the class, refitted for each fold."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from time import perf_counter
 from typing import Literal
@@ -14,15 +14,16 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gliobench.cohort.subject import HGG, LGG
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.base.calibration import CALIBRATION_VERSION, Scores
+from gliobench.models.base.calibration import CALIBRATION_VERSION, Scores, least_count
+from gliobench.models.base.classified import classified
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.operating_point import OperatingPoint, calibrated, grade_at
+from gliobench.models.base.operating_point import OperatingPoint, calibrated, of_problem
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.classical.grade import learnt_digest
-from gliobench.models.classical.held_out import decide_held_out, least_count, patient_folds, patient_grades
-from gliobench.tasks.answer import Answer, Answered, Missing
+from gliobench.models.classical.held_out import decide_held_out, patient_folds, patient_grades
+from gliobench.tasks.answer import Missing
 from gliobench.tasks.grade import GRADE
 
 Pool = Literal["mean", "slices"]
@@ -35,7 +36,7 @@ FOLDS = 5  # of the training patients, to choose C
 
 @dataclass(frozen=True, eq=False)
 class ProbedEncoder:
-    """Says HGG where the calibrated probability reaches the threshold; the probability is the prediction's score."""
+    """Says the class that its calibrated probabilities say (`gliobench.models.base.operating_point.class_at`)."""
 
     name: str
     settings: Settings
@@ -50,15 +51,14 @@ class ProbedEncoder:
         """One prediction per patient, in the order asked; Missing where no slice of the patient is selected."""
         for question in questions:
             start = perf_counter()
-            answer, probability = self._answer(question.subject)
-            yield Prediction(question, answer, score=probability, seconds=perf_counter() - start)
+            yield replace(self._answer(question), seconds=perf_counter() - start)
 
-    def _answer(self, subject: PreparedSubject) -> tuple[Answer, float | None]:
-        rows = pooled(self.embed(subject), self.pool)
+    def _answer(self, question: Question) -> Prediction:
+        rows = pooled(self.embed(question.subject), self.pool)
         if not len(rows):
-            return Missing("no slice is selected"), None
-        probability = calibrated(_hgg(self.regression, [rows])[0], self.decision)
-        return Answered(grade_at(self.decision.threshold, probability)), probability
+            return Prediction(question, Missing("no slice is selected"))
+        (score,) = _scores(self.regression, [rows], question.subject.problem)
+        return classified(question, calibrated(score, self.decision), self.decision.threshold)
 
 
 def fit_probe(
@@ -71,25 +71,26 @@ def fit_probe(
 ) -> ProbedEncoder:
     """Choose the penalty by cross-validation over the training patients, fit on all of them, calibrate.
 
-    `pool`: "mean" fits on each patient's mean features; "slices" on each slice with its patient's grade, and a
+    `pool`: "mean" fits on each patient's mean features; "slices" on each slice with its patient's class, and a
     patient's probability is the mean over the slices. The penalty with the least out-of-fold log loss over patients is
     used; the slices of a patient are all in one fold. Calibrated as the classical baseline is. `seen`: the encoder's
-    settings. Raises ModelError where fewer than two training patients of either grade have a selected slice.
+    settings. Raises ModelError where fewer than two training patients of a class have a selected slice.
     """
     learn, rows = _with_rows(train, pool, embed)
     decide, held_out = _with_rows(validation, pool, embed)
     grades, truth = _grades(learn), _grades(decide)
     patients = [subject.patient for subject in learn]
-    if least_count(patient_grades(grades, patients)) < 2:
+    problem = learn[0].problem if learn else GLIOMA
+    if least_count(patient_grades(grades, patients), problem) < 2:
         raise ModelError(
-            f"{name}: needs two training patients of each grade with a selected slice; found "
-            f"{np.count_nonzero(grades == LGG)} LGG and {np.count_nonzero(grades == HGG)} HGG"
+            f"{name}: needs two training patients of each {problem.asked} with a selected slice; found "
+            f"{problem.counted(grades.tolist())}"
         )
-    by_strength = {strength: _out_of_fold(rows, grades, patients, strength) for strength in STRENGTHS}
-    strength = min(by_strength, key=lambda one: float(log_loss(grades, by_strength[one])))
+    by_strength = {strength: _out_of_fold(rows, grades, patients, strength, problem) for strength in STRENGTHS}
+    strength = min(by_strength, key=lambda one: _loss(by_strength[one], grades, problem))
     regression = _regression(strength).fit(np.concatenate(rows), _repeated(grades, rows))
     decision, source = decide_held_out(
-        _hgg(regression, held_out), truth, lambda: by_strength[strength], grades, patients
+        _scores(regression, held_out, problem), truth, lambda: by_strength[strength], grades, patients, problem
     )
     settings: Settings = {
         **seen,
@@ -123,29 +124,42 @@ def _regression(strength: float) -> Pipeline:
 
 
 def _out_of_fold(
-    rows: Sequence[NDArray[np.float32]], grades: NDArray[np.int_], patients: Sequence[str], strength: float
+    rows: Sequence[NDArray[np.float32]],
+    grades: NDArray[np.int_],
+    patients: Sequence[str],
+    strength: float,
+    problem: Problem,
 ) -> Scores:
-    """Each training scan's probability of HGG by a regression not fitted on its patient; (scans,)."""
+    """Each training scan's probabilities by a regression not fitted on its patient."""
     owner = _repeated(np.arange(len(rows)), rows)
     splits = [
         (np.flatnonzero(np.isin(owner, learn)), np.flatnonzero(np.isin(owner, left)))
-        for learn, left in patient_folds(grades, patients, FOLDS)
+        for learn, left in patient_folds(grades, patients, FOLDS, problem)
     ]
     probability = cross_val_predict(
         _regression(strength), np.concatenate(rows), grades[owner], cv=splits, method="predict_proba"
-    )[:, 1]
-    return _means(probability, rows)
+    )
+    return _means(of_problem(probability, problem), rows)
 
 
-def _hgg(regression: Pipeline, rows: Sequence[NDArray[np.float32]]) -> Scores:
-    """Each patient's uncalibrated probability of HGG, (patients,); the classes are LGG (0) and HGG (1)."""
-    return _means(regression.predict_proba(np.concatenate(rows))[:, 1], rows) if rows else np.empty(0)
+def _loss(scores: Scores, grades: NDArray[np.int_], problem: Problem) -> float:
+    """The log loss of the patients' probabilities."""
+    truth = grades == problem.positive_class if scores.ndim == 1 else grades
+    return float(log_loss(truth, scores))
+
+
+def _scores(regression: Pipeline, rows: Sequence[NDArray[np.float32]], problem: Problem) -> Scores:
+    """Each patient's uncalibrated probabilities; the regression knows every class, in the order of their numbers."""
+    if not rows:
+        return np.empty(0)
+    return _means(of_problem(regression.predict_proba(np.concatenate(rows)), problem), rows)
 
 
 def _means(values: Scores, rows: Sequence[NDArray[np.float32]]) -> Scores:
     """The mean of each patient's part of `values`, which are ordered by patient."""
     counts = np.array([len(one) for one in rows])
-    means: Scores = np.add.reduceat(values, np.cumsum(counts) - counts) / counts
+    sums = np.add.reduceat(values, np.cumsum(counts) - counts)
+    means: Scores = sums / counts.reshape(-1, *[1] * (values.ndim - 1))
     return means
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gliobench.cohort.subject import HGG
+from gliobench.cohort.problem import Problem
 from gliobench.grid.frame import Plane
 from gliobench.scoring.aggregate import MAJORITY, Aggregation
 from gliobench.study.asking.answers import answered_items, current_answers, validation_answers
@@ -50,42 +50,57 @@ def _choose(context: Context, round: Round) -> Mapping[tuple[str, str], Chosen]:
 
 def _of(context: Context, config: ModelConfig, round: Round, plane: Plane) -> Chosen:
     asked = [record for record in current_answers(context, config.name) if record.task == GRADE.name]
-    scored = any(record.score is not None for record in asked)
+    scored = any(_has_chances(record) for record in asked)
     if config.aggregation == "learned":
         return _learn(context, validation_answers(context, config.name), round, plane, by_scores=scored)
     if asked and not scored:
         raise StageError(
             f"{config.name}: aggregate: mean-probability needs a probability with each slice's grade, and none of its "
             f"{len(asked)} answers has one; let it answer by choice or with log-probabilities, fill the column "
-            "`probability` of a table, or aggregate by majority"
+            f"`{_column(context.study.problem)}` of a table, or aggregate by majority"
         )
     return Chosen(Aggregation("mean-probability", "scores"), "")
 
 
 def _learn(context: Context, records: Sequence["Record"], round: Round, plane: Plane, *, by_scores: bool) -> Chosen:
-    """Slope, offset and threshold from the round's validation patients; as the slices come where they cannot teach."""
+    """The operating point from the round's validation patients; as the slices come where they cannot teach."""
     import numpy as np
 
     from gliobench.models.base.calibration import learn_operating_point
 
-    how = Aggregation("learned", "scores" if by_scores else "votes")
+    how, problem = Aggregation("learned", "scores" if by_scores else "votes"), context.study.problem
     taught = [
-        (slices.mean, context.subjects[id].grade)
+        (slices.mean, grade)
         for id, slices in _validation_slices(context, records, round, plane, how).items()
-        if slices.mean is not None and context.subjects[id].grade is not None
+        if slices.mean is not None and (grade := context.subjects[id].grade) is not None
     ]
-    truth = np.array([grade == HGG for _, grade in taught], dtype=bool)
-    decision, fault = learn_operating_point(np.array([mean for mean, _ in taught], dtype=float), truth)
-    counts = f"{int((~truth).sum())} LGG and {int(truth.sum())} HGG validation patients"
+    truth = np.array([grade for _, grade in taught], dtype=np.int_)
+    decision, fault = learn_operating_point(np.array([mean for mean, _ in taught], dtype=float), truth, problem)
+    counts = f"{problem.counted(truth.tolist())} validation patients"
     if fault:
         instead = Aggregation("mean-probability", "scores") if by_scores else MAJORITY
         return Chosen(instead, f", not learned: {counts} answered, {fault}")
-    return Chosen(Aggregation("learned", how.by, decision), f" from {_words(how, decision)}, on {counts}")
+    return Chosen(Aggregation("learned", how.by, decision), f" from {_words(how, decision, problem)}, on {counts}")
 
 
-def _words(how: Aggregation, decision: "OperatingPoint") -> str:
-    source = "the mean probability of the slices" if how.by == "scores" else "the share of HGG among the votes"
-    return f"{source}: logit times {decision.slope:.3g} plus {decision.offset:.3g}, HGG from {decision.threshold:g} on"
+def _has_chances(record: "Record") -> bool:
+    return record.score is not None or record.probabilities is not None
+
+
+def _column(problem: Problem) -> str:
+    return "probability" if len(problem.classes) == 2 else "probabilities"
+
+
+def _words(how: Aggregation, decision: "OperatingPoint", problem: Problem) -> str:
+    two, positive = len(problem.classes) == 2, problem.classes[problem.positive_class]
+    votes = f"the share of {positive if two else 'each ' + problem.asked} among the votes"
+    source = "the mean probability of the slices" if how.by == "scores" else votes
+    if not two:
+        return f"{source}, with the temperature {1 / decision.slope:.3g}"
+    return (
+        f"{source}: logit times {decision.slope:.3g} plus {decision.offset:.3g}, "
+        f"{positive} from {decision.threshold:g} on"
+    )
 
 
 def _validation_slices(
@@ -98,7 +113,7 @@ def _validation_slices(
         if record.plane == plane and record.subject in own:
             own[record.subject].append(record)
     return {
-        id: slices_together(list(answered_items(context, context.subjects[id], mine)), how)
+        id: slices_together(list(answered_items(context, context.subjects[id], mine)), how, context.study.problem)
         for id, mine in own.items()
         if mine
     }

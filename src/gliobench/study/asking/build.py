@@ -29,6 +29,7 @@ def language_model(
     from gliobench.models.language.vlm import VisionLanguageModel
 
     return VisionLanguageModel(
+        problem=config.problem,
         name=config.name,
         checkpoint=checkpoint or checkpoint_folder(context, config.checkpoint),
         tasks=config.tasks,

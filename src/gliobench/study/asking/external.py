@@ -23,7 +23,7 @@ def replayed_model(
     cannot be used."""
     if config.masks is not None:
         return ReplayedMasks(config.name, config.masks)
-    file = _placed(config, subjects) if config.source.is_dir() else read_answers(config.source)
+    file = _placed(config, subjects) if config.source.is_dir() else read_answers(config.source, config.problem)
     return ReplayedAnswers(
         config.name, frozenset(config.tasks), file.answers, file.digest, config.picture, file.remarks
     )

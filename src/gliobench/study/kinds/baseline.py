@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from pydantic import model_validator
 
-from gliobench.cohort.subject import HGG
+from gliobench.cohort.problem import Problem
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.baselines import BASELINES
 from gliobench.study.kinds.base import ModelConfig, Scope
@@ -63,16 +63,26 @@ class BaselineConfig(ModelConfig):
     def _tried(self, *, with_mask: bool) -> "Model | Exception":
         """The baseline that an invented patient makes, or what it raises."""
         try:
-            return BASELINES[self.name]([_invented(with_mask=with_mask)], "axial")
+            return BASELINES[self.name]([_invented(self.problem, with_mask=with_mask)], "axial")
         except Exception as error:  # another package's code, which may ask for more than an invented patient has
             return error
 
 
-def _invented(*, with_mask: bool) -> PreparedSubject:
+def _invented(problem: Problem, *, with_mask: bool) -> PreparedSubject:
     """A patient of 8³ voxels, so that a baseline can be asked what it answers before any patient is prepared."""
-    image = (np.arange(4 * 8**3) % 256).astype(np.uint8).reshape(4, 8, 8, 8)
+    channels = len(problem.images)
+    image = (np.arange(channels * 8**3) % 256).astype(np.uint8).reshape(channels, 8, 8, 8)
     labels = np.zeros((8, 8, 8), np.uint8)
     labels[2:6, 2:6, 2:6] = 1
     return PreparedSubject(
-        "invented", HGG, image, labels if with_mask else None, np.eye(4), np.eye(4), (8, 8, 8), False, "invented"
+        id="invented",
+        grade=problem.positive_class if problem.classes else None,
+        image=image,
+        labels=labels if with_mask else None,
+        affine=np.eye(4),
+        native_affine=np.eye(4),
+        native_shape=(8, 8, 8),
+        oracle=False,
+        content="invented",
+        problem=problem,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from gliobench.grid.regions import Region
+from gliobench.grid.regions import REGION_SETS, Region
 from gliobench.integrity import file_digest
 from gliobench.models.networks import NETWORKS
 from gliobench.ranges import SizeVoxels
@@ -122,7 +122,7 @@ class NetworkConfig(ModelConfig):
 
     def folders(self, context: "Context", round: "Round") -> list[Path]:
         """Where the networks lie that answer together in a round. Raises StageError where `weights` holds none."""
-        from gliobench.models.networks.trained import DESCRIPTION, another_region
+        from gliobench.models.networks.trained import DESCRIPTION, another_problem, another_region
         from gliobench.study.state.context import StageError
 
         if self.weights is None:
@@ -131,7 +131,8 @@ class NetworkConfig(ModelConfig):
         if not found:
             raise StageError(f"{self.name}: {self.weights} holds no trained network (no {DESCRIPTION} in it)")
         region = context.study.asked_region
-        if why := next(filter(None, (another_region(folder, region) for folder in found)), None):
+        faults = (another_problem(one, self.problem) or another_region(one, region) for one in found)
+        if why := next(filter(None, faults), None):
             raise StageError(f"{self.name}: weights: {why}: train one here")
         return found
 
@@ -212,7 +213,7 @@ class NetworkConfig(ModelConfig):
 
     @property
     def _outputs(self) -> int:
-        return 3 if self.regions == "brats" else 1
+        return NETWORKS[self.network].outputs(len(self.problem.classes), len(REGION_SETS[self.regions]))
 
     def _learning(self, plan_inputs: "PlanInputs", whole: "NetworkSize") -> "Step":
         from gliobench.study.plan.estimates import Estimate, Step, gib, hours

@@ -96,6 +96,7 @@ class ServerConfig(SpeakingConfig):
             logprobs=self.logprobs,
             limit_field=self.limit_field,
             prices=self.prices,
+            problem=self.problem,
         )
 
     def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":

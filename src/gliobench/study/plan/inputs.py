@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from gliobench.cohort.subject import HGG, LGG
 from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, read_stamp
 from gliobench.study.kinds.base import ModelConfig
@@ -109,12 +108,11 @@ class PlanInputs:
                     return
 
     def ungraded(self, name: str, each: int) -> Iterator[Missing]:
-        """A line where a round has fewer than `each` training patients of either grade."""
+        """A line where a round has fewer than `each` training patients of a class."""
+        problem = self.context.study.problem
         for round in self.counts.rounds:
             found = [self.counts.patients[id].grade for id in round.learn if id not in round.validation]
-            if min(found.count(LGG), found.count(HGG)) < each:
-                counted = f"{found.count(LGG)} LGG and {found.count(HGG)} HGG"
-                yield Missing(
-                    name, f"{each} training patients per grade are needed, found {counted}: remove this model"
-                )
+            if min(map(found.count, range(problem.none))) < each:
+                needed = f"{each} training patients per {problem.asked} are needed"
+                yield Missing(name, f"{needed}, found {problem.counted(found)}: remove this model")
                 return

@@ -13,7 +13,7 @@ from gliobench.grid.splits import Fold
 from gliobench.integrity import file_digest, write_json
 from gliobench.models.base.leakage import trained_on_tested
 from gliobench.models.networks import NETWORKS
-from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS, another_region, read_description
+from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS, another_problem, another_region, read_description
 from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.asking.region_of_interest import shown
 from gliobench.study.kinds.base import Learning, learning_by_fold
@@ -155,7 +155,7 @@ def start_fault(config: NetworkConfig, fold: Fold, region: Region) -> str | None
             f"start {config.start} is a {found['network']} for {found['regions']}, "
             f"and {config.network} for {config.regions} is to be trained"
         )
-    if why := another_region(config.start, region):
+    if why := another_problem(config.start, config.problem) or another_region(config.start, region):
         return f"start {why}: start from another network"
     if seen := scans_of(fold.whose(fold.test), found["learnt_from"]):
         return (

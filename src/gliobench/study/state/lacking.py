@@ -10,7 +10,7 @@ from zipfile import is_zipfile
 
 from gliobench.models.base.errors import ModelError
 from gliobench.models.checkpoints.files import adapter_fault, checkpoint_fault
-from gliobench.models.networks.trained import DESCRIPTION, another_region
+from gliobench.models.networks.trained import DESCRIPTION, another_problem, another_region
 from gliobench.replay.errors import ReplayError
 from gliobench.study.config.replay import Replication
 from gliobench.study.config.study import Study, StudyError
@@ -160,7 +160,9 @@ def _fault(study: Study, config: ModelConfig, key: str, path: Path) -> str | Non
             found = sorted(trained[key](DESCRIPTION))
             if not found:
                 return f"{path} holds no trained network (no {DESCRIPTION}): {KINDS[key].source}"
-            return next(filter(None, (another_region(one.parent, study.asked_region) for one in found)), None)
+            folders = [one.parent for one in found]
+            faults = (another_problem(one, study.problem) or another_region(one, study.asked_region) for one in folders)
+            return next(filter(None, faults), None)
     except (PromptError, ReplayError, ModelError) as error:
         return str(error)
     return None
