@@ -9,7 +9,6 @@ from tests.models.families import OTHER_FAMILIES
 from tests.models.vlms import question
 
 from gliobench.models.base.prediction import Question
-from gliobench.models.language.choice import GRADES
 from gliobench.models.language.vlm import Decoding, VisionLanguageModel
 from gliobench.tasks.geometry import Grade
 from gliobench.training.finetune.collator import AnswerCollator
@@ -84,7 +83,7 @@ def test_repeats_are_the_answers_of_asking_one_by_one(model: VisionLanguageModel
 
 
 def test_what_is_learnt_is_the_probability_of_the_answer(model: VisionLanguageModel) -> None:
-    examples = [Example(question("grade", index), Grade(GRADES[index % 2])) for index in range(2)]
+    examples = [Example(question("grade", index), Grade(index % 2)) for index in range(2)]
     collator = AnswerCollator(model, examples)
     for number, example in enumerate(examples):
         with torch.inference_mode():

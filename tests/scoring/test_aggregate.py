@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from tests.scoring.test_score import axial, make_subject
 
+from gliobench.cohort.problem import NODULES
 from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.scoring.aggregate import MAJORITY, Aggregation, Slices, of_scores, of_votes
-from gliobench.scoring.grades import Votes
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.score import Item, score_subject
 from gliobench.scoring.summary import summarise
@@ -22,9 +22,9 @@ MEAN = Aggregation("mean-probability", "scores")
 def test_slices_together() -> None:
     assert of_scores([0.9, 0.6, None]) == Slices(0.75, 2, 1)
     assert of_scores([None, None]) == Slices(None, 0, 2)
-    # 3 HGG and 1 LGG: 3.5 / 5; five votes for no glioma stand aside, two slices gave nothing
-    assert of_votes(Votes((1, 3), 5, 2)) == Slices(0.7, 4, 2)
-    assert of_votes(Votes((0, 0), 5, 2)) == Slices(None, 0, 2)
+    # 3 HGG and 1 LGG: 3.5 / 5; votes for no glioma are not given, two slices gave nothing
+    assert of_votes((1, 3), 2) == Slices(0.7, 4, 2)
+    assert of_votes((0, 0), 2) == Slices(None, 0, 2)
 
 
 def test_a_silent_slice_counts_as_the_worst_probability() -> None:
@@ -42,6 +42,26 @@ def test_a_learned_aggregation_stretches_the_logit_and_moves_the_threshold() -> 
     assert learned.probability(Slices(0.75, 2, 0), 1) == pytest.approx(expected)
     assert learned.probability(Slices(0.75, 2, 2), 1) == pytest.approx(expected / 2)
     assert (learned.call(expected), learned.call(0.8), learned.call(None)) == (0, 1, None)
+
+
+def test_of_three_classes_the_probabilities_are_averaged_and_silence_goes_to_the_likeliest_wrong_class() -> None:
+    slices = of_scores([np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]), None])
+    assert (slices.said, slices.silent) == (2, 1)
+    assert slices.mean == pytest.approx([0.3, 0.3, 0.4])
+    # (2 x mean + one slice for the likeliest wrong class) / 3
+    assert MEAN.probability(slices, 2, NODULES) == pytest.approx([1.6 / 3, 0.2, 0.8 / 3])  # in a tie the first
+    assert MEAN.probability(slices, 0, NODULES) == pytest.approx([0.2, 0.2, 1.8 / 3])
+    assert MEAN.probability(slices, None, NODULES) == pytest.approx([0.3, 0.3, 0.4])
+    assert MEAN.call(slices.mean, NODULES) == 2
+    assert MEAN.call(np.array([0.4, 0.4, 0.2]), NODULES) == 0  # in a tie the first
+    # 0, 3 and 1 votes: each a half more, of 4 + 3/2
+    assert of_votes((0, 3, 1), 2, NODULES).mean == pytest.approx([0.5 / 5.5, 3.5 / 5.5, 1.5 / 5.5])
+
+
+def test_a_learned_temperature_is_applied_to_the_mean() -> None:
+    learned = Aggregation("learned", "scores", OperatingPoint(slope=2.0))
+    found = learned.probability(Slices(np.array([0.5, 0.3, 0.2]), 3, 0), 0, NODULES)
+    assert found == pytest.approx(np.array([25, 9, 4]) / 38)  # squares, summing to 1
 
 
 def items(model: str, said: list[tuple[Answer, float | None]]) -> list[Item]:

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from tests.models.asked import subject
 from tests.scoring.test_score import make_subject
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.operating_point import OperatingPoint, calibrated
 from gliobench.models.classical import grade as classical
@@ -77,7 +78,7 @@ def by_network(given: Given, monkeypatch: pytest.MonkeyPatch) -> OperatingPoint:
 def by_aggregate(given: Given, monkeypatch: pytest.MonkeyPatch) -> OperatingPoint:
     slices = {one.id: Slices(given[one.id], 1, 0) for one in VALIDATION}
     monkeypatch.setattr(aggregate, "_validation_slices", lambda *_: slices)
-    context: Any = SimpleNamespace(subjects={one.id: one for one in VALIDATION})
+    context: Any = SimpleNamespace(study=SimpleNamespace(problem=GLIOMA), subjects={one.id: one for one in VALIDATION})
     nobody: Any = None
     return aggregate._learn(context, [], nobody, "axial", by_scores=True).aggregation.decision
 

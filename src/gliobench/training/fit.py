@@ -295,7 +295,7 @@ def _decide(job: Job, learner: Learner) -> tuple[list[OperatingPoint], str]:
         probabilities(module, image, mirror=job.settings.augment, window=job.window).cpu().numpy() for image in images
     ]
     if of_class:
-        problem, scores = job.train[0].problem, np.stack(given).astype(np.float64)
+        problem, scores = job.validation[0].problem, np.stack(given).astype(np.float64)
         classes = np.array([subject.grade for subject in job.validation])
         decision, fault = learn_operating_point(scores[:, 0] if scores.shape[1] == 1 else scores, classes, problem)
         return [decision], fault

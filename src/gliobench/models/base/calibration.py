@@ -13,7 +13,7 @@ More than two classes: one temperature (Guo et al. 2017, doi:10.48550/arXiv.1706
 Platt's targets of k classes, (n + 1) / (n + k) for a patient's own of n patients and 1 / (n + k) for each other. Vector
 and Dirichlet scaling (Kull et al. 2019) have 2k and k² + k parameters, more than a few dozen validation patients
 determine, and they change who is called what; a temperature does not. Nor does it correct a prevalence: where a
-model learnt from balanced classes, calling the most probable one has the best balanced accuracy, as the threshold above.
+model learnt from balanced classes, calling the most probable has the best balanced accuracy, as the threshold above.
 
 With too few patients, with scores that do not vary, or with scores that rank the patients the wrong way round, nothing
 is estimated: the scores stay as they are, and the threshold is one half. Inverting scores would fit noise.
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
-from gliobench.cohort.problem import Problem
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.models.base.operating_point import OperatingPoint, log_chances, logit, tempered
 
 CALIBRATION_VERSION = 2  # increased with every change of the rule
@@ -36,7 +36,9 @@ WRONG_WAY = "the scores order them the wrong way round"  # in records' keys, as 
 Scores = NDArray[np.float64]  # of two classes (patients,), of the positive one; else (patients, k)
 
 
-def learn_operating_point(scores: Scores, truth: NDArray[np.int_], problem: Problem) -> tuple[OperatingPoint, str]:
+def learn_operating_point(
+    scores: Scores, truth: NDArray[np.int_], problem: Problem = GLIOMA
+) -> tuple[OperatingPoint, str]:
     """The operating point estimated from these patients, and why none was (empty where one was).
 
     `scores` in [0, 1], and `truth` (patients,), the numbers of their classes: of patients that the model was not

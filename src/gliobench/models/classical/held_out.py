@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
-from gliobench.cohort.problem import Problem
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.models.base.calibration import (
     ENOUGH,
     NO_SPREAD,
@@ -26,7 +26,7 @@ def decide_held_out(
     out_of_fold: Callable[[], Scores],
     train_grades: NDArray[np.int_],
     train_patients: Sequence[str],
-    problem: Problem,
+    problem: Problem = GLIOMA,
 ) -> tuple[OperatingPoint, str]:
     """The operating point from the validation patients' scores, and in words, from whom it was estimated.
 
