@@ -161,6 +161,11 @@ class Problem:
             raise ValueError(f"no image is named {', '.join(unknown)}; there are {', '.join(self.names)}")
         if self.class_words and len(self.class_words) != len(self.classes):
             raise ValueError(f"class_words: expected {len(self.classes)}, one for each class")
+        if other := [name for number, name in enumerate(self.classes) if name.isdigit() and name != str(number)]:
+            raise ValueError(
+                f"classes: {', '.join(other)}: models answer with a class's number, from 0, which a name that is another "
+                "number is mistaken for: write it with a word, such as `stage 1`"
+            )
         return self
 
     @cached_property

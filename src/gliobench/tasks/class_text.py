@@ -93,12 +93,19 @@ def _names(problem: Problem) -> tuple[Mapping[int, str], str]:
     """How texts name each class and the answer that there is no target, and how a name in a menu begins."""
     if problem.reading == "glioma":
         return dict(enumerate(GLIOMA_NAMES)), GLIOMA_MENU
-    words = [rf"{_spoken(name)}(?:\s+{_spoken(problem.target)})?+" for name in problem.classes]
+    words = [_class_words(problem, number) for number in range(problem.none)]
     none = rf"no\s+(?:evidence\s+of\s+(?:an?\s+)?)?(?:{_spoken(problem.target)}|lesion|tumou?r)s?"
     # The longest first: `stage 1b` is not `stage 1`.
     order = sorted(range(len(words)), key=lambda value: -len(problem.classes[value]))
     names = {value: rf"(?<!\w){words[value]}(?!\w)" for value in order} | {problem.none: rf"(?<!\w){none}(?!\w)"}
     return names, rf"(?:an?\s)?(?:{'|'.join(words)}|{none})"
+
+
+def _class_words(problem: Problem, number: int) -> str:
+    """A class by its name, with the target or without, or as prompts call it."""
+    named = rf"{_spoken(problem.classes[number])}(?:\s+{_spoken(problem.target)})?+"
+    in_prompts = _spoken(re.sub(r"^(?:an?|the)\s+", "", problem.words_of_class(number)))
+    return rf"(?:an?\s+)?(?:{named}|{in_prompts})"
 
 
 def _spoken(name: str) -> str:
