@@ -163,8 +163,8 @@ class Problem:
             raise ValueError(f"class_words: expected {len(self.classes)}, one for each class")
         if other := [name for number, name in enumerate(self.classes) if name.isdigit() and name != str(number)]:
             raise ValueError(
-                f"classes: {', '.join(other)}: models answer with a class's number, from 0, which a name that is another "
-                "number is mistaken for: write it with a word, such as `stage 1`"
+                f"classes: {', '.join(other)}: models answer with a class's number, from 0, for which a name that is "
+                "another number is mistaken: write it with a word, such as `stage 1`"
             )
         return self
 

@@ -48,7 +48,10 @@ def tempered(probabilities: Floats, slope: float) -> Floats:
 def of_problem(probabilities: Floats, problem: Problem) -> Floats:
     """Of the probabilities of all classes (patients, k), what is calibrated and recorded: of two classes the positive
     one's, (patients,), else all of them."""
-    return probabilities[:, problem.positive_class] if len(problem.classes) == 2 else probabilities
+    if len(problem.classes) == 2:
+        return probabilities[:, problem.positive_class]
+    precise = np.asarray(probabilities, dtype=np.float64)
+    return np.asarray(precise / precise.sum(axis=1, keepdims=True))
 
 
 def class_at(threshold: float, chances: Chances, problem: Problem) -> Grade:
