@@ -173,3 +173,13 @@ def test_entries_made_from_settings_keep_the_fingerprints_of_earlier_runs(tmp_pa
         "0c6209bd47ca513b2fe7878675ac8b03eb0bd60af00c0b7712474955c3bea159",
         "4cf5265373b1646468bed7e4b63cc4d76a530e9b0679829eaa87a2f4f1e7b49f",
     ]
+
+
+def test_prompts_about_gliomas_are_refused_in_a_study_of_another_problem(tmp_path: Path) -> None:
+    text = (
+        "name: n\nproblem: nodules\nmodels:\n- {kind: vlm, name: m-untrained, checkpoint: tiny-mllama, prompts: "
+        "reference-study}\n"
+    )
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(StudyError, match="reference-study asks about glioma, and this study is about nodules"):
+        read_study(tmp_path / "study.yaml")

@@ -25,7 +25,7 @@ class Placed(Value):
 
 @dataclass(frozen=True)
 class Grade(Value):
-    """LGG (0) or HGG (1); `NO_GLIOMA` (2) where the model says there is none."""
+    """The number of a class, or `Problem.none` where the model says that there is no target."""
 
     value: int
 

@@ -61,7 +61,7 @@ class Model(Protocol):
 
 @runtime_checkable
 class Grader(Model, Protocol):
-    """A model whose grades are calibrated probabilities: HGG at and above `threshold`."""
+    """A model whose classes are calibrated probabilities: the positive one of two at and above `threshold`."""
 
     @property
     def threshold(self) -> float: ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.prediction import Question
@@ -31,6 +32,11 @@ def replayed_model(
 
 def _placed(config: ReplayModelConfig, subjects: Mapping[str, PreparedSubject]) -> AnswersFile:
     """The reference study's raw answers. Raises ReplayError."""
+    if config.problem.classes != GLIOMA.classes:
+        raise ReplayError(
+            f"{config.source}: a folder of raw answers is about {GLIOMA.name}, and this study about "
+            f"{config.problem.name}: give a table of answers"
+        )
     if len(config.tasks) != 1:
         raise ReplayError(f"{config.source}: a folder of raw answers is to one task: name it in `tasks:` of this entry")
     return placed(read_external(config.source, config.tasks[0]), subjects)

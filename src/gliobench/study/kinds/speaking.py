@@ -17,7 +17,7 @@ from gliobench.study.parts.base import Config, Outside, Tokens
 from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates, known_family
 from gliobench.tasks.names import Tasks
 from gliobench.tasks.prompt import REGION, Prompt
-from gliobench.tasks.prompt_file import read_prompt_file
+from gliobench.tasks.prompt_file import named_prompts, read_prompt_file
 from gliobench.tasks.reading import READING_VERSION
 from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS, task_about
 
@@ -150,6 +150,13 @@ class SpeakingConfig(ModelConfig):
     @property
     def picture(self) -> View:
         return self.view.to_view(self.problem)
+
+    def check(self, study: "Study") -> None:
+        if self.prompts and named_prompts(self.prompts) and study.problem.classes != GLIOMA.classes:
+            raise ValueError(
+                f"{self.name}: prompts: {self.prompts} asks about {GLIOMA.name}, and this study is about "
+                f"{study.problem.name}: leave `prompts` out, or write your own"
+            )
 
     def prompts_of(self, region: Region) -> Mapping[str, Prompt]:
         if self.prompts:

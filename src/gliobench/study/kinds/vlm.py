@@ -133,6 +133,7 @@ class LanguageModelConfig(SpeakingConfig):
         return self
 
     def check(self, study: "Study") -> None:
+        super().check(study)
         taught = (self.finetune.tasks or self.tasks) if self.finetune else ()
         if taught and not set(taught) & set(study.tasks):
             raise ValueError(f"{self.name}: finetune learns {', '.join(taught)}, none of which is in `tasks`")

@@ -46,7 +46,8 @@ def figures_of(task: str, predictions: Iterable[Prediction], bootstrap: "Bootstr
     from gliobench.scoring.summary import summarise
 
     scored = (
-        score_subject(one.question.subject, [Item("it", task, None, one.answer, one.score)], {}) for one in predictions
+        score_subject(one.question.subject, [Item("it", task, None, one.answer, one.score, one.probabilities)], {})
+        for one in predictions
     )
     table = summarise(scored, bootstrap).summary
     rows = table[(table["task"] == task) & (table["source"] == task) & (table["plane"] == VOLUME)]
@@ -55,7 +56,7 @@ def figures_of(task: str, predictions: Iterable[Prediction], bootstrap: "Bootstr
         str(metric): {"value": _or_none(value), "low": _or_none(low), "high": _or_none(high), "n": int(n)}
         for metric, value, low, high, n in zip(*columns, strict=True)
     }
-    return {metric: found[metric] for metric in METRICS[task]}
+    return {metric: found[metric] for metric in METRICS[task] if metric in found}  # some are of two classes only
 
 
 def _or_none(value: float) -> float | None:
