@@ -14,7 +14,7 @@ from gliobench.report import drawing
 from gliobench.report.contents import ReportContents
 from gliobench.scoring.calibration import reliability
 
-ACROSS = 3  # panels beside each other
+ACROSS = 2  # panels beside each other
 
 
 def reliability_words(problem: Problem) -> str:
@@ -41,7 +41,7 @@ def draw_reliability(contents: ReportContents, models: list[str]) -> list[tuple[
     scored = contents.summary[contents.summary["metric"] == "brier"]
     votes, problem = contents.votes[contents.votes["grade"].notna()], contents.problem
     count = problem.none + 1 if problem.several else 1
-    size = (3.2, 2.9) if count == 1 else (2.7 * ACROSS, 2.6 * -(-count // ACROSS))
+    size = (2.5 * ACROSS, 2.4 * -(-count // ACROSS)) if problem.several else (3.2, 2.9)
     drawings: list[tuple[str, str, Markup]] = []
     for model in models:
         for plane in scored.loc[scored["model"] == model, "plane"]:
@@ -59,15 +59,19 @@ def _paint(rows: pd.DataFrame, problem: Problem, colour: str, figure: Figure) ->
     if not problem.several:
         positive = problem.positive_class
         score = rows["score"].to_numpy(dtype=np.float64)
-        _panel(figure.subplots(), truth == positive, score, whose, problem.classes[positive], colour)
+        panel, name = figure.subplots(), problem.classes[positive]
+        _panel(panel, truth == positive, score, whose, colour)
+        panel.set(xlabel=f"predicted probability of {name}", ylabel=f"observed proportion of {name}")
         return
     scores = rows[[f"score_{column}" for column in problem.class_columns]].to_numpy(dtype=np.float64)
     panels = figure.subplots(-(-(problem.none + 1) // ACROSS), ACROSS, squeeze=False).ravel()
-    for number, name in enumerate(problem.classes):
-        _panel(panels[number], truth == number, scores[:, number], whose, name, colour)
-    right = scores.argmax(axis=1) == truth
-    _panel(panels[problem.none], right, scores.max(axis=1), whose, f"the most probable {problem.asked}", colour)
-    for panel in panels[problem.none + 1 :]:
+    shown = [(name, truth == number, scores[:, number]) for number, name in enumerate(problem.classes)]
+    shown.append((f"the most probable {problem.asked}", scores.argmax(axis=1) == truth, scores.max(axis=1)))
+    for panel, (name, own, score) in zip(panels, shown, strict=False):
+        _panel(panel, own, score, whose, colour)
+        panel.set_title(name, fontsize=8.5)
+        panel.set(xlabel="predicted probability", ylabel="observed proportion")
+    for panel in panels[len(shown) :]:
         panel.set_axis_off()
 
 
@@ -76,7 +80,6 @@ def _panel(
     truth: NDArray[np.bool_],
     probability: NDArray[np.float64],
     whose: tuple[str, ...],
-    name: str,
     colour: str,
 ) -> None:
     bins = reliability(truth, probability, whose)
@@ -88,4 +91,3 @@ def _panel(
     axes.plot(means, shares, color=colour, linewidth=0.8, marker="o", markersize=4.5, zorder=3, clip_on=False)
     ticks = [0, 0.25, 0.5, 0.75, 1]
     axes.set(xlim=(-0.03, 1.05), ylim=(-0.03, 1.05), xticks=ticks, yticks=ticks)
-    axes.set(xlabel=f"predicted probability of {name}", ylabel=f"observed proportion of {name}")
