@@ -276,7 +276,7 @@ def _figures(predictions: Sequence[Prediction]) -> Iterator[tuple[str, str, floa
     items: dict[str, list[Item]] = {}
     subjects = {one.question.subject.id: one.question.subject for one in predictions}
     for one in predictions:
-        item = Item("it", one.question.task, one.question.frame, one.answer, one.score)
+        item = Item("it", one.question.task, one.question.frame, one.answer, one.score, one.probabilities)
         items.setdefault(one.question.subject.id, []).append(item)
     scores = summarise((score_subject(subjects[id], own, {}) for id, own in items.items()), Bootstrap(resamples=2))
     table = scores.summary[(scores.summary["task"] == scores.summary["source"]) & (scores.summary["plane"] != "volume")]

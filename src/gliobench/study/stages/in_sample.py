@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FIGURES = "figures.json"
 # The figures that the reference study prints of a network, and balanced accuracy, in its order.
 METRICS = {
-    GRADE.name: ("accuracy", "balanced_accuracy", "f1", "precision", "recall", "auc", "specificity"),
+    GRADE.name: ("accuracy", "balanced_accuracy", "f1", "macro_f1", "precision", "recall", "auc", "specificity"),
     MASK.name: ("dice", "hd95_mm", "precision", "recall", "specificity"),
 }
 # By metric: `value` (None: not defined), `low` and `high` of its 95 % interval (None: there is none), `n` patients.
