@@ -99,9 +99,10 @@ class Problem:
     are not background, or everything. `bright`: the image in which the target is the brightest, by default the first;
     `differences`: pairs of images whose difference tells something, the first one of contrast uptake; `views`: the
     images that a kind of view shows by default, else the first ones. `absent`: whether patients without the target are
-    accepted; `missing`: whether those without some of the images are, with background in their place. `reading`: how
-    classes are written in tables and texts: by their names, or also as the WHO's grades and words of gliomas.
-    `prompts`: the set of prompts (`gliobench/tasks/prompts`). `cautions`: sentences for every report.
+    accepted; `missing`: whether those without some of the images are, with background in their place. `consensus`: how
+    the masks of several readers become one. `reading`: how classes are written in tables and texts: by their names, or
+    also as the WHO's grades and words of gliomas. `prompts`: the set of prompts (`gliobench/tasks/prompts`).
+    `cautions`: sentences for every report.
     """
 
     name: Text
@@ -123,6 +124,7 @@ class Problem:
     views: Annotated[tuple[tuple[str, tuple[str, ...]], ...], BeforeValidator(_pairs)] = ()
     absent: Literal["refused", "allowed"] = "refused"
     missing: Literal["refused", "filled"] = "refused"
+    consensus: Literal["majority", "staple"] = "majority"
     reading: Literal["names", "glioma"] = "names"
     prompts: Literal["general", "glioma"] = "general"
     cautions: tuple[str, ...] = ()

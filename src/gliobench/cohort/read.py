@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from gliobench.cohort.layouts.layout import Layout, subfolders, without_mask
 from gliobench.cohort.layouts.table import ENDINGS, TABLE
 from gliobench.cohort.patients import patient_faults, patients_of, suspected
 from gliobench.cohort.problem import GLIOMA, Problem
-from gliobench.cohort.readers import majority, reader_masks
+from gliobench.cohort.readers import consensus, reader_masks
 from gliobench.cohort.resample import resampled_onto_first
 from gliobench.cohort.subject import (
     Cohort,
@@ -185,6 +186,8 @@ def decode_subject(files: SubjectFiles, labels: frozenset[int], problem: Problem
         faults += check_labels(subject, values, frozenset(subject.relabel) or labels, problem.absent == "allowed")
     coded, wrong = reader_masks(subject, volumes)
     faults += wrong
+    if problem.consensus == "staple" and coded is not None and find_spec("SimpleITK") is None:
+        faults.append(Fault(subject.id, "consensus: staple needs SimpleITK: pip install 'gliobench[formats]'"))
     if faults:
         raise SubjectError(tuple(faults))
     images, affine = {name: volumes[name][0] for name in subject.images}, next(iter(volumes.values()))[1]
@@ -198,7 +201,7 @@ def decode_subject(files: SubjectFiles, labels: frozenset[int], problem: Problem
         grade=subject.grade,
         images=_stack(_channels(images, subject, problem)),
         lacking=subject.lacking,
-        labels=_relabelled(mask, subject.relabel) if mask is not None else None if coded is None else majority(coded),
+        labels=_labels(mask, coded, subject, problem),
         readers=coded,
         affine=affine,
         content=files.content,
@@ -296,6 +299,15 @@ def _turned(volumes: Mapping[str, Volume]) -> tuple[dict[str, Volume], tuple[str
                 f"{name} was reoriented from {axes[0]} to {axes[1]}, the axes of {first}, without interpolation"
             )
     return turned, tuple(notes)
+
+
+def _labels(
+    mask: NDArray[np.generic] | None, coded: NDArray[np.uint8] | None, subject: Subject, problem: Problem
+) -> NDArray[np.uint8] | None:
+    """The mask's labels; without a mask the readers' consensus, where there are readers."""
+    if mask is not None:
+        return _relabelled(mask, subject.relabel)
+    return None if coded is None else consensus(coded, problem)
 
 
 def _channels(

@@ -1,12 +1,13 @@
 """The masks of several readers: a bit for each in every voxel, and what they agree on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.align import Volume
 from gliobench.cohort.check import labels_in, whole_numbers
+from gliobench.cohort.problem import Problem
 from gliobench.cohort.subject import Fault, Subject
 
 MOST_READERS = 8
@@ -42,9 +43,25 @@ def marked_by(coded: Bits, reader: int) -> NDArray[np.bool_]:
     return np.asarray((coded >> reader & 1).astype(bool))
 
 
-def majority(coded: Bits, without: int | None = None) -> Bits:
-    """What at least half of the readers marked, of those who marked anything; 0 or 1, the same shape. `without`: of the
-    others than this one."""
-    readers = [reader for reader in readers_in(coded) if reader != without]
-    votes = np.sum([marked_by(coded, reader) for reader in readers], axis=0, dtype=np.uint8) if readers else 0
-    return np.asarray((2 * votes >= len(readers)) & bool(readers)).astype(np.uint8) * np.ones_like(coded)
+def consensus(coded: Bits, problem: Problem, without: int | None = None) -> Bits:
+    """What the readers agree on, of those who marked anything; 0 or 1, the same shape. `without`: the others than this
+    one. Raises ModuleNotFoundError where the problem asks for STAPLE and SimpleITK is not installed.
+
+    `majority`: what at least half of them marked. `staple`: where the probability that STAPLE (Warfield 2004,
+    doi:10.1109/TMI.2004.828354, in SimpleITK) estimates from the readers' sensitivities and specificities is at least
+    one half; with two readers, who cannot be told apart, the majority.
+    """
+    masks = [marked_by(coded, reader) for reader in readers_in(coded) if reader != without]
+    if not masks:
+        return np.zeros_like(coded)
+    if problem.consensus == "staple" and len(masks) > 2:
+        return _staple(masks)
+    return np.asarray(2 * np.sum(masks, axis=0, dtype=np.uint8) >= len(masks)).astype(np.uint8)
+
+
+def _staple(masks: Sequence[NDArray[np.bool_]]) -> Bits:
+    import SimpleITK
+
+    images = [SimpleITK.GetImageFromArray(mask.astype(np.uint8)) for mask in masks]
+    probability = np.asarray(SimpleITK.GetArrayFromImage(SimpleITK.STAPLE(images, 1.0)))
+    return (probability >= 0.5).astype(np.uint8)

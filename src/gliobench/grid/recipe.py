@@ -59,6 +59,8 @@ def content_key(
     if problem.images != GLIOMA.images or problem.body != GLIOMA.body or problem.classes != GLIOMA.classes:
         windows = [[image.name, image.window] for image in problem.images]
         parts.append(["problem", windows, "all" if problem.body == "everything" else "body", problem.classes])
+    if problem.consensus != "majority":
+        parts.append(["consensus", problem.consensus])
     if len(problem.classes) == 2 and problem.positive_class == 0:  # scores are of the other class
         parts.append("positive first")
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gliobench.cohort.readers import majority, marked_by, readers_in
+from gliobench.cohort.readers import consensus, marked_by, readers_in
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.scoring.score import EVERY_SLICE, Item, SubjectRow, SubjectScores, TaskSlices, score_subject
@@ -23,14 +23,14 @@ READERS = "readers"  # their row in tables
 def score_readers(
     subject: PreparedSubject, slices: Mapping[Plane, Sequence[int]], kept: TaskSlices = EVERY_SLICE
 ) -> SubjectScores:
-    """The mean over the readers of a patient's metrics, each reader against the majority of the others (at least half
-    of them); no rows with fewer than three readers, whose others would be one alone."""
+    """The mean over the readers of a patient's metrics, each reader against the consensus of the others; no rows with
+    fewer than three readers, whose others would be one alone."""
     coded = subject.readers
     if coded is None or len(readers := readers_in(coded)) < 3:
         return SubjectScores((), ())
     found: dict[tuple[str, str, str], list[SubjectRow]] = {}
     for reader in readers:
-        against = replace(subject, labels=majority(coded, without=reader))
+        against = replace(subject, labels=consensus(coded, subject.problem, without=reader))
         item = Item(READERS, MASK.name, None, Answered(VolumeMask(marked_by(coded, reader))))
         for row in score_subject(against, [item], slices, kept=kept).rows:
             found.setdefault((row.task, row.plane, row.metric), []).append(row)
