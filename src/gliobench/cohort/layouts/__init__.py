@@ -6,8 +6,9 @@ from gliobench.cohort.layouts.brats2020 import BRATS_2020
 from gliobench.cohort.layouts.brats2021 import BRATS_2021, BRATS_2023
 from gliobench.cohort.layouts.decathlon import DECATHLON
 from gliobench.cohort.layouts.layout import Layout
+from gliobench.cohort.layouts.nnunet_raw import NNUNET_RAW
 from gliobench.cohort.layouts.table import TABLE
 from gliobench.plugins import Registry
 
-BUILT_IN: tuple[Layout, ...] = (TABLE, BRATS_2018, BRATS_2020, BRATS_2023, BRATS_2021, DECATHLON)
+BUILT_IN: tuple[Layout, ...] = (TABLE, BRATS_2018, BRATS_2020, BRATS_2023, BRATS_2021, DECATHLON, NNUNET_RAW)
 LAYOUTS = Registry[Layout]("layouts", {layout.name: layout for layout in BUILT_IN}, brought_first=True)
