@@ -84,13 +84,13 @@ def regions_of(path: Path, description: Mapping[str, Any]) -> dict[str, tuple[in
         named = all(isinstance(name, str) for name in numbered.values())
         pairs = [(name, number) if named else (number, name) for number, name in numbered.items()]
         found = {str(name): tuple(map(int, _several(numbers))) for name, numbers in pairs}
-        if len(found) < len(pairs):
-            raise ValueError("two labels have one name")
     except (AttributeError, TypeError, ValueError):
         raise CohortError(
             f'{path}: labels: expected numbers with their names, such as {{"1": "tumour"}} or {{"tumour": 1}}, found '
             f"{short(value)}"
         ) from None
+    if len(found) < len(pairs):
+        raise CohortError(f"{path}: expected the labels to have different names; found {short(value)}")
     if "ignore" in found:
         raise CohortError(
             f"{path}: labels: {short(value)}: voxels that nobody annotated (ignore) cannot be scored: annotate them, "
