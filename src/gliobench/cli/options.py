@@ -99,3 +99,10 @@ class HardwareOption(StrEnum):
     l4 = "l4"
     a100 = "a100"
     h100 = "h100"
+
+
+class PhantomOption(StrEnum):
+    """The problems that there are phantoms of."""
+
+    glioma = "glioma"
+    nodules = "nodules"

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from gliobench.cli.context import open_context, terminal
-from gliobench.cli.options import CohortFolder, FoldOption, HardwareOption, Out, ReplicationFolder, Store, StudyFile
+from gliobench.cli.options import (
+    CohortFolder,
+    FoldOption,
+    HardwareOption,
+    Out,
+    PhantomOption,
+    ReplicationFolder,
+    Store,
+    StudyFile,
+)
 
 
 def doctor(
@@ -26,25 +35,43 @@ def doctor(
 
 
 def phantom(
-    out: Annotated[Path, typer.Argument(help="Folder to write (BraTS 2020 layout).", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Argument(help="Folder to write: gliomas in BraTS 2020's layout, nodules as a table.", show_default=False),
+    ],
     subjects: Annotated[int, typer.Option("--subjects", min=1, help="Number of patients.")] = 16,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 0,
     timepoints: Annotated[
         int,
-        typer.Option("--timepoints", min=1, max=9, help="Scans per patient; the tumour grows from one to the next."),
+        typer.Option(
+            "--timepoints", min=1, max=9, help="Scans per patient with a glioma, which grows from one to the next."
+        ),
     ] = 1,
+    problem: Annotated[
+        PhantomOption, typer.Option("--problem", help="Gliomas on brain MRI, or lung nodules of three classes on CT.")
+    ] = PhantomOption.glioma,
+    healthy: Annotated[int, typer.Option("--healthy", min=0, help="Number of further patients without a nodule.")] = 0,
 ) -> None:
-    """Make a cohort of synthetic patients (phantoms) with gliomas, to try everything without real data.
+    """Make a cohort of synthetic patients (phantoms), to try everything without real data.
 
     Example: `gliobench phantom --subjects 16 --seed 0 phantoms`
     """
     from gliobench.cohort.phantom import write_phantom
+    from gliobench.cohort.phantom.nodules import write_nodules
 
+    nodules = problem is PhantomOption.nodules
+    if nodules and timepoints > 1:
+        raise typer.BadParameter("--timepoints is for --problem glioma")
+    if healthy and not nodules:
+        raise typer.BadParameter("--healthy is for --problem nodules")
     voice = terminal()
-    with voice.bar("phantom", subjects) as advance:
-        write_phantom(out, subjects, seed, lambda done, total: advance(done, "patients"), timepoints=timepoints)
+    with voice.bar("phantom", subjects + healthy) as advance:
+        if nodules:
+            write_nodules(out, subjects, seed, lambda done, total: advance(done, "patients"), healthy=healthy)
+        else:
+            write_phantom(out, subjects, seed, lambda done, total: advance(done, "patients"), timepoints=timepoints)
     scans = f" with {timepoints} scans each" if timepoints > 1 else ""
-    voice.say(f"{subjects} phantom patients{scans}: {out}")
+    voice.say(f"{subjects + healthy} phantom patients{scans}: {out}")
 
 
 def list_(

@@ -4,22 +4,20 @@ They show that the software works. They show nothing about patients.
 """
 
 import csv
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
-from isal import igzip
 from numpy.typing import NDArray
 
 from gliobench.cohort.layouts.brats2020 import ID_COLUMN, TABLE, read_grades
 from gliobench.cohort.phantom.anatomy import make_anatomy
 from gliobench.cohort.phantom.scanner import scan
 from gliobench.cohort.phantom.tumour import draw_habit, grow_tumour
+from gliobench.cohort.phantom.writing import Progress, check_replaceable, write_all, write_volume
 from gliobench.cohort.problem import GLIOMA
-from gliobench.cohort.subject import HGG, LGG, CohortError
+from gliobench.cohort.subject import HGG, LGG
 
 SHAPE_MM = (240, 240, 155)
 FIELD_MM = (164, 204, 155)  # the part of the volume that is not empty
@@ -31,7 +29,7 @@ def write_phantom(
     out: Path,
     subjects: int,
     seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     workers: int = 2,
     spacing_mm: float = 1.0,
     timepoints: int = 1,
@@ -45,34 +43,14 @@ def write_phantom(
     """
     numbers = range(1, subjects + 1)
     ids = {number: _ids(number, timepoints) for number in numbers}
-    _check_replaceable(out, {id for own in ids.values() for id in own})
+    listed = read_grades(out / TABLE) if (out / TABLE).exists() else ()
+    check_replaceable(out, TABLE, listed, {id for own in ids.values() for id in own})
     out.mkdir(parents=True, exist_ok=True)
     with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["Grade", ID_COLUMN])
         table.writerows([GLIOMA.classes[_grade(number)], id] for number in numbers for id in ids[number])
-    with ThreadPoolExecutor(workers) as pool:
-        for done, _ in enumerate(
-            pool.map(lambda number: _write_patient(out, number, ids[number], seed, spacing_mm), numbers), start=1
-        ):
-            if progress:
-                progress(done, subjects)
-
-
-def _check_replaceable(out: Path, phantoms: set[str]) -> None:
-    """Raise CohortError where the folder or its table holds anything but some of these `phantoms`."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise CohortError(f"{out}: not a folder: name an empty one")
-    listed = set(read_grades(out / TABLE)) if (out / TABLE).exists() else set()
-    lying = {path.name for path in out.iterdir() if not path.name.startswith(".")}  # a file manager leaves its own
-    others = sorted((lying | listed) - phantoms - {TABLE})
-    if others:
-        raise CohortError(
-            f"{out}: holds {', '.join(others[:3])}{', …' if len(others) > 3 else ''}, which is not among the "
-            f"{len(phantoms)} phantoms to be written: use an empty folder"
-        )
+    write_all(lambda number: _write_patient(out, number, ids[number], seed, spacing_mm), numbers, progress, workers)
 
 
 def _ids(number: int, timepoints: int) -> list[str]:
@@ -108,7 +86,7 @@ def _write(path: Path, volume: NDArray[np.int16] | NDArray[np.uint8], spacing_mm
     whole[tuple(slice(start, start + size) for start, size in zip(corner, volume.shape, strict=True))] = volume
     affine = np.diag([-spacing_mm, -spacing_mm, spacing_mm, 1])
     affine[1, 3] = SHAPE_MM[1] - 1
-    path.write_bytes(igzip.compress(nib.Nifti1Image(whole, affine).to_bytes(), 1, mtime=0))
+    write_volume(path, whole, affine)
 
 
 def _voxels(length_mm: tuple[int, int, int], spacing_mm: float) -> tuple[int, int, int]:
