@@ -46,6 +46,7 @@ ROOMS_INSIDE = {  # in order too
             "plan",
             "showing",
             "replication",
+            "starting",
             "catalogue",
             "run",
         ),

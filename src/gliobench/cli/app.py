@@ -7,11 +7,11 @@ import typer
 
 from gliobench.cli.all_stages import repair, run
 from gliobench.cli.evaluation import answers, compare, outlines, replay
-from gliobench.cli.setup import doctor, list_, phantom, plan
+from gliobench.cli.setup import doctor, init, list_, phantom, plan
 from gliobench.cli.stages import conversations, finetune, look, predict, prepare, questions, report, score, split, train
 
 PANELS = {
-    "Set up": (doctor, phantom, list_, plan),
+    "Set up": (doctor, init, phantom, list_, plan),
     "Stages of a study, in order": (
         *(prepare, look, split, train, finetune, predict, questions, conversations, score, report),
     ),

@@ -34,6 +34,32 @@ def doctor(
         typer.echo(line)
 
 
+def init(
+    data: Annotated[
+        Path, typer.Argument(help="Folder or table of your patients, however it is laid out.", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for study.yaml, and cohort.csv where one is needed.")
+    ] = Path(),
+    class_: Annotated[
+        str | None,
+        typer.Option("--class", help="Column of the table that is the class. Default: by its name.", metavar="COLUMN"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the files.")] = False,
+) -> None:
+    """Look at your data, say what they are taken for, and write a study file that can be run at once.
+
+    Reads every voxel. Leaves the data as they are.
+
+    Example: `gliobench init ~/my-patients --out studies/mine`
+    """
+    from gliobench.study.starting.init import init_study
+
+    voice = terminal()
+    study = init_study(data, out, wanted=class_, force=force, voice=voice)
+    voice.say(f"Check the comments in it, then: gliobench run {study}")
+
+
 def phantom(
     out: Annotated[
         Path,

@@ -2,6 +2,7 @@
 and labels are called."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -68,11 +69,16 @@ def channels_of(path: Path, names: Mapping[int, str], problem: Problem) -> dict[
     each, whatever they are called. Raises CohortError."""
     if len(names) == len(problem.names) == 1:
         return {problem.names[0]: next(iter(names))}
-    numbers = {name.upper(): number for number, name in names.items()}
+    numbers = {image_name(name).upper(): number for number, name in names.items()}
     numbers |= {NAMES[name].upper(): number for name, number in numbers.items() if name in NAMES}
     if missing := [name for name in problem.names if name.upper() not in numbers]:
         raise CohortError(f"{path}: no channel for {', '.join(missing)}; found {short(dict(names))}")
     return {name: numbers[name.upper()] for name in problem.names}
+
+
+def image_name(channel: str) -> str:
+    """A channel's name as images of problems may be called: a hyphen in place of other characters."""
+    return re.sub(r"[^A-Za-z0-9_+-]+", "-", channel).strip("-_+")[:40]
 
 
 def regions_of(path: Path, description: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

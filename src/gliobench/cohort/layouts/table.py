@@ -89,7 +89,7 @@ def _find(root: Path, problem: Problem) -> Found:
     if others:
         names = ", ".join(path.name for path in (table, *others))
         raise CohortError(f"{root}: {names} all have columns for the images: name the right one")
-    sources, rows = _read(table)
+    sources, rows = read_table(table)
     columns = _with_only_image(_with_id([_column(name, problem) for name in sources]), problem)
     images = {name: name.lower() for name in problem.names}
     grade = next((name for name in CLASS_COLUMNS if name in columns), CLASS_COLUMNS[0])
@@ -114,7 +114,7 @@ def _find(root: Path, problem: Problem) -> Found:
     return found._replace(notes=rules)
 
 
-def _read(table: Path) -> tuple[list[str], list[list[str]]]:
+def read_table(table: Path) -> tuple[list[str], list[list[str]]]:
     """The columns' names as written, and the rows; an unknown value is an empty cell. Raises CohortError."""
     if table.suffix.lower() == ".csv":
         return read_csv(table)
@@ -127,6 +127,18 @@ def _read(table: Path) -> tuple[list[str], list[list[str]]]:
         raise CohortError(f"{table}: not a Parquet table: {error}") from error
     cells = rows.astype(object).where(rows.notna(), "").astype(str)
     return list(map(str, rows.columns)), cells.to_numpy().tolist()
+
+
+def reads_as(columns: Sequence[str], roles: Mapping[str, str], problem: Problem) -> bool:
+    """Whether a table with these columns is read as `roles` says: column -> id, patient, subject, session, class, mask
+    or an image's name; and no other column is read as any of that."""
+    plain = _with_only_image(_with_id([_column(name, problem) for name in columns]), problem)
+    grade = next((name for name in CLASS_COLUMNS if name in plain), "")
+    special = {*OF_ID, *CLASS_COLUMNS, "mask", COLUMN, *_lower(problem)}
+    read = {column: name for column, name in zip(columns, plain, strict=True) if name in special}
+    return {column: "class" if name == grade else name for column, name in read.items()} == {
+        column: role.lower() for column, role in roles.items()
+    }
 
 
 def _subject(
