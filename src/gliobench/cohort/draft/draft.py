@@ -60,7 +60,10 @@ def drafted(source: Path, **content: Any) -> Problem:
     except ValidationError as error:
         detail = error.errors()[0]
         key, message = detail["loc"][0] if detail["loc"] else "", detail["msg"].removeprefix("Value error, ")
-        raise CohortError(f"{source}: {key}: {message} (found {detail['input']!r})"[:400]) from None
+        raise CohortError(
+            f"{source}: {key}: {message} (found {detail['input']!r}): rename it, or write the study file yourself "
+            "(docs/problems.md)"
+        ) from None
 
 
 def problem_name(source: Path) -> str:
