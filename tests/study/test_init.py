@@ -66,7 +66,7 @@ def started(source: Path, out: Path, wanted: str | None = None) -> tuple[Study, 
 def test_gliomas_in_a_layout_of_brats_need_no_problem(tmp_path: Path) -> None:
     write_phantom(tmp_path / "data", subjects=2, seed=0, spacing_mm=4)
     study, cohort, said = started(tmp_path / "data", tmp_path / "out")
-    assert (study.problem, cohort.layout) == (GLIOMA, "BraTS 2020")
+    assert (study.name, study.problem, cohort.layout) == ("data", GLIOMA, "BraTS 2020")
     assert "problem:" not in (tmp_path / "out/study.yaml").read_text()
     assert "classes, from low to high: LGG 1, HGG 1" in said
     assert np.prod(study.grid.shape) < 2.2e6
@@ -164,6 +164,17 @@ def test_files_of_any_names_are_told_apart_by_their_ends(tmp_path: Path, names: 
     assert any(line.startswith("without ") and "(" in line and "Pat_C" in line for line in said)
 
 
+def test_masks_of_other_things_are_no_images(tmp_path: Path) -> None:
+    for id in ("A", "B"):
+        save(tmp_path / "data" / id / "ct.nii.gz")
+        for name in ("mask", "brain_mask", "readers"):
+            save(tmp_path / "data" / id / f"{name}.nii.gz", labels=(1, 2))
+    study, cohort, said = started(tmp_path / "data", tmp_path / "out")
+    assert study.problem.names == ("ct",)
+    assert [subject.mask and subject.mask.name for subject in cohort.subjects] == ["mask.nii.gz"] * 2
+    assert {line.split(":")[0] for line in said if "few whole numbers" in line} == {"brain_mask", "readers"}
+
+
 def test_one_image_named_after_the_patient_alone(tmp_path: Path) -> None:
     for id in ("001", "002", "003"):
         save(tmp_path / "data" / f"{id}.nii.gz")
@@ -181,7 +192,7 @@ def test_an_image_that_some_lack_is_named_and_not_used(tmp_path: Path) -> None:
             save(tmp_path / "data" / id / "pet.nii.gz")
     study, _, said = started(tmp_path / "data", tmp_path / "out")
     assert study.problem.names == ("ct",)
-    assert "without pet: 1 patient (B)" in said
+    assert {"without pet: 1 patient (B)", "not used, as not all patients have them: pet"} <= {*said}
 
 
 def write_described(root: Path, description: dict[str, object], images: Sequence[str], masks: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from gliobench.cohort.draft.draft import Draft, drafted, problem_name
+from gliobench.cohort.draft.draft import Draft, drafted, name_of
 from gliobench.cohort.layouts.dataset_json import DESCRIPTION, image_name, names_of, read_description, regions_of
 from gliobench.cohort.subject import CohortError
 
@@ -19,7 +19,7 @@ def draft_description(root: Path) -> Draft:
         raise CohortError(f"{path}: expected {key} and labels with names, found {sorted(description)}")
     problem = drafted(
         path,
-        name=problem_name(root),
+        name=name_of(root),
         images={image_name(name).lower(): {"words": name} for _, name in sorted(channels.items())},
         regions={region_name(name): labels for name, labels in regions.items()},
         target=next(iter(regions)) if len(regions) == 1 else "lesion",

@@ -66,8 +66,8 @@ def drafted(source: Path, **content: Any) -> Problem:
         ) from None
 
 
-def problem_name(source: Path) -> str:
-    """A name for the study, from the folder or the table's."""
+def name_of(source: Path) -> str:
+    """A name for the study and its problem, from the folder or the table's."""
     stem = source.resolve().parent.name if source.is_file() else source.resolve().name
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:60] or "my-data"
 
@@ -85,16 +85,3 @@ def without_suffix(name: str) -> str:
 def words_of(name: str) -> list[str]:
     """The words in a name, in lower case."""
     return [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
-
-
-def mask_of(names: Sequence[str], source: Path) -> str | None:
-    """The one of these names (of columns, of endings) that is the target's mask. Raises CohortError where several may
-    be."""
-    plain = [name for word in MASKS for name in names if words_of(name) == [word]]
-    within = [name for name in names if {*words_of(name)} & {*MASKS} and not {*words_of(name)} & NO_TARGETS]
-    if not plain and len(within) > 1:
-        raise CohortError(
-            f"{source}: {', '.join(within)} all look like the mask: call the right one mask, or list the files in a "
-            "table with a column mask"
-        )
-    return next(iter(plain or within), None)

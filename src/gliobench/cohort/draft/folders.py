@@ -6,13 +6,14 @@ called mask, seg or label is the mask.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gliobench.cohort.draft.draft import Draft, Table, drafted, mask_of, problem_name, without_suffix
+from gliobench.cohort.draft.draft import Draft, Table, drafted, name_of, without_suffix
+from gliobench.cohort.draft.masks import mask_named, masks_among, not_images
 from gliobench.cohort.layouts.dataset_json import image_name
 from gliobench.cohort.layouts.layout import subfolders, volumes_in
-from gliobench.cohort.subject import CohortError, named
+from gliobench.cohort.subject import CohortError
 
 ONE_IMAGE = "image"  # of files that are named after the patient alone
 
@@ -29,8 +30,8 @@ def draft_folder(root: Path) -> Draft:
             "<id>_<image>.nii.gz whose names end alike; or a table, or a known layout (gliobench list layouts)"
         )
     counts = Counter(end for own in files.values() for end in own)
-    mask = mask_of(list(counts), root)
-    images = sorted(end for end, count in counts.items() if count == len(files) and end != mask)
+    mask, label_maps = masks_among({end: [own[end] for own in files.values() if end in own] for end in counts}, root)
+    images = sorted(end for end, count in counts.items() if count == len(files) and end not in {mask, *label_maps})
     if not images:
         found = ", ".join(f"{end} ({count})" for end, count in counts.most_common(5))
         raise CohortError(
@@ -40,17 +41,18 @@ def draft_folder(root: Path) -> Draft:
     names = {end: image_name(end).lower() for end in images}
     problem = drafted(
         root,
-        name=problem_name(root),
+        name=name_of(root),
         images={name: {"words": end} if end != name else None for end, name in names.items()},
     )
-    common = [end for end, count in counts.items() if count < len(files) and (end == mask or 2 * count >= len(files))]
+    rare = [end for end in counts if end not in {mask, *images, *label_maps}]
+    common = [*([mask] if mask else []), *(end for end in rare if 2 * counts[end] >= len(files))]
     rows = [(id, *(str(own[end].resolve()) for end in images), *_mask_cell(own, mask)) for id, own in files.items()]
     return Draft(
         cohort=root,
         problem=problem,
         table=Table(("id", *problem.names, *(["mask"] if mask else [])), tuple(rows)),
         lacking={end: [id for id, own in files.items() if end not in own] for end in common},
-        notes=tuple(_unused(files, counts, images, mask)),
+        notes=(*not_images(label_maps), *_unused(rare)),
     )
 
 
@@ -58,14 +60,10 @@ def _mask_cell(own: Mapping[str, Path], mask: str | None) -> list[str]:
     return [] if mask is None else [str(own[mask].resolve()) if mask in own else ""]
 
 
-def _unused(files: Files, counts: Mapping[str, int], images: Sequence[str], mask: str | None) -> Iterator[str]:
-    """Notes on files that are neither image nor mask."""
-    rare = [end for end in counts if end not in (*images, mask)]
-    for end in rare[:5]:
-        lacking = [id for id, own in files.items() if end not in own]
-        yield f"{end}: not used, as {named(lacking)} lack{'s' if len(lacking) == 1 else ''} it"
-    if len(rare) > 5:
-        yield f"{len(rare) - 5} more ends of names are not used, as not all patients have them"
+def _unused(rare: Sequence[str], most: int = 5) -> list[str]:
+    """A note on images that not all patients have."""
+    more = f" and {len(rare) - most} more" if len(rare) > most else ""
+    return [f"not used, as not all patients have them: {', '.join(rare[:most])}{more}"] if rare else []
 
 
 def _in_folders(folders: Sequence[Path]) -> Files:
@@ -98,7 +96,7 @@ def _flat(root: Path) -> Files:
     files, with the longest ends.
     """
     stems = _by_stem(root)
-    masked = {stem for stem in stems if mask_of([stem], root)}
+    masked = {stem for stem in stems if mask_named([stem], root)}
     ids_of: dict[str, set[str]] = defaultdict(set)
     for stem in stems.keys() - masked:
         for end in (*_ends(stem.lower()), ""):

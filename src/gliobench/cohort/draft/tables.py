@@ -3,30 +3,25 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from gliobench.cohort.check import labels_in, whole_numbers
 from gliobench.cohort.draft.class_order import Classes, class_column, class_like, classes_in
-from gliobench.cohort.draft.draft import Columns, Draft, Table, drafted, is_volume_name, mask_of, problem_name
+from gliobench.cohort.draft.draft import Columns, Draft, Table, drafted, is_volume_name, name_of
+from gliobench.cohort.draft.masks import masks_among, not_images
 from gliobench.cohort.grades import NOTHING
 from gliobench.cohort.layouts.dataset_json import image_name
 from gliobench.cohort.layouts.layout import SUFFIXES
 from gliobench.cohort.layouts.table import BIDS, read_table, reads_as
-from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
 from gliobench.cohort.problem import Problem
 from gliobench.cohort.subject import CohortError
 
 IDS = ("id", "scan_id", "case_id", "case", "subject_id", "subject", "participant_id", "patient_id", "patient", "name")
 PATIENTS = ("patient", "patient_id", "subject_id", "subject", "participant_id")
-FEW = 32  # different whole numbers, at most, in a mask; more in an image
-TRIED = 3  # files of a column, to see whether it holds masks
 
 
 def draft_table(table: Path, wanted: str | None) -> Draft:
     """A draft of a CSV or Parquet table. `wanted`: the column of the classes. Raises CohortError."""
     columns = _columns(table)
     volumes = _volumes(table, columns)
-    mask, label_maps = _mask(table, {column: columns[column] for column in volumes})
+    mask, label_maps = masks_among({column: _files(table, columns[column]) for column in volumes}, table)
     images = [column for column in volumes if column not in {mask, *label_maps}]
     if not images:
         raise CohortError(f"{table}: {', '.join(volumes)} hold masks alone; expected a column of images too")
@@ -36,7 +31,7 @@ def draft_table(table: Path, wanted: str | None) -> Draft:
     names = {column: image_name(column).lower() for column in images}
     problem = drafted(
         table,
-        name=problem_name(table),
+        name=name_of(table),
         images={name: {"words": column} if column != name else None for column, name in names.items()},
         classes=classes.names,
         unknown=classes.unknown,
@@ -49,7 +44,7 @@ def draft_table(table: Path, wanted: str | None) -> Draft:
         problem=problem,
         table=None if reads_as(list(columns), roles, problem) else _renamed(table, columns, roles, label_maps, problem),
         lacking=_lacking(columns, [*images, *([mask] if mask else [])], next(iter(of_scans))),
-        notes=(*_about(label_maps), *([] if classed else _possible(others))),
+        notes=(*not_images(label_maps), *([] if classed else _possible(others))),
     )
 
 
@@ -91,25 +86,6 @@ def _files(table: Path, cells: Sequence[str]) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
-def _mask(table: Path, volumes: Columns) -> tuple[str | None, list[str]]:
-    """The column of the target's masks, by its name, or else by its voxels; and others that hold masks."""
-    label_maps = [column for column, cells in volumes.items() if all(map(_is_mask, _files(table, cells)[:TRIED]))]
-    mask = mask_of(list(volumes), table)
-    if mask is None and len(label_maps) > 1:
-        raise CohortError(f"{table}: {', '.join(label_maps)} all hold few whole numbers: call the right one mask")
-    mask = mask or next(iter(label_maps), None)
-    return mask, [column for column in label_maps if column != mask]
-
-
-def _is_mask(path: Path) -> bool:
-    """Whether a volume has few values, all whole numbers."""
-    try:
-        voxels = whole_numbers(decode_volume(read_bytes(path))[0])
-    except NiftiError:
-        return False  # named when all are read
-    return bool(np.issubdtype(voxels.dtype, np.integer)) and len(labels_in(voxels)) < FEW
-
-
 def _of_scans(table: Path, columns: Columns) -> dict[str, str]:
     """Which columns name the scan and, where several are of one, its patient; the scan's first."""
     lower = {column.lower(): column for column in columns}
@@ -137,10 +113,6 @@ def _lacking(columns: Columns, files: Sequence[str], scan: str) -> dict[str, lis
         column: [id for id, cell in zip(columns[scan], columns[column], strict=True) if cell.upper() in NOTHING]
         for column in files
     }
-
-
-def _about(label_maps: Sequence[str]) -> list[str]:
-    return [f"{column}: few whole numbers, as masks have; not used as an image" for column in label_maps]
 
 
 def _possible(columns: Columns) -> list[str]:

@@ -17,6 +17,7 @@ FOLDS, FEWEST_FOR_FOLDS, FEW_FOLDS = 5, 20, 2
 
 def study_text(
     file: Path,
+    name: str,
     cohort: str,
     problem: Problem,
     shape: tuple[int, int, int],
@@ -40,7 +41,7 @@ def study_text(
     environment.filters["q"] = lambda value: json.dumps(str(value), ensure_ascii=False)
     return environment.get_template("study.yaml.j2").render(
         file=file,
-        name=problem.name,
+        name=name,
         cohort=cohort,
         problem=None if problem == GLIOMA else problem,
         ct_below=f"{CT_BELOW:g}",

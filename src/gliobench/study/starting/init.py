@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gliobench.cohort.draft.draft import Draft
+from gliobench.cohort.draft.draft import Draft, name_of
 from gliobench.cohort.draft.recognise import draft_of
 from gliobench.cohort.problem import GLIOMA
 from gliobench.cohort.read import find_cohort
@@ -47,6 +47,7 @@ def init_study(
             voice.say(line)
         text = study_text(
             study,
+            name_of(source),
             _path_from(out, root),
             problem,
             chosen_shape(problem, found),
