@@ -244,6 +244,14 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     assert read_study(tmp_path / "study.yaml").problem.names == ("ct",)
 
 
+def test_a_table_never_replaces_the_one_that_it_is_made_of(tmp_path: Path) -> None:
+    table = odd_table(tmp_path).rename(tmp_path / "cohort.csv")
+    table.write_text(before := table.read_text().replace("Case ID", "case_id"))
+    with pytest.raises(StudyError, match="would be overwritten"):
+        init_study(table, tmp_path, force=True)
+    assert table.read_text() == before
+
+
 def test_invalid_patients_are_named_and_the_others_still_count(tmp_path: Path) -> None:
     for id in ("A", "B", "C"):
         save(tmp_path / "data" / id / "ct.nii.gz")

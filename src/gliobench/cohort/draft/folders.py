@@ -16,6 +16,7 @@ from gliobench.cohort.layouts.layout import subfolders, volumes_in
 from gliobench.cohort.subject import CohortError
 
 ONE_IMAGE = "image"  # of files that are named after the patient alone
+CLASSES = "where classes are known, add a column class to cohort.csv, and call gliobench init with that table"
 
 Files = Mapping[str, Mapping[str, Path]]  # by patient, by the end of the name
 
@@ -52,7 +53,7 @@ def draft_folder(root: Path) -> Draft:
         problem=problem,
         table=Table(("id", *problem.names, *(["mask"] if mask else [])), tuple(rows)),
         lacking={end: [id for id, own in files.items() if end not in own] for end in common},
-        notes=(*not_images(label_maps), *_unused(rare)),
+        notes=(*not_images(label_maps), *_unused(rare), CLASSES),
     )
 
 

@@ -30,6 +30,8 @@ def init_study(
     voice = voice or Silent()
     study, draft = out / STUDY, draft_of(source, wanted)
     written = [study, *([out / TABLE] if draft.table else [])]
+    if draft.table and (out / TABLE).resolve() == source.resolve():
+        raise StudyError(f"{source}: would be overwritten by a table with other columns: name another folder (--out)")
     if taken := [path for path in written if path.exists() and not force]:
         raise StudyError(f"{' and '.join(map(str, taken))}: already there; name another folder (--out), or use --force")
     out.mkdir(parents=True, exist_ok=True)

@@ -51,7 +51,7 @@ def _classes(cohort: Cohort, problem: Problem) -> Iterator[str]:
         return
     said = [f"{name} {counts[number]}" for number, name in enumerate(problem.classes)]
     unknown = [f"unknown {counts[None]}"] if counts[None] else []
-    order = "" if len(problem.classes) < 2 else ", from low to high" if problem.ordered else ", in no known order"
+    order = ", from low to high" if problem.ordered else ", in no known order"
     yield f"classes{order}: {', '.join([*said, *unknown])}"
 
 
