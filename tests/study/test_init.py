@@ -255,7 +255,7 @@ def test_a_table_never_replaces_the_one_that_it_is_made_of(tmp_path: Path) -> No
 def test_invalid_patients_are_named_and_the_others_still_count(tmp_path: Path) -> None:
     for id in ("A", "B", "C"):
         save(tmp_path / "data" / id / "ct.nii.gz")
-        save(tmp_path / "data" / id / "seg.nii.gz", labels=(1,), shape=(8, 10, 5) if id == "B" else SHAPE)
+        save(tmp_path / "data" / id / "seg.nii.gz", labels=(1,), shape=(8, 10, 50) if id == "B" else SHAPE)
     voice = Said()
     study = init_study(tmp_path / "data", tmp_path / "out", voice=voice)
     assert any(line.startswith("invalid: B: ") for line in voice.lines)

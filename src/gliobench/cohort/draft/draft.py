@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gliobench.cohort.layouts.layout import SUFFIXES
+from gliobench.cohort.formats.volume_file import SUFFIXES
 from gliobench.cohort.problem import Problem
 from gliobench.cohort.subject import CohortError
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from gliobench.cohort.check import labels_in, whole_numbers
 from gliobench.cohort.draft.draft import words_of
-from gliobench.cohort.nifti import NiftiError, decode_volume, read_bytes
+from gliobench.cohort.formats.stored import VolumeError
+from gliobench.cohort.formats.volume_file import decode_stored, read_stored
 from gliobench.cohort.subject import CohortError
 
 MASKS = ("mask", "seg", "segm", "segmentation", "label", "labels", "labelmap", "annotation", "roi")
@@ -47,7 +48,7 @@ def not_images(label_maps: Sequence[str]) -> list[str]:
 def _is_mask(path: Path) -> bool:
     """Whether a volume has few values, all whole numbers."""
     try:
-        voxels = whole_numbers(decode_volume(read_bytes(path))[0])
-    except NiftiError:
+        voxels = whole_numbers(decode_stored(read_stored(path))[0])
+    except VolumeError:
         return False  # named when all are read
     return bool(np.issubdtype(voxels.dtype, np.integer)) and len(labels_in(voxels)) < FEW

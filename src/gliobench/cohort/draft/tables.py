@@ -6,9 +6,9 @@ from pathlib import Path
 from gliobench.cohort.draft.class_order import Classes, class_column, class_like, classes_in
 from gliobench.cohort.draft.draft import Columns, Draft, Table, drafted, is_volume_name, name_of
 from gliobench.cohort.draft.masks import masks_among, not_images
+from gliobench.cohort.formats.volume_file import SUFFIXES
 from gliobench.cohort.grades import NOTHING
 from gliobench.cohort.layouts.dataset_json import image_name
-from gliobench.cohort.layouts.layout import SUFFIXES
 from gliobench.cohort.layouts.table import BIDS, read_table, reads_as
 from gliobench.cohort.problem import Problem
 from gliobench.cohort.subject import CohortError

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gliobench.cohort.formats.volume_file import SUFFIXES
 from gliobench.cohort.layouts.dataset_json import (
     DESCRIPTION,
     IMAGES,
@@ -22,7 +23,7 @@ from gliobench.cohort.layouts.dataset_json import (
     short,
     whole_alone,
 )
-from gliobench.cohort.layouts.layout import SUFFIXES, Found, Layout, sort_out, subject_of
+from gliobench.cohort.layouts.layout import Found, Layout, sort_out, subject_of
 from gliobench.cohort.problem import Problem
 from gliobench.cohort.subject import CohortError, Fault, Subject
 
@@ -43,7 +44,7 @@ def _find(root: Path, problem: Problem) -> Found:
     suffixes = _suffixes(path, description)
     images, masks = _by_stem(root / IMAGES, suffixes), _by_stem(root / MASKS, suffixes)
     cases = sorted({match["case"] for stem in images if (match := _CHANNEL.fullmatch(stem))} | masks.keys())
-    subjects = (_subject(case, images, masks.get(case), channels, relabel, root) for case in cases)
+    subjects = (_subject(case, images, masks.get(case), channels, relabel, root, problem) for case in cases)
     return sort_out(subjects, whole_alone(regions, problem))
 
 
@@ -76,9 +77,10 @@ def _subject(
     channels: Mapping[str, int],
     relabel: Mapping[int, int],
     root: Path,
+    problem: Problem,
 ) -> Subject | Fault:
     found = {name: images.get(f"{case}_{channel:04d}") for name, channel in channels.items()}
-    return subject_of(case, None, found, mask, root / IMAGES, relabel)
+    return subject_of(case, None, found, mask, root / IMAGES, relabel, problem)
 
 
 NNUNET_RAW = Layout(

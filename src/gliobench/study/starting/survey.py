@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,9 @@ def survey(cohort: Cohort, voice: Voice, workers: int = 2) -> Survey:
 
 def _look(subject: Subject, cohort: Cohort) -> Look | tuple[Fault, ...]:
     try:
-        return _looked(load_subject(subject, cohort.labels, absent=True), list(subject.images))
+        return _looked(
+            load_subject(subject, cohort.labels, replace(cohort.problem, absent="allowed")), list(subject.images)
+        )
     except SubjectError as error:
         return error.faults
 
