@@ -103,7 +103,7 @@ def phantom(
 def list_(
     group: Annotated[
         str | None,
-        typer.Argument(help="kinds, tasks, metrics, layouts, networks, baselines, views or experimental."),
+        typer.Argument(help="kinds, tasks, metrics, layouts, problems, networks, baselines, views or experimental."),
     ] = None,
 ) -> None:
     """List the available models, tasks, metrics and so on, one line each, with the package that provides them.

@@ -1,7 +1,7 @@
 """What a study is about: the images of a patient, the classes to tell apart, and what is localised.
 
-All that is special to one disease stands here. `GLIOMA` is the default; a study file may name another of `PROBLEMS`, or
-write its own (`problem:`).
+All that is special to one disease stands here. `GLIOMA` is the default; a study file may name another of `PROBLEMS`, which
+packages add to by the entry point `gliobench.problems`, or write its own (`problem:`).
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from gliobench.plugins import Registry
 from gliobench.ranges import Real, Text, Whole, once
 
 STRICT = ConfigDict(extra="forbid")
@@ -308,4 +309,4 @@ NODULES = Problem(
     regions={"nodule": [1]},  # type: ignore[arg-type]
     body="everything",
 )
-PROBLEMS: Mapping[str, Problem] = {problem.name: problem for problem in (GLIOMA, NODULES)}
+PROBLEMS = Registry[Problem]("problems", {problem.name: problem for problem in (GLIOMA, NODULES)})

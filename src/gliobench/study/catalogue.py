@@ -1,5 +1,5 @@
-"""What there is to choose from: kinds of models, tasks, metrics, layouts, networks, baselines and views; and what is
-experimental: options that were never run on the hardware that they are for."""
+"""What there is to choose from: kinds of models, tasks, metrics, layouts, problems, networks, baselines and views; and
+what is experimental: options that were never run on the hardware that they are for."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -54,6 +54,14 @@ def _layouts() -> Iterator[tuple[str, str]]:
     return ((name, layout.expects) for name, layout in LAYOUTS.items())
 
 
+def _problems() -> Iterator[tuple[str, str]]:
+    from gliobench.cohort.problem import PROBLEMS
+
+    for name, problem in PROBLEMS.items():
+        classes = f"{problem.asked} {', '.join(problem.classes)}; " if problem.classes else ""
+        yield name, f"{classes}{problem.found} in {', '.join(problem.names)}"
+
+
 def _networks() -> Iterator[tuple[str, str]]:
     from gliobench.models.networks import NETWORKS
 
@@ -91,6 +99,7 @@ GROUPS: Mapping[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "tasks": _tasks,
     "metrics": _metrics,
     "layouts": _layouts,
+    "problems": _problems,
     "networks": _networks,
     "baselines": _baselines,
     "views": _views,
