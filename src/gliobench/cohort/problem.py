@@ -1,7 +1,7 @@
 """What a study is about: the images of a patient, the classes to tell apart, and what is localised.
 
-All that is special to one disease stands here. `GLIOMA` is the default; a study file may name another of `PROBLEMS`, which
-packages add to by the entry point `gliobench.problems`, or write its own (`problem:`).
+All that is special to one disease stands here. `GLIOMA` is the default; a study file may name another of `PROBLEMS`,
+which packages add to by the entry point `gliobench.problems`, or write its own (`problem:`).
 """
 
 import re
