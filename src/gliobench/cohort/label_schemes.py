@@ -17,6 +17,7 @@ SCHEMES: Mapping[str, Mapping[int, int]] = {
     "brats-2024-post-treatment": {1: 1, 2: 2, 3: 3, 4: 0},  # 4: resection cavity, which is not tumour
     "brats-ped": {1: 3, 2: 1, 3: 1, 4: 2},  # enhancing, non-enhancing, cyst, oedema
     "decathlon": {1: 2, 2: 1, 3: 3},
+    "whole-tumour": {1: 1},  # no parts: `core` and `enhancing` cannot be told from it
 }
 BY_NAME = (
     (re.compile(r"BraTS-PED-\d", re.IGNORECASE), "brats-ped"),
@@ -25,6 +26,7 @@ BY_NAME = (
 SAID = {
     "brats-ped": "labels as in BraTS-PED: 1 enhancing, 2 and 3 (cyst) non-enhancing core, 4 oedema",
     "brats-2024-post-treatment": "labels as in BraTS 2024 after treatment: 4, a resection cavity, is not tumour",
+    "whole-tumour": "the mask marks the whole tumour and none of its parts",
 }
 COLUMN = "label_scheme"  # of a table
 

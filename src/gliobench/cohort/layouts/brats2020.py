@@ -1,13 +1,13 @@
 """BraTS 2020: `<id>/<id>_flair.nii.gz` and `name_mapping.csv` with the column `Grade`."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gliobench.cohort.classes import ClassError, read_classes
 from gliobench.cohort.layouts.brats2018 import ENDINGS, MASK_ENDING, has_endings
+from gliobench.cohort.layouts.clinical import unmatched
 from gliobench.cohort.layouts.layout import Found, Layout, folder_subject, patient_folders, read_csv, sort_out
 from gliobench.cohort.problem import Problem
-from gliobench.cohort.subject import CohortError, Fault, Subject, named
+from gliobench.cohort.subject import CohortError, Fault, Subject
 
 TABLE = "name_mapping.csv"
 ID_COLUMN = "BraTS_2020_subject_ID"
@@ -23,22 +23,7 @@ def _find(root: Path, problem: Problem) -> Found:
     parsed, rules = read_classes(list(table.values()), "Grade", problem)
     known = dict(zip(table, parsed, strict=True))
     found = sort_out(_subject(folder, known.get(folder.name), problem) for folder in folders)
-    return found._replace(notes=(*notes, *rules, *_unmatched(root, table, [folder.name for folder in folders])))
-
-
-def _unmatched(root: Path, table: Mapping[str, str], folders: Sequence[str]) -> Iterator[str]:
-    """Notes on ids that only the table or only the folders have. Raises CohortError where no id is in both."""
-    rows = [id for id in table if id not in folders]
-    without = [id for id in folders if id not in table]
-    if table and folders and len(rows) == len(table):
-        raise CohortError(
-            f"{root / TABLE}: none of its {len(rows)} ids ({rows[0]}, …) is a patient's folder ({folders[0]}, …): "
-            "correct the ids, or remove the table to continue without grades"
-        )
-    if without:
-        yield f"{named(without)}: not in {TABLE}, so the grade is not known"
-    if rows:
-        yield f"{TABLE} lists {named(rows)} without a folder"
+    return found._replace(notes=(*notes, *rules, *unmatched(root / TABLE, table, [folder.name for folder in folders])))
 
 
 def _subject(folder: Path, grade: int | ClassError | None, problem: Problem) -> Subject | Fault:

@@ -17,6 +17,7 @@ from gliobench.cohort.layouts.layout import (
 from gliobench.cohort.problem import Problem
 
 ENDINGS_2023 = {"flair": "-t2f", "t1": "-t1n", "t1ce": "-t1c", "t2": "-t2w"}
+ELSEWHERE = ("_t1gd", "_t1c")  # T1 with contrast agent in UPENN-GBM, BraTS-TCGA and UCSF-PDGM
 
 
 def _recognises(endings: Mapping[str, str], root: Path, problem: Problem) -> bool:
@@ -29,9 +30,11 @@ def _recognises(endings: Mapping[str, str], root: Path, problem: Problem) -> boo
 
 def _is_patient(folder: Path, endings: Mapping[str, str]) -> bool:
     try:
-        return not {folder.name.lower() + ending for ending in endings.values()}.isdisjoint(volumes_in(folder))
+        volumes, id = volumes_in(folder), folder.name.lower()
     except OSError:
         return False
+    own, other = ([id + ending for ending in one if id + ending in volumes] for one in (endings.values(), ELSEWHERE))
+    return bool(own) and not other
 
 
 def _find(endings: Mapping[str, str], mask_ending: str, root: Path, problem: Problem) -> Found:

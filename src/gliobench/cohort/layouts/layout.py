@@ -2,6 +2,7 @@
 folder in place of a file, a folder of DICOM slices."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,13 @@ class Found(NamedTuple):
     subjects: list[Subject]
     faults: list[Fault]
     notes: tuple[str, ...] = ()
+
+
+class Files(NamedTuple):
+    """A patient's files: those of each image by its name, and those of the mask. Of several all must be equal."""
+
+    images: Mapping[str, Sequence[Path]]
+    masks: Sequence[Path]
 
 
 Volumes = Mapping[str, Sequence[Path]]  # files, or folders of DICOM slices, by their names in lower case without suffix
@@ -65,6 +73,29 @@ def patient_folders(root: Path, listed: Iterable[str] = ()) -> tuple[list[Path],
     return patients, (f"{noted}{' and others' if len(others) > 5 else ''}",) if others else ()
 
 
+def named_folders(root: Path, form: re.Pattern[str]) -> tuple[list[Path], tuple[str, ...]]:
+    """The folders in `root` whose whole name has the form of a patient's id; and a note on the others. Neither of a
+    file."""
+    folders = subfolders(root) if root.is_dir() else []
+    patients = [folder for folder in folders if form.fullmatch(folder.name)]
+    others = [folder.name for folder in folders if not form.fullmatch(folder.name)]
+    noted = f"not read as patients, by their names: {printable(', '.join(others[:5]))}"
+    return patients, (f"{noted}{' and others' if len(others) > 5 else ''}",) if others else ()
+
+
+def any_holds(folders: Iterable[Path], files: Callable[[Path], Files], problem: Problem) -> bool:
+    """Whether one of the folders has an image of the problem."""
+    return any(_holds_image(folder, files, problem) for folder in folders)
+
+
+def _holds_image(folder: Path, files: Callable[[Path], Files], problem: Problem) -> bool:
+    try:
+        images = files(folder).images
+    except OSError:
+        return False
+    return any(images.get(name) for name in problem.names)
+
+
 def _holds_volumes(folder: Path) -> bool:
     try:
         return bool(volumes_in(folder))
@@ -97,17 +128,40 @@ def folder_subject(
     folder: Path, grade: int | None, endings: Mapping[str, str], mask_ending: str, problem: Problem
 ) -> Subject | Fault:
     """A subject whose files are `<folder>/<folder name><ending>`, or the fault that images are missing."""
-    name = folder.name.lower()
-    try:
+
+    def files(folder: Path) -> Files:
         volumes = volumes_in(folder)
-        found = {image: _only(volumes.get(name + endings[image], ()), image) for image in problem.names}
-        mask = _only(volumes.get(name + mask_ending, ()), "the mask")
-    except OSError as error:
-        return Fault(folder.name, f"cannot be read: {error.strerror}", folder)
-    except _Ambiguous as error:
-        return Fault(folder.name, str(error), folder)
+        images = named_after(folder.name, endings, volumes)
+        return Files(images, volumes.get((folder.name + mask_ending).lower(), ()))
+
     scheme = scheme_of(folder.name)
-    return subject_of(folder.name, grade, found, mask, folder, SCHEMES[scheme] if scheme else {}, problem)
+    return found_subject(folder.name, grade, folder, files, SCHEMES[scheme] if scheme else {}, problem)
+
+
+def named_after(stem: str, endings: Mapping[str, str], volumes: Volumes) -> dict[str, Sequence[Path]]:
+    """The volumes called `<stem><ending>`, in upper or lower case, by the name of the image."""
+    return {image: volumes.get((stem + ending).lower(), ()) for image, ending in endings.items()}
+
+
+def found_subject(
+    id: str,
+    grade: int | None,
+    folder: Path,
+    files: Callable[[Path], Files],
+    relabel: Mapping[int, int],
+    problem: Problem,
+) -> Subject | Fault:
+    """A subject of those of a folder's `files` that the problem names, or the fault: the folder cannot be read, images
+    are missing, or there are two for one and they differ."""
+    try:
+        images, masks = files(folder)
+        found = {name: _only(images.get(name, ()), name) for name in problem.names}
+        mask = _only(masks, "the mask")
+    except OSError as error:
+        return Fault(id, f"cannot be read: {error.strerror}", folder)
+    except _Ambiguous as error:
+        return Fault(id, str(error), folder)
+    return subject_of(id, grade, found, mask, folder, relabel, problem)
 
 
 class _Ambiguous(ValueError):
@@ -177,6 +231,12 @@ def sort_out(results: Iterable[Subject | Fault], notes: tuple[str, ...] = ()) ->
     results = list(results)
     subjects = [result for result in results if isinstance(result, Subject)]
     return Found(subjects, [result for result in results if isinstance(result, Fault)], notes)
+
+
+def automated_masks(ids: Sequence[str]) -> tuple[str, ...]:
+    """The note that these patients' masks are a program's."""
+    why = "the mask was made by a program and not corrected by an expert: scores say how well models agree with it"
+    return (f"warning: {named(ids)}: {why}",) if ids else ()
 
 
 def without_mask(subjects: Sequence[Subject]) -> tuple[str, ...]:
