@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from gliobench.cohort.label_schemes import UNDIVIDED
 from gliobench.grid.crop import crop_around, with_mask
 from gliobench.grid.prepared import PreparedSubject, asked_about, untold
 from gliobench.grid.regions import BRATS_REGIONS, WHOLE, Region, region_of_label
@@ -66,6 +67,15 @@ def test_masks_that_cannot_tell_a_region_say_why() -> None:
     assert untold([subject(binary)], WHOLE) is None
     assert untold([subject(binary), subject(None), patient()], CORE) is None
     assert untold([subject(None), subject(np.zeros((6, 8, 8), np.uint8))], CORE) is None  # nothing to tell
+
+
+def test_a_mask_of_the_whole_tumour_alone_has_no_parts() -> None:
+    whole = subject(np.where(patient().tumour, UNDIVIDED, 0).astype(np.uint8))
+    assert (patient().divided, whole.divided) == (True, False)
+    assert np.array_equal(whole.part("whole"), patient().tumour)
+    assert untold([whole], CORE) == untold([whole], ENHANCING) == "no mask has it"
+    with pytest.raises(ValueError, match="and not the core"):
+        whole.part("core")
 
 
 def test_without_a_mask_there_is_no_region_either() -> None:

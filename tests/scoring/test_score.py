@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gliobench.cohort.label_schemes import UNDIVIDED
 from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import Plane, SliceFrame
 from gliobench.grid.prepared import PreparedSubject
@@ -56,6 +57,18 @@ def axial(index: int) -> SliceFrame:
 
 AXIAL_DIAGONAL = math.hypot(19 * 1.0, 23 * 0.5)
 BOX_DIAGONAL = math.hypot(10 * 1.0, 10 * 0.5)
+
+
+def test_parts_of_the_tumour_are_scored_only_where_the_mask_marks_them() -> None:
+    subject = make_subject()
+    assert subject.labels is not None
+    whole = replace(subject, labels=np.where(subject.labels > 0, UNDIVIDED, 0).astype(np.uint8))
+    answer = Answered(VolumeMask(subject.tumour, core=subject.tumour, enhancing=subject.tumour))
+    tasks = [
+        {row.task for row in score_subject(one, [Item("m", "mask", None, answer)], SLICES).rows}
+        for one in (subject, whole)
+    ]
+    assert tasks[0] - tasks[1] == {"core", "enhancing"}
 
 
 def test_a_right_mask_is_right_on_every_task() -> None:

@@ -273,6 +273,23 @@ def test_a_region_that_the_masks_cannot_tell_is_refused_before_anything_is_asked
     assert not (context.folder.root / "networks").exists()
 
 
+def test_a_network_that_tells_the_parts_apart_is_refused_where_masks_mark_the_whole(
+    cohort: Path, tmp_path: Path
+) -> None:
+    table = ["id,flair,t1,t1ce,t2,mask,label_scheme"]
+    for folder in sorted(path for path in cohort.iterdir() if path.is_dir()):
+        files = ",".join(str(folder / f"{folder.name}_{name}.nii.gz") for name in ("flair", "t1", "t1ce", "t2"))
+        image = nib.load(folder / f"{folder.name}_seg.nii.gz")
+        mask = tmp_path / f"{folder.name}.nii.gz"
+        nib.save(nib.Nifti1Image((np.asarray(image.dataobj) > 0).astype(np.uint8), image.affine), mask)
+        table.append(f"{folder.name},{files},{mask},whole-tumour")
+    (tmp_path / "scans.csv").write_text("\n".join(table))
+    text = STUDY.replace("network: mask-segmenter,", "network: mask-segmenter, regions: brats,")
+    context = study_of(tmp_path / "study", "whole", tmp_path / "scans.csv", text)
+    with pytest.raises(RegionError, match=r"segmenter: regions: brats .*; those of 8 patients .* leave `regions` out"):
+        run_stages(context)
+
+
 def test_of_held_masks_with_several_labels_nobody_guesses_which_is_the_region(
     runs: Mapping[str, Context], cohort: Path, tmp_path: Path
 ) -> None:

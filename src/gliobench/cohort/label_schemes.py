@@ -1,5 +1,6 @@
-"""What the labels of a mask mean. Every numbering is mapped to one in which 1 is non-enhancing core, 2 oedema, and 3 or
-4 enhancing tumour; so paediatric and post-treatment masks are never read with the labels of adults before treatment.
+"""What the labels of a mask mean. Every numbering is mapped to one in which 1 is non-enhancing core, 2 oedema, 3 or 4
+enhancing tumour, and 255 tumour whose parts are not marked; so paediatric and post-treatment masks are never read with
+the labels of adults before treatment.
 
 BraTS 2012 to 2016: Menze 2015, doi:10.1109/TMI.2014.2377694. 2017 to 2021: Baid 2021, arXiv:2107.02314. 2023: Adewole
 2023, arXiv:2305.19369. After treatment: de Verdier 2024, arXiv:2405.18368. Children: Kazerooni 2024, arXiv:2404.15009.
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from gliobench.cohort.subject import Fault, Findings, Subject, named
 
+UNDIVIDED = 255  # tumour whose parts are not marked
 SCHEMES: Mapping[str, Mapping[int, int]] = {
     "brats-2012": {1: 1, 2: 2, 3: 1, 4: 4},  # necrosis, oedema, non-enhancing tumour, enhancing
     "brats-2018": {1: 1, 2: 2, 4: 4},  # and 2017 to 2021
@@ -17,7 +19,7 @@ SCHEMES: Mapping[str, Mapping[int, int]] = {
     "brats-2024-post-treatment": {1: 1, 2: 2, 3: 3, 4: 0},  # 4: resection cavity, which is not tumour
     "brats-ped": {1: 3, 2: 1, 3: 1, 4: 2},  # enhancing, non-enhancing, cyst, oedema
     "decathlon": {1: 2, 2: 1, 3: 3},
-    "whole-tumour": {1: 1},  # no parts: `core` and `enhancing` cannot be told from it
+    "whole-tumour": {1: UNDIVIDED},
 }
 BY_NAME = (
     (re.compile(r"BraTS-PED-\d", re.IGNORECASE), "brats-ped"),

@@ -11,7 +11,7 @@ from gliobench.cohort.patients import patient_of
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.subject import Findings
 from gliobench.grid.frame import Plane, SliceFrame, slice_frame
-from gliobench.grid.regions import BRATS_REGIONS, WHOLE, Region, RegionName, region_mask
+from gliobench.grid.regions import BRATS_REGIONS, WHOLE, Region, RegionName, is_divided, region_mask
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,11 @@ class PreparedSubject:
         """The target of a network for `region`, (D, H, W) bool; `whole` is the tumour that is asked about. Raises
         ValueError where the patient has no mask."""
         return self.tumour if region == "whole" else region_mask(self._known_labels, region)
+
+    @property
+    def divided(self) -> bool:
+        """Whether the mask tells the parts of the tumour. Raises ValueError where the patient has no mask."""
+        return is_divided(self._known_labels)
 
     @property
     def _known_labels(self) -> NDArray[np.uint8]:

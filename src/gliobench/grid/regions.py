@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.label_schemes import UNDIVIDED
 from gliobench.cohort.problem import GLIOMA, Problem
 
 RegionName = Literal["whole", "core", "enhancing"]
@@ -68,8 +69,15 @@ def region_of_label(label: int, words: str) -> Region:
     return Region(f"label {label}", f"{words} (label {label})", words, (label,))
 
 
+def is_divided(labels: NDArray[np.uint8]) -> bool:
+    """Whether a mask tells the parts of the tumour, and not the whole of it alone."""
+    return not np.any(np.asarray(labels) == UNDIVIDED)
+
+
 def region_mask(labels: NDArray[np.uint8], region: RegionName) -> NDArray[np.bool_]:
-    """Where one of BraTS's regions is; bool of the labels' shape."""
+    """Where one of BraTS's regions is; bool of the labels' shape. Raises ValueError for a part of a mask without."""
+    if region != "whole" and not is_divided(labels):
+        raise ValueError(f"the mask marks the whole tumour, and not the {region}")
     found: NDArray[np.bool_]
     match region:
         case "whole":

@@ -217,7 +217,7 @@ def _score_volume(
     asked = _Asked(item.model, item.task, VOLUME, 1, int(answered))
     area = Area(np.asarray(value.voxels)) if value is not None else None
     yield from _score_whole(truth, asked, item.task, area, truth.volume)
-    for region, voxels in _inner_regions(value):
+    for region, voxels in _inner_regions(value, truth):
         yield from _score_whole(truth, asked, region, Area(voxels), truth.region(region), inner=True)
     for plane, indices in slices.items():
         frames = [truth.subject.frame(plane, index) for index in indices]
@@ -226,12 +226,14 @@ def _score_volume(
             yield from _score_task(truth, item.model, item.task, task, _kept(said, plane, task, kept))
 
 
-def _inner_regions(value: VolumeMask | None) -> Iterator[tuple[RegionName, NDArray[np.bool_]]]:
-    """The tumour's inner regions, where the model distinguishes them."""
-    if value is not None and value.core is not None:
-        yield "core", value.core
-    if value is not None and value.enhancing is not None:
-        yield "enhancing", value.enhancing
+def _inner_regions(value: VolumeMask | None, truth: SubjectTruth) -> Iterator[tuple[RegionName, NDArray[np.bool_]]]:
+    """The tumour's inner regions, where both the model and the patient's mask distinguish them."""
+    inner: dict[RegionName, NDArray[np.bool_] | None] = (
+        {} if value is None else {"core": value.core, "enhancing": value.enhancing}
+    )
+    told = [(region, voxels) for region, voxels in inner.items() if voxels is not None]
+    if told and truth.subject.divided:
+        yield from told
 
 
 def _score_slices(

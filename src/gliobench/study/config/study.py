@@ -203,13 +203,18 @@ class Study(WholeFile):
 
     @model_validator(mode="after")
     def _networks_find_the_region_alone(self) -> Self:
-        several = [part.name for part in self.models if getattr(part, "regions", "whole") != "whole"]
-        if several and not self.asked_region.whole:
+        if self.tell_parts and not self.asked_region.whole:
             raise ValueError(
-                f"models: {', '.join(several)}: regions: brats tells the parts of the whole tumour apart, and this "
-                f"study asks about the {self.asked_region.title} alone: leave `regions` out, and it learns this region"
+                f"models: {', '.join(self.tell_parts)}: regions: brats tells the parts of the whole tumour apart, and "
+                f"this study asks about the {self.asked_region.title} alone: leave `regions` out, and it learns this "
+                "region"
             )
         return self
+
+    @property
+    def tell_parts(self) -> list[str]:
+        """The models that tell the parts of the whole tumour apart."""
+        return [part.name for part in self.models if getattr(part, "regions", "whole") != "whole"]
 
     @property
     def tumour_word(self) -> str:

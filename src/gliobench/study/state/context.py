@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gliobench.cohort.patients import patients_of
-from gliobench.cohort.subject import Fault
+from gliobench.cohort.subject import Fault, named
 from gliobench.errors import GliobenchError
 from gliobench.grid.prepared import PreparedSubject, asked_about, untold
 from gliobench.grid.split_file import read_split
@@ -92,6 +92,13 @@ class Context:
                 f"{self.study.place('region')}: the cohort {self.cohort} cannot tell the {region.title} from the rest "
                 f"of the tumour: {why}. Leave `region` out, or use a cohort whose masks mark the parts (docs/data.md)"
             )
+        if several := self.study.tell_parts:
+            masked = [subject for subject in subjects.values() if subject.labels is not None]
+            if undivided := [subject.id for subject in masked if not subject.divided]:
+                raise RegionError(
+                    f"{self.study.place('models')}: {', '.join(several)}: regions: brats needs masks with the parts of "
+                    f"the tumour; those of {named(undivided)} mark the whole: leave `regions` out"
+                )
         return {id: asked_about(subject, region) for id, subject in subjects.items()}
 
     @cached_property
