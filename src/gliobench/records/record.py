@@ -63,7 +63,7 @@ class Record:
 
 
 def question_key(model: str, settings: Settings, question: Question) -> str:
-    """SHA-256 over model, settings, task, slice, repeat, the image's content and what the prompt states of the patient:
+    """SHA-256 over model, settings, task, slice, repeat, the image's content and what the model is told of the patient:
     same key, same answer."""
     frame = question.frame
     identity = {

@@ -1,11 +1,12 @@
 """An ensemble of models of different kinds that give the probabilities of classes."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
 from gliobench.models.base.classified import chances_of, classified
-from gliobench.models.base.prediction import Grader, Prediction, Question, Settings
+from gliobench.models.base.prediction import TOLD, Grader, Prediction, Question, Settings
 from gliobench.tasks.answer import Missing
 from gliobench.tasks.grade import GRADE
 
@@ -28,8 +29,10 @@ class Ensemble:
 
     @property
     def settings(self) -> Settings:
-        """Those of every member, under its name."""
-        return {f"{one.name} {key}": value for one in self.members for key, value in one.settings.items()}
+        """Those of every member, under its name, and what any of them is told of the patient."""
+        own = {f"{one.name} {key}": value for one in self.members for key, value in one.settings.items()}
+        told = {name for one in self.members for name in json.loads(str(one.settings.get(TOLD, "[]")))}
+        return own | ({TOLD: json.dumps(sorted(told))} if told else {})
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction per patient, in the order asked."""

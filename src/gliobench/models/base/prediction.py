@@ -9,7 +9,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.tasks.answer import Answer
 
 Settings = Mapping[str, str | int | float | bool | None]
-TOLD = "told"  # among a model's settings: a JSON list of the patient's variables that its prompt states
+TOLD = "told"  # among a model's settings: a JSON list of the patient's variables that it is told
 
 
 @dataclass(frozen=True)

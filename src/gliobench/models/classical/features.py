@@ -11,7 +11,7 @@ from skimage.measure import marching_cubes, mesh_surface_area
 
 from gliobench.grid.prepared import PreparedSubject
 
-Region = Literal["crop", "brain", "truth", "predicted"]
+Region = Literal["crop", "brain", "truth", "predicted", "none"]
 MASKED = frozenset({"truth", "predicted"})
 FEATURES_VERSION = 1  # increased with every change that changes a feature
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)

@@ -26,9 +26,10 @@ from gliobench.models.base.calibration import CALIBRATION_VERSION, Scores, least
 from gliobench.models.base.classified import classified
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.operating_point import OperatingPoint, calibrated, of_problem
-from gliobench.models.base.prediction import Prediction, Question, Settings
+from gliobench.models.base.prediction import TOLD, Prediction, Question, Settings
 from gliobench.models.classical.features import FEATURES_VERSION, MASKED, Region, find_features, region_mask
 from gliobench.models.classical.held_out import decide_held_out, patient_folds
+from gliobench.models.classical.variables import Variable
 from gliobench.tasks.answer import Missing
 from gliobench.tasks.grade import GRADE
 
@@ -43,7 +44,10 @@ _described: dict[str, Rows] = {}  # about 2 s each, and every fold of a cross-va
 
 
 def describe(subject: PreparedSubject, region: Region) -> Rows:
-    """The features of a region, (features,) float64, in the order of `find_features`; computed once per process."""
+    """The features of a region, (features,) float64, in the order of `find_features`, of the region `none` none;
+    computed once per process."""
+    if region == "none":
+        return np.empty(0)
     inside = region_mask(subject, region)
     seen = hashlib.sha256(repr(subject.spacing_mm).encode())
     for voxels in (subject.image, inside):
@@ -63,7 +67,7 @@ class ClassicalGrader:
     settings: Settings
     voters: Pipeline
     decision: OperatingPoint
-    describe: Describe
+    row: Callable[[PreparedSubject], Rows]
     tasks = frozenset({GRADE.name})
     per_slice = False
 
@@ -82,7 +86,7 @@ class ClassicalGrader:
         subject = question.subject
         if not _has_region(subject, self.region):
             return Prediction(question, Missing("no mask, and the region is the tumour"))
-        (score,) = _scores(self.voters, self.describe(subject, self.region)[None], subject.problem)
+        (score,) = _scores(self.voters, self.row(subject)[None], subject.problem)
         return classified(question, calibrated(score, self.decision), self.threshold)
 
 
@@ -92,9 +96,11 @@ def fit_grader(
     train: Sequence[PreparedSubject],
     validation: Sequence[PreparedSubject],
     describe: Describe = describe,
+    variables: Sequence[Variable] = (),
 ) -> ClassicalGrader:
     """Fit on the training patients, calibrate on the validation patients; seeded, so deterministic.
 
+    `variables`: what the cohort's table says of patients, as features beside those of the region.
     The operating point: `gliobench.models.classical.held_out.decide_held_out`. Patients without a class, or without the
     region, are skipped. Raises ModelError where no training patient is of one of the classes.
     """
@@ -106,16 +112,22 @@ def fit_grader(
             f"{name}: needs training patients of every {problem.asked}{' with a mask' if region in MASKED else ''}; "
             f"found {problem.counted(grades.tolist())}"
         )
-    rows = np.array([describe(one, region) for one in train])
+    columns = [variable.fitted(train) for variable in variables]
+
+    def row(subject: PreparedSubject) -> Rows:
+        told = [value for column in columns for value in column.features(subject)]
+        return np.concatenate([describe(subject, region), told])
+
+    rows = np.array([row(one) for one in train])
     voters = _voters(len(rows)).fit(rows, grades)
     held_out = np.empty(0)
     if validation:
-        held_out = _scores(voters, np.array([describe(one, region) for one in validation]), problem)
+        held_out = _scores(voters, np.array([row(one) for one in validation]), problem)
     patients = [subject.patient for subject in train]
     decision, source = decide_held_out(
         held_out, _grades(validation), lambda: _out_of_fold(rows, grades, patients, problem), grades, patients, problem
     )
-    settings = {
+    settings: dict[str, str | float] = {
         "region": region,
         "features": FEATURES_VERSION,
         "scikit_learn": version("scikit-learn"),
@@ -124,7 +136,17 @@ def fit_grader(
         "calibrated_on": source,
         "threshold": round(decision.threshold, 6),
     }
-    return ClassicalGrader(name, region, settings, voters, decision, describe)
+    if variables:
+        settings |= _variable_settings(variables, train, validation)
+    return ClassicalGrader(name, region, settings, voters, decision, row)
+
+
+def _variable_settings(variables: Sequence[Variable], *parts: Sequence[PreparedSubject]) -> dict[str, str]:
+    """What else decides the answers: which variables, as numbers or words, and what patients fitted on have of them."""
+    names = json.dumps([variable.name for variable in variables])
+    kinds = json.dumps({variable.name: "numbers" if variable.numeric else "words" for variable in variables})
+    values = json.dumps([[[variable.of(one) for variable in variables] for one in part] for part in parts])
+    return {TOLD: names, "variables": kinds, "learnt_variables": hashlib.sha256(values.encode()).hexdigest()}
 
 
 def _voters(patients: int) -> Pipeline:

@@ -101,7 +101,6 @@ class ModelConfig(Config, ABC):
     trains: ClassVar[bool] = False  # by `train`, unless it comes trained
     trivial: ClassVar[bool] = False  # a baseline that knows nothing of the patient's images beyond brightness
     classical: ClassVar[bool] = False  # the baseline that grade networks have to beat
-    mark: ClassVar[str] = ""  # beside its name in tables
     question_seconds: ClassVar[float | None] = None  # for a plan, on any machine; None: not known
 
     kind: str
@@ -174,6 +173,10 @@ class ModelConfig(Config, ABC):
     def remarks(self) -> tuple[str, ...]:
         """Sentences to say before it is asked."""
         return ()
+
+    def warnings(self, context: "Context") -> Iterator[str]:
+        """Sentences, before it is asked and in the report, on what it learns from."""
+        return iter(())
 
     @property
     def replayed(self) -> "ReplayModelConfig | None":
@@ -348,6 +351,11 @@ class ModelConfig(Config, ABC):
     def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """What it takes, and what is missing here: without more knowledge, the questions of its scope."""
         return plan_inputs.counted(self)
+
+    @property
+    def mark(self) -> str:
+        """What stands beside its name in tables."""
+        return ""
 
     def notes(self) -> Iterator[str]:
         """Sentences of the report on how it was asked."""

@@ -1,10 +1,13 @@
 """Entries of a study file for the classical grade baseline."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
+from gliobench.cohort.variables import unknown_column
+from gliobench.models.base.errors import ModelError
+from gliobench.ranges import Text, once
 from gliobench.study.kinds.base import PATIENTS_GRADE, ModelConfig, Scope
 from gliobench.study.parts.base import Name, check_by
 
@@ -24,18 +27,28 @@ class ClassicalConfig(ModelConfig):
     """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
 
     `region`: where it looks: the whole prepared `crop`, its `brain`, the tumour that the model `by` found in patients
-    it did not learn from (`predicted`), or the true tumour (`truth`, an oracle).
+    it did not learn from (`predicted`), or the true tumour (`truth`, an oracle); `none`: at the variables alone.
+    `variables`: columns of the cohort's table that are features too.
     """
 
+    LATER: ClassVar = frozenset({"variables"})
+
     kind: Literal["classical"]
-    region: Literal["crop", "brain", "predicted", "truth"] = "brain"
+    region: Literal["crop", "brain", "predicted", "truth", "none"] = "brain"
     by: Name | None = None
+    variables: Annotated[tuple[Text, ...], AfterValidator(once)] = ()
 
     classical = True
 
     @model_validator(mode="after")
     def _by_goes_with_predicted(self) -> Self:
         check_by("region", self.region, self.by)
+        return self
+
+    @model_validator(mode="after")
+    def _looks_at_something(self) -> Self:
+        if self.region == "none" and not self.variables:
+            raise ValueError("region: none looks at `variables` alone: name columns of the cohort's table there")
         return self
 
     def oracles(self, study: "Study") -> Mapping[str, str]:
@@ -46,10 +59,11 @@ class ClassicalConfig(ModelConfig):
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
         from gliobench.models.base.region_of_interest import RegionOfInterest
         from gliobench.models.classical.grade import fit_grader
+        from gliobench.models.classical.variables import find_variables
         from gliobench.study.asking.region_of_interest import learners, shown
 
-        subjects = shown(context, self)
-        model = fit_grader(self.name, self.region, *learners(subjects, round))
+        subjects, variables = shown(context, self), find_variables(self.variables, context.subjects.values())
+        model = fit_grader(self.name, self.region, *learners(subjects, round), variables=variables)
         return model if subjects is context.subjects else RegionOfInterest(model, subjects)
 
     @property
@@ -59,7 +73,38 @@ class ClassicalConfig(ModelConfig):
     def content(self, context: "Context") -> Mapping[str, Any]:
         from gliobench.models.base.calibration import CALIBRATION_VERSION
 
-        return {"calibration": CALIBRATION_VERSION}
+        return {"calibration": CALIBRATION_VERSION, **self._told(context)}
+
+    def _told(self, context: "Context") -> Mapping[str, Any]:
+        """What each patient has of the variables. Raises ModelError for a column that the cohort's table has not."""
+        subjects = context.subjects.values()
+        if fault := unknown_column(self.variables, [one.variables for one in subjects]):
+            raise ModelError(f"{self.name}: variables: {fault}")
+        values = {one.id: [one.variables.get(name) for name in self.variables] for one in subjects}
+        return {"variables": values} if self.variables else {}
+
+    def warnings(self, context: "Context") -> Iterator[str]:
+        from gliobench.models.classical.variables import find_variables, variable_faults
+        from gliobench.study.asking.region_of_interest import learners
+
+        for variable in find_variables(self.variables, context.subjects.values()):
+            found: dict[str, list[str]] = {}
+            for round in context.rounds:
+                train = [one for one in learners(context.subjects, round)[0] if one.grade is not None]
+                for fault in variable_faults(variable, train):
+                    found.setdefault(fault, []).extend(map(str, round.folds))
+            for fault, folds in found.items():
+                where = "" if len(folds) == len(context.folds) else f" of fold {', '.join(folds)}"
+                yield f"{self.name}: {fault}{where}."
+
+    @property
+    def mark(self) -> str:
+        return "variables alone" if self.region == "none" else ""
+
+    def notes(self) -> Iterator[str]:
+        if self.variables:
+            beside = "no image" if self.region == "none" else "beside features of the images"
+            yield f"{self.name}: {', '.join(self.variables)} of the cohort's table, {beside}."
 
     @property
     def leaves_validation_out(self) -> bool:
@@ -78,7 +123,13 @@ class ClassicalConfig(ModelConfig):
         return PATIENTS_GRADE
 
     def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
+        from gliobench.study.plan.estimates import Missing
+
         rounds = plan_inputs.counts.rounds
         seen = {id for round in rounds for id in (*round.learn, *round.validation, *round.test)}
-        seconds = DESCRIBED_SECONDS * plan_inputs.voxels * len(seen) + FIT_SECONDS * len(rounds)
-        return plan_inputs.counted(self, seconds=seconds, missing=plan_inputs.ungraded(self.name, each=1))
+        described = 0 if self.region == "none" else len(seen)
+        seconds = DESCRIBED_SECONDS * plan_inputs.voxels * described + FIT_SECONDS * len(rounds)
+        missing = [*plan_inputs.ungraded(self.name, each=1)]
+        if fault := unknown_column(self.variables, [one.variables for one in plan_inputs.counts.patients.values()]):
+            missing.append(Missing(self.name, f"variables: {fault}"))
+        return plan_inputs.counted(self, seconds=seconds, missing=missing)

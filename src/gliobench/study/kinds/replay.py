@@ -32,7 +32,6 @@ class ReplayModelConfig(ModelConfig):
     `consistency` looks at their repeats.
     """
 
-    mark = "held answers"
     question_seconds = 0.01
 
     kind: Literal["replay"]
@@ -64,6 +63,10 @@ class ReplayModelConfig(ModelConfig):
         found = self.answers or self.masks
         assert found is not None
         return found
+
+    @property
+    def mark(self) -> str:
+        return "held answers"
 
     def oracles(self, study: "Study") -> Mapping[str, str]:
         return {}

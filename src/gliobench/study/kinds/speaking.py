@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from gliobench.cohort.problem import GLIOMA, ImageName, Problem
+from gliobench.cohort.variables import unknown_column
 from gliobench.grid.regions import Region
 from gliobench.models.base.errors import ModelError
 from gliobench.models.language.answer_modes import AnswerMode
@@ -117,10 +118,8 @@ class SpeakingConfig(ModelConfig):
     def _told(self, context: "Context") -> Mapping[str, Any]:
         """What the prompts state of each patient. Raises ModelError for a column that the cohort's table has not."""
         told, subjects = self.view.told, context.subjects.values()
-        columns = sorted({name for subject in subjects for name in subject.variables})
-        if unknown := [name for name in told if name not in columns]:
-            known = ", ".join(columns) or "none"
-            raise ModelError(f"{self.name}: view.told: the cohort's table has no column {unknown[0]!r}; it has {known}")
+        if fault := unknown_column(told, [subject.variables for subject in subjects]):
+            raise ModelError(f"{self.name}: view.told: {fault}")
         stated = {one.id: [one.variables.get(name) for name in told] for one in subjects}
         return {"told": stated} if told else {}
 

@@ -281,6 +281,7 @@ def _notes(context: Context) -> Iterator[str]:
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
     for config in context.study.models:
         yield from config.notes()
+        yield from config.warnings(context)
     yield from _not_calibrated(context)
     yield from aggregation_notes(context)
     if (problem := context.study.problem).classes:

@@ -77,7 +77,7 @@ def _ask(context: Context, config: ModelConfig) -> None:
         for one in (config, *config.members(context.study)):
             _check_trained(context, one)
         remove(context.folder.asked(config.name))
-        for sentence in (*_fits(context, config), *config.remarks()):
+        for sentence in (*_fits(context, config), *config.remarks(), *config.warnings(context)):
             context.voice.say(sentence)
         asked: list[str] = []
         repeated: list[str] = []
