@@ -9,6 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from gliobench.cohort.problem import GLIOMA
 from gliobench.scoring.compare import COMPARED, compare, compare_models, compare_runs
+from gliobench.scoring.human import READERS
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined
 from gliobench.scoring.matching import CompareError
 from gliobench.scoring.paired import Difference
@@ -218,3 +219,24 @@ def test_words_of_undefined_and_equal_figures() -> None:
         "-0.0003",
         "12.3 mm",
     ]
+
+
+def test_human_readers_are_held_beside_every_model_without_costing_the_others_power(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = [
+        row for name, shift in (("a", 0.0), ("b", 0.05), (READERS, 0.3))
+        for row in dice(name, {f"P{i}": random.normal(shift, 0.1) for i in range(12)})
+    ]  # fmt: skip
+    table = compare_models(scores(rows[::-1]), bootstrap=QUICK)  # readers are the first
+    assert sorted(map(tuple, table[["model_a", "model_b"]].to_numpy())) == [("a", READERS), ("b", "a"), ("b", READERS)]
+    between, human = table[table["model_b"] != READERS], table[table["model_b"] == READERS]
+    assert between["p_holm"].tolist() == between["p"].tolist()  # one test alone
+    assert human["p_holm"].to_numpy() == pytest.approx(multipletests(human["p"], method="holm")[1])
+    assert (human["difference"] < 0).all()  # model minus readers
+    assert human["words"].str.contains("corrected for 2 comparisons").all()
+    assert human["words"].str.endswith("readers: each reader against the others' consensus").all()
+    assert not between["words"].str.contains("consensus").any()
+    runs = [write_run(tmp_path / name, scores(rows)) for name in ("one", "two")]
+    pairs = compare_runs(runs, bootstrap=QUICK)[["model_a", "model_b"]].to_numpy().tolist()
+    assert ["one/a", f"two/{READERS}"] in pairs
+    assert not any(a.endswith(READERS) for a, _ in pairs)

@@ -8,7 +8,8 @@ import pytest
 from gliobench.cohort.problem import GLIOMA
 from gliobench.cohort.readers import consensus, marked_by, readers_in
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.scoring.readers import READERS, score_readers
+from gliobench.scoring.human import READERS
+from gliobench.scoring.readers import score_readers
 
 
 def coded(*masks: list[int]) -> np.ndarray:

@@ -190,14 +190,16 @@ class ReportContents:
     `votes`: the columns of `gliobench.scoring.summary.votes_columns`.
     `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
+    `subgroups`: first figures by subgroup, the columns of `gliobench.scoring.subgroups.SUBGROUPS`; None: not asked for.
     `samples`: of language models' grades, whole patients answer by answer.
     `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric, and of networks train_accuracy
         and validation_accuracy, or train_dice and validation_dice; earlier versions' have none. `losses`: by fine-tuned
         model: step, train_loss of every step. `fitted`: networks' figures on their training and validation patients.
     `settings`: all that were tried of one model, beside each other.
     `checks`: by fine-tuned model, the verdicts after its training, in words.
-    `baselines`: the names of the models that are trivial baselines. `marks`: by model, a word that stands beside its
-    name everywhere, such as "untrained". `oracles`: where the truth was used to make an input, in words.
+    `baselines`: the names of the models that are trivial baselines. `references`: of rows that are no models and
+        compete with none: human readers. `marks`: by model, a word that stands beside its name everywhere, such as
+        "untrained". `oracles`: where the truth was used to make an input, in words.
     `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
     `consistency`: the answers to one input asked again and again; None where nothing was. `sampling`: by model, how
     those answers were drawn, in words.
@@ -226,12 +228,19 @@ class ReportContents:
     oracles: Sequence[str] = ()
     notes: Sequence[str] = ()
     marks: Mapping[str, str] = field(default_factory=dict)
+    references: frozenset[str] = frozenset()
     comparisons: pd.DataFrame | None = None
     by_shape: pd.DataFrame | None = None
     by_fold: pd.DataFrame | None = None
+    subgroups: pd.DataFrame | None = None
     sides: Sequence[ProtocolComparison] = ()
     constants: Sequence[Constant] = ()
     consistency: Consistency | None = None
     sampling: Mapping[str, str] = field(default_factory=dict)
     region: str = "whole tumour"
     problem: Problem = GLIOMA
+
+    @property
+    def models(self) -> list[str]:
+        """The models that were scored: no trivial baselines, no references."""
+        return [name for name in dict.fromkeys(self.summary["model"]) if name not in self.baselines | self.references]

@@ -34,7 +34,7 @@ def draw_distributions(contents: ReportContents, models: list[str]) -> list[Dist
             name = f"distribution-{len(drawings)}"
             lines = _lines(rows, models)
             label = f"{task}: {metrics.title(metric)} of every patient"
-            paint = partial(_paint, lines, metric, contents.baselines)
+            paint = partial(_paint, lines, metric, contents)
             figure = drawing.draw(name, label, (5.0, 0.75 + 0.32 * len(lines)), paint)
             primary = metric in metrics.primary(task)
             n = int(rows["subject"].nunique())
@@ -59,13 +59,14 @@ def _lines(rows: pd.DataFrame, models: list[str]) -> list[tuple[str, str, NDArra
 def _paint(
     lines: list[tuple[str, str, NDArray[np.float64]]],
     metric: str,
-    baselines: frozenset[str],
+    contents: ReportContents,
     figure: Figure,
 ) -> None:
+    colours = dict.fromkeys(contents.baselines, drawing.BASELINE) | dict.fromkeys(contents.references, drawing.INK)
     axes = figure.subplots()
     jitter = np.random.default_rng(0)
     for height, (model, _, values) in enumerate(lines):
-        colour = drawing.BASELINE if model in baselines else drawing.MODEL
+        colour = colours.get(model, drawing.MODEL)
         spread = height + jitter.uniform(-0.2, 0.2, len(values))
         axes.scatter(values, spread, s=11, c=colour, alpha=0.55, linewidths=0, zorder=2, clip_on=False)
         axes.boxplot(

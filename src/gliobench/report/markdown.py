@@ -8,8 +8,9 @@ from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.fitted import WORDS, fitted_rows
-from gliobench.report.pairs import pair_rows
+from gliobench.report.pairs import pair_tables
 from gliobench.report.settings import settings_tables
+from gliobench.report.strata import StratumCell, strata_sections
 
 
 def write_markdown(contents: ReportContents) -> str:
@@ -21,6 +22,7 @@ def write_markdown(contents: ReportContents) -> str:
             *_pairs(contents),
             *_details(contents),
             *_confusions(contents),
+            *_strata(contents),
             *_consistency(contents),
             *_fitted(contents),
             *_settings(contents),
@@ -48,16 +50,17 @@ def _first(contents: ReportContents) -> list[str]:
 
 
 def _pairs(contents: ReportContents) -> list[str]:
-    rows = pair_rows(contents.comparisons)
-    if not rows:
-        return []
-    lines = ["## Is the difference real?", "", "Model minus baseline, paired by patient; p corrected (Holm).", ""]
+    tables = pair_tables(contents)
+    lines = ["## Is the difference real?", ""] if tables else []
     heads = ["task", "figure", "model", "against", "difference", "95 % interval", "p", "n", "conclusion"]
-    lines += [_line(heads), _line(["---"] * len(heads))]
-    lines += [
-        _line([r.task, r.metric, r.model, r.baseline, r.difference, r.interval, r.p, str(r.n), r.words]) for r in rows
-    ]
-    return [*lines, ""]
+    for table in tables:
+        lines += [_text(table.words), "", _line(heads), _line(["---"] * len(heads))]
+        lines += [
+            _line([r.task, r.metric, r.model, r.baseline, r.difference, r.interval, r.p, str(r.n), r.words])
+            for r in table.rows
+        ]
+        lines.append("")
+    return lines
 
 
 def _details(contents: ReportContents) -> list[str]:
@@ -75,6 +78,22 @@ def _confusions(contents: ReportContents) -> list[str]:
         lines.append(_line(["---"] * len(heads)))
         lines += [_line([name, *map(str, counts)]) for name, counts in one.rows] + [""]
     return lines
+
+
+def _strata(contents: ReportContents) -> list[str]:
+    lines: list[str] = []
+    for section in strata_sections(contents, tables.ranked_models(contents)):
+        lines += [f"## {section.title}", "", _text(section.words), ""]
+        for table in section.tables:
+            heads = ["model", *table.groups]
+            lines += [f"### {_text(table.title)}", ""] if table.title else []
+            lines += [_line(heads), _line(["---"] * len(heads))]
+            lines += [_line([f"{row.model} {row.plane}", *map(_stratum, row.cells)]) for row in table.rows] + [""]
+    return lines
+
+
+def _stratum(cell: StratumCell | None) -> str:
+    return "–" if cell is None else f"{cell.value or 'not defined'} ({cell.beside}), n {cell.n}"
 
 
 def _consistency(contents: ReportContents) -> list[str]:
@@ -120,7 +139,7 @@ def _grid(table: tables.Table, *, with_origin: bool) -> list[str]:
         heads.append(f"{task}{column.title}{unit}")
     lines = [_line(heads), _line(["---"] * len(heads))]
     for row in table.rows:
-        kind = "trivial baseline" if row.baseline else ""
+        kind = {"trivial baselines": "trivial baseline", "human readers": "human readers"}.get(row.group, "")
         tags = ", ".join(tag for tag in (kind, row.mark) if tag)
         first = [f"{row.model} ({tags})" if tags else row.model]
         if with_origin:

@@ -13,19 +13,19 @@ from gliobench.report.fitted import WORDS, fitted_rows
 from gliobench.report.gallery import draw_gallery, gallery_models
 from gliobench.report.markdown import write_markdown
 from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
-from gliobench.report.pairs import pair_rows
+from gliobench.report.pairs import pair_tables
 from gliobench.report.reliability import draw_reliability, reliability_words
 from gliobench.report.samples import report_lines, sample_title
 from gliobench.report.settings import settings_tables
-from gliobench.report.strata import strata_tables
+from gliobench.report.strata import strata_sections
 from gliobench.report.templates import style, template
 from gliobench.report.votes import draw_votes, outcomes, votes_words
 
 
 def write_report(contents: ReportContents, out: Path) -> Path:
     """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`,
-    `comparisons.csv` where models were compared, and `consistency.csv` and `consistency_answers.csv` where questions
-    were asked again.
+    `comparisons.csv` where models were compared, `subgroups.csv` where patients were grouped, and `consistency.csv` and
+    `consistency_answers.csv` where questions were asked again.
 
     The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
     Returns the path of the page. Raises ValueError where the summary is empty.
@@ -37,6 +37,8 @@ def write_report(contents: ReportContents, out: Path) -> Path:
         getattr(contents, name).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     if contents.comparisons is not None:
         contents.comparisons.to_csv(out / "comparisons.csv", index=False, lineterminator="\n")
+    if contents.subgroups is not None:
+        contents.subgroups.to_csv(out / "subgroups.csv", index=False, lineterminator="\n")
     if contents.consistency is not None:
         contents.consistency.figures.to_csv(out / "consistency.csv", index=False, lineterminator="\n")
         contents.consistency.answers.to_csv(out / "consistency_answers.csv", index=False, lineterminator="\n")
@@ -59,7 +61,8 @@ def render_page(contents: ReportContents) -> str:
         findings=words.findings(contents),
         coverage=words.coverage_sentences(contents),
         first=tables.first_table(contents),
-        pairs=pair_rows(contents.comparisons),
+        groups=tables.GROUPS,
+        pairs=pair_tables(contents),
         details=[tables.task_table(contents, task) for task in metrics.tasks_of(contents.summary)],
         votes=draw_votes(contents, models),
         votes_words=votes_words(contents.problem),
@@ -70,7 +73,7 @@ def render_page(contents: ReportContents) -> str:
         reliability=draw_reliability(contents, models),
         reliability_words=reliability_words(contents.problem),
         distributions=draw_distributions(contents, models),
-        strata=strata_tables(contents, models),
+        strata=strata_sections(contents, models),
         curves=draw_curves(contents.curves, contents.losses),
         fitted=fitted_rows(contents),
         fitted_words=WORDS,

@@ -1,10 +1,14 @@
-"""Models against baselines, patient by patient."""
+"""Models against baselines, and against human readers, patient by patient."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from gliobench.report import metrics, numbers
+from gliobench.report.contents import ReportContents
+
+SHOWN = "A difference counts as shown only if its 95 % interval excludes 0 and p, corrected for the"
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,44 @@ class PairRow:
     n: int
     shown: bool
     words: str
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """Comparisons whose p are corrected together. `words`: what is compared, and for how many tests."""
+
+    words: str
+    rows: tuple[PairRow, ...]
+
+
+def pair_tables(contents: ReportContents) -> list[PairTable]:
+    """The comparisons with baselines and those with human readers, where there are any."""
+    rows = pair_rows(contents.comparisons)
+    human = tuple(row for row in rows if row.baseline in contents.references)
+    others = tuple(row for row in rows if row.baseline not in contents.references)
+    tables = (PairTable(_beside_baselines(others), others), PairTable(_beside_readers(human), human))
+    return [table for table in tables if table.rows]
+
+
+def _beside_baselines(rows: Sequence[PairRow]) -> str:
+    return (
+        "Models against baselines on the same patients, paired by patient; model minus baseline. "
+        f"{SHOWN} {_tests(rows)} among them (Holm), is below 0.05."
+    )
+
+
+def _beside_readers(rows: Sequence[PairRow]) -> str:
+    return (
+        "Models beside human readers, model minus readers, with a correction of their own "
+        f"({_tests(rows)}). The two are held against different masks: a model against that of all readers, each reader "
+        "against that of the others. A model above the readers agrees better with the consensus than a reader does "
+        "with the others; it is not shown to outline better than a reader."
+    )
+
+
+def _tests(rows: Sequence[PairRow]) -> str:
+    count = sum(row.p != "–" for row in rows)
+    return f"{count} test{'s' if count != 1 else ''}"
 
 
 def pair_rows(comparisons: pd.DataFrame | None) -> list[PairRow]:

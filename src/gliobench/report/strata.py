@@ -1,32 +1,55 @@
-"""Masks among hard patients and fold by fold, as tables of the page."""
+"""Masks among hard patients, fold by fold, and the first figures by subgroup, as tables of the page."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from gliobench.report import metrics, numbers
 from gliobench.report.contents import ReportContents
 
 
 @dataclass(frozen=True)
 class StratumCell:
-    """Mean and median Dice of `n` patients, as text."""
+    """The figure of `n` patients as text, empty where it is not defined; `beside`: its spread, or why there is none."""
 
-    mean: str
-    median: str
+    value: str
+    beside: str
     n: int
 
 
 @dataclass(frozen=True)
+class StrataRow:
+    """One model's cells, one per group; None where it has no patient in a group. `plane`: of several."""
+
+    model: str
+    plane: str
+    cells: tuple[StratumCell | None, ...]
+
+
+@dataclass(frozen=True)
 class StrataTable:
-    """One row per model, one column per group; None where a model has no patient in a group."""
+    """One row per model, one column per group. `title`: empty where it is the section's only table."""
 
+    title: str
     groups: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[StratumCell | None, ...]], ...]
+    rows: tuple[StrataRow, ...]
 
 
-def strata_tables(contents: ReportContents, models: Sequence[str]) -> list[tuple[str, str, str, StrataTable]]:
-    """(anchor, title, words, table) of what there is, models in the order given."""
+@dataclass(frozen=True)
+class StrataSection:
+    """Tables under one heading."""
+
+    anchor: str
+    title: str
+    words: str
+    tables: tuple[StrataTable, ...]
+
+
+def strata_sections(contents: ReportContents, models: Sequence[str]) -> list[StrataSection]:
+    """What there is, models in the order given."""
     found = (
         (
             "hard",
@@ -41,14 +64,61 @@ def strata_tables(contents: ReportContents, models: Sequence[str]) -> list[tuple
             contents.by_fold,
         ),
     )
-    return [(anchor, title, words, _table(rows, models)) for anchor, title, words, rows in found if rows is not None]
+    sections = [
+        StrataSection(anchor, title, words, (_means(rows, models),))
+        for anchor, title, words, rows in found
+        if rows is not None
+    ]
+    if contents.subgroups is not None:
+        tables = tuple(_subgroup_tables(contents.subgroups, models))
+        sections.append(StrataSection("subgroups", "Subgroups", _exploratory(contents.subgroups), tables))
+    return sections
 
 
-def _table(rows: pd.DataFrame, models: Sequence[str]) -> StrataTable:
+def _means(rows: pd.DataFrame, models: Sequence[str]) -> StrataTable:
     groups = tuple(dict.fromkeys(rows["group"]))
     cells = {
-        (row.model, row.group): StratumCell(f"{row.mean:.2f}", f"{row.median:.2f}", int(str(row.n)))
+        (row.model, row.group): StratumCell(f"{row.mean:.2f}", f"median {row.median:.2f}", int(str(row.n)))
         for row in rows.itertuples()
     }
     shown = [model for model in models if model in set(rows["model"])]
-    return StrataTable(groups, tuple((model, tuple(cells.get((model, group)) for group in groups)) for model in shown))
+    lines = (StrataRow(model, "", tuple(cells.get((model, group)) for group in groups)) for model in shown)
+    return StrataTable("", groups, tuple(lines))
+
+
+def _exploratory(rows: pd.DataFrame) -> str:
+    """How many figures were looked at, and what they are worth."""
+    count = int(rows["value"].notna().sum())
+    variables = numbers.listed(list(dict.fromkeys(rows["variable"])))
+    return (
+        f"The first figure of each task among test patients by {variables}, with its 95 % interval. Exploratory: "
+        f"{count} figures of subgroups were looked at, and no interval is corrected for that; of so many, about "
+        f"{round(count / 20)} can be expected to miss what they estimate. A subgroup that stands out here is a "
+        "question for other patients, not a finding."
+    )
+
+
+def _subgroup_tables(rows: pd.DataFrame, models: Sequence[str]) -> Iterator[StrataTable]:
+    """One table per variable and task."""
+    for variable in dict.fromkeys(rows["variable"]):
+        own = rows[rows["variable"] == variable]
+        sizes = dict(zip(own["group"], own["n_patients"], strict=True))
+        heads = tuple(f"{group} ({numbers.patients(int(size))})" for group, size in sizes.items())
+        for task in metrics.tasks_of(own):
+            of_task = own[own["task"] == task]
+            metric = str(of_task["metric"].iloc[0])
+            several = of_task["plane"].nunique() > 1
+            cells = {(row.model, row.plane, row.group): _cell(row, metric) for _, row in of_task.iterrows()}
+            lines = [
+                StrataRow(model, plane if several else "", tuple(cells.get((model, plane, group)) for group in sizes))
+                for model in models
+                for plane in dict.fromkeys(of_task.loc[of_task["model"] == model, "plane"])
+            ]
+            yield StrataTable(f"{variable}: {task}, {metrics.title(metric)}", heads, tuple(lines))
+
+
+def _cell(row: "pd.Series[Any]", metric: str) -> StratumCell:
+    unit = metrics.unit(metric)
+    ends = numbers.interval(float(row["low"]), float(row["high"]), unit)
+    value = "" if math.isnan(row["value"]) else numbers.with_unit(float(row["value"]), unit)
+    return StratumCell(value, ends or str(row["reason"]), int(row["n"]))

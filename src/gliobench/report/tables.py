@@ -9,6 +9,8 @@ import pandas as pd
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import ReportContents
 
+GROUPS = ("models", "human readers", "trivial baselines")  # of rows, in the order of the first table
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -36,14 +38,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One model's line: a list of cells per column (several where there are several planes, none where not asked)."""
+    """One model's line: a list of cells per column (several where there are several planes, none where not asked).
+    `group`: one of `GROUPS`."""
 
     model: str
-    baseline: bool
+    group: str
     mark: str
     plane: str
     source: str
     cells: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def baseline(self) -> bool:
+        return self.group == "trivial baselines"
 
 
 @dataclass(frozen=True)
@@ -68,16 +75,18 @@ class Table:
 
 
 def ranked_models(contents: ReportContents) -> list[str]:
-    """All models, best first: models before trivial baselines, then by mean rank over the columns of the first table
-    that they have a figure in. A model with several planes counts with their mean.
+    """All models, best first: models before human readers and trivial baselines, then by mean rank over the columns of
+    the first table that they have a figure in. A model with several planes counts with their mean.
     """
     models = sorted(set(contents.summary["model"]))
     ranks = pd.DataFrame(index=models)
     for task, metric in metrics.columns_of(contents.summary):
         values = metrics.nearest(contents.summary, task, metric).groupby("model")["value"].mean().reindex(models)
-        ranks[task, metric] = values.rank(ascending=metrics.lower_is_better(metric))
+        ranks[task, metric] = values.drop(sorted(contents.references), errors="ignore").rank(
+            ascending=metrics.lower_is_better(metric)
+        )
     mean = ranks.mean(axis=1).fillna(math.inf)
-    return sorted(models, key=lambda model: (model in contents.baselines, mean[model], model))
+    return sorted(models, key=lambda model: (GROUPS.index(_group(contents, model)), mean[model], model))
 
 
 def first_table(contents: ReportContents) -> Table:
@@ -98,13 +107,15 @@ def first_table(contents: ReportContents) -> Table:
 
 
 def task_table(contents: ReportContents, task: str) -> Table:
-    """Every metric of one task for every model, plane and source, best first by the task's first metric."""
+    """Every metric of one task for every model, plane and source, best first by the task's first metric; human readers
+    last."""
     summary = contents.summary[contents.summary["task"] == task]
     names = metrics.metrics_of(summary, task)
     by_metric = {name: summary[summary["metric"] == name] for name in names}
     scales = {name: _scale(table, contents.baselines) for name, table in by_metric.items()}
     rows = []
-    for model, plane, source in _best_first(summary, names[0]):
+    lines = sorted(_best_first(summary, names[0]), key=lambda line: line[0] in contents.references)
+    for model, plane, source in lines:
         cells = []
         for name in names:
             table = by_metric[name]
@@ -115,7 +126,11 @@ def task_table(contents: ReportContents, task: str) -> Table:
 
 
 def _row(contents: ReportContents, model: str, plane: str, source: str, cells: tuple[tuple[Cell, ...], ...]) -> Row:
-    return Row(model, model in contents.baselines, contents.marks.get(model, ""), plane, source, cells)
+    return Row(model, _group(contents, model), contents.marks.get(model, ""), plane, source, cells)
+
+
+def _group(contents: ReportContents, model: str) -> str:
+    return GROUPS[2 if model in contents.baselines else 1 if model in contents.references else 0]
 
 
 def _column(summary: pd.DataFrame, task: str, metric: str) -> Column:

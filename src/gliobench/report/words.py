@@ -34,7 +34,7 @@ def caveats(contents: ReportContents) -> list[str]:
 
 def question(contents: ReportContents) -> str:
     """What the study asks, with its models, tasks and patients."""
-    models = [model for model in dict.fromkeys(contents.summary["model"]) if model not in contents.baselines]
+    models = contents.models
     trivial = len(set(contents.summary["model"]) & contents.baselines)
     tasks = numbers.listed(metrics.tasks_of(contents.summary))
     plural = "s" if len(models) != 1 else ""
@@ -76,8 +76,7 @@ def verdict(contents: ReportContents) -> str:
         sentences.append(f"On {numbers.listed(tasks['worse'])} the best trivial baseline beats the best model.")
     if not sentences:
         return "Nothing here can be compared with a trivial baseline."
-    models = set(contents.summary["model"]) - contents.baselines
-    if len(models) > 1:
+    if len(contents.models) > 1:
         sentences.append(
             "The best model of each task is selected on these same test patients, so its figure is likely optimistic."
         )
@@ -108,9 +107,10 @@ def coverage_sentences(contents: ReportContents) -> list[str]:
 def _finding(contents: ReportContents, task: str) -> Finding:
     metric = metrics.metrics_of(contents.summary, task)[0]
     rows = metrics.nearest(contents.summary, task, metric).dropna(subset=["value"])
+    rows = rows[~rows["model"].isin(sorted(contents.references))]
     trivial = rows["model"].isin(sorted(contents.baselines))
     best = _best(rows[~trivial], metric)
-    if set(contents.summary.loc[contents.summary["task"] == task, "model"]) <= contents.baselines:
+    if set(contents.summary.loc[contents.summary["task"] == task, "model"]) <= contents.baselines | contents.references:
         return Finding(task, "alone", "no model was queried.")
     if best is None:
         return Finding(task, "alone", "no model has a defined figure.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pyarrow import ArrowException
 from statsmodels.stats.multitest import multipletests
 
@@ -15,6 +16,7 @@ from gliobench.grid.regions import WHOLE_KEY
 from gliobench.integrity import DamagedError, check_file
 from gliobench.scoring.clustered import scan_differences
 from gliobench.scoring.errors import CompareError
+from gliobench.scoring.human import AGAINST
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.matching import (
     SINCE_SCANS,
@@ -45,14 +47,15 @@ def compare(
     """Every model of `a` against every model of `b`; the columns are `COMPARED`, differences are a minus b.
 
     Each task is scored from the nearest task that a model answered. Patients that only one side has are left out,
-    counted in `words` and named in `left_out`. `p_holm` is corrected for all comparisons of the table. `bootstrap`:
-    10,000 resamples, seed 0, where None.
+    counted in `words` and named in `left_out`. `p_holm` is corrected for all comparisons of models in the table; those
+    with human readers (`gliobench.scoring.readers`), always model minus readers, have a correction of their own, so
+    that they cost the others no power. `bootstrap`: 10,000 resamples, seed 0, where None.
 
     With `metrics`: of these alone, so that the correction is for fewer tests. Raises CompareError where a model name is
     on both sides, where the two disagree about a patient's grade and where there is nothing to compare.
     """
     sides = read_models(a), read_models(b)
-    if both := [name for name in sides[0] if name in sides[1]]:
+    if both := [name for name, model in sides[0].items() if name in sides[1] and not model.human]:
         raise CompareError(f"both sides have a model called {both[0]}: rename one of them")
     return _compare_pairs(list(product(sides[0].values(), sides[1].values())), bootstrap, metrics)
 
@@ -192,14 +195,15 @@ def _compare_pairs(
     pairs: Sequence[Pair], bootstrap: Bootstrap | None, metrics: Collection[str] | None = None
 ) -> pd.DataFrame:
     bootstrap = bootstrap or Bootstrap()
-    work = [(a.name, b.name, matched) for a, b in pairs for matched in match(a, b)]
+    pairs = [(b, a) if a.human else (a, b) for a, b in pairs if not (a.human and b.human)]
+    work = [(a.name, b.name, b.human, matched) for a, b in pairs for matched in match(a, b)]
     rows, differences = [], []
-    permutations = _enough(bootstrap, sum(len(matched.metrics) for _, _, matched in work))
-    for name_a, name_b, matched in work:
+    permutations = _enough(bootstrap, sum(len(matched.metrics) for *_, matched in work))
+    for name_a, name_b, human, matched in work:
         for metric, difference in _differences(matched, bootstrap, permutations, metrics):
             if metrics is not None and metric not in metrics:
                 continue
-            rows.append((name_a, name_b, metric, matched))
+            rows.append((name_a, name_b, metric, human, matched))
             differences.append(difference)
     if not any(difference.n for difference in differences):
         tried = "; ".join(f"{a.name} and {b.name}" for a, b in pairs[:3])
@@ -225,16 +229,13 @@ def _differences(
     return list(zip(matched.metrics, mean_differences(*matched.means, bootstrap, permutations), strict=True))
 
 
-def _table(rows: Sequence[tuple[str, str, str, Matched]], differences: Sequence[Difference]) -> pd.DataFrame:
-    p = np.array([difference.p for difference in differences])
-    tested = ~np.isnan(p)
-    holm = np.full(len(p), np.nan)
-    if tested.any():
-        holm[tested] = multipletests(p[tested], method="holm")[1]
-    count, filled = int(tested.sum()), []
-    for (a, b, metric, matched), difference, p_holm in zip(rows, differences, holm, strict=True):
+def _table(rows: Sequence[tuple[str, str, str, bool, Matched]], differences: Sequence[Difference]) -> pd.DataFrame:
+    holm, counts = _corrected(differences, [human for *_, human, _ in rows])
+    filled = []
+    for (a, b, metric, human, matched), difference, p_holm in zip(rows, differences, holm, strict=True):
         figure = difference.figure
-        words = sentence((a, b), metric, difference, float(p_holm), count, matched.notes)
+        notes = (*matched.notes, f"{b}: {AGAINST}") if human else matched.notes
+        words = sentence((a, b), metric, difference, float(p_holm), counts[human], notes)
         filled.append((
             *(a, b, matched.task, *matched.sources, matched.plane, metric, difference.n),
             *(difference.value_a, difference.value_b, figure.value, figure.low, figure.high),
@@ -242,3 +243,16 @@ def _table(rows: Sequence[tuple[str, str, str, Matched]], differences: Sequence[
             *(is_shown(difference, float(p_holm)), words, matched.left_out),
         ))  # fmt: skip
     return pd.DataFrame(filled, columns=list(COMPARED))
+
+
+def _corrected(differences: Sequence[Difference], human: Sequence[bool]) -> tuple[NDArray[np.float64], dict[bool, int]]:
+    """p after Holm's correction among the comparisons of models, and among those with `human` readers; and how many
+    tests there are in each."""
+    p, with_readers = np.array([difference.p for difference in differences]), np.array(human, dtype=bool)
+    holm, counts = np.full(len(p), np.nan), {}
+    for family in (False, True):
+        tested = ~np.isnan(p) & (with_readers == family)
+        counts[family] = int(tested.sum())
+        if tested.any():
+            holm[tested] = multipletests(p[tested], method="holm")[1]
+    return holm, counts

@@ -20,8 +20,12 @@ def grade_figures(
     whole; empty: one scan per patient. Proportions of patients have Wilson intervals where each has one scan, all else
     a bootstrap over patients.
     """
-    whose = whose or list(map(str, range(len(patients))))
-    several, graded = len(set(whose)) < len(whose), Graded.of(patients, problem)
+    return graded_figures(Graded.of(patients, problem), bootstrap, whose or list(map(str, range(len(patients)))))
+
+
+def graded_figures(graded: Graded, bootstrap: Bootstrap, whose: Sequence[str]) -> dict[str, Figure]:
+    """As `grade_figures`, of scans of the patients `whose`."""
+    several, problem = len(set(whose)) < len(whose), graded.problem
     metrics = [
         metric
         for metric in grade_metrics(problem)
@@ -36,5 +40,5 @@ def grade_figures(
     for metric in metrics:
         if metric.share is not None and not several:
             part, whole = metric.share(graded)
-            found[metric] = wilson(int(part.sum()), int(whole.sum()), len(patients), metric.undefined(graded))
+            found[metric] = wilson(int(part.sum()), int(whole.sum()), len(whose), metric.undefined(graded))
     return {metric.id: found[metric].unless(metric.undefined(graded)) for metric in metrics}

@@ -13,6 +13,7 @@ from gliobench.cohort.problem import Problem
 from gliobench.scoring.clustered import ScanCalls
 from gliobench.scoring.errors import CompareError
 from gliobench.scoring.grades import Graded
+from gliobench.scoring.human import READERS
 from gliobench.scoring.paired import GRADE_METRICS, Calls
 from gliobench.scoring.paired_classes import ClassCalls, class_metrics
 from gliobench.scoring.summary import problem_of
@@ -48,13 +49,14 @@ class Block:
 class ModelScores:
     """One model: the patients' `grades`, its blocks by (task, plane), and by plane its votes on the class of each scan
     (patient: subject, truth, called, score: of two classes whether positive, and one score; of more by number, and the
-    score of each). `problem`: what the classes are."""
+    score of each). `problem`: what the classes are. `human`: the row of human readers, which is no model."""
 
     name: str
     grades: pd.Series
     blocks: dict[tuple[str, str], Block]
     votes: dict[str, pd.DataFrame]
     problem: Problem
+    human: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +138,7 @@ def _model(name: str, rows: pd.DataFrame, votes: pd.DataFrame, problem: Problem)
         first = group.groupby("patient")[["n_asked", "subject", "n_scans"]].first()
         scans = first["subject"].astype(str) + " " + first["n_scans"].astype(str)
         blocks[str(task), str(plane)] = Block(source, values, first["n_asked"], scans)
-    return ModelScores(name, grades, blocks, by_plane, problem)
+    return ModelScores(name, grades, blocks, by_plane, problem, human=name == READERS)
 
 
 def _votes(votes: pd.DataFrame, problem: Problem) -> pd.DataFrame:

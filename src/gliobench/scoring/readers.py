@@ -12,21 +12,21 @@ import numpy as np
 from gliobench.cohort.readers import consensus, marked_by, readers_in
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.scoring.human import READERS
 from gliobench.scoring.score import EVERY_SLICE, Item, SubjectRow, SubjectScores, TaskSlices, score_subject
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.tasks.mask import MASK
-
-READERS = "readers"  # their row in tables
 
 
 def score_readers(
     subject: PreparedSubject, slices: Mapping[Plane, Sequence[int]], kept: TaskSlices = EVERY_SLICE
 ) -> SubjectScores:
     """The mean over the readers of a patient's metrics, each reader against the consensus of the others; no rows with
-    fewer than three readers, whose others would be one alone."""
+    fewer than three readers, whose others would be one alone, nor in a study of one region, as readers mark the whole
+    target."""
     coded = subject.readers
-    if coded is None or len(readers := readers_in(coded)) < 3:
+    if coded is None or not subject.region.whole or len(readers := readers_in(coded)) < 3:
         return SubjectScores((), ())
     found: dict[tuple[str, str, str], list[SubjectRow]] = {}
     for reader in readers:

@@ -5,14 +5,15 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, Union
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from gliobench.cohort.problem import GLIOMA
 from gliobench.errors import GliobenchError
 from gliobench.grid.frame import Planes
 from gliobench.grid.regions import Region
 from gliobench.grid.splits import Split
-from gliobench.ranges import Count, Seed, Share, SizeVoxels, Text, Whole
+from gliobench.ranges import Count, Seed, Share, SizeVoxels, Text, Whole, once
+from gliobench.scoring.human import READERS
 from gliobench.study.kinds import KINDS
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.base import Config, Name, Outside, WholeFile, check_by
@@ -143,9 +144,9 @@ else:
 
 class Study(WholeFile):
     """A whole study. `problem`: its images, classes and target. `region`: the part of the target whose centre, box,
-    polygon and mask are asked for."""
+    polygon and mask are asked for. `subgroups`: columns of the cohort's table by which the report groups patients."""
 
-    LATER: ClassVar = frozenset({"region", "problem"})
+    LATER: ClassVar = frozenset({"region", "problem", "subgroups"})
 
     name: Name
     cohort: Outside | None = None
@@ -156,6 +157,7 @@ class Study(WholeFile):
     slices: SlicesConfig = SlicesConfig()
     tasks: Tasks = DEFAULT_TASKS
     consistency: ConsistencyConfig | None = None
+    subgroups: Annotated[tuple[Text, ...], AfterValidator(once)] = ()
     models: tuple[AnyModel, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -173,6 +175,8 @@ class Study(WholeFile):
         names = [model.name for model in self.models]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"models: {', '.join(twice)} is duplicated; every model needs a name of its own")
+        if READERS in names:
+            raise ValueError(f"models: {READERS} is the row of human readers in tables; give the model another name")
         if alike := sorted({name for name in names if [one.lower() for one in names].count(name.lower()) > 1}):
             raise ValueError(f"models: {' and '.join(alike)} differ only in case, which not every file system keeps")
         named = {"slices.by": self.slices.by} | {f"{part.name}: by": part.masks_by for part in self.models}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gliobench.grid.regions import WHOLE_KEY, regions_of
 from gliobench.integrity import DamagedError, left_in, read_json, read_stamp
 from gliobench.scoring.errors import CompareError
+from gliobench.scoring.human import AGAINST, READERS
 from gliobench.study.asking.aggregate import aggregation_notes
 from gliobench.study.asking.consistency import sampling
 from gliobench.study.asking.conventions import suspicions
@@ -23,6 +24,7 @@ from gliobench.study.parts.stage import Stage
 from gliobench.study.showing.gallery import gallery
 from gliobench.study.showing.outlines import outlines
 from gliobench.study.showing.samples import report_samples
+from gliobench.study.showing.subgroups import subgroups, values_of
 from gliobench.study.showing.tuned import tuned_settings
 from gliobench.study.stages.finetune import CHECKS, CURVES, LOSSES
 from gliobench.study.stages.in_sample import FIGURES
@@ -49,7 +51,9 @@ def report(context: Context) -> Path:
     from gliobench.report.page import write_report
 
     page = context.folder.report / "report.html"
+    grouped = {f"subgroups by {name}": values_of(context, name) for name in context.study.subgroups}
     inputs = fingerprint(
+        **grouped,
         scores=scores_inputs(context),
         study=context.study.model_dump(mode="json"),
         left_out=context.left_out,
@@ -78,6 +82,7 @@ def report_contents(context: Context) -> "ReportContents":
         summary=scores.summary,
         by_shape=hard,
         by_fold=folds,
+        subgroups=subgroups(context, scores),
         comparisons=_comparisons(context, scores),
         per_subject=scores.per_subject,
         votes=scores.votes,
@@ -96,7 +101,8 @@ def report_contents(context: Context) -> "ReportContents":
         provenance=_provenance(context),
         oracles=list(_oracles(context)),
         notes=[*_notes(context), *without_spread(scores.summary)],
-        marks=answer_for_the_whole(context.study) | _marks(context),
+        marks=answer_for_the_whole(context.study) | _marks(context) | {READERS: AGAINST},
+        references=frozenset({READERS}),
         region=context.study.asked_region.title,
         problem=context.study.problem,
     )
@@ -108,8 +114,8 @@ def _of_region(context: Context) -> str:
 
 
 def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
-    """Every model against every trivial baseline, and every other model against the classical ones, on each task's
-    first figure, paired by patient.
+    """Every model against every trivial baseline, every other model against the classical ones, and every model against
+    human readers, on each task's first figure, paired by patient.
 
     Random weights and the empty mask are left out: nobody doubts them, and every test more costs the others power.
     """
@@ -122,6 +128,7 @@ def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
     models = [config.name for config in context.study.models if config.name not in trivial | untrained]
     baselines = [config.name for config in context.study.models if config.name in trivial - {"empty"}]
     pairs = [*product(models, baselines), *product((name for name in models if name not in classical), classical)]
+    pairs += product(models, [READERS])
     try:
         return compare_named(scores, pairs, metrics=first_metrics())
     except CompareError:  # no figure in common

@@ -11,6 +11,7 @@ from gliobench.grid.store import StoreError, open_subject, prepare_cohort
 from gliobench.integrity import write_json
 from gliobench.study.config.study import Study
 from gliobench.study.parts.stage import Stage
+from gliobench.study.state.columns import check_subgroups
 from gliobench.study.state.context import Context, StageError, read_prepared
 from gliobench.study.state.folder import fingerprint
 from gliobench.study.state.windows import NO_WINDOWS, find_study_windows, windows_digest, without_unknown
@@ -21,6 +22,7 @@ CHECKS_VERSION = 2  # goes up with every change after which other patients are a
 def prepare(context: Context) -> None:
     """Check and prepare all patients. Raises CohortError listing every patient at fault, unless `skip_bad`."""
     cohort, folder = find_cohort(context.cohort, context.study.problem), context.study.grid.windows
+    check_subgroups(context.study, [subject.variables for subject in cohort.subjects])
     told = {"windows": windows_digest(folder)} if folder else {}
     inputs = fingerprint(
         files=_files(cohort),

@@ -1,0 +1,71 @@
+"""Groups of patients by what a table says of them, and their figures, by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gliobench.cohort.problem import GLIOMA, NODULES
+from gliobench.scoring.intervals import Bootstrap
+from gliobench.scoring.subgroups import group_patients, subgroup_classes, subgroup_means
+from gliobench.scoring.summary import votes_columns
+
+QUICK = Bootstrap(resamples=200)
+
+
+def named(values: list[str | None]) -> dict[str, str | None]:
+    return {f"P{number}": value for number, value in enumerate(values)}
+
+
+def sizes(values: list[str | None]) -> dict[str, int]:
+    return {group: len(patients) for group, patients in group_patients(named(values)).items()}
+
+
+def test_categories_stay_as_they_are_and_the_unknown_are_a_group() -> None:
+    assert sizes(["M", "F", None, "M"]) == {"F": 1, "M": 2, "missing": 1}
+    assert group_patients(named(["M", "F", None, "M"]))["M"] == ["P0", "P3"]
+    assert list(sizes(["10", "9", "2", "10"])) == ["2", "9", "10"]  # a few numbers are categories, in their order
+
+
+def test_the_rarest_of_many_categories_are_one_group() -> None:
+    values = [letter for letter, count in zip("ABCDEFGH", (3, 3, 2, 2, 2, 2, 1, 1), strict=True) for _ in range(count)]
+    assert sizes(values) == {"A": 3, "B": 3, "C": 2, "D": 2, "E": 2, "F": 2, "other (2 values)": 2}
+
+
+def test_many_numbers_are_thirds_with_their_bounds() -> None:
+    assert sizes([str(age) for age in range(41, 50)]) == {"up to 43": 3, "above 43, up to 46": 3, "above 46": 3}
+    # Of 13 the cuts are the 5th and the 9th value, 1 and 3; equal values stay together.
+    assert sizes([*"1111111", "2", "3", "4.5", "5", "6", "7"]) == {"up to 1": 7, "above 1, up to 3": 2, "above 3": 4}
+    assert sizes([*"11111111111111", *"234567"]) == {"up to 1": 14, "above 1": 6}
+    assert sizes([*"1234567", ">7"]) == {**dict.fromkeys("123456", 1), "other (2 values)": 2}  # one word: categories
+
+
+def test_the_mean_of_each_group_and_no_interval_for_one_patient() -> None:
+    rows = pd.DataFrame({
+        "model": "cnn", "source": "mask", "plane": "volume",
+        "patient": ["P0", "P1", "P2", "P3"], "value": [0.2, 0.4, 0.9, np.nan],
+    })  # fmt: skip
+    table = subgroup_means(rows, {"F": ["P0", "P1"], "M": ["P2", "P3"], "X": ["P3"]}, QUICK).set_index("group")
+    assert table["value"].tolist() == pytest.approx([0.3, 0.9, np.nan], nan_ok=True)
+    assert table["n"].tolist() == [2, 1, 0]
+    assert table.loc["F", "low"] == pytest.approx(0.2)
+    assert (np.isnan(table.loc["M", "low"]), table.loc["M", "reason"]) == (True, "n=1")
+    assert table.loc["X", "reason"] == "no patient has a value"
+
+
+def votes(rows: list[tuple[str, int, int | None]], several: bool) -> pd.DataFrame:
+    problem = NODULES if several else GLIOMA
+    table = pd.DataFrame([
+        {"model": "cnn", "plane": "volume", "subject": patient, "patient": patient, "grade": truth, "predicted": called}
+        for patient, truth, called in rows
+    ], columns=list(votes_columns(problem)))  # fmt: skip
+    return table.astype({"grade": "Int64", "predicted": "Int64"}).fillna({"score": 0.5} if not several else {})
+
+
+def test_classes_of_each_group_and_one_class_alone_is_undefined() -> None:
+    rows = [("P0", 1, 1), ("P1", 1, None), ("P2", 0, 0), ("P3", 1, 1), ("P4", 1, 0)]
+    groups = {"F": ["P0", "P1", "P2"], "M": ["P3", "P4"]}
+    table = subgroup_classes(votes(rows, several=False), "balanced_accuracy", groups, QUICK).set_index("group")
+    assert table.loc["F", "value"] == pytest.approx((1 / 2 + 1) / 2)  # recalls of HGG and LGG
+    assert np.isnan(table.loc["M", "value"])
+    assert table.loc["M", "reason"] != ""
+    assert table["n"].tolist() == [3, 2]
