@@ -137,6 +137,25 @@ def test_some_patients_are_trained_on_and_never_tested(tmp_path: Path) -> None:
         Split((), (("P00",), ("P01",)), None, "", (("P01",), ("P00",)), {}, ("P01",))
 
 
+def test_matched_patients_stay_in_one_part(tmp_path: Path) -> None:
+    text = CT + "split: {scheme: cross-validation, folds: 3, together: pair}\n" + VLM % "shots: 0"
+    part = study(tmp_path, text).split
+    ids = [f"P{number:02d}" for number in range(18)]
+    said = {id: {"pair": f"pair {number // 2}"} for number, id in enumerate(ids)}
+    grades, patients = {id: number % 2 for number, id in enumerate(ids)}, {id: id for id in ids}
+    made = split_patients(part, grades, patients, said)
+    for number in range(3):
+        fold = made.fold(number)
+        pairs = [{said[id]["pair"] for id in ids} for ids in (fold.train, fold.validation, fold.test)]
+        assert sum(map(len, pairs)) == 9
+        assert len(fold.test) == 6
+    assert made.patients == patients  # intervals are over patients, not over pairs
+    with pytest.raises(SplitError, match=r"pair: .*no such column; .*are age"):
+        split_patients(part, grades, patients, {id: {"age": "4"} for id in ids})
+    with pytest.raises(SplitError, match=r"1 patient \(A\) are of several"):
+        split_patients(part, grades, {id: "A" if id < "P03" else id for id in ids}, said)
+
+
 def test_what_a_table_says_of_a_patient_stands_in_the_prompt_and_in_the_answers_key(tmp_path: Path) -> None:
     view = speaking(tmp_path, CT + VLM % "view: {told: [age, sex]}").picture
     image, labels = np.ones((1, 4, 4, 4), np.uint8), np.ones((4, 4, 4), np.uint8)

@@ -69,10 +69,11 @@ class SplitConfig(Config):
     learns from each fold and they answer together. `cross-validation`: each of the folds (or the one named) is tested
     by models that learnt from the others; `validation_share` of those decides. `exclude`: cohorts whose patients, by
     id, are in no part of the split, because they will be tested elsewhere. `train_only`: patients of whom the cohort's
-    table says this, by column, are training patients of every fold and never tested.
+    table says this, by column, are training patients of every fold and never tested. `together`: a column of the table;
+    patients of whom it says the same, such as a matched case and control, a family or a hospital, stay in one part.
     """
 
-    LATER: ClassVar = frozenset({"train_only"})
+    LATER: ClassVar = frozenset({"train_only", "together"})
 
     scheme: Literal["holdout", "cross-validation", "reference-study"] = "holdout"
     test_share: Share = 0.3
@@ -83,6 +84,7 @@ class SplitConfig(Config):
     file: Outside | None = None
     exclude: tuple[Outside, ...] = ()
     train_only: dict[Text, Text | tuple[Text, ...]] = Field(default={})
+    together: Text | None = None
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:

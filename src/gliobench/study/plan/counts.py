@@ -192,7 +192,9 @@ def _rounds(
     try:
         return _folds(
             *_made(
-                config.model_copy(update={"scheme": "holdout", "file": None, "fold": None, "train_only": {}}),
+                config.model_copy(
+                    update={"scheme": "holdout", "file": None, "fold": None, "train_only": {}, "together": None}
+                ),
                 grades,
                 whose,
                 variables,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from gliobench.cohort.patients import names_of, scans_of, several_scans
 from gliobench.cohort.problem import Problem
 from gliobench.cohort.read import find_cohort
+from gliobench.cohort.subject import named
 from gliobench.grid.split_file import read_split, write_split
 from gliobench.grid.splits import Ids, Patients, Split, SplitError, make_cross_validation, make_split, reference_split
 from gliobench.integrity import file_digest
@@ -27,7 +28,25 @@ def split_patients(
     """The split that a study file asks for, of the scans of `grades`, each one of `patients`. Raises SplitError."""
     always = _only_training(part, grades, variables)
     grades = {id: grade for id, grade in grades.items() if id not in always}
-    return replace(_drawn(part, grades, patients), always=always)
+    drawn = _drawn(part, grades, _groups(part, patients, variables) if part.together else patients)
+    return replace(drawn, always=always, patients=patients if part.together else drawn.patients)
+
+
+def _groups(part: SplitConfig, patients: Patients, variables: Variables) -> Patients:
+    """Each scan with the group of its patient, which is split as one patient is. Raises SplitError for a column that
+    the table has not, and where a patient's scans are of several groups."""
+    assert part.together is not None
+    said = {id: one.get(part.together, "") for id, one in variables.items()}
+    if part.file or not any(said.values()):
+        columns = ", ".join(sorted({key for one in variables.values() for key in one})) or "none"
+        why = "a split file says who is in which part" if part.file else "the cohort's table has no such column"
+        raise SplitError(f"split.together: {part.together}: {why}; its columns for this are {columns}")
+    groups: dict[str, set[str]] = {}
+    for id, patient in patients.items():
+        groups.setdefault(patient, set()).add(said[id])
+    if several := sorted(patient for patient, found in groups.items() if len(found) > 1):
+        raise SplitError(f"split.together: {part.together}: the scans of {named(several)} are of several groups")
+    return {id: f"{part.together} {said[id]}" if said[id] else patient for id, patient in patients.items()}
 
 
 def _only_training(part: SplitConfig, ids: Iterable[str], variables: Variables) -> Ids:
@@ -67,6 +86,8 @@ def split(context: Context) -> None:
     several = several_scans({id: context.patients[id] for id in sorted(grades)})
     whose = {"patients": several} if several else {}  # what earlier versions split scan by scan is split again
     variables = {id: subject.variables for id, subject in context.subjects.items()}
+    if part.together:
+        whose["together"] = {id: [variables[id].get(part.together, "")] for id in grades}
     if part.train_only:
         whose["train only"] = {id: ["yes"] for id in grades if part.only_trains(variables[id])}
     inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=_source(part), **whose)
