@@ -20,13 +20,14 @@ def compared(words: str, difference: float, shown: bool = False) -> pd.DataFrame
     ]
 
 
-def test_a_row_says_which_way_and_how_sure() -> None:
-    (row,) = pair_rows(compared("no difference shown: 0.10 (-0.05 to 0.25), n=11", 0.1))
+def test_a_row_says_which_way_and_how_sure(contents: ReportContents) -> None:
+    table = compared("no difference shown: 0.10 (-0.05 to 0.25), n=11", 0.1)
+    (row,) = pair_rows(replace(contents, comparisons=table))
     assert (row.difference, row.interval, row.p, row.n, row.shown) == ("+0.10", "−0.05 to +0.25", "0.4", 11, False)
 
 
 def test_nothing_compared_gives_no_section(contents: ReportContents) -> None:
-    assert pair_rows(None) == []
+    assert pair_rows(replace(contents, comparisons=None)) == []
     assert "Is the difference real?" not in render_page(replace(contents, comparisons=None))
 
 

@@ -7,14 +7,14 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from tests.scoring.test_score import axial, make_subject
 
-from gliobench.cohort.problem import NODULES
+from gliobench.cohort.problem import GLIOMA, NODULES
 from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.scoring.aggregate import MAJORITY, Aggregation, Slices, of_scores, of_votes
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.score import Item, score_subject
 from gliobench.scoring.summary import summarise
 from gliobench.tasks.answer import Answer, Answered, Malformed
-from gliobench.tasks.geometry import NO_GLIOMA, Grade
+from gliobench.tasks.geometry import Grade
 
 MEAN = Aggregation("mean-probability", "scores")
 
@@ -101,7 +101,7 @@ def test_a_slice_by_slice_model_has_auc_and_calibration() -> None:
         chances = np.clip(random.normal(0.45 + 0.15 * grade, 0.15, 5), 0.01, 0.99)
         means.append(float(chances.mean()))
         said = [(Answered(Grade(int(chance >= 0.5))), float(chance)) for chance in chances]
-        own = items("m", said) + items("n", [(Answered(Grade(NO_GLIOMA)), None)])
+        own = items("m", said) + items("n", [(Answered(Grade(GLIOMA.none)), None)])
         scored.append(score_subject(make_subject(f"P{place}", grade), own, {}, aggregations={("m", "axial"): MEAN}))
     tables = summarise(scored, Bootstrap(resamples=200))
     figures = tables.summary[tables.summary["model"] == "m"].set_index("metric")["value"]

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from gliobench.cohort.subject import GRADE_NAMES
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import GradedPatient, Votes, count_votes, most_votes
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.tasks.answer import Answered, Malformed, Missing, Refused, Truncated
-from gliobench.tasks.geometry import NO_GLIOMA, Grade, Point
+from gliobench.tasks.geometry import Grade, Point
 
 FAST = Bootstrap(resamples=500)
 
@@ -45,7 +45,7 @@ def test_count_votes_and_gldr() -> None:
         Answered(Grade(1)),
         Answered(Grade(1)),
         Answered(Grade(1)),
-        Answered(Grade(NO_GLIOMA)),
+        Answered(Grade(GLIOMA.none)),
     ]
     failures = [Malformed(""), Refused(""), Truncated(""), Missing("")]
     votes = count_votes([*answers, *failures])
@@ -110,7 +110,7 @@ def test_tallies_of_the_reference_study(shared: Path) -> None:
         truth = re.search(r"True Label: (LGG|HGG)", text)
         assert tally, file.name
         assert truth, file.name
-        patients.append(patient(GRADE_NAMES.index(truth[1]), *(int(count) for count in tally.groups())))
+        patients.append(patient(GLIOMA.classes.index(truth[1]), *(int(count) for count in tally.groups())))
     figures = grade_figures(patients, FAST)
     published = {"accuracy": 0.7818, "f1": 0.8776, "precision": 0.7963, "recall": 0.9773, "specificity": 0.0}
     assert {name: figures[name].value for name in published} == pytest.approx(published, abs=5e-5)

@@ -16,7 +16,7 @@ from gliobench.scoring.score import Item, SubjectScores, score_subject
 from gliobench.scoring.summary import PER_SUBJECT, SUMMARY, Scores, summarise, votes_columns
 from gliobench.tasks.answer import Answered, Malformed, Missing
 from gliobench.tasks.chain import coarser
-from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Mask, Point, Polygon, VolumeMask
+from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon, VolumeMask
 from gliobench.tasks.registry import TASKS
 
 SPACING = (2.0, 1.0, 0.5)
@@ -237,7 +237,7 @@ def grade_items(subject: PreparedSubject, *grades: int | None) -> list[Item]:
 @pytest.fixture
 def scores() -> Scores:
     """Four patients, asked slice by slice by `m` and once by `net`; D's grade is unknown."""
-    votes = {"A": (1, (1, 1, 0)), "B": (1, (None, None, 1)), "C": (0, (0, NO_GLIOMA, 0)), "D": (None, (1, 1, 1))}
+    votes = {"A": (1, (1, 1, 0)), "B": (1, (None, None, 1)), "C": (0, (0, GLIOMA.none, 0)), "D": (None, (1, 1, 1))}
     parts = []
     for number, (id, (grade, answers)) in enumerate(votes.items()):
         subject = make_subject(id, grade)

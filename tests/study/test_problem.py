@@ -172,3 +172,13 @@ def test_what_a_table_says_of_a_patient_stands_in_the_prompt_and_in_the_answers_
         keys.add(question_key("model", view.identity, question))
     assert len(keys) == 3
     assert question_key("model", {}, question) == question_key("model", {}, replace(question, subject=plain))
+
+
+def test_options_named_after_gliomas_have_other_names_that_change_no_fingerprint(tmp_path: Path) -> None:
+    text = CT + "tasks: [%s]\ngrid: {preset: %s}\nslices: {select: %s}\n" + VLM % "answer: {%s: choice}, tasks: [%s]"
+    text += "  - {kind: encoder, checkpoint: tiny-clip, name: untrained-clip, select: %s}\n"
+    kept = ("grade", "brain", "brain", "grade", "grade", "brain")
+    said = ("class", "foreground", "foreground", "class", "class", "foreground")
+    first, other = (study(tmp_path, text % words).model_dump_json() for words in (kept, said))
+    assert first == other
+    assert study(tmp_path, CT + "grid: {preset: target}\n" + VLM % "shots: 0").grid.preset == "tumour"

@@ -172,9 +172,9 @@ def answers(
     store: Store = None,
     replication: ReplicationFolder = None,
 ) -> None:
-    """Print a model's answers about a test patient, slice by slice; grades with their tally and the true label.
+    """Print a model's answers about a test patient, slice by slice; classes with their tally and the true label.
 
-    For a study file with `replay:`, from the answers that it names. Grades are printed in the reference study's
+    For a study file with `replay:`, from the answers that it names. Classes are printed in the reference study's
     format, which `gliobench replay` reads.
 
     Example: `gliobench answers studies/brats.yaml --out runs/brats --subject BraTS20_Training_001 --model flair-blob`

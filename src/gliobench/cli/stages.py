@@ -45,7 +45,7 @@ def look(
     ] = None,
     index: Annotated[
         int | None,
-        typer.Option("--slice", help="Slice index. Default: the slice with most tumour.", show_default=False),
+        typer.Option("--slice", help="Slice index. Default: the slice with most of the target.", show_default=False),
     ] = None,
     model: Names = None,
     to: Annotated[

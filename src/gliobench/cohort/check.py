@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.align import Volume, same_affine
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.resample import resampling_fault
 from gliobench.cohort.subject import Fault, Subject
 
@@ -55,21 +56,21 @@ def check_image(subject: Subject, name: str, voxels: NDArray[np.generic]) -> Ite
 
 
 def check_labels(
-    subject: Subject, values: Sequence[float], known: frozenset[int], absent: bool = False
+    subject: Subject, values: Sequence[float], known: frozenset[int], problem: Problem = GLIOMA
 ) -> Iterator[Fault]:
-    """Faults of a mask with these values but 0: labels that are not `known`, or none at all, unless it may be
-    `absent`."""
+    """Faults of a mask with these values but 0: labels that are not `known`, or none at all, unless the problem allows
+    that."""
     unknown = [f"{value:g}" for value in values if value not in known]
     if unknown:
         found, expected = ", ".join(unknown[:NAMED]), ", ".join(map(str, sorted(known)))
         more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
         yield Fault(subject.id, f"the mask has labels {found}{more}; expected 0, {expected}", subject.mask)
     elif not values:
-        if not absent:
-            yield Fault(subject.id, "the mask is empty: no voxel is tumour", subject.mask)
+        if problem.absent == "refused":
+            yield Fault(subject.id, f"the mask is empty: no voxel is {problem.found}", subject.mask)
     elif subject.relabel and not any(subject.relabel[int(value)] for value in values):
         found = ", ".join(f"{value:g}" for value in values)
-        yield Fault(subject.id, f"the mask has the label {found} alone, which is not tumour", subject.mask)
+        yield Fault(subject.id, f"the mask has the label {found} alone, which is not {problem.found}", subject.mask)
 
 
 def whole_numbers(voxels: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -68,6 +68,11 @@ def _column(name: str) -> str:
     return re.sub("[^a-z0-9]", "_", name.lower())
 
 
+def with_article(noun: str) -> str:
+    """`a tumour`, `an adenoma`."""
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
 def _named(key: str) -> Any:
     """From a mapping by name, as study files have it, to the items with their names; `key`: of a plain value."""
 
@@ -209,6 +214,11 @@ class Problem:
     def found(self) -> str:
         """What reports call the target."""
         return self.finding or self.target
+
+    @property
+    def foreground(self) -> str:
+        """What is not background, and what the preset and the selection of slices that keep it are called."""
+        return "brain" if self.body == "brain" else "foreground"
 
     @property
     def no_target(self) -> str:

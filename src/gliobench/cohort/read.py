@@ -102,7 +102,7 @@ def _without_grade(root: Path, layout: Layout, subjects: Sequence[Subject], prob
         paths = sorted(root.iterdir()) if layout is not TABLE else []
         tables = [path.name for path in paths if path.suffix.lower() in ENDINGS]
         asked = problem.asked
-        unread = f"; not searched for {asked}s: {printable(', '.join(tables[:3]))}" if tables else ""
+        unread = f"; not searched for {problem.classes_word}: {printable(', '.join(tables[:3]))}" if tables else ""
         yield f"no patient has a {asked}: {asked} cannot be asked about{unread}"
 
 
@@ -183,7 +183,7 @@ def decode_subject(files: SubjectFiles, labels: frozenset[int], problem: Problem
     mask = whole_numbers(volumes["mask"][0]) if "mask" in volumes else None
     values = [] if mask is None else labels_in(mask)
     if mask is not None:
-        faults += check_labels(subject, values, frozenset(subject.relabel) or labels, problem.absent == "allowed")
+        faults += check_labels(subject, values, frozenset(subject.relabel) or labels, problem)
     coded, wrong = reader_masks(subject, volumes)
     faults += wrong
     if problem.consensus == "staple" and coded is not None and find_spec("SimpleITK") is None:

@@ -12,7 +12,6 @@ from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.errors import GliobenchError, printable
 
 LGG, HGG = 0, 1
-GRADE_NAMES = GLIOMA.classes
 
 
 @dataclass(frozen=True)

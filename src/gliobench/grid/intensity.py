@@ -82,7 +82,7 @@ def _windowed(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     if outside > STORED_OUTSIDE:
         raise IntensityError(
             f"preset `stored` expects z-scored intensities, nearly all from {low:g} to {high:g}; {outside:.0%} lie "
-            f"outside, from {values.min():g} to {values.max():g}: z-score the images, or use preset `brain`"
+            f"outside, from {values.min():g} to {values.max():g}: z-score the images, or use another preset"
         )
     return _to_8_bits((np.clip(values, low, high) - low) / (high - low))
 

@@ -40,7 +40,8 @@ Shape = tuple[int, int, int]
 
 
 class _Unplaceable(ValueError):
-    """A scan cannot be placed on the grid; without the patient's name."""
+    """A scan cannot be placed on the grid; without the patient's name. `{body}` stands for what is not background,
+    which is also the preset's name."""
 
 
 def prepare_subject(raw: RawSubject, recipe: Recipe, problem: Problem = GLIOMA) -> PreparedSubject:
@@ -57,7 +58,7 @@ def prepare_subject(raw: RawSubject, recipe: Recipe, problem: Problem = GLIOMA) 
         placement, brain = _place(scan, present, recipe)
         labels = _placed_labels(scan, placement, recipe)
     except _Unplaceable as error:
-        raise SubjectError((Fault(raw.id, str(error)),)) from error
+        raise SubjectError((Fault(raw.id, str(error).format(body=problem.foreground)),)) from error
     image = np.zeros((len(scan.images), *recipe.shape), np.uint8)
     inside = np.flatnonzero(brain)  # flat: assigning by a mask takes three times as long
     images = scan.images if recipe.preset == "stored" else lowered(scan.images, values)  # z-scores stay unchanged
@@ -108,7 +109,7 @@ def _place(scan: Scan, present: NDArray[np.bool_], recipe: Recipe) -> tuple[Plac
         placement = replace(placement, start=(placement.start[0], float(row), float(column)))
     brain = nearest(present, placement)
     if not brain.any():
-        raise _Unplaceable(f"preset `{recipe.preset}` places the grid where all images are 0: use preset `brain`")
+        raise _Unplaceable(f"preset `{recipe.preset}` places the grid where all images are 0: use preset `{{body}}`")
     return placement, brain
 
 
@@ -131,9 +132,10 @@ def _placed_labels(scan: Scan, placement: Placement, recipe: Recipe) -> NDArray[
     labels: NDArray[np.uint8] = nearest(scan.labels, placement)
     if scan.labels.any() and not labels.any():
         voxels, shape = np.count_nonzero(scan.labels), " x ".join(map(str, recipe.shape))
+        preset = "{body}" if recipe.preset == "brain" else recipe.preset
         raise _Unplaceable(
-            f"the mask has {voxels} voxels, none of them on the grid (preset `{recipe.preset}`, {shape}): use preset "
-            "`brain`, a larger shape, or check the mask"
+            f"the mask has {voxels} voxels, none of them on the grid (preset `{preset}`, {shape}): use preset "
+            "`{body}`, a larger shape, or check the mask"
         )
     return labels
 
@@ -151,12 +153,12 @@ def _place_study(scan: Scan, present: NDArray[np.bool_], shape: Shape) -> Placem
     if kept_mm <= 0:
         raise _Unplaceable(
             f"preset `study` leaves out {STUDY_MARGIN_MM:.0f} mm at the top and at the bottom, and the scan is "
-            f"{slices * slice_mm:.0f} mm high: use preset `brain`"
+            f"{slices * slice_mm:.0f} mm high: use preset `{{body}}`"
         )
     margin = round(STUDY_MARGIN_MM / slice_mm)
     slab = present[margin : slices - margin]
     if not slab.any():
-        raise _Unplaceable("preset `study` finds no brain in the slices that it keeps: use preset `brain`")
+        raise _Unplaceable("preset `study` finds no {body} in the slices that it keeps: use preset `{body}`")
     first, last = _box(slab)
     middle = np.array([(slices - 1) / 2, *((first + last) / 2)[1:]])
     spacing_mm = (kept_mm / shape[0], STUDY_FIELD_MM / shape[1], STUDY_FIELD_MM / shape[2])
@@ -168,7 +170,7 @@ def _place_study(scan: Scan, present: NDArray[np.bool_], shape: Shape) -> Placem
 
 def _place_tumour(scan: Scan, present: NDArray[np.bool_], shape: Shape) -> Placement:
     if scan.labels is None or not scan.labels.any():
-        raise _Unplaceable("preset `tumour` is placed by the mask, and there is none: use preset `brain`")
+        raise _Unplaceable("preset `tumour` is placed by the mask, and there is none: use preset `{body}`")
     first, last = _box(scan.labels > 0)
     return centred((first + last) / 2, (1.0, 1.0, 1.0), shape, scan)
 

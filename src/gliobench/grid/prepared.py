@@ -11,7 +11,16 @@ from gliobench.cohort.patients import patient_of
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.subject import Findings
 from gliobench.grid.frame import Plane, SliceFrame, slice_frame
-from gliobench.grid.regions import BRATS_REGIONS, WHOLE, Region, RegionName, is_divided, region_mask
+from gliobench.grid.regions import (
+    BRATS_REGIONS,
+    WHOLE,
+    WHOLE_KEY,
+    Region,
+    RegionName,
+    is_divided,
+    region_mask,
+    regions_of,
+)
 
 
 @dataclass(frozen=True)
@@ -108,14 +117,15 @@ def untold(subjects: Iterable[PreparedSubject], region: Region) -> str | None:
     or for the whole tumour."""
     if region.whole:
         return None
-    inside = outside = False
+    inside, outside, whole = False, False, ""
     for subject in subjects:
         if subject.labels is None:
             continue
+        whole = regions_of(subject.problem)[WHOLE_KEY].title
         found, tumour = region.mask(subject.labels), np.asarray(subject.labels) > 0
         inside, outside = inside or bool(found.any()), outside or bool((tumour & ~found).any())
         if inside and outside:
             return None
     if not inside and not outside:
         return None
-    return "no mask has it" if outside else "it covers all that the masks mark, so it would be the whole tumour"
+    return "no mask has it" if outside else f"it covers all that the masks mark, so it would be the {whole}"

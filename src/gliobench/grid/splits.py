@@ -16,6 +16,7 @@ import numpy as np
 
 from gliobench.cohort import reference_study
 from gliobench.cohort.patients import several_scans
+from gliobench.cohort.problem import GLIOMA
 from gliobench.errors import GliobenchError
 
 Ids = tuple[str, ...]
@@ -125,7 +126,13 @@ def _no_overlap(parts: Mapping[str, Ids], patients: Patients) -> None:
 
 
 def make_split(
-    grades: Mapping[str, int | None], patients: Patients, *, test_share: float, folds: int, seed: int
+    grades: Mapping[str, int | None],
+    patients: Patients,
+    *,
+    test_share: float,
+    folds: int,
+    seed: int,
+    asked: str = GLIOMA.asked,
 ) -> Split:
     """A test set and k folds, stratified: each with the cohort's proportion of grades, up to whole patients.
 
@@ -133,8 +140,8 @@ def make_split(
 
     Patients without a grade are a stratum of their own. The test set is `test_share` of the patients, rounded, at least
     one; its strata are rounded by largest remainder. Folds differ by one patient at most, in all and in each stratum.
-    Depends on ids, grades and seed, not on the order of `grades`. Raises SplitError where fewer training patients than
-    folds are left.
+    `asked`: what a class is called. Depends on ids, grades and seed, not on the order of `grades`. Raises SplitError
+    where fewer training patients than folds are left.
     """
     if not 0 < test_share < 1:
         raise SplitError(f"test_share must lie between 0 and 1, got {test_share}")
@@ -146,11 +153,19 @@ def make_split(
             "every fold needs one; use fewer folds, a smaller test share or more patients"
         )
     test, rest = _drawn(grades, tested, np.random.default_rng(seed))
-    return Split(scans.of(test), tuple(map(scans.of, _dealt(rest, folds))), seed, "stratified by grade", (), patients)
+    return Split(
+        scans.of(test), tuple(map(scans.of, _dealt(rest, folds))), seed, f"stratified by {asked}", (), patients
+    )
 
 
 def make_cross_validation(
-    grades: Mapping[str, int | None], patients: Patients, *, folds: int, validation_share: float, seed: int
+    grades: Mapping[str, int | None],
+    patients: Patients,
+    *,
+    folds: int,
+    validation_share: float,
+    seed: int,
+    asked: str = GLIOMA.asked,
 ) -> Split:
     """k folds of all patients, each tested once; `validation_share` of the others, at least one, are for validation.
 
@@ -170,7 +185,7 @@ def make_cross_validation(
         wanted = min(max(1, math.floor(len(others) * validation_share + 0.5)), len(others) - 1)
         validation.append(tuple(sorted(_drawn(others, wanted, random)[0])))
     parts, validation_scans = tuple(map(scans.of, dealt)), tuple(map(scans.of, validation))
-    return Split((), parts, seed, "cross-validation, stratified by grade", validation_scans, patients)
+    return Split((), parts, seed, f"cross-validation, stratified by {asked}", validation_scans, patients)
 
 
 @dataclass(frozen=True)

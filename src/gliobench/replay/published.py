@@ -25,12 +25,13 @@ from gliobench.scoring.intervals import Bootstrap, Figure
 from gliobench.scoring.surface import find_surface
 from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
-from gliobench.tasks.geometry import NO_GLIOMA, Box, Grade, Polygon, Value
+from gliobench.tasks.geometry import Box, Grade, Polygon, Value
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.polygon import POLYGON
 
 LONGEST_PX = 128.0  # the study's distance where either mask is empty
 MOST_POINTS = 15
+NO_GLIOMA = 2  # the study's third choice
 STRIDE = 8
 CHOICE = re.compile(r"Choice:\s*([012])")
 NUMBER = r"\d{1,9}"  # what is longer is no coordinate

@@ -15,6 +15,7 @@ from gliobench.report import drawing, metrics, numbers
 from gliobench.report.contents import ReportContents
 from gliobench.scoring.consistency import UNANSWERED
 from gliobench.tasks.grade import GRADE
+from gliobench.tasks.registry import task_words
 
 TITLES = {
     "agreement": "commonest answer",
@@ -99,7 +100,8 @@ def _table(contents: ReportContents, task: str, figures: pd.DataFrame, answers: 
         figure = drawing.draw(f"consistency-{task}-{len(drawings)}", label, size, paint)
         drawings.append((model, sampling, figure))
     titles = tuple(TITLES[name] for name in names)
-    return ConsistencyTable(task, titles, tuple(rows), tuple(drawings), _legend(task, contents.problem))
+    called = task_words(task, contents.problem)
+    return ConsistencyTable(called, titles, tuple(rows), tuple(drawings), _legend(task, contents.problem))
 
 
 def _inputs(table: pd.DataFrame) -> dict[tuple[str, int], pd.DataFrame]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gliobench.report import drawing, metrics
 from gliobench.report.contents import ReportContents
+from gliobench.tasks.registry import task_words
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,17 @@ def draw_distributions(contents: ReportContents, models: list[str]) -> list[Dist
     drawings: list[Distribution] = []
     table = contents.per_subject[contents.per_subject["value"].notna()]
     for task in metrics.tasks_of(table):
+        called = task_words(task, contents.problem)
         for metric in metrics.metrics_of(table, task):
             rows = metrics.nearest(table, task, metric)
             name = f"distribution-{len(drawings)}"
             lines = _lines(rows, models)
-            label = f"{task}: {metrics.title(metric)} of every patient"
+            label = f"{called}: {metrics.title(metric)} of every patient"
             paint = partial(_paint, lines, metric, contents)
             figure = drawing.draw(name, label, (5.0, 0.75 + 0.32 * len(lines)), paint)
             primary = metric in metrics.primary(task)
             n = int(rows["subject"].nunique())
-            drawings.append(Distribution(task, metrics.title(metric), primary, n, figure))
+            drawings.append(Distribution(called, metrics.title(metric), primary, n, figure))
     return drawings
 
 

@@ -11,6 +11,7 @@ from gliobench.report.fitted import WORDS, fitted_rows
 from gliobench.report.pairs import pair_tables
 from gliobench.report.settings import settings_tables
 from gliobench.report.strata import StratumCell, strata_sections
+from gliobench.tasks.registry import task_words
 
 
 def write_markdown(contents: ReportContents) -> str:
@@ -66,7 +67,12 @@ def _pairs(contents: ReportContents) -> list[str]:
 def _details(contents: ReportContents) -> list[str]:
     lines = []
     for task in metrics.tasks_of(contents.summary):
-        lines += [f"## All figures: {_text(task)}", "", *_grid(tables.task_table(contents, task), with_origin=True), ""]
+        lines += [
+            f"## All figures: {_text(task_words(task, contents.problem))}",
+            "",
+            *_grid(tables.task_table(contents, task), with_origin=True),
+            "",
+        ]
     return lines
 
 

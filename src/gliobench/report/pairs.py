@@ -7,6 +7,7 @@ import pandas as pd
 
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import ReportContents
+from gliobench.tasks.registry import task_words
 
 SHOWN = "A difference counts as shown only if its 95 % interval excludes 0 and p, corrected for the"
 
@@ -38,7 +39,7 @@ class PairTable:
 
 def pair_tables(contents: ReportContents) -> list[PairTable]:
     """The comparisons with baselines and those with human readers, where there are any."""
-    rows = pair_rows(contents.comparisons)
+    rows = pair_rows(contents)
     human = tuple(row for row in rows if row.baseline in contents.references)
     others = tuple(row for row in rows if row.baseline not in contents.references)
     tables = (PairTable(_beside_baselines(others), others), PairTable(_beside_readers(human), human))
@@ -66,21 +67,22 @@ def _tests(rows: Sequence[PairRow]) -> str:
     return f"{count} test{'s' if count != 1 else ''}"
 
 
-def pair_rows(comparisons: pd.DataFrame | None) -> list[PairRow]:
-    """The rows of a table made by `gliobench.scoring.compare.compare`, in the order of the tasks."""
+def pair_rows(contents: ReportContents) -> list[PairRow]:
+    """The rows of the comparisons, in the order of the tasks."""
+    comparisons = contents.comparisons
     if comparisons is None:
         return []
     return [
-        _row(row)
+        _row(row, task_words(task, contents.problem))
         for task in metrics.tasks_of(comparisons)
         for _, row in comparisons[comparisons["task"] == task].iterrows()
     ]
 
 
-def _row(row: pd.Series) -> PairRow:
+def _row(row: pd.Series, task: str) -> PairRow:
     unit = metrics.unit(row["metric"])
     return PairRow(
-        task=row["task"],
+        task=task,
         metric=metrics.title(row["metric"]),
         model=row["model_a"],
         baseline=row["model_b"],

@@ -12,6 +12,7 @@ from gliobench.cohort.problem import Problem
 from gliobench.errors import printable
 from gliobench.report.contents import Said, Sample
 from gliobench.tasks.grade import GRADE
+from gliobench.tasks.registry import task_words
 
 UNREAD = "ERROR: Unknown >>"  # the reference study's mark before a grade that could not be read
 LONGEST = 200  # characters of a line in a report
@@ -23,7 +24,8 @@ def sample_lines(sample: Sample) -> Iterator[str]:
 
     An answer's line breaks stand as `||`, and nothing in it can steer a terminal.
     """
-    yield printable(f"{sample.model}, {sample.subject}: {sample.task}, {sample.plane or 'whole patient'}")
+    asked, where = task_words(sample.task, sample.problem), sample.plane or "whole patient"
+    yield printable(f"{sample.model}, {sample.subject}: {asked}, {where}")
     for said in sample.said:
         place = "Whole patient" if said.index is None else f"Slice #{said.index}"
         yield f"{place} => {_graded(said, sample.problem) if sample.task == GRADE.name else _placed(said)}"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import ReportContents
+from gliobench.tasks.registry import task_words
 
 GROUPS = ("models", "human readers", "trivial baselines")  # of rows, in the order of the first table
 
@@ -103,7 +104,7 @@ def first_table(contents: ReportContents) -> Table:
             cells.append(tuple(_cell(entry, scale, _origin(entry, several)) for _, entry in entries.iterrows()))
         rows.append(_row(contents, model, "", "", tuple(cells)))
     shown = pd.concat(picked.values()) if picked else contents.summary
-    return Table("", tuple(_column(shown, *key) for key in keys), tuple(rows), _intervals(shown))
+    return Table("", tuple(_column(contents, shown, *key) for key in keys), tuple(rows), _intervals(shown))
 
 
 def task_table(contents: ReportContents, task: str) -> Table:
@@ -122,7 +123,9 @@ def task_table(contents: ReportContents, task: str) -> Table:
             entries = table[(table["model"] == model) & (table["plane"] == plane) & (table["source"] == source)]
             cells.append(tuple(_cell(entry, scales[name], "") for _, entry in entries.iterrows()))
         rows.append(_row(contents, model, plane, "" if source == task else source, tuple(cells)))
-    return Table(task, tuple(_column(summary, task, name) for name in names), tuple(rows), _intervals(summary))
+    called = task_words(task, contents.problem)
+    columns = tuple(_column(contents, summary, task, name) for name in names)
+    return Table(called, columns, tuple(rows), _intervals(summary))
 
 
 def _row(contents: ReportContents, model: str, plane: str, source: str, cells: tuple[tuple[Cell, ...], ...]) -> Row:
@@ -133,10 +136,11 @@ def _group(contents: ReportContents, model: str) -> str:
     return GROUPS[2 if model in contents.baselines else 1 if model in contents.references else 0]
 
 
-def _column(summary: pd.DataFrame, task: str, metric: str) -> Column:
+def _column(contents: ReportContents, summary: pd.DataFrame, task: str, metric: str) -> Column:
     units = summary.loc[(summary["task"] == task) & (summary["metric"] == metric), "unit"]
     unit = str(units.iloc[0])
-    return Column(task, metric, metrics.title(metric), "" if unit == "share" else unit, metrics.better(metric))
+    called, title = task_words(task, contents.problem), metrics.title(metric)
+    return Column(called, metric, title, "" if unit == "share" else unit, metrics.better(metric))
 
 
 def _several_planes(summary: pd.DataFrame) -> bool:

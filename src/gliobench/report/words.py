@@ -10,8 +10,10 @@ from statsmodels.stats.proportion import proportion_confint
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import Part, ReportContents
+from gliobench.scoring.readers import READERS
 from gliobench.scoring.score import VOLUME
 from gliobench.tasks.grade import GRADE
+from gliobench.tasks.registry import task_words
 
 CAVEAT = "Research use only. This is not a medical device, and nothing here may guide the care of a patient."
 FEW = 30  # patients; below it the report warns that bootstrap intervals are too narrow
@@ -36,13 +38,18 @@ def question(contents: ReportContents) -> str:
     """What the study asks, with its models, tasks and patients."""
     models = contents.models
     trivial = len(set(contents.summary["model"]) & contents.baselines)
-    tasks = numbers.listed(metrics.tasks_of(contents.summary))
+    tasks = numbers.listed([task_words(task, contents.problem) for task in metrics.tasks_of(contents.summary)])
     plural = "s" if len(models) != 1 else ""
     who = f"{len(models)} set{plural} of answers" if contents.sides else f"{len(models)} model{plural}"
     against = f" and {trivial} trivial baseline{'s' if trivial != 1 else ''}" if trivial else ""
     test = [part for part in contents.parts if part.name == "test"]
     where = f" on {_part(contents, test[0])} of {contents.cohort}" if test else ""
     return f"How well do {who}{against} answer {tasks}{where}?"
+
+
+def _models(contents: ReportContents) -> list[str]:
+    """Neither trivial baselines nor human readers."""
+    return [one for one in dict.fromkeys(contents.summary["model"]) if one not in {*contents.baselines, READERS}]
 
 
 def _part(contents: ReportContents, part: Part) -> str:
@@ -94,7 +101,7 @@ def coverage_sentences(contents: ReportContents) -> list[str]:
         first = first[~stacked]  # the same questions once more, their answers as a volume
         several = first["plane"].nunique() > 1
         parts = [
-            f"{int(row['n_answered'])} of {int(row['n_asked'])} for {row['task']}"
+            f"{int(row['n_answered'])} of {int(row['n_asked'])} for {task_words(row['task'], contents.problem)}"
             f"{', ' + row['plane'] if several else ''} ({numbers.percent(row['coverage'])})"
             for _, row in first.iterrows()
         ]
@@ -105,15 +112,15 @@ def coverage_sentences(contents: ReportContents) -> list[str]:
 
 
 def _finding(contents: ReportContents, task: str) -> Finding:
-    metric = metrics.metrics_of(contents.summary, task)[0]
+    called, metric = task_words(task, contents.problem), metrics.metrics_of(contents.summary, task)[0]
     rows = metrics.nearest(contents.summary, task, metric).dropna(subset=["value"])
     rows = rows[~rows["model"].isin(sorted(contents.references))]
     trivial = rows["model"].isin(sorted(contents.baselines))
     best = _best(rows[~trivial], metric)
     if set(contents.summary.loc[contents.summary["task"] == task, "model"]) <= contents.baselines | contents.references:
-        return Finding(task, "alone", "no model was queried.")
+        return Finding(called, "alone", "no model was queried.")
     if best is None:
-        return Finding(task, "alone", "no model has a defined figure.")
+        return Finding(called, "alone", "no model has a defined figure.")
     beside = trivial & (rows["plane"] == best["plane"])  # slices are compared within one plane
     baseline = _best(rows[beside if beside.any() else trivial], metric)
     compared, kind = _compare(best, baseline, metric, _paired(contents, task, metric, best, baseline))
@@ -121,7 +128,7 @@ def _finding(contents: ReportContents, task: str) -> Finding:
     text = f"{aim} {metrics.title(metric)}: {_described(contents, best)}; {compared}."
     if task == GRADE.name:
         text += _minority_sentence(contents, best)
-    return Finding(task, kind, text)
+    return Finding(called, kind, text)
 
 
 def _best(rows: pd.DataFrame, metric: str) -> Any | None:

@@ -61,14 +61,15 @@ Measure = Callable[[Compared], float]
 
 @dataclass(frozen=True)
 class Condition:
-    """What a metric needs of the truth. `holds`: whether an answer counts; `lacking`: the reason where none does."""
+    """What a metric needs of the truth. `holds`: whether an answer counts; `lacking`: the reason
+    where none does, with `{target}` for what the problem's target is called."""
 
     holds: Callable[[Compared], bool]
     lacking: str
 
 
-WITH_TUMOUR = Condition(lambda compared: bool(compared.truth), "nothing with a tumour")
-WITHOUT_TUMOUR = Condition(lambda compared: not compared.truth, "nothing without a tumour")
+WITH_TUMOUR = Condition(lambda compared: bool(compared.truth), "nothing with {target}")
+WITHOUT_TUMOUR = Condition(lambda compared: not compared.truth, "nothing without {target}")
 
 
 def mean(values: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from gliobench.cohort.patients import several_scans
-from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.cohort.problem import GLIOMA, Problem, with_article
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import ACCURACY, GradedPatient
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson
@@ -61,8 +61,11 @@ def problem_of(votes: pd.DataFrame) -> Problem:
     return GLIOMA if told is None else Problem(**told)
 
 
-def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = None) -> Scores:
-    """The tables over all patients; `bootstrap` gives the intervals (10,000 resamples, seed 0, where None).
+def summarise(
+    scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = None, problem: Problem | None = None
+) -> Scores:
+    """The tables over all patients; `bootstrap` gives the intervals (10,000 resamples, seed 0, where None);
+    `problem`: what the study is about, where it is not the votes' own.
 
     The order of patients makes no difference. Patients of unknown grade are in the table of votes and are not scored. A
     patient with several scans counts once, with the mean over them, under the patient's name; the table of votes has
@@ -73,14 +76,15 @@ def summarise(scores: Iterable[SubjectScores], bootstrap: Bootstrap | None = Non
     rows = [row for one in ordered for row in one.rows]
     votes = sorted((vote for one in ordered for vote in one.votes), key=lambda vote: vote.subject)
     graded = [row for vote in votes for row in _grade_rows(vote)]
+    problem = problem or next((vote.problem for vote in votes), GLIOMA)
     several = several_scans({row.subject: row.patient for row in (*rows, *graded)})
     rows, graded = (sorted(_per_patient(part, several), key=lambda row: row.subject) for part in (rows, graded))
     groups = _grouped([*rows, *graded])
-    figures = {**_means(groups, bootstrap), **_grades(votes, bootstrap)}
+    figures = {**_means(groups, bootstrap, problem), **_grades(votes, bootstrap)}
     return Scores(
         per_subject=_table((asdict(row) for row in [*rows, *graded]), PER_SUBJECT),
         summary=_table(_summary(groups, figures), SUMMARY),
-        votes=_votes(votes),
+        votes=_votes(votes, problem),
     )
 
 
@@ -143,14 +147,14 @@ def _grouped(rows: Sequence[SubjectRow]) -> dict[Group, list[SubjectRow]]:
     return groups
 
 
-def _means(groups: Mapping[Group, Sequence[SubjectRow]], bootstrap: Bootstrap) -> dict[Group, Figure]:
+def _means(groups: Mapping[Group, Sequence[SubjectRow]], bootstrap: Bootstrap, problem: Problem) -> dict[Group, Figure]:
     """The mean of every group; groups with equally many patients are computed together."""
     by_size: dict[int, list[Group]] = {}
     figures: dict[Group, Figure] = {}
     for key, group in groups.items():
         values = _defined(group)
         if not values:
-            figures[key] = undefined(_lacking(key, group))
+            figures[key] = undefined(_lacking(key, group, problem))
         elif _is_proportion(key, group):
             figures[key] = wilson(int(sum(values)), len(values), len(values), "")
         else:
@@ -161,11 +165,13 @@ def _means(groups: Mapping[Group, Sequence[SubjectRow]], bootstrap: Bootstrap) -
     return figures
 
 
-def _lacking(key: Group, group: Sequence[SubjectRow]) -> str:
+def _lacking(key: Group, group: Sequence[SubjectRow], problem: Problem) -> str:
     """Why no patient has a value: none is of the metric's kind, or nothing was answered."""
     metric = named(key[-1])
     asked = any(row.n_asked for row in group)
-    return "no answer" if asked or not isinstance(metric, AnswerMetric) or not metric.only else metric.only.lacking
+    if asked or not isinstance(metric, AnswerMetric) or not metric.only:
+        return "no answer"
+    return metric.only.lacking.format(target=with_article(problem.found))
 
 
 def _is_proportion(key: Group, group: Sequence[SubjectRow]) -> bool:
@@ -228,8 +234,7 @@ def _summary(
         }
 
 
-def _votes(votes: Sequence[VoteRow]) -> pd.DataFrame:
-    problem = next((vote.problem for vote in votes), GLIOMA)
+def _votes(votes: Sequence[VoteRow], problem: Problem) -> pd.DataFrame:
     table = _table(map(_vote, votes), votes_columns(problem))
     if problem != GLIOMA:
         table.attrs[OF_PROBLEM] = TypeAdapter(Problem).dump_python(problem, mode="json")

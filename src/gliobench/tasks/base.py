@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Ring = Sequence[tuple[float, float]]
 NUMBER = "[0-9]{1,3}"
-NO_TUMOUR = GLIOMA.no_target
 
 
 @dataclass(frozen=True)

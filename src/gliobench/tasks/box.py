@@ -21,7 +21,7 @@ class BoxTask(Task):
     """The tumour's bounding box: from its first to its last row and column, both inside."""
 
     name, value_type, json_key = "box", Box, "box"
-    summary = "the tumour's bounding box in a slice: (row_min, col_min, row_max, col_max), edges inside"
+    summary = "the target's bounding box in a slice: (row_min, col_min, row_max, col_max), edges inside"
     expected = "a box such as (12, 30, 58, 71)"
     compared_as, primary = "area", ("dice",)
     in_coordinates = has_area = True

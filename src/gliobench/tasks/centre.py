@@ -19,7 +19,7 @@ class CentreTask(Task):
     """The tumour's centre: the middle of its bounding box."""
 
     name, value_type, json_key = "centre", Point, "point"
-    summary = "the tumour's centre in a slice, the middle of its bounding box: (row, col)"
+    summary = "the target's centre in a slice, the middle of its bounding box: (row, col)"
     expected = "a point such as (35, 51)"
     compared_as, primary = "place", ("distance_to_centre_mm", "in_box")
     in_coordinates = True

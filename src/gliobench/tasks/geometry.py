@@ -30,9 +30,6 @@ class Grade(Value):
     value: int
 
 
-NO_GLIOMA = 2
-
-
 @dataclass(frozen=True)
 class Point(Placed):
     """A point of a slice, in pixels."""

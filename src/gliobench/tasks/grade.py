@@ -19,7 +19,7 @@ class GradeTask(Task):
     """The class of a patient, such as a tumour's grade."""
 
     name, value_type, json_key = "grade", Grade, "grade"
-    summary = "the class of a patient, such as a tumour's grade, or that there is none"
+    summary = "the class of a patient, such as a tumour's grade, or that there is none; `class` in study files too"
     expected = "a choice such as Choice: 1"
     compared_as, primary = "grade", ("balanced_accuracy", "auc")
     has_place = False

@@ -30,7 +30,7 @@ class MaskTask(Task):
     """The tumour's pixels, written row by row as runs of columns."""
 
     name, value_type, json_key = "mask", Mask, "runs"
-    summary = "the tumour's pixels in a slice, or its voxels in a patient: rows of runs, row: first-last"
+    summary = "the target's pixels in a slice, or its voxels in a patient: rows of runs, row: first-last"
     expected = "rows of runs such as 12: 30-45, 50-52"
     compared_as, primary = "area", ("dice", "hd95_mm")
     has_area, in_words = True, False

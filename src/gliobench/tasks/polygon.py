@@ -23,7 +23,7 @@ class PolygonTask(Task):
     """The tumour's outline: 10 to 15 points, clockwise from the northernmost."""
 
     name, value_type, json_key = "polygon", Polygon, "polygon"
-    summary = "the tumour's outline in a slice: 10 to 15 points ((row, col), …)"
+    summary = "the target's outline in a slice: 10 to 15 points ((row, col), …)"
     expected = "a polygon such as ((12, 40), (15, 52), (30, 47), …)"
     compared_as, primary = "area", ("dice",)
     in_coordinates = has_area = True

@@ -35,6 +35,11 @@ def task_about(problem: Problem, name: str) -> Task:
     return TASKS[name].about(problem)
 
 
+def task_words(name: str, problem: Problem) -> str:
+    """What people read of a task; that about classes is called as the problem calls a class."""
+    return problem.asked if name == GRADE.name else name
+
+
 def task_of(value: Value) -> Task:
     """The task that a value of a slice answers. Raises TypeError for a whole patient's mask."""
     for task in TASKS.values():

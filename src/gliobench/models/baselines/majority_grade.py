@@ -15,8 +15,10 @@ from gliobench.tasks.grade import GRADE
 
 
 def majority_grade(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
-    """Of two classes the positive one where at least half of the training patients of known class are of it, of more
-    the commonest, in a tie the first; their proportions are the probabilities."""
+    """The commonest class of the training patients.
+
+    In a tie the positive one of two, or the first of more; their proportions are the probabilities.
+    """
     problem = train[0].problem if train else GLIOMA
     share = of_problem(_shares(train, problem)[None], problem)[0]
     grade = class_at(0.5, share, problem)

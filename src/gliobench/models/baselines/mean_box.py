@@ -16,7 +16,7 @@ from gliobench.tasks.geometry import Box
 
 
 def mean_box(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
-    """The mean of the four edges over all tumour slices of a plane, every patient with the same weight.
+    """The mean of the four edges over all slices of a plane that hold the target, every patient with the same weight.
 
     Raises ModelError where no training patient has a mask.
     """

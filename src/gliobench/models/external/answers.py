@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gliobench.cohort.check import labels_in, whole_numbers
 from gliobench.cohort.formats.stored import VolumeError, read_bytes
 from gliobench.cohort.nifti import decode_volume
+from gliobench.cohort.problem import Problem
 from gliobench.grid.native import to_grid
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.classified import scored
@@ -210,7 +211,7 @@ class ReplayedMasks:
                 raise ValueError(f"expected a volume of three dimensions, found shape {voxels.shape}")
             if np.linalg.det(affine[:3, :3]) == 0:
                 raise ValueError("the affine does not span three directions")
-            labels = _mask_labels(voxels)
+            labels = _mask_labels(voxels, subject.problem)
             if not subject.region.whole and len(labels_in(labels)) > 1:
                 raise ValueError(
                     f"the mask has several labels, and the study asks about the {subject.region.title} alone: write "
@@ -221,8 +222,8 @@ class ReplayedMasks:
             raise ModelError(f"{path}: {error}") from error
 
 
-def _mask_labels(voxels: NDArray[np.generic]) -> NDArray[np.generic]:
-    """The labels of a mask: 0 and one other value (1, or 255), or the parts 1 to 4 of a tumour. Raises ValueError."""
+def _mask_labels(voxels: NDArray[np.generic], problem: Problem) -> NDArray[np.generic]:
+    """The labels of a mask: 0 and one other value (1, or 255), or the parts 1 to 4 of a target. Raises ValueError."""
     labels = whole_numbers(voxels)
     values = labels_in(labels)
     if labels.dtype.kind not in "iu" or (values and values[0] < 0):
@@ -230,6 +231,6 @@ def _mask_labels(voxels: NDArray[np.generic]) -> NDArray[np.generic]:
     if len(values) > 1 and values[-1] not in LABELS:
         raise ValueError(
             f"expected the labels 1 to 4, or one value alone, found {len(values)} values up to {values[-1]:g}: is this "
-            "a map of probabilities? Write 1 in the tumour"
+            f"a map of probabilities? Write 1 in the {problem.found}"
         )
     return labels

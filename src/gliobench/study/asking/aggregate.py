@@ -33,10 +33,11 @@ def aggregations(context: Context, round: Round) -> dict[tuple[str, str], Aggreg
 
 def aggregation_notes(context: Context) -> Iterator[str]:
     """One sentence per model, plane and round: the aggregation in use, and how it was estimated."""
+    asked = context.study.problem.asked
     for round in context.rounds:
         where = f" (tested: fold {next(iter(round.folds))})" if len(context.rounds) > 1 else ""
         for (model, plane), chosen in _choose(context, round).items():
-            yield f"{model}, {plane}{where}: a patient's grade by {chosen.aggregation.name}{chosen.why}."
+            yield f"{model}, {plane}{where}: a patient's {asked} by {chosen.aggregation.name}{chosen.why}."
 
 
 def _choose(context: Context, round: Round) -> Mapping[tuple[str, str], Chosen]:
@@ -55,7 +56,8 @@ def _of(context: Context, config: ModelConfig, round: Round, plane: Plane) -> Ch
         return _learn(context, validation_answers(context, config.name), round, plane, by_scores=scored)
     if asked and not scored:
         raise StageError(
-            f"{config.name}: aggregate: mean-probability needs a probability with each slice's grade, and none of its "
+            f"{config.name}: aggregate: mean-probability needs a probability with each slice's "
+            f"{context.study.problem.asked}, and none of its "
             f"{len(asked)} answers has one; let it answer by choice or with log-probabilities, fill the column "
             f"`{_column(context.study.problem)}` of a table, or aggregate by majority"
         )

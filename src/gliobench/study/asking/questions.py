@@ -14,7 +14,7 @@ from gliobench.study.config.study import ConsistencyConfig
 from gliobench.study.state.context import Context
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.grade import GRADE
-from gliobench.tasks.registry import TASKS, task_about
+from gliobench.tasks.registry import TASKS, task_about, task_words
 
 
 def can_be_asked(subject: PreparedSubject, task: str) -> bool:
@@ -36,7 +36,7 @@ def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> 
             needed = task_about(subjects[0].problem, task).truth_words
             shown = ", ".join(absent[:5]) + (", …" if len(absent) > 5 else "")
             count = f"{len(absent)} of {len(subjects)} test patients"
-            yield f"{task}: {count} have not {needed} and are not asked ({shown})"
+            yield f"{task_words(task, subjects[0].problem)}: {count} have not {needed} and are not asked ({shown})"
 
 
 def without_slices(context: Context) -> Iterator[str]:
@@ -45,10 +45,11 @@ def without_slices(context: Context) -> Iterator[str]:
     config = context.study.slices
     for plane in config.planes:
         for task, by_patient in slices_of_tasks(context, plane).items():
+            asked = task_words(task, context.study.problem)
             if none := [id for id in context.tested if not by_patient.get(id)]:
                 shown = ", ".join(none[:5]) + (", …" if len(none) > 5 else "")
                 yield (
-                    f"{plane}: {task}: about {len(none)} of {len(context.tested)} test patients there are no held "
+                    f"{plane}: {asked}: about {len(none)} of {len(context.tested)} test patients there are no held "
                     f"answers; they stand in no figure of slices ({shown})"
                 )
     for plane in config.planes if config.trim else ():

@@ -12,7 +12,7 @@ def answer_for_the_whole(study: Study) -> dict[str, str]:
         return {}
     finders = {config.name for config in study.models if config.finds_the_whole}
     led = {config.name for config in study.models if config.pointed_by in finders}
-    return dict.fromkeys(finders | led, regions_of(study.problem)[WHOLE_KEY].title)
+    return dict.fromkeys(finders | led, _whole(study))
 
 
 def region_notes(study: Study) -> Iterator[str]:
@@ -26,6 +26,10 @@ def region_notes(study: Study) -> Iterator[str]:
     )
     if whole := sorted(answer_for_the_whole(study)):
         find, are = ("find", "are") if len(whole) > 1 else ("finds", "is")
-        yield f"{', '.join(whole)}: {find} the whole tumour, and {are} held against the {region.title} all the same."
+        yield f"{', '.join(whole)}: {find} the {_whole(study)}, and {are} held against the {region.title} all the same."
     for config in study.models:
         yield from config.region_notes(study)
+
+
+def _whole(study: Study) -> str:
+    return regions_of(study.problem)[WHOLE_KEY].title

@@ -10,13 +10,14 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from gliobench.cohort.problem import GLIOMA
 from gliobench.errors import GliobenchError
 from gliobench.grid.frame import Planes
-from gliobench.grid.regions import Region
+from gliobench.grid.regions import WHOLE_KEY, Region, regions_of
 from gliobench.grid.splits import Split
 from gliobench.ranges import Count, Seed, Share, SizeVoxels, Text, Whole, once
 from gliobench.scoring.human import READERS
 from gliobench.study.kinds import KINDS
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.base import Config, Name, Outside, WholeFile, check_by
+from gliobench.study.parts.neutral import InAnyWords
 from gliobench.study.parts.paths import resolved
 from gliobench.study.parts.problem import ProblemConfig
 from gliobench.study.parts.region import ALL_OF_IT, RegionConfig
@@ -34,7 +35,8 @@ MOST_VOXELS = 512**3  # of a patient on the grid: 0.7 GB with four modalities an
 
 
 class GridConfig(Config):
-    """The common grid. `tumour` uses the truth to place it (an oracle); `stored` keeps z-scored voxels as they are.
+    """The common grid. `tumour` (or `target`) uses the truth to place it (an oracle); `stored` keeps z-scored voxels as
+    they are; `brain` (or `foreground`) is fitted to what is not background.
 
     `windows`: the folder of the reference study's raw answers about centres. With `preset: study`, the grid of its test
     patients is then the window that it cut at random, as far as these answers tell; who has none is left out.
@@ -42,7 +44,7 @@ class GridConfig(Config):
 
     LATER: ClassVar = frozenset({"windows"})
 
-    preset: Literal["brain", "study", "tumour", "stored"] = "brain"
+    preset: Annotated[Literal["brain", "study", "tumour", "stored"], InAnyWords] = "brain"
     shape: tuple[SizeVoxels, SizeVoxels, SizeVoxels] = STUDY_SHAPE
     windows: Outside | None = None
 
@@ -105,16 +107,17 @@ class SplitConfig(Config):
 
 
 class SlicesConfig(Config):
-    """Which slices a slice-by-slice model is asked about. `oracle` uses the truth: from the first tumour slice to the
-    last; `brain`: every slice with brain; `predicted`: every slice of the tumour that the model `by` found; `held`: of
-    each task those that all held answers to it are about (a grade: a model's own). `trim`: how many slices are left out
+    """Which slices a slice-by-slice model is asked about. `oracle` uses the truth: from the first slice with the target
+    to the last; `brain` (or `foreground`): every slice that is not background; `predicted`: every slice of the target
+    that the model `by` found; `external`: of each task those that all held answers to it are about (a class: a model's
+    own). `trim`: how many slices are left out
     at either end of these.
     """
 
     LATER: ClassVar = frozenset({"trim"})
 
     planes: Planes = ("axial",)
-    select: Literal["oracle", "brain", "predicted", "external"] = "oracle"
+    select: Annotated[Literal["oracle", "brain", "predicted", "external"], InAnyWords] = "oracle"
     every: Annotated[Whole, Field(ge=1, le=1024)] = 1
     min_area_px: Count = 1
     trim: Annotated[Whole, Field(ge=0, le=1024)] = 0
@@ -189,7 +192,8 @@ class Study(WholeFile):
         if learning and self.slices.select == "predicted":
             raise ValueError(
                 f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, and "
-                "`select: predicted` finds slices of test patients only; select oracle or brain"
+                "`select: predicted` finds slices of test patients only; select oracle or "
+                f"{self.problem.foreground}"
             )
         if self.slices.select == "external":
             if not any(part.replayed for part in self.models):
@@ -197,7 +201,7 @@ class Study(WholeFile):
             if learning:
                 raise ValueError(
                     f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, "
-                    "and held answers are about test patients; select oracle or brain"
+                    "and held answers are about test patients; select oracle or {problem.foreground}"
                 )
         if self.consistency is not None and self.consistency.task not in self.tasks:
             raise ValueError(
@@ -211,9 +215,9 @@ class Study(WholeFile):
     def _networks_find_the_region_alone(self) -> Self:
         if self.tell_parts and not self.asked_region.whole:
             raise ValueError(
-                f"models: {', '.join(self.tell_parts)}: regions: brats tells the parts of the whole tumour apart, and "
-                f"this study asks about the {self.asked_region.title} alone: leave `regions` out, and it learns this "
-                "region"
+                f"models: {', '.join(self.tell_parts)}: regions: brats tells the parts of the "
+                f"{regions_of(self.problem)[WHOLE_KEY].title} apart, and this study asks about the "
+                f"{self.asked_region.title} alone: leave `regions` out, and it learns this region"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""Entries of a study file for the classical grade baseline."""
+"""Entries of a study file for the classical baseline."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -10,6 +10,7 @@ from gliobench.models.base.errors import ModelError
 from gliobench.ranges import Text, once
 from gliobench.study.kinds.base import PATIENTS_GRADE, ModelConfig, Scope
 from gliobench.study.parts.base import Name, check_by
+from gliobench.study.parts.neutral import InAnyWords
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -24,17 +25,17 @@ FIT_SECONDS = 3.0  # of its three designs, calibration included, in a round
 
 
 class ClassicalConfig(ModelConfig):
-    """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical grade baseline.
+    """Features by hand and scikit-learn, fitted on the training patients of the fold: the classical baseline.
 
-    `region`: where it looks: the whole prepared `crop`, its `brain`, the tumour that the model `by` found in patients
-    it did not learn from (`predicted`), or the true tumour (`truth`, an oracle); `none`: at the variables alone.
-    `variables`: columns of the cohort's table that are features too.
+    `region`: where it looks: the whole prepared `crop`, its `brain` (or `foreground`), the target that the model `by`
+    found in patients it did not learn from (`predicted`), or the true target (`truth`, an oracle); `none`: at the
+    variables alone. `variables`: columns of the cohort's table that are features too.
     """
 
     LATER: ClassVar = frozenset({"variables"})
 
     kind: Literal["classical"]
-    region: Literal["crop", "brain", "predicted", "truth", "none"] = "brain"
+    region: Annotated[Literal["crop", "brain", "predicted", "truth", "none"], InAnyWords] = "brain"
     by: Name | None = None
     variables: Annotated[tuple[Text, ...], AfterValidator(once)] = ()
 

@@ -12,6 +12,7 @@ from gliobench.models.checkpoints.files import Use
 from gliobench.ranges import Batch, Whole
 from gliobench.study.kinds.base import PATIENTS_GRADE, Scope, check_images
 from gliobench.study.kinds.vision import VisionModelConfig
+from gliobench.study.parts.neutral import InAnyWords
 from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ class EncoderConfig(VisionModelConfig):
     """A frozen vision encoder with a linear probe; see `gliobench.models.vision.probe`.
 
     `pool`: the probe learns from each patient's mean features (`mean`), or from each slice (`slices`). `select`: every
-    `every`-th slice of the plane with brain, or with tumour (`oracle`: it uses the truth). `channels`: the modalities
-    shown in red, green and blue; three times the same is grey.
+    `every`-th slice of the plane that is not background (`brain`, or `foreground`), or with the target (`oracle`: it
+    uses the truth). `channels`: the images shown in red, green and blue; three times the same is grey.
     """
 
     kind: Literal["encoder"]
     pool: Literal["mean", "slices"] = "mean"
     plane: Plane = "axial"
-    select: Literal["brain", "oracle"] = "brain"
+    select: Annotated[Literal["brain", "oracle"], InAnyWords] = "brain"
     every: Annotated[Whole, Field(ge=1, le=1024)] = 4
     channels: tuple[ImageName, ImageName, ImageName] = GLIOMA.shown_in("rgb", 3)  # type: ignore[assignment]
     batch_size: Batch = 16
@@ -144,7 +145,11 @@ class EncoderConfig(VisionModelConfig):
         return sum(slices[id] for id in learners) if self.pool == "slices" else len(learners)
 
     def notes(self) -> Iterator[str]:
-        what = "slices that hold tumour" if self.select == "oracle" else "slices with brain"
+        what = (
+            f"slices that hold {self.problem.found}"
+            if self.select == "oracle"
+            else f"slices with {self.problem.foreground}"
+        )
         yield (
             f"{self.name}: {self.checkpoint}, frozen, and a logistic regression; 1 in {self.every} {self.plane} "
             f"{what}, {', '.join(self.channels)} as red, green, blue; pool: {self.pool}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from gliobench.cohort.problem import with_article
 from gliobench.study.kinds.base import PATIENTS_GRADE, ModelConfig, Scope
 from gliobench.study.parts.base import Names
 from gliobench.tasks.grade import GRADE
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class EnsembleConfig(ModelConfig):
-    """Grade models of the study, by name, that answer together: the mean of their calibrated probabilities."""
+    """Classifiers of the study, by name, that answer together: the mean of their calibrated probabilities."""
 
     kind: Literal["ensemble"]
     of: Names = Field(min_length=2)
@@ -50,7 +51,8 @@ class EnsembleConfig(ModelConfig):
         members = [parts[name].build(context, round, plane) for name in self.of]
         for member in members:
             if GRADE.name not in member.tasks or not isinstance(member, Grader):
-                raise StageError(f"{self.name}: {member.name} gives no calibrated probability of a grade")
+                what = with_article(self.problem.asked)
+                raise StageError(f"{self.name}: {member.name} gives no calibrated probability of {what}")
         return Ensemble(self.name, [member for member in members if isinstance(member, Grader)])
 
     @property
@@ -67,7 +69,7 @@ class EnsembleConfig(ModelConfig):
             self,
             seconds=3600 * sum(step.hours_here.value for step in again if step.hours_here),
             missing=(
-                Missing(self.name, f"{one.name} gives no calibrated probability of a grade")
+                Missing(self.name, f"{one.name} gives no calibrated probability of {with_article(self.problem.asked)}")
                 for one in members
                 if not one.calibrated
             ),

@@ -20,7 +20,7 @@ from gliobench.tasks.names import Tasks
 from gliobench.tasks.prompt import REGION, Prompt
 from gliobench.tasks.prompt_file import named_prompts, read_prompt_file
 from gliobench.tasks.reading import READING_VERSION
-from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS, task_about
+from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS, task_about, task_words
 
 if TYPE_CHECKING:
     from gliobench.models.language.decoding import Decoding
@@ -210,7 +210,9 @@ class SpeakingConfig(ModelConfig):
         shown += f", coordinates {view['coordinates']}" if "coordinates" in view else ""
         shown += f", told {', '.join(self.view.told)} of the patient" if self.view.told else ""
         shots = f", each after {self.shots} slices of training patients with their true answers" if self.shots else ""
-        modes = [f"; {task}: {mode}" for task, mode in self.answer_modes.items() if mode != "free"]
+        modes = [
+            f"; {task_words(task, self.problem)}: {mode}" for task, mode in self.answer_modes.items() if mode != "free"
+        ]
         yield f"{self.name}: {self.source_words}{shown}{shots}, decoding {how}{''.join(modes)}"
         yield from self.remarks()
 

@@ -14,6 +14,7 @@ from gliobench.study.kinds.base import Learning, Verb
 from gliobench.study.kinds.speaking import SpeakingConfig
 from gliobench.study.parts.base import Revision, Source, departures
 from gliobench.tasks.grade import GRADE
+from gliobench.tasks.names import task_name
 from gliobench.training.finetune.settings import FinetuneSettings
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ class LanguageModelConfig(SpeakingConfig):
     @field_validator("answer", mode="before")
     @classmethod
     def _one_word_is_for_all_tasks(cls, value: Any, info: ValidationInfo) -> Any:
-        return dict.fromkeys(info.data.get("tasks", ()), value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return dict.fromkeys(info.data.get("tasks", ()), value)
+        return {task_name(task): mode for task, mode in value.items()} if isinstance(value, Mapping) else value
 
     @model_validator(mode="after")
     def _answers_fit_their_tasks(self) -> Self:

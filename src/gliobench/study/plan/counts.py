@@ -15,6 +15,7 @@ from gliobench.grid.store import StoreError
 from gliobench.study.asking.questions import asked_slices
 from gliobench.study.config.study import SplitConfig, Study
 from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.parts.neutral import option_words
 from gliobench.study.plan.estimates import Basis, Missing
 from gliobench.study.stages.split import (
     Variables,
@@ -37,7 +38,8 @@ TUMOUR_SHARE: Mapping[str, Mapping[Plane, float]] = {
     "study": {"axial": 0.66, "coronal": 0.58, "sagittal": 0.58},
     "all brain": {"axial": 0.9, "coronal": 0.9, "sagittal": 0.9},  # assumed
 }
-CROP_SHARE = 0.8  # of a crop around the tumour; assumed
+CROP_SHARE = 0.8  # of a crop around the target; assumed
+OTHER_SHARE = 0.5  # of the grid of another problem than gliomas; assumed
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def _rounds(
         grades = {id: grade for id, grade in grades.items() if id not in left_out}
         if several := several_scans({id: whose[id] for id in grades}):
             said.append(f"{len(several)} patients have several scans, which stay in one part and count as one.")
-        split, numbers = _made(config, grades, whose, variables)
+        split, numbers = _made(config, grades, whose, variables, problem)
         said.extend(class_lines(split, numbers, grades, problem))
         said.extend(f"warning: {warning}" for warning in class_warnings(split, numbers, grades, problem))
         if GRADE.name in context.study.tasks:
@@ -198,6 +200,7 @@ def _rounds(
                 grades,
                 whose,
                 variables,
+                problem,
             )
         )
     except SplitError:
@@ -205,10 +208,10 @@ def _rounds(
 
 
 def _made(
-    config: SplitConfig, grades: Mapping[str, int | None], whose: Patients, variables: Variables
+    config: SplitConfig, grades: Mapping[str, int | None], whose: Patients, variables: Variables, problem: Problem
 ) -> tuple[Split, tuple[int, ...]]:
     """The split, and the folds of it that are in use."""
-    split = split_patients(config, grades, whose, variables)
+    split = split_patients(config, grades, whose, variables, problem)
     return split, config.numbers(split)
 
 
@@ -229,14 +232,19 @@ def _slices(
     }
     if any(model.asked_by_slice for model in context.study.models):
         shown = ", ".join(f"{plane} {number:.1f}" for plane, number in numbers.items())
-        said.append(f"Slices per patient, as in BraTS on the grid `{context.study.grid.preset}`: {shown}.")
+        grid = f"the grid `{option_words(context.study.grid.preset, context.study.problem)}`"
+        known = f"as in BraTS on {grid}" if context.study.problem == GLIOMA else f"assumed on {grid} until `prepare`"
+        said.append(f"Slices per patient, {known}: {shown}.")
     return {plane: dict.fromkeys(ids, number) for plane, number in numbers.items()}, "estimate"
 
 
 def assumed_slices(study: Study, preset: str, plane: Plane, every: int, trim: int) -> float:
-    """How many slices of a plane hold tumour in a patient on a grid of that preset, on average: every `every`-th,
+    """How many slices of a plane hold the target in a patient on a grid of that preset, on average: every `every`-th,
     without `trim` at either end."""
-    whole = study.grid.shape[INDEX_AXIS[plane]] * TUMOUR_SHARE.get(preset, {}).get(plane, CROP_SHARE)
+    share = TUMOUR_SHARE.get(preset, {}).get(plane, CROP_SHARE)
+    if study.problem != GLIOMA and preset in ("brain", "study"):
+        share = OTHER_SHARE
+    whole = study.grid.shape[INDEX_AXIS[plane]] * share
     return max(whole - 2 * trim, 0) / every
 
 

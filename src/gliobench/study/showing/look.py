@@ -23,7 +23,7 @@ from gliobench.study.stages.prepare import recipe
 from gliobench.study.state.context import Context, StageError, check_apart, check_writable
 from gliobench.tasks.geometry import Mask, Value
 from gliobench.tasks.grade import GRADE
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, task_words
 
 
 def look(
@@ -127,9 +127,15 @@ def _seen_by(context: Context, config: ModelConfig, subject: PreparedSubject, fr
         if can_be_asked(subject, task):
             question = Question(subject, task, frame)
             text = question_text(question, prompts.get(task, TASKS[task].prompt), view)
-            asked.append(Asked(task, text, answer_text(question, true_answer(subject, task, frame), view)))
+            answer = answer_text(question, true_answer(subject, task, frame), view)
+            asked.append(Asked(task_words(task, subject.problem), text, answer))
     picture = view.render(Question(subject, GRADE.name, frame))  # the task changes nothing of it
-    return SeenBy(config.name, picture, asked, list(_remarks(config, view, tasks, asked)))
+    return SeenBy(
+        config.name,
+        picture,
+        asked,
+        list(_remarks(config, view, [task_words(task, subject.problem) for task in tasks], asked)),
+    )
 
 
 def _remarks(config: ModelConfig, view: View, tasks: Sequence[str], asked: Sequence[Asked]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from gliobench.study.asking.consistency import sampling
 from gliobench.study.asking.conventions import suspicions
 from gliobench.study.asking.questions import without_slices, without_truth
 from gliobench.study.asking.region import answer_for_the_whole, region_notes
+from gliobench.study.parts.neutral import json_words, option_words
 from gliobench.study.parts.stage import Stage
 from gliobench.study.showing.gallery import gallery
 from gliobench.study.showing.outlines import outlines
@@ -260,8 +261,11 @@ def _oracles(context: Context) -> Iterator[str]:
 
 def _marks(context: Context) -> dict[str, str]:
     """What stands beside a model's name: that it is an oracle, or of what kind it is."""
+    from gliobench.scoring.readers import READERS
+
     oracles = {config.name: "oracle" for config in context.study.models if config.oracles(context.study)}
-    return {config.name: config.mark for config in context.study.models if config.mark} | oracles
+    own = {config.name: config.mark for config in context.study.models if config.mark}
+    return {READERS: "human"} | own | oracles
 
 
 def _notes(context: Context) -> Iterator[str]:
@@ -333,17 +337,17 @@ def _lacks_classical(context: Context) -> bool:
 
 
 def _provenance(context: Context) -> dict[str, str]:
-    grid, split = context.study.grid, context.split
+    grid, split, problem = context.study.grid, context.split, context.study.problem
     return {
         "packages": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
-        "grid": f"{grid.preset}, {' x '.join(map(str, grid.shape))}",
-        "slices": context.study.slices.model_dump_json(exclude_none=True),
+        "grid": f"{option_words(grid.preset, problem)}, {' x '.join(map(str, grid.shape))}",
+        "slices": json_words(context.study.slices.model_dump_json(exclude_none=True), problem),
         "split": f"folds {', '.join(map(str, context.folds))} of {len(split.folds)}, {split.source}, "
         f"seed {split.seed}, "
         f"checksum {split.checksum}",
         "seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in _seconds(context)),
-        "study": context.study.model_dump_json(exclude_none=True),
+        "study": json_words(context.study.model_dump_json(exclude_none=True), problem),
     }
 
 

@@ -13,7 +13,7 @@ from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.polygon import POLYGON
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, task_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def tuned_settings(context: Context, summary: "pd.DataFrame") -> Iterator["Setti
         for task in context.study.tasks:
             own = [config for config in parts if config.checkpoint == checkpoint and task in config.tasks]
             if len(own) > 1 and any(config.finetuned for config in own):
-                title = f"Models of {checkpoint} beside each other: {task}"
+                title = f"Models of {checkpoint} beside each other: {task_words(task, context.study.problem)}"
                 yield Settings(title, WORDS, list(chain.from_iterable(_tried(context, own, task, summary))))
 
 

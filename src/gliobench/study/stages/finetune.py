@@ -208,7 +208,9 @@ def _fit(context: Context, config: LanguageModelConfig, number: int, fold: Fold,
     data = f"{left['layout']}, fold {number} of the split with checksum {context.split.checksum}"
     if not context.study.asked_region.whole:
         data += f", asked about the {context.study.asked_region.title} alone"
-    write_card(out / CARD, Card(model.checkpoint.id, data, patients, len(train), settings, found))
+    write_card(
+        out / CARD, Card(model.checkpoint.id, data, patients, len(train), settings, found, context.study.problem)
+    )
     write_json(out / DESCRIPTION, description)  # last: with it the folder holds a fine-tuned model
 
 

@@ -145,7 +145,7 @@ def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedS
             scored.append(found)
             scored.append(_asked_for(context, score_readers(subject, asked, kept)))
             advance(done, id)
-    scores = summarise(scored)
+    scores = summarise(scored, problem=context.study.problem)
     if scores.summary.empty:
         raise StageError("there is nothing to score: no test patient has a truth for any task that a model answers")
     region = context.study.asked_region

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gliobench.cohort.patients import names_of, scans_of, several_scans
-from gliobench.cohort.problem import Problem
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import named
 from gliobench.grid.split_file import read_split, write_split
@@ -23,12 +23,17 @@ Variables = Mapping[str, Mapping[str, str]]  # by scan, what the cohort's table 
 
 
 def split_patients(
-    part: SplitConfig, grades: Mapping[str, int | None], patients: Patients, variables: Variables
+    part: SplitConfig,
+    grades: Mapping[str, int | None],
+    patients: Patients,
+    variables: Variables,
+    problem: Problem = GLIOMA,
 ) -> Split:
     """The split that a study file asks for, of the scans of `grades`, each one of `patients`. Raises SplitError."""
     always = _only_training(part, grades, variables)
     grades = {id: grade for id, grade in grades.items() if id not in always}
-    drawn = _drawn(part, grades, _groups(part, patients, variables) if part.together else patients)
+    whose = _groups(part, patients, variables) if part.together else patients
+    drawn = _drawn(part, grades, whose, problem.asked)
     return replace(drawn, always=always, patients=patients if part.together else drawn.patients)
 
 
@@ -62,15 +67,17 @@ def _only_training(part: SplitConfig, ids: Iterable[str], variables: Variables) 
     return found
 
 
-def _drawn(part: SplitConfig, grades: Mapping[str, int | None], patients: Patients) -> Split:
+def _drawn(part: SplitConfig, grades: Mapping[str, int | None], patients: Patients, asked: str) -> Split:
     if part.file:
         return read_split(part.file, {id: patients[id] for id in grades})
     if part.scheme == "reference-study":
         return reference_split({id: patients[id] for id in grades})
     if part.scheme == "cross-validation":
         share = part.validation_share
-        return make_cross_validation(grades, patients, folds=part.folds, validation_share=share, seed=part.seed)
-    return make_split(grades, patients, test_share=part.test_share, folds=part.folds, seed=part.seed)
+        return make_cross_validation(
+            grades, patients, folds=part.folds, validation_share=share, seed=part.seed, asked=asked
+        )
+    return make_split(grades, patients, test_share=part.test_share, folds=part.folds, seed=part.seed, asked=asked)
 
 
 def split(context: Context) -> None:
@@ -93,7 +100,7 @@ def split(context: Context) -> None:
     inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=_source(part), **whose)
     with context.stage(Stage("split"), inputs, lambda: [context.folder.split]) as to_do:
         if to_do:
-            made = split_patients(part, grades, context.patients, variables)
+            made = split_patients(part, grades, context.patients, variables, context.study.problem)
             _hold_against(context, made, grades)
             write_split(made, context.folder.split)
     if not to_do:  # folds in use and tasks, which are no inputs of the split, can be others than then

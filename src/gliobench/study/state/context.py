@@ -90,7 +90,8 @@ class Context:
         if why := untold(subjects.values(), region):
             raise RegionError(
                 f"{self.study.place('region')}: the cohort {self.cohort} cannot tell the {region.title} from the rest "
-                f"of the tumour: {why}. Leave `region` out, or use a cohort whose masks mark the parts (docs/data.md)"
+                f"of the {problem.found}: {why}. Leave `region` out, or use a cohort whose masks mark the parts "
+                "(docs/data.md)"
             )
         if several := self.study.tell_parts:
             masked = [subject for subject in subjects.values() if subject.labels is not None]

@@ -3,11 +3,12 @@
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from zipfile import is_zipfile
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.models.base.errors import ModelError
 from gliobench.models.checkpoints.files import adapter_fault, checkpoint_fault
 from gliobench.models.networks.trained import DESCRIPTION, another_problem, another_region
@@ -21,6 +22,7 @@ from gliobench.study.state.windows import windows_digest
 from gliobench.tasks.prompt_file import PromptError, packaged_prompts
 
 BRATS = "BraTS's own page has them after registration: https://www.med.upenn.edu/cbica/brats2020/data.html"
+OTHER_COHORT = "a folder or a table of patients is expected (docs/data.md)"
 RAW_ANSWERS = "clone https://github.com/liufeli2/Healthcare-LLM-Thesis and give --replication FOLDER"
 ANOTHER_RUN = "`gliobench run` of the study that trains it makes it"
 
@@ -82,10 +84,17 @@ def lacking(study: Study, cohort: Path | None, *, answered: bool = True) -> list
     """
     patients: list[Lack] = []
     if cohort is not None:
-        patients += _look(study.place("cohort") if cohort == study.cohort else "--cohort", KINDS["cohort"], cohort)
+        patients += _look(
+            study.place("cohort") if cohort == study.cohort else "--cohort", _scans("cohort", study), cohort
+        )
     awaited = set() if answered else {study.place("models", n, key) for n in range(len(study.models)) for key in HELD}
     models = [one for one in _lacking_models(study) if not (one.absent and one.place in awaited)]
     return [*patients, *_lacking_windows(study), *_lacking_split(study), *models]
+
+
+def _scans(key: str, study: Study) -> Kind:
+    """Patients' scans; where they come from is known of gliomas alone."""
+    return KINDS[key] if study.problem == GLIOMA else replace(KINDS[key], source=OTHER_COHORT)
 
 
 def _lacking_windows(study: Study) -> Iterator[Lack]:
@@ -109,7 +118,7 @@ def _lacking_split(study: Study) -> Iterator[Lack]:
         if not found and not _can_be_a_split(file):
             yield Lack(place, f"{file}: neither JSON nor NPZ, whatever its name says", absent=False)
     for number, path in enumerate(study.split.exclude):
-        yield from _look(study.place("split", "exclude", number), KINDS["split.exclude"], path)
+        yield from _look(study.place("split", "exclude", number), _scans("split.exclude", study), path)
 
 
 def _can_be_a_split(file: Path) -> bool:

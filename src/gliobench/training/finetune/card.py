@@ -1,13 +1,15 @@
 """The model card of a fine-tuned model: it names no patient, so it can be shared."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.training.finetune.fit import Finetuned
 from gliobench.training.finetune.settings import FinetuneSettings
 
-_BALANCE = {True: "grades balanced by sampling", "copies": "grades balanced by copies", False: "grades as they come"}
+_BALANCE = {True: "balanced by sampling", "copies": "balanced by copies", False: "as they come"}
 
 
 @dataclass(frozen=True)
@@ -20,15 +22,17 @@ class Card:
     examples: int
     settings: FinetuneSettings
     found: Finetuned
+    problem: Problem = GLIOMA
 
 
 def write_card(path: Path, card: Card) -> None:
     """Write the card as Markdown with the metadata header that the Hub reads."""
-    found, settings = card.found, card.settings
+    found, settings, problem = card.found, card.settings, card.problem
     library = "peft" if settings.method == "lora" else "transformers"
+    classes = f"{problem.classes_word} {_BALANCE[settings.balance_grades]}"
     head = [
         *("---", f"base_model: {card.base}", f"library_name: {library}"),
-        *("pipeline_tag: image-text-to-text", "tags: [gliobench, medical, mri, glioma]", "---"),
+        *("pipeline_tag: image-text-to-text", f"tags: [gliobench, medical, {_tags(problem)}]", "---"),
     ]
     patients = "; ".join(f"{name} {count}" for name, count in card.patients.items())
     lines = [
@@ -42,7 +46,7 @@ def write_card(path: Path, card: Card) -> None:
         "",
         f"- {card.data}",
         f"- patients: {patients}; {card.examples} questions about single slices with their true answers",
-        f"- slices were chosen by the true tumour's extent; {_BALANCE[settings.balance_grades]}",
+        f"- slices were chosen by the true {problem.found}'s extent; {classes}",
         "",
         *_figures(found, settings),
         "",
@@ -75,6 +79,11 @@ def _figures(found: Finetuned, settings: FinetuneSettings) -> list[str]:
         "",
         "These slices chose the step: they say little about other patients.",
     ]
+
+
+def _tags(problem: Problem) -> str:
+    """The problem's name in the form of tags; of gliomas on MRI both."""
+    return "mri, glioma" if problem == GLIOMA else re.sub("[^a-z0-9]+", "-", problem.name.lower()).strip("-")
 
 
 def _text(value: object) -> str:

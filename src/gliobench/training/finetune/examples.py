@@ -83,7 +83,7 @@ def check_patients(
     if not train or bool(validation) != (settings.patients == "training"):
         raise ModelError(
             f"{len(train)} training slices and {len(validation)} validation slices: both need at least one, of "
-            "patients with a mask and, for grades, a grade"
+            "patients with a truth for the tasks"
         )
     for name, both in (
         ("training and validation", patients(train) & patients(validation)),
