@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.patients import several_scans
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import source_digest, write_whole
@@ -60,9 +61,11 @@ def scores_inputs(context: Context) -> str:
     for name in names:
         _check_tested(context, name)
     several = several_scans({id: context.patients[id] for id in sorted(context.tested)})
-    whose = {"patients": several} if several else {}  # what earlier versions counted scan by scan is scored again
+    more: dict[str, Any] = {"patients": several} if several else {}  # earlier versions counted them scan by scan
+    if context.study.problem != GLIOMA:
+        more["target"] = context.study.problem.found  # reasons in the tables name it
     return fingerprint(
-        **whose,
+        **more,
         arithmetic=arithmetic_digest(),
         answers={name: answers_digest(context, name) for name in names},
         test=[context.subjects[id].content for id in context.tested],
