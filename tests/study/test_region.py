@@ -242,7 +242,7 @@ def test_figures_of_different_regions_are_not_compared(runs: Mapping[str, Contex
     folders = {name: context.folder.root for name, context in runs.items()}
     assert set(per_subject(runs["core"])["region"]) == {"core"}
     assert "region" not in per_subject(runs["whole"])
-    with pytest.raises(CompareError, match=r"different regions of the tumour \(.*whole/run whole, .*core/run core\)"):
+    with pytest.raises(CompareError, match=r"different regions \(.*whole/run whole, .*core/run core\)"):
         compare_runs([folders["whole"], folders["core"]])
     assert len(compare_runs([folders["core"]], metrics=["dice"]))
 
