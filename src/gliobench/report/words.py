@@ -10,7 +10,6 @@ from statsmodels.stats.proportion import proportion_confint
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import Part, ReportContents
-from gliobench.scoring.readers import READERS
 from gliobench.scoring.score import VOLUME
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import task_words
@@ -45,11 +44,6 @@ def question(contents: ReportContents) -> str:
     test = [part for part in contents.parts if part.name == "test"]
     where = f" on {_part(contents, test[0])} of {contents.cohort}" if test else ""
     return f"How well do {who}{against} answer {tasks}{where}?"
-
-
-def _models(contents: ReportContents) -> list[str]:
-    """Neither trivial baselines nor human readers."""
-    return [one for one in dict.fromkeys(contents.summary["model"]) if one not in {*contents.baselines, READERS}]
 
 
 def _part(contents: ReportContents, part: Part) -> str:

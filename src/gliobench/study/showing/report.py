@@ -261,11 +261,8 @@ def _oracles(context: Context) -> Iterator[str]:
 
 def _marks(context: Context) -> dict[str, str]:
     """What stands beside a model's name: that it is an oracle, or of what kind it is."""
-    from gliobench.scoring.readers import READERS
-
     oracles = {config.name: "oracle" for config in context.study.models if config.oracles(context.study)}
-    own = {config.name: config.mark for config in context.study.models if config.mark}
-    return {READERS: "human"} | own | oracles
+    return {config.name: config.mark for config in context.study.models if config.mark} | oracles
 
 
 def _notes(context: Context) -> Iterator[str]:
