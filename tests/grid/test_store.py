@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from gliobench.cohort import read as read_module
+from gliobench.cohort.formats.volume_file import read_stored
 from gliobench.cohort.subject import Cohort, CohortError, Fault, ImageFile, Subject
 from gliobench.grid import store as store_module
 from gliobench.grid.recipe import Recipe
@@ -50,7 +51,7 @@ def test_patients_come_back_in_the_cohorts_order_and_are_not_made_twice(
 ) -> None:
     seen: list[tuple[int, int]] = []
     opened: Counter[Path] = Counter()
-    monkeypatch.setattr(read_module, "read_bytes", lambda path: opened.update([path]) or path.read_bytes())
+    monkeypatch.setattr(read_module, "read_stored", lambda path: opened.update([path]) or read_stored(path))
     first, faults = prepare_cohort(
         cohort, RECIPE, tmp_path / "store", progress=lambda done, total: seen.append((done, total))
     )

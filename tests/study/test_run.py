@@ -59,7 +59,7 @@ def test_why_a_figure_is_not_defined_stands_in_the_report(finished_run: Path) ->
 
 def test_coverage_is_stated_and_failures_count(finished_run: Path) -> None:
     table = summary(finished_run)
-    untrained = table[table["model"] == "tiny-mllama-untrained"]
+    untrained = table[(table["model"] == "tiny-mllama-untrained") & (table["n_asked"] > 0)]
     assert (untrained["n_answered"] <= untrained["n_asked"]).all()
     assert (untrained["coverage"] == untrained["n_answered"] / untrained["n_asked"]).all()
     dice = table[(table["model"] == "empty") & (table["task"] == "mask") & (table["metric"] == "dice")]

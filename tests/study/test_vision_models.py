@@ -75,6 +75,7 @@ def test_segmenters_stand_in_every_table_of_place_and_encoders_in_that_of_grades
             ("mask", "volume"),
         }
         assert set(rows["source"]) == {"mask"}
+        rows = rows.dropna(subset="value")  # no slice without a tumour is asked about, so detection has none to be of
         assert (rows["n_asked"] == len(current_answers(finished, "mean-box"))).all(), "asked about the same slices"
     for model in ("clip-untrained", "clip-tumour-untrained"):
         rows = table[table["model"] == model]
