@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Split, SplitError
 from gliobench.models.base.prediction import Question
 from gliobench.models.language.conversation import question_text
-from gliobench.models.views.view import View
 from gliobench.records.record import question_key
 from gliobench.study.config.study import Study, StudyError, read_study
 from gliobench.study.kinds.speaking import SpeakingConfig
@@ -51,7 +51,6 @@ def test_a_view_shows_the_problems_images_and_its_words_are_the_problems(tmp_pat
     named = speaking(tmp_path, PET + VLM % "view: {name: rgb, modalities: [pet, pet, ct]}").picture
     assert named.words == "The image is in false colours: red is PET, green is PET, blue is CT."
     assert named.identity["modality"] == "pet pet ct"
-    assert named.identity["view"] != View("rgb").identity["view"]  # words other than gliomas' are part of the key
 
 
 @pytest.mark.parametrize(
@@ -182,3 +181,33 @@ def test_options_named_after_gliomas_have_other_names_that_change_no_fingerprint
     first, other = (study(tmp_path, text % words).model_dump_json() for words in (kept, said))
     assert first == other
     assert study(tmp_path, CT + "grid: {preset: target}\n" + VLM % "shots: 0").grid.preset == "tumour"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "asked_again"),
+    [
+        ("bright", "pet", True),  # features and the bright blob
+        ("differences", (("ct", "pet"),), True),
+        ("class_words", ("a harmless nodule", "a malignant nodule"), True),
+        ("scan", "CT of the chest", True),
+        ("target", "lump", True),  # how "no lump" is read
+        ("positive", "benign", True),
+        ("finding", "lump", False),
+        ("cautions", ("Few patients.",), False),
+        ("ordered", True, False),
+    ],
+)
+def test_an_answer_is_kept_only_while_what_it_was_asked_about_is_the_same(
+    tmp_path: Path, key: str, value: object, asked_again: bool
+) -> None:
+    before = study(tmp_path, PET + VLM % "shots: 0").problem
+    image, labels = np.ones((4, 4, 4, 4), np.uint8), np.ones((4, 4, 4), np.uint8)
+    patient = PreparedSubject("P", 0, image, labels, np.eye(4), np.eye(4), (4, 4, 4), False, "c", problem=before)
+    after = replace(patient, problem=replace(before, **{key: value}))
+    keys = {question_key("model", {}, Question(one, "grade", None)) for one in (patient, after)}
+    assert (len(keys) == 2) is asked_again
+
+
+def test_the_keys_of_answers_about_gliomas_are_those_of_before_there_were_problems() -> None:
+    assert GLIOMA.asked_digest == replace(GLIOMA, cautions=()).asked_digest == ""
+    assert replace(GLIOMA, bright="t2").asked_digest

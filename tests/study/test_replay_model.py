@@ -149,8 +149,8 @@ def test_answers_asked_once_and_replayed_score_the_same(
     kinds = [record.kind for record in current_answers(external, "held")]
     assert 0 < kinds.count("answered") <= len(kinds)
     report = (external.folder.report / "report.md").read_text()
-    assert f"held: held answers from {path.name}, given elsewhere, drawn elsewhere" in report
-    assert "held answers" in (external.folder.report / "report.html").read_text()
+    assert f"held: recorded answers from {path.name}, given elsewhere, drawn elsewhere" in report
+    assert "recorded answers" in (external.folder.report / "report.html").read_text()
 
 
 def test_the_same_places_in_a_models_own_convention_score_the_same(

@@ -67,10 +67,12 @@ def check_labels(
         yield Fault(subject.id, f"the mask has labels {found}{more}; expected 0, {expected}", subject.mask)
     elif not values:
         if problem.absent == "refused":
-            yield Fault(subject.id, f"the mask is empty: no voxel is {problem.found}", subject.mask)
+            yield Fault(subject.id, f"the mask is empty: no voxel is {problem.finding_words}", subject.mask)
     elif subject.relabel and not any(subject.relabel[int(value)] for value in values):
         found = ", ".join(f"{value:g}" for value in values)
-        yield Fault(subject.id, f"the mask has the label {found} alone, which is not {problem.found}", subject.mask)
+        yield Fault(
+            subject.id, f"the mask has the label {found} alone, which is not {problem.finding_words}", subject.mask
+        )
 
 
 def whole_numbers(voxels: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -4,8 +4,11 @@ All that is special to one disease stands here. `GLIOMA` is the default; a study
 which packages add to by the entry point `gliobench.problems`, or write its own (`problem:`).
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +20,8 @@ from gliobench.ranges import Real, Text, Whole, once
 
 STRICT = ConfigDict(extra="forbid")
 MOST_CLASSES = 9  # with the answer that there is none, a choice stays one digit
+# What of a problem decides who is read, and what a report says, but no answer.
+REPORTED = frozenset({"name", "finding", "ordered", "unknown", "absent", "missing", "cautions"})
 RESERVED = frozenset(  # columns of tables
     {"id", "patient", "subject", "session", "grade", "class", "mask", "seg", "label", "labels", "part", "fold"}
 )
@@ -177,6 +182,15 @@ class Problem:
         return self
 
     @cached_property
+    def asked_digest(self) -> str:
+        """SHA-256 (hexadecimal) of all that decides what a model is asked and how its answer is read; empty for
+        gliomas, whose answers have been kept since before there were other problems."""
+        decisive, of_gliomas = (
+            {key: value for key, value in asdict(problem).items() if key not in REPORTED} for problem in (self, GLIOMA)
+        )
+        return "" if decisive == of_gliomas else hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The images' names in the order of the channels."""
         return tuple(image.name for image in self.images)
@@ -206,12 +220,17 @@ class Problem:
         return frozenset(label for region in self.regions for label in region.labels) or frozenset(range(1, 256))
 
     @property
-    def none(self) -> int:
-        """The number of the answer that there is no target."""
+    def count(self) -> int:
+        """The number of classes."""
         return len(self.classes)
 
     @property
-    def found(self) -> str:
+    def none(self) -> int:
+        """The number of the answer that there is no target: the next after the classes'."""
+        return self.count
+
+    @property
+    def finding_words(self) -> str:
         """What reports call the target."""
         return self.finding or self.target
 

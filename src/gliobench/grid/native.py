@@ -49,9 +49,8 @@ def to_grid(labels: NDArray[np.generic], affine: NDArray[np.float64], subject: P
             f"it is rotated relative to the patient's scan (by {strayed.max():.1f} voxels): resample it onto the scan"
         )
     if (outside := _share_outside(volume, placed, subject)) > HALF:
-        raise ValueError(
-            f"{outside:.0%} of its {subject.problem.found} is outside the patient's scan: it needs the scan's affine"
-        )
+        what = subject.problem.finding_words
+        raise ValueError(f"{outside:.0%} of its {what} is outside the patient's scan: it needs the scan's affine")
     depth, height, width = (to_volume[:3, 3] + TIE).tolist()
     along, down, across = step.tolist()
     mask: NDArray[np.bool_] = nearest(volume, Placement((depth, height, width), (along, down, across), subject.shape))

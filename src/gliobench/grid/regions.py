@@ -50,7 +50,7 @@ WHOLE_KEY = "whole"
 
 def regions_of(problem: Problem) -> dict[str, Region]:
     """The regions of a problem by name, the whole target first."""
-    title = f"whole {problem.found}" if problem.regions[1:] else problem.found
+    title = f"whole {problem.finding_words}" if problem.regions[1:] else problem.finding_words
     whole = Region(WHOLE_KEY, title, problem.whole or problem.target)
     named = (
         Region(one.name, one.title or one.name, one.words or one.title or one.name, one.labels)

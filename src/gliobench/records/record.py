@@ -74,6 +74,8 @@ def question_key(model: str, settings: Settings, question: Question) -> str:
         "repeat": question.repeat,
         "image": question.subject.content,
     }
+    if problem := question.subject.problem.asked_digest:
+        identity["problem"] = problem
     if told := settings.get(TOLD):  # else a corrected table would not be asked about again
         identity[TOLD] = {name: question.subject.variables.get(name) for name in json.loads(str(told))}
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -115,9 +117,9 @@ def _check_probabilities(model: str, prediction: Prediction) -> None:
         found = f"probability of {problem.classes[problem.positive_class]} {prediction.score}"
         expected = "0 to 1"
     elif (given := prediction.probabilities) is not None and not (
-        len(given) == problem.none and min(given) >= 0 and abs(sum(given) - 1) < OFF
+        len(given) == problem.count and min(given) >= 0 and abs(sum(given) - 1) < OFF
     ):
-        found, expected = f"probabilities {list(given)}", f"{problem.none} that sum to 1"
+        found, expected = f"probabilities {list(given)}", f"{problem.count} that sum to 1"
     if found:
         raise RecordError(
             f"{model}, {prediction.question.subject.id}: {found}; expected {expected}. Train it again, with a lower "

@@ -79,7 +79,7 @@ def _truth_tile(item: GalleryItem, spacing: tuple[float, float]) -> Tile:
     if item.truth is None:
         return Tile("", None, "no truth")
     tile = _tile(item.truth, item, spacing)
-    return tile if tile.path else Tile("", None, f"no {item.problem.found} here")
+    return tile if tile.path else Tile("", None, f"no {item.problem.finding_words} here")
 
 
 def _spacing_mm(item: GalleryItem) -> tuple[float, float]:
@@ -106,7 +106,7 @@ def _tile(value: Value | None, item: GalleryItem, spacing: tuple[float, float]) 
     if drawing.cross:
         row, column = drawing.cross
         return Tile("", (round((column + 0.5) * spacing[1], 2), round((row + 0.5) * spacing[0], 2)), "")
-    words = drawing.words or ("" if drawing.rings else f"says no {item.problem.found}")
+    words = drawing.words or ("" if drawing.rings else f"says no {item.problem.finding_words}")
     return Tile(_path(drawing.rings, spacing), None, words)
 
 

@@ -135,7 +135,7 @@ def _paint_bars(rows: pd.DataFrame, problem: Problem, figure: Figure) -> None:
         axes.axvline(end - 0.5, color=drawing.MUTED, linewidth=0.8, zorder=3)
     axes.set(ylim=(0, 1.1), xlim=(-0.7, len(rows) - 0.3), ylabel="share of the votes", yticks=[0, 0.25, 0.5, 0.75, 1])
     axes.grid(visible=False, axis="x")
-    _name_classes(axes, rows, problem, list(range(problem.none)))
+    _name_classes(axes, rows, problem, list(range(problem.count)))
 
 
 def _name_classes(axes: Axes, rows: pd.DataFrame, problem: Problem, order: list[int]) -> None:

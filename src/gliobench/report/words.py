@@ -250,5 +250,5 @@ def few_patients(table: pd.DataFrame, problem: Problem = GLIOMA) -> str:
     return (
         "Bootstrap intervals over few patients are too narrow: in simulations, those of a mean "
         "Dice contain the true mean in 85 % of cohorts of 6 patients, 89 % of 12 and 93 % of 20, and if one "
-        f"{problem.found} in ten is missed entirely in 61 %, 75 % and 84 %."
+        f"{problem.finding_words} in ten is missed entirely in 61 %, 75 % and 84 %."
     )

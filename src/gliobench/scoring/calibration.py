@@ -143,7 +143,7 @@ def _squared(graded: Graded) -> Floats:
     most 2, which is that of a certain wrong class."""
     if not graded.problem.several:
         return np.asarray((graded.score - graded.truth) ** 2)
-    truth = graded.truths[:, None] == np.arange(graded.problem.none)
+    truth = graded.truths[:, None] == np.arange(graded.problem.count)
     return np.asarray(np.minimum(((graded.scores - truth) ** 2).sum(axis=1), 2.0))
 
 

@@ -119,13 +119,16 @@ class Graded:
 
     @staticmethod
     def of(patients: Sequence[GradedPatient], problem: Problem = GLIOMA) -> "Graded":
-        none, given = problem.none, [one.votes.probabilities for one in patients if one.votes.probabilities is not None]
+        count, given = (
+            problem.count,
+            [one.votes.probabilities for one in patients if one.votes.probabilities is not None],
+        )
         return Graded(
             problem,
             np.array([patient.truth for patient in patients], dtype=np.intp),
-            np.array([none if one.predicted is None else one.predicted for one in patients], dtype=np.intp),
-            np.array([patient.scores for patient in patients], dtype=np.float64).reshape(-1, none),
-            np.array(given, dtype=np.float64).reshape(-1, none),
+            np.array([problem.none if one.predicted is None else one.predicted for one in patients], dtype=np.intp),
+            np.array([patient.scores for patient in patients], dtype=np.float64).reshape(-1, count),
+            np.array(given, dtype=np.float64).reshape(-1, count),
         )
 
     @cached_property
@@ -252,7 +255,7 @@ def _auc(weights: Floats, graded: Graded) -> Floats:
     if not graded.problem.several:
         return weighted_auc(weights, graded.truth, graded.score)
     found = []
-    for number, other in permutations(range(graded.problem.none), 2):
+    for number, other in permutations(range(graded.problem.count), 2):
         two = (graded.truths == number) | (graded.truths == other)
         found.append(weighted_auc(weights[:, two], graded.truths[two] == number, graded.scores[two, number]))
     mean: Floats = np.mean(found, axis=0)
@@ -263,7 +266,7 @@ def _balanced_accuracy(weights: Floats, graded: Graded) -> Floats:
     """The mean of the classes' recalls."""
     recalls = [
         proportion(weights @ (own & (graded.calls == number)), weights @ own)
-        for number in range(graded.problem.none)
+        for number in range(graded.problem.count)
         for own in [graded.truths == number]
     ]
     mean: Floats = sum(recalls[1:], recalls[0]) / len(recalls)
@@ -278,7 +281,7 @@ def _f1(weights: Floats, graded: Graded) -> Floats:
 def _macro_f1(weights: Floats, graded: Graded) -> Floats:
     """The mean of the classes' F1; a patient without a call is a miss of its own class."""
     found = []
-    for number in range(graded.problem.none):
+    for number in range(graded.problem.count):
         own, called = graded.truths == number, graded.calls == number
         found.append(proportion(2 * (weights @ (own & called)), weights @ own + weights @ called))
     mean: Floats = np.mean(found, axis=0)
@@ -288,7 +291,7 @@ def _macro_f1(weights: Floats, graded: Graded) -> Floats:
 def _kappa(weights: Floats, graded: Graded) -> Floats:
     """Cohen's kappa with quadratic weights (1968, doi:10.1037/h0026256); a patient without a call counts as called the
     class farthest from its own, the lower of two."""
-    numbers = np.arange(graded.problem.none)
+    numbers = np.arange(graded.problem.count)
     steps = (numbers[:, None] - numbers) ** 2
     calls = np.where(graded.calls == graded.problem.none, steps.argmax(axis=1)[graded.truths], graded.calls)
     truths, called = (weights @ (side[:, None] == numbers) for side in (graded.truths, calls))
@@ -389,4 +392,4 @@ METRICS = (
 
 def class_aucs(problem: Problem) -> tuple[GradeMetric, ...]:
     """With more than two classes the AUC of each."""
-    return tuple(class_auc(problem, number) for number in range(problem.none)) if problem.several else ()
+    return tuple(class_auc(problem, number) for number in range(problem.count)) if problem.several else ()

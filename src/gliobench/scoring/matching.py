@@ -234,7 +234,7 @@ def _class_calls(side: pd.DataFrame, patients: Sequence[str], problem: Problem) 
         truths=side["truth"].to_numpy(dtype=np.intp),
         calls=side["called"].to_numpy(dtype=np.intp),
         scores=side[_scores(problem)].to_numpy(dtype=float),
-        given=np.empty((0, problem.none)),
+        given=np.empty((0, problem.count)),
     )
     return ClassCalls(tuple(side.index), tuple(patients), graded)
 

@@ -1,7 +1,7 @@
 """Human readers as a row of their own: each one's mask against what the others agree on.
 
-It is the agreement that a model can be held against: a model that agrees with the consensus better than the readers do
-with each other has learnt the consensus, not the target.
+It is the agreement to compare a model's with: one that agrees better with the consensus than a reader does with the
+others reproduces the consensus, which is not shown to be closer to the target.
 """
 
 from collections.abc import Mapping, Sequence

@@ -101,7 +101,7 @@ def _graded(votes: pd.DataFrame, problem: Problem) -> Graded:
         truths=votes["grade"].to_numpy(dtype=np.intp),
         calls=votes["predicted"].fillna(problem.none).to_numpy(dtype=np.intp),
         scores=scores,
-        given=np.empty((0, problem.none)),
+        given=np.empty((0, problem.count)),
     )
 
 

@@ -171,7 +171,7 @@ def _lacking(key: Group, group: Sequence[SubjectRow], problem: Problem) -> str:
     asked = any(row.n_asked for row in group)
     if asked or not isinstance(metric, AnswerMetric) or not metric.only:
         return "no answer"
-    return metric.only.lacking.format(target=with_article(problem.found))
+    return metric.only.lacking.format(target=with_article(problem.finding_words))
 
 
 def _is_proportion(key: Group, group: Sequence[SubjectRow]) -> bool:
@@ -243,7 +243,7 @@ def _votes(votes: Sequence[VoteRow], problem: Problem) -> pd.DataFrame:
 
 def _vote(vote: VoteRow) -> dict[str, object]:
     patient, votes, problem = _patient(vote), vote.votes, vote.problem
-    scores = [float("nan")] * problem.none if patient is None else patient.scores
+    scores = [float("nan")] * problem.count if patient is None else patient.scores
     positive = problem.positive_class
     return {
         "model": vote.model,

@@ -59,7 +59,7 @@ def _problems() -> Iterator[tuple[str, str]]:
 
     for name, problem in PROBLEMS.items():
         classes = f"{problem.asked} {', '.join(problem.classes)}; " if problem.classes else ""
-        yield name, f"{classes}{problem.found} in {', '.join(problem.names)}"
+        yield name, f"{classes}{problem.finding_words} in {', '.join(problem.names)}"
 
 
 def _networks() -> Iterator[tuple[str, str]]:

@@ -4,7 +4,6 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -99,8 +98,6 @@ class Task(ABC):
         """The task in a study of a problem: with its words, its classes and its images."""
         task = copy.copy(self)
         task.problem = problem
-        for cached in ("prompt", "region_prompt"):
-            vars(task).pop(cached, None)
         return task
 
     @property
@@ -109,12 +106,12 @@ class Task(ABC):
 
     # How it is asked.
 
-    @cached_property
+    @property
     def prompt(self) -> Prompt:
         """The prompt."""
         return own_prompt(self.name)
 
-    @cached_property
+    @property
     def region_prompt(self) -> Prompt:
         """The prompt for any problem and region, with `{region}` for what is asked about and `{scan}` for the image."""
         return own_prompt(f"{self.name}-of-region")

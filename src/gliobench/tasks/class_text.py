@@ -93,7 +93,7 @@ def _names(problem: Problem) -> tuple[Mapping[int, str], str]:
     """How texts name each class and the answer that there is no target, and how a name in a menu begins."""
     if problem.reading == "glioma":
         return dict(enumerate(GLIOMA_NAMES)), GLIOMA_MENU
-    words = [_class_words(problem, number) for number in range(problem.none)]
+    words = [_class_words(problem, number) for number in range(problem.count)]
     none = rf"no\s+(?:evidence\s+of\s+(?:an?\s+)?)?(?:{_spoken(problem.target)}|lesion|tumou?r)s?"
     # The longest first: `stage 1b` is not `stage 1`.
     order = sorted(range(len(words)), key=lambda value: -len(problem.classes[value]))

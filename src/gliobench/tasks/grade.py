@@ -1,6 +1,5 @@
 """The class of a patient, such as a tumour's grade: by its number, from 0, or that there is no target."""
 
-from functools import cached_property
 from typing import Any, Self
 
 from gliobench.cohort.problem import Problem
@@ -39,7 +38,7 @@ class GradeTask(Task):
         *first, last = [*classes, *map(str, numbers[:-1])] or [""]
         self.truth_format = f"{', '.join(first)} or {last}"
 
-    @cached_property
+    @property
     def region_prompt(self) -> Prompt:
         """Of any region: the class is that of the whole target."""
         return self.prompt if self.problem.prompts == "glioma" else own_prompt("class")

@@ -1,6 +1,7 @@
 """The prompts of tasks; the project's own are one text file per task."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 
 from gliobench.cohort.problem import Problem
@@ -41,6 +42,7 @@ class Prompt:
         return replace(self, text=text)
 
 
+@cache
 def own_prompt(task: str) -> Prompt:
     """The project's own prompt of a task: a text file whose first line gives its version and its token limit."""
     head, _, text = files("gliobench.tasks").joinpath("prompts", f"{task}.txt").read_text("utf-8").partition("\n")

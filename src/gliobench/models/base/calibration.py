@@ -13,7 +13,7 @@ More than two classes: one temperature (Guo et al. 2017, doi:10.48550/arXiv.1706
 Platt's targets of k classes, (n + 1) / (n + k) for a patient's own of n patients and 1 / (n + k) for each other. Vector
 and Dirichlet scaling (Kull et al. 2019) have 2k and k² + k parameters, more than a few dozen validation patients
 determine, and they change who is called what; a temperature does not. Nor does it correct a prevalence: where a
-model learnt from balanced classes, calling the most probable has the best balanced accuracy, as the threshold above.
+model was trained on balanced classes, calling the most probable has the best balanced accuracy, as the threshold above.
 
 With too few patients, with scores that do not vary, or with scores that rank the patients the wrong way round, nothing
 is estimated: the scores stay as they are, and the threshold is one half. Inverting scores would fit noise.
@@ -53,7 +53,7 @@ def learn_operating_point(
 
 def least_count(classes: NDArray[np.int_], problem: Problem) -> int:
     """How many patients the rarest class has."""
-    return int(np.bincount(classes, minlength=problem.none).min())
+    return int(np.bincount(classes, minlength=problem.count).min())
 
 
 def _platt(scores: Scores, truth: NDArray[np.bool_]) -> tuple[OperatingPoint, str]:

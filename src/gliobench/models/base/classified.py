@@ -33,8 +33,8 @@ def as_chances(probabilities: Sequence[float], problem: Problem) -> Chances:
     sum to 1 (to 0.001, as people round)."""
     found = np.asarray(probabilities, dtype=np.float64)
     names = ", ".join(problem.classes)
-    if found.shape != (problem.none,):
-        raise ValueError(f"expected {problem.none} probabilities ({names}), found an array of shape {found.shape}")
+    if found.shape != (problem.count,):
+        raise ValueError(f"expected {problem.count} probabilities ({names}), found an array of shape {found.shape}")
     if not ((found >= 0) & (found <= 1)).all() or abs(found.sum() - 1) > ROUNDED:
         raise ValueError(f"expected probabilities from 0 to 1 that sum to 1 ({names}), found {found.tolist()}")
     one: Chances = of_problem((found / found.sum())[None], problem)[0]
@@ -48,7 +48,7 @@ def of_answers(probabilities: Floats, problem: Problem) -> Chances:
     """
     if len(problem.classes) == 2:
         return float(probabilities[problem.positive_class])
-    classes: Floats = probabilities[: problem.none] / probabilities[: problem.none].sum()
+    classes: Floats = probabilities[: problem.count] / probabilities[: problem.count].sum()
     return classes
 
 

@@ -29,7 +29,7 @@ def majority_grade(train: Sequence[PreparedSubject], plane: Plane) -> Rule:
 def _shares(train: Sequence[PreparedSubject], problem: Problem) -> NDArray[np.float64]:
     """The proportions of the classes, (k,); all of the positive class where none is known."""
     known = [subject.grade for subject in train if subject.grade is not None] or [problem.positive_class]
-    shares: NDArray[np.float64] = np.bincount(known, minlength=problem.none) / len(known)
+    shares: NDArray[np.float64] = np.bincount(known, minlength=problem.count) / len(known)
     return shares
 
 

@@ -85,7 +85,7 @@ class ClassicalGrader:
     def _answer(self, question: Question) -> Prediction:
         subject = question.subject
         if not _has_region(subject, self.region):
-            return Prediction(question, Missing(f"no mask, and the region is the {subject.problem.found}"))
+            return Prediction(question, Missing(f"no mask, and the region is the {subject.problem.finding_words}"))
         (score,) = _scores(self.voters, self.row(subject)[None], subject.problem)
         return classified(question, calibrated(score, self.decision), self.threshold)
 

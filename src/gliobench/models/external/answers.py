@@ -231,6 +231,6 @@ def _mask_labels(voxels: NDArray[np.generic], problem: Problem) -> NDArray[np.ge
     if len(values) > 1 and values[-1] not in LABELS:
         raise ValueError(
             f"expected the labels 1 to 4, or one value alone, found {len(values)} values up to {values[-1]:g}: is this "
-            f"a map of probabilities? Write 1 in the {problem.found}"
+            f"a map of probabilities? Write 1 in the {problem.finding_words}"
         )
     return labels

@@ -5,7 +5,6 @@ read, `View.to_frame` maps the answer to the slice's own pixels, `View.from_fram
 model should answer in.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -105,8 +104,6 @@ class View:
         shown |= {TOLD: json.dumps(self.told)} if self.told else {}
         if self.name == "grey" and not said:
             return shown
-        if self.words and self.problem.images != GLIOMA.images:  # whose words are part of the layout's version
-            said.append(f"words {hashlib.sha256(self.words.encode()).hexdigest()[:16]}")
         return shown | {"view": " ".join([self.name, self._layout.version, *said])}
 
     @property

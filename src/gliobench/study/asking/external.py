@@ -43,9 +43,9 @@ def _placed(config: ReplayModelConfig, subjects: Mapping[str, PreparedSubject]) 
 
 
 def external_slices(context: Context, task: str, plane: Plane, own: str | None = None) -> dict[str, list[int]]:
-    """By patient, the slices of a plane that all held answers to a task are about; of those who have any.
+    """By patient, the slices of a plane that all recorded answers to a task are about; of those who have any.
 
-    `own`: where the model of this name has held answers to the task, those that its own are about.
+    `own`: where the model of this name has recorded answers to the task, those that its own are about.
     """
     external = [one.replayed for one in context.study.models if one.replayed]
     parts = [one for one in external if task in one.tasks]

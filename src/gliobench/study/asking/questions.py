@@ -41,7 +41,7 @@ def without_truth(subjects: Sequence[PreparedSubject], tasks: Sequence[str]) -> 
 
 def without_slices(context: Context) -> Iterator[str]:
     """A sentence for each plane in which `trim` leaves some test patients no slice to be asked about, and for each task
-    to which there are no held answers about some, where these choose the slices."""
+    to which there are no recorded answers about some, where these choose the slices."""
     config = context.study.slices
     for plane in config.planes:
         for task, by_patient in slices_of_tasks(context, plane).items():
@@ -68,9 +68,9 @@ def asked_slices(
 ) -> dict[str, list[int]]:
     """Slice indices by patient, as the study selects them; of the test patients where no `ids` are given.
 
-    They are the same for all tasks, but those of held answers: of `task` those that these are about; where no task is
-    given, or one without held answers, of all tasks. `model`: whom they are put to; its own held answers to a grade,
-    which slices give together, are all asked for.
+    They are the same for all tasks, but those of recorded answers: of `task` those that these are about; where no task
+    is given, or one without recorded answers, of all tasks. `model`: whom they are put to; its own recorded answers to
+    a grade, which slices give together, are all asked for.
     """
     config = context.study.slices
     if config.select == "external":
@@ -97,7 +97,7 @@ def asked_slices(
 
 
 def _held(context: Context, plane: Plane, task: str | None, model: str | None) -> dict[str, list[int]]:
-    """The slices of held answers by patient, as `asked_slices` says."""
+    """The slices of recorded answers by patient, as `asked_slices` says."""
     if task and (own := external_slices(context, task, plane, model if task == GRADE.name else None)):
         return own
     every: dict[str, set[int]] = {}
@@ -108,7 +108,7 @@ def _held(context: Context, plane: Plane, task: str | None, model: str | None) -
 
 
 def slices_of_tasks(context: Context, plane: Plane) -> dict[str, dict[str, list[int]]]:
-    """By task and patient the slices of held answers, where a study selects these; empty where it does not."""
+    """By task and patient the slices of recorded answers, where a study selects these; empty where it does not."""
     if context.study.slices.select != "external":
         return {}
     found = {task: external_slices(context, task, plane) for task in context.study.tasks}

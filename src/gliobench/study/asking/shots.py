@@ -36,7 +36,7 @@ def _choose(
     if len(usable) < config.shots:
         raise StageError(
             f"{config.name}: shots: {config.shots} for the task {task}, but only {len(usable)} training patients have "
-            f"a truth for it and a mask with {context.study.problem.found} in it"
+            f"a truth for it and a mask with {context.study.problem.finding_words} in it"
         )
     order = np.random.default_rng(context.study.split.seed).permutation(len(usable))
     return in_turn([usable[place] for place in order])[: config.shots]

@@ -109,9 +109,8 @@ class SplitConfig(Config):
 class SlicesConfig(Config):
     """Which slices a slice-by-slice model is asked about. `oracle` uses the truth: from the first slice with the target
     to the last; `brain` (or `foreground`): every slice that is not background; `predicted`: every slice of the target
-    that the model `by` found; `external`: of each task those that all held answers to it are about (a class: a model's
-    own). `trim`: how many slices are left out
-    at either end of these.
+    that the model `by` found; `external`: of each task those that all recorded answers to it are about (a class: a
+    model's own). `trim`: how many slices are left out at either end of these.
     """
 
     LATER: ClassVar = frozenset({"trim"})
@@ -201,7 +200,7 @@ class Study(WholeFile):
             if learning:
                 raise ValueError(
                     f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, "
-                    "and held answers are about test patients; select oracle or {problem.foreground}"
+                    "and recorded answers are about test patients; select oracle or {problem.foreground}"
                 )
         if self.consistency is not None and self.consistency.task not in self.tasks:
             raise ValueError(
@@ -229,7 +228,7 @@ class Study(WholeFile):
     @property
     def tumour_word(self) -> str:
         """The tumour, or the region of it that is asked about."""
-        return self.problem.found if self.asked_region.whole else self.asked_region.title
+        return self.problem.finding_words if self.asked_region.whole else self.asked_region.title
 
     @property
     def asked_region(self) -> Region:

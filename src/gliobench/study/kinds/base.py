@@ -189,7 +189,7 @@ class ModelConfig(Config, ABC):
         return False
 
     def read_external(self) -> None:
-        """Read all of its held answers; raises for what cannot be used."""
+        """Read all of its recorded answers; raises for what cannot be used."""
 
     def fit(self, context: "Context", questions: Sequence["Question"]) -> Iterator[str]:
         """Sentences on how its answers fit the questions; raises where they do not."""

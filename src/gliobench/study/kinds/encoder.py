@@ -146,7 +146,7 @@ class EncoderConfig(VisionModelConfig):
 
     def notes(self) -> Iterator[str]:
         what = (
-            f"slices that hold {self.problem.found}"
+            f"slices that hold {self.problem.finding_words}"
             if self.select == "oracle"
             else f"slices with {self.problem.foreground}"
         )

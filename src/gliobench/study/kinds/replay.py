@@ -66,7 +66,7 @@ class ReplayModelConfig(ModelConfig):
 
     @property
     def mark(self) -> str:
-        return "held answers"
+        return "recorded answers"
 
     def oracles(self, study: "Study") -> Mapping[str, str]:
         return {}
@@ -105,7 +105,7 @@ class ReplayModelConfig(ModelConfig):
 
     def region_notes(self, study: "Study") -> Iterator[str]:
         title = study.asked_region.title
-        yield f"{self.name}: held answers stand as they were given; that they are about the {title} nobody can check."
+        yield f"{self.name}: recorded answers stand as they are; that they are about the {title} nobody can check."
 
     @property
     def spoken_tasks(self) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class ReplayModelConfig(ModelConfig):
         return bool(self.sampling)
 
     def sampling_words(self, task: str) -> str:
-        return self.sampling or "held answers, one to each question"
+        return self.sampling or "recorded answers, one to each question"
 
     @property
     def aggregation(self) -> Aggregate:
@@ -135,4 +135,4 @@ class ReplayModelConfig(ModelConfig):
             return
         drawn = f", {self.sampling}" if self.sampling else ""
         source = self.source.name
-        yield f"{self.name}: held answers from {source}, given elsewhere{drawn}; nobody was asked in this study"
+        yield f"{self.name}: recorded answers from {source}, given elsewhere{drawn}; nobody was asked in this study"

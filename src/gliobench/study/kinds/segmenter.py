@@ -142,7 +142,8 @@ class SegmenterConfig(VisionModelConfig):
         images = pointed or Estimate(asked.value, "estimate")
         size = vision_size(plan_inputs, self, self.batch_size, self.prompt)
         whose = "the truth has" if self.source == TRUTH else f"{self.source} finds"
-        said = f"{self.name}: slices in which {whose} no {self.problem.found} are counted as encoded; they are not."
+        nothing = f"{whose} no {self.problem.finding_words}"
+        said = f"{self.name}: slices in which {nothing} are counted as encoded; they are not."
         plan = vision_plan(plan_inputs, self, images, size, images.value * IMAGE_SECONDS)
         return replace(plan, mask_bytes=RUN_BYTES * asked.value, said=() if pointed else (said,))
 

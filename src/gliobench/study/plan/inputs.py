@@ -112,7 +112,7 @@ class PlanInputs:
         problem = self.context.study.problem
         for round in self.counts.rounds:
             found = [self.counts.patients[id].grade for id in round.learn if id not in round.validation]
-            if min(map(found.count, range(problem.none))) < each:
+            if min(map(found.count, range(problem.count))) < each:
                 needed = f"{each} training patients per {problem.asked} are needed"
                 yield Missing(name, f"{needed}, found {problem.counted(found)}: remove this model")
                 return

@@ -1,4 +1,4 @@
-"""Truth and held answers in three dimensions: of every model one patient for the report, any patient on demand."""
+"""Truth and recorded answers in three dimensions: of every model one patient for the report, any patient on demand."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path

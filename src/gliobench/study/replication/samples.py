@@ -1,4 +1,4 @@
-"""What held answers say about one patient, answer by answer, beside the truth that they were held to."""
+"""What recorded answers say about one patient, answer by answer, beside the truth that they were held to."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING

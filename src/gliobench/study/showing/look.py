@@ -114,7 +114,7 @@ def _notes(subject: PreparedSubject, truth: dict[str, Value]) -> Iterator[str]:
     if subject.labels is None:
         yield "The patient has no mask: no true place is known, and no centre, box, polygon or mask is asked."
     elif not truth:
-        yield f"There is no {subject.problem.found} in this slice."
+        yield f"There is no {subject.problem.finding_words} in this slice."
     yield from subject.findings.notes
 
 

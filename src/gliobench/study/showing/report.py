@@ -171,7 +171,7 @@ def _parts(context: Context) -> Iterator["Part"]:
         for patient, grade in ((context.patients[id], context.subjects[id].grade) for id in ids):
             highest[patient] = max(highest.get(patient, -1), -1 if grade is None else grade)
         grades = list(highest.values())
-        yield Part(name, len(grades), tuple(map(grades.count, range(context.study.problem.none))))
+        yield Part(name, len(grades), tuple(map(grades.count, range(context.study.problem.count))))
 
 
 def _left_by_learning(context: Context, file: str) -> Mapping[str, "pd.DataFrame"]:
@@ -245,15 +245,15 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
 def _oracles(context: Context) -> Iterator[str]:
     if context.study.grid.preset == "tumour":
         problem = context.study.problem
-        what = regions_of(problem)[WHOLE_KEY].title if _of_region(context) else problem.found
+        what = regions_of(problem)[WHOLE_KEY].title if _of_region(context) else problem.finding_words
         yield f"grid: every model sees a volume centred on the true {what}"
     if context.study.slices.select == "oracle":
         what = context.study.tumour_word
         yield f"slices: a slice-by-slice model is asked only about slices that hold {what}, found by the truth"
     if context.study.slices.select == "external":
         yield (
-            "slices: a slice-by-slice model is asked only about slices that the held answers are about; who asked for "
-            "those may have chosen them by the truth, as the reference study did"
+            "slices: a slice-by-slice model is asked only about slices that the recorded answers are about; who asked "
+            "for those may have chosen them by the truth, as the reference study did"
         )
     for config in context.study.models:
         yield from config.oracles(context.study).values()
@@ -281,7 +281,7 @@ def _notes(context: Context) -> Iterator[str]:
         yield f"{asked} networks are compared with no classical baseline, which is hard to beat: add `kind: classical`."
     for config in context.study.models:
         if config.masks_by:
-            where = f"{config.name} looks where {config.masks_by} found the {context.study.problem.found}"
+            where = f"{config.name} looks where {config.masks_by} found the {context.study.problem.finding_words}"
             yield f"{where}, always predicted by a model that was not trained on the patient."
     yield from suspicions(context)
     yield from context.cohort_notes

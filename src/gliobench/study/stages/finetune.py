@@ -91,7 +91,9 @@ def finetune_learning(context: Context, config: LanguageModelConfig) -> list[Lea
 def finetuning_inputs(context: Context, config: LanguageModelConfig, fold: Fold) -> str:
     """Fingerprint of everything that decides what a model learns."""
     subjects = {name: [context.subjects[id] for id in ids] for name, ids in vars(fold).items()}
+    digest = context.study.problem.asked_digest
     return fingerprint(
+        **({"problem": digest} if digest else {}),
         model=_decisive(config),
         outside=contents(config, context.study.asked_region),
         planes=context.study.slices.planes,

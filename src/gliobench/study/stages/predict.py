@@ -97,7 +97,9 @@ def _inputs(context: Context, config: ModelConfig) -> str:
     again = study.consistency if study.consistency and config.samples(study.consistency.task) else None
     decided = config.leaves_validation_out or config.learns_aggregate
     none = dict.fromkeys(("reading", "held", "prompted_by"))  # what some kinds have
+    problem = {"problem": study.problem.asked_digest} if study.problem.asked_digest else {}
     return fingerprint(
+        **problem,
         model=config.model_dump(exclude=NOT_ASKED | config.OPERATION | BY_CONTENT),
         outside=contents(config, study.asked_region),
         trained=config.trained(context),
@@ -115,7 +117,7 @@ def _inputs(context: Context, config: ModelConfig) -> str:
 
 
 def _held_choose(context: Context) -> list[str] | None:
-    """Of the held answers that choose slices."""
+    """Of the recorded answers that choose slices."""
     if context.study.slices.select != "external":
         return None
     return [external_digest(config.replayed) for config in context.study.models if config.replayed]
@@ -157,7 +159,7 @@ def _models_and_questions(context: Context, config: ModelConfig) -> Iterator[tup
 
 
 def refuse_unfit(context: Context) -> None:
-    """Raise StageError or ModelError where held answers do not fit the study's questions, as far as those are known
+    """Raise StageError or ModelError where recorded answers do not fit the study's questions, as far as those are known
     before another model has chosen slices."""
     for config in context.study.models:
         if context.study.slices.by is None or not config.spoken_tasks:
@@ -165,7 +167,7 @@ def refuse_unfit(context: Context) -> None:
 
 
 def _fits(context: Context, config: ModelConfig) -> list[str]:
-    """What there is to say of held answers; raises where they do not fit."""
+    """What there is to say of recorded answers; raises where they do not fit."""
     if not config.external:
         return []
     questions = [question for _, asked, _ in _models_and_questions(context, config) for question in asked]

@@ -1,7 +1,7 @@
 """Stage `score`: all answers of all models about the test patients, with the same metrics for all models."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ def scores_inputs(context: Context) -> str:
     several = several_scans({id: context.patients[id] for id in sorted(context.tested)})
     more: dict[str, Any] = {"patients": several} if several else {}  # earlier versions counted them scan by scan
     if context.study.problem != GLIOMA:
-        more["target"] = context.study.problem.found  # reasons in the tables name it
+        more["problem"] = asdict(context.study.problem)
     return fingerprint(
         **more,
         arithmetic=arithmetic_digest(),

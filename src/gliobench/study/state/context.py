@@ -88,9 +88,10 @@ class Context:
             for entry in read_prepared(self.folder)["subjects"]  # an earlier version's name no patients: by the ids
         }
         if why := untold(subjects.values(), region):
+            whole = problem.finding_words
             raise RegionError(
                 f"{self.study.place('region')}: the cohort {self.cohort} cannot tell the {region.title} from the rest "
-                f"of the {problem.found}: {why}. Leave `region` out, or use a cohort whose masks mark the parts "
+                f"of the {whole}: {why}. Leave `region` out, or use a cohort whose masks mark the parts "
                 "(docs/data.md)"
             )
         if several := self.study.tell_parts:

@@ -79,8 +79,8 @@ def _first(places: Sequence[str]) -> str:
 def lacking(study: Study, cohort: Path | None, *, answered: bool = True) -> list[Lack]:
     """All that a study names and that is not there or cannot be used; every line of external answers is read.
 
-    `cohort`: the study's or another; None where nobody opens it. `answered`: whether held answers have to be there, and
-    not only to be fit for use where they are: questions are written before somebody answers them elsewhere.
+    `cohort`: the study's or another; None where nobody opens it. `answered`: whether recorded answers have to be there,
+    and not only to be fit for use where they are: questions are written before somebody answers them elsewhere.
     """
     patients: list[Lack] = []
     if cohort is not None:

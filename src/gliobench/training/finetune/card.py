@@ -46,7 +46,7 @@ def write_card(path: Path, card: Card) -> None:
         "",
         f"- {card.data}",
         f"- patients: {patients}; {card.examples} questions about single slices with their true answers",
-        f"- slices were chosen by the true {problem.found}'s extent; {classes}",
+        f"- slices were chosen by the true {problem.finding_words}'s extent; {classes}",
         "",
         *_figures(found, settings),
         "",
