@@ -29,8 +29,8 @@ from gliobench.models.base.prediction import Question
 from gliobench.models.classical.features import Region
 from gliobench.models.classical.grade import describe, fit_grader
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import GradedPatient, count_votes, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure
+from gliobench.scoring.votes import GradedPatient, count_votes, most_votes
 
 REGIONS: tuple[Region, ...] = ("truth", "crop")
 SHOWN = ("auc", "balanced_accuracy", "recall", "specificity")

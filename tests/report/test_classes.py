@@ -14,10 +14,10 @@ from gliobench.report.page import render_page
 from gliobench.report.reliability import draw_reliability
 from gliobench.report.samples import sample_lines, sample_title
 from gliobench.report.votes import draw_votes, outcomes
-from gliobench.scoring.grades import GradedPatient, Votes, most_votes
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.score import SubjectScores, VoteRow
 from gliobench.scoring.summary import summarise
+from gliobench.scoring.votes import GradedPatient, Votes, most_votes
 
 # By patient: the true class, the votes for each, for none and unanswered, and the probabilities.
 PATIENTS = (

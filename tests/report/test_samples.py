@@ -11,7 +11,7 @@ from gliobench.replay.standard import read_answer
 from gliobench.report.contents import ReportContents, Said, Sample
 from gliobench.report.page import render_page
 from gliobench.report.samples import sample_lines, sample_subjects
-from gliobench.scoring.grades import Votes, count_votes
+from gliobench.scoring.votes import Votes, count_votes
 
 GRADES = Sample(
     "llama",

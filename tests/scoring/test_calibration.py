@@ -7,8 +7,8 @@ from sklearn.metrics import brier_score_loss
 
 from gliobench.scoring.calibration import reliability
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import GradedPatient, Votes
 from gliobench.scoring.intervals import Bootstrap
+from gliobench.scoring.votes import GradedPatient, Votes
 
 FAST = Bootstrap(resamples=300)
 

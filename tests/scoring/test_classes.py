@@ -12,13 +12,14 @@ from gliobench.cohort.problem import GLIOMA, NODULES, Problem
 from gliobench.scoring.compare import compare, compare_models
 from gliobench.scoring.errors import CompareError
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import Graded, GradedPatient, Votes, count_votes, most_votes
+from gliobench.scoring.grades import Graded
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.paired import MCNEMAR
 from gliobench.scoring.paired_classes import ClassCalls, class_differences, class_metrics
 from gliobench.scoring.registry import named
 from gliobench.scoring.score import SubjectScores, VoteRow
 from gliobench.scoring.summary import Scores, problem_of, summarise, votes_columns
+from gliobench.scoring.votes import GradedPatient, Votes, count_votes, most_votes
 from gliobench.tasks.answer import Answered, Missing
 from gliobench.tasks.geometry import Grade
 

@@ -9,11 +9,11 @@ from gliobench.scoring.calibration import reliability
 from gliobench.scoring.clustered import OBUCHOWSKI, ScanCalls, auc_difference_error, scan_differences
 from gliobench.scoring.compare import compare
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import GradedPatient, Votes
 from gliobench.scoring.intervals import BCA, WILSON, Bootstrap
 from gliobench.scoring.paired import Calls, delong, grade_differences
 from gliobench.scoring.score import SubjectScores, VoteRow
 from gliobench.scoring.summary import PER_SUBJECT, Scores, summarise, votes_columns
+from gliobench.scoring.votes import GradedPatient, Votes
 
 QUICK = Bootstrap(resamples=400)
 

@@ -8,11 +8,11 @@ import pytest
 
 from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import GradedPatient, Votes, most_votes
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.metric import AnswerMetric, Compared
 from gliobench.scoring.overlap import Area
 from gliobench.scoring.registry import BUILT_IN, metrics_of
+from gliobench.scoring.votes import GradedPatient, Votes, most_votes
 from gliobench.tasks.geometry import Box, Point
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scoring.md"

@@ -10,8 +10,8 @@ from sklearn import metrics
 from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import GradedPatient, Votes, count_votes, most_votes
 from gliobench.scoring.intervals import Bootstrap
+from gliobench.scoring.votes import GradedPatient, Votes, count_votes, most_votes
 from gliobench.tasks.answer import Answered, Malformed, Missing, Refused, Truncated
 from gliobench.tasks.geometry import Grade, Point
 

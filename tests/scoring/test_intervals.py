@@ -8,8 +8,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from gliobench.scoring import intervals
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import GradedPatient, Votes, most_votes
 from gliobench.scoring.intervals import BCA, NO_SPREAD, PERCENTILE_OF_DEFINED, Bootstrap, wilson
+from gliobench.scoring.votes import GradedPatient, Votes, most_votes
 
 
 @pytest.mark.parametrize(

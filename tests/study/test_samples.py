@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from gliobench.cli.app import app
 from gliobench.report.contents import Sample
-from gliobench.scoring.grades import Votes
+from gliobench.scoring.votes import Votes
 from gliobench.study.config.replay import read_replication
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.replication.samples import external_sample

@@ -20,9 +20,9 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.external import ExternalAnswer, ExternalAnswers, check_one_volume
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import GradedPatient, Votes, most_votes
 from gliobench.scoring.intervals import Bootstrap, Figure
 from gliobench.scoring.surface import find_surface
+from gliobench.scoring.votes import GradedPatient, Votes, most_votes
 from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import Box, Grade, Polygon, Value

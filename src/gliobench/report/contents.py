@@ -13,7 +13,7 @@ from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.subject import Fault
 from gliobench.grid.frame import Plane
 from gliobench.scoring.consistency import Consistency
-from gliobench.scoring.grades import Votes
+from gliobench.scoring.votes import Votes
 from gliobench.tasks.geometry import Placed, Value
 
 

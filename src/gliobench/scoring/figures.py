@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.problem import GLIOMA, Problem
-from gliobench.scoring.grades import Graded, GradedPatient
+from gliobench.scoring.grades import Graded
 from gliobench.scoring.intervals import Bootstrap, Figure, wilson
 from gliobench.scoring.registry import grade_metrics
+from gliobench.scoring.votes import GradedPatient
 
 
 def grade_figures(

@@ -14,11 +14,11 @@ from gliobench.models.base.classified import chances_of
 from gliobench.models.base.operating_point import Chances
 from gliobench.scoring.aggregate import MAJORITY, AggregateName, Aggregation, Aggregations, Slices, of_scores, of_votes
 from gliobench.scoring.beside import beside
-from gliobench.scoring.grades import Votes, count_votes, most_votes, two_probabilities
 from gliobench.scoring.metric import Compared
 from gliobench.scoring.overlap import Area
 from gliobench.scoring.registry import metrics_of
 from gliobench.scoring.truth import SubjectTruth, cut, fill
+from gliobench.scoring.votes import Votes, count_votes, most_votes, two_probabilities
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.chain import coarser
 from gliobench.tasks.geometry import Value, VolumeMask

@@ -11,11 +11,12 @@ from pydantic import TypeAdapter
 from gliobench.cohort.patients import several_scans
 from gliobench.cohort.problem import GLIOMA, Problem, with_article
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import ACCURACY, GradedPatient
+from gliobench.scoring.grades import ACCURACY
 from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson
 from gliobench.scoring.metric import AnswerMetric
 from gliobench.scoring.registry import grade_metrics, named
 from gliobench.scoring.score import VOLUME, SubjectRow, SubjectScores, VoteRow
+from gliobench.scoring.votes import GradedPatient
 from gliobench.tasks.grade import GRADE
 
 PER_SUBJECT = (

@@ -54,7 +54,7 @@ def external_report_samples(outcomes: Sequence["Outcome"], votes: "pd.DataFrame"
 def _sample(model: str, external: "ExternalAnswers", subject: str) -> "Sample":
     from gliobench.replay.standard import read_answer
     from gliobench.report.contents import Sample
-    from gliobench.scoring.grades import count_votes, most_votes
+    from gliobench.scoring.votes import count_votes, most_votes
 
     about = external.firsts[subject]
     said, plane = tuple(_said(external, answer) for answer in about), about[0].frame.plane
