@@ -215,6 +215,11 @@ class NetworkConfig(ModelConfig):
     def _outputs(self) -> int:
         return NETWORKS[self.network].outputs(len(self.problem.classes), len(REGION_SETS[self.regions]))
 
+    @property
+    def _mirrored(self) -> int:
+        """How often it looks at a patient that it is asked about: mirrored along every axis, or once."""
+        return 8 if train_settings(self)[0].augment else 1
+
     def _learning(self, plan_inputs: "PlanInputs", whole: "NetworkSize") -> "Step":
         from gliobench.study.plan.estimates import Estimate, Step, gib, hours
         from gliobench.study.plan.networks import LEARN, network_size, training_bytes
@@ -236,6 +241,10 @@ class NetworkConfig(ModelConfig):
             for learn, check in taught:
                 each = draws(learn, settings) * LEARN * seen.operations
                 operations += settings.epochs * (each + len(check) * whole.operations / settings.validate_every)
+        in_sample = sum(
+            len(learn) + len(check) for learn, check in taught
+        )  # its figures, of the settings that are kept
+        operations += in_sample * self._mirrored * whole.operations
         return Step(
             "train",
             self.name,
@@ -250,8 +259,7 @@ class NetworkConfig(ModelConfig):
 
         together = 1 if len(plan_inputs.counts.rounds) > 1 else len(plan_inputs.folds)
         asked = 1 + len(self.sweep) if self.sweep_test == "all" else 1
-        mirrored = 8 if train_settings(self)[0].augment else 1
-        work = len(plan_inputs.tested_on(self.task)) * mirrored * together * asked * whole.operations
+        work = len(plan_inputs.tested_on(self.task)) * self._mirrored * together * asked * whole.operations
         return replace(
             step,
             gpu_memory_gib=gib(4 * whole.parameters + 2 * whole.outputs),
