@@ -83,7 +83,7 @@ def test_an_answers_key_follows_the_patients_variable_and_the_training_patients(
         assert key(model, {"age": "50", "sex": "F"}) == key(model, {"age": "50"})
     assert key(first, {"age": "50"}) != key(other, {"age": "50"})
     plain = fitted("40", "60", "45", "70", variables=())
-    assert not {"told", "variables", "learnt_variables"} & plain.settings.keys()
+    assert not {"told", "variables", "variables_fitted_on"} & plain.settings.keys()
     assert key(plain, {"age": "50"}) == key(plain, {"age": "51"})
 
 

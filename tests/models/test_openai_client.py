@@ -20,7 +20,7 @@ from gliobench.models.base.prediction import Question
 from gliobench.models.language.conversation import read_answer
 from gliobench.models.language.vlm import VisionLanguageModel
 from gliobench.models.server.client import Decoding, OpenAIModel, Prices, Server
-from gliobench.models.server.reply import class_chances, read_reply
+from gliobench.models.server.reply import class_probability, read_reply
 from gliobench.models.tiny import UNTRAINED, write_tiny_mllama
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer as TypedAnswer
@@ -144,7 +144,7 @@ def test_a_digit_that_is_not_the_answer_gives_no_score(tokens: list[str], score:
         readings.append(text)
         return read_answer(question, text, False, View())
 
-    assert class_chances(reply, read, GLIOMA) == (score and pytest.approx(score))
+    assert class_probability(reply, read, GLIOMA) == (score and pytest.approx(score))
     assert len(readings) <= 13, "a reading takes time: 1801 digits are halved, not tried one by one"
 
 

@@ -26,7 +26,7 @@ from gliobench.models.base.errors import ModelError, ModelStopped
 from gliobench.models.base.prediction import Prediction
 from gliobench.models.server.client import OpenAIModel, Server
 from gliobench.models.server.key import Key, read_key
-from gliobench.models.server.reply import class_chances, read_reply
+from gliobench.models.server.reply import class_probability, read_reply
 from gliobench.models.server.server import seconds_to_wait
 from gliobench.records.record import make_record
 from gliobench.records.value import Arrays
@@ -502,7 +502,11 @@ def test_wild_numbers_and_characters_do_no_harm() -> None:
     wild["choices"][0]["logprobs"] = {"content": places}
     reply = read_reply(json.loads(json.dumps(wild)))
     assert (reply.text, reply.finish) == ("Choice: 1 ?", "length?" + "x" * 33)
-    assert (reply.prompt_tokens, reply.answer_tokens, class_chances(reply, lambda _: Answered(Grade(1)), GLIOMA)) == (
+    assert (
+        reply.prompt_tokens,
+        reply.answer_tokens,
+        class_probability(reply, lambda _: Answered(Grade(1)), GLIOMA),
+    ) == (
         None,
         None,
         None,

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from gliobench.cohort.problem import GLIOMA, NODULES
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.base.classified import of_answers
 from gliobench.models.base.ensemble import Ensemble
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Prediction, Question
@@ -22,7 +23,7 @@ from gliobench.models.language.choice import class_choices
 from gliobench.models.language.grammar import frame_pattern
 from gliobench.models.language.guided import pattern_of
 from gliobench.models.networks.trained import another_problem, load_network, read_description
-from gliobench.models.server.reply import class_chances, read_reply
+from gliobench.models.server.reply import class_probability, read_reply
 from gliobench.models.vision.probe import fit_probe
 from gliobench.replay.answers import read_answers
 from gliobench.replay.errors import ReplayError
@@ -122,7 +123,7 @@ def test_a_servers_digits_become_probabilities_of_the_classes() -> None:
     top = [{"token": token, "logprob": float(np.log(p))} for token, p in {"0": 0.1, "2": 0.3, "3": 0.2}.items()]
     places = [{"token": "Choice: "}, {"token": "2", "top_logprobs": top}]
     reply = read_reply(completion("Choice: 2", logprobs={"content": places}))
-    found = class_chances(reply, lambda text: Answered(Grade(int(text[-1]))), NODULES)
+    found = class_probability(reply, lambda text: Answered(Grade(int(text[-1]))), NODULES)
     assert found == pytest.approx([0.25, 0, 0.75])  # of 0.4 for a class; the fifth part for none stands aside
 
 
@@ -153,7 +154,7 @@ def test_held_answers_give_probabilities_as_a_list(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text(json.dumps({**row, "probabilities": [0.1, 0.6, 0.3]}))
     (given,) = read_answers(path, NODULES).answers.values()
-    assert given.chances == pytest.approx([0.1, 0.6, 0.3])
+    assert given.probability == pytest.approx([0.1, 0.6, 0.3])
     for wrong, message in (
         ({"probability": 0.5}, "of two classes: give `probabilities`"),
         ({"probabilities": [0.5, 0.5]}, "expected 3 probabilities"),
@@ -162,3 +163,8 @@ def test_held_answers_give_probabilities_as_a_list(tmp_path: Path) -> None:
         path.write_text(json.dumps({**row, **wrong}))
         with pytest.raises(ReplayError, match=message):
             read_answers(path, NODULES)
+
+
+def test_a_model_that_is_certain_of_no_target_says_nothing_of_the_classes() -> None:
+    assert of_answers(np.array([0.0, 0.0, 0.0, 1.0]), NODULES) == pytest.approx([1 / 3] * 3)
+    assert of_answers(np.array([0.1, 0.1, 0.2, 0.6]), NODULES) == pytest.approx([0.25, 0.25, 0.5])

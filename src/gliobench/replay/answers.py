@@ -18,8 +18,8 @@ from typing import Any
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import PLANES
 from gliobench.integrity import DamagedError, read_keys
-from gliobench.models.base.classified import as_chances
-from gliobench.models.base.operating_point import Chances
+from gliobench.models.base.classified import checked_probability
+from gliobench.models.base.operating_point import ClassProbability
 from gliobench.models.external.answers import GivenAnswer, Place
 from gliobench.records.record import FAILURES, is_sound
 from gliobench.replay.errors import ReplayError, TornLineError
@@ -151,7 +151,7 @@ def _answer(row: Row, where: str, problem: Problem) -> GivenAnswer:
         without_text=_without_text(row),
         shape=None if rows is None or columns is None else (rows, columns),
         content=None if content is None else str(content),
-        chances=_chances(given(row, "probability"), given(row, "probabilities"), problem),
+        probability=_probability(given(row, "probability"), given(row, "probabilities"), problem),
         tokens=None if given(row, "tokens") is None else whole(row, "tokens", 0, 0, MOST_TOKENS),
         finish=None if finish is None else str(finish),
     )
@@ -164,12 +164,12 @@ def _without_text(row: Row) -> Answer:
     return Missing("nothing came back")
 
 
-def _chances(one: Any, several: Any, problem: Problem) -> Chances | None:
+def _probability(one: Any, several: Any, problem: Problem) -> ClassProbability | None:
     """Of two classes `probability`, of more `probabilities`: a list, which is JSON text in CSV."""
     if len(problem.classes) > 2:
         if one is not None:
             raise ValueError(f"`probability` is of two classes: give `probabilities` ({', '.join(problem.classes)})")
-        return None if several is None else as_chances(_list(several), problem)
+        return None if several is None else checked_probability(_list(several), problem)
     if several is not None:
         raise ValueError("`probabilities` are of three classes or more: give `probability`")
     if one is None:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from gliobench.cohort.problem import GLIOMA, Problem
-from gliobench.models.base.operating_point import Chances, Floats, OperatingPoint, calibrated, class_at
+from gliobench.models.base.operating_point import ClassProbability, Floats, OperatingPoint, calibrated, class_at
 
 AggregateName = Literal["majority", "mean-probability", "learned"]
 
@@ -22,7 +22,7 @@ class Slices:
     """The combined evidence of a patient's slices: `mean` probabilities of the `said` slices, None where there is none;
     `silent` slices gave no answer."""
 
-    mean: Chances | None
+    mean: ClassProbability | None
     said: int
     silent: int
 
@@ -35,7 +35,7 @@ class Aggregation:
     by: Literal["scores", "votes"] = "votes"
     decision: OperatingPoint = field(default_factory=OperatingPoint)
 
-    def probability(self, slices: Slices, truth: int | None, problem: Problem = GLIOMA) -> Chances | None:
+    def probability(self, slices: Slices, truth: int | None, problem: Problem = GLIOMA) -> ClassProbability | None:
         """The patient's probabilities; None where no slice has an answer. With an unknown truth, unanswered slices are
         ignored."""
         if slices.mean is None:
@@ -46,12 +46,12 @@ class Aggregation:
         worst = _worst(said, truth, problem)
         return (slices.said * said + slices.silent * worst) / (slices.said + slices.silent)
 
-    def call(self, probability: Chances | None, problem: Problem = GLIOMA) -> int | None:
+    def call(self, probability: ClassProbability | None, problem: Problem = GLIOMA) -> int | None:
         """The class, None where there is no probability."""
         return None if probability is None else class_at(self.decision.threshold, probability, problem).value
 
 
-def _worst(said: Chances, truth: int, problem: Problem) -> Chances:
+def _worst(said: ClassProbability, truth: int, problem: Problem) -> ClassProbability:
     """All for the wrong class of two, or for the most probable of the wrong ones."""
     if not isinstance(said, np.ndarray):
         return float(truth != problem.positive_class)
@@ -64,7 +64,7 @@ MAJORITY = Aggregation("majority")
 Aggregations = Mapping[tuple[str, str], Aggregation]  # by model and plane; by default the majority decides
 
 
-def of_scores(scores: Sequence[Chances | None]) -> Slices:
+def of_scores(scores: Sequence[ClassProbability | None]) -> Slices:
     """From the probabilities of each slice, None where it has none or no usable answer."""
     said = [score for score in scores if score is not None]
     return Slices(sum(said) / len(said) if said else None, len(said), len(scores) - len(said))

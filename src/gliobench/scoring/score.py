@@ -10,8 +10,8 @@ from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import INDEX_AXIS, PLANES, Plane, SliceFrame, put_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import RegionName
-from gliobench.models.base.classified import chances_of
-from gliobench.models.base.operating_point import Chances
+from gliobench.models.base.classified import class_probability_of
+from gliobench.models.base.operating_point import ClassProbability
 from gliobench.scoring.aggregate import MAJORITY, AggregateName, Aggregation, Aggregations, Slices, of_scores, of_votes
 from gliobench.scoring.beside import beside
 from gliobench.scoring.metric import Compared
@@ -48,9 +48,9 @@ class Item:
     probabilities: tuple[float, ...] | None = None
 
     @property
-    def chances(self) -> Chances | None:
+    def probability(self) -> ClassProbability | None:
         """The same as models calibrate them."""
-        return chances_of(self.score, self.probabilities)
+        return class_probability_of(self.score, self.probabilities)
 
     def given(self, problem: Problem) -> tuple[float, ...] | None:
         """The model's own probability of each class, or None."""
@@ -188,14 +188,16 @@ def _vote(subject: PreparedSubject, model: str, plane: str, items: Sequence[Item
     votes = count_votes([item.answer for item in items], problem, given)
     called = most_votes(votes)
     if how.name != "majority":
-        chances = how.probability(slices_together(items, how, problem), subject.grade, problem)
-        votes = replace(votes, probabilities=None if chances is None else _of_each_class(chances, problem))
-        called = how.call(chances, problem)
+        probability = how.probability(slices_together(items, how, problem), subject.grade, problem)
+        votes = replace(votes, probabilities=None if probability is None else _of_each_class(probability, problem))
+        called = how.call(probability, problem)
     return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, called, how.name, problem)
 
 
-def _of_each_class(chances: Chances, problem: Problem) -> tuple[float, ...]:
-    return tuple(chances.tolist()) if isinstance(chances, np.ndarray) else two_probabilities(problem, chances)
+def _of_each_class(probability: ClassProbability, problem: Problem) -> tuple[float, ...]:
+    return (
+        tuple(probability.tolist()) if isinstance(probability, np.ndarray) else two_probabilities(problem, probability)
+    )
 
 
 def slices_together(items: Sequence[Item], how: Aggregation, problem: Problem = GLIOMA) -> Slices:
@@ -203,7 +205,7 @@ def slices_together(items: Sequence[Item], how: Aggregation, problem: Problem = 
     if how.by == "votes":
         votes = count_votes([item.answer for item in items], problem)
         return of_votes(votes.counts, votes.unanswered, problem)
-    return of_scores([item.chances if isinstance(item.answer, Answered) else None for item in items])
+    return of_scores([item.probability if isinstance(item.answer, Answered) else None for item in items])
 
 
 def _score_volume(

@@ -25,7 +25,7 @@ from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
 
 from gliobench.cohort.problem import GLIOMA, Problem
-from gliobench.models.base.operating_point import OperatingPoint, log_chances, logit, tempered
+from gliobench.models.base.operating_point import OperatingPoint, log_probabilities, logit, tempered
 
 CALIBRATION_VERSION = 2  # increased with every change of the rule
 ENOUGH = 5  # patients of each class; with fewer, a fit says more about them than about the model
@@ -72,7 +72,7 @@ def _temperature(scores: Scores, truth: NDArray[np.int_]) -> tuple[OperatingPoin
     """
     counts = np.bincount(truth, minlength=scores.shape[1])[truth][:, None]
     targets = (np.eye(scores.shape[1])[truth] * counts + 1) / (counts + scores.shape[1])
-    logits = log_chances(scores)
+    logits = log_probabilities(scores)
 
     def derivative(slope: float) -> float:
         return float(((targets - tempered(scores, slope)) * logits).sum(axis=1).mean())

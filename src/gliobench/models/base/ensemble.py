@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from gliobench.models.base.classified import chances_of, classified
+from gliobench.models.base.classified import class_probability_of, classified
 from gliobench.models.base.prediction import TOLD, Grader, Prediction, Question, Settings
 from gliobench.tasks.answer import Missing
 from gliobench.tasks.grade import GRADE
@@ -42,7 +42,11 @@ class Ensemble:
             start = perf_counter()
 
     def _together(self, given: Sequence[Prediction]) -> Prediction:
-        known = [chances for one in given if (chances := chances_of(one.score, one.probabilities)) is not None]
+        known = [
+            probability
+            for one in given
+            if (probability := class_probability_of(one.score, one.probabilities)) is not None
+        ]
         if absent := len(self.members) - len(known):
             return Prediction(
                 given[0].question, Missing(f"{absent} of {len(self.members)} members gave no probability")

@@ -11,7 +11,7 @@ from gliobench.tasks.geometry import Grade
 CLIP = 1e-7  # so that the logit of 0 and of 1 is finite
 
 Floats = NDArray[np.float64]
-Chances = float | Floats
+ClassProbability = float | Floats
 """The probability of a problem's positive class where it has two; the probability of each, (k,), where it has more."""
 
 
@@ -30,16 +30,16 @@ class OperatingPoint:
     offset: float = 0.0
 
 
-def calibrated(chances: Chances, decision: OperatingPoint) -> Chances:
+def calibrated(probability: ClassProbability, decision: OperatingPoint) -> ClassProbability:
     """Calibrated probabilities: slope and offset applied to the logit of one, the temperature to those of several."""
-    if isinstance(chances, np.ndarray):
-        return tempered(chances, decision.slope)
-    return float(1 / (1 + np.exp(-decision.slope * logit(np.float64(chances)) - decision.offset)))
+    if isinstance(probability, np.ndarray):
+        return tempered(probability, decision.slope)
+    return float(1 / (1 + np.exp(-decision.slope * logit(np.float64(probability)) - decision.offset)))
 
 
 def tempered(probabilities: Floats, slope: float) -> Floats:
     """Probabilities (…, k) to the power of `slope`, the inverse of a temperature, summing to 1 again."""
-    logits = slope * log_chances(probabilities)
+    logits = slope * log_probabilities(probabilities)
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     scaled: Floats = powers / powers.sum(axis=-1, keepdims=True)
     return scaled
@@ -54,15 +54,15 @@ def of_problem(probabilities: Floats, problem: Problem) -> Floats:
     return np.asarray(precise / precise.sum(axis=1, keepdims=True))
 
 
-def class_at(threshold: float, chances: Chances, problem: Problem) -> Grade:
+def class_at(threshold: float, probability: ClassProbability, problem: Problem) -> Grade:
     """Of two classes the positive one at and above the threshold; of more the most probable, in a tie the first."""
-    if isinstance(chances, np.ndarray):
-        return Grade(int(chances.argmax()))
+    if isinstance(probability, np.ndarray):
+        return Grade(int(probability.argmax()))
     positive = problem.positive_class
-    return Grade(positive if chances >= threshold else 1 - positive)
+    return Grade(positive if probability >= threshold else 1 - positive)
 
 
-def log_chances(probabilities: Floats) -> Floats:
+def log_probabilities(probabilities: Floats) -> Floats:
     """Natural logarithms of probabilities, at least 10⁻⁷ each; same shape."""
     logarithms: Floats = np.log(np.maximum(probabilities, CLIP))
     return logarithms

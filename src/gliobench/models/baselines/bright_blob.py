@@ -60,10 +60,10 @@ def _smoothed(subject: PreparedSubject) -> NDArray[np.float32]:
 
 
 def _blob(image: NDArray[np.float32], subject: PreparedSubject, quantile: float) -> NDArray[np.bool_]:
-    brain = subject.image_of(subject.problem.brightest) > 0
-    if not brain.any():
+    body = subject.image_of(subject.problem.brightest) > 0
+    if not body.any():
         return np.zeros(subject.shape, dtype=bool)
-    components, _ = ndimage.label(brain & (image > np.quantile(image[brain], quantile)))
+    components, _ = ndimage.label(body & (image > np.quantile(image[body], quantile)))
     sizes = np.bincount(components.ravel())
     sizes[0] = 0  # the background
     largest: NDArray[np.bool_] = (components == sizes.argmax()) & (components > 0)

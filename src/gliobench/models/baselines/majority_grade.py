@@ -9,7 +9,7 @@ from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.classified import scored
-from gliobench.models.base.operating_point import Chances, class_at, of_problem
+from gliobench.models.base.operating_point import ClassProbability, class_at, of_problem
 from gliobench.models.baselines.rule import Rule
 from gliobench.tasks.grade import GRADE
 
@@ -33,7 +33,7 @@ def _shares(train: Sequence[PreparedSubject], problem: Problem) -> NDArray[np.fl
     return shares
 
 
-def _settings(share: Chances, problem: Problem) -> Mapping[str, float]:
+def _settings(share: ClassProbability, problem: Problem) -> Mapping[str, float]:
     if isinstance(share, np.ndarray):
         return {f"share_{name}": float(one) for name, one in zip(problem.classes, share, strict=True)}
     return {f"share_{problem.classes[problem.positive_class].lower()}": float(share)}

@@ -146,7 +146,11 @@ def _variable_settings(variables: Sequence[Variable], *parts: Sequence[PreparedS
     names = json.dumps([variable.name for variable in variables])
     kinds = json.dumps({variable.name: "numbers" if variable.numeric else "words" for variable in variables})
     values = json.dumps([[[variable.of(one) for variable in variables] for one in part] for part in parts])
-    return {TOLD: names, "variables": kinds, "learnt_variables": hashlib.sha256(values.encode()).hexdigest()}
+    return {
+        TOLD: names,
+        "variables": kinds,
+        "variables_fitted_on": hashlib.sha256(values.encode()).hexdigest(),
+    }
 
 
 def _voters(patients: int) -> Pipeline:

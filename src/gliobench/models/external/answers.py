@@ -18,7 +18,7 @@ from gliobench.grid.native import to_grid
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.classified import scored
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.operating_point import Chances
+from gliobench.models.base.operating_point import ClassProbability
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.language.conversation import read_answer
 from gliobench.models.views.asking import asked_frame
@@ -65,7 +65,7 @@ class GivenAnswer:
     """A model's external answer, verbatim; `text` None: there is no text, and `without_text` is the typed answer.
 
     `where`: file and line.
-    `shape`: rows and columns of the slice as it was shown. `content`: digest of the image. `chances`: the
+    `shape`: rows and columns of the slice as it was shown. `content`: digest of the image. `probability`: the
     probabilities of a class. Each is None where it is not known.
     """
 
@@ -74,7 +74,7 @@ class GivenAnswer:
     without_text: Answer
     shape: tuple[int, int] | None = None
     content: str | None = None
-    chances: Chances | None = None
+    probability: ClassProbability | None = None
     tokens: int | None = None
     finish: str | None = None
 
@@ -132,8 +132,8 @@ class ReplayedAnswers:
             return Prediction(question, Missing(NO_ROW))
         if given.text is None:
             return Prediction(question, given.without_text, tokens=given.tokens, finish=given.finish)
-        chances = given.chances if question.task == GRADE.name else None
-        score, probabilities = scored(chances)
+        probability = given.probability if question.task == GRADE.name else None
+        score, probabilities = scored(probability)
         return Prediction(
             question,
             read_answer(question, given.text, given.finish == CUT_OFF, self.view),

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.base.classified import as_chances, classified
+from gliobench.models.base.classified import checked_probability, classified
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.tasks.answer import Answered, Malformed
@@ -155,7 +155,7 @@ def _where(error: Exception) -> str:
 def _graded(question: Question, value: Any) -> Prediction:
     problem = question.subject.problem
     if len(problem.classes) != 2:
-        return classified(question, as_chances(value, problem))
+        return classified(question, checked_probability(value, problem))
     probability = float(value)
     if not 0 <= probability <= 1:
         positive = problem.classes[problem.positive_class]

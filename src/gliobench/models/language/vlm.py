@@ -184,7 +184,7 @@ class VisionLanguageModel:
         """The most probable answer to each, and the classes' probabilities."""
         inputs = self._tensors([question for question in batch for _ in range(self._choices.copies)])
         logprobs = choice_logprobs(self._checkpoint.model, inputs, self._choices)
-        chances = [of_answers(one, self._problem) for one in logprobs.softmax(-1).double().numpy()]
+        found = [of_answers(one, self._problem) for one in logprobs.softmax(-1).double().numpy()]
         texts = [self._choices.texts[best] for best in logprobs.argmax(-1).tolist()]
         return [
             Prediction(
@@ -196,7 +196,7 @@ class VisionLanguageModel:
                 tokens=0,
                 finish="choice",
             )
-            for question, (score, probabilities), text in zip(batch, map(scored, chances), texts, strict=True)
+            for question, (score, probabilities), text in zip(batch, map(scored, found), texts, strict=True)
         ]
 
     def _write(self, batch: Sequence[Question], inputs: Mapping[str, Any] | None = None) -> list[Prediction]:

@@ -29,13 +29,13 @@ def probabilities(module: nn.Module, image: Tensor, *, mirror: bool, window: Sha
     copies = MIRRORS if mirror else MIRRORS[:1]
     for axes in copies:
         logits = raw_logits(module, batch.flip(axes), window).float()
-        found = class_chances(logits)[0] if logits.ndim == 2 else torch.sigmoid(logits.flip(axes))[0]
+        found = class_probabilities(logits)[0] if logits.ndim == 2 else torch.sigmoid(logits.flip(axes))[0]
         total = found if total is None else total + found
     assert total is not None
     return total / len(copies)
 
 
-def class_chances(logits: Tensor) -> Tensor:
+def class_probabilities(logits: Tensor) -> Tensor:
     """The probabilities of logits (N, 1) of the positive class of two, or (N, k) of more classes; same shape."""
     return torch.sigmoid(logits) if logits.shape[1] == 1 else logits.softmax(dim=1)
 

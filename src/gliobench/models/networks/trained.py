@@ -18,7 +18,7 @@ from gliobench.integrity import DamagedError, file_digest, read_json
 from gliobench.models.base.classified import classified
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.leakage import refuse_training_patients
-from gliobench.models.base.operating_point import Chances, Floats, OperatingPoint, calibrated
+from gliobench.models.base.operating_point import ClassProbability, Floats, OperatingPoint, calibrated
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.networks import NETWORKS, Intensities
 from gliobench.models.networks.inference import decide, nested, probabilities
@@ -83,7 +83,7 @@ class TrainedNetwork:
             yield replace(answer, seconds=perf_counter() - start)
 
     def _class(self, question: Question) -> Prediction:
-        given = [calibrated(_chances(one, question.subject), one.decisions[0]) for one in self.members]
+        given = [calibrated(_probability(one, question.subject), one.decisions[0]) for one in self.members]
         mean: Floats = np.mean(np.array(given), axis=0)
         return classified(question, mean if mean.ndim else float(mean), self.threshold)
 
@@ -99,7 +99,7 @@ class TrainedNetwork:
         return Prediction(question, Answered(VolumeMask(*nested(masks))))
 
 
-def _chances(member: Member, subject: PreparedSubject) -> Chances:
+def _probability(member: Member, subject: PreparedSubject) -> ClassProbability:
     """The uncalibrated probabilities of a patient's class."""
     found = _probabilities(member, subject, window=None).cpu().double().numpy()
     return float(found[0]) if len(found) == 1 else found

@@ -21,7 +21,7 @@ from gliobench.models.language.guided import FIELDS, PROBE, Dialect, follows, pa
 from gliobench.models.server.in_order import Ask, in_order
 from gliobench.models.server.png import png_url
 from gliobench.models.server.prices import Prices
-from gliobench.models.server.reply import Reply, class_chances
+from gliobench.models.server.reply import Reply, class_probability
 from gliobench.models.server.server import Connection, GaveUpError, Server, Usage
 from gliobench.models.views.asking import asked_frame, check_names, check_task, prompt_identity
 from gliobench.models.views.view import View
@@ -240,8 +240,8 @@ class OpenAIModel:
         def read(text: str) -> Answer:
             return read_answer(question, unwrapped(self._guided, text), reply.cut or reply.filtered, self._view)
 
-        chances = class_chances(reply, read, self._problem) if self._scored(question) else None
-        score, probabilities = scored(chances)
+        probability = class_probability(reply, read, self._problem) if self._scored(question) else None
+        score, probabilities = scored(probability)
         return Prediction(
             question=question,
             answer=_without_text(reply) or read(reply.text),

@@ -11,7 +11,7 @@ import numpy as np
 from gliobench.cohort.problem import Problem
 from gliobench.errors import GliobenchError, printable
 from gliobench.models.base.classified import of_answers
-from gliobench.models.base.operating_point import Chances
+from gliobench.models.base.operating_point import ClassProbability
 from gliobench.tasks.answer import Answer, Answered
 
 MOST_TOKENS = 10**9
@@ -115,7 +115,7 @@ def said(content: Any) -> str:
     return f": {text if len(text) <= 300 else text[:299] + '…'}" if text else ""
 
 
-def class_chances(reply: Reply, read: Callable[[str], Answer], problem: Problem) -> Chances | None:
+def class_probability(reply: Reply, read: Callable[[str], Answer], problem: Problem) -> ClassProbability | None:
     """The probabilities of the classes at the answer's digit (`of_answers`); None where the answer is not a digit.
 
     `read`: the typed answer of a text. A choice that is not among the returned top tokens counts as 0; tokens such as

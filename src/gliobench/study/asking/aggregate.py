@@ -51,7 +51,7 @@ def _choose(context: Context, round: Round) -> Mapping[tuple[str, str], Chosen]:
 
 def _of(context: Context, config: ModelConfig, round: Round, plane: Plane) -> Chosen:
     asked = [record for record in current_answers(context, config.name) if record.task == GRADE.name]
-    scored = any(_has_chances(record) for record in asked)
+    scored = any(_has_probability(record) for record in asked)
     if config.aggregation == "learned":
         return _learn(context, validation_answers(context, config.name), round, plane, by_scores=scored)
     if asked and not scored:
@@ -85,7 +85,7 @@ def _learn(context: Context, records: Sequence["Record"], round: Round, plane: P
     return Chosen(Aggregation("learned", how.by, decision), f" from {_words(how, decision, problem)}, on {counts}")
 
 
-def _has_chances(record: "Record") -> bool:
+def _has_probability(record: "Record") -> bool:
     return record.score is not None or record.probabilities is not None
 
 
