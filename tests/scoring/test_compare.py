@@ -56,9 +56,16 @@ def test_patients_are_paired_by_name_and_those_left_out_are_named() -> None:
     assert row["words"].startswith("no difference shown: 0.20 (")
 
 
-def test_a_patient_without_a_value_is_left_out_not_counted_as_nothing() -> None:
-    table = compare(scores(dice("cnn", {**A, "P3": np.nan})), scores(dice("vlm", B)), QUICK)
+def test_a_patient_whom_a_metric_is_not_for_is_left_out_not_counted_as_nothing() -> None:
+    not_for = dice("cnn", {"P3": np.nan}, asked=0)
+    own = dice("cnn", {id: value for id, value in A.items() if id != "P3"})
+    table = compare(scores(own + not_for), scores(dice("vlm", B)), QUICK)
     assert (table.loc[0, "n_subjects"], table.loc[0, "left_out"]) == (2, "only in cnn: P1; only in vlm: P3, P5")
+
+
+def test_a_metric_without_a_value_for_a_silent_patient_is_not_compared() -> None:
+    with pytest.raises(CompareError, match="nothing to compare"):
+        compare(scores(dice("cnn", {**A, "P3": np.nan})), scores(dice("vlm", B)), QUICK)
 
 
 def test_the_nearest_source_is_taken_and_other_planes_are_not_mixed() -> None:

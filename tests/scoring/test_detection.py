@@ -95,7 +95,8 @@ def test_undefined_where_there_is_no_such_patient() -> None:
 def test_an_unanswered_volume_has_no_count_of_false_lesions() -> None:
     found = row(scored(MIXED).summary, "false_positives")
     assert (found["n_subjects"], found["n_asked"], found["n_answered"]) == (7, 9, 7)
-    assert found["value"] == 1 / 7
+    assert np.isnan(found["value"])
+    assert found["reason"].startswith("2 of 9 patients")
     silent = row(scored([(True, SILENT, FULL), (True, SILENT, FULL)]).summary, "false_positives")
     assert (silent["reason"], silent["coverage"]) == ("no answer", 0)
 
@@ -110,12 +111,20 @@ def test_a_patient_with_several_scans_has_the_mean_of_those_that_count() -> None
     assert (found["value"], found["n_subjects"], found["n_asked"]) == (1, 1, 1)
 
 
+def test_a_patient_with_a_silent_scan_has_no_count_of_false_lesions() -> None:
+    scores = scored([(True, FULL, FULL), (True, SILENT, FULL), (True, FULL, FULL)], ["X", "X", "Y"])
+    found = row(scores.summary, "false_positives")
+    assert np.isnan(found["value"])
+    assert found["reason"].startswith("1 of 2 patients")
+
+
 def test_models_are_compared_over_the_patients_that_count() -> None:
     table = compare_models(scored(MIXED), bootstrap=Bootstrap(resamples=100))
     volumes = table[table["plane"] == "volume"].set_index("metric")
     assert volumes["n_subjects"][["dice", "detection_sensitivity", "detection_specificity"]].tolist() == [9, 4, 5]
     assert volumes["difference"]["detection_sensitivity"] == 2 / 4 - 3 / 4
-    assert volumes.loc["false_positives", "left_out"] == "only in b: P3, P7"
+    assert "false_positives" not in volumes.index  # `a` is silent about two patients
+    assert set(volumes["left_out"]) == {""}
     alike = compare_models(scored([(True, FULL, NONE), (True, NONE, FULL)]), bootstrap=Bootstrap(resamples=100))
     assert "detection_specificity" not in set(alike.loc[alike["plane"] == "volume", "metric"])
     assert not math.isnan(alike["difference"].iloc[0])

@@ -104,7 +104,7 @@ METRICS = (
     _of_lesions(
         *("false_positives", "false lesions", "a scan", "lower"),
         measure=false_positives,
-        unanswered=math.nan,  # a count has no worst value
+        unanswered=math.nan,  # a count has no worst value, so the cohort's figure is undefined
         one_empty=false_positives,
         both_empty=0.0,
     ),

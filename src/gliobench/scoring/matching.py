@@ -134,11 +134,18 @@ def _model(name: str, rows: pd.DataFrame, votes: pd.DataFrame, problem: Problem)
     for (task, plane), group in rows.groupby(["task", "plane"], sort=False):
         source = _nearest([str(source) for source in dict.fromkeys(group["source"])], str(task))
         group = group[group["source"] == source]
+        group = group[~group["metric"].isin(_without_value(group))]
         values = group.pivot(index="patient", columns="metric", values="value")[list(dict.fromkeys(group["metric"]))]
         first = group.groupby("patient")[["n_asked", "subject", "n_scans"]].first()
         scans = first["subject"].astype(str) + " " + first["n_scans"].astype(str)
         blocks[str(task), str(plane)] = Block(source, values, first["n_asked"], scans)
     return ModelScores(name, grades, blocks, by_plane, problem, human=name == READERS)
+
+
+def _without_value(rows: pd.DataFrame) -> set[str]:
+    """The metrics that lack a value where an answer is lacking: a comparison without these patients would favour
+    the model that is silent about the difficult ones."""
+    return set(rows.loc[(rows["n_asked"] > 0) & rows["value"].isna(), "metric"])
 
 
 def _votes(votes: pd.DataFrame, problem: Problem) -> pd.DataFrame:

@@ -89,8 +89,9 @@ class AnswerMetric(Metric):
     `of`: the `compared_as` of its tasks. `measure`: for an answer and a truth that both show a tumour. `unanswered`,
     `one_empty`, `both_empty`: the value without a usable answer, where the truth or the answer alone has no tumour, and
     where neither has one: a number, or a function such as `measure` itself. Never NaN; only `unanswered` may be, of
-    volumes, where no number is the worst. `only`: which answers it is for, None for all; the others count nowhere.
-    `of_volumes`: not for slices. `right_or_wrong`: an answer's value is 1 or 0, so that the cohort's is a proportion.
+    volumes, where no number is the worst: one silent patient then leaves the cohort's figure undefined. `only`: which
+    answers it is for, None for all; the others count nowhere. `of_volumes`: not for slices. `right_or_wrong`: an
+    answer's value is 1 or 0, so that the cohort's is a proportion.
     """
 
     of: str

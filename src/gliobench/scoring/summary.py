@@ -101,11 +101,12 @@ def _per_patient(rows: Sequence[SubjectRow], several: Collection[str]) -> list[S
 
 def _merged(rows: Sequence[SubjectRow]) -> SubjectRow:
     """A metric over a patient's scans: their mean, the highest grade, and all questions."""
+    defined = [] if any(map(_without_value, rows)) else _defined(sorted(rows, key=lambda row: row.subject))
     return replace(
         rows[0],
         subject=rows[0].patient,
         grade=max((row.grade for row in rows if row.grade is not None), default=None),
-        value=float(np.mean(_defined(sorted(rows, key=lambda row: row.subject)) or [math.nan])),
+        value=float(np.mean(defined or [math.nan])),
         n_asked=sum(row.n_asked for row in rows),
         n_answered=sum(row.n_answered for row in rows),
         n_scans=len(rows),
@@ -115,6 +116,11 @@ def _merged(rows: Sequence[SubjectRow]) -> SubjectRow:
 def _defined(rows: Sequence[SubjectRow]) -> list[float]:
     """The values of the patients that have one."""
     return [row.value for row in rows if not math.isnan(row.value)]
+
+
+def _without_value(row: SubjectRow) -> bool:
+    """Whether a patient was asked, and the metric has no value for an answer that is lacking."""
+    return row.n_asked > 0 and math.isnan(row.value)
 
 
 def _patient(vote: VoteRow) -> GradedPatient | None:
@@ -156,6 +162,8 @@ def _means(groups: Mapping[Group, Sequence[SubjectRow]], bootstrap: Bootstrap, p
         values = _defined(group)
         if not values:
             figures[key] = undefined(_lacking(key, group, problem))
+        elif unanswered := sum(map(_without_value, group)):
+            figures[key] = undefined(f"{unanswered} of {len(values) + unanswered} patients have no answer to count")
         elif _is_proportion(key, group):
             figures[key] = wilson(int(sum(values)), len(values), len(values), "")
         else:
