@@ -1,6 +1,7 @@
 """A study whose model stands on a server: killed servers cost no answer, the key stays out of everything written."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Semaphore
 from typing import Any
@@ -10,6 +11,7 @@ from tests.models.servers import SECONDS, Answer, completion, serving
 
 from gliobench.models.base.errors import ModelError, ModelStopped
 from gliobench.records.store import RecordStore
+from gliobench.study.asking.served import changed_models, dates
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.stages.predict import predict
 from gliobench.study.stages.prepare import prepare
@@ -106,6 +108,25 @@ def test_a_run_that_is_stopped_costs_no_answer_and_asks_none_twice(tmp_path: Pat
     assert SECRET.encode() not in written
     assert b"Choice: 1 [key]" in written
     assert SECRET not in "\n".join(voice.lines)
+
+
+@pytest.mark.usefixtures("key")
+def test_a_server_that_changes_its_model_is_several_models(tmp_path: Path, phantom_cohort: Path) -> None:
+    def one_then_another(number: int, body: dict[str, Any]) -> Answer:
+        told = {"model": "served-2026", "system_fingerprint": "fp_1" if number < 3 else f"fp_2\x1b[2J{SECRET}"}
+        return Answer({**completion("Choice: 1"), **told})
+
+    with serving(one_then_another) as (address, _):
+        context = _context(tmp_path, phantom_cohort, address, Notebook(), in_flight=1)
+        predict(context)
+    records = list(RecordStore(context.folder.answers("remote")).read())
+    (sentence,) = changed_models(context)
+    assert "3 as served-2026, fp_1, " in sentence
+    assert f"{len(records) - 3} as served-2026, fp_2\\x1b[2J[key])" in sentence
+    (line,) = dates(context)
+    today = datetime.now(UTC)
+    assert line[-10:] in {f"{today:%Y-%m-%d}", f"{today - timedelta(hours=1):%Y-%m-%d}"}
+    assert all(datetime.fromisoformat(str(record.time)) <= today for record in records)
 
 
 def test_a_key_that_is_not_set_is_named_before_anything_is_asked(

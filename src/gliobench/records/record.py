@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from gliobench.grid.frame import Plane
@@ -16,6 +17,7 @@ from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused
 
 CHECK = "check"  # the last field of a line: 64 bits of BLAKE2b over the others
 
+LATER = frozenset({"probabilities", "time", "served"})  # not in lines of earlier versions, nor where there is none
 OFF = 1e-3  # by which probabilities may miss a sum of 1: half precision rounds to it
 
 FAILURES: dict[str, type[Malformed | Refused | Truncated | Missing]] = {
@@ -33,6 +35,7 @@ class Record:
     `kind` is "answered" or one of `FAILURES`; `value` is plain JSON (see `gliobench.records.value`). `content`: digest
     of the image asked about; None in files of earlier versions. `oracle` names what the truth was used for when the
     input was made: "grid", "slices", "region", "prompt", or nothing. `probabilities` only with more than two classes.
+    `time`: when the answer came (UTC, ISO 8601, to the second). `served`: as which model a server says it answered.
     """
 
     key: str
@@ -53,12 +56,12 @@ class Record:
     seconds: float | None
     content: str | None = None
     probabilities: tuple[float, ...] | None = None
+    time: str | None = None
+    served: str | None = None
 
     def to_json(self) -> str:
         """One line, without a line break in it, that ends in a checksum of itself."""
-        fields = {**self.__dict__}
-        if self.probabilities is None:  # as in lines of earlier versions
-            del fields["probabilities"]
+        fields = {name: value for name, value in self.__dict__.items() if value is not None or name not in LATER}
         return _line({**fields, CHECK: _check(fields)})
 
 
@@ -81,7 +84,14 @@ def question_key(model: str, settings: Settings, question: Question) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def make_record(key: str, model: str, prediction: Prediction, oracle: tuple[str, ...], arrays: Arrays) -> Record:
+def now() -> str:
+    """The time of a record."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def make_record(
+    key: str, model: str, prediction: Prediction, oracle: tuple[str, ...], arrays: Arrays, time: str | None = None
+) -> Record:
     """The record of a prediction. Masks go to `arrays`, everything else into the line itself.
 
     Raises RecordError for a value that is not a probability: results computed from it would look valid.
@@ -108,6 +118,8 @@ def make_record(key: str, model: str, prediction: Prediction, oracle: tuple[str,
         seconds=prediction.seconds,
         content=question.subject.content,
         probabilities=prediction.probabilities,
+        time=time,
+        served=prediction.served,
     )
 
 

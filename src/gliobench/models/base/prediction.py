@@ -29,7 +29,7 @@ class Prediction:
     `score`: for a class of two, the probability of the positive one, else None. `text`: what a language model wrote,
     verbatim. `probabilities`: for a class of more, that of each, in the classes' order, summing to 1, else None.
     `tokens`: generated tokens. `finish`: "stop" or "length", or a server's own value, or why there is no answer.
-    `seconds`: this answer's part of the wall-clock time.
+    `seconds`: this answer's part of the wall-clock time. `served`: the server's own name and fingerprint of the model.
     """
 
     question: Question
@@ -40,6 +40,7 @@ class Prediction:
     finish: str | None = None
     seconds: float | None = None
     probabilities: tuple[float, ...] | None = None
+    served: str | None = None
 
 
 class Model(Protocol):

@@ -250,6 +250,7 @@ class OpenAIModel:
             text=reply.text,
             tokens=reply.answer_tokens,
             finish=reply.finish,
+            served=reply.served,
         )
 
     def _question_body(self, question: Question, black: bool = False) -> bytes:

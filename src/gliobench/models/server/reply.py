@@ -16,7 +16,7 @@ from gliobench.tasks.answer import Answer, Answered
 
 MOST_TOKENS = 10**9
 LEAST_LOGPROB = -1e5
-LONGEST_FINISH = 40  # characters
+LONGEST_FINISH, LONGEST_NAME = 40, 200  # characters
 
 
 # Other servers' names of OpenAI's `length` and `content_filter`, and of a generation that was aborted.
@@ -45,7 +45,8 @@ class TokenChance:
 class Reply:
     """A server's answer. `finish` is the server's own value; `refusal` and the counts are None where it gives none.
 
-    `thoughts`: the field that holds all the text where the answer itself is empty, else None.
+    `thoughts`: the field that holds all the text where the answer itself is empty, else None. `served`: the name of the
+    model and the fingerprint of its system, as far as the server gives them.
     """
 
     text: str
@@ -55,6 +56,7 @@ class Reply:
     prompt_tokens: int | None
     chances: tuple[TokenChance, ...]
     thoughts: str | None = None
+    served: str | None = None
 
     @property
     def cut(self) -> bool:
@@ -100,6 +102,7 @@ def read_reply(content: Mapping[str, Any]) -> Reply:
         prompt_tokens=_count(usage.get("prompt_tokens")),
         chances=_chances(choice.get("logprobs")),
         thoughts=None if text.strip() else next((name for name in THOUGHTS if message.get(name)), None),
+        served=_served(content.get("model"), content.get("system_fingerprint")),
     )
     said_otherwise = text.strip() or reply.refusal or reply.thoughts or reply.filtered or message.get("tool_calls")
     if not said_otherwise and not reply.answer_tokens:
@@ -172,6 +175,11 @@ def _text(content: Any) -> str:
         texts = [part.get("text") for part in content if isinstance(part, dict)]
         return "".join(text for text in texts if isinstance(text, str))
     return content if isinstance(content, str) else ""
+
+
+def _served(*parts: Any) -> str | None:
+    told = [_writable(part)[:LONGEST_NAME] for part in parts if isinstance(part, str) and part]
+    return printable(", ".join(told)) or None
 
 
 def _writable(text: str) -> str:

@@ -20,6 +20,7 @@ from gliobench.study.asking.consistency import sampling
 from gliobench.study.asking.conventions import suspicions
 from gliobench.study.asking.questions import without_slices, without_truth
 from gliobench.study.asking.region import answer_for_the_whole, region_notes
+from gliobench.study.asking.served import changed_models, dates
 from gliobench.study.parts.neutral import json_words, option_words
 from gliobench.study.parts.stage import Stage
 from gliobench.study.showing.gallery import gallery
@@ -284,6 +285,7 @@ def _notes(context: Context) -> Iterator[str]:
             where = f"{config.name} looks where {config.masks_by} found the {context.study.problem.finding_words}"
             yield f"{where}, always predicted by a model that was not trained on the patient."
     yield from suspicions(context)
+    yield from changed_models(context)
     yield from context.cohort_notes
     yield from without_slices(context)
     yield from without_truth([context.subjects[id] for id in context.tested], context.study.tasks)
@@ -339,6 +341,7 @@ def _provenance(context: Context) -> dict[str, str]:
         "packages": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
         "grid": f"{option_words(grid.preset, problem)}, {' x '.join(map(str, grid.shape))}",
+        "answers": ", ".join(dates(context)),
         "slices": json_words(context.study.slices.model_dump_json(exclude_none=True), problem),
         "split": f"folds {', '.join(map(str, context.folds))} of {len(split.folds)}, {split.source}, "
         f"seed {split.seed}, "

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from gliobench.integrity import remove
 from gliobench.models.base.errors import ModelStopped
 from gliobench.models.base.prediction import Charged, Model, Prediction, Question
-from gliobench.records.record import make_record, question_key
+from gliobench.records.record import make_record, now, question_key
 from gliobench.records.value import Arrays
 from gliobench.study.asking.answers import answers_digest, known_digest, write_asked
 from gliobench.study.asking.external import external_digest
@@ -188,7 +188,7 @@ def _ask_model(context: Context, config: ModelConfig, model: Model, questions: S
 
             def keep(key: str, prediction: Prediction) -> None:
                 oracles = _oracles(context, config, prediction.question)
-                store.append(make_record(key, name, prediction, oracles, arrays))
+                store.append(make_record(key, name, prediction, oracles, arrays, now()))
 
             predictions = model.predict([question for _, question in to_ask])
             try:
