@@ -43,7 +43,9 @@ def test_a_probability_on_an_edge_is_in_the_upper_bin_and_one_in_the_last() -> N
     assert [one.n for one in bins] == [1, 1, 2]
     assert bins[2].mean == pytest.approx(0.975)
     assert (bins[2].share.value, bins[2].share.high) == (1, 1)
-    assert bins[2].share.low == pytest.approx(2 / (2 + 1.959964**2))  # Wilson of 2 of 2: n / (n + z²)
+    z = 1.959964  # Agresti and Coull, 2 of 2: (2 + z²/2) of 2 + z²
+    middle, n = (2 + z**2 / 2) / (2 + z**2), 2 + z**2
+    assert bins[2].share.low == pytest.approx(middle - z * (middle * (1 - middle) / n) ** 0.5)
 
 
 def test_brier_equals_scikit_learn_and_slope_and_intercept_equal_statsmodels() -> None:

@@ -19,7 +19,7 @@ from gliobench.scoring.consistency import (
     measure,
     pairwise_agreement,
 )
-from gliobench.scoring.intervals import Bootstrap
+from gliobench.scoring.intervals import AGRESTI_COULL, MEAN, Bootstrap
 from gliobench.tasks.answer import Answer, Answered, Malformed, Refused
 from gliobench.tasks.geometry import Box, Grade, Mask, Point, Polygon
 
@@ -74,17 +74,16 @@ def test_unanswered_is_one_category_and_counts() -> None:
     assert (row(figures, "a", "agreement")["n_asked"], row(figures, "a", "agreement")["n_answered"]) == (10, 5)
 
 
-def test_one_input_gets_wilsons_interval_over_its_answers() -> None:
-    """18 of 95: Wilson's formula, written out."""
-    p, n, z = 18 / 95, 95, 1.959963984540054
-    middle, half = (p + z * z / (2 * n)) / (1 + z * z / n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+def test_one_input_gets_the_interval_of_a_proportion_over_its_answers() -> None:
+    """18 of 95: Agresti and Coull's formula, written out."""
+    n, z = 95, 1.959963984540054
+    middle = (18 + z * z / 2) / (n + z * z)
+    half = z * math.sqrt(middle * (1 - middle) / (n + z * z))
     table = measure([repeated("a", grades(18, 77))]).figures
     for subject in ("a", None):
         flips = row(table, subject, "flip_rate")
-        assert flips["interval"] == "Wilson"
-        assert (flips["low"], flips["high"]) == pytest.approx(
-            (middle - half / (1 + z * z / n), middle + half / (1 + z * z / n))
-        )
+        assert flips["interval"].startswith(AGRESTI_COULL)
+        assert (flips["low"], flips["high"]) == pytest.approx((middle - half, middle + half))
     assert row(table, None, "entropy_bits")["reason"] == "one input"
 
 
@@ -94,7 +93,7 @@ def test_several_inputs_get_a_bootstrap_over_inputs() -> None:
     inputs = [repeated(name, grades(*pair)) for name, pair in counts.items()]
     table = measure(inputs).figures
     overall = row(table, None, "flip_rate")
-    (expected,) = Bootstrap().means(np.array([[0.0], [0.5], [0.25], [0.25]]))
+    (expected,) = Bootstrap().means(np.array([[0.0], [0.5], [0.25], [0.25]]), [MEAN])
     assert overall["value"] == 0.25
     assert (overall["low"], overall["high"], overall["interval"]) == (expected.low, expected.high, expected.interval)
     assert (overall["n_inputs"], overall["n_asked"]) == (4, 16)
@@ -183,6 +182,9 @@ def test_inputs_of_one_patient_are_drawn_together() -> None:
     assert (alone["value"], alone["reason"], alone["n_inputs"]) == (0.25, "n=1", 2)
     other = Repeated("m", "grade", "b", 1, FRAME, split, True, "b")
     both = row(measure([first, second, other]).figures, None, "flip_rate")
-    # Patients drawn: a twice 0.25, b twice 0.5, each once the mean over the three inputs.
+    # With the weight w of a, whose inputs are 0 and 0.5: (0.5 w + 0.5 (1 - w)) / (2 w + 1 - w).
     assert both["value"] == pytest.approx(1 / 3)
-    assert (both["low"], both["high"]) == pytest.approx((0.25, 0.5))
+    random = np.random.default_rng(5)
+    drawn, ends = 0.5 / (1 + random.random(40_000)), random.dirichlet([2, 0.5, 0.5], 40_000)
+    expected = np.quantile(ends[:, 0] * drawn + ends[:, 1], [0.025, 0.975])
+    assert (both["low"], both["high"]) == pytest.approx(tuple(expected), abs=0.02)

@@ -41,13 +41,14 @@ def test_many_numbers_are_thirds_with_their_bounds() -> None:
 
 def test_the_mean_of_each_group_and_no_interval_for_one_patient() -> None:
     rows = pd.DataFrame({
-        "model": "cnn", "source": "mask", "plane": "volume",
+        "model": "cnn", "source": "mask", "plane": "volume", "metric": "hd95_mm",
         "patient": ["P0", "P1", "P2", "P3"], "value": [0.2, 0.4, 0.9, np.nan],
     })  # fmt: skip
     table = subgroup_means(rows, {"F": ["P0", "P1"], "M": ["P2", "P3"], "X": ["P3"]}, QUICK).set_index("group")
     assert table["value"].tolist() == pytest.approx([0.3, 0.9, np.nan], nan_ok=True)
     assert table["n"].tolist() == [2, 1, 0]
-    assert table.loc["F", "low"] == pytest.approx(0.2)
+    # 0.2 and 0.4: mean 0.3, standard error 0.1, t of one degree of freedom 12.7062
+    assert table.loc["F", "low"] == pytest.approx(0.3 * np.exp(-12.7062 * 0.1 / 0.3), rel=1e-4)
     assert (np.isnan(table.loc["M", "low"]), table.loc["M", "reason"]) == (True, "n=1")
     assert table.loc["X", "reason"] == "no patient has a value"
 

@@ -20,7 +20,7 @@ from gliobench.cohort.subject import HGG, LGG
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.external import ExternalAnswer, ExternalAnswers, check_one_volume
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.intervals import Bootstrap, Figure
+from gliobench.scoring.intervals import MEAN, POSITIVE, Bootstrap, Figure, Scale
 from gliobench.scoring.surface import find_surface
 from gliobench.scoring.votes import GradedPatient, Votes, most_votes
 from gliobench.tasks.box import BOX
@@ -92,7 +92,7 @@ def score_published(external: ExternalAnswers, bootstrap: Bootstrap | None = Non
     kept = [(patient, patient.values) for patient in patients if patient.values is not None]
     names = list(kept[0][1]) if kept else []
     table = np.array([[values[name] for name in names] for _, values in kept])
-    figures = dict(zip(names, bootstrap.means(table), strict=True)) if kept else {}
+    figures = dict(zip(names, bootstrap.means(table, list(map(_scale, names))), strict=True)) if kept else {}
     mute = [f"{patient.subject}: no slice answered" for patient in patients if patient.values is None]
     return PublishedScores(
         figures,
@@ -101,6 +101,11 @@ def score_published(external: ExternalAnswers, bootstrap: Bootstrap | None = Non
         sum(patient.answered for patient in patients),
         (*absent, *silent, *mute),
     )
+
+
+def _scale(name: str) -> Scale:
+    """Of a mean: all that are no distances are proportions."""
+    return POSITIVE if "distance" in name or name == "hd95_px" else MEAN
 
 
 def _grades(external: ExternalAnswers, bootstrap: Bootstrap, absent: Sequence[str]) -> PublishedScores:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gliobench.models.base.calibration import SPREAD, spreads
 from gliobench.scoring.grades import Graded, GradeMetric
-from gliobench.scoring.intervals import Figure, Scans, wilson, without_interval
+from gliobench.scoring.intervals import Figure, Scans, agresti_coull, without_interval
 
 BINS = 10  # of equal width; a probability on an edge belongs to the upper bin, 1 to the last
 CLIP = 1e-6  # so that the logit of 0 and of 1 is finite
@@ -38,7 +38,8 @@ class ReliabilityBin:
 
 
 def reliability(truth: Truth, probability: Floats, whose: Sequence[str] = ()) -> list[ReliabilityBin]:
-    """The non-empty bins, from the lowest probability to the highest; intervals of proportions are Wilson's.
+    """The non-empty bins, from the lowest probability to the highest; proportions have Agresti and Coull's
+    intervals.
 
     `whose`: the patient of each scan; where one has several, every patient has the same weight and proportions have no
     interval.
@@ -51,7 +52,7 @@ def reliability(truth: Truth, probability: Floats, whose: Sequence[str] = ()) ->
         inside = bins == number
         n, high = int(inside.sum()), int(truth[inside].sum())
         mean, share = (float(np.average(one[inside], weights=weights[inside])) for one in (probability, truth))
-        figure = without_interval(share, SEVERAL) if several else wilson(high, n, len(truth), "")
+        figure = without_interval(share, SEVERAL) if several else agresti_coull(high, n, len(truth), "")
         found.append(ReliabilityBin(n, mean, figure))
     return found
 

@@ -16,6 +16,7 @@ from gliobench.scoring.grades import AUC, weighted_auc
 from gliobench.scoring.intervals import LEVEL, Bootstrap, Scans
 from gliobench.scoring.paired import (
     GRADE_METRICS,
+    SCALES,
     Bools,
     Difference,
     Floats,
@@ -74,7 +75,9 @@ def scan_differences(
     n = len(a.patients)
     if n == 0:
         return {metric: no_difference_defined(0, "no patient in common") for metric in GRADE_METRICS}
-    figures = bootstrap.figures(lambda drawn: _all(a, drawn) - _all(b, drawn), n)
+    scales = [SCALES[metric].difference for metric in (*CALLS, AUC.id)]
+    over = [_patients_over(a, b)[metric] for metric in (*CALLS, AUC.id)]
+    figures = bootstrap.figures(lambda drawn: _all(a, drawn) - _all(b, drawn), n, scales, over)
     values = [_all(side, np.ones((1, n)))[0] for side in (a, b)]
     found = {}
     for place, metric in enumerate((*CALLS, AUC.id)):
@@ -91,6 +94,21 @@ def scan_differences(
             p, test = _swapped(a, b, place, bootstrap.seed, permutations)
         found[metric] = Difference(n, one, other, figure, p, test, smallest_normal(error))
     return {metric: found[metric] for metric in GRADE_METRICS}
+
+
+def _patients_over(a: ScanCalls, b: ScanCalls) -> dict[str, int]:
+    """Of how many patients each metric is a mean."""
+    _, called, positive, negative = (a.counts + b.counts > 0).T
+    rarer = min(int(positive.sum()), int(negative.sum()))
+    return {
+        "accuracy": len(a.patients),
+        "recall": int(positive.sum()),
+        "specificity": int(negative.sum()),
+        "precision": int(called.sum()),
+        "f1": int((positive | called).sum()),
+        "balanced_accuracy": rarer,
+        AUC.id: rarer,
+    }
 
 
 def auc_difference_error(a: ScanCalls, b: ScanCalls) -> float:

@@ -30,12 +30,25 @@ from gliobench.scoring.matching import (
 from gliobench.scoring.paired import Difference, grade_differences, mean_differences
 from gliobench.scoring.paired_classes import class_differences
 from gliobench.scoring.power import ALPHA
+from gliobench.scoring.registry import named
 from gliobench.scoring.sentences import is_shown, sentence
 from gliobench.scoring.summary import PER_SUBJECT, problem_of, votes_columns
 
 COMPARED = (
     *("model_a", "model_b", "task", "source_a", "source_b", "plane", "metric", "n_subjects", "value_a", "value_b"),
-    *("difference", "low", "high", "p", "p_holm", "test", "smallest_detectable", "shown", "words", "left_out"),
+    *(
+        "difference",
+        "low",
+        "high",
+        "interval",
+        "p",
+        "p_holm",
+        "test",
+        "smallest_detectable",
+        "shown",
+        "words",
+        "left_out",
+    ),
 )
 Pair = tuple[ModelScores, ModelScores]
 AGAIN = "score the run again, or repeat the replay that wrote it"
@@ -226,7 +239,8 @@ def _differences(
     if matched.classes is not None:
         return list(class_differences(*matched.classes, bootstrap, permutations, metrics).items())
     assert matched.means is not None
-    return list(zip(matched.metrics, mean_differences(*matched.means, bootstrap, permutations), strict=True))
+    scales = [named(metric).mean_scale for metric in matched.metrics]
+    return list(zip(matched.metrics, mean_differences(*matched.means, scales, bootstrap, permutations), strict=True))
 
 
 def _table(rows: Sequence[tuple[str, str, str, bool, Matched]], differences: Sequence[Difference]) -> pd.DataFrame:
@@ -238,7 +252,7 @@ def _table(rows: Sequence[tuple[str, str, str, bool, Matched]], differences: Seq
         words = sentence((a, b), metric, difference, float(p_holm), counts[human], notes)
         filled.append((
             *(a, b, matched.task, *matched.sources, matched.plane, metric, difference.n),
-            *(difference.value_a, difference.value_b, figure.value, figure.low, figure.high),
+            *(difference.value_a, difference.value_b, figure.value, figure.low, figure.high, figure.interval),
             *(difference.p, p_holm, difference.test, difference.smallest_detectable),
             *(is_shown(difference, float(p_holm)), words, matched.left_out),
         ))  # fmt: skip

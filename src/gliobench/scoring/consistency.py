@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import SliceFrame
-from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson, without_interval
+from gliobench.scoring.intervals import MEAN, REAL, Bootstrap, Figure, Scale, agresti_coull, undefined, without_interval
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.chain import box_of
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import TASKS, task_about, task_of
 
 UNANSWERED = "unanswered"
-SHARES = ("agreement", "flip_rate")  # proportions of the answers to one input: Wilson
+SHARES = ("agreement", "flip_rate")  # proportions of the answers to one input
 UNITS = {"agreement": "share", "pairwise_agreement": "share", "entropy_bits": "bits", "flip_rate": "share"}
 BY_CONSTRUCTION = "one answer by construction"
 FIGURES = (
@@ -115,8 +115,9 @@ def answer_text(answer: Answer, problem: Problem = GLIOMA) -> str:
 def measure(inputs: Iterable[Repeated], bootstrap: Bootstrap | None = None) -> Consistency:
     """The values of every input and over the inputs of each model.
 
-    For one input: Wilson over the answers where the value is a proportion of them. Over inputs: the mean, with a
-    bootstrap that resamples patients with all their inputs (10,000 resamples, seed 0, where `bootstrap` is None).
+    For one input: Agresti and Coull's interval over the answers where the value is a proportion of them. Over
+    inputs: the mean, with a bootstrap that resamples patients with all their inputs (10,000 resamples, seed 0,
+    where `bootstrap` is None).
     """
     groups: dict[str, list[Repeated]] = {}
     for one in sorted(inputs, key=lambda one: (one.subject, one.frame.index)):
@@ -157,7 +158,7 @@ def _single(name: str, value: float, n: int, drawn: bool) -> Figure:
     if not drawn:
         return without_interval(value, BY_CONSTRUCTION)
     if name in SHARES:
-        return wilson(round(value * n), n, n, "")
+        return agresti_coull(round(value * n), n, n, "")
     return without_interval(value, "one input")
 
 
@@ -172,20 +173,21 @@ def _over_inputs(
             continue
         figure = have[0][1]
         if len(have) > 1 and group[0].drawn:
-            figure = _mean([(one.patient, own.value) for one, own in have], bootstrap)
+            scale = MEAN if UNITS.get(name) == "share" else REAL
+            figure = _mean([(one.patient, own.value) for one, own in have], scale, bootstrap)
         elif len(have) > 1:
             figure = replace(figure, value=float(np.mean([own.value for _, own in have])))
         yield _row([one for one, _ in have], name, figure)
 
 
-def _mean(values: Sequence[tuple[str, float]], bootstrap: Bootstrap) -> Figure:
+def _mean(values: Sequence[tuple[str, float]], scale: Scale, bootstrap: Bootstrap) -> Figure:
     """The mean over inputs, each given with its patient."""
     patients = {subject: place for place, subject in enumerate(dict.fromkeys(subject for subject, _ in values))}
     sums, counts = np.zeros(len(patients)), np.zeros(len(patients))
     for subject, value in values:
         sums[patients[subject]] += value
         counts[patients[subject]] += 1
-    (figure,) = bootstrap.figures(lambda weights: (weights @ sums / (weights @ counts))[:, None], len(patients))
+    (figure,) = bootstrap.figures(lambda drawn: (drawn @ sums / (drawn @ counts))[:, None], len(patients), [scale])
     return figure
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.problem import GLIOMA, Problem
-from gliobench.scoring.grades import Graded
-from gliobench.scoring.intervals import Bootstrap, Figure, wilson
+from gliobench.scoring.grades import Graded, patients_over
+from gliobench.scoring.intervals import MEAN, Bootstrap, Figure, Scans, agresti_coull
 from gliobench.scoring.registry import grade_metrics
 from gliobench.scoring.votes import GradedPatient
 
@@ -18,8 +18,8 @@ def grade_figures(
     """Every metric of a problem's classes over patients, those of probabilities only where the model gave any.
 
     `whose`: where these are scans, the patient of each, so that every patient has the same weight and is resampled as a
-    whole; empty: one scan per patient. Proportions of patients have Wilson intervals where each has one scan, all else
-    a bootstrap over patients.
+    whole; empty: one scan per patient. Proportions of patients have Agresti and Coull's intervals where each has one
+    scan, all else a bootstrap over patients.
     """
     return graded_figures(Graded.of(patients, problem), bootstrap, whose or list(map(str, range(len(patients)))))
 
@@ -37,9 +37,11 @@ def graded_figures(graded: Graded, bootstrap: Bootstrap, whose: Sequence[str]) -
     def statistic(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.stack([metric.values(weights, graded) for metric in drawn], axis=1)
 
-    found = dict(zip(drawn, bootstrap.figures_of_scans(statistic, whose), strict=True))
+    scans, scales = Scans.of(whose), [MEAN if metric.share is not None else metric.scale for metric in drawn]
+    over = [patients_over(metric, graded, scans) for metric in drawn]
+    found = dict(zip(drawn, bootstrap.figures_of_scans(statistic, whose, scales, over), strict=True))
     for metric in metrics:
         if metric.share is not None and not several:
             part, whole = metric.share(graded)
-            found[metric] = wilson(int(part.sum()), int(whole.sum()), len(whose), metric.undefined(graded))
+            found[metric] = agresti_coull(int(part.sum()), int(whole.sum()), len(whose), metric.undefined(graded))
     return {metric.id: found[metric].unless(metric.undefined(graded)) for metric in metrics}

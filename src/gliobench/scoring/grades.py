@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.scoring.intervals import AREA, CLASSES, REAL, SHARE, Scale, Scans
 from gliobench.scoring.metric import Metric
 from gliobench.scoring.votes import GradedPatient
 
@@ -111,22 +112,33 @@ def _always(graded: Graded) -> str:
     return ""
 
 
+def _all_scans(graded: Graded) -> list[Bools]:
+    return [np.ones(len(graded.truths), dtype=bool)]
+
+
+def _each_class(graded: Graded) -> list[Bools]:
+    return [graded.truths == number for number in range(graded.problem.count)]
+
+
 @dataclass(frozen=True)
 class GradeMetric(Metric):
     """A metric of the classes of all patients.
 
     `statistic`: from weights (resamples, patients), how often each was drawn, to the values (resamples,), NaN where
-    there is none; None for a metric of single patients. `undefined`: why these patients have none, an empty text where
-    they have. `share`: for a proportion of patients, its numerator and denominator, both bool, for Wilson's interval; a
-    proportion needs no statistic. `of_patient`: its value for one patient, in the table of patients; with `of_slices`
-    only where slices were asked about. `of_probabilities`: only of models that give a probability. `classes`: what it
-    is of: the "positive" class against the others, "any" number of classes, "several" (more than two), or several that
-    are "ordered".
+    there is none; None for a metric of single patients. `undefined`: why these patients have none, an empty text
+    where they have. `share`: for a proportion of patients, its numerator and denominator, both bool; a proportion
+    needs no statistic. `scale`: the values it can have. `over`: the groups of scans, each (scans,) bool, that it is
+    a mean over: its interval is as wide as the smallest needs. `of_patient`: its value for one patient, in the
+    table of patients; with `of_slices` only where slices were asked about. `of_probabilities`: only of models that
+    give a probability. `classes`: what it is of: the "positive" class against the others, "any" number of classes,
+    "several" (more than two), or several that are "ordered".
     """
 
     statistic: Callable[[Floats, Graded], Floats] | None = None
     undefined: Callable[[Graded], str] = _always
     share: Callable[[Graded], tuple[Bools, Bools]] | None = None
+    scale: Scale = REAL
+    over: Callable[[Graded], Sequence[Bools]] = _all_scans
     of_patient: Callable[[GradedPatient], float] | None = None
     of_slices: bool = False
     of_probabilities: bool = False
@@ -153,6 +165,11 @@ class GradeMetric(Metric):
             return proportion(weights @ part, weights @ whole)
         assert self.statistic is not None
         return self.statistic(weights, graded)
+
+
+def patients_over(metric: GradeMetric, graded: Graded, scans: Scans) -> int:
+    """Of how many patients a metric is a mean."""
+    return min(scans.patients_in(group) for group in metric.over(graded))
 
 
 def proportion(part: Floats, whole: Floats) -> Floats:
@@ -236,6 +253,8 @@ def class_auc(problem: Problem, number: int) -> GradeMetric:
     return GradeMetric(
         *(f"{CLASS_AUC}{problem.class_columns[number]}", f"AUC of {problem.classes[number]}", "share", "higher"),
         statistic=lambda weights, graded: weighted_auc(weights, graded.truths == number, graded.scores[:, number]),
+        scale=AREA,
+        over=lambda graded: [graded.truths == number, graded.truths != number],
         undefined=lambda graded: _against_others(graded, number),
         classes="several",
     )
@@ -253,6 +272,7 @@ def _right(patient: GradedPatient) -> float:
 ACCURACY = GradeMetric(
     *("accuracy", "accuracy", "share", "higher"),
     share=lambda graded: (graded.calls == graded.truths, np.ones_like(graded.truth)),
+    scale=SHARE,
     of_patient=_right,
     classes="any",
 )
@@ -265,27 +285,37 @@ SLICE_ACCURACY = GradeMetric(
 PRECISION = GradeMetric(
     *("precision", "precision", "share", "higher"),
     share=lambda graded: (graded.truth & graded.called, graded.called),
+    scale=SHARE,
+    over=lambda graded: [graded.called],
     undefined=lambda graded: "" if graded.called.any() else f"no patient called {graded.positive}",
 )
 RECALL = GradeMetric(
     *("recall", "recall", "share", "higher"),
     share=lambda graded: (graded.called & graded.truth, graded.truth),
+    scale=SHARE,
+    over=lambda graded: [graded.truth],
     undefined=lambda graded: graded.no_positive,
 )
 SPECIFICITY = GradeMetric(
     *("specificity", "specificity", "share", "higher"),
     share=lambda graded: (~graded.called & ~graded.truth, ~graded.truth),
+    scale=SHARE,
+    over=lambda graded: [~graded.truth],
     undefined=lambda graded: graded.no_negative,
 )
 BALANCED_ACCURACY = GradeMetric(
     *("balanced_accuracy", "balanced accuracy", "share", "higher"),
     statistic=_balanced_accuracy,
+    scale=CLASSES,
+    over=_each_class,
     undefined=lambda graded: graded.absent,
     classes="any",
 )
 F1 = GradeMetric(
     *("f1", "F1", "share", "higher"),
     statistic=_f1,
+    scale=CLASSES,
+    over=lambda graded: [graded.truth | graded.called],
     undefined=lambda graded: (
         "" if (graded.truth | graded.called).any() else f"{graded.no_positive} and none called {graded.positive}"
     ),
@@ -293,18 +323,23 @@ F1 = GradeMetric(
 AUC = GradeMetric(
     *("auc", "AUC", "share", "higher"),
     statistic=_auc,
+    scale=AREA,
+    over=_each_class,
     undefined=lambda graded: graded.absent,
     classes="any",
 )
 MACRO_F1 = GradeMetric(
     *("macro_f1", "macro F1", "share", "higher"),
     statistic=_macro_f1,
+    scale=CLASSES,
+    over=_each_class,
     undefined=lambda graded: graded.absent,
     classes="several",
 )
 KAPPA = GradeMetric(
     *("weighted_kappa", "weighted kappa", "share", "higher"),
     statistic=_kappa,
+    scale=Scale("", -1, 1),
     undefined=_one_class,
     classes="ordered",
 )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gliobench.grid.frame import SliceFrame
+from gliobench.scoring.intervals import MEAN, POSITIVE, REAL, Scale
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,14 @@ class Metric:
     @property
     def lower_is_better(self) -> bool:
         return self.better == "lower"
+
+    @property
+    def mean_scale(self) -> Scale:
+        """Of a mean over patients: a proportion of which more is better is taken to end at 1, what is better the lower
+        to begin at 0."""
+        if self.unit == "share" and self.better == "higher":
+            return MEAN
+        return POSITIVE if self.lower_is_better else REAL
 
 
 @dataclass(frozen=True, eq=False)

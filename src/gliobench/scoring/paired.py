@@ -13,8 +13,8 @@ from scipy.special import ndtr, ndtri
 from statsmodels.stats.contingency_tables import mcnemar
 
 from gliobench.cohort.problem import GLIOMA, Problem
-from gliobench.scoring.grades import METRICS, weighted_auc
-from gliobench.scoring.intervals import LEVEL, Bootstrap, Figure, undefined
+from gliobench.scoring.grades import AUC, METRICS, weighted_auc
+from gliobench.scoring.intervals import LEVEL, SHARE, Bootstrap, Figure, Scale, undefined
 from gliobench.scoring.power import smallest_mean, smallest_normal, smallest_share
 
 MCNEMAR = "exact McNemar"
@@ -22,6 +22,7 @@ PERMUTATION = "paired permutation"
 DELONG = "DeLong"
 # Of two classes; not of slices.
 GRADE_METRICS = tuple(metric.id for metric in METRICS if metric.of_patients and metric.applies(GLIOMA))
+SCALES = {metric.id: metric.scale for metric in METRICS}
 _BATCH = 500  # resamples at once: more do not fit the processor's cache
 
 Floats = NDArray[np.float64]
@@ -58,13 +59,16 @@ def no_difference_defined(n: int, reason: str) -> Difference:
     return Difference(n, nan, nan, undefined(reason), nan, f"none: {reason}", nan)
 
 
-def mean_differences(a: Floats, b: Floats, bootstrap: Bootstrap, permutations: int) -> list[Difference]:
-    """The difference of means of each column of (patients, columns), by paired permutation (`permutations`, or all)."""
+def mean_differences(
+    a: Floats, b: Floats, scales: Sequence[Scale], bootstrap: Bootstrap, permutations: int
+) -> list[Difference]:
+    """The difference of means of each column of (patients, columns), by paired permutation (`permutations`, or all);
+    `scales`: those of the columns' means."""
     n = len(a)
     if n == 0:
         return [no_difference_defined(0, "no patient in common") for _ in a.T]
     difference = a - b
-    figures = bootstrap.means(difference)
+    figures = bootstrap.means(difference, [one.difference for one in scales])
     p, test = permuted((difference.T,), lambda flipped, axis: flipped.mean(axis=axis), bootstrap.seed, permutations)
     return [
         Difference(
@@ -86,7 +90,7 @@ def share_difference(a: Bools, b: Bools, bootstrap: Bootstrap, reason: str) -> D
     n = len(a)
     if n == 0:
         return no_difference_defined(0, reason)
-    (figure,) = bootstrap.means((a.astype(np.float64) - b)[:, None])
+    (figure,) = bootstrap.means((a.astype(np.float64) - b)[:, None], [SHARE.difference])
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     table = [[int((a & b).sum()), only_a], [only_b, int((~a & ~b).sum())]]
     p, test = (float("nan"), "none: n=1") if n < 2 else (float(mcnemar(table, exact=True).pvalue), MCNEMAR)
@@ -140,7 +144,10 @@ def _others(
         difference: Floats = of_a - of_b
         return difference
 
-    figures = bootstrap.figures(statistic, n)
+    rarer = min(int(truth.sum()), int((~truth).sum()))
+    called = a.called | b.called
+    over = [rarer, int(called.sum()), int((called | truth).sum()), rarer]
+    figures = bootstrap.figures(statistic, n, [SCALES[name].difference for name in (*names, AUC.id)], over)
     everybody = np.ones((1, n))
     found = {}
     for place, name in enumerate(names):

@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import ndtri
 
 from gliobench.cohort.problem import Problem
-from gliobench.scoring.grades import ACCURACY, METRICS, Floats, Graded, GradeMetric, class_aucs
+from gliobench.scoring.grades import ACCURACY, METRICS, Floats, Graded, GradeMetric, class_aucs, patients_over
 from gliobench.scoring.intervals import LEVEL, Bootstrap, Figure, Scans
 from gliobench.scoring.paired import Difference, no_difference_defined, permuted, share_difference
 from gliobench.scoring.power import smallest_normal
@@ -66,7 +66,10 @@ def class_differences(
     if not chosen:
         return {}
     figures = bootstrap.figures(
-        lambda drawn: np.stack([a.values(metric, drawn) - b.values(metric, drawn) for metric in chosen], axis=1), n
+        lambda drawn: np.stack([a.values(metric, drawn) - b.values(metric, drawn) for metric in chosen], axis=1),
+        n,
+        [metric.scale.difference for metric in chosen],
+        [min(patients_over(metric, side.graded, side.scans) for side in (a, b)) for metric in chosen],
     )
     once = len(a.whose) == len(b.whose) == n
     found = {}

@@ -47,7 +47,7 @@ def _said(names: tuple[str, str], metric: str, difference: Difference, p_holm: f
         return f"difference shown: {higher} is {word} than {lower} by {by}, {n}, {_p(p_holm, comparisons)}"
     clear, reach = figure.low > 0 or figure.high < 0, _reach(difference, metric)
     if figure.low == figure.high == 0:
-        return f"no difference shown: {amount(figure.value, metric)} in every resample, {n}; {reach}"
+        return f"no difference shown: {amount(figure.value, metric)} in every patient, {n}; {reach}"
     text = f"no difference shown: {amount(figure.value, metric)} {ends}, {n}"
     if clear and difference.p < ALPHA:
         # No detectable difference here: it is that of a single comparison, and less than the observed one.

@@ -10,7 +10,8 @@ from gliobench.cohort.problem import Problem
 from gliobench.cohort.variables import all_numbers, as_number
 from gliobench.scoring.figures import graded_figures
 from gliobench.scoring.grades import Graded
-from gliobench.scoring.intervals import Bootstrap, Figure, undefined
+from gliobench.scoring.intervals import REAL, Bootstrap, Figure, undefined
+from gliobench.scoring.registry import named
 from gliobench.scoring.summary import problem_of
 from gliobench.tasks.grade import GRADE
 
@@ -68,10 +69,13 @@ def subgroup_means(rows: pd.DataFrame, groups: Groups, bootstrap: Bootstrap) -> 
     Returns model, source, plane, group and the fields of `Figure`, with `n` patients that have a value.
     """
     found: list[_Row] = []
+    scale = named(str(rows["metric"].iloc[0])).mean_scale if len(rows) else REAL
     for (model, source, plane), own in rows.groupby(["model", "source", "plane"], sort=False):
         for group, patients in groups.items():
             values = own.loc[own["patient"].isin(list(patients)), "value"].dropna().to_numpy(dtype=np.float64)
-            figure = bootstrap.means(values[:, None])[0] if len(values) else undefined("no patient has a value")
+            figure = (
+                bootstrap.means(values[:, None], [scale])[0] if len(values) else undefined("no patient has a value")
+            )
             found.append((str(model), str(source), str(plane), group, len(values), figure))
     return _table(found)
 

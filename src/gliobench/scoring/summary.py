@@ -12,7 +12,7 @@ from gliobench.cohort.patients import several_scans
 from gliobench.cohort.problem import GLIOMA, Problem, with_article
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import ACCURACY
-from gliobench.scoring.intervals import Bootstrap, Figure, undefined, wilson
+from gliobench.scoring.intervals import Bootstrap, Figure, agresti_coull, undefined
 from gliobench.scoring.metric import AnswerMetric
 from gliobench.scoring.registry import grade_metrics, named
 from gliobench.scoring.score import VOLUME, SubjectRow, SubjectScores, VoteRow
@@ -165,12 +165,13 @@ def _means(groups: Mapping[Group, Sequence[SubjectRow]], bootstrap: Bootstrap, p
         elif unanswered := sum(map(_without_value, group)):
             figures[key] = undefined(f"{unanswered} of {len(values) + unanswered} patients have no answer to count")
         elif _is_proportion(key, group):
-            figures[key] = wilson(int(sum(values)), len(values), len(values), "")
+            figures[key] = agresti_coull(int(sum(values)), len(values), len(values), "")
         else:
             by_size.setdefault(len(values), []).append(key)
     for keys in by_size.values():
         columns = np.array([_defined(groups[key]) for key in keys]).T
-        figures.update(zip(keys, bootstrap.means(columns), strict=True))
+        scales = [named(key[-1]).mean_scale for key in keys]
+        figures.update(zip(keys, bootstrap.means(columns, scales), strict=True))
     return figures
 
 
