@@ -1,6 +1,6 @@
 """How often 95 % intervals hold the true value on made-up cohorts: those of the reports beside others.
 
-    python benchmarks/coverage.py [--cohorts 4000] [--write]
+    python benchmarks/coverage.py [--cohorts 1000] [--write]
 
 Per cell the coverage in %, in brackets how many intervals lie wholly above and below the true value, and the width.
 Prints Markdown; `--write` also writes `src/gliobench/scoring/coverage.csv`, which the reports quote: of each kind of
@@ -247,7 +247,7 @@ def auc_of(rare: float, areas: tuple[float, ...], failing: tuple[float, ...] = (
         truth = classes(patients, rare)
         rarer = int(min(truth.sum(), (~truth).sum()))
         found: dict[str, list[tuple[float, float]]] = {}
-        for _ in range(max(1, cohorts // 4)):  # each is slow
+        for _ in range(max(1, cohorts // 2)):  # each is slow
             common, scores = random.normal(size=patients), []
             for area, share in zip(areas, shares, strict=True):
                 own = np.sqrt(CORRELATION) * common + np.sqrt(1 - CORRELATION) * random.normal(size=patients)
@@ -352,7 +352,7 @@ def _shown(cell: Cell) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cohorts", type=int, default=4000)
+    parser.add_argument("--cohorts", type=int, default=1000)
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
     options = parser.parse_args()
     cells = [cell for one in SCENARIOS for size in SIZES for cell in one.cells(size, options.cohorts)]

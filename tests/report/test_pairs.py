@@ -14,7 +14,15 @@ from gliobench.scoring.compare import COMPARED
 def compared(words: str, difference: float, shown: bool = False) -> pd.DataFrame:
     row = {"model_a": "cnn", "model_b": "flair-blob", "task": "mask", "source_a": "mask", "source_b": "mask"}
     row |= {"plane": "volume", "metric": "dice", "n_subjects": 11, "value_a": 0.7, "value_b": 0.6}
-    row |= {"difference": difference, "low": -0.05, "high": 0.25, "p": 0.2, "p_holm": 0.4, "test": "permutation"}
+    row |= {
+        "difference": difference,
+        "low": -0.05,
+        "high": 0.25,
+        "interval": "t",
+        "p": 0.2,
+        "p_holm": 0.4,
+        "test": "permutation",
+    }
     return pd.DataFrame([row | {"smallest_detectable": 0.2, "shown": shown, "words": words, "left_out": ""}])[
         list(COMPARED)
     ]

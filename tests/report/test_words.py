@@ -7,6 +7,7 @@ import pytest
 
 from gliobench.report import numbers, words
 from gliobench.report.contents import Part, ReportContents
+from gliobench.scoring.coverage import beside
 
 
 def summary(*rows: tuple[object, ...]) -> pd.DataFrame:
@@ -52,7 +53,7 @@ def test_only_intervals_that_do_not_meet_are_called_clear(
 
 
 def test_two_of_eleven_is_not_told_from_always_answering_hgg(contents: ReportContents) -> None:
-    # Wilson 95 %: 2 of 11 is 5.1 % to 47.7 %, 0 of 11 reaches to 25.9 % (Newcombe 1998, method 3, by hand)
+    # Agresti and Coull, by hand: 2 of 11 is (3.921 ± 1.959964 sqrt(3.921 x 10.921 / 14.841)) / 14.841, 4.0 % to 48.9 %
     votes = pd.DataFrame(
         {
             "model": "net",
@@ -65,7 +66,7 @@ def test_two_of_eleven_is_not_told_from_always_answering_hgg(contents: ReportCon
     table = summary(("net", "grade", "balanced_accuracy", 0.59, 0.5, 0.7))
     finding = words.findings(replace(study(contents, table), votes=votes))[0]
     assert finding.text.endswith(
-        "Its specificity is 2 of 11 (5 % to 48 %): not distinguishable from always answering HGG."
+        "Its specificity is 2 of 11 (4 % to 49 %): not distinguishable from always answering HGG."
     )
 
 
@@ -147,7 +148,8 @@ def test_a_model_that_always_says_the_same_is_called_constant(contents: ReportCo
     assert "every patient LGG, as a constant answer would (specificity 3 of 3" in found[0].text
 
 
-def test_intervals_over_few_patients_are_not_sold_as_95_per_cent() -> None:
-    few, enough = (pd.DataFrame({"n_subjects": [40, n]}) for n in (12, 30))
-    assert "89 %" in words.few_patients(few)
-    assert words.few_patients(enough) == ""
+def test_intervals_that_do_not_cover_are_not_sold_as_95_per_cent() -> None:
+    sound = pd.DataFrame({"metric": ["dice"], "interval": [beside("t", "", 12)]})
+    assert words.unreliable_intervals(sound) == ""
+    unsound = pd.DataFrame({"metric": ["dice", "hd95_mm"], "interval": ["t", beside("log-t", "distances", 12)]})
+    assert words.unreliable_intervals(unsound).startswith("Do not rely on the intervals of HD95: no method")

@@ -42,6 +42,7 @@ def compare(
         typer.echo(f"{task}, {plane}: {name}")
         for row in group.itertuples():
             typer.echo(f"  {row.model_a} - {row.model_b}: {row.words}")
+        typer.echo(f"  95 % intervals: {'; '.join(filter(None, dict.fromkeys(group['interval'])))}")
     if csv:
         table.to_csv(csv, index=False)
         typer.echo(f"whole table: {csv}")

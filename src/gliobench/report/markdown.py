@@ -47,7 +47,8 @@ def _first(contents: ReportContents) -> list[str]:
     lines = ["## The comparison", "", "Value (95 % interval), n patients, coverage.", ""]
     if contents.oracles:
         lines += [f"- oracle: {_text(oracle)}" for oracle in contents.oracles] + [""]
-    return [*lines, *_grid(table, with_origin=False), ""]
+    unreliable = words.unreliable_intervals(contents.summary, contents.problem)
+    return [*lines, *_grid(table, with_origin=False), "", *([_text(unreliable), ""] if unreliable else [])]
 
 
 def _pairs(contents: ReportContents) -> list[str]:

@@ -54,7 +54,7 @@ def render_page(contents: ReportContents) -> str:
     answering = gallery_models(contents.gallery, models)
     return template("report.html.j2", **_filters()).render(
         contents=contents,
-        few=words.few_patients(contents.summary, contents.problem),
+        few=words.unreliable_intervals(contents.summary, contents.problem),
         style=style(),
         question=words.question(contents),
         verdict=words.verdict(contents),

@@ -1,12 +1,13 @@
 """Models against baselines, and against human readers, patient by patient."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import ReportContents
+from gliobench.report.tables import interval_methods
 from gliobench.tasks.registry import task_words
 
 SHOWN = "A difference counts as shown only if its 95 % interval excludes 0 and p, corrected for the"
@@ -42,8 +43,9 @@ def pair_tables(contents: ReportContents) -> list[PairTable]:
     rows = pair_rows(contents)
     human = tuple(row for row in rows if row.baseline in contents.references)
     others = tuple(row for row in rows if row.baseline not in contents.references)
-    tables = (PairTable(_beside_baselines(others), others), PairTable(_beside_readers(human), human))
-    return [table for table in tables if table.rows]
+    found = (PairTable(_beside_baselines(others), others), PairTable(_beside_readers(human), human))
+    intervals = "" if contents.comparisons is None else interval_methods(contents.comparisons)
+    return [replace(table, words=f"{table.words} Intervals: {intervals}.") for table in found if table.rows]
 
 
 def _beside_baselines(rows: Sequence[PairRow]) -> str:

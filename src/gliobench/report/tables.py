@@ -104,7 +104,7 @@ def first_table(contents: ReportContents) -> Table:
             cells.append(tuple(_cell(entry, scale, _origin(entry, several)) for _, entry in entries.iterrows()))
         rows.append(_row(contents, model, "", "", tuple(cells)))
     shown = pd.concat(picked.values()) if picked else contents.summary
-    return Table("", tuple(_column(contents, shown, *key) for key in keys), tuple(rows), _intervals(shown))
+    return Table("", tuple(_column(contents, shown, *key) for key in keys), tuple(rows), interval_methods(shown))
 
 
 def task_table(contents: ReportContents, task: str) -> Table:
@@ -125,7 +125,7 @@ def task_table(contents: ReportContents, task: str) -> Table:
         rows.append(_row(contents, model, plane, "" if source == task else source, tuple(cells)))
     called = task_words(task, contents.problem)
     columns = tuple(_column(contents, summary, task, name) for name in names)
-    return Table(called, columns, tuple(rows), _intervals(summary))
+    return Table(called, columns, tuple(rows), interval_methods(summary))
 
 
 def _row(contents: ReportContents, model: str, plane: str, source: str, cells: tuple[tuple[Cell, ...], ...]) -> Row:
@@ -204,7 +204,7 @@ def _cell(entry: "pd.Series[Any]", scale: _Scale, origin: str) -> Cell:
     )
 
 
-def _intervals(summary: pd.DataFrame) -> str:
+def interval_methods(summary: pd.DataFrame) -> str:
     """How the intervals were made, one method after the other with its metrics."""
     defined = summary[summary["low"].notna() & summary["high"].notna()]
     methods: dict[str, list[str]] = {}

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import Part, ReportContents
+from gliobench.scoring.coverage import NOT_RELIABLE
+from gliobench.scoring.intervals import share_ends
 from gliobench.scoring.score import VOLUME
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import task_words
@@ -205,8 +206,8 @@ def _minority_sentence(contents: ReportContents, best: Any) -> str:
         return "" if problem.several else _minority_of_scans(contents, best, rare)
     total = int(counts[rare])
     hits = int((votes.loc[votes["grade"] == rare, "predicted"] == rare).sum())
-    low, high = proportion_confint(hits, total, method="wilson")
-    reach = proportion_confint(0, total, method="wilson")[1]
+    low, high = share_ends(hits, total)
+    reach = share_ends(0, total)[1]
     rate = _rate(problem, rare)
     if votes["predicted"].nunique(dropna=False) == 1 and votes["predicted"].notna().all():
         constant = problem.class_name(int(votes["predicted"].iloc[0]))
@@ -238,17 +239,14 @@ def _minority_of_scans(contents: ReportContents, best: Any, rare: int) -> str:
     return f" Its {rate} is {numbers.percent(figure['value'])} ({ends}), by patient; a constant answer has 0."
 
 
-def few_patients(table: pd.DataFrame, problem: Problem = GLIOMA) -> str:
-    """How far to trust a bootstrap interval at the smallest n of a table; empty from 30 on.
-
-    Simulated: docs/scoring.md, `benchmarks/coverage.py`.
-    """
-    table = table[table["n_subjects"] > 0]
-    fewest = int(table["n_subjects"].min()) if len(table) else FEW
-    if fewest >= FEW:
+def unreliable_intervals(table: pd.DataFrame, problem: Problem = GLIOMA) -> str:
+    """Which intervals of a table are not to be relied on, by simulation (docs/scoring.md); empty where all are."""
+    rows = table[table["interval"].str.contains(NOT_RELIABLE)]
+    if rows.empty:
         return ""
+    names = ", ".join(dict.fromkeys(metrics.title(str(metric)) for metric in rows["metric"]))
     return (
-        "Bootstrap intervals over few patients are too narrow: in simulations, those of a mean "
-        "Dice contain the true mean in 85 % of cohorts of 6 patients, 89 % of 12 and 93 % of 20, and if one "
-        f"{problem.finding_words} in ten is missed entirely in 61 %, 75 % and 84 %."
+        f"Do not rely on the intervals of {names}: no method here is sound with so few patients. In simulations they "
+        "hold the true value in fewer than 90 % of cohorts of this size, for those marked “with failures” where one "
+        f"{problem.finding_words} in ten is missed entirely."
     )

@@ -7,7 +7,7 @@ from importlib.resources import files
 from math import floor
 
 TABLE = "coverage.csv"
-RELIABLE = 0.9  # below it an interval is not to be relied on
+RELIABLE, NOT_RELIABLE = 0.9, "not to be relied on"  # what is said below this coverage
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Coverage:
         simulated = f"simulated {usual}" if usual == failing else f"simulated {usual}, with failures {failing}"
         if min(self.usual, self.failing) >= RELIABLE:
             return simulated
-        return f"{simulated} (not to be relied on{'' if self.usual < RELIABLE else ' with failures'})"
+        return f"{simulated} ({NOT_RELIABLE}{'' if self.usual < RELIABLE else ' with failures'})"
 
 
 def beside(method: str, kind: str, n: int) -> str:
