@@ -28,8 +28,8 @@ def reliability_words(problem: Problem) -> str:
         last = f". The last drawing is of the most probable {problem.asked}, and how often it is right"
     return (
         f"Patients in ten bins by the predicted probability of {what}: mean probability against the observed "
-        f"proportion of {it}, with its 95 % interval (Agresti-Coull; none if patients have several scans, which together "
-        f"weigh as one patient) and the number of patients or scans{last}. On the dashed line a model is calibrated; "
+        f"proportion of {it}, with its 95 % interval (Agresti-Coull; none if patients have several scans, which "
+        f"together weigh as one patient) and the number of patients or scans{last}. On the dashed line a model is calibrated; "
         f"above it {one} is more frequent than predicted."
     )
 

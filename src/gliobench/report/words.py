@@ -16,7 +16,6 @@ from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import task_words
 
 CAVEAT = "Research use only. This is not a medical device, and nothing here may guide the care of a patient."
-FEW = 30  # patients; below it the report warns that bootstrap intervals are too narrow
 
 
 @dataclass(frozen=True)
