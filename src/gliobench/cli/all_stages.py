@@ -19,7 +19,7 @@ def run(
     fold: FoldOption = None,
     replication: ReplicationFolder = None,
 ) -> None:
-    """Run all stages: prepare, split, train, finetune, predict, score, report. Resumes after interruption.
+    """Run all stages: prepare, split, train, finetune, predict, score, curve, report. Resumes after interruption.
 
     A study file with `replay:` scores recorded answers, and needs no cohort.
 

@@ -8,12 +8,24 @@ import typer
 from gliobench.cli.all_stages import repair, run
 from gliobench.cli.evaluation import answers, compare, outlines, replay
 from gliobench.cli.setup import doctor, init, list_, phantom, plan
-from gliobench.cli.stages import conversations, finetune, look, predict, prepare, questions, report, score, split, train
+from gliobench.cli.stages import (
+    conversations,
+    curve,
+    finetune,
+    look,
+    predict,
+    prepare,
+    questions,
+    report,
+    score,
+    split,
+    train,
+)
 
 PANELS = {
     "Set up": (doctor, init, phantom, list_, plan),
     "Stages of a study, in order": (
-        *(prepare, look, split, train, finetune, predict, questions, conversations, score, report),
+        *(prepare, look, split, train, finetune, predict, questions, conversations, score, curve, report),
     ),
     "All stages": (run, repair),
     "Evaluation": (compare, replay, outlines, answers),

@@ -29,7 +29,14 @@ Store = Annotated[
     typer.Option("--store", help="Folder of prepared patients; several studies may share it. Default: OUT/grid."),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip invalid patients; the report names them.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Number of threads that prepare patients.")]
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Number of threads that prepare patients, and of processes that train for learning curves.",
+    ),
+]
 FoldOption = Annotated[
     str | None,
     typer.Option("--fold", help="`all`, or the number of one fold, from 0. Default: the study file's.", metavar="K"),

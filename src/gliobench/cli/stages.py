@@ -210,6 +210,26 @@ def score(
     stage.score(open_context(study, cohort, out, store, fold=fold))
 
 
+def curve(
+    study: StudyFile,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    workers: Workers = 2,
+    fold: FoldOption = None,
+) -> None:
+    """Train the models on fewer patients too, for the study's `learning_curve:`; resumes after interruption.
+
+    Example: `gliobench curve studies/lesions.yaml --out runs/lesions`
+    """
+    from gliobench.study.stages import curve as stage
+
+    context = checked(open_context(study, cohort, out, store, workers=workers, fold=fold))
+    if context.study.learning_curve is None:
+        raise typer.BadParameter(f"{study} has no `learning_curve:`, such as {{sizes: [5, 10, 20, 40], repeats: 3}}")
+    stage.curve(context)
+
+
 def report(
     study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None, fold: FoldOption = None
 ) -> None:

@@ -145,7 +145,7 @@ def make_split(
     """
     if not 0 < test_share < 1:
         raise SplitError(f"test_share must lie between 0 and 1, got {test_share}")
-    scans, grades = _by_patient(grades, patients)
+    scans, grades = by_patient(grades, patients)
     tested = max(1, math.floor(len(grades) * test_share + 0.5))
     if len(grades) - tested < folds:
         raise SplitError(
@@ -174,7 +174,7 @@ def make_cross_validation(
     """
     if not 0 < validation_share < 1:
         raise SplitError(f"validation_share must lie between 0 and 1, got {validation_share}")
-    scans, grades = _by_patient(grades, patients)
+    scans, grades = by_patient(grades, patients)
     if len(grades) < max(folds, 3):
         raise SplitError(f"{len(grades)} patients for {folds} folds: use fewer folds or more patients")
     random = np.random.default_rng(seed)
@@ -189,7 +189,7 @@ def make_cross_validation(
 
 
 @dataclass(frozen=True)
-class _Scans:
+class Scans:
     """The scans of every patient."""
 
     by_patient: Mapping[str, Sequence[str]]
@@ -199,7 +199,7 @@ class _Scans:
         return tuple(sorted(scan for patient in patients for scan in self.by_patient[patient]))
 
 
-def _by_patient(grades: Mapping[str, int | None], patients: Patients) -> tuple[_Scans, dict[str, int | None]]:
+def by_patient(grades: Mapping[str, int | None], patients: Patients) -> tuple[Scans, dict[str, int | None]]:
     """The scans of every patient, and each patient's grade: the highest of its scans.
 
     A patient is named by its first scan's id, so that cohorts with one scan each are drawn as in earlier versions.
@@ -212,7 +212,7 @@ def _by_patient(grades: Mapping[str, int | None], patients: Patients) -> tuple[_
         patient: max((grade for scan in own if (grade := grades[scan]) is not None), default=None)
         for patient, own in scans.items()
     }
-    return _Scans(scans), highest
+    return Scans(scans), highest
 
 
 def _drawn(grades: Mapping[str, int | None], count: int, random: np.random.Generator) -> tuple[list[str], list[str]]:

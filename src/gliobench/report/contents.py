@@ -13,6 +13,7 @@ from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.subject import Fault
 from gliobench.grid.frame import Plane
 from gliobench.scoring.consistency import Consistency
+from gliobench.scoring.learning_curve import CurveTables
 from gliobench.scoring.votes import Votes
 from gliobench.tasks.geometry import Placed, Value
 
@@ -203,6 +204,7 @@ class ReportContents:
     `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
     `consistency`: the answers to one input asked again and again; None where nothing was. `sampling`: by model, how
     those answers were drawn, in words.
+    `learning`: learning curves; None where none were asked for.
     `region`: the part of the target that all places are of, in words. `problem`: what the study is about. `provenance`:
     name and value, in the order to print. `faults`: the patients left out.
     """
@@ -237,6 +239,7 @@ class ReportContents:
     constants: Sequence[Constant] = ()
     consistency: Consistency | None = None
     sampling: Mapping[str, str] = field(default_factory=dict)
+    learning: CurveTables | None = None
     region: str = "whole tumour"
     problem: Problem = GLIOMA
 

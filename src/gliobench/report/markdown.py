@@ -8,6 +8,8 @@ from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.fitted import WORDS, fitted_rows
+from gliobench.report.learning import WORDS as LEARNING
+from gliobench.report.learning import learning_sections
 from gliobench.report.pairs import pair_tables
 from gliobench.report.settings import settings_tables
 from gliobench.report.strata import StratumCell, strata_sections
@@ -25,6 +27,7 @@ def write_markdown(contents: ReportContents) -> str:
             *_confusions(contents),
             *_strata(contents),
             *_consistency(contents),
+            *_learning(contents),
             *_fitted(contents),
             *_settings(contents),
             *_patients(contents),
@@ -101,6 +104,18 @@ def _strata(contents: ReportContents) -> list[str]:
 
 def _stratum(cell: StratumCell | None) -> str:
     return "–" if cell is None else f"{cell.value or 'not defined'} ({cell.beside}), n {cell.n}"
+
+
+def _learning(contents: ReportContents) -> list[str]:
+    sections = learning_sections(contents)
+    lines = ["## How many patients does it take?", "", _text(LEARNING), ""] if sections else []
+    for section in sections:
+        heads = ["model", *(f"{size} patients" for size in section.sizes)]
+        lines += [f"### {_text(section.task)}: {_text(section.metric)}", ""]
+        lines += [f"- {_text(sentence)}" for sentence in (*section.crossings, *section.laws)]
+        lines += ["", _line(heads), _line(["---"] * len(heads))]
+        lines += [_line([row.model, *row.cells]) for row in section.rows] + [""]
+    return lines
 
 
 def _consistency(contents: ReportContents) -> list[str]:

@@ -11,6 +11,8 @@ from gliobench.report.curves import draw_curves
 from gliobench.report.distributions import draw_distributions
 from gliobench.report.fitted import WORDS, fitted_rows
 from gliobench.report.gallery import draw_gallery, gallery_models
+from gliobench.report.learning import WORDS as LEARNING
+from gliobench.report.learning import learning_sections
 from gliobench.report.markdown import write_markdown
 from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_tables
@@ -21,11 +23,14 @@ from gliobench.report.strata import strata_sections
 from gliobench.report.templates import style, template
 from gliobench.report.votes import draw_votes, outcomes, votes_words
 
+CURVE_FILES = ("learning_curve", "learning_curve_laws", "learning_curve_crossings")
+
 
 def write_report(contents: ReportContents, out: Path) -> Path:
     """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`,
-    `comparisons.csv` where models were compared, `subgroups.csv` where patients were grouped, and `consistency.csv` and
-    `consistency_answers.csv` where questions were asked again.
+    `comparisons.csv` where models were compared, `learning_curve.csv` with its laws and crossings where there are
+    curves, `subgroups.csv` where patients were grouped, and `consistency.csv` and `consistency_answers.csv` where
+    questions were asked again.
 
     The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
     Returns the path of the page. Raises ValueError where the summary is empty.
@@ -42,6 +47,9 @@ def write_report(contents: ReportContents, out: Path) -> Path:
     if contents.consistency is not None:
         contents.consistency.figures.to_csv(out / "consistency.csv", index=False, lineterminator="\n")
         contents.consistency.answers.to_csv(out / "consistency_answers.csv", index=False, lineterminator="\n")
+    if contents.learning is not None:
+        for name, table in zip(CURVE_FILES, vars(contents.learning).values(), strict=True):
+            table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     (out / "report.md").write_text(write_markdown(contents), encoding="utf-8")
     page = out / "report.html"
     page.write_text(render_page(contents), encoding="utf-8")
@@ -78,6 +86,8 @@ def render_page(contents: ReportContents) -> str:
         fitted=fitted_rows(contents),
         fitted_words=WORDS,
         settings=settings_tables(contents),
+        learning=learning_sections(contents),
+        learning_words=LEARNING,
         gallery=draw_gallery(contents.gallery, answering),
         answering=answering,
         outlines=draw_outlines(contents.outlines),

@@ -89,12 +89,13 @@ def subgroup_classes(votes: pd.DataFrame, metric: str, groups: Groups, bootstrap
             part = own[own["patient"].isin(list(patients))]
             figure = undefined("no patient has a value")
             if len(part):
-                figure = graded_figures(_graded(part, problem), bootstrap, list(part["patient"]))[metric]
+                figure = graded_figures(graded_votes(part, problem), bootstrap, list(part["patient"]))[metric]
             found.append((str(model), GRADE.name, str(plane), group, part["patient"].nunique(), figure))
     return _table(found)
 
 
-def _graded(votes: pd.DataFrame, problem: Problem) -> Graded:
+def graded_votes(votes: pd.DataFrame, problem: Problem) -> Graded:
+    """Rows of a table of votes, all with a class, as metrics of classes take them."""
     if problem.several:
         scores = votes[[f"score_{column}" for column in problem.class_columns]].to_numpy(dtype=float)
     else:

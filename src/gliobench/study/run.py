@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gliobench.study.plan.missing import machine_lacking, not_on_this_machine
 from gliobench.study.showing.report import report
+from gliobench.study.stages.curve import curve
 from gliobench.study.stages.finetune import check_engines, finetune
 from gliobench.study.stages.predict import predict, refuse_unfit
 from gliobench.study.stages.prepare import prepare
@@ -36,6 +37,7 @@ STAGES: dict[str, Callable[[Context], object]] = {
     "finetune": finetune,
     "predict": predict,
     "score": score,
+    "curve": curve,
     "report": report,
 }
 

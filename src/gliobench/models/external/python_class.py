@@ -71,9 +71,14 @@ class OwnModel:
     def settings(self) -> Settings:
         return {"engine": "python", "source": Path(self.source).name, "content": self.content}
 
+    @property
+    def learns(self) -> bool:
+        """Whether it has a `fit`."""
+        return hasattr(self.model, "fit")
+
     def fit(self, train: Sequence[PreparedSubject], validation: Sequence[PreparedSubject]) -> None:
         """Call its `fit`, where it has one, with patients and their truth."""
-        if hasattr(self.model, "fit"):
+        if self.learns:
             self._call("fit", lambda: self.model.fit(train, validation))
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:

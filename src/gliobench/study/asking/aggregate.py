@@ -42,7 +42,7 @@ def aggregation_notes(context: Context) -> Iterator[str]:
 
 def _choose(context: Context, round: Round) -> Mapping[tuple[str, str], Chosen]:
     chosen: dict[tuple[str, str], Chosen] = {}
-    for config in context.study.models:
+    for config in context.answering:
         if config.aggregation != "majority" and GRADE.name in config.spoken_tasks:
             for plane in context.study.slices.planes:
                 chosen[config.name, str(plane)] = _of(context, config, round, plane)

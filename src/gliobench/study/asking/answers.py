@@ -44,6 +44,7 @@ def read_list(path: Path) -> list[str]:
 
 def answers_digest(context: Context, model: str) -> str:
     """SHA-256 of all that a model answers to the study as it stands. Raises StageError as `current_answers` does."""
+    context = context.where(model)
     folder = context.folder
     records = _records(context, model, folder.asked(model), folder.repeated(model), folder.validation(model))
     given = [one.probabilities for one in records if one.probabilities]
@@ -53,12 +54,13 @@ def answers_digest(context: Context, model: str) -> str:
 
 def known_digest(context: Context, model: str) -> str | None:
     """The digest of a model's answers; None before it has answered."""
-    return answers_digest(context, model) if context.folder.asked(model).exists() else None
+    return answers_digest(context, model) if context.where(model).folder.asked(model).exists() else None
 
 
 def current_answers(context: Context, model: str) -> list[Record]:
     """The records of a model that answer the study as it stands, in the order asked. Raises StageError before
     `predict` has finished with this model."""
+    context = context.where(model)
     return _records(context, model, context.folder.asked(model))
 
 

@@ -13,7 +13,7 @@ from gliobench.tasks.registry import TASKS
 
 def suspicions(context: Context) -> Iterator[str]:
     """A warning for every model and task whose answers fit the truth much better read otherwise."""
-    for config in context.study.models:
+    for config in context.answering:
         for task in (name for name, known in TASKS.items() if known.in_coordinates):
             if (view := config.picture) is not None and task in config.spoken_tasks:
                 said = list(_said(context, config.name, task, view))

@@ -11,7 +11,7 @@ from gliobench.tasks.mask import MASK
 
 def predicted_masks(context: Context, model: str) -> dict[str, VolumeMask]:
     """By patient. Raises StageError before `predict` has finished with the model."""
-    masks = {}
+    masks, context = {}, context.where(model)
     for record in current_answers(context, model):
         if record.task != MASK.name or record.plane is not None:
             continue

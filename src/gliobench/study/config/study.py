@@ -17,6 +17,7 @@ from gliobench.scoring.human import READERS
 from gliobench.study.kinds import KINDS
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.base import Config, Name, Outside, WholeFile, check_by
+from gliobench.study.parts.learning_curve import LearningCurveConfig
 from gliobench.study.parts.neutral import InAnyWords
 from gliobench.study.parts.paths import resolved
 from gliobench.study.parts.problem import ProblemConfig
@@ -94,6 +95,11 @@ class SplitConfig(Config):
             raise ValueError(f"fold {self.fold} of {self.folds}: folds are counted from 0")
         return self
 
+    def unit(self, patient: str, variables: Mapping[str, str]) -> str:
+        """What a scan is split with: the group of its patient, else the patient."""
+        group = variables.get(self.together, "") if self.together else ""
+        return f"{self.together} {group}" if group else patient
+
     def only_trains(self, variables: Mapping[str, str]) -> bool:
         """Whether a patient of whom a table says this is never tested."""
         named = {key: (value,) if isinstance(value, str) else value for key, value in self.train_only.items()}
@@ -148,9 +154,10 @@ else:
 
 class Study(WholeFile):
     """A whole study. `problem`: its images, classes and target. `region`: the part of the target whose centre, box,
-    polygon and mask are asked for. `subgroups`: columns of the cohort's table by which the report groups patients."""
+    polygon and mask are asked for. `subgroups`: columns of the cohort's table by which the report groups patients.
+    `learning_curve`: what the models do with fewer training patients."""
 
-    LATER: ClassVar = frozenset({"region", "problem", "subgroups"})
+    LATER: ClassVar = frozenset({"region", "problem", "subgroups", "learning_curve"})
 
     name: Name
     cohort: Outside | None = None
@@ -162,6 +169,7 @@ class Study(WholeFile):
     tasks: Tasks = DEFAULT_TASKS
     consistency: ConsistencyConfig | None = None
     subgroups: Annotated[tuple[Text, ...], AfterValidator(once)] = ()
+    learning_curve: LearningCurveConfig | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)
 
     @model_validator(mode="after")

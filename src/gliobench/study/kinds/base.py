@@ -213,6 +213,11 @@ class ModelConfig(Config, ABC):
         """Learn from a fold. `alone`: this process does nothing else."""
 
     @property
+    def learns(self) -> bool:
+        """Whether it is fitted to the training patients, so that it has a learning curve."""
+        return self.verb is not None or self.leaves_validation_out
+
+    @property
     def swept(self) -> "NetworkConfig | None":
         """Itself, where it is a network that is trained in several settings."""
         return None

@@ -241,10 +241,9 @@ class NetworkConfig(ModelConfig):
             for learn, check in taught:
                 each = draws(learn, settings) * LEARN * seen.operations
                 operations += settings.epochs * (each + len(check) * whole.operations / settings.validate_every)
-        in_sample = sum(
-            len(learn) + len(check) for learn, check in taught
-        )  # its figures, of the settings that are kept
-        operations += in_sample * self._mirrored * whole.operations
+        if plan_inputs.context.keeps_in_sample:  # figures, of the settings that are kept
+            in_sample = sum(len(learn) + len(check) for learn, check in taught)
+            operations += in_sample * self._mirrored * whole.operations
         return Step(
             "train",
             self.name,

@@ -64,6 +64,15 @@ class PythonConfig(ModelConfig):
     def leaves_validation_out(self) -> bool:
         return True
 
+    @property
+    def learns(self) -> bool:
+        from gliobench.models.base.errors import ModelError
+
+        try:
+            return self.load().learns
+        except ModelError:  # said by `machine_faults`
+            return False
+
     def machine_faults(self, context: "Context") -> Iterator[tuple[str, str]]:
         from gliobench.models.base.errors import ModelError
 

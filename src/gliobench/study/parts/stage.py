@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Verb = Literal["prepare", "split", "train", "finetune", "predict", "test", "score", "report"]
+Verb = Literal["prepare", "split", "train", "finetune", "predict", "test", "score", "curve", "report"]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 GIB = 2**30
+SCORE_SECONDS = 0.1  # a patient and model; docs/results
 Basis = Literal["counted", "measured", "estimate"]
 """`counted`: on the prepared patients, files or checkpoint themselves. `measured`: in an earlier run in the output
 folder. `estimate`: from an assumption, which the plan states."""

@@ -5,14 +5,26 @@ from collections.abc import Iterator, Sequence
 
 from gliobench.study.parts.stage import Stage
 from gliobench.study.plan.counts import NO_COHORT, count
-from gliobench.study.plan.estimates import GIB, Basis, Estimate, Files, Missing, ModelPlan, Plan, Step, gib
+from gliobench.study.plan.curve import curve_plan
+from gliobench.study.plan.estimates import (
+    GIB,
+    SCORE_SECONDS,
+    Basis,
+    Estimate,
+    Files,
+    Missing,
+    ModelPlan,
+    Plan,
+    Step,
+    gib,
+)
 from gliobench.study.plan.hardware import GPUS, this_machine
 from gliobench.study.plan.inputs import PlanInputs
 from gliobench.study.plan.missing import hub_checkpoints, machine_lacking
 from gliobench.study.state.context import Context
 from gliobench.study.state.lacking import lacking, refuse
 
-PREPARE_SECONDS, SCORE_SECONDS, REPORT_SECONDS = 0.2, 0.1, 30.0  # a patient; a patient and model; docs/results
+PREPARE_SECONDS, REPORT_SECONDS = 0.2, 30.0  # a patient; docs/results
 RECORD_BYTES = 800  # an answer's line, without its text
 TOKEN_BYTES = 4  # of its text
 
@@ -26,6 +38,7 @@ def make_plan(context: Context, *, patients: int | None = None, there: str = "a1
     refuse(lack for lack in lacks if not lack.absent)
     plan_inputs = PlanInputs(context, count(context, patients), this_machine(), GPUS[there])
     models = [config.plan(plan_inputs) for config in context.study.models]
+    models.append(curve_plan(plan_inputs))
     steps = (_prepare(plan_inputs), *(step for model in models for step in model.steps), *_after(plan_inputs))
     files = tuple(_files(plan_inputs, models))
     own = [one for model in models for one in model.missing]

@@ -28,6 +28,7 @@ from gliobench.study.showing.outlines import outlines
 from gliobench.study.showing.samples import report_samples
 from gliobench.study.showing.subgroups import subgroups, values_of
 from gliobench.study.showing.tuned import tuned_settings
+from gliobench.study.stages.curve import curve_digest, read_curve
 from gliobench.study.stages.finetune import CHECKS, CURVES, LOSSES
 from gliobench.study.stages.in_sample import FIGURES
 from gliobench.study.stages.score import read_consistency, read_scores, scores_inputs
@@ -62,6 +63,7 @@ def report(context: Context) -> Path:
         notes=context.cohort_notes,
         split=context.split.checksum,
         version=version("gliobench"),
+        **({"curve": curve_digest(context)} if context.study.learning_curve else {}),
     )
     with context.stage(Stage("report"), inputs, lambda: left_in(context.folder.report)) as to_do:
         if not to_do:
@@ -97,6 +99,7 @@ def report_contents(context: Context) -> "ReportContents":
         checks=_checks(context),
         consistency=read_consistency(context),
         sampling=sampling(context),
+        learning=read_curve(context),
         gallery=(items := gallery(context)),
         outlines=outlines(context, [item.subject for item in items]),
         faults=context.left_out,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gliobench.scoring.score import SubjectScores
     from gliobench.scoring.summary import Scores
 
+SCORE = Stage("score")
 TABLES = ("per_subject", "summary", "votes")
 CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
 
@@ -35,7 +36,7 @@ CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
 def score(context: Context) -> None:
     """Score every answer on its own task and on the coarser ones, and how alike the answers to one input are; leaves
     the tables as Parquet."""
-    with context.stage(Stage("score"), scores_inputs(context), lambda: _files(context)) as to_do:
+    with context.stage(SCORE, scores_inputs(context), lambda: _files(context)) as to_do:
         if not to_do:
             return
         scores, consistency = score_against(context), score_consistency(context)
@@ -54,7 +55,7 @@ def arithmetic_digest() -> str:
 
 def scores_inputs(context: Context) -> str:
     """Fingerprint of everything that decides the figures."""
-    names = [config.name for config in context.study.models]
+    names = [config.name for config in context.answering]
     absent = [name for name in names if not all(path.exists() for path in context.folder.question_lists(name))]
     if absent:
         raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
@@ -72,7 +73,7 @@ def scores_inputs(context: Context) -> str:
         grades=[context.subjects[id].grade for id in context.tested],
         slices=context.study.slices.model_dump(),
         consistency=context.study.consistency.model_dump() if context.study.consistency else None,
-        aggregate={config.name: getattr(config, "aggregate", None) for config in context.study.models},
+        aggregate={config.name: getattr(config, "aggregate", None) for config in context.answering},
         decide=[[context.subjects[id].grade for id in round.validation] for round in context.rounds],
     )
 
@@ -91,7 +92,7 @@ def read_scores(context: Context) -> "Scores":
     """The tables that `score` left. Raises StageError where there are none."""
     from gliobench.scoring.summary import Scores
 
-    return Scores(**{name: _read(context, name) for name in TABLES})
+    return Scores(**{name: read_table(context, name) for name in TABLES})
 
 
 def read_consistency(context: Context) -> "Consistency | None":
@@ -100,20 +101,20 @@ def read_consistency(context: Context) -> "Consistency | None":
 
     if context.study.consistency is None:
         return None
-    return Consistency(**{name: _read(context, file) for name, file in CONSISTENCY.items()})
+    return Consistency(**{name: read_table(context, file) for name, file in CONSISTENCY.items()})
 
 
-def _read(context: Context, file: str) -> "pd.DataFrame":
-    """A table as `score` left it. Raises StageError where it is missing or damaged."""
+def read_table(context: Context, file: str, stage: Stage = SCORE) -> "pd.DataFrame":
+    """A table as `score`, or another stage, left it. Raises StageError where it is missing or damaged."""
     import pandas as pd
 
-    path = context.check(_table(context, file), Stage("score"))
+    path = context.check(_table(context, file), stage)
     try:
         return pd.read_parquet(path)
     except FileNotFoundError as error:
-        raise StageError(f"{path} is missing: run `gliobench score` first") from error
+        raise StageError(f"{path} is missing: run `gliobench {stage.verb}` first") from error
     except (OSError, ValueError) as error:  # an earlier version's, without a checksum
-        raise StageError(f"{path} is damaged ({error}): delete it and run `gliobench score` again") from error
+        raise StageError(f"{path} is damaged ({error}): delete it and run `gliobench {stage.verb}` again") from error
 
 
 def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedSubject] = lambda one: one) -> "Scores":
@@ -123,7 +124,7 @@ def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedS
     from gliobench.scoring.summary import summarise
 
     records: dict[str, list[Record]] = {id: [] for id in context.tested}
-    for config in context.study.models:
+    for config in context.answering:
         for record in current_answers(context, config.name):
             records[record.subject].append(record)
     slices: dict[Plane, dict[str, list[int]]] = {

@@ -51,7 +51,7 @@ def _groups(part: SplitConfig, patients: Patients, variables: Variables) -> Pati
         groups.setdefault(patient, set()).add(said[id])
     if several := sorted(patient for patient, found in groups.items() if len(found) > 1):
         raise SplitError(f"split.together: {part.together}: the scans of {named(several)} are of several groups")
-    return {id: f"{part.together} {said[id]}" if said[id] else patient for id, patient in patients.items()}
+    return {id: part.unit(patient, variables[id]) for id, patient in patients.items()}
 
 
 def _only_training(part: SplitConfig, ids: Iterable[str], variables: Variables) -> Ids:

@@ -142,7 +142,8 @@ def _fit(context: Context, config: NetworkConfig, fold: Fold, settings: TrainSet
 
             fit_network(config.network, learn, validate, out, settings, show, config.regions, config.start)
             close_logs(loggers)
-        write_figures(out, config.name, NETWORKS[config.network].task, {"training": learn, "validation": validate})
+        if context.keeps_in_sample:
+            write_figures(out, config.name, NETWORKS[config.network].task, {"training": learn, "validation": validate})
 
 
 def start_fault(config: NetworkConfig, fold: Fold, region: Region) -> str | None:

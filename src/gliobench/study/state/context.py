@@ -19,6 +19,7 @@ from gliobench.grid.store import open_subject
 from gliobench.integrity import DamagedError, Stamp, check_file, listed, read_json, read_stamp, write_stamp
 from gliobench.records.store import RecordStore
 from gliobench.study.config.study import Study
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.stage import Stage
 from gliobench.study.state.folder import StudyFolder
 from gliobench.study.state.lock import locked
@@ -139,6 +140,20 @@ class Context:
     def tested(self) -> Ids:
         """Every patient who is tested, in any round."""
         return tuple(id for round in self.rounds for id in round.test)
+
+    @property
+    def answering(self) -> tuple[ModelConfig, ...]:
+        """The models whose answers are scored here."""
+        return self.study.models
+
+    def where(self, model: str) -> "Context":
+        """Where a model of the study has answered."""
+        return self
+
+    @property
+    def keeps_in_sample(self) -> bool:
+        """Whether networks are asked about their own training patients, for the report."""
+        return True
 
     @cached_property
     def _answers(self) -> dict[str, RecordStore]:

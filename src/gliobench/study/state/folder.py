@@ -54,6 +54,10 @@ class StudyFolder:
         """One of the trainings that a sweep chooses from."""
         return self.root / "sweeps" / model / f"fold-{fold}" / f"choice-{place}"
 
+    def curve(self, model: str) -> Path:
+        """Where a model's learning curve lies, a run folder for every point."""
+        return self.root / "curve" / model
+
     def answers(self, model: str) -> Path:
         return self.root / "answers" / f"{model}.jsonl"
 

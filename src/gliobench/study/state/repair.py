@@ -37,6 +37,9 @@ def repair(root: Path) -> Iterator[str]:
             yield from _stage(folder, path)
     for model in folder.asked_models:
         yield from _lost(folder, model)
+    for point in sorted(folder.curve("").glob("*/*")):
+        if point.is_dir():
+            yield from repair(point)
 
 
 def _answers(folder: StudyFolder, path: Path) -> Iterator[str]:

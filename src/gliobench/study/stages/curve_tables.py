@@ -1,0 +1,171 @@
+"""The tables of learning curves: values with intervals, power laws, and where one curve passes another."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from itertools import combinations, product
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.stages.score import read_scores
+from gliobench.study.state.context import Context
+from gliobench.study.state.curve import PointContext, draws_of
+
+if TYPE_CHECKING:
+    from gliobench.scoring.intervals import Statistic
+    from gliobench.scoring.learning_curve import CurveTables, Floats, Law, Resamples, Sized
+    from gliobench.scoring.metric import Metric
+    from gliobench.scoring.summary import Scores
+
+VOLUME = "volume"
+Key = tuple[str, str]  # a model and a plane
+
+
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """A curve with its resamples (count + 1, sizes)."""
+
+    key: Key
+    learns: bool
+    sizes: Sequence["Sized"]
+    values: "Floats"
+
+    @property
+    def patients(self) -> list[float]:
+        return [one.patients for one in self.sizes]
+
+
+def curve_tables(context: Context, reached: Sequence[PointContext], general: Sequence[ModelConfig]) -> "CurveTables":
+    """The tables of the points that were `reached`, the whole study and its `general` models."""
+    import pandas as pd
+
+    from gliobench.scoring.learning_curve import CROSSINGS, FIGURES, LAWS, CurveTables, Resamples, fit_law
+
+    patients = sorted({context.patients[id] for id in context.tested})
+    resamples = Resamples(len(patients))
+    whole, at = read_scores(context), [(one, read_scores(one)) for one in reached]
+    figures, laws, crossings = list[Any](), list[Any](), list[Any]()
+    for task, metric in _metrics(context):
+        head, curves = (task, metric.id), list[_Curve]()
+        for name in dict.fromkeys(one.model.name for one in reached):
+            own = [(one, scores) for one, scores in at if one.model.name == name]
+            curves += _curves(context, name, task, metric, patients, own, whole, resamples)
+        for config in general:
+            for plane, statistic in _statistics(whole, config.name, task, metric, patients).items():
+                curves.append(_line((config.name, plane), statistic, resamples))
+        for one in curves:
+            law = fit_law(one.patients, one.values, 0.0 if metric.lower_is_better else 1.0) if one.learns else None
+            figures += [(*head, *row) for row in _figures(one, law.at if law else ())]
+            laws += [(*head, *one.key, *_law(law))] if law else []
+        crossings += [(*head, *row) for row in _crossings(curves, metric)]
+    return CurveTables(
+        pd.DataFrame(figures, columns=list(FIGURES)),
+        pd.DataFrame(laws, columns=list(LAWS)),
+        pd.DataFrame(crossings, columns=list(CROSSINGS)),
+    )
+
+
+def _metrics(context: Context) -> Iterator[tuple[str, "Metric"]]:
+    """Of each task the first figure, and the other first ones that are of all patients: means over the patients that
+    have a value would be of others at every size."""
+    from gliobench.report.metrics import primary
+    from gliobench.scoring.grades import GradeMetric
+    from gliobench.scoring.registry import named
+
+    for task in context.study.tasks:
+        for place, metric in enumerate(map(named, primary(task))):
+            if place == 0 or isinstance(metric, GradeMetric):
+                yield task, metric
+
+
+def _statistics(
+    scores: "Scores", model: str, task: str, metric: "Metric", patients: Sequence[str]
+) -> Mapping[str, "Statistic"]:
+    """By plane, a metric of a model as a function of how often each patient is drawn."""
+    from gliobench.report.metrics import nearest
+    from gliobench.scoring.grades import GradeMetric
+    from gliobench.scoring.learning_curve import class_statistic, mean_statistic
+    from gliobench.scoring.subgroups import graded_votes
+    from gliobench.scoring.summary import problem_of
+
+    if isinstance(metric, GradeMetric):
+        votes = scores.votes[scores.votes["model"] == model].dropna(subset=["grade"])
+        problem = problem_of(scores.votes)
+        return {
+            str(plane): class_statistic(metric, graded_votes(own, problem), list(own["patient"]), patients)
+            for plane, own in votes.groupby("plane", sort=False)
+        }
+    rows = nearest(scores.per_subject[scores.per_subject["model"] == model], task, metric.id)
+    return {
+        str(plane): mean_statistic(dict(zip(own["patient"], own["value"], strict=True)), patients)
+        for plane, own in rows.groupby("plane", sort=False)
+    }
+
+
+def _curves(
+    context: Context,
+    name: str,
+    task: str,
+    metric: "Metric",
+    patients: Sequence[str],
+    at: Sequence[tuple[PointContext, "Scores"]],
+    whole: "Scores",
+    resamples: "Resamples",
+) -> Iterator[_Curve]:
+    """The curve of a model in each plane; all training patients, once, are its last point."""
+    from gliobench.scoring.learning_curve import Sized, resampled
+
+    every = fmean(draws_of(context).trained(context.folds))
+    found = [(one.point, _statistics(scores, name, task, metric, patients)) for one, scores in at]
+    for plane, last in _statistics(whole, name, task, metric, patients).items():
+        sizes = []
+        for size in dict.fromkeys(point.size for point, _ in found):
+            own = [(point.patients, by[plane]) for point, by in found if point.size == size and plane in by]
+            if own:
+                sizes.append(Sized(fmean(one for one, _ in own), tuple(statistic for _, statistic in own)))
+        sizes.append(Sized(every, (last,)))
+        yield _Curve((name, plane), True, sizes, resampled(sizes, resamples))
+
+
+def _line(key: Key, statistic: "Statistic", resamples: "Resamples") -> _Curve:
+    from gliobench.scoring.learning_curve import Sized, resampled
+
+    sizes = [Sized(float("nan"), (statistic,))]
+    return _Curve(key, False, sizes, resampled(sizes, resamples))
+
+
+def _figures(curve: _Curve, fitted: Sequence[float]) -> Iterator[tuple[Any, ...]]:
+    from gliobench.scoring.learning_curve import interval_of
+
+    for place, (one, values) in enumerate(zip(curve.sizes, curve.values.T, strict=True)):
+        law = fitted[place] if fitted else math.nan
+        yield (*curve.key, curve.learns, one.patients, len(one.repeats), *astuple(interval_of(values)), law)
+
+
+def _law(law: "Law") -> tuple[Any, ...]:
+    intervals = (value for one in (law.limit, law.exponent, law.doubled) for value in astuple(one))
+    return (law.fault, law.failed, law.patients, *intervals)
+
+
+def _crossings(curves: Sequence[_Curve], metric: "Metric") -> Iterator[tuple[Any, ...]]:
+    """Where each curve passes each general model, and of two curves the one that is better in the end the other."""
+    from gliobench.scoring.learning_curve import find_crossing
+
+    sign = -1 if metric.lower_is_better else 1
+    learning = [one for one in curves if one.learns]
+    pairs = [*product(learning, (one for one in curves if not one.learns)), *combinations(learning, 2)]
+    for one, other in pairs:
+        if one.key[0] == other.key[0] or not (one.key[1] == other.key[1] or VOLUME in (one.key[1], other.key[1])):
+            continue
+        common = [size for size in one.patients if size in other.patients] if other.learns else one.patients
+        left, right = _at(one, common), _at(other, common) if other.learns else other.values
+        ahead = sign * (left - right)
+        if other.learns and ahead[0, -1] < 0:
+            one, other, ahead = other, one, -ahead
+        found = find_crossing(common, ahead)
+        yield (*one.key, *other.key, *astuple(found.at), found.share, found.smallest, found.largest)
+
+
+def _at(curve: _Curve, sizes: Sequence[float]) -> "Floats":
+    return curve.values[:, [curve.patients.index(size) for size in sizes]]
