@@ -4,11 +4,12 @@ from pathlib import Path
 
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
+from gliobench.models.base.errors import ModelError
 from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.nnunet import NnUNetConfig
 from gliobench.study.parts.stage import Stage
-from gliobench.study.state.context import Context, StageError
+from gliobench.study.state.context import Context
 from gliobench.study.state.folder import fingerprint
 from gliobench.tasks.mask import MASK
 
@@ -22,7 +23,7 @@ def train_nnunet(context: Context, config: NnUNetConfig, number: int, fold: Fold
 
     learn, validate = _patients(context, fold)
     if not learn or not validate:
-        raise StageError(f"{config.name}: no patient with a mask to train and validate on: remove this model")
+        raise ModelError(f"{config.name}: no patient with a mask to train and validate on: remove this model")
     out, stage = context.folder.network(config.name, number), Stage("train", config.name, number)
     inputs = nnunet_inputs(context, config, fold)
     with context.stage(stage, inputs, lambda: nnunet_files(out), costly=True) as to_do:

@@ -11,6 +11,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import Region
 from gliobench.grid.splits import Fold
 from gliobench.integrity import file_digest, write_json
+from gliobench.models.base.errors import ModelError
 from gliobench.models.base.leakage import trained_on_tested
 from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS, another_problem, another_region, read_description
@@ -120,7 +121,7 @@ def _fit(context: Context, config: NetworkConfig, fold: Fold, settings: TrainSet
     learn, validate = _patients(context, config, fold)
     if not learn or not validate:
         task = NETWORKS[config.network].task
-        raise StageError(
+        raise ModelError(
             f"{config.name}: no patient with a truth for the task {task} to train and validate on: remove this model"
         )
     inputs = _inputs(context, config, fold, [settings])
