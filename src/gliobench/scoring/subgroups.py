@@ -84,7 +84,7 @@ def subgroup_classes(votes: pd.DataFrame, metric: str, groups: Groups, bootstrap
     """Of a table of votes, a metric of classes of each model among the patients of each group; otherwise as
     `subgroup_means`."""
     problem, found = problem_of(votes), list[_Row]()
-    for (model, plane), own in votes.dropna(subset=["grade"]).groupby(["model", "plane"], sort=False):
+    for (model, plane), own in with_class(votes).groupby(["model", "plane"], sort=False):
         for group, patients in groups.items():
             part = own[own["patient"].isin(list(patients))]
             figure = undefined("no patient has a value")
@@ -92,6 +92,11 @@ def subgroup_classes(votes: pd.DataFrame, metric: str, groups: Groups, bootstrap
                 figure = graded_figures(graded_votes(part, problem), bootstrap, list(part["patient"]))[metric]
             found.append((str(model), GRADE.name, str(plane), group, part["patient"].nunique(), figure))
     return _table(found)
+
+
+def with_class(votes: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of votes whose class is known."""
+    return votes.dropna(subset=["grade"])
 
 
 def graded_votes(votes: pd.DataFrame, problem: Problem) -> Graded:

@@ -36,24 +36,32 @@ class _Curve:
         return [one.patients for one in self.sizes]
 
 
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """The scores of the `whole` study and of its points. `patients`: who is tested, in the order of all resamples;
+    `every`: how many training patients the whole study has in a fold."""
+
+    whole: "Scores"
+    at: Sequence[tuple[PointContext, "Scores"]]
+    patients: Sequence[str]
+    resamples: "Resamples"
+    every: float
+
+
 def curve_tables(context: Context, reached: Sequence[PointContext], general: Sequence[ModelConfig]) -> "CurveTables":
     """The tables of the points that were `reached`, the whole study and its `general` models."""
     import pandas as pd
 
-    from gliobench.scoring.learning_curve import CROSSINGS, FIGURES, LAWS, CurveTables, Resamples, fit_law
+    from gliobench.scoring.learning_curve import CROSSINGS, FIGURES, LAWS, CurveTables, fit_law
 
-    patients = sorted({context.patients[id] for id in context.tested})
-    resamples = Resamples(len(patients))
-    whole, at = read_scores(context), [(one, read_scores(one)) for one in reached]
+    scored = _scored(context, reached)
     figures, laws, crossings = list[Any](), list[Any](), list[Any]()
     for task, metric in _metrics(context):
         head, curves = (task, metric.id), list[_Curve]()
         for name in dict.fromkeys(one.model.name for one in reached):
-            own = [(one, scores) for one, scores in at if one.model.name == name]
-            curves += _curves(context, name, task, metric, patients, own, whole, resamples)
+            curves += _curves(scored, name, task, metric)
         for config in general:
-            for plane, statistic in _statistics(whole, config.name, task, metric, patients).items():
-                curves.append(_line((config.name, plane), statistic, resamples))
+            curves += _lines(scored, config.name, task, metric)
         for one in curves:
             law = fit_law(one.patients, one.values, 0.0 if metric.lower_is_better else 1.0) if one.learns else None
             figures += [(*head, *row) for row in _figures(one, law.at if law else ())]
@@ -64,6 +72,15 @@ def curve_tables(context: Context, reached: Sequence[PointContext], general: Seq
         pd.DataFrame(laws, columns=list(LAWS)),
         pd.DataFrame(crossings, columns=list(CROSSINGS)),
     )
+
+
+def _scored(context: Context, reached: Sequence[PointContext]) -> _Scored:
+    from gliobench.scoring.learning_curve import Resamples
+
+    patients = sorted({context.patients[id] for id in context.tested})
+    every = fmean(draws_of(context).trained(context.folds))
+    at = [(one, read_scores(one)) for one in reached]
+    return _Scored(read_scores(context), at, patients, Resamples(len(patients)), every)
 
 
 def _metrics(context: Context) -> Iterator[tuple[str, "Metric"]]:
@@ -86,11 +103,11 @@ def _statistics(
     from gliobench.report.metrics import nearest
     from gliobench.scoring.grades import GradeMetric
     from gliobench.scoring.learning_curve import class_statistic, mean_statistic
-    from gliobench.scoring.subgroups import graded_votes
+    from gliobench.scoring.subgroups import graded_votes, with_class
     from gliobench.scoring.summary import problem_of
 
     if isinstance(metric, GradeMetric):
-        votes = scores.votes[scores.votes["model"] == model].dropna(subset=["grade"])
+        votes = with_class(scores.votes[scores.votes["model"] == model])
         problem = problem_of(scores.votes)
         return {
             str(plane): class_statistic(metric, graded_votes(own, problem), list(own["patient"]), patients)
@@ -103,36 +120,32 @@ def _statistics(
     }
 
 
-def _curves(
-    context: Context,
-    name: str,
-    task: str,
-    metric: "Metric",
-    patients: Sequence[str],
-    at: Sequence[tuple[PointContext, "Scores"]],
-    whole: "Scores",
-    resamples: "Resamples",
-) -> Iterator[_Curve]:
+def _curves(scored: _Scored, name: str, task: str, metric: "Metric") -> Iterator[_Curve]:
     """The curve of a model in each plane; all training patients, once, are its last point."""
     from gliobench.scoring.learning_curve import Sized, resampled
 
-    every = fmean(draws_of(context).trained(context.folds))
-    found = [(one.point, _statistics(scores, name, task, metric, patients)) for one, scores in at]
-    for plane, last in _statistics(whole, name, task, metric, patients).items():
+    found = [
+        (one.point, _statistics(scores, name, task, metric, scored.patients))
+        for one, scores in scored.at
+        if one.model.name == name
+    ]
+    for plane, last in _statistics(scored.whole, name, task, metric, scored.patients).items():
         sizes = []
         for size in dict.fromkeys(point.size for point, _ in found):
             own = [(point.patients, by[plane]) for point, by in found if point.size == size and plane in by]
             if own:
                 sizes.append(Sized(fmean(one for one, _ in own), tuple(statistic for _, statistic in own)))
-        sizes.append(Sized(every, (last,)))
-        yield _Curve((name, plane), True, sizes, resampled(sizes, resamples))
+        sizes.append(Sized(scored.every, (last,)))
+        yield _Curve((name, plane), True, sizes, resampled(sizes, scored.resamples))
 
 
-def _line(key: Key, statistic: "Statistic", resamples: "Resamples") -> _Curve:
+def _lines(scored: _Scored, name: str, task: str, metric: "Metric") -> Iterator[_Curve]:
+    """A model that learns from nobody, in each plane, as a curve of one point."""
     from gliobench.scoring.learning_curve import Sized, resampled
 
-    sizes = [Sized(float("nan"), (statistic,))]
-    return _Curve(key, False, sizes, resampled(sizes, resamples))
+    for plane, statistic in _statistics(scored.whole, name, task, metric, scored.patients).items():
+        sizes = [Sized(math.nan, (statistic,))]
+        yield _Curve((name, plane), False, sizes, resampled(sizes, scored.resamples))
 
 
 def _figures(curve: _Curve, fitted: Sequence[float]) -> Iterator[tuple[Any, ...]]:
