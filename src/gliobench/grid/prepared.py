@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gliobench.cohort.label_schemes import UNDIVIDED
 from gliobench.cohort.patients import patient_of
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.subject import Findings
@@ -89,6 +90,12 @@ class PreparedSubject:
     def divided(self) -> bool:
         """Whether the mask tells the parts of the tumour. Raises ValueError where the patient has no mask."""
         return is_divided(self._known_labels)
+
+    def tells(self, region: Region) -> bool:
+        """Whether there is a mask that tells a region, were it empty, from the rest of the tumour."""
+        if self.labels is None:
+            return False
+        return region.whole or UNDIVIDED in self.problem.labels or self.divided
 
     @property
     def _known_labels(self) -> NDArray[np.uint8]:

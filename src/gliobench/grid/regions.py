@@ -5,6 +5,7 @@ Whole tumour (WT): all labels. Tumour core (TC): all but oedema. Enhancing tumou
 from 2023 on; no numbering uses 3 or 4 for another part. Menze 2015, doi:10.1109/TMI.2014.2377694.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -67,6 +68,22 @@ def region_of_label(label: int, words: str) -> Region:
     """The region of a single label; `words` name it, with "the" before them or without."""
     words = words.strip().removeprefix("the ")
     return Region(f"label {label}", f"{words} (label {label})", words, (label,))
+
+
+_LABEL = re.compile(r"(.+) \(label (\d{1,3})\)")  # the title that `region_of_label` gives
+
+
+def region_named(problem: Problem, name: str) -> Region:
+    """The region that a task's name ends in: one of the problem's by its name, or a label by its title. Raises
+    ValueError for one that the problem has not."""
+    known = regions_of(problem)
+    if name in known:
+        return known[name]
+    if (found := _LABEL.fullmatch(name)) is None:
+        raise ValueError(f"no region is named {name!r}; there are {', '.join(known)}, or a label with its words")
+    if (label := int(found[2])) not in problem.labels:
+        raise ValueError(f"label {label}: the problem {problem.name} has {sorted(problem.labels)}")
+    return region_of_label(label, found[1])
 
 
 def is_divided(labels: NDArray[np.uint8]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.base.prediction import TOLD, Prediction, Question, Settings
+from gliobench.models.base.prediction import TOLD, Prediction, Question, Settings, settings_for
 from gliobench.records.errors import RecordError
 from gliobench.records.value import Arrays, decode_value, encode_value
 from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
@@ -71,7 +71,7 @@ def question_key(model: str, settings: Settings, question: Question) -> str:
     frame = question.frame
     identity = {
         "model": model,
-        "settings": dict(settings),
+        "settings": dict(settings_for(settings, question.task)),
         "task": question.task,
         "slice": [frame.plane, frame.index] if frame else None,
         "repeat": question.repeat,

@@ -4,9 +4,10 @@ import pandas as pd
 
 from gliobench.grid.regions import REGIONS
 from gliobench.scoring.registry import named
+from gliobench.tasks.base import OF
 from gliobench.tasks.chain import steps
 from gliobench.tasks.mask import MaskTask
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, plain
 
 INNER = REGIONS[1:]  # the parts of a target that some models tell apart
 VOLUMES = (MaskTask.name, *INNER)
@@ -46,9 +47,12 @@ def better(metric: str) -> str:
 
 
 def tasks_of(table: pd.DataFrame) -> list[str]:
-    """The tasks of a table in the order of `TASKS`, then parts of the target; unknown ones last."""
+    """The tasks of a table in the order of `TASKS`, then those of one region each, region by region, then parts of the
+    target; unknown ones last."""
     found = list(dict.fromkeys(table["task"]))
-    known = [task for task in (*TASKS, *INNER) if task in found]
+    regions = dict.fromkeys(TASKS[task].region_name for task in found if task in TASKS)
+    regional = [f"{task}{OF}{region}" for region in regions if region for task in TASKS]
+    known = [task for task in (*TASKS, *regional, *INNER) if task in found]
     return known + [task for task in found if task not in known]
 
 
@@ -78,5 +82,5 @@ def nearest(table: pd.DataFrame, task: str, metric: str) -> pd.DataFrame:
     rows = table[(table["task"] == task) & (table["metric"] == metric)]
     distance = rows["source"].map(lambda source: steps(str(source), task))
     rows = rows[distance == distance.groupby(rows["model"]).transform("min")]
-    preferred = (rows["plane"] == "volume") == (task in VOLUMES)
+    preferred = (rows["plane"] == "volume") == (plain(task) in VOLUMES)
     return rows[preferred | ~preferred.groupby(rows["model"]).transform("any")]

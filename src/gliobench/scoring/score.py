@@ -24,7 +24,7 @@ from gliobench.tasks.chain import coarser
 from gliobench.tasks.geometry import Value, VolumeMask
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MaskTask
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, of_same_region
 
 VOLUME = "volume"
 NO_AGGREGATIONS: Aggregations = {}
@@ -161,11 +161,12 @@ def score_answers(
                 how = aggregations.get((model, plane or VOLUME), MAJORITY)
                 votes.append(_vote(subject, model, plane or VOLUME, group[plane], how))
             continue
+        own = truth.of(task)
         for item in group.get(None, []):
-            rows += _score_volume(truth, item, slices, kept)
+            rows += _score_volume(own, item, slices, kept)
         sliced = [group[plane] for plane in planes if plane is not None]
         for place, part in enumerate(sliced):
-            rows += _score_slices(truth, model, task, part, every if place == 0 else None, kept)
+            rows += _score_slices(own, model, task, part, every if place == 0 else None, kept)
     return SubjectScores(tuple(rows), tuple(votes))
 
 
@@ -258,7 +259,7 @@ def _score_slices(
     if every and TASKS[source].has_area:
         asked = _asked(model, source, VOLUME, said)
         stack = Area(_stack(truth.subject, said, every)) if asked.n_answered else None
-        yield from _score_whole(truth, asked, MaskTask.name, stack, truth.volume)
+        yield from _score_whole(truth, asked, of_same_region(MaskTask.name, source), stack, truth.volume)
 
 
 def _kept(said: Sequence[_Said], plane: Plane, task: str, kept: TaskSlices) -> Sequence[_Said]:

@@ -54,6 +54,14 @@ class SubjectTruth:
         self.subject = subject
         self._told = told
         self._slices: dict[tuple[Plane, int], SliceTruth] = {}
+        self._regional: dict[str, SubjectTruth] = {}
+
+    def of(self, task: str) -> "SubjectTruth":
+        """The truth of a task: the same of all tasks but those that are asked of one region."""
+        region = TASKS[task].region_name
+        if region is None:
+            return self
+        return self._regional.setdefault(region, SubjectTruth(TASKS[task].asked_of(self.subject)))
 
     @cached_property
     def volume(self) -> Area:

@@ -4,23 +4,22 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import SliceFrame, take_slice
-from gliobench.grid.regions import Region
+from gliobench.grid.prepared import PreparedSubject, asked_about
+from gliobench.grid.regions import Region, region_named
 from gliobench.tasks.answer import Answer
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Mask, Value
 from gliobench.tasks.prompt import Prompt, own_prompt
 
-if TYPE_CHECKING:
-    from gliobench.grid.prepared import PreparedSubject
-
 Ring = Sequence[tuple[float, float]]
 NUMBER = "[0-9]{1,3}"
+OF = " of "  # between a task's name and its region's
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,11 @@ class Task(ABC):
     a location in a slice, so that they can be drawn; `has_area`: whether they have an area. `in_coordinates`: whether
     answers are coordinates, which some models count in their own way. `choices`: all values, where they can be listed,
     so that their probabilities can be compared. `derived_from`: by the name of a finer task, how its values become
-    values of this one, None where nothing is left. `problem`: what the study is about (`about`).
+    values of this one, None where nothing is left. `problem`: what the study is about (`about`). `region_name`: of a
+    task that is asked of one region whatever the study is asked of (`of_region`), else None.
     """
 
-    name: ClassVar[str]
+    name: str
     summary: ClassVar[str]
     value_type: ClassVar[type[Value]]
     expected: ClassVar[str]
@@ -93,6 +93,33 @@ class Task(ABC):
     truth_words: str = "a mask"
     truth_format: str = "a value as JSON"
     problem: Problem = GLIOMA
+    region_name: str | None = None
+
+    def of_region(self, region_name: str) -> Self:
+        """The task asked of one region, `<task> of <region>`. Raises ValueError for a task that is not about places."""
+        if not self.has_place:
+            raise ValueError(f"{self.name} is about the whole patient, and cannot be asked of {region_name}")
+        task = copy.copy(self)
+        task.name, task.region_name = f"{self.name}{OF}{region_name}", region_name
+        return task
+
+    @property
+    def plain_name(self) -> str:
+        """Its name without its region's."""
+        return type(self).name
+
+    @property
+    def own_region(self) -> Region | None:
+        """The region of its own. Raises ValueError for one that the problem has not."""
+        return None if self.region_name is None else region_named(self.problem, self.region_name)
+
+    def asked_of(self, subject: PreparedSubject) -> PreparedSubject:
+        """A patient as the task asks about it: its tumour is the region of the task."""
+        return (
+            subject
+            if self.region_name is None
+            else asked_about(subject, region_named(subject.problem, self.region_name))
+        )
 
     def about(self, problem: Problem) -> Self:
         """The task in a study of a problem: with its words, its classes and its images."""
@@ -108,16 +135,17 @@ class Task(ABC):
 
     @property
     def prompt(self) -> Prompt:
-        """The prompt."""
-        return own_prompt(self.name)
+        """The prompt, of the whole target."""
+        return own_prompt(self.plain_name)
 
     @property
     def region_prompt(self) -> Prompt:
         """The prompt for any problem and region, with `{region}` for what is asked about and `{scan}` for the image."""
-        return own_prompt(f"{self.name}-of-region")
+        return own_prompt(f"{self.plain_name}-of-region")
 
     def prompt_about(self, region: Region) -> Prompt:
-        """The prompt in a study of a region of the target, or of the whole."""
+        """The prompt in a study of a region of the target, or of the whole; a region of the task's own comes first."""
+        region = self.own_region or region
         own = region.whole and self.problem.prompts == GLIOMA.prompts
         return self.prompt if own else self.region_prompt.of(region, self.problem)
 
@@ -125,11 +153,14 @@ class Task(ABC):
 
     def has_truth(self, subject: Known) -> bool:
         """Whether the truth of a patient is known."""
-        return subject.labels is not None
+        if self.region_name is None or not isinstance(subject, PreparedSubject):
+            return subject.labels is not None
+        return subject.tells(region_named(subject.problem, self.region_name))
 
-    def truth(self, subject: "PreparedSubject", frame: SliceFrame) -> Value | None:
+    def truth(self, subject: PreparedSubject, frame: SliceFrame) -> Value | None:
         """The true answer about a slice, in its own pixels; None where it has no tumour. Needs `has_truth`."""
-        return self.of_mask(Mask(frame, np.ascontiguousarray(take_slice(subject.tumour, frame.plane, frame.index))))
+        tumour = self.asked_of(subject).tumour
+        return self.of_mask(Mask(frame, np.ascontiguousarray(take_slice(tumour, frame.plane, frame.index))))
 
     def of_mask(self, mask: Mask) -> Value | None:
         """The answer from the mask of a slice's tumour, or of the region that is asked about; None where it is empty.

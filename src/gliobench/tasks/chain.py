@@ -1,29 +1,29 @@
 """From a finer answer to a coarser one, and from any answer in a slice to a mask.
 
 Each task declares the finer ones that its values can be derived from (`Task.derived_from`): mask -> polygon -> box ->
-centre, and those of other packages. From a mask every coarser value is derived directly from its pixels: the box is
-that of all tumour pixels, the polygon traces the largest component.
+centre, and those of other packages, all of one region. From a mask every coarser value is derived directly from its
+pixels: the box is that of all tumour pixels, the polygon traces the largest component.
 """
 
 from functools import cache
 
 from gliobench.tasks.box import BOX
 from gliobench.tasks.geometry import Box, Mask, Placed, Value
-from gliobench.tasks.registry import TASKS, task_of
+from gliobench.tasks.registry import TASKS, of_same_region, plain, task_of
 
 
 @cache
 def depth(task: str) -> int:
     """How many steps a task is coarser than the finest one that it can be derived from: 0 for a mask, 3 for a
     centre."""
-    return max((depth(finer) + 1 for finer in TASKS[task].derived_from), default=0)
+    return max((depth(finer) + 1 for finer in TASKS[plain(task)].derived_from), default=0)
 
 
 @cache
 def coarser(task: str) -> tuple[str, ...]:
     """The tasks that an answer to `task` can be scored on: itself first, then the coarser ones in order."""
-    follow = [other for other, found in TASKS.items() if task in found.derived_from]
-    return (task, *sorted(follow, key=depth))
+    follow = [other for other, found in TASKS.items() if plain(task) in found.derived_from]
+    return (task, *(of_same_region(other, task) for other in sorted(follow, key=depth)))
 
 
 def steps(source: str, task: str) -> int:
@@ -33,7 +33,7 @@ def steps(source: str, task: str) -> int:
     """
     if source == task:
         return 0
-    if not {source, task} <= {*TASKS} or not (task in coarser(source) or source in coarser(task)):
+    if source not in TASKS or task not in TASKS or not (task in coarser(source) or source in coarser(task)):
         return len(TASKS)
     return abs(depth(task) - depth(source))
 
@@ -43,7 +43,7 @@ def coarsen(value: Value, task: str) -> Value | None:
 
     Raises ValueError where none can be derived, and TypeError for a whole patient's mask.
     """
-    source = task_of(value).name
+    source, task = task_of(value).name, plain(task)
     if source == task:
         return TASKS[task].of_mask(value) if isinstance(value, Mask) else value
     if source not in TASKS[task].derived_from:

@@ -5,7 +5,7 @@ from functools import cache
 
 from gliobench.cohort.problem import Problem
 from gliobench.plugins import PluginError, Registry
-from gliobench.tasks.base import Task
+from gliobench.tasks.base import OF, Task
 from gliobench.tasks.box import BOX
 from gliobench.tasks.centre import CENTRE
 from gliobench.tasks.geometry import Value
@@ -26,7 +26,33 @@ def made_task(name: str, kind: type[Task]) -> Task:
     return kind()
 
 
-TASKS = Registry[Task]("tasks", {task.name: task for task in BUILT_IN}, made_task)
+class Tasks(Registry[Task]):
+    """All tasks; by a name such as `box of enhancing` a task asked of one region, which is not listed."""
+
+    def __getitem__(self, name: str) -> Task:
+        plain, of, region = name.partition(OF)
+        return _of_region(super().__getitem__(plain), region) if of else super().__getitem__(name)
+
+
+@cache
+def _of_region(task: Task, region: str) -> Task:
+    try:
+        return task.of_region(region)
+    except ValueError as error:
+        raise KeyError(str(error)) from None
+
+
+TASKS = Tasks("tasks", {task.name: task for task in BUILT_IN}, made_task)
+
+
+def plain(name: str) -> str:
+    """The name of a task without its region's."""
+    return name.partition(OF)[0]
+
+
+def of_same_region(name: str, task: str) -> str:
+    """The plain task `name`, of the region that `task` is asked of."""
+    return name + "".join(task.partition(OF)[1:])
 
 
 @cache

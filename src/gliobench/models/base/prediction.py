@@ -12,6 +12,17 @@ Settings = Mapping[str, str | int | float | bool | None]
 TOLD = "told"  # among a model's settings: a JSON list of the patient's variables that it is told
 
 
+def setting_of_task(task: str, key: str) -> str:
+    """The name of a setting that can change the answers to one task alone, and is in the keys of its records alone."""
+    return f"[{task}] {key}"
+
+
+def settings_for(settings: Settings, task: str) -> Settings:
+    """Those that can change the answers to a task: without those of other tasks alone."""
+    own = setting_of_task(task, "")
+    return {key: value for key, value in settings.items() if not key.startswith("[") or key.startswith(own)}
+
+
 @dataclass(frozen=True)
 class Question:
     """One task about one patient: about one slice (`frame`), or about the whole volume (`frame` is None)."""

@@ -39,7 +39,7 @@ from gliobench.tasks.answer import Answered, Malformed
 from gliobench.tasks.geometry import Polygon, Value, VolumeMask
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
-from gliobench.tasks.registry import TASKS, task_about
+from gliobench.tasks.registry import TASKS, plain, task_about
 
 WHOLE = (GRADE.name, MASK.name)  # tasks about whole patients
 LEAST_POINTS = 3  # of an outline
@@ -130,7 +130,8 @@ def load_own(name: str, source: str) -> OwnModel:
         raise ModelError(f"{source}: {called} has no method predict(questions)")
     known = tuple(TASKS) if getattr(model, "per_slice", False) else WHOLE
     tasks = getattr(model, "tasks", None)
-    if not isinstance(tasks, list | tuple | set | frozenset) or not tasks or not set(tasks) <= set(known):
+    named = tuple(tasks) if isinstance(tasks, list | tuple | set | frozenset) else ()
+    if not named or not all(task in TASKS and plain(task) in known for task in named):
         raise ModelError(f"{source}: {called}.tasks is {tasks!r}; expected some of {', '.join(known)}")
     file = getattr(module, "__file__", None)
     content = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""

@@ -8,13 +8,13 @@ from typing import Any
 
 from PIL import Image
 
-from gliobench.models.base.prediction import Question
+from gliobench.models.base.prediction import Question, setting_of_task
 from gliobench.models.views.asking import asked_frame
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Answered
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.prompt import Prompt
-from gliobench.tasks.registry import task_about
+from gliobench.tasks.registry import plain, task_about
 
 Turn = dict[str, Any]
 NOTHING = "none"  # the answer without tumour in every prompt but the grade's
@@ -78,11 +78,13 @@ def shot_turns(shots: Sequence[Shot], prompt: Prompt, view: View) -> list[Turn]:
 
 def shots_identity(shots: Mapping[str, Sequence[Shot]], view: View) -> dict[str, str]:
     """Everything of the shots that can change an answer, as settings; none where there are no shots."""
-    places = [
-        [task, shot.question.subject.content, frame.plane, frame.index, answer_text(shot.question, shot.truth, view)]
-        for task, of_task in sorted(shots.items())
-        for shot in of_task
-        for frame in [asked_frame(shot.question)]
-    ]
-    digest = hashlib.sha256(json.dumps(places).encode()).hexdigest()
-    return {"shots": f"{len(places)} sha256:{digest}"} if places else {}
+    groups: dict[str, list[list[str | int]]] = {}
+    for task, of_task in sorted(shots.items()):
+        for shot in of_task:
+            frame, said = asked_frame(shot.question), answer_text(shot.question, shot.truth, view)
+            key = "shots" if task == plain(task) else setting_of_task(task, "shots")
+            groups.setdefault(key, []).append([task, shot.question.subject.content, frame.plane, frame.index, said])
+    return {
+        key: f"{len(places)} sha256:{hashlib.sha256(json.dumps(places).encode()).hexdigest()}"
+        for key, places in groups.items()
+    }

@@ -35,7 +35,14 @@ from gliobench.models.language.mode_batches import ModeBatch, stretches
 from gliobench.models.language.repeats import SharedPrompt, can_share
 from gliobench.models.language.shared_attention import sharing
 from gliobench.models.language.writing import write
-from gliobench.models.views.asking import asked_frame, check_names, check_task, prompt_identity
+from gliobench.models.views.asking import (
+    asked_frame,
+    check_names,
+    check_task,
+    known_prompts,
+    prompt_identity,
+    setting_name,
+)
 from gliobench.models.views.view import View
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.prompt import Prompt
@@ -87,10 +94,12 @@ class VisionLanguageModel:
             raise ModelError(f"batch_size must be 1 or more, got {batch_size}")
         self.tasks, self._problem = frozenset(tasks), problem
         self.decoding = decoding or Decoding()
-        self._prompts = {task: (prompts or {}).get(task, TASKS[task].prompt) for task in TASKS}
+        self._prompts = known_prompts(tasks, prompts or {}, problem)
         self._view = view or View()
-        self._shots = {task: tuple((shots or {}).get(task, ())) for task in TASKS}
-        self._shot_turns = {task: shot_turns(self._shots[task], self._prompts[task], self._view) for task in TASKS}
+        self._shots = {task: tuple((shots or {}).get(task, ())) for task in self._prompts}
+        self._shot_turns = {
+            task: shot_turns(self._shots[task], self._prompts[task], self._view) for task in self._prompts
+        }
         self._modes = checked_modes(tasks, answer or {})
         self._quantisation, self._engine = quantisation, engine
         load = load_checkpoint if to_train else cached_checkpoint
@@ -149,8 +158,8 @@ class VisionLanguageModel:
             "image_processor": type(image_processor).__name__,
             "image_size": _size_text(image_processor),
             **({"quantisation": self._quantisation} if self._quantisation else {}),
-            **{f"prompt_{task}": self._prompt_text(task) for task in self._prompts},
-            **{f"answer_{task}": mode for task, mode in self._modes.items() if mode != "free"},
+            **{setting_name("prompt", task): self._prompt_text(task) for task in self._prompts},
+            **{setting_name("answer", task): mode for task, mode in self._modes.items() if mode != "free"},
             **self.decoding.settings,
         }
 

@@ -23,7 +23,14 @@ from gliobench.models.server.png import png_url
 from gliobench.models.server.prices import Prices
 from gliobench.models.server.reply import Reply, class_probability
 from gliobench.models.server.server import Connection, GaveUpError, Server, Usage
-from gliobench.models.views.asking import asked_frame, check_names, check_task, prompt_identity
+from gliobench.models.views.asking import (
+    asked_frame,
+    check_names,
+    check_task,
+    known_prompts,
+    prompt_identity,
+    setting_name,
+)
 from gliobench.models.views.view import View
 from gliobench.tasks.answer import Answer, Missing, Refused, Truncated
 from gliobench.tasks.grade import GRADE
@@ -82,10 +89,10 @@ class OpenAIModel:
         self.tasks = frozenset(tasks)
         self.decoding = decoding or Decoding()
         self.usage = Usage()
-        self._prompts = {task: (prompts or {}).get(task, TASKS[task].prompt) for task in TASKS}
+        self._prompts = known_prompts(tasks, prompts or {}, problem)
         self._view, self._in_flight = view or View(), in_flight
-        self._shots = {task: tuple((shots or {}).get(task, ())) for task in TASKS}
-        self._shot_messages = {task: self._shown_before(task) for task in TASKS}
+        self._shots = {task: tuple((shots or {}).get(task, ())) for task in self._prompts}
+        self._shot_messages = {task: self._shown_before(task) for task in self._prompts}
         self._guided: Dialect | None = guided
         self._logprobs, self._limit_field, self._prices = logprobs, limit_field, prices
 
@@ -102,7 +109,10 @@ class OpenAIModel:
             "image": f"png, 8-bit {'RGB' if self._view.coloured else 'grey'}",
             "guided": self._guided,
             "logprobs": self._logprobs,
-            **{f"prompt_{task}": prompt_identity(self._prompts[task], self._limit(task)) for task in self._prompts},
+            **{
+                setting_name("prompt", task): prompt_identity(self._prompts[task], self._limit(task))
+                for task in self._prompts
+            },
             **self.decoding.settings,
         }
 

@@ -1,12 +1,15 @@
 """Checks and settings that language models in this process and on a server share."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 
+from gliobench.cohort.problem import Problem
 from gliobench.grid.frame import SliceFrame
+from gliobench.grid.regions import WHOLE
 from gliobench.models.base.errors import ModelError
-from gliobench.models.base.prediction import Question
+from gliobench.models.base.prediction import Question, setting_of_task
 from gliobench.tasks.prompt import Prompt
+from gliobench.tasks.registry import TASKS, plain, task_about
 
 
 def asked_frame(question: Question) -> SliceFrame:
@@ -28,9 +31,21 @@ def check_task(model: str, tasks: Collection[str], question: Question) -> None:
 
 def check_names(what: str, names: set[str], known: Collection[str]) -> None:
     """Raise ModelError where a name is not known."""
-    unknown = sorted(names - set(known))
+    unknown = sorted(name for name in names if name not in known)
     if unknown:
         raise ModelError(f"unknown {what} {', '.join(unknown)}: expected some of {', '.join(known)}")
+
+
+def known_prompts(tasks: Iterable[str], given: Mapping[str, Prompt], problem: Problem) -> dict[str, Prompt]:
+    """The prompts of a model: of every task, and of those of `tasks` that are asked of one region; `given` first."""
+    own = {task: TASKS[task].prompt for task in TASKS}
+    regional = {task: task_about(problem, task).prompt_about(WHOLE) for task in tasks if task not in own}
+    return {**own, **regional, **given}
+
+
+def setting_name(kind: str, task: str) -> str:
+    """The setting of a task's prompt, answer mode or shots: a task of one region leaves the keys of others alone."""
+    return f"{kind}_{task}" if task == plain(task) else setting_of_task(task, kind)
 
 
 def prompt_identity(prompt: Prompt, limit: int | None) -> str:

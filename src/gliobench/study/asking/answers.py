@@ -11,7 +11,7 @@ from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, plain
 
 if TYPE_CHECKING:
     from gliobench.scoring.score import Item
@@ -65,11 +65,12 @@ def current_answers(context: Context, model: str) -> list[Record]:
 
 
 def places(context: Context, model: str, plane: Plane) -> dict[str, list[Record]]:
-    """By patient, what a model answered that can be drawn in a plane: places in its slices, or of the whole patient.
+    """By patient, what a model answered that can be drawn in a plane beside the study's region, and so not of another:
+    places in its slices, or of the whole patient.
     Raises StageError as `current_answers` does."""
     found: dict[str, list[Record]] = {}
     for record in current_answers(context, model):
-        if TASKS[record.task].has_place and record.plane in (None, plane):
+        if TASKS[record.task].has_place and record.task == plain(record.task) and record.plane in (None, plane):
             found.setdefault(record.subject, []).append(record)
     return found
 

@@ -12,6 +12,7 @@ from gliobench.study.asking.questions import can_be_asked, in_turn, largest_slic
 from gliobench.study.kinds.openai import ServerConfig
 from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.state.context import Context, Round, StageError
+from gliobench.tasks.registry import TASKS
 
 
 def reference_shots(
@@ -20,7 +21,8 @@ def reference_shots(
     """By task, `part.shots` slices of as many training patients of the round, none of whom decides or is tested.
 
     Patients in an order drawn by the split's seed, so that every model of a study is shown the same, their grades in
-    turn; of each the slice of the plane with most tumour. Raises StageError where there are too few.
+    turn; of each the slice of the plane with most of what the task asks about. Raises StageError where there are too
+    few.
     """
     if config.shots == 0:
         return {}
@@ -32,7 +34,8 @@ def reference_shots(
 def _choose(
     context: Context, config: LanguageModelConfig | ServerConfig, learn: Sequence[PreparedSubject], task: str
 ) -> list[PreparedSubject]:
-    usable = [one for one in learn if one.labels is not None and one.tumour.any() and can_be_asked(one, task)]
+    asked_of = TASKS[task].asked_of
+    usable = [one for one in learn if one.labels is not None and asked_of(one).tumour.any() and can_be_asked(one, task)]
     if len(usable) < config.shots:
         raise StageError(
             f"{config.name}: shots: {config.shots} for the task {task}, but only {len(usable)} training patients have "
@@ -43,5 +46,6 @@ def _choose(
 
 
 def _shot(subject: PreparedSubject, task: str, plane: Plane) -> Shot:
-    frame = subject.frame(plane, largest_slice(subject, plane, range(subject.shape[INDEX_AXIS[plane]])))
+    asked = TASKS[task].asked_of(subject)
+    frame = subject.frame(plane, largest_slice(asked, plane, range(subject.shape[INDEX_AXIS[plane]])))
     return Shot(Question(subject, task, frame), true_answer(subject, task, frame))

@@ -21,10 +21,10 @@ from gliobench.study.parts.learning_curve import LearningCurveConfig
 from gliobench.study.parts.neutral import InAnyWords
 from gliobench.study.parts.paths import resolved
 from gliobench.study.parts.problem import ProblemConfig
-from gliobench.study.parts.region import ALL_OF_IT, RegionConfig
+from gliobench.study.parts.region import ALL_OF_IT, RegionConfig, as_asked
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.names import TaskName, Tasks
-from gliobench.tasks.registry import DEFAULT_TASKS
+from gliobench.tasks.registry import DEFAULT_TASKS, plain, task_about
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
 
 if TYPE_CHECKING:
@@ -175,11 +175,21 @@ class Study(WholeFile):
     @model_validator(mode="after")
     def _is_about_its_problem(self) -> Self:
         problem = self.problem
-        self.region.to_region(problem)
+        region = self.region.to_region(problem)
         if not problem.classes and "tasks" in self.model_fields_set and GRADE.name in self.tasks:
             raise ValueError(f"tasks: {GRADE.name} is asked for, and the problem {problem.name} has no classes")
-        tasks = tuple(task for task in self.tasks if problem.classes or task != GRADE.name)
-        vars(self).update(models=tuple(model.about(problem) for model in self.models), tasks=tasks)
+        try:
+            named = once(tuple(as_asked(task, problem, region) for task in self.tasks))
+        except ValueError as error:
+            raise ValueError(f"tasks: {error}") from None
+        tasks = tuple(task for task in named if problem.classes or task != GRADE.name)
+        regional = [task for task in tasks if task != plain(task)]
+        vars(self).update(
+            models=tuple(model.about(problem).asked(regional, region) for model in self.models), tasks=tasks
+        )
+        if self.consistency is not None:
+            again = as_asked(self.consistency.task, problem, region)
+            vars(self).update(consistency=self.consistency.model_copy(update={"task": again}))
         return self
 
     @model_validator(mode="after")
@@ -237,6 +247,12 @@ class Study(WholeFile):
     def tumour_word(self) -> str:
         """The tumour, or the region of it that is asked about."""
         return self.problem.finding_words if self.asked_region.whole else self.asked_region.title
+
+    @property
+    def regional(self) -> dict[str, Region]:
+        """The tasks that are asked of a region of their own, with it."""
+        own = {task: task_about(self.problem, task).own_region for task in self.tasks}
+        return {task: region for task, region in own.items() if region is not None}
 
     @property
     def asked_region(self) -> Region:

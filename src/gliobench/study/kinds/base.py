@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import PrivateAttr
 
@@ -18,10 +18,12 @@ from gliobench.grid.regions import Region
 from gliobench.models.checkpoints.files import Use
 from gliobench.study.parts.base import Config, Name
 from gliobench.study.parts.paths import resolved
+from gliobench.study.parts.region import as_asked
 from gliobench.study.parts.stage import Stage
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.prompt_file import named_prompts
+from gliobench.tasks.registry import plain
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -106,6 +108,7 @@ class ModelConfig(Config, ABC):
     kind: str
     name: Name
     _problem: Problem = PrivateAttr(GLIOMA)
+    _regional: tuple[str, ...] = PrivateAttr(())
 
     @property
     def problem(self) -> Problem:
@@ -118,6 +121,21 @@ class ModelConfig(Config, ABC):
         entry = self.model_copy()
         entry._problem = problem
         return entry
+
+    def asked(self, regional: Sequence[str], region: Region) -> Self:
+        """The entry in a study of a region, some of whose tasks are each asked of a region of its own, `regional`."""
+        entry = self.model_copy()
+        entry._regional = tuple(task for task in regional if self.tells_region_of(task))
+        return entry
+
+    @property
+    def regional(self) -> tuple[str, ...]:
+        """Those of the study's tasks of one region that it answers."""
+        return self._regional
+
+    def tells_region_of(self, task: str) -> bool:
+        """Whether it can answer a task that is asked of one region."""
+        return False
 
     def resolved(self, folder: Path) -> Self:
         """The entry with paths taken from the folder of its study file."""
@@ -365,3 +383,20 @@ class ModelConfig(Config, ABC):
     def notes(self) -> Iterator[str]:
         """Sentences of the report on how it was asked."""
         return iter(())
+
+
+M = TypeVar("M", bound=ModelConfig)
+
+
+def names_task(entry: ModelConfig, tasks: Sequence[str], task: str) -> bool:
+    """Whether an entry with the key `tasks` answers a task of one region: one that it names, or, where it names none,
+    one that is like those it answers anyway."""
+    return task in tasks or ("tasks" not in entry.model_fields_set and plain(task) in tasks)
+
+
+def with_tasks(entry: M, tasks: tuple[str, ...], region: Region) -> M:
+    """An entry with the key `tasks` in a study of a region: they are called as in the study, and those of one region
+    each join them."""
+    named = (as_asked(task, entry.problem, region) for task in tasks)
+    asked = tuple(dict.fromkeys((*named, *entry.regional)))
+    return entry if asked == tasks else entry.model_copy(update={"tasks": asked})

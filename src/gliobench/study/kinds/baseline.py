@@ -9,8 +9,10 @@ from pydantic import model_validator
 
 from gliobench.cohort.problem import Problem
 from gliobench.grid.prepared import PreparedSubject
+from gliobench.models.base.of_regions import ModelOfEachRegion
 from gliobench.models.baselines import BASELINES
 from gliobench.study.kinds.base import ModelConfig, Scope
+from gliobench.tasks.registry import TASKS, plain
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -40,13 +42,23 @@ class BaselineConfig(ModelConfig):
 
     @property
     def finds_the_whole(self) -> bool:
-        return self.name == "flair-blob"
+        return self.name in ("flair-blob", "bright-blob")
+
+    def tells_region_of(self, task: str) -> bool:
+        return not self.finds_the_whole and self._own_scope is not None and plain(task) in self._own_scope.tasks
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        return BASELINES[self.name]([context.subjects[id] for id in round.learn], plane)
+        learn, make = [context.subjects[id] for id in round.learn], BASELINES[self.name]
+        regional = {task: make([TASKS[task].asked_of(one) for one in learn], plane) for task in self.regional}
+        return ModelOfEachRegion(make(learn, plane), regional) if regional else make(learn, plane)
+
+    @property
+    def scope(self) -> Scope | None:
+        own = self._own_scope
+        return own and Scope(own.tasks.union(self.regional), own.per_slice)
 
     @cached_property
-    def scope(self) -> Scope | None:
+    def _own_scope(self) -> Scope | None:
         model = self._tried(with_mask=True)
         return None if isinstance(model, Exception) else Scope(frozenset(model.tasks), model.per_slice)
 

@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from gliobench.grid.regions import REGION_SETS, Region
 from gliobench.integrity import file_digest
+from gliobench.models.base.of_regions import inner_region, told_apart
 from gliobench.models.networks import NETWORKS
 from gliobench.ranges import SizeVoxels
 from gliobench.study.kinds.base import Learning, ModelConfig, Scope, Verb
@@ -118,6 +119,8 @@ class NetworkConfig(ModelConfig):
         from gliobench.study.asking.region_of_interest import shown
 
         model = load_network(self.folders(context, round), self.name)
+        if self.regional:
+            return told_apart(model, self.problem, self.regional)
         return model if self.crop is None else RegionOfInterest(model, shown(context, self))
 
     def folders(self, context: "Context", round: "Round") -> list[Path]:
@@ -190,7 +193,10 @@ class NetworkConfig(ModelConfig):
 
     @property
     def scope(self) -> Scope:
-        return Scope(frozenset({self.task}), False)
+        return Scope(frozenset({self.task, *self.regional}), False)
+
+    def tells_region_of(self, task: str) -> bool:
+        return self.regions == "brats" and inner_region(self.problem, task) is not None
 
     def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """Its training on every fold in use, and its answers."""

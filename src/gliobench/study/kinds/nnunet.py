@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from gliobench.grid.regions import REGION_SETS
+from gliobench.models.base.of_regions import inner_region, told_apart
 from gliobench.ranges import Count
 from gliobench.study.kinds.base import PATIENTS_MASK, Learning, ModelConfig, Scope, Verb
 from gliobench.study.parts.base import Outside
@@ -51,7 +52,8 @@ class NnUNetConfig(ModelConfig):
         from gliobench.models.nnunet.model import Installation, load_nnunet
 
         installation = Installation(self.python, context.workers)
-        return load_nnunet(context.folder.networks(self.name, round.folds), self.name, installation)
+        model = load_nnunet(context.folder.networks(self.name, round.folds), self.name, installation)
+        return told_apart(model, self.problem, self.regional)
 
     @property
     def verb(self) -> Verb:
@@ -69,7 +71,10 @@ class NnUNetConfig(ModelConfig):
 
     @property
     def scope(self) -> Scope:
-        return PATIENTS_MASK
+        return Scope(PATIENTS_MASK.tasks.union(self.regional), PATIENTS_MASK.per_slice)
+
+    def tells_region_of(self, task: str) -> bool:
+        return self.regions == "brats" and inner_region(self.problem, task) is not None
 
     def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """Its training on every fold in use, its answers, its disk, and the environment that it runs in."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gliobench.study.kinds.base import Aggregate, ModelConfig, Scope
+from gliobench.grid.regions import Region
+from gliobench.study.kinds.base import Aggregate, ModelConfig, Scope, names_task, with_tasks
 from gliobench.study.kinds.speaking import ViewConfig
 from gliobench.study.parts.base import Outside
 from gliobench.tasks.mask import MASK
@@ -57,6 +58,12 @@ class ReplayModelConfig(ModelConfig):
             raise ValueError("give either `answers` (a file) or `masks` (a folder)")
         return self
 
+    def asked(self, regional: Sequence[str], region: Region) -> Self:
+        return with_tasks(super().asked(regional, region), self.tasks, region)
+
+    def tells_region_of(self, task: str) -> bool:
+        return self.masks is None and names_task(self, self.tasks, task)
+
     @property
     def source(self) -> Path:
         """The file or the folder."""
@@ -104,6 +111,8 @@ class ReplayModelConfig(ModelConfig):
         return check_external(self, replayed_model(self, context.subjects), questions)
 
     def region_notes(self, study: "Study") -> Iterator[str]:
+        if study.asked_region.whole:
+            return
         title = study.asked_region.title
         yield f"{self.name}: recorded answers stand as they are; that they are about the {title} nobody can check."
 

@@ -13,14 +13,14 @@ from gliobench.models.base.errors import ModelError
 from gliobench.models.language.answer_modes import AnswerMode
 from gliobench.models.views.view import View
 from gliobench.ranges import Real, Seed, Temperature, Text, Whole
-from gliobench.study.kinds.base import Aggregate, ModelConfig, check_images
+from gliobench.study.kinds.base import Aggregate, ModelConfig, check_images, names_task, with_tasks
 from gliobench.study.parts.base import Config, Outside, Tokens
 from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates, known_family
 from gliobench.tasks.names import Tasks
 from gliobench.tasks.prompt import REGION, Prompt
 from gliobench.tasks.prompt_file import named_prompts, read_prompt_file
 from gliobench.tasks.reading import READING_VERSION
-from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS, task_about, task_words
+from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS, plain, task_about, task_words
 
 if TYPE_CHECKING:
     from gliobench.models.language.decoding import Decoding
@@ -88,6 +88,12 @@ class SpeakingConfig(ModelConfig):
         except ModelError as error:
             raise ValueError(f"models: {self.name}: {error}") from None
         return entry
+
+    def asked(self, regional: Sequence[str], region: Region) -> Self:
+        return with_tasks(super().asked(regional, region), self.tasks, region)
+
+    def tells_region_of(self, task: str) -> bool:
+        return names_task(self, self.tasks, task)
 
     @property
     @abstractmethod
@@ -158,20 +164,29 @@ class SpeakingConfig(ModelConfig):
             )
 
     def prompts_of(self, region: Region) -> Mapping[str, Prompt]:
-        if self.prompts:
-            return {task: read_prompt_file(self.prompts, task).of(region, self.problem) for task in self.tasks}
-        if region.whole and self.problem.prompts == GLIOMA.prompts:
-            return {}
-        return {task: task_about(self.problem, task).prompt_about(region) for task in self.tasks}
+        own = self.prompts is None and region.whole and self.problem.prompts == GLIOMA.prompts
+        asked = [task for task in self.tasks if task != plain(task)] if own else self.tasks
+        return {task: self.prompt_of(task, region) for task in asked}
+
+    def prompt_of(self, task: str, region: Region) -> Prompt:
+        """The prompt of a task in a study of a region. Raises PromptError."""
+        asked = task_about(self.problem, task)
+        if self.prompts is None:
+            return asked.prompt_about(region)
+        return read_prompt_file(self.prompts, plain(task)).of(asked.own_region or region, self.problem)
 
     def region_notes(self, study: "Study") -> Iterator[str]:
         if self.prompts is None:
             return
         asked = [task for task in study.tasks if task in self.tasks and TASKS[task].has_place]
-        if silent := [task for task in asked if REGION not in read_prompt_file(self.prompts, task).text]:
+        held = {task: task_about(study.problem, task).own_region or study.asked_region for task in asked}
+        prompts = {task: read_prompt_file(self.prompts, plain(task)).text for task in asked if not held[task].whole}
+        silent = [task for task, text in prompts.items() if REGION not in text]
+        for title in dict.fromkeys(held[task].title for task in silent):
+            named = ", ".join(task for task in silent if held[task].title == title)
             yield (
-                f"{self.name}: its prompts for {', '.join(silent)} name no region ({REGION} is not in them), and what "
-                f"they are answered with is held against the {study.asked_region.title}."
+                f"{self.name}: its prompts for {named} name no region ({REGION} is not in them), and what "
+                f"they are answered with is held against the {title}."
             )
 
     def decoding(self) -> "Decoding":

@@ -1,10 +1,11 @@
 """Entries of a study file for language models in this process."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
+from gliobench.grid.regions import Region
 from gliobench.models.checkpoints.files import Use
 from gliobench.models.checkpoints.quantised import Quantisation
 from gliobench.models.checkpoints.unsloth import Engine
@@ -15,6 +16,7 @@ from gliobench.study.kinds.speaking import SpeakingConfig
 from gliobench.study.parts.base import Revision, Source, departures
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.names import task_name
+from gliobench.tasks.registry import plain
 from gliobench.training.finetune.settings import FinetuneSettings
 
 if TYPE_CHECKING:
@@ -140,6 +142,11 @@ class LanguageModelConfig(SpeakingConfig):
         taught = (self.finetune.tasks or self.tasks) if self.finetune else ()
         if taught and not set(taught) & set(study.tasks):
             raise ValueError(f"{self.name}: finetune learns {', '.join(taught)}, none of which is in `tasks`")
+
+    def asked(self, regional: Sequence[str], region: Region) -> Self:
+        entry = super().asked(regional, region)
+        modes = {task: self.answer[plain(task)] for task in entry.tasks if plain(task) in self.answer}
+        return entry.model_copy(update={"answer": {**modes, **self.answer}}) if modes.keys() - self.answer else entry
 
     @property
     def known_as(self) -> str:

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from gliobench.cohort.problem import Problem
-from gliobench.grid.regions import Region, region_of_label, regions_of
+from gliobench.grid.regions import Region, region_named, region_of_label, regions_of
 from gliobench.ranges import Text, Whole
 from gliobench.study.parts.base import Config
+from gliobench.tasks.registry import TASKS, plain
 
 EXPECTED = 'expected a region\'s name, or a label with its words: {label: 1, words: "necrotic core"}'
 
@@ -52,6 +53,13 @@ class RegionConfig(Config):
         assert self.label is not None
         assert self.words is not None
         return region_of_label(self.label, self.words)
+
+
+def as_asked(task: str, problem: Problem, region: Region) -> str:
+    """The name of a task in a study of `region`: asked of that very region it is the plain one. Raises ValueError where
+    the problem has not the region that it is asked of."""
+    own = TASKS[task].region_name
+    return plain(task) if own is not None and region_named(problem, own) == region else task
 
 
 ALL_OF_IT = RegionConfig(name="whole")

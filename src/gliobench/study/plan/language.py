@@ -17,7 +17,7 @@ from gliobench.study.plan.hardware import Hardware
 from gliobench.study.plan.inputs import PlanInputs
 from gliobench.study.state.context import Context
 from gliobench.tasks.prompt import Prompt
-from gliobench.tasks.prompt_file import PromptError, read_prompt_file
+from gliobench.tasks.prompt_file import PromptError
 from gliobench.tasks.registry import task_about
 
 TEMPLATE_TOKENS = 20  # what a chat template puts around a prompt
@@ -111,11 +111,7 @@ def _each(
 
 def _prompt(config: SpeakingConfig, task: str, region: Region) -> Prompt:
     try:
-        return (
-            read_prompt_file(config.prompts, task).of(region, config.problem)
-            if config.prompts
-            else task_about(config.problem, task).prompt_about(region)
-        )
+        return config.prompt_of(task, region)
     except PromptError:  # said under what is missing
         return task_about(config.problem, task).prompt_about(region)
 

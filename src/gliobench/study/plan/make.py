@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 
+from gliobench.study.asking.region import unasked
 from gliobench.study.parts.stage import Stage
 from gliobench.study.plan.counts import NO_COHORT, count
 from gliobench.study.plan.curve import curve_plan
@@ -45,7 +46,7 @@ def make_plan(context: Context, *, patients: int | None = None, there: str = "a1
     lacks += [*machine_lacking(context), *hub_checkpoints(context)]
     named = [Missing(lack.place, lack.problem) for lack in lacks]
     missing = _said_once([*plan_inputs.counts.missing, *named, *own, *_room(context, files)])
-    said = [sentence for model in models for sentence in model.said]
+    said = [*unasked(context.study), *(sentence for model in models for sentence in model.said)]
     assumptions = (*plan_inputs.counts.assumptions, *said, *_assumptions(steps))
     return Plan(context.study.name, plan_inputs.here.name, plan_inputs.there.name, steps, files, missing, assumptions)
 

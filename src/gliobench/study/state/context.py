@@ -95,6 +95,13 @@ class Context:
                 f"of the {whole}: {why}. Leave `region` out, or use a cohort whose masks mark the parts "
                 "(docs/data.md)"
             )
+        for task, asked in self.study.regional.items():
+            if why := untold(subjects.values(), asked):
+                raise RegionError(
+                    f"{self.study.place('tasks')}: {task}: the cohort {self.cohort} cannot tell the {asked.title} from "
+                    f"the rest of the {problem.finding_words}: {why}. Leave this task out, or use a cohort whose masks "
+                    "mark the parts (docs/data.md)"
+                )
         if several := self.study.tell_parts:
             masked = [subject for subject in subjects.values() if subject.labels is not None]
             if undivided := [subject.id for subject in masked if not subject.divided]:
