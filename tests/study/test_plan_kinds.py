@@ -8,7 +8,7 @@ from PIL import Image
 
 from gliobench.models.base.prediction import Question
 from gliobench.models.vision.segmenter import PromptableSegmenter
-from gliobench.records.store import RecordStore
+from gliobench.study.asking.answers import read_list
 from gliobench.study.config.study import read_study
 from gliobench.study.plan.counts import NO_COHORT
 from gliobench.study.plan.estimates import Estimate, Plan, Step
@@ -81,12 +81,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> Ran:
     return context(), before, make_plan(context()), encoded
 
 
-def test_questions_are_the_records_that_a_run_writes(runs: Ran) -> None:
+def test_questions_are_those_that_a_run_asks(runs: Ran) -> None:
     context, before, after, _ = runs
     for config in context.study.models:
-        written = len(list(RecordStore(context.folder.answers(config.name)).read()))
+        folder = context.folder
+        lists = (folder.asked(config.name), folder.repeated(config.name), folder.validation(config.name))
+        asked = sum(len(read_list(path)) for path in lists)
         for plan in (before, after):
-            assert (config.name, step(plan, config.name).questions) == (config.name, Estimate(written, "counted"))
+            assert (config.name, step(plan, config.name).questions) == (config.name, Estimate(asked, "counted"))
     assert not before.missing
 
 

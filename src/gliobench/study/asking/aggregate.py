@@ -53,7 +53,7 @@ def _of(context: Context, config: ModelConfig, round: Round, plane: Plane) -> Ch
     asked = [record for record in current_answers(context, config.name) if record.task == GRADE.name]
     scored = any(_has_probability(record) for record in asked)
     if config.aggregation == "learned":
-        return _learn(context, validation_answers(context, config.name), round, plane, by_scores=scored)
+        return _learn(context, validation_answers(context, config.name, round), round, plane, by_scores=scored)
     if asked and not scored:
         raise StageError(
             f"{config.name}: aggregate: mean-probability needs a probability with each slice's "

@@ -6,28 +6,35 @@ from typing import TYPE_CHECKING
 
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.integrity import DamagedError, read_keys, write_keys
+from gliobench.integrity import KEYS, DamagedError, read_json, read_keys, write_json, write_keys
 from gliobench.records.record import Record, record_answer
 from gliobench.records.value import Arrays
-from gliobench.study.state.context import Context, StageError
+from gliobench.study.state.context import Context, Round, StageError
 from gliobench.study.state.folder import fingerprint
 from gliobench.tasks.registry import TASKS, plain
 
 if TYPE_CHECKING:
     from gliobench.scoring.score import Item
 
+ROUNDS = "rounds"  # in a list of questions about validation patients: how many each round has
+
 
 def write_asked(
-    context: Context, model: str, asked: Iterable[str], repeated: Iterable[str], validation: Iterable[str]
+    context: Context,
+    model: str,
+    asked: Iterable[str],
+    repeated: Iterable[str],
+    validation: Sequence[Sequence[str]],
 ) -> None:
     """Note which keys a model has been asked, in order; written when all of them are answered.
 
     `repeated`: those that repeat one of `asked` with another seed. Only consistency looks at them. `validation`: those
-    about validation patients. Only the aggregation of grades looks at them. All of it is about the patients whom
-    `context` tests.
+    about validation patients, round by round. Only the aggregation of grades and the choice of who stands for a camp
+    look at them. All of it is about the patients whom `context` tests.
     """
     write_keys(context.folder.tested(model), context.tested)
-    write_keys(context.folder.validation(model), validation)
+    keys = [key for of_round in validation for key in of_round]
+    write_json(context.folder.validation(model), {KEYS: keys, ROUNDS: [len(of_round) for of_round in validation]})
     write_keys(context.folder.repeated(model), repeated)
     write_keys(context.folder.asked(model), asked)
 
@@ -80,9 +87,25 @@ def repeated_answers(context: Context, model: str) -> list[Record]:
     return _records(context, model, context.folder.repeated(model))
 
 
-def validation_answers(context: Context, model: str) -> list[Record]:
-    """The records of the questions about validation patients. Raises StageError as `current_answers` does."""
-    return _records(context, model, context.folder.validation(model))
+def validation_answers(context: Context, model: str, round: Round | None = None) -> list[Record]:
+    """The records of the questions about validation patients, of one round or of all. Raises StageError as
+    `current_answers` does."""
+    path = context.folder.validation(model)
+    records = _records(context, model, path)
+    counts = _counts(path)
+    if round is None or counts is None:
+        return records
+    place = context.rounds.index(round)
+    return records[sum(counts[:place]) : sum(counts[: place + 1])]
+
+
+def _counts(path: Path) -> list[int] | None:
+    """How many questions about validation patients each round has; None where an earlier version wrote the list."""
+    try:
+        found: list[int] | None = read_json(path).get(ROUNDS)
+    except DamagedError:  # a plain list; other damage is found with the keys
+        return None
+    return found
 
 
 def answered_items(context: Context, subject: PreparedSubject, records: Sequence[Record]) -> Iterator["Item"]:

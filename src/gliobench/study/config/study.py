@@ -13,6 +13,7 @@ from gliobench.grid.frame import Planes
 from gliobench.grid.regions import WHOLE_KEY, Region, regions_of
 from gliobench.grid.splits import Split
 from gliobench.ranges import Count, Seed, Share, SizeVoxels, Text, Whole, once
+from gliobench.scoring.camps import CAMPS
 from gliobench.scoring.human import READERS
 from gliobench.study.kinds import KINDS
 from gliobench.study.kinds.base import ModelConfig
@@ -155,9 +156,11 @@ else:
 class Study(WholeFile):
     """A whole study. `problem`: its images, classes and target. `region`: the part of the target whose centre, box,
     polygon and mask are asked for. `subgroups`: columns of the cohort's table by which the report groups patients.
-    `learning_curve`: what the models do with fewer training patients."""
+    `learning_curve`: what the models do with fewer training patients. `comparisons`: the planned comparisons, each a pair
+    of camps or models, its first minus its second; by default every camp against every other, and each general model
+    against its own fine-tuned version."""
 
-    LATER: ClassVar = frozenset({"region", "problem", "subgroups", "learning_curve"})
+    LATER: ClassVar = frozenset({"region", "problem", "subgroups", "learning_curve", "comparisons"})
 
     name: Name
     cohort: Outside | None = None
@@ -170,6 +173,7 @@ class Study(WholeFile):
     consistency: ConsistencyConfig | None = None
     subgroups: Annotated[tuple[Text, ...], AfterValidator(once)] = ()
     learning_curve: LearningCurveConfig | None = None
+    comparisons: tuple[tuple[Text, Text], ...] | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -229,6 +233,20 @@ class Study(WholeFile):
         return self
 
     @model_validator(mode="after")
+    def _compares_what_there_is(self) -> Self:
+        names = [*(model.name for model in self.models), *CAMPS]
+        for a, b in self.comparisons or ():
+            if unknown := [side for side in (a, b) if side not in names]:
+                raise ValueError(
+                    f"comparisons: no model and no camp is named {unknown[0]!r}; there are {', '.join(names)}"
+                )
+            if a == b:
+                raise ValueError(f"comparisons: {a} is compared with itself")
+            if twice := [side for side in (a, b) if names.count(side) > 1]:
+                raise ValueError(f"comparisons: {twice[0]} is a camp and a model: give the model another name")
+        return self
+
+    @model_validator(mode="after")
     def _networks_find_the_region_alone(self) -> Self:
         if self.tell_parts and not self.asked_region.whole:
             raise ValueError(
@@ -237,6 +255,11 @@ class Study(WholeFile):
                 f"{self.asked_region.title} alone: leave `regions` out, and it learns this region"
             )
         return self
+
+    def on_validation(self, model: ModelConfig, task: str) -> bool:
+        """Whether a model is asked about validation patients too: not where other answers choose the slices, for those
+        are about test patients."""
+        return model.asked_on_validation(task) and self.slices.select in ("oracle", "brain")
 
     @property
     def tell_parts(self) -> list[str]:

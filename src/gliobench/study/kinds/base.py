@@ -16,6 +16,7 @@ from pydantic import PrivateAttr
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.regions import Region
 from gliobench.models.checkpoints.files import Use
+from gliobench.scoring.camps import Camp
 from gliobench.study.parts.base import Config, Name
 from gliobench.study.parts.paths import resolved
 from gliobench.study.parts.region import as_asked
@@ -96,9 +97,12 @@ class ModelConfig(Config, ABC):
 
     `OPERATION`: keys that decide how it is run, not what it answers. A kind has to say what of the truth its input is
     made with (`oracles`) and how it is built (`build`); all else has a default: a model that is built once per round,
-    learns in no stage of its own, answers about whole patients, and takes nobody knows how long.
+    learns in no stage of its own, answers about whole patients, stands for no camp, and takes nobody knows how long.
+
+    `camp`: which camp it may stand for in the planned comparisons, where its kind does not say, or says otherwise.
     """
 
+    LATER: ClassVar = frozenset({"camp"})
     OPERATION: ClassVar[frozenset[str]] = frozenset()
     trains: ClassVar[bool] = False  # by `train`, unless it comes trained
     trivial: ClassVar[bool] = False  # a baseline that knows nothing of the patient's images beyond brightness
@@ -107,8 +111,21 @@ class ModelConfig(Config, ABC):
 
     kind: str
     name: Name
+    camp: Camp | Literal["none"] | None = None
     _problem: Problem = PrivateAttr(GLIOMA)
     _regional: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def own_camp(self) -> Camp | None:
+        """The camp that a model of this kind stands for, whatever its entry says; None: none."""
+        return None
+
+    @property
+    def stands_for(self) -> Camp | None:
+        """The camp that it may stand for; None: none."""
+        if self.camp is None:
+            return None if self.untrained else self.own_camp
+        return None if self.camp == "none" else self.camp
 
     @property
     def problem(self) -> Problem:
@@ -344,6 +361,16 @@ class ModelConfig(Config, ABC):
     def learns_aggregate(self) -> bool:
         """Whether validation patients teach how its slices become a grade, so that it is asked about them too."""
         return self.aggregation == "learned" and GRADE.name in self.spoken_tasks
+
+    def asked_on_validation(self, task: str) -> bool:
+        """Whether it is asked about validation patients too, who choose for its camp or teach how slices become a
+        grade."""
+        return task == GRADE.name and self.learns_aggregate
+
+    def validated(self, context: "Context", fold: int) -> Mapping[str, float]:
+        """By task, the first metric that it left for the validation patients of a fold when it learnt; nothing where
+        it left none."""
+        return {}
 
     @property
     def asked_elsewhere_fault(self) -> str | None:

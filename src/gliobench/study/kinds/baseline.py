@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
@@ -11,6 +11,7 @@ from gliobench.cohort.problem import Problem
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.of_regions import ModelOfEachRegion
 from gliobench.models.baselines import BASELINES
+from gliobench.scoring.camps import Camp
 from gliobench.study.kinds.base import ModelConfig, Scope
 from gliobench.tasks.registry import TASKS, plain
 
@@ -27,6 +28,7 @@ class BaselineConfig(ModelConfig):
     """A trivial baseline of `gliobench.models.baselines`; its name is its entry there."""
 
     trivial = True
+    own_camp: ClassVar[Camp] = "trivial"
     question_seconds = 0.01
 
     kind: Literal["baseline"]
@@ -39,6 +41,9 @@ class BaselineConfig(ModelConfig):
 
     def oracles(self, study: "Study") -> Mapping[str, str]:
         return {}
+
+    def asked_on_validation(self, task: str) -> bool:
+        return True
 
     @property
     def finds_the_whole(self) -> bool:

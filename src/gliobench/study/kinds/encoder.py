@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from gliobench.cohort.problem import GLIOMA, ImageName, Problem
 from gliobench.grid.frame import Plane
 from gliobench.models.checkpoints.files import Use
 from gliobench.ranges import Batch, Whole
+from gliobench.scoring.camps import Camp
 from gliobench.study.kinds.base import PATIENTS_GRADE, Scope, check_images
 from gliobench.study.kinds.vision import VisionModelConfig
 from gliobench.study.parts.neutral import InAnyWords
@@ -35,6 +36,8 @@ class EncoderConfig(VisionModelConfig):
     `every`-th slice of the plane that is not background (`brain`, or `foreground`), or with the target (`oracle`: it
     uses the truth). `channels`: the images shown in red, green and blue; three times the same is grey.
     """
+
+    own_camp: ClassVar[Camp] = "specialised"
 
     kind: Literal["encoder"]
     pool: Literal["mean", "slices"] = "mean"
@@ -77,6 +80,9 @@ class EncoderConfig(VisionModelConfig):
         from gliobench.models.base.calibration import CALIBRATION_VERSION
 
         return {"calibration": CALIBRATION_VERSION}
+
+    def asked_on_validation(self, task: str) -> bool:
+        return True
 
     @property
     def leaves_validation_out(self) -> bool:

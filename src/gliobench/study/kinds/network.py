@@ -13,6 +13,7 @@ from gliobench.integrity import file_digest
 from gliobench.models.base.of_regions import inner_region, told_apart
 from gliobench.models.networks import NETWORKS
 from gliobench.ranges import SizeVoxels
+from gliobench.scoring.camps import Camp
 from gliobench.study.kinds.base import Learning, ModelConfig, Scope, Verb
 from gliobench.study.parts.base import Config, Name, Outside, check_by, departures
 from gliobench.tasks.grade import GRADE
@@ -66,6 +67,7 @@ class NetworkConfig(ModelConfig):
     LATER: ClassVar = frozenset({"sweep_test"})
 
     trains = True
+    own_camp: ClassVar[Camp] = "specialised"
 
     kind: Literal["network"]
     network: Name
@@ -182,6 +184,11 @@ class NetworkConfig(ModelConfig):
         if self.weights is None:
             return super().trained(context)
         return [file_digest(folder / DESCRIPTION) for folder in self.folders(context, context.rounds[0])]
+
+    def validated(self, context: "Context", fold: int) -> Mapping[str, float]:
+        from gliobench.study.stages.in_sample import validation_figures
+
+        return {} if self.weights else validation_figures(context.folder.network(self.name, fold))
 
     @property
     def wants_classical(self) -> bool:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from gliobench.grid.regions import REGION_SETS
 from gliobench.models.base.of_regions import inner_region, told_apart
 from gliobench.ranges import Count
+from gliobench.scoring.camps import Camp
 from gliobench.study.kinds.base import PATIENTS_MASK, Learning, ModelConfig, Scope, Verb
 from gliobench.study.parts.base import Outside
 from gliobench.tasks.mask import MASK
@@ -35,6 +36,7 @@ class NnUNetConfig(ModelConfig):
     """
 
     trains = True
+    own_camp: ClassVar[Camp] = "specialised"
 
     kind: Literal["nnunet"]
     regions: Literal["whole", "brats"] = "whole"

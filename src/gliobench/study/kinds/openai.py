@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gliobench.models.server.prices import Prices
 from gliobench.ranges import Real, Whole
+from gliobench.scoring.camps import Camp
 from gliobench.study.kinds.speaking import SpeakingConfig
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class ServerConfig(SpeakingConfig):
     """
 
     OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})
+
+    own_camp: ClassVar[Camp] = "general"
 
     kind: Literal["openai"]
     base_url: str

@@ -11,6 +11,7 @@ from gliobench.models.checkpoints.quantised import Quantisation
 from gliobench.models.checkpoints.unsloth import Engine
 from gliobench.models.language.answer_modes import AnswerMode, mode_fault
 from gliobench.ranges import Batch
+from gliobench.scoring.camps import Camp
 from gliobench.study.kinds.base import Learning, Verb
 from gliobench.study.kinds.speaking import SpeakingConfig
 from gliobench.study.parts.base import Revision, Source, departures
@@ -177,6 +178,15 @@ class LanguageModelConfig(SpeakingConfig):
         from gliobench.study.stages.finetune import finetune_model
 
         finetune_model(context, self, number, fold, alone)
+
+    @property
+    def own_camp(self) -> Camp:
+        return "fine-tuned" if self.learns or self.adapter else "general"
+
+    def validated(self, context: "Context", fold: int) -> Mapping[str, float]:
+        from gliobench.study.stages.finetune import validation_figures
+
+        return validation_figures(context.folder.network(self.name, fold)) if self.learns else {}
 
     @property
     def language(self) -> "LanguageModelConfig":

@@ -74,8 +74,8 @@ Source = Annotated[Text, AfterValidator(_can_be_a_path), AfterValidator(_is_a_fo
 class Config(BaseModel):
     """A part of a study file; an unknown key is an error, and so is a number that is none or has no end.
 
-    `LATER`: keys that came later. Left at their default they are not written out, so that fingerprints of runs from
-    before they existed stay as they were.
+    `LATER`: keys that came later, a class's own and its bases'. Left at their default they are not written out, so that
+    fingerprints of runs from before they existed stay as they were.
     """
 
     LATER: ClassVar[frozenset[str]] = frozenset()
@@ -85,7 +85,8 @@ class Config(BaseModel):
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields = type(self).model_fields
-        keep = {key for key in fields if key not in self.LATER or getattr(self, key) != fields[key].default}
+        later = {key for base in type(self).__mro__ for key in getattr(base, "LATER", ())}
+        keep = {key for key in fields if key not in later or getattr(self, key) != fields[key].default}
         return {key: value for key, value in written(self).items() if key in keep}
 
 

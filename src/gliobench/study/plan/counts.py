@@ -253,13 +253,14 @@ def first_folds(counts: Counts) -> list[Fold]:
     return [next(iter(round.folds.values())) for round in counts.rounds]
 
 
-def asked_ids(counts: Counts, model: ModelConfig, task: str) -> set[str]:
-    """The patients about whose slices a model is asked: those tested, and validation patients if its grades are
-    aggregated as learnt from these."""
-    ids = set(counts.tested)
-    if task == GRADE.name and model.learns_aggregate:
-        ids |= {id for round in counts.rounds for id in round.validation}
-    return {id for id in ids if counts.patients[id].teaches(task)}
+def asked_ids(counts: Counts, model: ModelConfig, study: Study, task: str) -> list[str]:
+    """The patients whom a model is asked about: those tested, and validation patients where these choose for its camp
+    or teach how its slices become a grade; these once per round where it is built anew for each."""
+    ids = list(counts.tested)
+    if study.on_validation(model, task):
+        ids += [id for round in counts.rounds for id in round.validation]
+    asked = ids if model.built_each_round else list(dict.fromkeys(ids))
+    return [id for id in asked if counts.patients[id].teaches(task)]
 
 
 def questions_by_place(counts: Counts, model: ModelConfig, study: Study) -> dict[tuple[Plane, str], float]:
@@ -267,7 +268,7 @@ def questions_by_place(counts: Counts, model: ModelConfig, study: Study) -> dict
     them."""
     tasks = model.scope.tasks if model.scope else ()
     asked: dict[tuple[Plane, str], float] = {
-        (plane, task): sum(by.get(id, 0) for id in asked_ids(counts, model, task))
+        (plane, task): sum(by.get(id, 0) for id in asked_ids(counts, model, study, task))
         for plane, by in counts.slices.items()
         for task in study.tasks
         if task in tasks
@@ -282,5 +283,5 @@ def questions_by_place(counts: Counts, model: ModelConfig, study: Study) -> dict
 
 def images_count(counts: Counts, model: ModelConfig, study: Study) -> float:
     """How many slices are shown, each once."""
-    shown = {id for task in study.tasks if task in model.spoken_tasks for id in asked_ids(counts, model, task)}
+    shown = {id for task in study.tasks if task in model.spoken_tasks for id in asked_ids(counts, model, study, task)}
     return sum(by.get(id, 0) for by in counts.slices.values() for id in shown)

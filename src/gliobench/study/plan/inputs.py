@@ -8,7 +8,7 @@ from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, read_stamp
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.stage import Stage
-from gliobench.study.plan.counts import Counts, Patient, questions_by_place
+from gliobench.study.plan.counts import Counts, Patient, asked_ids, questions_by_place
 from gliobench.study.plan.estimates import Estimate, Missing, ModelPlan, Step, hours, worst
 from gliobench.study.plan.hardware import Hardware
 from gliobench.study.state.context import Context
@@ -78,7 +78,9 @@ class PlanInputs:
         if scope.per_slice:
             asked = questions_by_place(self.counts, config, self.context.study)
             return Estimate(sum(asked.values()), worst(self.counts.basis, self.counts.slices_basis))
-        return Estimate(sum(len(self.tested_on(task)) for task in scope.tasks), self.counts.basis)
+        study = self.context.study
+        whole = (asked_ids(self.counts, config, study, task) for task in study.tasks if task in scope.tasks)
+        return Estimate(sum(map(len, whole)), self.counts.basis)
 
     def measured(self, stage: Stage) -> Estimate | None:
         """Hours that a stage took before in this folder."""

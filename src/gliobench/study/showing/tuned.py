@@ -28,7 +28,7 @@ METRICS = {
     POLYGON.name: ("dice", "precision", "recall", "specificity"),
 }
 FIRST = ("learning_rate", "steps taken", "step kept")  # columns of every table, whether they differ or not
-NOT_SETTINGS = {"kind", "name", "checkpoint", "tasks", "finetune", *LanguageModelConfig.OPERATION}
+NOT_SETTINGS = {"kind", "name", "camp", "checkpoint", "tasks", "finetune", *LanguageModelConfig.OPERATION}
 WORDS = (
     "Models of one checkpoint, with their fine-tuning settings. Validation figures are of the step that was kept, on "
     "the validation slices that selected it; a model that was trained on validation patients too has none. Every "

@@ -19,9 +19,10 @@ from gliobench.study.asking.build import language_model
 from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.parts.stage import Stage
-from gliobench.study.state.context import Context, StageError, read_prepared
+from gliobench.study.state.context import Context, StageError, read_prepared, read_stage
 from gliobench.study.state.external_files import BY_CONTENT, contents
 from gliobench.study.state.folder import fingerprint
+from gliobench.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from gliobench.scoring.metric import Metric
@@ -104,7 +105,7 @@ def finetuning_inputs(context: Context, config: LanguageModelConfig, fold: Fold)
 
 def _decisive(config: LanguageModelConfig) -> dict[str, Any]:
     """What of an entry decides what is learnt. `trim` came later: unset it is left out, so that earlier runs hold."""
-    model = config.model_dump(exclude={"name", "aggregate", *LanguageModelConfig.OPERATION, *BY_CONTENT})
+    model = config.model_dump(exclude={"name", "aggregate", "camp", *LanguageModelConfig.OPERATION, *BY_CONTENT})
     if model["finetune"] and model["finetune"]["trim"] is None:
         del model["finetune"]["trim"]
     return model
@@ -291,6 +292,17 @@ def _figures(predictions: Sequence[Prediction]) -> Iterator[tuple[str, str, floa
         if math.isnan(values[metric]):  # a balanced accuracy, and all validation patients are of one grade
             metric = "accuracy"
         yield task, metric, values[metric]
+
+
+def validation_figures(folder: Path) -> dict[str, float]:
+    """By task, the first metric of the step kept, on its validation slices; nothing where it was chosen by its loss."""
+    from gliobench.report.metrics import primary
+
+    if not (folder / DESCRIPTION).is_file():
+        return {}
+    left = read_stage(folder / DESCRIPTION, "finetune", "figures")["figures"]
+    named = {task: f"task_{task}_{primary(task)[0]}" for task in TASKS}
+    return {task: float(left[key]) for task, key in named.items() if key in left}
 
 
 def push(context: Context, folder: Path, repository: str) -> None:

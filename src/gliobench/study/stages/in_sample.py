@@ -10,6 +10,7 @@ import numpy as np
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import write_json
 from gliobench.models.base.prediction import Prediction, Question
+from gliobench.study.state.context import read_stage
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 
@@ -57,6 +58,18 @@ def figures_of(task: str, predictions: Iterable[Prediction], bootstrap: "Bootstr
         for metric, value, low, high, n in zip(*columns, strict=True)
     }
     return {metric: found[metric] for metric in METRICS[task] if metric in found}  # some are of two classes only
+
+
+def validation_figures(folder: Path) -> dict[str, float]:
+    """The first metric of the task that the network in `folder` learnt, on its validation patients; nothing where it
+    is not defined, or an earlier version left none."""
+    from gliobench.report.metrics import primary
+
+    if not (folder / FIGURES).is_file():
+        return {}
+    left = read_stage(folder / FIGURES, "train", "task", "figures")
+    value = left["figures"].get("validation", {}).get(primary(left["task"])[0], {}).get("value")
+    return {} if value is None else {left["task"]: float(value)}
 
 
 def _or_none(value: float) -> float | None:

@@ -13,7 +13,7 @@ from gliobench.study.state.context import Context
 from gliobench.study.state.folder import fingerprint
 from gliobench.tasks.mask import MASK
 
-OPERATION = {"kind", "name", "python"}  # what decides where it runs, not what comes out
+OPERATION = {"kind", "name", "camp", "python"}  # what decides where it runs, not what comes out
 
 
 def train_nnunet(context: Context, config: NnUNetConfig, number: int, fold: Fold) -> None:

@@ -23,10 +23,9 @@ from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import Context, Round, StageError
 from gliobench.study.state.external_files import BY_CONTENT, contents
 from gliobench.study.state.folder import fingerprint
-from gliobench.tasks.grade import GRADE
 
 # Where a model runs, and what is made of its answers.
-NOT_ASKED = {"log", "aggregate", "sweep_test"}
+NOT_ASKED = {"log", "aggregate", "camp", "sweep_test"}
 
 
 def predict(context: Context, names: Collection[str] | None = None) -> None:
@@ -81,12 +80,13 @@ def _ask(context: Context, config: ModelConfig) -> None:
             context.voice.say(sentence)
         asked: list[str] = []
         repeated: list[str] = []
-        validation: list[str] = []
+        validation: list[list[str]] = [[] for _ in context.rounds]
         for model, questions, round in _models_and_questions(context, config):
             keys = _ask_model(context, config, model, questions)
             for key, question in zip(keys, questions, strict=True):
                 tested = question.subject.id in round.test
-                (validation if not tested else repeated if question.repeat else asked).append(key)
+                decides = validation[context.rounds.index(round)]
+                (decides if not tested else repeated if question.repeat else asked).append(key)
         write_asked(context, config.name, asked, repeated, validation)
 
 
@@ -95,7 +95,7 @@ def _inputs(context: Context, config: ModelConfig) -> str:
     study = context.study
     by, masks = study.slices.by, config.masks_by
     again = study.consistency if study.consistency and config.samples(study.consistency.task) else None
-    decided = config.leaves_validation_out or config.learns_aggregate
+    decided = config.leaves_validation_out or any(study.on_validation(config, task) for task in study.tasks)
     none = dict.fromkeys(("reading", "held", "prompted_by"))  # what some kinds have
     problem = {"problem": study.problem.asked_digest} if study.problem.asked_digest else {}
     return fingerprint(
@@ -146,15 +146,17 @@ def _models_and_questions(context: Context, config: ModelConfig) -> Iterator[tup
                 model = config.build(context, round, plane)
             tasks = [task for task in context.study.tasks if task in model.tasks]
             if not model.per_slice:
-                yield model, list(patient_questions(context, round.test, tasks)), round
+                known = [task for task in tasks if context.study.on_validation(config, task)]
+                asked = patient_questions(context, round.test, tasks)
+                yield model, [*asked, *patient_questions(context, round.validation, known)], round
                 break
             questions = list(slice_questions(context, round.test, tasks, plane, config.name))
             consistency = context.study.consistency
             first = plane == context.study.slices.planes[0]
             if consistency and first and consistency.task in tasks and config.samples(consistency.task):
                 questions += [one for one in repeated_questions(context, consistency) if one.subject.id in round.test]
-            if config.learns_aggregate and GRADE.name in tasks:
-                questions += slice_questions(context, round.validation, [GRADE.name], plane)
+            known = [task for task in tasks if context.study.on_validation(config, task)]
+            questions += slice_questions(context, round.validation, known, plane)
             yield model, questions, round
 
 

@@ -18,6 +18,7 @@ from gliobench.study.asking.consistency import score_consistency
 from gliobench.study.asking.conventions import suspicions
 from gliobench.study.asking.questions import asked_slices, slices_of_tasks
 from gliobench.study.parts.stage import Stage
+from gliobench.study.stages.camps import Planned, camps_inputs, planned_comparisons
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SCORE = Stage("score")
 TABLES = ("per_subject", "summary", "votes")
+PLANNED = {"comparisons": "planned_comparisons", "choices": "camp_choices"}
 CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
 
 
@@ -40,7 +42,9 @@ def score(context: Context) -> None:
         if not to_do:
             return
         scores, consistency = score_against(context), score_consistency(context)
+        planned = planned_comparisons(context, scores)
         tables = {name: getattr(scores, name) for name in TABLES}
+        tables |= {file: getattr(planned, name) for name, file in PLANNED.items()}
         if consistency is not None:
             tables |= {file: getattr(consistency, name) for name, file in CONSISTENCY.items()}
         _write(context, tables)
@@ -68,6 +72,7 @@ def scores_inputs(context: Context) -> str:
     return fingerprint(
         **more,
         arithmetic=arithmetic_digest(),
+        planned=camps_inputs(context),
         answers={name: answers_digest(context, name) for name in names},
         test=[context.subjects[id].content for id in context.tested],
         grades=[context.subjects[id].grade for id in context.tested],
@@ -93,6 +98,11 @@ def read_scores(context: Context) -> "Scores":
     from gliobench.scoring.summary import Scores
 
     return Scores(**{name: read_table(context, name) for name in TABLES})
+
+
+def read_planned(context: Context) -> Planned:
+    """The planned comparisons that `score` left, and who was chosen for them. Raises StageError without them."""
+    return Planned(**{name: _read(context, file) for name, file in PLANNED.items()})
 
 
 def read_consistency(context: Context) -> "Consistency | None":
@@ -165,7 +175,7 @@ def _asked_for(context: Context, scores: "SubjectScores") -> "SubjectScores":
 
 def _files(context: Context) -> list[Path]:
     """The tables that the study's scores are."""
-    files = TABLES + (tuple(CONSISTENCY.values()) if context.study.consistency else ())
+    files = (*TABLES, *PLANNED.values()) + (tuple(CONSISTENCY.values()) if context.study.consistency else ())
     return [_table(context, file) for file in files]
 
 
