@@ -177,12 +177,14 @@ def _large_digest(path: Path, size: int, time_ns: int) -> str:
 class Stamp:
     """A stage that succeeded: the fingerprint of its inputs, how long it took, and its output files.
 
-    `files`: by path from the run folder, size in bytes and SHA-256; None in stamps of earlier versions.
+    `files`: by path from the run folder, size in bytes and SHA-256. `device`: the hardware that it computed on, in
+    words. Both None in stamps of earlier versions.
     """
 
     inputs: str
     seconds: float
     files: Mapping[str, tuple[int, str]] | None = None
+    device: str | None = None
 
     def fault(self, name: str, root: Path) -> str | None:
         """What is wrong with an output file of the stage in the run folder `root`; None where nothing is."""
@@ -220,7 +222,8 @@ def read_stamp(path: Path) -> Stamp | None:
         content = read_json(path, "inputs", "seconds")
         files = content.get("files")
         known = None if files is None else {name: (int(size), str(digest)) for name, (size, digest) in files.items()}
-        return Stamp(str(content["inputs"]), float(content["seconds"]), known)
+        device = content.get("device")
+        return Stamp(str(content["inputs"]), float(content["seconds"]), known, None if device is None else str(device))
     except FileNotFoundError:
         return None
     except (TypeError, ValueError, AttributeError) as error:

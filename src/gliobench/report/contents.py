@@ -148,6 +148,16 @@ class Fitted:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a model took in this run: seconds to learn in stages of its own (0: it has none) and to answer; None: not
+    known. `where`: the hardware, in words, empty where nobody knows."""
+
+    learning_s: float | None
+    answering_s: float | None
+    where: str = ""
+
+
+@dataclass(frozen=True)
 class PartFigure:
     """A figure on one part of the split; NaN: not defined, or without an interval. `n` patients, None: not counted."""
 
@@ -190,6 +200,9 @@ class ReportContents:
     `per_subject`: model, task, source, plane, subject, patient, grade, metric, value, n_asked, n_answered, n_scans.
     `votes`: the columns of `gliobench.scoring.summary.votes_columns`.
     `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
+    `planned`: the planned comparisons, the columns of `gliobench.scoring.planned.PLANNED`; None: there are none.
+    `choices`: who was weighed for a camp: task, camp, round, model, metric, validation, chosen. `costs`: by compared
+    model.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
     `subgroups`: first figures by subgroup, the columns of `gliobench.scoring.subgroups.SUBGROUPS`; None: not asked for.
     `samples`: of language models' grades, whole patients answer by answer.
@@ -232,6 +245,9 @@ class ReportContents:
     marks: Mapping[str, str] = field(default_factory=dict)
     references: frozenset[str] = frozenset()
     comparisons: pd.DataFrame | None = None
+    planned: pd.DataFrame | None = None
+    choices: pd.DataFrame | None = None
+    costs: Mapping[str, Cost] = field(default_factory=dict)
     by_shape: pd.DataFrame | None = None
     by_fold: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None

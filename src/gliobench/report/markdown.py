@@ -3,7 +3,7 @@
 import html
 import re
 
-from gliobench.report import metrics, numbers, tables, words
+from gliobench.report import camps, metrics, numbers, tables, words
 from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
@@ -39,10 +39,33 @@ def write_markdown(contents: ReportContents) -> str:
 
 
 def _opening(contents: ReportContents) -> list[str]:
-    lines = [f"# {_text(contents.title)}", "", _text(f"{words.question(contents)} {words.verdict(contents)}"), ""]
+    opening = " ".join(filter(None, [words.question(contents), camps.answer(contents), words.verdict(contents)]))
+    lines = [f"# {_text(contents.title)}", "", _text(opening), "", *_planned(contents)]
     lines += [f"- **{_text(item.task)}**: {_text(item.text)}" for item in words.findings(contents)]
     lines += [f"- {_text(sentence)}" for sentence in words.coverage_sentences(contents)]
     return [*lines, ""]
+
+
+def _planned(contents: ReportContents) -> list[str]:
+    if not (rows := camps.planned_rows(contents)):
+        return []
+    heads = ["task", "figure", "first", "second", "difference", "95 % interval", "p", "n", "conclusion"]
+    heads += ["detectable", "with twice n"]
+    lines = ["## The camps against one another", "", _text(camps.planned_words(contents)), "", _line(heads)]
+    lines.append(_line(["---"] * len(heads)))
+    for r in rows:
+        sides = [r.one, r.other, r.difference, r.interval, r.p, str(r.n), r.verdict, r.reach, r.reach_twice]
+        lines.append(_line([f"{r.task}, {r.plane}", r.metric, *sides]))
+    lines += ["", *(f"- {_text(sentence)}" for sentence in camps.choice_sentences(contents))]
+    return [*lines, "", *_costs(contents)]
+
+
+def _costs(contents: ReportContents) -> list[str]:
+    if not (rows := camps.cost_rows(contents)):
+        return []
+    heads = ["model", "to learn", "to answer", "on"]
+    lines = [_text(camps.COSTS), "", _line(heads), _line(["---"] * len(heads))]
+    return [*lines, *(_line([r.model, r.learning, r.answering, r.where]) for r in rows), ""]
 
 
 def _first(contents: ReportContents) -> list[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from gliobench.report import metrics, numbers, tables, words
+from gliobench.report import camps, metrics, numbers, tables, words
 from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
@@ -28,9 +28,9 @@ CURVE_FILES = ("learning_curve", "learning_curve_laws", "learning_curve_crossing
 
 def write_report(contents: ReportContents, out: Path) -> Path:
     """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`,
-    `comparisons.csv` where models were compared, `learning_curve.csv` with its laws and crossings where there are
-    curves, `subgroups.csv` where patients were grouped, and `consistency.csv` and `consistency_answers.csv` where
-    questions were asked again.
+    `comparisons.csv` and `planned_comparisons.csv` where models were compared, `learning_curve.csv` with its laws and
+    crossings where there are curves, `subgroups.csv` where patients were grouped, and `consistency.csv` and
+    `consistency_answers.csv` where questions were asked again.
 
     The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
     Returns the path of the page. Raises ValueError where the summary is empty.
@@ -42,6 +42,8 @@ def write_report(contents: ReportContents, out: Path) -> Path:
         getattr(contents, name).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     if contents.comparisons is not None:
         contents.comparisons.to_csv(out / "comparisons.csv", index=False, lineterminator="\n")
+    if contents.planned is not None:
+        contents.planned.to_csv(out / "planned_comparisons.csv", index=False, lineterminator="\n")
     if contents.subgroups is not None:
         contents.subgroups.to_csv(out / "subgroups.csv", index=False, lineterminator="\n")
     if contents.consistency is not None:
@@ -65,6 +67,12 @@ def render_page(contents: ReportContents) -> str:
         few=words.unreliable_intervals(contents.summary, contents.problem),
         style=style(),
         question=words.question(contents),
+        answer=camps.answer(contents),
+        planned=camps.planned_rows(contents),
+        planned_words=camps.planned_words(contents),
+        choices=camps.choice_sentences(contents),
+        costs=camps.cost_rows(contents),
+        costs_words=camps.COSTS,
         verdict=words.verdict(contents),
         findings=words.findings(contents),
         coverage=words.coverage_sentences(contents),

@@ -88,8 +88,8 @@ def _row(row: pd.Series, task: str) -> PairRow:
         metric=metrics.title(row["metric"]),
         model=row["model_a"],
         baseline=row["model_b"],
-        difference=_signed(row["difference"], unit),
-        interval="" if pd.isna(row["low"]) else f"{_signed(row['low'], unit)} to {_signed(row['high'], unit)}",
+        difference=signed(row["difference"], unit),
+        interval="" if pd.isna(row["low"]) else f"{signed(row['low'], unit)} to {signed(row['high'], unit)}",
         p="–" if pd.isna(row["p_holm"]) else f"{row['p_holm']:.2g}",
         n=int(row["n_subjects"]),
         shown=bool(row["shown"]),
@@ -97,7 +97,8 @@ def _row(row: pd.Series, task: str) -> PairRow:
     )
 
 
-def _signed(value: float, unit: str) -> str:
+def signed(value: float, unit: str) -> str:
+    """A difference with its sign and unit."""
     if pd.isna(value):
         return "not defined"
     sign = "−" if value < 0 else "+" if value > 0 else ""

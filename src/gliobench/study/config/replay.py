@@ -1,12 +1,13 @@
 """Entries of a study file for external answers: `replay:` instead of `models:`."""
 
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from gliobench.grid.frame import Plane
-from gliobench.ranges import Real
+from gliobench.ranges import Real, Text
+from gliobench.scoring.camps import Camp
 from gliobench.study.config.study import read_file, read_whole
 from gliobench.study.parts.base import Config, Name, Outside, WholeFile
 from gliobench.study.parts.paths import resolved
@@ -14,12 +15,19 @@ from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.names import TaskName
 from gliobench.tasks.registry import TASKS, in_words
 
+# The trivial baselines that stand beside recorded answers.
+MAJORITY, MIDDLE, WHOLE = "always-hgg", "image-centre", "whole-slice"
+TRIVIAL = (MAJORITY, MIDDLE, WHOLE)
+
 
 class ReplayConfig(Config):
     """One set of answers: a folder or a file, what was asked, what the model is called, and how it was sampled.
 
-    `optional`: it is used where the folder holds it, and left out, which is said, where not.
+    `optional`: it is used where the folder holds it, and left out, which is said, where not. `camp`: which camp of
+    the planned comparisons it is of.
     """
+
+    LATER: ClassVar = frozenset({"camp"})
 
     name: Name
     answers: Outside
@@ -28,6 +36,7 @@ class ReplayConfig(Config):
     coordinates: Coordinates = AS_ASKED
     sampling: str = ""
     optional: bool = False
+    camp: Camp | None = None
 
     @field_validator("task")
     @classmethod
@@ -47,12 +56,16 @@ class ConstantConfig(Config):
 
 
 class Replication(WholeFile):
-    """A whole replication."""
+    """A whole replication. `comparisons`: the planned comparisons, pairs of entries or trivial baselines, first minus
+    second."""
+
+    LATER: ClassVar = frozenset({"comparisons"})
 
     name: Name
     title: str = "Evaluation of external answers"
     cohort: str
     replay: tuple[ReplayConfig, ...] = Field(min_length=1)
+    comparisons: tuple[tuple[Text, Text], ...] = ()
     constants: tuple[ConstantConfig, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -61,6 +74,13 @@ class Replication(WholeFile):
         names = [config.name.lower() for config in self.replay]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"replay: {', '.join(twice)} is duplicated; every entry needs a name of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _compares_what_there_is(self) -> Self:
+        known = [*(config.name for config in self.replay), *TRIVIAL]
+        if unknown := [name for pair in self.comparisons for name in pair if name not in known]:
+            raise ValueError(f"comparisons: nothing is named {unknown[0]!r}; there are {', '.join(known)}")
         return self
 
 

@@ -380,6 +380,11 @@ class ModelConfig(Config, ABC):
     # What it takes and what is said of it.
 
     @property
+    def runs_elsewhere(self) -> str | None:
+        """Where it computes, in words, if not in this process."""
+        return None
+
+    @property
     def checkpoint_source(self) -> tuple[str, str | None] | None:
         """Its checkpoint and revision; None where it has none."""
         return None

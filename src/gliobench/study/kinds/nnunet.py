@@ -72,6 +72,10 @@ class NnUNetConfig(ModelConfig):
         train_nnunet(context, self, number, fold)
 
     @property
+    def runs_elsewhere(self) -> str:
+        return "a process of its own"
+
+    @property
     def scope(self) -> Scope:
         return Scope(PATIENTS_MASK.tasks.union(self.regional), PATIENTS_MASK.per_slice)
 

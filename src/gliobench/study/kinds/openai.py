@@ -102,6 +102,10 @@ class ServerConfig(SpeakingConfig):
             problem=self.problem,
         )
 
+    @property
+    def runs_elsewhere(self) -> str:
+        return "a server"
+
     def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         from gliobench.study.plan.estimates import Estimate, ModelPlan, hours
         from gliobench.study.plan.language import asking

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from gliobench.cohort.subject import HGG, LGG, Fault
 from gliobench.grid.frame import Plane, SliceFrame
-from gliobench.study.config.replay import ReplayConfig, Replication
+from gliobench.scoring.camps import Camp
+from gliobench.study.config.replay import MAJORITY, MIDDLE, TRIVIAL, WHOLE, ReplayConfig, Replication
 from gliobench.study.replication.samples import external_report_samples
 from gliobench.study.state.context import check_writable
 from gliobench.study.state.lacking import check_external_files
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from gliobench.report.contents import ProtocolComparison, ReportContents
     from gliobench.scoring.consistency import Consistency
     from gliobench.scoring.summary import Scores
-
-MAJORITY, MIDDLE, WHOLE = "always-hgg", "image-centre", "whole-slice"
-TRIVIAL = frozenset({MAJORITY, MIDDLE, WHOLE})
 
 
 def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
@@ -173,10 +171,11 @@ def _contents(
         per_subject=scores.per_subject,
         votes=scores.votes,
         samples=list(external_report_samples(outcomes, scores.votes)),
-        baselines=TRIVIAL,
+        baselines=frozenset(TRIVIAL),
         provenance={config.name: _origin(config) for config in study.replay},
         notes=(*study.notes, *left_out, *_notes(outcomes)),
         comparisons=_comparisons(scores),
+        planned=planned_comparisons(study, scores),
         consistency=consistency,
         sampling={config.name: config.sampling for config in study.replay},
         outlines=list(middle_outlines(outcomes)),
@@ -225,11 +224,30 @@ def _comparisons(scores: "Scores") -> "pd.DataFrame | None":
     from gliobench.scoring.compare import compare
     from gliobench.scoring.errors import CompareError
 
-    models = scores.of(set(scores.summary["model"]) - TRIVIAL)
+    models = scores.of(set(scores.summary["model"]) - set(TRIVIAL))
     try:
         return compare(models, scores.of(TRIVIAL), metrics=first_metrics())
     except CompareError:
         return None
+
+
+def planned_comparisons(study: Replication, scores: "Scores") -> "pd.DataFrame | None":
+    """The study's planned comparisons, each on the tasks that both sides answered themselves; None without any."""
+    from gliobench.scoring.planned import Side, compare_planned
+
+    camps: dict[str, Camp | None] = {config.name: config.camp for config in study.replay}
+    camps |= dict.fromkeys(TRIVIAL, "trivial")
+    table = scores.summary[scores.summary["task"] == scores.summary["source"]]
+    answered = {str(model): set(rows["task"]) for model, rows in table.groupby("model")}
+    planned = {
+        task: [
+            (Side(a, camps[a]), Side(b, camps[b]))
+            for a, b in study.comparisons
+            if task in answered.get(a, ()) and task in answered.get(b, ())
+        ]
+        for task in TASKS
+    }
+    return compare_planned(scores, planned) if study.comparisons else None
 
 
 def _sides(outcome: "Outcome") -> "ProtocolComparison":

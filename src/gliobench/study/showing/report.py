@@ -23,6 +23,7 @@ from gliobench.study.asking.region import answer_for_the_whole, region_notes
 from gliobench.study.asking.served import changed_models, dates
 from gliobench.study.parts.neutral import json_words, option_words
 from gliobench.study.parts.stage import Stage
+from gliobench.study.showing.costs import costs
 from gliobench.study.showing.gallery import gallery
 from gliobench.study.showing.outlines import outlines
 from gliobench.study.showing.samples import report_samples
@@ -31,7 +32,7 @@ from gliobench.study.showing.tuned import tuned_settings
 from gliobench.study.stages.curve import curve_digest, read_curve
 from gliobench.study.stages.finetune import CHECKS, CURVES, LOSSES
 from gliobench.study.stages.in_sample import FIGURES
-from gliobench.study.stages.score import read_consistency, read_scores, scores_inputs
+from gliobench.study.stages.score import read_consistency, read_planned, read_scores, scores_inputs
 from gliobench.study.stages.split import class_warnings
 from gliobench.study.stages.sweeps import sweep_curves, sweep_settings
 from gliobench.study.state.context import Context, StageError, read_prepared, read_stage
@@ -78,6 +79,7 @@ def report_contents(context: Context) -> "ReportContents":
     scores = read_scores(context)
     left = read_prepared(context.folder)
     hard, folds = _strata(context, scores)
+    planned = read_planned(context)
     return ReportContents(
         title=f"{context.study.name}{_of_region(context)}: language model, network or neither?",
         study=context.study.name,
@@ -88,6 +90,9 @@ def report_contents(context: Context) -> "ReportContents":
         by_fold=folds,
         subgroups=subgroups(context, scores),
         comparisons=_comparisons(context, scores),
+        planned=planned.comparisons,
+        choices=planned.choices,
+        costs=costs(context, {*planned.comparisons["model_a"], *planned.comparisons["model_b"]}),
         per_subject=scores.per_subject,
         votes=scores.votes,
         samples=list(report_samples(context, scores.votes)),

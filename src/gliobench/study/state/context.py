@@ -21,6 +21,7 @@ from gliobench.records.store import RecordStore
 from gliobench.study.config.study import Study
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.stage import Stage
+from gliobench.study.state.device import device_since, gpu_allocations
 from gliobench.study.state.folder import StudyFolder
 from gliobench.study.state.lock import locked
 from gliobench.study.state.progress import Silent, Voice
@@ -186,10 +187,10 @@ class Context:
             yield False
             return
         with locked(self.folder.lock(stage), str(stage)):
-            start = time.perf_counter()
+            start, before = time.perf_counter(), gpu_allocations()
             yield True
-            seconds = time.perf_counter() - start
-            write_stamp(self.folder.stamp(stage), Stamp(inputs, seconds, listed(outputs(), self.folder.root)))
+            seconds, device = time.perf_counter() - start, device_since(before)
+            write_stamp(self.folder.stamp(stage), Stamp(inputs, seconds, listed(outputs(), self.folder.root), device))
         self.voice.say(f"{stage}: done in {seconds:.1f} s")
 
     def done(self, stage: Stage, inputs: str, outputs: Outputs, *, costly: bool = False) -> float | None:

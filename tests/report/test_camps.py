@@ -1,0 +1,67 @@
+"""The camps against one another, in the words and the first screen of a report."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from gliobench.report import camps
+from gliobench.report.contents import Cost, ReportContents
+from gliobench.report.markdown import write_markdown
+from gliobench.report.page import render_page
+from gliobench.scoring.planned import PLANNED
+
+SHOWN = dict(
+    zip(
+        PLANNED,
+        (
+            *("fine-tuned", "general", "tuned", "asked", "box", "box", "box", "axial", "dice", 20, 0.5, 0.3),
+            *(0.2, 0.1, 0.3, 0.001, 0.002, "test", 0.12, True, "words", "", 0.085),
+        ),
+        strict=True,
+    )
+)
+OPEN = SHOWN | {
+    "camp_a": "specialised", "model_a": "net", "low": -0.1, "p": 0.4, "p_holm": 0.4, "difference": 0.05, "shown": False,
+}  # fmt: skip
+
+
+def planned(contents: ReportContents, *rows: dict[str, object]) -> ReportContents:
+    choices = pd.DataFrame(
+        [("box", "trivial", 0, "blob", "box dice", 0.7, True), ("box", "trivial", 0, "mean", "box dice", 0.2, False)],
+        columns=["task", "camp", "round", "model", "metric", "validation", "chosen"],
+    )
+    costs = {"tuned": Cost(7200.0, 90.0, "CPU"), "asked": Cost(0, 30.0, "CPU")}
+    return replace(contents, planned=pd.DataFrame(list(rows), columns=list(PLANNED)), choices=choices, costs=costs)
+
+
+def test_the_first_paragraph_says_who_is_better_by_how_much_and_what_it_took(contents: ReportContents) -> None:
+    said = camps.answer(planned(contents, SHOWN, OPEN))
+    assert said == (
+        "Box: the fine-tuned model (tuned) is better than the general model (asked) by 0.20 of Dice (0.10 to 0.30, "
+        "p=0.002, 20 patients); no other planned difference is shown (20 patients could show 0.12, 20 more about "
+        "0.09). They took: tuned 2.0 h to learn and 2 min to answer (CPU); asked 30.0 s to answer (CPU)."
+    )
+
+
+def test_what_is_not_shown_is_never_called_better(contents: ReportContents) -> None:
+    said = camps.answer(planned(contents, OPEN))
+    assert "better" not in said
+    assert "no difference is shown between net (specialised) and asked (general)" in said
+
+
+@pytest.mark.parametrize("difference", [-3.0, 3.0])
+def test_the_shorter_distance_is_better(contents: ReportContents, difference: float) -> None:
+    row = SHOWN | {"task": "centre", "metric": "distance_to_centre_mm", "difference": difference}
+    (found,) = camps.planned_rows(planned(contents, row))
+    assert found.verdict == f"{'tuned' if difference < 0 else 'asked'} is better"
+
+
+def test_page_and_markdown_open_with_the_comparisons(contents: ReportContents) -> None:
+    whole = planned(contents, SHOWN, OPEN)
+    page, plain = render_page(whole), write_markdown(whole)
+    assert page.index('id="camps"') < page.index('id="comparison"')
+    for text in (page, plain):
+        assert "box, trivial: chosen on validation patients by box, Dice: blob (blob 0.70, mean 0.20)." in text
+        assert "tuned (fine-tuned)" in text
+    assert 'id="camps"' not in render_page(contents)
