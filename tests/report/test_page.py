@@ -64,7 +64,18 @@ def test_the_page_is_whole_and_in_order(page: str) -> None:
     found = outline(page)
     assert found.open == []
     assert found.sections == [
-        *("comparison", "pairs", "figures", "votes", "reliability", "distributions", "hard", "training", "gallery"),
+        *(
+            "camps",
+            "comparison",
+            "pairs",
+            "figures",
+            "votes",
+            "reliability",
+            "distributions",
+            "hard",
+            "training",
+            "gallery",
+        ),
         *("outlines", "left-out", "caveats", "provenance"),
     ]
 
