@@ -29,8 +29,8 @@ def reliability_words(problem: Problem) -> str:
     return (
         f"Patients in ten bins by the predicted probability of {what}: mean probability against the observed "
         f"proportion of {it}, with its 95 % interval (Agresti-Coull; none if patients have several scans, which "
-        f"together weigh as one patient) and the number of patients or scans{last}. On the dashed line a model is calibrated; "
-        f"above it {one} is more frequent than predicted."
+        f"together weigh as one patient) and the number of patients or scans{last}. On the dashed line a "
+        f"model is calibrated; above it {one} is more frequent than predicted."
     )
 
 

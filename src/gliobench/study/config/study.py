@@ -156,9 +156,9 @@ else:
 class Study(WholeFile):
     """A whole study. `problem`: its images, classes and target. `region`: the part of the target whose centre, box,
     polygon and mask are asked for. `subgroups`: columns of the cohort's table by which the report groups patients.
-    `learning_curve`: what the models do with fewer training patients. `comparisons`: the planned comparisons, each a pair
-    of camps or models, its first minus its second; by default every camp against every other, and each general model
-    against its own fine-tuned version."""
+    `learning_curve`: what the models do with fewer training patients. `comparisons`: the planned comparisons, each a
+    pair of camps or models, its first minus its second; by default every camp against every other, and each general
+    model against its own fine-tuned version."""
 
     LATER: ClassVar = frozenset({"region", "problem", "subgroups", "learning_curve", "comparisons"})
 

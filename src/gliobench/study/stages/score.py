@@ -102,7 +102,7 @@ def read_scores(context: Context) -> "Scores":
 
 def read_planned(context: Context) -> Planned:
     """The planned comparisons that `score` left, and who was chosen for them. Raises StageError without them."""
-    return Planned(**{name: _read(context, file) for name, file in PLANNED.items()})
+    return Planned(**{name: read_table(context, file) for name, file in PLANNED.items()})
 
 
 def read_consistency(context: Context) -> "Consistency | None":
