@@ -8,6 +8,7 @@ import typer
 from gliobench.cli.all_stages import repair, run
 from gliobench.cli.evaluation import answers, compare, outlines, replay
 from gliobench.cli.setup import doctor, init, list_, phantom, plan
+from gliobench.cli.sites import export, merge
 from gliobench.cli.stages import (
     conversations,
     curve,
@@ -29,6 +30,7 @@ PANELS = {
     ),
     "All stages": (run, repair),
     "Evaluation": (compare, replay, outlines, answers),
+    "Several hospitals": (export, merge),
 }
 
 app = typer.Typer(

@@ -205,6 +205,7 @@ class ReportContents:
     model.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
     `subgroups`: first figures by subgroup, the columns of `gliobench.scoring.subgroups.SUBGROUPS`; None: not asked for.
+    `by_site`: the same by site, that of all sites first; None: patients of one.
     `samples`: of language models' grades, whole patients answer by answer.
     `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric, and of networks train_accuracy
         and validation_accuracy, or train_dice and validation_dice; earlier versions' have none. `losses`: by fine-tuned
@@ -251,6 +252,7 @@ class ReportContents:
     by_shape: pd.DataFrame | None = None
     by_fold: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
+    by_site: pd.DataFrame | None = None
     sides: Sequence[ProtocolComparison] = ()
     constants: Sequence[Constant] = ()
     consistency: Consistency | None = None
@@ -258,6 +260,11 @@ class ReportContents:
     learning: CurveTables | None = None
     region: str = "whole tumour"
     problem: Problem = GLIOMA
+
+    @property
+    def of_one_run(self) -> bool:
+        """Whether it is the report of one run, which has trained its models and has the images."""
+        return not self.sides and self.by_site is None
 
     @property
     def models(self) -> list[str]:

@@ -29,8 +29,8 @@ CURVE_FILES = ("learning_curve", "learning_curve_laws", "learning_curve_crossing
 def write_report(contents: ReportContents, out: Path) -> Path:
     """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`,
     `comparisons.csv` and `planned_comparisons.csv` where models were compared, `learning_curve.csv` with its laws and
-    crossings where there are curves, `subgroups.csv` where patients were grouped, and `consistency.csv` and
-    `consistency_answers.csv` where questions were asked again.
+    crossings where there are curves, `subgroups.csv` where patients were grouped, `sites.csv` where they are of several
+    sites, and `consistency.csv` and `consistency_answers.csv` where questions were asked again.
 
     The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
     Returns the path of the page. Raises ValueError where the summary is empty.
@@ -46,6 +46,8 @@ def write_report(contents: ReportContents, out: Path) -> Path:
         contents.planned.to_csv(out / "planned_comparisons.csv", index=False, lineterminator="\n")
     if contents.subgroups is not None:
         contents.subgroups.to_csv(out / "subgroups.csv", index=False, lineterminator="\n")
+    if contents.by_site is not None:
+        contents.by_site.to_csv(out / "sites.csv", index=False, lineterminator="\n")
     if contents.consistency is not None:
         contents.consistency.figures.to_csv(out / "consistency.csv", index=False, lineterminator="\n")
         contents.consistency.answers.to_csv(out / "consistency_answers.csv", index=False, lineterminator="\n")

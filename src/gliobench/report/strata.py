@@ -10,6 +10,12 @@ import pandas as pd
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import ReportContents
 
+SITES = (
+    "The first figure of each task at all sites together and at each, with its 95 % interval. Sites differ in "
+    "patients, scanners and readers, and models that learn did so at each: a difference between two has no one cause. "
+    "Figures of few patients differ by chance."
+)
+
 
 @dataclass(frozen=True)
 class StratumCell:
@@ -69,6 +75,9 @@ def strata_sections(contents: ReportContents, models: Sequence[str]) -> list[Str
         for anchor, title, words, rows in found
         if rows is not None
     ]
+    if contents.by_site is not None:
+        tables = tuple(_subgroup_tables(contents.by_site, models))
+        sections.append(StrataSection("sites", "Site by site", SITES, tables))
     if contents.subgroups is not None:
         tables = tuple(_subgroup_tables(contents.subgroups, models))
         sections.append(StrataSection("subgroups", "Subgroups", _exploratory(contents.subgroups), tables))

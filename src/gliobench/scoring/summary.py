@@ -27,6 +27,7 @@ SUMMARY = (
     *("model", "task", "source", "plane", "metric", "unit", "value", "low", "high", "interval", "reason"),
     *("n_subjects", "n_asked", "n_answered", "coverage"),
 )
+CLASSES = ("grade", "predicted")  # columns of numbers of classes, which may be missing
 OF_PROBLEM = "problem"  # in the attributes of a table of votes: whose classes they are, where it is not the default
 Group = tuple[str, str, str, str, str]
 
@@ -80,10 +81,16 @@ def summarise(
     problem = problem or next((vote.problem for vote in votes), GLIOMA)
     several = several_scans({row.subject: row.patient for row in (*rows, *graded)})
     rows, graded = (sorted(_per_patient(part, several), key=lambda row: row.subject) for part in (rows, graded))
-    groups = _grouped([*rows, *graded])
+    return tables_of([*rows, *graded], votes, bootstrap, problem)
+
+
+def tables_of(rows: Sequence[SubjectRow], votes: Sequence[VoteRow], bootstrap: Bootstrap, problem: Problem) -> Scores:
+    """The tables of rows that are one per patient and metric, those of classes among them, and of the votes about each
+    scan."""
+    groups = _grouped(rows)
     figures = {**_means(groups, bootstrap, problem), **_grades(votes, bootstrap)}
     return Scores(
-        per_subject=_table((asdict(row) for row in [*rows, *graded]), PER_SUBJECT),
+        per_subject=_table(map(asdict, rows), PER_SUBJECT),
         summary=_table(_summary(groups, figures), SUMMARY),
         votes=_votes(votes, problem),
     )
@@ -276,5 +283,4 @@ def _vote(vote: VoteRow) -> dict[str, object]:
 
 def _table(rows: Iterable[dict[str, object]], columns: Sequence[str]) -> pd.DataFrame:
     table = pd.DataFrame(list(rows), columns=list(columns))
-    whole = [name for name in ("grade", "predicted") if name in columns]
-    return table.astype(dict.fromkeys(whole, "Int64"))
+    return table.astype(dict.fromkeys((name for name in CLASSES if name in columns), "Int64"))

@@ -11,18 +11,18 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gliobench.grid.regions import WHOLE_KEY, regions_of
 from gliobench.integrity import DamagedError, left_in, read_json, read_stamp
-from gliobench.scoring.errors import CompareError
 from gliobench.scoring.human import AGAINST, READERS
 from gliobench.study.asking.aggregate import aggregation_notes
 from gliobench.study.asking.consistency import sampling
 from gliobench.study.asking.conventions import suspicions
+from gliobench.study.asking.oracles import marks, oracles
 from gliobench.study.asking.questions import without_slices, without_truth
 from gliobench.study.asking.region import answer_for_the_whole, region_notes
 from gliobench.study.asking.served import changed_models, dates
 from gliobench.study.parts.neutral import json_words, option_words
 from gliobench.study.parts.stage import Stage
+from gliobench.study.showing.comparisons import comparisons
 from gliobench.study.showing.costs import costs
 from gliobench.study.showing.gallery import gallery
 from gliobench.study.showing.outlines import outlines
@@ -89,7 +89,7 @@ def report_contents(context: Context) -> "ReportContents":
         by_shape=hard,
         by_fold=folds,
         subgroups=subgroups(context, scores),
-        comparisons=_comparisons(context, scores),
+        comparisons=comparisons(scores, context.study.models),
         planned=planned.comparisons,
         choices=planned.choices,
         costs=costs(context, {*planned.comparisons["model_a"], *planned.comparisons["model_b"]}),
@@ -109,9 +109,9 @@ def report_contents(context: Context) -> "ReportContents":
         outlines=outlines(context, [item.subject for item in items]),
         faults=context.left_out,
         provenance=_provenance(context),
-        oracles=list(_oracles(context)),
+        oracles=list(oracles(context.study)),
         notes=[*_notes(context), *without_spread(scores.summary)],
-        marks=answer_for_the_whole(context.study) | _marks(context) | {READERS: AGAINST},
+        marks=answer_for_the_whole(context.study) | marks(context.study) | {READERS: AGAINST},
         references=frozenset({READERS}),
         region=context.study.asked_region.title,
         problem=context.study.problem,
@@ -121,28 +121,6 @@ def report_contents(context: Context) -> "ReportContents":
 def _of_region(context: Context) -> str:
     region = context.study.asked_region
     return "" if region.whole else f", {region.title}"
-
-
-def _comparisons(context: Context, scores: "Scores") -> "pd.DataFrame | None":
-    """Every model against every trivial baseline, every other model against the classical ones, and every model against
-    human readers, on each task's first figure, paired by patient.
-
-    Random weights and the empty mask are left out: nobody doubts them, and every test more costs the others power.
-    """
-    from gliobench.report.metrics import first_metrics
-    from gliobench.scoring.compare import compare_named
-
-    trivial = {config.name for config in context.study.models if config.trivial}
-    untrained = {config.name for config in context.study.models if config.untrained}
-    classical = {config.name for config in context.study.models if config.classical}
-    models = [config.name for config in context.study.models if config.name not in trivial | untrained]
-    baselines = [config.name for config in context.study.models if config.name in trivial - {"empty"}]
-    pairs = [*product(models, baselines), *product((name for name in models if name not in classical), classical)]
-    pairs += product(models, [READERS])
-    try:
-        return compare_named(scores, pairs, metrics=first_metrics())
-    except CompareError:  # no figure in common
-        return None
 
 
 def _strata(context: Context, scores: "Scores") -> tuple["pd.DataFrame | None", "pd.DataFrame | None"]:
@@ -249,29 +227,6 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
             return content
     found: list[dict[str, Any]] = read_stage(path, "finetune", "checks")["checks"]
     return found
-
-
-def _oracles(context: Context) -> Iterator[str]:
-    if context.study.grid.preset == "tumour":
-        problem = context.study.problem
-        what = regions_of(problem)[WHOLE_KEY].title if _of_region(context) else problem.finding_words
-        yield f"grid: every model sees a volume centred on the true {what}"
-    if context.study.slices.select == "oracle":
-        what = context.study.tumour_word
-        yield f"slices: a slice-by-slice model is asked only about slices that hold {what}, found by the truth"
-    if context.study.slices.select == "external":
-        yield (
-            "slices: a slice-by-slice model is asked only about slices that the recorded answers are about; who asked "
-            "for those may have chosen them by the truth, as the reference study did"
-        )
-    for config in context.study.models:
-        yield from config.oracles(context.study).values()
-
-
-def _marks(context: Context) -> dict[str, str]:
-    """What stands beside a model's name: that it is an oracle, or of what kind it is."""
-    oracles = {config.name: "oracle" for config in context.study.models if config.oracles(context.study)}
-    return {config.name: config.mark for config in context.study.models if config.mark} | oracles
 
 
 def _notes(context: Context) -> Iterator[str]:

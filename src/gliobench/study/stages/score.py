@@ -9,7 +9,7 @@ from gliobench.cohort.patients import several_scans
 from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.integrity import source_digest, write_whole
+from gliobench.integrity import source_digest, write_json, write_whole
 from gliobench.plugins import modules_of
 from gliobench.records.record import Record
 from gliobench.study.asking.aggregate import aggregations
@@ -19,6 +19,7 @@ from gliobench.study.asking.conventions import suspicions
 from gliobench.study.asking.questions import asked_slices, slices_of_tasks
 from gliobench.study.parts.stage import Stage
 from gliobench.study.stages.camps import Planned, camps_inputs, planned_comparisons
+from gliobench.study.stages.description import describe
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 SCORE = Stage("score")
 TABLES = ("per_subject", "summary", "votes")
 PLANNED = {"comparisons": "planned_comparisons", "choices": "camp_choices"}
+DESCRIPTION = "study.json"
 CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
 
 
@@ -48,6 +50,7 @@ def score(context: Context) -> None:
         if consistency is not None:
             tables |= {file: getattr(consistency, name) for name, file in CONSISTENCY.items()}
         _write(context, tables)
+        write_json(context.folder.scores / DESCRIPTION, describe(context, arithmetic_digest()).model_dump(mode="json"))
         for warning in suspicions(context):
             context.voice.say(warning)
 
@@ -174,9 +177,9 @@ def _asked_for(context: Context, scores: "SubjectScores") -> "SubjectScores":
 
 
 def _files(context: Context) -> list[Path]:
-    """The tables that the study's scores are."""
+    """The tables that the study's scores are, and what the study is."""
     files = (*TABLES, *PLANNED.values()) + (tuple(CONSISTENCY.values()) if context.study.consistency else ())
-    return [_table(context, file) for file in files]
+    return [*(_table(context, file) for file in files), context.folder.scores / DESCRIPTION]
 
 
 def _table(context: Context, file: str) -> Path:
