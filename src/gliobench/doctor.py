@@ -40,12 +40,12 @@ def examine(nnunet: Path | None = None) -> Iterator[str]:
 
     `nnunet`: an interpreter that should have nnU-Net; it is started and queried.
     """
-    yield f"machine      {platform.machine()}, {_usable_processors()} processors, {_memory_gib():.1f} GiB memory"
+    yield f"machine      {platform.machine()}, {usable_processors()} processors, {memory_gib():.1f} GiB memory"
     yield f"disk         {shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB free here"
     yield f"system       {platform.system()} {platform.release()}, Python {platform.python_version()}"
     for package in CORE:
         yield f"{package:<12} {_version(package) or 'MISSING: pip install ' + package}"
-    yield f"accelerator  {_accelerator()}"
+    yield f"accelerator  {accelerator()}"
     for package, purpose in OPTIONAL.items():
         yield f"{package:<12} {_version(package) or 'not installed'}; {purpose}{_import_fault(package)}"
     fault = quantisation_fault()
@@ -77,7 +77,8 @@ def _import_fault(package: str) -> str:
     return ""
 
 
-def _accelerator() -> str:
+def accelerator() -> str:
+    """The GPUs with their memory, or that there is none."""
     import torch
 
     if torch.cuda.is_available():
@@ -86,9 +87,11 @@ def _accelerator() -> str:
     return f"none found by torch; everything runs on {torch.get_num_threads()} threads"
 
 
-def _usable_processors() -> int:
+def usable_processors() -> int:
+    """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _memory_gib() -> float:
+def memory_gib() -> float:
+    """Main memory in GiB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

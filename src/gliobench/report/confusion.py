@@ -18,10 +18,12 @@ class Confusion:
 
 def confusions(contents: ReportContents, models: list[str]) -> list[Confusion]:
     """One per model and plane, in the order of `models`; none with two classes, whose figures say the same."""
-    votes, problem = contents.votes, contents.problem
-    if not problem.several:
-        return []
-    votes = votes[votes["grade"].notna()]
+    return counted(contents, models) if contents.problem.several else []
+
+
+def counted(contents: ReportContents, models: list[str]) -> list[Confusion]:
+    """One per model and plane, in the order of `models`, for any number of classes."""
+    votes, problem = contents.votes[contents.votes["grade"].notna()], contents.problem
     columns, none = (*problem.classes, "none or unanswered"), problem.none
     found = []
     for model in models:

@@ -27,6 +27,48 @@ class Part:
     classes: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class FlowFold:
+    """How many train, validate and test in one fold."""
+
+    number: int
+    training: int
+    validation: int
+    test: int
+
+    @property
+    def words(self) -> str:
+        return f"fold {self.number}: {self.training} training, {self.validation} validation, {self.test} test"
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What became of all who were found. `unit`: "patients", or "scans" where some have several; all counts are of it.
+
+    `left_out`: by reason, how many, most frequent first; `unused`: prepared, and in no part of the split.
+    """
+
+    unit: str
+    found: int
+    left_out: tuple[tuple[str, int], ...]
+    unused: int
+    folds: tuple[FlowFold, ...]
+
+    @property
+    def excluded(self) -> int:
+        """How many were left out."""
+        return sum(count for _, count in self.left_out)
+
+    @property
+    def words(self) -> str:
+        """The flow as sentences."""
+        reasons = "; ".join(f"{count}: {reason}" for reason, count in self.left_out)
+        out = f"{self.excluded} left out" + (f" ({reasons})" if reasons else "")
+        unused = f", {self.unused} in no part of the split" if self.unused else ""
+        folds = "; ".join(fold.words for fold in self.folds)
+        return f"{self.found} {self.unit} found, {out}, {self.found - self.excluded} prepared{unused}. {folds}."
+
+
 @dataclass(frozen=True, eq=False)
 class GalleryItem:
     """One slice with its truth and what every model answered about it.
@@ -219,6 +261,8 @@ class ReportContents:
     `consistency`: the answers to one input asked again and again; None where nothing was. `sampling`: by model, how
     those answers were drawn, in words.
     `learning`: learning curves; None where none were asked for.
+    `flow`: what became of all who were found; None where that is not known. `facts`: what the run knows of itself, in
+    sentences by name, for reporting checklists.
     `region`: the part of the target that all places are of, in words. `problem`: what the study is about. `provenance`:
     name and value, in the order to print. `faults`: the patients left out.
     """
@@ -258,6 +302,8 @@ class ReportContents:
     consistency: Consistency | None = None
     sampling: Mapping[str, str] = field(default_factory=dict)
     learning: CurveTables | None = None
+    flow: Flow | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
     region: str = "whole tumour"
     problem: Problem = GLIOMA
 

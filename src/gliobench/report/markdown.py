@@ -40,9 +40,9 @@ def write_markdown(contents: ReportContents) -> str:
 
 def _opening(contents: ReportContents) -> list[str]:
     opening = " ".join(filter(None, [words.question(contents), camps.answer(contents), words.verdict(contents)]))
-    lines = [f"# {_text(contents.title)}", "", _text(opening), "", *_planned(contents)]
-    lines += [f"- **{_text(item.task)}**: {_text(item.text)}" for item in words.findings(contents)]
-    lines += [f"- {_text(sentence)}" for sentence in words.coverage_sentences(contents)]
+    lines = [f"# {text(contents.title)}", "", text(opening), "", *_planned(contents)]
+    lines += [f"- **{text(item.task)}**: {text(item.text)}" for item in words.findings(contents)]
+    lines += [f"- {text(sentence)}" for sentence in words.coverage_sentences(contents)]
     return [*lines, ""]
 
 
@@ -51,12 +51,12 @@ def _planned(contents: ReportContents) -> list[str]:
         return []
     heads = ["task", "figure", "first", "second", "difference", "95 % interval", "p", "n", "conclusion"]
     heads += ["detectable", "with twice n"]
-    lines = ["## The camps against one another", "", _text(camps.planned_words(contents)), "", _line(heads)]
+    lines = ["## The camps against one another", "", text(camps.planned_words(contents)), "", _line(heads)]
     lines.append(_line(["---"] * len(heads)))
     for r in rows:
         sides = [r.one, r.other, r.difference, r.interval, r.p, str(r.n), r.verdict, r.reach, r.reach_twice]
         lines.append(_line([f"{r.task}, {r.plane}", r.metric, *sides]))
-    lines += ["", *(f"- {_text(sentence)}" for sentence in camps.choice_sentences(contents))]
+    lines += ["", *(f"- {text(sentence)}" for sentence in camps.choice_sentences(contents))]
     return [*lines, "", *_costs(contents)]
 
 
@@ -64,7 +64,7 @@ def _costs(contents: ReportContents) -> list[str]:
     if not (rows := camps.cost_rows(contents)):
         return []
     heads = ["model", "to learn", "to answer", "on"]
-    lines = [_text(camps.COSTS), "", _line(heads), _line(["---"] * len(heads))]
+    lines = [text(camps.COSTS), "", _line(heads), _line(["---"] * len(heads))]
     return [*lines, *(_line([r.model, r.learning, r.answering, r.where]) for r in rows), ""]
 
 
@@ -72,9 +72,9 @@ def _first(contents: ReportContents) -> list[str]:
     table = tables.first_table(contents)
     lines = ["## The comparison", "", "Value (95 % interval), n patients, coverage.", ""]
     if contents.oracles:
-        lines += [f"- oracle: {_text(oracle)}" for oracle in contents.oracles] + [""]
+        lines += [f"- oracle: {text(oracle)}" for oracle in contents.oracles] + [""]
     unreliable = words.unreliable_intervals(contents.summary, contents.problem)
-    return [*lines, *_grid(table, with_origin=False), "", *([_text(unreliable), ""] if unreliable else [])]
+    return [*lines, *_grid(table, with_origin=False), "", *([text(unreliable), ""] if unreliable else [])]
 
 
 def _pairs(contents: ReportContents) -> list[str]:
@@ -82,7 +82,7 @@ def _pairs(contents: ReportContents) -> list[str]:
     lines = ["## Is the difference real?", ""] if tables else []
     heads = ["task", "figure", "model", "against", "difference", "95 % interval", "p", "n", "conclusion"]
     for table in tables:
-        lines += [_text(table.words), "", _line(heads), _line(["---"] * len(heads))]
+        lines += [text(table.words), "", _line(heads), _line(["---"] * len(heads))]
         lines += [
             _line([r.task, r.metric, r.model, r.baseline, r.difference, r.interval, r.p, str(r.n), r.words])
             for r in table.rows
@@ -95,7 +95,7 @@ def _details(contents: ReportContents) -> list[str]:
     lines = []
     for task in metrics.tasks_of(contents.summary):
         lines += [
-            f"## All figures: {_text(task_words(task, contents.problem))}",
+            f"## All figures: {text(task_words(task, contents.problem))}",
             "",
             *_grid(tables.task_table(contents, task), with_origin=True),
             "",
@@ -107,7 +107,7 @@ def _confusions(contents: ReportContents) -> list[str]:
     lines: list[str] = []
     for one in confusions(contents, tables.ranked_models(contents)):
         heads = ["true", *(f"called {name}" for name in one.columns)]
-        lines += [f"## Confusion matrix: {_text(one.model)}, {_text(one.plane)}", "", _line(heads)]
+        lines += [f"## Confusion matrix: {text(one.model)}, {text(one.plane)}", "", _line(heads)]
         lines.append(_line(["---"] * len(heads)))
         lines += [_line([name, *map(str, counts)]) for name, counts in one.rows] + [""]
     return lines
@@ -116,10 +116,10 @@ def _confusions(contents: ReportContents) -> list[str]:
 def _strata(contents: ReportContents) -> list[str]:
     lines: list[str] = []
     for section in strata_sections(contents, tables.ranked_models(contents)):
-        lines += [f"## {section.title}", "", _text(section.words), ""]
+        lines += [f"## {section.title}", "", text(section.words), ""]
         for table in section.tables:
             heads = ["model", *table.groups]
-            lines += [f"### {_text(table.title)}", ""] if table.title else []
+            lines += [f"### {text(table.title)}", ""] if table.title else []
             lines += [_line(heads), _line(["---"] * len(heads))]
             lines += [_line([f"{row.model} {row.plane}", *map(_stratum, row.cells)]) for row in table.rows] + [""]
     return lines
@@ -131,11 +131,11 @@ def _stratum(cell: StratumCell | None) -> str:
 
 def _learning(contents: ReportContents) -> list[str]:
     sections = learning_sections(contents)
-    lines = ["## How many patients does it take?", "", _text(LEARNING), ""] if sections else []
+    lines = ["## How many patients does it take?", "", text(LEARNING), ""] if sections else []
     for section in sections:
         heads = ["model", *(f"{size} patients" for size in section.sizes)]
-        lines += [f"### {_text(section.task)}: {_text(section.metric)}", ""]
-        lines += [f"- {_text(sentence)}" for sentence in (*section.crossings, *section.laws)]
+        lines += [f"### {text(section.task)}: {text(section.metric)}", ""]
+        lines += [f"- {text(sentence)}" for sentence in (*section.crossings, *section.laws)]
         lines += ["", _line(heads), _line(["---"] * len(heads))]
         lines += [_line([row.model, *row.cells]) for row in section.rows] + [""]
     return lines
@@ -145,7 +145,7 @@ def _consistency(contents: ReportContents) -> list[str]:
     lines: list[str] = []
     for table in consistency_tables(contents):
         heads = ["model", "sampling", "slice", "asked", *table.titles, "answers"]
-        lines += [f"## Consistency: {_text(table.task)}", "", _line(heads)]
+        lines += [f"## Consistency: {text(table.task)}", "", _line(heads)]
         lines.append(_line(["---"] * len(heads)))
         for row in table.rows:
             cells = [f"{cell.value or 'not defined'} ({cell.interval or cell.reason})" for cell in row.cells]
@@ -168,7 +168,7 @@ def _settings(contents: ReportContents) -> list[str]:
     lines: list[str] = []
     for table in settings_tables(contents):
         heads = ["setting", *table.keys, *(f"{title}, {part}" for title, parts in table.groups for part in parts)]
-        lines += [f"## {_text(table.title)}", "", _text(table.words), "", _line(heads), _line(["---"] * len(heads))]
+        lines += [f"## {text(table.title)}", "", text(table.words), "", _line(heads), _line(["---"] * len(heads))]
         for row in table.rows:
             name = ", ".join(filter(None, [row.name, "chosen" if row.chosen else "", row.note]))
             lines.append(_line([name, *row.values, *(cell.line for cell in row.cells)]))
@@ -190,7 +190,7 @@ def _grid(table: tables.Table, *, with_origin: bool) -> list[str]:
         if with_origin:
             first += [row.plane, f"from {row.source}" if row.source else "directly"]
         lines.append(_line([*first, *("; ".join(map(_cell, cells)) or "–" for cells in row.cells)]))
-    return [*lines, "", f"95 % intervals: {_text(table.intervals)}." if table.intervals else ""]
+    return [*lines, "", f"95 % intervals: {text(table.intervals)}." if table.intervals else ""]
 
 
 def _cell(cell: tables.Cell) -> str:
@@ -214,14 +214,14 @@ def _checks(contents: ReportContents) -> list[str]:
 
 
 def _list(title: str, items: list[str]) -> list[str]:
-    return [f"## {title}", "", *(f"- {_text(item)}" for item in items), ""] if items else []
+    return [f"## {title}", "", *(f"- {text(item)}" for item in items), ""] if items else []
 
 
 def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(_text(cell) for cell in cells)} |"
+    return f"| {' | '.join(text(cell) for cell in cells)} |"
 
 
-def _text(text: str) -> str:
+def text(plain: str) -> str:
     """Plain text as Markdown: no tags, no table breaks, no accidental emphasis or links."""
-    flat = html.escape(" ".join(text.split()), quote=False)
+    flat = html.escape(" ".join(plain.split()), quote=False)
     return re.sub(r"([\\`*_\[\]|])", r"\\\1", flat)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from gliobench.integrity import write_json
 from gliobench.report import camps, metrics, numbers, tables, words
 from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
@@ -16,6 +17,7 @@ from gliobench.report.learning import learning_sections
 from gliobench.report.markdown import write_markdown
 from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_tables
+from gliobench.report.paper import PAPER
 from gliobench.report.reliability import draw_reliability, reliability_words
 from gliobench.report.samples import report_lines, sample_title
 from gliobench.report.settings import settings_tables
@@ -30,7 +32,8 @@ def write_report(contents: ReportContents, out: Path) -> Path:
     """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`,
     `comparisons.csv` and `planned_comparisons.csv` where models were compared, `learning_curve.csv` with its laws and
     crossings where there are curves, `subgroups.csv` where patients were grouped, `sites.csv` where they are of several
-    sites, and `consistency.csv` and `consistency_answers.csv` where questions were asked again.
+    sites, and `consistency.csv` and `consistency_answers.csv` where questions were asked again; and `paper.json`, which
+    checklists and tables for a paper are made from.
 
     The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
     Returns the path of the page. Raises ValueError where the summary is empty.
@@ -54,6 +57,7 @@ def write_report(contents: ReportContents, out: Path) -> Path:
     if contents.learning is not None:
         for name, table in zip(CURVE_FILES, vars(contents.learning).values(), strict=True):
             table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+    write_json(out / PAPER, {"facts": contents.facts})
     (out / "report.md").write_text(write_markdown(contents), encoding="utf-8")
     page = out / "report.html"
     page.write_text(render_page(contents), encoding="utf-8")

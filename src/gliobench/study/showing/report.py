@@ -6,12 +6,13 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gliobench.integrity import DamagedError, left_in, read_json, read_stamp
+from gliobench.integrity import DamagedError, left_in, read_json, read_stamp, write_json
 from gliobench.scoring.human import AGAINST, READERS
 from gliobench.study.asking.aggregate import aggregation_notes
 from gliobench.study.asking.consistency import sampling
@@ -24,6 +25,10 @@ from gliobench.study.parts.neutral import json_words, option_words
 from gliobench.study.parts.stage import Stage
 from gliobench.study.showing.comparisons import comparisons
 from gliobench.study.showing.costs import costs
+from gliobench.study.showing.environment import ENVIRONMENT, environment
+from gliobench.study.showing.facts import facts
+from gliobench.study.showing.facts.run import Run
+from gliobench.study.showing.flow import flow
 from gliobench.study.showing.gallery import gallery
 from gliobench.study.showing.outlines import outlines
 from gliobench.study.showing.samples import report_samples
@@ -46,12 +51,13 @@ if TYPE_CHECKING:
     from gliobench.report.contents import Fitted, Part, ReportContents
     from gliobench.scoring.summary import Scores
 
+SHOWS = 1  # goes up with every change after which the report of the same scores shows more
 VERDICT = {"passed", "check", "found"}
 PACKAGES = ("gliobench", "torch", "transformers", "monai", "lightning", "numpy", "scipy", "scikit-image")
 
 
 def report(context: Context) -> Path:
-    """Write the report of what was scored; returns the path of the page."""
+    """Write the report of what was scored, and what it was written with; returns the path of the page."""
     from gliobench.report.page import write_report
 
     page = context.folder.report / "report.html"
@@ -65,11 +71,15 @@ def report(context: Context) -> Path:
         split=context.split.checksum,
         version=version("gliobench"),
         **({"curve": curve_digest(context)} if context.study.learning_curve else {}),
+        shows=SHOWS,
     )
     with context.stage(Stage("report"), inputs, lambda: left_in(context.folder.report)) as to_do:
         if not to_do:
             return page
-        return write_report(report_contents(context), context.folder.report)
+        found = report_contents(context)
+        written = write_report(replace(found, facts=facts(Run(context, found))), context.folder.report)
+        write_json(context.folder.report / ENVIRONMENT, environment())
+        return written
 
 
 def report_contents(context: Context) -> "ReportContents":
@@ -113,6 +123,7 @@ def report_contents(context: Context) -> "ReportContents":
         notes=[*_notes(context), *without_spread(scores.summary)],
         marks=answer_for_the_whole(context.study) | marks(context.study) | {READERS: AGAINST},
         references=frozenset({READERS}),
+        flow=flow(context),
         region=context.study.asked_region.title,
         problem=context.study.problem,
     )
