@@ -261,7 +261,7 @@ def test_bids_sessions_are_scans_of_their_subject(tmp_path: Path) -> None:
     assert grades(cohort) == {"sub-01_ses-1": 1, "sub-01_ses-2": 1, "sub-02": 0}
     first, second, third = cohort.subjects
     assert first.patient == second.patient == "sub-01"
-    assert (first.variables, third.variables) == ({"age": "50"}, {"age": "61", "site": "B"})
+    assert (first.variables, third.variables) == ({"age": "50"}, {"age": "61", "site": "B", "source": "B"})
     assert {name: file.path.name for name, file in second.images.items()} == {
         "flair": "sub-01_ses-2_FLAIR.nii.gz",
         "t1": "sub-01_ses-2_T1w.nii.gz",

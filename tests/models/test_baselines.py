@@ -10,6 +10,7 @@ from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Question
 from gliobench.models.baselines import BASELINES
 from gliobench.models.baselines.bright_blob import QUANTILES
+from gliobench.records.record import question_key
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.chain import to_mask
 from gliobench.tasks.geometry import Box, Grade, Point, Polygon, Value, VolumeMask
@@ -98,3 +99,35 @@ def test_empty_marks_nothing() -> None:
 def test_without_any_mask_to_learn_from_the_baseline_says_so(name: str) -> None:
     with pytest.raises(ModelError, match=name):
         BASELINES[name]([replace(subject, labels=None) for subject in TRAIN], "axial")
+
+
+def from_site(id: str, grade: int | None, site: str | None) -> PreparedSubject:
+    return replace(patient(id, grade, slice(2, 10), slice(4, 10)), variables={"source": site} if site else {})
+
+
+def test_the_source_alone_gives_its_own_proportions() -> None:
+    train = [
+        from_site("A", 1, "Oslo"),
+        from_site("B", 1, "Oslo"),
+        from_site("C", 1, "Rome"),
+        from_site("D", 0, "Lyon"),
+        from_site("E", None, "Oslo"),
+        from_site("F", 0, None),
+    ]  # 3 of 5 with a grade are 1, so p = (own + 0.6) / (n + 1)
+    model = BASELINES["source"](train, "axial")
+    asked = [from_site(site or "T", None, site) for site in ("Oslo", "Rome", "Lyon", "Bonn", None)]
+    found = list(model.predict([Question(one, "grade", None) for one in asked]))
+    assert [one.score for one in found] == pytest.approx([2.6 / 3, 1.6 / 2, 0.6 / 2, 0.6, 0.6])
+    assert [one.answer for one in found] == [Answered(Grade(number)) for number in (1, 1, 0, 1, 1)]
+
+
+def test_another_source_of_a_patient_is_another_question() -> None:
+    model = BASELINES["source"]([from_site("A", 1, "Oslo")], "axial")
+    questions = [Question(from_site("T", None, site), "grade", None) for site in ("Oslo", "Rome")]
+    keys = {question_key(model.name, model.settings, question) for question in questions}
+    assert len(keys) == 2
+
+
+def test_the_source_needs_training_patients_with_one() -> None:
+    with pytest.raises(ModelError, match="the source of no patient is known"):
+        BASELINES["source"]([from_site("A", 1, None)], "axial")

@@ -115,3 +115,40 @@ def test_tallies_of_the_reference_study(shared: Path) -> None:
     published = {"accuracy": 0.7818, "f1": 0.8776, "precision": 0.7963, "recall": 0.9773, "specificity": 0.0}
     assert {name: figures[name].value for name in published} == pytest.approx(published, abs=5e-5)
     assert len(patients) == 55
+
+
+def from_site(truth: int, probability: float, origin: str | None) -> GradedPatient:
+    votes = Votes((0, 1), 0, 0, (1 - probability, probability))
+    return GradedPatient(truth, int(probability >= 0.5), votes, origin)
+
+
+def test_auc_within_sources_counts_pairs_of_one_source_alone() -> None:
+    """Oslo: 0.9 and 0.4 against 0.5, 1 of 2 pairs; Rome: 0.2 against 0.2 and 0.1, 1.5 of 2; nobody to pair in Lyon."""
+    patients = [
+        *(from_site(1, 0.9, "Oslo"), from_site(1, 0.4, "Oslo"), from_site(0, 0.5, "Oslo")),
+        *(from_site(1, 0.2, "Rome"), from_site(0, 0.2, "Rome"), from_site(0, 0.1, "Rome")),
+        *(from_site(1, 0.1, "Lyon"), from_site(0, 0.9, None), from_site(1, 0.3, None)),
+    ]
+    figures = grade_figures(patients, FAST)
+    assert figures["auc_within_sources"].value == pytest.approx(2.5 / 4)
+    assert figures["auc_within_sources"].low < 2.5 / 4 < figures["auc_within_sources"].high
+
+
+def test_auc_within_sources_of_a_model_that_knows_the_source_alone_is_one_half() -> None:
+    """Oslo has four patients of the positive class among five, Rome one: telling the two apart is an AUC of 0.8."""
+    chance = {"Oslo": 0.8, "Rome": 0.2}
+    patients = [
+        from_site(truth, chance[site], site)
+        for site, truths in (("Oslo", (1, 1, 1, 1, 0)), ("Rome", (0, 0, 0, 0, 1)))
+        for truth in truths
+    ]
+    figures = grade_figures(patients, FAST)
+    assert figures["auc"].value == pytest.approx((16 + 0.5 * 8) / 25)
+    assert figures["auc_within_sources"].value == 0.5
+
+
+def test_auc_within_sources_where_sources_have_one_class_each_or_are_not_known() -> None:
+    apart = [from_site(1, 0.9, "Oslo"), from_site(1, 0.8, "Oslo"), from_site(0, 0.1, "Rome")]
+    figure = grade_figures(apart, FAST)["auc_within_sources"]
+    assert (np.isnan(figure.value), figure.reason) == (True, "no source has patients with HGG and others")
+    assert "auc_within_sources" not in grade_figures([from_site(1, 0.9, None), from_site(0, 0.1, "Rome")], FAST)

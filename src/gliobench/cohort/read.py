@@ -24,6 +24,7 @@ from gliobench.cohort.patients import patient_faults, patients_of, suspected
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.readers import consensus, reader_masks
 from gliobench.cohort.resample import resampled_onto_first
+from gliobench.cohort.sources import with_sources
 from gliobench.cohort.subject import (
     Cohort,
     CohortError,
@@ -73,7 +74,7 @@ def _find(root: Path, problem: Problem) -> Cohort:
     if not subjects and not faults:
         raise CohortError(f"{inner}: looks like {layout.name}, but holds no patient; expected {layout.expects}")
     wrong = [Fault(id, problem) for id, problem in patient_faults(patients_of(once))]
-    good = [subject for subject in once if subject.id not in {fault.subject_id for fault in wrong}]
+    good = with_sources([one for one in once if one.id not in {fault.subject_id for fault in wrong}], inner)
     notes = (
         *notes,
         *scheme_notes(good),

@@ -15,7 +15,8 @@ from gliobench.scoring.votes import GradedPatient
 def grade_figures(
     patients: Sequence[GradedPatient], bootstrap: Bootstrap, whose: Sequence[str] = (), problem: Problem = GLIOMA
 ) -> dict[str, Figure]:
-    """Every metric of a problem's classes over patients, those of probabilities only where the model gave any.
+    """Every metric of a problem's classes over patients, those of probabilities only where the model gave any, those
+    within sources only where several are known.
 
     `whose`: where these are scans, the patient of each, so that every patient has the same weight and is resampled as a
     whole; empty: one scan per patient. Proportions of patients have Agresti and Coull's intervals where each has one
@@ -30,7 +31,9 @@ def graded_figures(graded: Graded, bootstrap: Bootstrap, whose: Sequence[str]) -
     metrics = [
         metric
         for metric in grade_metrics(problem)
-        if metric.of_patients and (graded.given.size or not metric.of_probabilities)
+        if metric.of_patients
+        and (graded.given.size or not metric.of_probabilities)
+        and (graded.several_origins or not metric.within_origins)
     ]
     drawn = [metric for metric in metrics if several or metric.share is None]
 

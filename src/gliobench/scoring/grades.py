@@ -33,7 +33,8 @@ class Graded:
     probabilities that were given, none where there are only votes.
 
     `truth`, `called`, `score`, `probabilities`: the same of the positive class against the others. There a patient
-    without a call counts as wrong.
+    without a call counts as wrong. `origins`: (scans,) the site or archive of each, None where it is not known; empty
+    where nobody asks.
     """
 
     problem: Problem
@@ -41,6 +42,7 @@ class Graded:
     calls: Ints
     scores: Floats
     given: Floats
+    origins: tuple[str | None, ...] = ()
 
     @staticmethod
     def of(patients: Sequence[GradedPatient], problem: Problem = GLIOMA) -> "Graded":
@@ -54,6 +56,7 @@ class Graded:
             np.array([problem.none if one.predicted is None else one.predicted for one in patients], dtype=np.intp),
             np.array([patient.scores for patient in patients], dtype=np.float64).reshape(-1, count),
             np.array(given, dtype=np.float64).reshape(-1, count),
+            tuple(patient.origin for patient in patients),
         )
 
     @cached_property
@@ -77,6 +80,17 @@ class Graded:
         """The given probabilities of the positive class."""
         given: Floats = self.given[:, self.problem.positive_class]
         return given
+
+    @property
+    def several_origins(self) -> bool:
+        """Whether the scans are known to be from more than one site or archive."""
+        return len({*self.origins} - {None}) > 1
+
+    @cached_property
+    def mixed_origins(self) -> list[Bools]:
+        """(scans,) for each site or archive with patients of the positive class and others, which scans are its own."""
+        own = [np.array([one == name for one in self.origins]) for name in sorted({*filter(None, self.origins)})]
+        return [scans for scans in own if len(set(self.truth[scans].tolist())) == 2]
 
     @property
     def absent(self) -> str:
@@ -130,8 +144,9 @@ class GradeMetric(Metric):
     needs no statistic. `scale`: the values it can have. `over`: the groups of scans, each (scans,) bool, that it is
     a mean over: its interval is as wide as the smallest needs. `of_patient`: its value for one patient, in the
     table of patients; with `of_slices` only where slices were asked about. `of_probabilities`: only of models that
-    give a probability. `classes`: what it is of: the "positive" class against the others, "any" number of classes,
-    "several" (more than two), or several that are "ordered".
+    give a probability. `within_origins`: only where patients are from several sites or archives. `classes`: what it
+    is of: the "positive" class against the others, "any" number of classes, "several" (more than two), or several
+    that are "ordered".
     """
 
     statistic: Callable[[Floats, Graded], Floats] | None = None
@@ -142,6 +157,7 @@ class GradeMetric(Metric):
     of_patient: Callable[[GradedPatient], float] | None = None
     of_slices: bool = False
     of_probabilities: bool = False
+    within_origins: bool = False
     classes: Literal["positive", "any", "several", "ordered"] = "positive"
 
     @property
@@ -184,10 +200,34 @@ def weighted_auc(weights: Floats, truth: Bools, score: Floats) -> Floats:
     both kinds.
 
     The proportion of (positive, negative) pairs in the right order, half for ties (Hanley and McNeil 1982)."""
+    return proportion(*_pairs(weights, truth, score))
+
+
+def _pairs(weights: Floats, truth: Bools, score: Floats) -> tuple[Floats, Floats]:
+    """(resamples,) the weight of (positive, negative) pairs in the right order, half for ties, and of all."""
     high, low = score[truth][:, None], score[~truth][None]
     ordered = np.where(high == low, 0.5, high > low)
     right: Floats = ((weights[:, truth] @ ordered) * weights[:, ~truth]).sum(axis=1)
-    return proportion(right, weights[:, truth].sum(axis=1) * weights[:, ~truth].sum(axis=1))
+    return right, weights[:, truth].sum(axis=1) * weights[:, ~truth].sum(axis=1)
+
+
+def _auc_within(weights: Floats, graded: Graded) -> Floats:
+    """The AUC over the pairs of patients of one source, all such pairs together: what is left of it where the source
+    tells nothing."""
+    right, pairs = np.zeros(len(weights)), np.zeros(len(weights))
+    for own in graded.mixed_origins:
+        found = _pairs(weights[:, own], graded.truth[own], graded.score[own])
+        right, pairs = right + found[0], pairs + found[1]
+    return proportion(right, pairs)
+
+
+def _each_class_within(graded: Graded) -> list[Bools]:
+    mixed = np.any([np.zeros_like(graded.truth), *graded.mixed_origins], axis=0)
+    return [graded.truth & mixed, ~graded.truth & mixed]
+
+
+def _no_mixed_origin(graded: Graded) -> str:
+    return "" if graded.mixed_origins else f"no source has patients with {graded.positive} and others"
 
 
 def _auc(weights: Floats, graded: Graded) -> Floats:
@@ -328,6 +368,14 @@ AUC = GradeMetric(
     undefined=lambda graded: graded.absent,
     classes="any",
 )
+AUC_WITHIN = GradeMetric(
+    *("auc_within_sources", "AUC within sources", "share", "higher"),
+    statistic=_auc_within,
+    scale=AREA,
+    over=_each_class_within,
+    undefined=_no_mixed_origin,
+    within_origins=True,
+)
 MACRO_F1 = GradeMetric(
     *("macro_f1", "macro F1", "share", "higher"),
     statistic=_macro_f1,
@@ -344,7 +392,7 @@ KAPPA = GradeMetric(
     classes="ordered",
 )
 METRICS = (
-    *(ACCURACY, SLICE_ACCURACY, BALANCED_ACCURACY, PRECISION, RECALL, SPECIFICITY, F1, AUC),
+    *(ACCURACY, SLICE_ACCURACY, BALANCED_ACCURACY, PRECISION, RECALL, SPECIFICITY, F1, AUC, AUC_WITHIN),
     *(MACRO_F1, KAPPA),
 )
 

@@ -20,8 +20,10 @@ from gliobench.scoring.power import smallest_mean, smallest_normal, smallest_sha
 MCNEMAR = "exact McNemar"
 PERMUTATION = "paired permutation"
 DELONG = "DeLong"
-# Of two classes; not of slices.
-GRADE_METRICS = tuple(metric.id for metric in METRICS if metric.of_patients and metric.applies(GLIOMA))
+# Of two classes; not of slices, and not within sources, which tables to be compared do not keep.
+GRADE_METRICS = tuple(
+    metric.id for metric in METRICS if metric.of_patients and metric.applies(GLIOMA) and not metric.within_origins
+)
 SCALES = {metric.id: metric.scale for metric in METRICS}
 _BATCH = 500  # resamples at once: more do not fit the processor's cache
 

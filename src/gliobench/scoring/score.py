@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.cohort.sources import SOURCE
+from gliobench.cohort.variables import stated
 from gliobench.grid.frame import INDEX_AXIS, PLANES, Plane, SliceFrame, put_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.regions import RegionName
@@ -81,7 +83,7 @@ class SubjectRow:
 @dataclass(frozen=True)
 class VoteRow:
     """The votes about one scan of a patient; `predicted` is None where no class won. `aggregate`: how it was decided.
-    `problem`: whose classes they are."""
+    `problem`: whose classes they are. `origin`: the site or archive that the scan is from, None: not known."""
 
     model: str
     plane: str
@@ -92,6 +94,7 @@ class VoteRow:
     predicted: int | None
     aggregate: AggregateName = "majority"
     problem: Problem = GLIOMA
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,8 @@ def _vote(subject: PreparedSubject, model: str, plane: str, items: Sequence[Item
         probability = how.probability(slices_together(items, how, problem), subject.grade, problem)
         votes = replace(votes, probabilities=None if probability is None else _of_each_class(probability, problem))
         called = how.call(probability, problem)
-    return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, called, how.name, problem)
+    origin = stated(subject.variables, SOURCE)
+    return VoteRow(model, plane, subject.id, subject.patient, subject.grade, votes, called, how.name, problem, origin)
 
 
 def _of_each_class(probability: ClassProbability, problem: Problem) -> tuple[float, ...]:

@@ -131,7 +131,7 @@ def _without_value(row: SubjectRow) -> bool:
 
 
 def _patient(vote: VoteRow) -> GradedPatient | None:
-    return None if vote.grade is None else GradedPatient(vote.grade, vote.predicted, vote.votes)
+    return None if vote.grade is None else GradedPatient(vote.grade, vote.predicted, vote.votes, vote.origin)
 
 
 def _grade_rows(vote: VoteRow) -> list[SubjectRow]:

@@ -35,11 +35,13 @@ class Votes:
 
 @dataclass(frozen=True)
 class GradedPatient:
-    """The votes about one scan of a patient with the truth; `predicted` is None where no class won."""
+    """The votes about one scan of a patient with the truth; `predicted` is None where no class won. `origin`: the site
+    or archive that the scan is from, None where it is not known."""
 
     truth: int
     predicted: int | None
     votes: Votes
+    origin: str | None = None
 
     @property
     def scores(self) -> tuple[float, ...]:

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import model_validator
 
 from gliobench.cohort.problem import Problem
+from gliobench.cohort.sources import SOURCE
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.of_regions import ModelOfEachRegion
 from gliobench.models.baselines import BASELINES
+from gliobench.models.baselines.source import UNKNOWN
 from gliobench.scoring.camps import Camp
 from gliobench.study.kinds.base import ModelConfig, Scope
 from gliobench.tasks.registry import TASKS, plain
@@ -62,6 +64,11 @@ class BaselineConfig(ModelConfig):
         own = self._own_scope
         return own and Scope(own.tasks.union(self.regional), own.per_slice)
 
+    def content(self, context: "Context") -> Mapping[str, Any]:
+        if self.name != SOURCE:
+            return {}
+        return {"sources": {id: subject.variables.get(SOURCE) for id, subject in context.subjects.items()}}
+
     @cached_property
     def _own_scope(self) -> Scope | None:
         model = self._tried(with_mask=True)
@@ -75,6 +82,8 @@ class BaselineConfig(ModelConfig):
             fault = self._tried(with_mask=False)
             if isinstance(fault, Exception):
                 missing.append(Missing(self.name, f"{fault}: remove this model"))
+        if self.name == SOURCE and not any(SOURCE in one.variables for one in plan_inputs.counts.patients.values()):
+            missing.append(Missing(self.name, f"{UNKNOWN}: remove this model"))
         return plan_inputs.counted(self, missing=missing)
 
     def _tried(self, *, with_mask: bool) -> "Model | Exception":
@@ -102,4 +111,5 @@ def _invented(problem: Problem, *, with_mask: bool) -> PreparedSubject:
         oracle=False,
         content="invented",
         problem=problem,
+        variables={SOURCE: "invented"},
     )

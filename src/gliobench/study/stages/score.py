@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.patients import several_scans
 from gliobench.cohort.problem import GLIOMA
+from gliobench.cohort.sources import SOURCE
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import source_digest, write_json, write_whole
@@ -70,6 +71,8 @@ def scores_inputs(context: Context) -> str:
         _check_tested(context, name)
     several = several_scans({id: context.patients[id] for id in sorted(context.tested)})
     more: dict[str, Any] = {"patients": several} if several else {}  # earlier versions counted them scan by scan
+    if sources := {id: found for id in context.tested if (found := context.subjects[id].variables.get(SOURCE))}:
+        more["sources"] = sources
     if context.study.problem != GLIOMA:
         more["problem"] = asdict(context.study.problem)
     return fingerprint(
