@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from gliobench.cohort import reference_study
 from gliobench.grid.split_file import read_split, write_split
-from gliobench.grid.splits import Fold, Split, SplitError, make_cross_validation, make_split, reference_split
+from gliobench.grid.splits import (
+    Fold,
+    Split,
+    SplitError,
+    leave_one_out,
+    make_cross_validation,
+    make_split,
+    reference_split,
+)
 from gliobench.training.balance import balanced_order
 
 cohorts = st.dictionaries(
@@ -239,3 +247,26 @@ def test_a_cross_validation_reads_back_the_same(tmp_path: Path) -> None:
     split = make_cross_validation({f"P{n}": n % 2 for n in range(9)}, {}, folds=3, validation_share=0.2, seed=1)
     write_split(split, tmp_path / "split.json")
     assert read_split(tmp_path / "split.json", own([f"P{n}" for n in range(9)])) == split
+
+
+def test_each_source_is_left_out_once() -> None:
+    grades = {"a1": 1, "a2": 0, "b1": 1, "b2": 0, "b2-later": 0, "c1": 1, "c2": 0}
+    patients = {id: id.removesuffix("-later") for id in grades}
+    sites = {id: {"a": "Oslo", "b": "Rome", "c": "Bonn"}[id[0]] for id in grades}
+    split = leave_one_out(grades, patients, sites, validation_share=0.3, seed=1, by="source")
+    assert split.folds == (("c1", "c2"), ("a1", "a2"), ("b1", "b2", "b2-later"))
+    assert split.source == "leave one source out: fold 0 Bonn, fold 1 Oslo, fold 2 Rome"
+    for number in range(3):
+        fold = split.fold(number)
+        assert sorted(fold.train + fold.validation + fold.test) == sorted(grades)
+        assert len({patients[id] for id in fold.validation}) == 1  # 0.3 of 4 patients
+        assert not {sites[id] for id in fold.train + fold.validation} & {sites[id] for id in fold.test}
+
+
+def test_one_source_cannot_be_left_out() -> None:
+    grades = {"a": 1, "b": 0, "c": 1}
+    with pytest.raises(SplitError, match="by: source: Oslo: at least 2"):
+        leave_one_out(grades, own([*grades]), dict.fromkeys(grades, "Oslo"), validation_share=0.3, seed=0, by="source")
+    sites = {"a": "Oslo", "b": "Oslo", "c": "Rome"}
+    with pytest.raises(SplitError, match="without Oslo fewer than 2 patients"):
+        leave_one_out(grades, own([*grades]), sites, validation_share=0.3, seed=0, by="source")

@@ -122,7 +122,7 @@ def from_site(truth: int, probability: float, origin: str | None) -> GradedPatie
     return GradedPatient(truth, int(probability >= 0.5), votes, origin)
 
 
-def test_auc_within_sources_counts_pairs_of_one_source_alone() -> None:
+def test_within_source_auc_counts_pairs_of_one_source_alone() -> None:
     """Oslo: 0.9 and 0.4 against 0.5, 1 of 2 pairs; Rome: 0.2 against 0.2 and 0.1, 1.5 of 2; nobody to pair in Lyon."""
     patients = [
         *(from_site(1, 0.9, "Oslo"), from_site(1, 0.4, "Oslo"), from_site(0, 0.5, "Oslo")),
@@ -130,11 +130,11 @@ def test_auc_within_sources_counts_pairs_of_one_source_alone() -> None:
         *(from_site(1, 0.1, "Lyon"), from_site(0, 0.9, None), from_site(1, 0.3, None)),
     ]
     figures = grade_figures(patients, FAST)
-    assert figures["auc_within_sources"].value == pytest.approx(2.5 / 4)
-    assert figures["auc_within_sources"].low < 2.5 / 4 < figures["auc_within_sources"].high
+    assert figures["within_source_auc"].value == pytest.approx(2.5 / 4)
+    assert figures["within_source_auc"].low < 2.5 / 4 < figures["within_source_auc"].high
 
 
-def test_auc_within_sources_of_a_model_that_knows_the_source_alone_is_one_half() -> None:
+def test_within_source_auc_of_a_model_that_knows_the_source_alone_is_one_half() -> None:
     """Oslo has four patients of the positive class among five, Rome one: telling the two apart is an AUC of 0.8."""
     chance = {"Oslo": 0.8, "Rome": 0.2}
     patients = [
@@ -144,11 +144,11 @@ def test_auc_within_sources_of_a_model_that_knows_the_source_alone_is_one_half()
     ]
     figures = grade_figures(patients, FAST)
     assert figures["auc"].value == pytest.approx((16 + 0.5 * 8) / 25)
-    assert figures["auc_within_sources"].value == 0.5
+    assert figures["within_source_auc"].value == 0.5
 
 
-def test_auc_within_sources_where_sources_have_one_class_each_or_are_not_known() -> None:
+def test_within_source_auc_where_sources_have_one_class_each_or_are_not_known() -> None:
     apart = [from_site(1, 0.9, "Oslo"), from_site(1, 0.8, "Oslo"), from_site(0, 0.1, "Rome")]
-    figure = grade_figures(apart, FAST)["auc_within_sources"]
+    figure = grade_figures(apart, FAST)["within_source_auc"]
     assert (np.isnan(figure.value), figure.reason) == (True, "no source has patients with HGG and others")
-    assert "auc_within_sources" not in grade_figures([from_site(1, 0.9, None), from_site(0, 0.1, "Rome")], FAST)
+    assert "within_source_auc" not in grade_figures([from_site(1, 0.9, None), from_site(0, 0.1, "Rome")], FAST)

@@ -6,7 +6,7 @@ import pytest
 
 from gliobench.cohort.problem import GLIOMA, NODULES
 from gliobench.scoring.intervals import Bootstrap
-from gliobench.scoring.subgroups import group_patients, subgroup_classes, subgroup_means
+from gliobench.scoring.subgroups import gap_of_classes, gap_of_means, group_patients, subgroup_classes, subgroup_means
 from gliobench.scoring.summary import votes_columns
 
 QUICK = Bootstrap(resamples=200)
@@ -70,3 +70,34 @@ def test_classes_of_each_group_and_one_class_alone_is_undefined() -> None:
     assert np.isnan(table.loc["M", "value"])
     assert table.loc["M", "reason"] != ""
     assert table["n"].tolist() == [3, 2]
+
+
+def test_the_gap_is_from_the_worst_to_the_best_group_of_five() -> None:
+    patients = {"F": range(6), "M": range(6, 12), "X": range(12, 14), "missing": range(14, 20)}
+    groups = {group: [f"P{number}" for number in numbers] for group, numbers in patients.items()}
+    values = [0.9] * 5 + [0.6] + [0.5, 0.7] * 3 + [0.0] * 8
+    rows = pd.DataFrame(
+        {"model": "cnn", "source": "mask", "plane": "volume", "patient": [f"P{n}" for n in range(20)], "value": values}
+    )
+    found = subgroup_means(rows, groups, QUICK)
+    (gap,) = gap_of_means(rows, groups, found, QUICK, lower_is_better=False).to_dict("records")
+    assert (gap["worst"], gap["best"], gap["value"]) == ("M", "F", pytest.approx(0.85 - 0.6))
+    assert 0 < gap["low"] < 0.25 < gap["high"] < 0.4
+    (gap,) = gap_of_means(rows, groups, found, QUICK, lower_is_better=True).to_dict("records")
+    assert (gap["worst"], gap["best"], gap["value"]) == ("F", "M", pytest.approx(0.25))
+
+
+def test_the_gap_of_classes_and_none_of_small_groups() -> None:
+    """F: recalls 1 of HGG and 1 of LGG; M: 2 of 3 and 1 of 2."""
+    rows = [(f"F{number}", *pair) for number, pair in enumerate([(1, 1), (1, 1), (1, 1), (0, 0), (0, 0)])]
+    rows += [(f"M{number}", *pair) for number, pair in enumerate([(1, 1), (1, 1), (1, 0), (0, 0), (0, 1)])]
+    table = votes(rows, several=False)
+    groups = {name: [patient for patient, *_ in rows if patient[0] == name] for name in "FM"}
+    found = subgroup_classes(table, "balanced_accuracy", groups, QUICK)
+    (gap,) = gap_of_classes(table, "balanced_accuracy", groups, found, QUICK).to_dict("records")
+    assert (gap["worst"], gap["value"]) == ("M", pytest.approx(1 - (2 / 3 + 1 / 2) / 2))
+    assert gap["low"] < gap["value"] < gap["high"]
+    small = {"F": groups["F"], "M": groups["M"][:4]}
+    found = subgroup_classes(table, "balanced_accuracy", small, QUICK)
+    (gap,) = gap_of_classes(table, "balanced_accuracy", small, found, QUICK).to_dict("records")
+    assert (np.isnan(gap["value"]), gap["reason"]) == (True, "fewer than 2 subgroups of 5 patients with a value")

@@ -321,11 +321,6 @@ GLIOMA = Problem(
     views={"rgb": ("t1ce", "t2", "flair"), "mosaic": ("t1", "t1ce", "t2", "flair")},  # type: ignore[arg-type]
     reading="glioma",
     prompts="glioma",
-    cautions=(
-        "Grade is confounded with source: in BraTS all low-grade patients come from one archive (TCGA), so a model can "
-        "tell the grades apart by the scanner or the hospital. Read every grade figure with that in mind.",
-        "BraTS is public: a model that was pretrained elsewhere may have seen these very patients.",
-    ),
 )
 NODULES = Problem(
     name="nodules",

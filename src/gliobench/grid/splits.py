@@ -2,7 +2,7 @@
 
 Two schemes. Hold-out: the test patients are the same for every fold, and each fold is the validation set once.
 Cross-validation: each fold is the test set once, and a fraction of the others is the validation set, so that no model
-is tested on patients that it was selected on.
+is tested on patients that it was selected on. Its folds are drawn, or are groups such as sources.
 """
 
 import hashlib
@@ -179,13 +179,48 @@ def make_cross_validation(
         raise SplitError(f"{len(grades)} patients for {folds} folds: use fewer folds or more patients")
     random = np.random.default_rng(seed)
     dealt = _dealt(_drawn(grades, 0, random)[1], folds)
+    validation = tuple(map(scans.of, _validation(grades, dealt, validation_share, random)))
+    parts = tuple(map(scans.of, dealt))
+    return Split((), parts, seed, f"cross-validation, stratified by {asked}", validation, patients)
+
+
+def leave_one_out(
+    grades: Mapping[str, int | None],
+    patients: Patients,
+    groups: Mapping[str, str],
+    *,
+    validation_share: float,
+    seed: int,
+    by: str,
+) -> Split:
+    """Cross-validation whose folds are groups: each is tested once, by models trained on all the others.
+
+    `groups`: of each scan of `grades`; `by`: what they are, such as "source". The validation patients, stratified by
+    grade, are of the other groups. Raises SplitError for fewer than two groups, for a patient in two, and where the
+    others of a fold are fewer than two patients.
+    """
+    scans, highest = by_patient(grades, patients)
+    names = sorted(set(groups.values()))
+    if len(names) < 2:
+        raise SplitError(f"by: {by}: {', '.join(names) or 'no group'}: at least 2 are needed, to leave one out")
+    folds = [[patient for patient in highest if groups[patient] == name] for name in names]
+    if few := [name for name, fold in zip(names, folds, strict=True) if len(highest) - len(fold) < 2]:
+        raise SplitError(f"by: {by}: without {few[0]} fewer than 2 patients are left to train and to validate on")
+    drawn = _validation(highest, folds, validation_share, np.random.default_rng(seed))
+    source = f"leave one {by} out: {', '.join(f'fold {number} {name}' for number, name in enumerate(names))}"
+    return Split((), tuple(map(scans.of, folds)), seed, source, tuple(map(scans.of, drawn)), patients)
+
+
+def _validation(
+    grades: Mapping[str, int | None], folds: Sequence[Sequence[str]], share: float, random: np.random.Generator
+) -> list[Ids]:
+    """For each fold the validation patients, drawn from the others stratified by grade: at least one, never all."""
     validation = []
-    for fold in dealt:
+    for fold in folds:
         others = {id: grade for id, grade in grades.items() if id not in fold}
-        wanted = min(max(1, math.floor(len(others) * validation_share + 0.5)), len(others) - 1)
+        wanted = min(max(1, math.floor(len(others) * share + 0.5)), len(others) - 1)
         validation.append(tuple(sorted(_drawn(others, wanted, random)[0])))
-    parts, validation_scans = tuple(map(scans.of, dealt)), tuple(map(scans.of, validation))
-    return Split((), parts, seed, f"cross-validation, stratified by {asked}", validation_scans, patients)
+    return validation
 
 
 @dataclass(frozen=True)

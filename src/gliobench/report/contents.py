@@ -246,8 +246,9 @@ class ReportContents:
     `choices`: who was weighed for a camp: task, camp, round, model, metric, validation, chosen. `costs`: by compared
     model.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
-    `subgroups`: first figures by subgroup, the columns of `gliobench.scoring.subgroups.SUBGROUPS`; None: not asked for.
-    `by_site`: the same by site, that of all sites first; None: patients of one.
+    `subgroups`: figures by subgroup, the columns of `gliobench.scoring.subgroups.SUBGROUPS`; None: there are none.
+    `gaps`: between each model's worst and best of them, the columns of `gliobench.scoring.subgroups.GAPS`.
+    `by_site`: first figures by site, that of all sites first; None: patients of one.
     `samples`: of language models' grades, whole patients answer by answer.
     `curves`: by model: epoch or step, train_loss, validation_loss, validation_metric, and of networks train_accuracy
         and validation_accuracy, or train_dice and validation_dice; earlier versions' have none. `losses`: by fine-tuned
@@ -257,6 +258,7 @@ class ReportContents:
     `baselines`: the names of the models that are trivial baselines. `references`: of rows that are no models and
         compete with none: human readers. `marks`: by model, a word that stands beside its name everywhere, such as
         "untrained". `oracles`: where the truth was used to make an input, in words.
+    `cautions`: what a reader has to know of these patients before any figure.
     `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
     `consistency`: the answers to one input asked again and again; None where nothing was. `sampling`: by model, how
     those answers were drawn, in words.
@@ -287,6 +289,7 @@ class ReportContents:
     provenance: Mapping[str, str] = field(default_factory=dict)
     oracles: Sequence[str] = ()
     notes: Sequence[str] = ()
+    cautions: Sequence[str] = ()
     marks: Mapping[str, str] = field(default_factory=dict)
     references: frozenset[str] = frozenset()
     comparisons: pd.DataFrame | None = None
@@ -297,6 +300,7 @@ class ReportContents:
     by_fold: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
     by_site: pd.DataFrame | None = None
+    gaps: pd.DataFrame | None = None
     sides: Sequence[ProtocolComparison] = ()
     constants: Sequence[Constant] = ()
     consistency: Consistency | None = None

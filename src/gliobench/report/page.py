@@ -51,6 +51,8 @@ def write_report(contents: ReportContents, out: Path) -> Path:
         contents.subgroups.to_csv(out / "subgroups.csv", index=False, lineterminator="\n")
     if contents.by_site is not None:
         contents.by_site.to_csv(out / "sites.csv", index=False, lineterminator="\n")
+    if contents.gaps is not None:
+        contents.gaps.to_csv(out / "subgroup_gaps.csv", index=False, lineterminator="\n")
     if contents.consistency is not None:
         contents.consistency.figures.to_csv(out / "consistency.csv", index=False, lineterminator="\n")
         contents.consistency.answers.to_csv(out / "consistency_answers.csv", index=False, lineterminator="\n")

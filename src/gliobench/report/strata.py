@@ -15,6 +15,7 @@ SITES = (
     "patients, scanners and readers, and models that learn did so at each: a difference between two has no one cause. "
     "Figures of few patients differ by chance."
 )
+GAP = "gap"  # the last column
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ def strata_sections(contents: ReportContents, models: Sequence[str]) -> list[Str
         if rows is not None
     ]
     if contents.by_site is not None:
-        tables = tuple(_subgroup_tables(contents.by_site, models))
+        tables = tuple(_subgroup_tables(contents.by_site, None, models))
         sections.append(StrataSection("sites", "Site by site", SITES, tables))
     if contents.subgroups is not None:
-        tables = tuple(_subgroup_tables(contents.subgroups, models))
+        tables = tuple(_subgroup_tables(contents.subgroups, contents.gaps, models))
         sections.append(StrataSection("subgroups", "Subgroups", _exploratory(contents.subgroups), tables))
     return sections
 
@@ -100,30 +101,45 @@ def _exploratory(rows: pd.DataFrame) -> str:
     count = int(rows["value"].notna().sum())
     variables = numbers.listed(list(dict.fromkeys(rows["variable"])))
     return (
-        f"The first figure of each task among test patients by {variables}, with its 95 % interval. Exploratory: "
-        f"{count} figures of subgroups were looked at, and no interval is corrected for that; of so many, about "
-        f"{round(count / 20)} can be expected to miss what they estimate. A subgroup that stands out here is a "
-        "question for other patients, not a finding."
+        "The first figure of each task, and of classes the accuracy, among test patients by "
+        f"{variables}, with its 95 % interval. Exploratory: {count} figures of subgroups were looked at, and no "
+        f"interval is corrected for that; of so many, about {round(count / 20)} can be expected to miss what they estimate. "
+        "A subgroup that stands out here is a question for other patients, not a finding. The gap lies between a model's "
+        "worst and best subgroup, of those with at least five patients; as they were picked by their figures, it is "
+        "rather too large."
     )
 
 
-def _subgroup_tables(rows: pd.DataFrame, models: Sequence[str]) -> Iterator[StrataTable]:
-    """One table per variable and task."""
+def _subgroup_tables(rows: pd.DataFrame, gaps: pd.DataFrame | None, models: Sequence[str]) -> Iterator[StrataTable]:
+    """One table per variable, task and metric."""
     for variable in dict.fromkeys(rows["variable"]):
         own = rows[rows["variable"] == variable]
         sizes = dict(zip(own["group"], own["n_patients"], strict=True))
         heads = tuple(f"{group} ({numbers.patients(int(size))})" for group, size in sizes.items())
-        for task in metrics.tasks_of(own):
-            of_task = own[own["task"] == task]
-            metric = str(of_task["metric"].iloc[0])
-            several = of_task["plane"].nunique() > 1
-            cells = {(row.model, row.plane, row.group): _cell(row, metric) for _, row in of_task.iterrows()}
+        for task, metric in dict.fromkeys(zip(own["task"], own["metric"], strict=True)):
+            of_metric = own[(own["task"] == task) & (own["metric"] == metric)]
+            several = of_metric["plane"].nunique() > 1
+            cells = {(row.model, row.plane, row.group): _cell(row, metric) for _, row in of_metric.iterrows()}
+            if gaps is not None:
+                same = (gaps[["variable", "task", "metric"]] == [variable, task, metric]).all(axis=1)
+                cells |= _gap_cells(gaps[same])
+            gap = () if gaps is None else (GAP,)
+            columns = (*sizes, *gap)
             lines = [
-                StrataRow(model, plane if several else "", tuple(cells.get((model, plane, group)) for group in sizes))
+                StrataRow(model, plane if several else "", tuple(cells.get((model, plane, one)) for one in columns))
                 for model in models
-                for plane in dict.fromkeys(of_task.loc[of_task["model"] == model, "plane"])
+                for plane in dict.fromkeys(of_metric.loc[of_metric["model"] == model, "plane"])
             ]
-            yield StrataTable(f"{variable}: {task}, {metrics.title(metric)}", heads, tuple(lines))
+            yield StrataTable(f"{variable}: {task}, {metrics.title(metric)}", (*heads, *gap), tuple(lines))
+
+
+def _gap_cells(gaps: pd.DataFrame) -> dict[tuple[str, str, str], StratumCell]:
+    cells = {}
+    for _, row in gaps.iterrows():
+        cell = _cell(row, str(row["metric"]))
+        worst = f"{cell.beside}; worst: {row['worst']}" if row["worst"] else cell.beside
+        cells[str(row["model"]), str(row["plane"]), GAP] = StratumCell(cell.value, worst, cell.n)
+    return cells
 
 
 def _cell(row: "pd.Series[Any]", metric: str) -> StratumCell:

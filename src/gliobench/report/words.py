@@ -16,6 +16,7 @@ from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import task_words
 
 CAVEAT = "Research use only. This is not a medical device, and nothing here may guide the care of a patient."
+PUBLIC = ("brats", "tcga-")  # how the ids of data sets begin that everybody can have
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,18 @@ class Finding:
 
 
 def caveats(contents: ReportContents) -> list[str]:
-    """What a reader of any report has to know, and of the study's problem."""
-    return [CAVEAT, *contents.problem.cautions]
+    """What a reader of any report has to know, of the study's problem, and of these patients."""
+    return [CAVEAT, *contents.problem.cautions, *contents.cautions, *_public(contents)]
+
+
+def _public(contents: ReportContents) -> list[str]:
+    """That anybody can have learnt from these patients, where their ids say so."""
+    ids = [str(id).lower() for id in dict.fromkeys(contents.per_subject["subject"])]
+    count = sum(id.startswith(PUBLIC) for id in ids)
+    if not count:
+        return []
+    who = "These patients are" if count == len(ids) else f"{count} of these {len(ids)} patients are"
+    return [f"{who} of BraTS or TCGA, which are public: a model that was pretrained elsewhere may have seen them."]
 
 
 def question(contents: ReportContents) -> str:

@@ -369,7 +369,7 @@ AUC = GradeMetric(
     classes="any",
 )
 AUC_WITHIN = GradeMetric(
-    *("auc_within_sources", "AUC within sources", "share", "higher"),
+    *("within_source_auc", "AUC within sources", "share", "higher"),
     statistic=_auc_within,
     scale=AREA,
     over=_each_class_within,

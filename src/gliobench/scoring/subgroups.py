@@ -1,27 +1,35 @@
 """Figures of patients grouped by what the cohort's table says of them: exploratory, and not corrected for how many."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gliobench.cohort.problem import Problem
 from gliobench.cohort.variables import all_numbers, as_number
 from gliobench.scoring.figures import graded_figures
-from gliobench.scoring.grades import Graded
-from gliobench.scoring.intervals import REAL, Bootstrap, Figure, undefined
-from gliobench.scoring.registry import named
+from gliobench.scoring.grades import Graded, patients_over, proportion
+from gliobench.scoring.intervals import REAL, Bootstrap, Figure, Scale, Scans, undefined
+from gliobench.scoring.registry import grade_metrics, named
 from gliobench.scoring.summary import problem_of
 from gliobench.tasks.grade import GRADE
 
+FEWEST = 5  # patients of a subgroup that can be the worst: of fewer, the worst one is chance
 MOST = 6  # categories with a group of their own; a column of more different numbers is cut into thirds
 MISSING = "missing"
 SUBGROUPS = (
     *("variable", "group", "n_patients", "task", "metric", "model", "source", "plane"),
     *("n", "value", "low", "high", "interval", "reason"),
 )
+GAPS = (
+    *("variable", "task", "metric", "model", "source", "plane"),
+    *("worst", "best", "n", "value", "low", "high", "interval", "reason"),
+)
 Groups = Mapping[str, Collection[str]]
+Floats = NDArray[np.float64]
+Gap = Callable[[pd.DataFrame, Collection[str], Collection[str]], Figure]  # of rows, the worst and the best patients
 _Row = tuple[str, str, str, str, int, Figure]  # model, source, plane, group, n
 
 
@@ -69,7 +77,7 @@ def subgroup_means(rows: pd.DataFrame, groups: Groups, bootstrap: Bootstrap) -> 
     Returns model, source, plane, group and the fields of `Figure`, with `n` patients that have a value.
     """
     found: list[_Row] = []
-    scale = named(str(rows["metric"].iloc[0])).mean_scale if len(rows) else REAL
+    scale = _mean_scale(rows)
     for (model, source, plane), own in rows.groupby(["model", "source", "plane"], sort=False):
         for group, patients in groups.items():
             values = own.loc[own["patient"].isin(list(patients)), "value"].dropna().to_numpy(dtype=np.float64)
@@ -78,6 +86,10 @@ def subgroup_means(rows: pd.DataFrame, groups: Groups, bootstrap: Bootstrap) -> 
             )
             found.append((str(model), str(source), str(plane), group, len(values), figure))
     return _table(found)
+
+
+def _mean_scale(rows: pd.DataFrame) -> Scale:
+    return named(str(rows["metric"].iloc[0])).mean_scale if len(rows) else REAL
 
 
 def subgroup_classes(votes: pd.DataFrame, metric: str, groups: Groups, bootstrap: Bootstrap) -> pd.DataFrame:
@@ -92,6 +104,75 @@ def subgroup_classes(votes: pd.DataFrame, metric: str, groups: Groups, bootstrap
                 figure = graded_figures(graded_votes(part, problem), bootstrap, list(part["patient"]))[metric]
             found.append((str(model), GRADE.name, str(plane), group, part["patient"].nunique(), figure))
     return _table(found)
+
+
+def gap_of_means(
+    rows: pd.DataFrame, groups: Groups, found: pd.DataFrame, bootstrap: Bootstrap, *, lower_is_better: bool
+) -> pd.DataFrame:
+    """How much worse each model is in its worst subgroup than in its best, never negative; `found`: what
+    `subgroup_means` gave for the same rows.
+
+    Subgroups of at least five patients with a value count, the missing ones not. The interval resamples the patients of
+    both; because the two were picked by their figures, gap and interval are too large rather than too small. Returns
+    model, source, plane, worst, best, `n` patients of both, and the fields of `Figure`.
+    """
+
+    def gap(own: pd.DataFrame, worst: Collection[str], best: Collection[str]) -> Figure:
+        own = own[own["patient"].isin([*worst, *best])].dropna(subset=["value"])
+        values, low = own["value"].to_numpy(dtype=np.float64), own["patient"].isin(list(worst)).to_numpy(dtype=bool)
+
+        def difference(weights: Floats) -> Floats:
+            bad, good = (
+                proportion(weights[:, side] @ values[side], weights[:, side].sum(axis=1)) for side in (low, ~low)
+            )
+            return (bad - good if lower_is_better else good - bad)[:, None]
+
+        fewer = int(min(low.sum(), (~low).sum()))
+        return bootstrap.figures(difference, len(values), [_mean_scale(rows).difference], [fewer])[0]
+
+    return _gaps(rows, groups, found, gap, lower_is_better)
+
+
+def gap_of_classes(
+    votes: pd.DataFrame, metric: str, groups: Groups, found: pd.DataFrame, bootstrap: Bootstrap
+) -> pd.DataFrame:
+    """As `gap_of_means`, of a metric of classes."""
+    problem = problem_of(votes)
+    measured = next(one for one in grade_metrics(problem) if one.id == metric)
+
+    def gap(own: pd.DataFrame, worst: Collection[str], best: Collection[str]) -> Figure:
+        own = own[own["patient"].isin([*worst, *best])]
+        low = own["patient"].isin(list(worst)).to_numpy(dtype=bool)
+        parts = [(side, graded_votes(own[side], problem)) for side in (low, ~low)]
+
+        def difference(weights: Floats) -> Floats:
+            bad, good = (measured.values(weights[:, side], graded) for side, graded in parts)
+            return (bad - good if measured.lower_is_better else good - bad)[:, None]
+
+        fewer = min(patients_over(measured, graded, Scans.of(list(own["patient"][side]))) for side, graded in parts)
+        scales = [measured.scale.difference]
+        return bootstrap.figures_of_scans(difference, list(own["patient"]), scales, [fewer])[0]
+
+    table = with_class(votes).assign(source=GRADE.name)
+    return _gaps(table, groups, found, gap, measured.lower_is_better)
+
+
+def _gaps(rows: pd.DataFrame, groups: Groups, found: pd.DataFrame, gap: Gap, lower_is_better: bool) -> pd.DataFrame:
+    gaps = []
+    able = found[(found["n"] >= FEWEST) & found["value"].notna() & (found["group"] != MISSING)]
+    keys = ["model", "source", "plane"]
+    for (model, source, plane), own in rows.groupby(keys, sort=False):
+        mine = able[(able["model"] == model) & (able["source"] == source) & (able["plane"] == plane)]
+        if len(mine) < 2:
+            few = undefined(f"fewer than 2 subgroups of {FEWEST} patients with a value")
+            gaps.append((model, source, plane, "", "", int(mine["n"].sum()), *vars(few).values()))
+            continue
+        ordered = mine.sort_values("value", ascending=not lower_is_better, kind="stable").iloc[[0, -1]]
+        worst, best = ordered["group"]
+        figure = gap(own, groups[worst], groups[best])
+        gaps.append((model, source, plane, worst, best, int(ordered["n"].sum()), *vars(figure).values()))
+    columns = [*keys, "worst", "best", "n", "value", "low", "high", "interval", "reason"]
+    return pd.DataFrame(gaps, columns=columns)
 
 
 def with_class(votes: pd.DataFrame) -> pd.DataFrame:

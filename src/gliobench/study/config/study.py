@@ -75,9 +75,11 @@ class SplitConfig(Config):
     id, are in no part of the split, because they will be tested elsewhere. `train_only`: patients of whom the cohort's
     table says this, by column, are training patients of every fold and never tested. `together`: a column of the table;
     patients of whom it says the same, such as a matched case and control, a family or a hospital, stay in one part.
+    `by`: a column, such as `source`; each of its values is a fold of a cross-validation, tested by models that learnt
+    from the others.
     """
 
-    LATER: ClassVar = frozenset({"train_only", "together"})
+    LATER: ClassVar = frozenset({"train_only", "together", "by"})
 
     scheme: Literal["holdout", "cross-validation", "reference-study"] = "holdout"
     test_share: Share = 0.3
@@ -89,10 +91,18 @@ class SplitConfig(Config):
     exclude: tuple[Outside, ...] = ()
     train_only: dict[Text, Text | tuple[Text, ...]] = Field(default={})
     together: Text | None = None
+    by: Text | None = None
+
+    @model_validator(mode="after")
+    def _by_makes_the_folds(self) -> Self:
+        others = self.model_fields_set & {"scheme", "test_share", "folds", "file", "together", "train_only"}
+        if self.by and others:
+            raise ValueError(f"`by` makes the folds: leave {', '.join(sorted(others))} out")
+        return self
 
     @model_validator(mode="after")
     def _fold_exists(self) -> Self:
-        if self.file is None and isinstance(self.fold, int) and self.fold >= self.folds:  # a file has folds of its own
+        if self.counts_folds and isinstance(self.fold, int) and self.fold >= self.folds:
             raise ValueError(f"fold {self.fold} of {self.folds}: folds are counted from 0")
         return self
 
@@ -100,6 +110,11 @@ class SplitConfig(Config):
         """What a scan is split with: the group of its patient, else the patient."""
         group = variables.get(self.together, "") if self.together else ""
         return f"{self.together} {group}" if group else patient
+
+    @property
+    def counts_folds(self) -> bool:
+        """Whether there are as many folds as `folds` says: a file has its own, and `by` makes them of a column."""
+        return self.file is None and self.by is None
 
     def only_trains(self, variables: Mapping[str, str]) -> bool:
         """Whether a patient of whom a table says this is never tested."""
@@ -326,7 +341,7 @@ def with_fold(study: Study, fold: str | None) -> Study:
     part = study.split
     if fold != "all" and not (fold.isascii() and fold.isdecimal() and len(fold) < 10):
         raise StudyError(f"--fold {fold}: expected all, or a number")
-    if fold != "all" and part.file is None and int(fold) >= part.folds:
+    if fold != "all" and part.counts_folds and int(fold) >= part.folds:
         raise StudyError(f"--fold {fold}: expected all, or a number from 0 to {part.folds - 1}")
     chosen = fold if fold == "all" else int(fold)
     return study.model_copy(update={"split": study.split.model_copy(update={"fold": chosen})})

@@ -195,7 +195,14 @@ def _rounds(
         return _folds(
             *_made(
                 config.model_copy(
-                    update={"scheme": "holdout", "file": None, "fold": None, "train_only": {}, "together": None}
+                    update={
+                        "scheme": "holdout",
+                        "file": None,
+                        "fold": None,
+                        "train_only": {},
+                        "together": None,
+                        "by": None,
+                    }
                 ),
                 grades,
                 whose,

@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gliobench.cohort.sources import SOURCE
 from gliobench.integrity import DamagedError, left_in, read_json, read_stamp, write_json
 from gliobench.scoring.human import AGAINST, READERS
 from gliobench.study.asking.aggregate import aggregation_notes
@@ -32,7 +33,8 @@ from gliobench.study.showing.flow import flow
 from gliobench.study.showing.gallery import gallery
 from gliobench.study.showing.outlines import outlines
 from gliobench.study.showing.samples import report_samples
-from gliobench.study.showing.subgroups import subgroups, values_of
+from gliobench.study.showing.sources import source_cautions, source_notes
+from gliobench.study.showing.subgroups import grouped, subgroups
 from gliobench.study.showing.tuned import tuned_settings
 from gliobench.study.stages.curve import curve_digest, read_curve
 from gliobench.study.stages.finetune import CHECKS, CURVES, LOSSES
@@ -61,13 +63,13 @@ def report(context: Context) -> Path:
     from gliobench.report.page import write_report
 
     page = context.folder.report / "report.html"
-    grouped = {f"subgroups by {name}": values_of(context, name) for name in context.study.subgroups}
     inputs = fingerprint(
-        **grouped,
+        **{f"subgroups by {name}": values for name, values in grouped(context).items()},
         scores=scores_inputs(context),
         study=context.study.model_dump(mode="json"),
         left_out=context.left_out,
         notes=context.cohort_notes,
+        sources={id: one.variables.get(SOURCE) for id, one in context.subjects.items()},
         split=context.split.checksum,
         version=version("gliobench"),
         **({"curve": curve_digest(context)} if context.study.learning_curve else {}),
@@ -90,6 +92,7 @@ def report_contents(context: Context) -> "ReportContents":
     left = read_prepared(context.folder)
     hard, folds = _strata(context, scores)
     planned = read_planned(context)
+    figures, gaps = subgroups(context, scores) or (None, None)
     return ReportContents(
         title=f"{context.study.name}{_of_region(context)}: language model, network or neither?",
         study=context.study.name,
@@ -98,7 +101,8 @@ def report_contents(context: Context) -> "ReportContents":
         summary=scores.summary,
         by_shape=hard,
         by_fold=folds,
-        subgroups=subgroups(context, scores),
+        subgroups=figures,
+        gaps=gaps,
         comparisons=comparisons(scores, context.study.models),
         planned=planned.comparisons,
         choices=planned.choices,
@@ -120,7 +124,8 @@ def report_contents(context: Context) -> "ReportContents":
         faults=context.left_out,
         provenance=_provenance(context),
         oracles=list(oracles(context.study)),
-        notes=[*_notes(context), *without_spread(scores.summary)],
+        cautions=list(source_cautions(context)),
+        notes=[*_notes(context), *source_notes(context), *without_spread(scores.summary)],
         marks=answer_for_the_whole(context.study) | marks(context.study) | {READERS: AGAINST},
         references=frozenset({READERS}),
         flow=flow(context),

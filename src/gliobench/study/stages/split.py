@@ -2,13 +2,24 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from gliobench.cohort.patients import names_of, scans_of, several_scans
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.read import find_cohort
 from gliobench.cohort.subject import named
+from gliobench.cohort.variables import stated
 from gliobench.grid.split_file import read_split, write_split
-from gliobench.grid.splits import Ids, Patients, Split, SplitError, make_cross_validation, make_split, reference_split
+from gliobench.grid.splits import (
+    Ids,
+    Patients,
+    Split,
+    SplitError,
+    leave_one_out,
+    make_cross_validation,
+    make_split,
+    reference_split,
+)
 from gliobench.integrity import file_digest
 from gliobench.study.config.study import SplitConfig
 from gliobench.study.parts.stage import Stage
@@ -32,26 +43,42 @@ def split_patients(
     """The split that a study file asks for, of the scans of `grades`, each one of `patients`. Raises SplitError."""
     always = _only_training(part, grades, variables)
     grades = {id: grade for id, grade in grades.items() if id not in always}
-    whose = _groups(part, patients, variables) if part.together else patients
+    whose = _together(part.together, part.file, patients, variables) if part.together else patients
+    if part.by:
+        return _left_out(part, grades, patients, variables)
     drawn = _drawn(part, grades, whose, problem.asked)
     return replace(drawn, always=always, patients=patients if part.together else drawn.patients)
 
 
-def _groups(part: SplitConfig, patients: Patients, variables: Variables) -> Patients:
+def _together(column: str, file: Path | None, patients: Patients, variables: Variables) -> Patients:
     """Each scan with the group of its patient, which is split as one patient is. Raises SplitError for a column that
     the table has not, and where a patient's scans are of several groups."""
-    assert part.together is not None
-    said = {id: one.get(part.together, "") for id, one in variables.items()}
-    if part.file or not any(said.values()):
+    said = _said("together", column, file, patients, variables)
+    return {id: f"{column} {said[id]}" if said[id] else patient for id, patient in patients.items()}
+
+
+def _left_out(part: SplitConfig, grades: Mapping[str, int | None], patients: Patients, variables: Variables) -> Split:
+    """One fold for each value of a column; who has none is in no part."""
+    assert part.by is not None
+    said = _said("by", part.by, None, {id: patients[id] for id in grades}, variables)
+    known = {id: grade for id, grade in grades.items() if said[id]}
+    return leave_one_out(known, patients, said, validation_share=part.validation_share, seed=part.seed, by=part.by)
+
+
+def _said(key: str, column: str, file: Path | None, patients: Patients, variables: Variables) -> dict[str, str]:
+    """What a column says of the scans of `patients`; an empty text where it says nothing. Raises SplitError where it
+    says nothing of anybody, and where a patient's scans differ."""
+    said = {id: stated(variables[id], column) or "" for id in patients}
+    if file or not any(said.values()):
         columns = ", ".join(sorted({key for one in variables.values() for key in one})) or "none"
-        why = "a split file says who is in which part" if part.file else "the cohort's table has no such column"
-        raise SplitError(f"split.together: {part.together}: {why}; its columns for this are {columns}")
+        why = "a split file says who is in which part" if file else "the cohort's table has no such column"
+        raise SplitError(f"split.{key}: {column}: {why}; its columns for this are {columns}")
     groups: dict[str, set[str]] = {}
     for id, patient in patients.items():
         groups.setdefault(patient, set()).add(said[id])
     if several := sorted(patient for patient, found in groups.items() if len(found) > 1):
-        raise SplitError(f"split.together: {part.together}: the scans of {named(several)} are of several groups")
-    return {id: part.unit(patient, variables[id]) for id, patient in patients.items()}
+        raise SplitError(f"split.{key}: {column}: the scans of {named(several)} are of several groups")
+    return said
 
 
 def _only_training(part: SplitConfig, ids: Iterable[str], variables: Variables) -> Ids:
@@ -95,6 +122,8 @@ def split(context: Context) -> None:
     variables = {id: subject.variables for id, subject in context.subjects.items()}
     if part.together:
         whose["together"] = {id: [variables[id].get(part.together, "")] for id in grades}
+    if part.by:
+        whose["by"] = {id: [variables[id].get(part.by, "")] for id in grades}
     if part.train_only:
         whose["train only"] = {id: ["yes"] for id in grades if part.only_trains(variables[id])}
     inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=_source(part), **whose)
