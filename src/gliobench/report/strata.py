@@ -103,10 +103,10 @@ def _exploratory(rows: pd.DataFrame) -> str:
     return (
         "The first figure of each task, and of classes the accuracy, among test patients by "
         f"{variables}, with its 95 % interval. Exploratory: {count} figures of subgroups were looked at, and no "
-        f"interval is corrected for that; of so many, about {round(count / 20)} can be expected to miss what they estimate. "
-        "A subgroup that stands out here is a question for other patients, not a finding. The gap lies between a model's "
-        "worst and best subgroup, of those with at least five patients; as they were picked by their figures, it is "
-        "rather too large."
+        f"interval is corrected for that; of so many, about {round(count / 20)} can be expected to miss what they "
+        "estimate. A subgroup that stands out here is a question for other patients, not a finding. The gap lies "
+        "between a model's worst and best subgroup, of those with at least five patients; as they were picked by "
+        "their figures, it is rather too large."
     )
 
 
