@@ -7,7 +7,7 @@ import typer
 
 from gliobench.cli.all_stages import repair, run
 from gliobench.cli.evaluation import answers, compare, outlines, replay
-from gliobench.cli.paper import checklist
+from gliobench.cli.paper import checklist, tables
 from gliobench.cli.setup import doctor, init, list_, phantom, plan
 from gliobench.cli.sites import export, merge
 from gliobench.cli.stages import (
@@ -32,7 +32,7 @@ PANELS = {
     "All stages": (run, repair),
     "Evaluation": (compare, replay, outlines, answers),
     "Several hospitals": (export, merge),
-    "For a paper": (checklist,),
+    "For a paper": (checklist, tables),
 }
 
 app = typer.Typer(

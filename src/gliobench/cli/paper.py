@@ -1,4 +1,4 @@
-"""What goes into a paper: reporting checklists."""
+"""What goes into a paper: reporting checklists and tables."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,13 @@ class FormOption(StrEnum):
     claim = "claim"
     stard_ai = "stard-ai"
     tripod_llm = "tripod-llm"
+
+
+class TableOption(StrEnum):
+    """The formats of tables."""
+
+    latex = "latex"
+    markdown = "markdown"
 
 
 RunFolder = Annotated[Path, typer.Argument(help="Output folder of a run.", show_default=False)]
@@ -34,6 +41,24 @@ def checklist(
     from gliobench.report.paper import read_facts
 
     _give(fill(read_form(form.value), read_facts(run)), out)
+
+
+def tables(
+    run: RunFolder,
+    form: Annotated[
+        TableOption, typer.Option("--format", help="`latex` needs the package booktabs.")
+    ] = TableOption.markdown,
+    out: TextFile = None,
+) -> None:
+    """Write the first metrics of each task as tables for a paper, with their conditions in the captions.
+
+    Example: `gliobench tables runs/brats --format latex --out tables.tex`
+    """
+    from gliobench.report.paper import read_tables
+    from gliobench.report.paper_tables import as_latex, as_markdown
+
+    write = {TableOption.latex: as_latex, TableOption.markdown: as_markdown}[form]
+    _give("\n\n".join(map(write, read_tables(run))), out)
 
 
 def _give(text: str, out: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Sequence
 
 from gliobench.report import camps, metrics, numbers, tables, words
 from gliobench.report.confusion import confusions
@@ -51,11 +52,11 @@ def _planned(contents: ReportContents) -> list[str]:
         return []
     heads = ["task", "figure", "first", "second", "difference", "95 % interval", "p", "n", "conclusion"]
     heads += ["detectable", "with twice n"]
-    lines = ["## The camps against one another", "", text(camps.planned_words(contents)), "", _line(heads)]
-    lines.append(_line(["---"] * len(heads)))
+    lines = ["## The camps against one another", "", text(camps.planned_words(contents)), "", line(heads)]
+    lines.append(line(["---"] * len(heads)))
     for r in rows:
         sides = [r.one, r.other, r.difference, r.interval, r.p, str(r.n), r.verdict, r.reach, r.reach_twice]
-        lines.append(_line([f"{r.task}, {r.plane}", r.metric, *sides]))
+        lines.append(line([f"{r.task}, {r.plane}", r.metric, *sides]))
     lines += ["", *(f"- {text(sentence)}" for sentence in camps.choice_sentences(contents))]
     return [*lines, "", *_costs(contents)]
 
@@ -64,8 +65,8 @@ def _costs(contents: ReportContents) -> list[str]:
     if not (rows := camps.cost_rows(contents)):
         return []
     heads = ["model", "to learn", "to answer", "on"]
-    lines = [text(camps.COSTS), "", _line(heads), _line(["---"] * len(heads))]
-    return [*lines, *(_line([r.model, r.learning, r.answering, r.where]) for r in rows), ""]
+    lines = [text(camps.COSTS), "", line(heads), line(["---"] * len(heads))]
+    return [*lines, *(line([r.model, r.learning, r.answering, r.where]) for r in rows), ""]
 
 
 def _first(contents: ReportContents) -> list[str]:
@@ -82,9 +83,9 @@ def _pairs(contents: ReportContents) -> list[str]:
     lines = ["## Is the difference real?", ""] if tables else []
     heads = ["task", "figure", "model", "against", "difference", "95 % interval", "p", "n", "conclusion"]
     for table in tables:
-        lines += [text(table.words), "", _line(heads), _line(["---"] * len(heads))]
+        lines += [text(table.words), "", line(heads), line(["---"] * len(heads))]
         lines += [
-            _line([r.task, r.metric, r.model, r.baseline, r.difference, r.interval, r.p, str(r.n), r.words])
+            line([r.task, r.metric, r.model, r.baseline, r.difference, r.interval, r.p, str(r.n), r.words])
             for r in table.rows
         ]
         lines.append("")
@@ -107,9 +108,9 @@ def _confusions(contents: ReportContents) -> list[str]:
     lines: list[str] = []
     for one in confusions(contents, tables.ranked_models(contents)):
         heads = ["true", *(f"called {name}" for name in one.columns)]
-        lines += [f"## Confusion matrix: {text(one.model)}, {text(one.plane)}", "", _line(heads)]
-        lines.append(_line(["---"] * len(heads)))
-        lines += [_line([name, *map(str, counts)]) for name, counts in one.rows] + [""]
+        lines += [f"## Confusion matrix: {text(one.model)}, {text(one.plane)}", "", line(heads)]
+        lines.append(line(["---"] * len(heads)))
+        lines += [line([name, *map(str, counts)]) for name, counts in one.rows] + [""]
     return lines
 
 
@@ -120,8 +121,8 @@ def _strata(contents: ReportContents) -> list[str]:
         for table in section.tables:
             heads = ["model", *table.groups]
             lines += [f"### {text(table.title)}", ""] if table.title else []
-            lines += [_line(heads), _line(["---"] * len(heads))]
-            lines += [_line([f"{row.model} {row.plane}", *map(_stratum, row.cells)]) for row in table.rows] + [""]
+            lines += [line(heads), line(["---"] * len(heads))]
+            lines += [line([f"{row.model} {row.plane}", *map(_stratum, row.cells)]) for row in table.rows] + [""]
     return lines
 
 
@@ -136,8 +137,8 @@ def _learning(contents: ReportContents) -> list[str]:
         heads = ["model", *(f"{size} patients" for size in section.sizes)]
         lines += [f"### {text(section.task)}: {text(section.metric)}", ""]
         lines += [f"- {text(sentence)}" for sentence in (*section.crossings, *section.laws)]
-        lines += ["", _line(heads), _line(["---"] * len(heads))]
-        lines += [_line([row.model, *row.cells]) for row in section.rows] + [""]
+        lines += ["", line(heads), line(["---"] * len(heads))]
+        lines += [line([row.model, *row.cells]) for row in section.rows] + [""]
     return lines
 
 
@@ -145,11 +146,11 @@ def _consistency(contents: ReportContents) -> list[str]:
     lines: list[str] = []
     for table in consistency_tables(contents):
         heads = ["model", "sampling", "slice", "asked", *table.titles, "answers"]
-        lines += [f"## Consistency: {text(table.task)}", "", _line(heads)]
-        lines.append(_line(["---"] * len(heads)))
+        lines += [f"## Consistency: {text(table.task)}", "", line(heads)]
+        lines.append(line(["---"] * len(heads)))
         for row in table.rows:
             cells = [f"{cell.value or 'not defined'} ({cell.interval or cell.reason})" for cell in row.cells]
-            lines.append(_line([row.model, row.sampling, row.where, str(row.asked), *cells, row.answers]))
+            lines.append(line([row.model, row.sampling, row.where, str(row.asked), *cells, row.answers]))
         lines.append("")
     return lines
 
@@ -159,8 +160,8 @@ def _fitted(contents: ReportContents) -> list[str]:
     if not rows:
         return []
     heads = ["model", "fold", "figure", "training (in-sample)", "validation", "test (95 % interval)"]
-    lines = ["## Training, validation and test", "", WORDS, "", _line(heads), _line(["---"] * len(heads))]
-    lines += [_line([r.model, r.fold, r.metric, r.training, r.validation, r.test]) for r in rows]
+    lines = ["## Training, validation and test", "", WORDS, "", line(heads), line(["---"] * len(heads))]
+    lines += [line([r.model, r.fold, r.metric, r.training, r.validation, r.test]) for r in rows]
     return [*lines, ""]
 
 
@@ -168,10 +169,10 @@ def _settings(contents: ReportContents) -> list[str]:
     lines: list[str] = []
     for table in settings_tables(contents):
         heads = ["setting", *table.keys, *(f"{title}, {part}" for title, parts in table.groups for part in parts)]
-        lines += [f"## {text(table.title)}", "", text(table.words), "", _line(heads), _line(["---"] * len(heads))]
+        lines += [f"## {text(table.title)}", "", text(table.words), "", line(heads), line(["---"] * len(heads))]
         for row in table.rows:
             name = ", ".join(filter(None, [row.name, "chosen" if row.chosen else "", row.note]))
-            lines.append(_line([name, *row.values, *(cell.line for cell in row.cells)]))
+            lines.append(line([name, *row.values, *(cell.line for cell in row.cells)]))
         lines.append("")
     return lines
 
@@ -182,14 +183,14 @@ def _grid(table: tables.Table, *, with_origin: bool) -> list[str]:
         unit = f" ({column.unit})" if column.unit else ""
         task = "" if with_origin else f"{column.task}: "
         heads.append(f"{task}{column.title}{unit}")
-    lines = [_line(heads), _line(["---"] * len(heads))]
+    lines = [line(heads), line(["---"] * len(heads))]
     for row in table.rows:
         kind = {"trivial baselines": "trivial baseline", "human readers": "human readers"}.get(row.group, "")
         tags = ", ".join(tag for tag in (kind, row.mark) if tag)
         first = [f"{row.model} ({tags})" if tags else row.model]
         if with_origin:
             first += [row.plane, f"from {row.source}" if row.source else "directly"]
-        lines.append(_line([*first, *("; ".join(map(_cell, cells)) or "–" for cells in row.cells)]))
+        lines.append(line([*first, *("; ".join(map(_cell, cells)) or "–" for cells in row.cells)]))
     return [*lines, "", f"95 % intervals: {text(table.intervals)}." if table.intervals else ""]
 
 
@@ -217,7 +218,8 @@ def _list(title: str, items: list[str]) -> list[str]:
     return [f"## {title}", "", *(f"- {text(item)}" for item in items), ""] if items else []
 
 
-def _line(cells: list[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """A line of a Markdown table; cells are escaped."""
     return f"| {' | '.join(text(cell) for cell in cells)} |"
 
 

@@ -18,6 +18,7 @@ from gliobench.report.markdown import write_markdown
 from gliobench.report.outlines import ANSWER, TRUTH, draw_outlines
 from gliobench.report.pairs import pair_tables
 from gliobench.report.paper import PAPER
+from gliobench.report.paper_tables import paper_tables
 from gliobench.report.reliability import draw_reliability, reliability_words
 from gliobench.report.samples import report_lines, sample_title
 from gliobench.report.settings import settings_tables
@@ -59,7 +60,7 @@ def write_report(contents: ReportContents, out: Path) -> Path:
     if contents.learning is not None:
         for name, table in zip(CURVE_FILES, vars(contents.learning).values(), strict=True):
             table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
-    write_json(out / PAPER, {"facts": contents.facts})
+    write_json(out / PAPER, {"facts": contents.facts, "tables": [one.as_json() for one in paper_tables(contents)]})
     (out / "report.md").write_text(write_markdown(contents), encoding="utf-8")
     page = out / "report.html"
     page.write_text(render_page(contents), encoding="utf-8")

@@ -5,6 +5,7 @@ from typing import Any
 
 from gliobench.errors import GliobenchError
 from gliobench.integrity import DamagedError, read_json
+from gliobench.report.paper_tables import PaperTable
 
 PAPER = "paper.json"
 
@@ -19,6 +20,11 @@ def read_facts(run: Path) -> dict[str, str]:
     if not facts:
         raise PaperError(f"{run}: a replay of recorded answers does not know how they were made: no checklist")
     return facts
+
+
+def read_tables(run: Path) -> list[PaperTable]:
+    """The tables of the run in a folder. Raises PaperError where there is no report."""
+    return [PaperTable.from_json(one) for one in _read(run, "tables")]
 
 
 def _read(run: Path, key: str) -> Any:

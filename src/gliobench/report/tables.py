@@ -87,7 +87,7 @@ def ranked_models(contents: ReportContents) -> list[str]:
             ascending=metrics.lower_is_better(metric)
         )
     mean = ranks.mean(axis=1).fillna(math.inf)
-    return sorted(models, key=lambda model: (GROUPS.index(_group(contents, model)), mean[model], model))
+    return sorted(models, key=lambda model: (GROUPS.index(group_of(contents, model)), mean[model], model))
 
 
 def first_table(contents: ReportContents) -> Table:
@@ -129,10 +129,11 @@ def task_table(contents: ReportContents, task: str) -> Table:
 
 
 def _row(contents: ReportContents, model: str, plane: str, source: str, cells: tuple[tuple[Cell, ...], ...]) -> Row:
-    return Row(model, _group(contents, model), contents.marks.get(model, ""), plane, source, cells)
+    return Row(model, group_of(contents, model), contents.marks.get(model, ""), plane, source, cells)
 
 
-def _group(contents: ReportContents, model: str) -> str:
+def group_of(contents: ReportContents, model: str) -> str:
+    """Which of `GROUPS` a row is in."""
     return GROUPS[2 if model in contents.baselines else 1 if model in contents.references else 0]
 
 
