@@ -31,6 +31,7 @@ VERBS = ("plan", "run")
 LIMIT_S, LIMIT_MIB = 20.0, 500  # of one try, beyond what the process has before
 OUTCOMES = ("refused", "refused without a line", "accepted", "traceback", "no end", "too much memory")
 FREE_TEXT = {"title", "cohort", "source", "sampling", "notes", "name"}
+OR_SO: Mapping[str, Any] = {"balance_grades": True, "view": {}}  # words that can also be this
 PATHS = {"file", "prompts", "weights", "start", "answers", "checkpoint"}  # `plan` lists what is not there
 
 NO_NUMBERS = (-1, 10**12, 10**40, 1e30, float("nan"), float("inf"), True, "many", [], {})
@@ -252,7 +253,8 @@ def _no_values(value: Any, key: str) -> Sequence[Any]:
     if isinstance(value, int | float):
         return [one for one in NO_NUMBERS if not isinstance(value, bool) or one is not True]
     meant = {"", "no such word!"} if key in FREE_TEXT else {"no such word!"} if key in PATHS else set()
-    return [one for one in NO_WORDS if not (isinstance(one, str) and one in meant)]
+    words = [one for one in NO_WORDS if not (isinstance(one, str) and one in meant)]
+    return [one for one in words if key not in OR_SO or one != OR_SO[key]]
 
 
 def attempt(case: Case, verb: str, folder: Path) -> tuple[str, str]:

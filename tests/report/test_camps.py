@@ -16,7 +16,7 @@ SHOWN = dict(
         PLANNED,
         (
             *("fine-tuned", "general", "tuned", "asked", "box", "box", "box", "axial", "dice", 20, 0.5, 0.3),
-            *(0.2, 0.1, 0.3, 0.001, 0.002, "test", 0.12, True, "words", "", 0.085),
+            *(0.2, 0.1, 0.3, "t over patients", 0.001, 0.002, "test", 0.12, True, "words", "", 0.085),
         ),
         strict=True,
     )

@@ -141,10 +141,10 @@ def test_a_damaged_record_is_named_and_only_it_is_asked_again(run: Run) -> None:
     answers.write_text("".join(lines))
     for verb in ("predict", "score", "run"):
         assert "flair-blob.jsonl, line 2: " in refused(run(verb))
-    assert "3 intact records" in run("repair").output.replace("\n", "")
+    assert "6 intact records" in run("repair").output.replace("\n", "")
     assert (run.out / "answers/flair-blob.jsonl.damaged").read_text() == "".join(lines)
     again = run("run")
-    assert "flair-blob: 3 of 4 questions" in again.output
+    assert "flair-blob: 6 of 7 questions" in again.output
     run.check_tables()
     assert "nothing is damaged" in run("repair").output
 
@@ -153,8 +153,8 @@ def test_answers_that_are_gone_are_not_asked_again_unasked(run: Run) -> None:
     answers = run.out / "answers/flair-blob.jsonl"
     answers.write_text("")
     for verb in ("predict", "score", "run"):
-        assert "flair-blob.jsonl: 4 of 4 answers are gone" in refused(run(verb))
-    assert "flair-blob: 4 of 4 answers are lost" in run("repair").output
+        assert "flair-blob.jsonl: 7 of 7 answers are gone" in refused(run(verb))
+    assert "flair-blob: 7 of 7 answers are lost" in run("repair").output
     assert run("run").exit_code == 0
     run.check_tables()
 
@@ -272,7 +272,7 @@ def test_a_torn_last_line_is_no_damage(run: Run) -> None:
     assert run("run").exit_code == 0
     assert [record.key for record in RecordStore(answers).read()] == whole
     write_json(run.out / "unrelated.json", {})
-    assert "flair-blob.jsonl, line 5: it is incomplete" in run("repair").output
+    assert "flair-blob.jsonl, line 8: it is incomplete" in run("repair").output
 
 
 def test_checks_of_an_earlier_version_are_a_plain_list_and_nothing_else_is(tmp_path: Path) -> None:

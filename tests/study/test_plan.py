@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from gliobench.cli.app import app
 from gliobench.cohort.phantom import write_phantom
+from gliobench.models.base.errors import ModelError
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
@@ -30,7 +31,7 @@ from gliobench.study.plan.networks import network_size
 from gliobench.study.stages.prepare import prepare
 from gliobench.study.stages.split import split
 from gliobench.study.stages.train import train
-from gliobench.study.state.context import Context, StageError, make_context
+from gliobench.study.state.context import Context, make_context
 from gliobench.tasks.prompt import own_prompt
 
 LANGUAGE = "tiny-mllama-untrained"
@@ -269,7 +270,7 @@ def test_who_has_nobody_to_learn_from_is_named(tmp_path: Path, phantom_cohort: P
     assert step(plan, "segmenter", "train").patients.value == 3
     prepare(context)
     split(context)
-    with pytest.raises(StageError, match=r"classifier: .*grade"):
+    with pytest.raises(ModelError, match=r"classifier: .*grade"):
         train(context)
 
 

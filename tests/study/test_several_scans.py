@@ -124,7 +124,7 @@ def test_a_patient_with_several_scans_weighs_as_much_as_one_with_one() -> None:
     (figure,) = scores.summary.to_dict("records")
     assert figure["value"] == pytest.approx((0.3 + 0.9 + 0.6) / 3)
     assert (figure["n_subjects"], figure["n_asked"]) == (3, 4)
-    alone = [row("a", 0.3), row("b", 0.9), row("c", 0.6)]
+    alone = [row("a", 0.6), row("b", 0.3), row("c", 0.9)]  # in the order of the patients' names
     same = summarise([SubjectScores((one,), ()) for one in alone]).summary.to_dict("records")[0]
     assert (figure["low"], figure["high"]) == (same["low"], same["high"])  # as three patients, not four
 

@@ -16,10 +16,12 @@ from gliobench.records.record import make_record, question_key, record_answer
 from gliobench.records.store import RecordStore
 from gliobench.records.value import Arrays
 from gliobench.study.asking.answers import current_answers, write_asked
+from gliobench.study.asking.oracles import marks as marks_of
+from gliobench.study.asking.oracles import oracles
 from gliobench.study.asking.prompting import make_prompts
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.kinds.segmenter import SegmenterConfig
-from gliobench.study.showing.report import _marks, _notes, _oracles
+from gliobench.study.showing.report import _notes
 from gliobench.study.stages.predict import predict
 from gliobench.study.stages.prepare import prepare
 from gliobench.study.stages.score import score
@@ -113,9 +115,9 @@ def test_oracles_are_marked_in_records_and_report(finished: Context) -> None:
         "clip-untrained": {()},
         "clip-tumour-untrained": {("slices",)},
     }
-    marked = [name for name, mark in _marks(finished).items() if mark == "oracle"]
+    marked = [name for name, mark in marks_of(finished.study).items() if mark == "oracle"]
     assert marked == ["sam-untrained", "clip-tumour-untrained"], "named so in every table"
-    said = "\n".join(_oracles(finished))
+    said = "\n".join(oracles(finished.study))
     assert "prompt: sam-untrained is given the true tumour's box in every slice" in said
     assert "slices: clip-tumour-untrained sees only slices that hold tumour" in said
     assert "prompted with a point from the answers of flair-blob" in "\n".join(_notes(finished))
