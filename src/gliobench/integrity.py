@@ -147,8 +147,8 @@ def file_digest(path: Path) -> str:
 
 @cache
 def source_digest(*packages: str) -> str:
-    """SHA-256 of the names and contents of the Python files of some packages, or of modules that are one file: what
-    they compute depends on them alone."""
+    """SHA-256 of the names and contents of the files of some packages, tables and templates among them, or of modules
+    that are one file: what they compute depends on them alone."""
     total = hashlib.sha256()
     for package in packages:
         spec = find_spec(package)
@@ -157,7 +157,7 @@ def source_digest(*packages: str) -> str:
         if not spec.submodule_search_locations:
             total.update(f"{package} {file_digest(Path(str(spec.origin)))}\n".encode())
         for folder in map(Path, spec.submodule_search_locations or ()):
-            for path in sorted(folder.rglob("*.py")):
+            for path in sorted(one for one in folder.rglob("*") if one.is_file() and "__pycache__" not in one.parts):
                 total.update(f"{package} {path.relative_to(folder)} {file_digest(path)}\n".encode())
     return total.hexdigest()
 

@@ -103,8 +103,8 @@ def test_grade_figures_weigh_as_scikit_learn_does() -> None:
         ("f1", f1_score, called, int((truth | called).sum())),
         ("auc", roc_auc_score, score, 9),
     ):
-        drawn = [peer(truth, answer, sample_weight=one) for one in intervals._weights(30, 60, 3)]
-        inside, _, top = intervals._shares(over, 0.5, 60, 3).T
+        drawn = [peer(truth, answer, sample_weight=one) for one in intervals.dirichlet_weights(30, 60, 3)]
+        inside, _, top = intervals._end_shares(over, 0.5, 60, 3).T
         expected = np.quantile(inside * drawn + top, [0.025, 0.975])
         assert (figures[name].low, figures[name].high) == pytest.approx(tuple(expected), abs=1e-9), name
 

@@ -7,13 +7,15 @@ import pytest
 
 from gliobench.scoring.figures import grade_figures
 from gliobench.scoring.grades import Graded
-from gliobench.scoring.intervals import Bootstrap
+from gliobench.scoring.intervals import MEAN, Bootstrap
 from gliobench.scoring.learning_curve import (
     AHEAD,
     NEVER,
+    Measured,
     Resamples,
     Sized,
     class_statistic,
+    figure_interval,
     find_crossing,
     fit_law,
     interval_of,
@@ -89,13 +91,23 @@ def test_a_crossing_is_the_last_one() -> None:
 
 def test_repeats_count_as_patients_do() -> None:
     """Two repeats of 0.4 and 0.6 without any spread over patients: two draws of them give 0.4, 0.5 and 0.6."""
-    curve = [Sized(5, (mean_statistic({"A": 0.4, "B": 0.4}, "AB"), mean_statistic({"A": 0.6, "B": 0.6}, "AB")))]
+    repeats = (mean_statistic({"A": value, "B": value}, "AB") for value in (0.4, 0.6))
+    curve = [Sized(5, tuple(Measured(statistic, 2) for statistic in repeats))]
     values = resampled(curve, Resamples(2))[:, 0]
     assert values[0] == pytest.approx(0.5)
     assert set(np.round(values, 12)) == {0.4, 0.5, 0.6}
     assert np.mean(np.round(values[1:], 12) == 0.5) == pytest.approx(0.5, abs=0.06)
     found = interval_of(values)
     assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.4, 0.6))
+
+
+def test_a_value_has_the_interval_of_the_studys_own_tables() -> None:
+    values = {"A": 0.2, "B": 0.9, "C": 1.0, "D": 0.7}
+    one = Sized(5, (Measured(mean_statistic(values, "ABCD"), 4),))
+    resamples = Resamples(4)
+    found = figure_interval(resampled([one], resamples)[:, 0], one, MEAN, resamples.seed)
+    (own,) = Bootstrap(resamples.count, resamples.seed).means(np.array([*values.values()])[:, None], [MEAN])
+    assert (found.value, found.low, found.high) == pytest.approx((own.value, own.low, own.high), abs=5e-3)
 
 
 def test_a_patient_without_a_value_counts_nowhere() -> None:

@@ -42,6 +42,13 @@ models:
 SEEDS = {"a": (3, 10), "b": (5, 8)}  # of the phantoms, and how many
 
 
+def add_sources(path: Path) -> None:
+    """Two sources, in turn, as a BraTS 2020 table gives them: by each patient's id in the year before."""
+    table = pd.read_csv(path)
+    sources = [f"BraTS19_{'CBICA' if number % 4 < 2 else 'TCIA01'}_{number}_1" for number in range(len(table))]
+    table.assign(BraTS_2019_subject_ID=sources).to_csv(path, index=False)
+
+
 @pytest.fixture(scope="session")
 def hospitals(make_once: MakeOnce) -> Path:
     """The run folders `a/run` and `b/run` of one study on two cohorts, whose patients have the same ids."""
@@ -49,6 +56,8 @@ def hospitals(make_once: MakeOnce) -> Path:
     def fill(folder: Path) -> None:
         for name, (seed, count) in SEEDS.items():
             write_phantom(folder / name / "cohort", subjects=count, seed=seed, spacing_mm=3)
+            if name == "a":
+                add_sources(folder / name / "cohort" / "name_mapping.csv")
             (folder / name / "study.yaml").write_text(STUDY)
             context = make_context(
                 read_study(folder / name / "study.yaml"), cohort=folder / name / "cohort", out=folder / name / "run"

@@ -10,9 +10,9 @@ from gliobench.report import metrics, numbers
 from gliobench.report.contents import Fitted, ReportContents
 
 WORDS = (
-    "Training figures are in-sample: they say how closely the network fits the patients it was trained on, and nothing "
-    "about others. Its epoch and threshold were chosen on the validation patients. Only the test column says what to "
-    "expect of a new patient."
+    "Training figures are in-sample: they say how closely the network fits the patients it was trained on (at most 40 "
+    "of them, drawn), and nothing about others. Its epoch and threshold were chosen on the validation patients. Only "
+    "the test column says what to expect of a new patient."
 )
 ABSENT = "–"
 

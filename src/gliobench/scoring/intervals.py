@@ -190,7 +190,7 @@ class Bootstrap:
         value = statistic(np.ones((1, n)))[0]
         if n < 2:
             return [without_interval(float(one), f"n={n}") for one in value]
-        drawn = statistic(_weights(n, self.resamples, self.seed))
+        drawn = statistic(dirichlet_weights(n, self.resamples, self.seed))
         over = over or [n] * len(scales)
         return [
             self._figure(float(one), resampled, scale, count, n)
@@ -201,8 +201,7 @@ class Bootstrap:
         if np.isnan(value):
             return undefined("no value for these patients")
         if scale.bounded:
-            patients, low, high = _shares(over, scale.ends, self.resamples, self.seed).T
-            drawn = patients * drawn + low * scale.low + high * scale.high
+            drawn = with_ends(drawn, scale, over, self.seed)
         drawn = np.round(drawn[~np.isnan(drawn)], DIGITS)  # sums in another order differ in the last digits
         if not len(drawn):
             return without_interval(value, "no resample has a value")
@@ -212,13 +211,21 @@ class Bootstrap:
 
 
 @cache
-def _weights(n: int, resamples: int, seed: int) -> Floats:
+def dirichlet_weights(n: int, resamples: int, seed: int) -> Floats:
+    """(resamples, n) the weights of a Bayesian bootstrap, n in all."""
     return np.random.default_rng(seed).dirichlet(np.ones(n), resamples) * n
 
 
+def with_ends(drawn: Floats, scale: Scale, over: int, seed: int) -> Floats:
+    """Resamples (n,) of a mean `over` so many patients on a bounded scale, each with a draw of the ends' weight."""
+    patients, low, high = _end_shares(over, scale.ends, len(drawn), seed).T
+    whole: Floats = patients * drawn + low * scale.low + high * scale.high
+    return whole
+
+
 @cache
-def _shares(over: int, ends: float, resamples: int, seed: int) -> Floats:
-    """(resamples, 3): the weight of the patients and of the scale's two ends; independent of `_weights`."""
+def _end_shares(over: int, ends: float, resamples: int, seed: int) -> Floats:
+    """(resamples, 3): the weight of the patients and of the scale's two ends; independent of `dirichlet_weights`."""
     return np.random.default_rng([seed, 1]).dirichlet([over, ends, ends], resamples)
 
 

@@ -1,7 +1,7 @@
 """Learning curves: a metric after more and more training patients, and where one curve passes another.
 
-All intervals are from the same resamples: of the tested patients, and of the repeats, which are the draws of the
-training patients. So differences are paired.
+All intervals are from the same resamples: a Bayesian bootstrap of the tested patients, as in the study's own tables,
+and the repeats, which are the draws of the training patients. So differences are paired.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.scoring.grades import Graded, GradeMetric
-from gliobench.scoring.intervals import LEVEL, Scans, Statistic
+from gliobench.scoring.intervals import LEVEL, Scale, Scans, Statistic, dirichlet_weights, with_ends
 from gliobench.scoring.power_law import LEAST, fit_power_law
 
 if TYPE_CHECKING:
@@ -44,17 +44,25 @@ class CurveTables:
 
 
 @dataclass(frozen=True, eq=False)
+class Measured:
+    """A metric of a model as a function of weights (resamples, patients) of the tested patients; `over`: of how many of
+    them it is a mean."""
+
+    statistic: Statistic
+    over: int
+
+
+@dataclass(frozen=True, eq=False)
 class Sized:
-    """A model that learnt from `patients` training patients, once per repeat: each with its metric as a function of
-    weights (resamples, patients), how often each tested patient was drawn."""
+    """A model trained on `patients` training patients, once per repeat."""
 
     patients: float
-    repeats: tuple[Statistic, ...]
+    repeats: tuple[Measured, ...]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its 95 % interval (percentile bootstrap)."""
+    """A value with its 95 % interval."""
 
     value: float
     low: float
@@ -94,7 +102,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class Resamples:
-    """How often each of `n` tested patients is drawn, and which repeats: the same for all curves."""
+    """The weight of each of `n` tested patients, and of the repeats: the same for all curves."""
 
     n: int
     count: int = 1000
@@ -102,8 +110,7 @@ class Resamples:
 
     def weights(self) -> Floats:
         """(count + 1, n); the first row is everybody once."""
-        drawn = np.random.default_rng(self.seed).multinomial(self.n, np.full(self.n, 1 / self.n), size=self.count)
-        return np.vstack([np.ones((1, self.n)), drawn])
+        return np.vstack([np.ones((1, self.n)), dirichlet_weights(self.n, self.count, self.seed)])
 
     def repeats(self, several: int) -> Floats:
         """(count + 1, several) how much each repeat counts; in the first row all alike."""
@@ -118,7 +125,7 @@ def resampled(curve: Sequence[Sized], resamples: Resamples) -> Floats:
     weights = resamples.weights()
     columns = []
     for one in curve:
-        values = np.stack([statistic(weights) for statistic in one.repeats], axis=1)
+        values = np.stack([repeat.statistic(weights) for repeat in one.repeats], axis=1)
         columns.append((values * resamples.repeats(len(one.repeats))).sum(axis=1))
     return np.stack(columns, axis=1)
 
@@ -130,6 +137,16 @@ def interval_of(values: Floats) -> Interval:
         return Interval(float(values[0]), math.nan, math.nan)
     low, high = np.quantile(drawn, TAILS, method="inverted_cdf")
     return Interval(float(values[0]), float(low), float(high))
+
+
+def figure_interval(values: Floats, one: Sized, scale: Scale, seed: int) -> Interval:
+    """Of resamples (count + 1,) of a metric at one size; on a bounded scale with the weight of its ends, as
+    `Bootstrap.figures` has it."""
+    if not scale.bounded or np.isnan(values[0]):
+        return interval_of(values)
+    over = min(repeat.over for repeat in one.repeats)
+    found = interval_of(np.append(values[0], with_ends(values[1:], scale, over, seed)))
+    return Interval(found.value, min(found.low, found.value), max(found.high, found.value))
 
 
 def fit_law(patients: Sequence[float], values: Floats, best: float) -> Law:

@@ -19,7 +19,8 @@ def pool(sites: Mapping[str, Scores], bootstrap: Bootstrap | None = None) -> Sco
     """The tables over the patients of all sites, by name, who are named `<site>/<id>` from here on.
 
     Values and intervals are those of one study of all these patients: patients are resampled, with all their scans, and
-    sites are not. `bootstrap`: 10,000 resamples, seed 0, where None. Each site's summary has to be of its own tables.
+    sites are not. Several sites are the sources of metrics within sources, whatever each site's own were. `bootstrap`:
+    10,000 resamples, seed 0, where None. Each site's summary has to be of its own tables.
     """
     problem = problem_of(next(iter(sites.values())).votes)
     rows = [row for site, scores in sites.items() for row in _rows(site, scores.per_subject)]
@@ -56,6 +57,7 @@ def _votes(site: str, scores: Scores, problem: Problem) -> Sequence[VoteRow]:
                 else None,
             ),
             predicted=_whole(row["predicted"]),
+            origin=site,
             aggregate=row["aggregate"],
             problem=problem,
         )

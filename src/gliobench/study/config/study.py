@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeV
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from gliobench.cohort.problem import GLIOMA
+from gliobench.cohort.variables import stated
 from gliobench.errors import GliobenchError
 from gliobench.grid.frame import Planes
 from gliobench.grid.regions import WHOLE_KEY, Region, regions_of
@@ -108,7 +109,7 @@ class SplitConfig(Config):
 
     def unit(self, patient: str, variables: Mapping[str, str]) -> str:
         """What a scan is split with: the group of its patient, else the patient."""
-        group = variables.get(self.together, "") if self.together else ""
+        group = stated(variables, self.together) if self.together else None
         return f"{self.together} {group}" if group else patient
 
     @property

@@ -236,6 +236,7 @@ class NetworkConfig(ModelConfig):
     def _learning(self, plan_inputs: "PlanInputs", whole: "NetworkSize") -> "Step":
         from gliobench.study.plan.estimates import Estimate, Step, gib, hours
         from gliobench.study.plan.networks import LEARN, network_size, training_bytes
+        from gliobench.study.stages.in_sample import MOST
         from gliobench.training.settings import draws
 
         known = [
@@ -255,7 +256,7 @@ class NetworkConfig(ModelConfig):
                 each = draws(learn, settings) * LEARN * seen.operations
                 operations += settings.epochs * (each + len(check) * whole.operations / settings.validate_every)
         if plan_inputs.context.keeps_in_sample:  # figures, of the settings that are kept
-            in_sample = sum(len(learn) + len(check) for learn, check in taught)
+            in_sample = sum(min(len(learn), MOST) + len(check) for learn, check in taught)
             operations += in_sample * self._mirrored * whole.operations
         return Step(
             "train",

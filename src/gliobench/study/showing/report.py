@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gliobench.cohort.sources import SOURCE
-from gliobench.integrity import DamagedError, left_in, read_json, read_stamp, write_json
+from gliobench.integrity import DamagedError, left_in, read_json, read_stamp, source_digest, write_json
 from gliobench.scoring.human import AGAINST, READERS
 from gliobench.study.asking.aggregate import aggregation_notes
 from gliobench.study.asking.consistency import sampling
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from gliobench.report.contents import Fitted, Part, ReportContents
     from gliobench.scoring.summary import Scores
 
-SHOWS = 1  # goes up with every change after which the report of the same scores shows more
 VERDICT = {"passed", "check", "found"}
 PACKAGES = ("gliobench", "torch", "transformers", "monai", "lightning", "numpy", "scipy", "scikit-image")
 
@@ -72,8 +71,8 @@ def report(context: Context) -> Path:
         sources={id: one.variables.get(SOURCE) for id, one in context.subjects.items()},
         split=context.split.checksum,
         version=version("gliobench"),
+        code=source_digest("gliobench.report", "gliobench.study.showing"),
         **({"curve": curve_digest(context)} if context.study.learning_curve else {}),
-        shows=SHOWS,
     )
     with context.stage(Stage("report"), inputs, lambda: left_in(context.folder.report)) as to_do:
         if not to_do:

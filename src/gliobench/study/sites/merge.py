@@ -17,6 +17,7 @@ from gliobench.report.page import write_report
 from gliobench.scoring.human import AGAINST, READERS
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.pool import classes_of, pool
+from gliobench.scoring.registry import grade_metrics
 from gliobench.scoring.subgroups import SUBGROUPS
 from gliobench.scoring.summary import Scores
 from gliobench.study.showing.comparisons import comparisons
@@ -61,9 +62,11 @@ def merged(exports: Mapping[str, Export]) -> ReportContents:
 
 
 def _check_figures(export: Export, scores: Scores) -> None:
-    """Raise MergeError where a site's own figures do not follow from its patients'."""
+    """Raise MergeError where a site's own figures do not follow from its patients', but for those within sources: from
+    which source a patient is stays there."""
     again = pool({"site": scores}, Bootstrap(resamples=1)).summary.set_index(KEY)["value"]
-    told = scores.summary.set_index(KEY)["value"]
+    within = [metric.id for metric in grade_metrics(export.study.problem) if metric.within_origins]
+    told = scores.summary[~scores.summary["metric"].isin(within)].set_index(KEY)["value"]
     if again.index.difference(told.index).size or told.index.difference(again.index).size:
         raise MergeError(f"{export.path}: its summary and its patients have different figures: export the run again")
     wrong = told[~np.isclose(told, again[told.index], rtol=1e-9, atol=1e-12, equal_nan=True)]

@@ -26,9 +26,6 @@ from gliobench.study.state.progress import Silent
 if TYPE_CHECKING:
     from gliobench.scoring.learning_curve import CurveTables
 
-if TYPE_CHECKING:
-    pass
-
 TABLES = {
     name: f"learning_curve{end}" for name, end in (("figures", ""), ("laws", "_laws"), ("crossings", "_crossings"))
 }

@@ -13,8 +13,8 @@ from gliobench.study.state.context import Context
 from gliobench.study.state.curve import PointContext, draws_of
 
 if TYPE_CHECKING:
-    from gliobench.scoring.intervals import Statistic
-    from gliobench.scoring.learning_curve import CurveTables, Floats, Law, Resamples, Sized
+    from gliobench.scoring.intervals import Scale
+    from gliobench.scoring.learning_curve import CurveTables, Floats, Law, Measured, Resamples, Sized
     from gliobench.scoring.metric import Metric
     from gliobench.scoring.summary import Scores
 
@@ -64,7 +64,8 @@ def curve_tables(context: Context, reached: Sequence[PointContext], general: Seq
             curves += _lines(scored, config.name, task, metric)
         for one in curves:
             law = fit_law(one.patients, one.values, 0.0 if metric.lower_is_better else 1.0) if one.learns else None
-            figures += [(*head, *row) for row in _figures(one, law.at if law else ())]
+            fitted = law.at if law else ()
+            figures += [(*head, *row) for row in _figures(one, fitted, _scale(metric), scored.resamples.seed)]
             laws += [(*head, *one.key, *_law(law))] if law else []
         crossings += [(*head, *row) for row in _crossings(curves, metric)]
     return CurveTables(
@@ -96,26 +97,37 @@ def _metrics(context: Context) -> Iterator[tuple[str, "Metric"]]:
                 yield task, metric
 
 
-def _statistics(
-    scores: "Scores", model: str, task: str, metric: "Metric", patients: Sequence[str]
-) -> Mapping[str, "Statistic"]:
-    """By plane, a metric of a model as a function of how often each patient is drawn."""
-    from gliobench.report.metrics import nearest
+def _scale(metric: "Metric") -> "Scale":
     from gliobench.scoring.grades import GradeMetric
-    from gliobench.scoring.learning_curve import class_statistic, mean_statistic
+
+    return metric.scale if isinstance(metric, GradeMetric) else metric.mean_scale
+
+
+def _measured(
+    scores: "Scores", model: str, task: str, metric: "Metric", patients: Sequence[str]
+) -> Mapping[str, "Measured"]:
+    """By plane, a metric of a model."""
+    from gliobench.report.metrics import nearest
+    from gliobench.scoring.grades import GradeMetric, patients_over
+    from gliobench.scoring.intervals import Scans
+    from gliobench.scoring.learning_curve import Measured, class_statistic, mean_statistic
     from gliobench.scoring.subgroups import graded_votes, with_class
     from gliobench.scoring.summary import problem_of
 
     if isinstance(metric, GradeMetric):
         votes = with_class(scores.votes[scores.votes["model"] == model])
         problem = problem_of(scores.votes)
-        return {
-            str(plane): class_statistic(metric, graded_votes(own, problem), list(own["patient"]), patients)
-            for plane, own in votes.groupby("plane", sort=False)
-        }
+        found = {}
+        for plane, own in votes.groupby("plane", sort=False):
+            graded, whose = graded_votes(own, problem), list(own["patient"])
+            over = patients_over(metric, graded, Scans.of(whose))
+            found[str(plane)] = Measured(class_statistic(metric, graded, whose, patients), over)
+        return found
     rows = nearest(scores.per_subject[scores.per_subject["model"] == model], task, metric.id)
     return {
-        str(plane): mean_statistic(dict(zip(own["patient"], own["value"], strict=True)), patients)
+        str(plane): Measured(
+            mean_statistic(dict(zip(own["patient"], own["value"], strict=True)), patients), int(own["value"].count())
+        )
         for plane, own in rows.groupby("plane", sort=False)
     }
 
@@ -125,16 +137,16 @@ def _curves(scored: _Scored, name: str, task: str, metric: "Metric") -> Iterator
     from gliobench.scoring.learning_curve import Sized, resampled
 
     found = [
-        (one.point, _statistics(scores, name, task, metric, scored.patients))
+        (one.point, _measured(scores, name, task, metric, scored.patients))
         for one, scores in scored.at
         if one.model.name == name
     ]
-    for plane, last in _statistics(scored.whole, name, task, metric, scored.patients).items():
+    for plane, last in _measured(scored.whole, name, task, metric, scored.patients).items():
         sizes = []
         for size in dict.fromkeys(point.size for point, _ in found):
             own = [(point.patients, by[plane]) for point, by in found if point.size == size and plane in by]
             if own:
-                sizes.append(Sized(fmean(one for one, _ in own), tuple(statistic for _, statistic in own)))
+                sizes.append(Sized(fmean(one for one, _ in own), tuple(measured for _, measured in own)))
         sizes.append(Sized(scored.every, (last,)))
         yield _Curve((name, plane), True, sizes, resampled(sizes, scored.resamples))
 
@@ -143,17 +155,24 @@ def _lines(scored: _Scored, name: str, task: str, metric: "Metric") -> Iterator[
     """A model that learns from nobody, in each plane, as a curve of one point."""
     from gliobench.scoring.learning_curve import Sized, resampled
 
-    for plane, statistic in _statistics(scored.whole, name, task, metric, scored.patients).items():
-        sizes = [Sized(math.nan, (statistic,))]
+    for plane, measured in _measured(scored.whole, name, task, metric, scored.patients).items():
+        sizes = [Sized(math.nan, (measured,))]
         yield _Curve((name, plane), False, sizes, resampled(sizes, scored.resamples))
 
 
-def _figures(curve: _Curve, fitted: Sequence[float]) -> Iterator[tuple[Any, ...]]:
-    from gliobench.scoring.learning_curve import interval_of
+def _figures(curve: _Curve, fitted: Sequence[float], scale: "Scale", seed: int) -> Iterator[tuple[Any, ...]]:
+    from gliobench.scoring.learning_curve import figure_interval
 
     for place, (one, values) in enumerate(zip(curve.sizes, curve.values.T, strict=True)):
         law = fitted[place] if fitted else math.nan
-        yield (*curve.key, curve.learns, one.patients, len(one.repeats), *astuple(interval_of(values)), law)
+        yield (
+            *curve.key,
+            curve.learns,
+            one.patients,
+            len(one.repeats),
+            *astuple(figure_interval(values, one, scale, seed)),
+            law,
+        )
 
 
 def _law(law: "Law") -> tuple[Any, ...]:

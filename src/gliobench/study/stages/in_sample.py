@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gliobench.scoring.intervals import Bootstrap
 
 FIGURES = "figures.json"
+MOST = 40  # training patients that are asked: of a hundred, the figures would take as long as the training
 # The figures that the reference study prints of a network, and balanced accuracy, in its order.
 METRICS = {
     GRADE.name: ("accuracy", "balanced_accuracy", "f1", "macro_f1", "precision", "recall", "auc", "specificity"),
@@ -25,6 +26,14 @@ METRICS = {
 }
 # By metric: `value` (None: not defined), `low` and `high` of its 95 % interval (None: there is none), `n` patients.
 Figures = dict[str, dict[str, float | int | None]]
+
+
+def drawn(train: Sequence[PreparedSubject], seed: int) -> list[PreparedSubject]:
+    """At most 40 of the training patients, drawn by the seed."""
+    if len(train) <= MOST:
+        return list(train)
+    places = np.random.default_rng(seed).choice(len(train), MOST, replace=False)
+    return [train[place] for place in sorted(places)]
 
 
 def write_figures(folder: Path, name: str, task: str, parts: Mapping[str, Sequence[PreparedSubject]]) -> None:

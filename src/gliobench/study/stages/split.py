@@ -43,18 +43,19 @@ def split_patients(
     """The split that a study file asks for, of the scans of `grades`, each one of `patients`. Raises SplitError."""
     always = _only_training(part, grades, variables)
     grades = {id: grade for id, grade in grades.items() if id not in always}
-    whose = _together(part.together, part.file, patients, variables) if part.together else patients
+    whose = _together(part, patients, variables) if part.together else patients
     if part.by:
         return _left_out(part, grades, patients, variables)
     drawn = _drawn(part, grades, whose, problem.asked)
     return replace(drawn, always=always, patients=patients if part.together else drawn.patients)
 
 
-def _together(column: str, file: Path | None, patients: Patients, variables: Variables) -> Patients:
+def _together(part: SplitConfig, patients: Patients, variables: Variables) -> Patients:
     """Each scan with the group of its patient, which is split as one patient is. Raises SplitError for a column that
     the table has not, and where a patient's scans are of several groups."""
-    said = _said("together", column, file, patients, variables)
-    return {id: f"{column} {said[id]}" if said[id] else patient for id, patient in patients.items()}
+    assert part.together is not None
+    _said("together", part.together, part.file, patients, variables)
+    return {id: part.unit(patient, variables[id]) for id, patient in patients.items()}
 
 
 def _left_out(part: SplitConfig, grades: Mapping[str, int | None], patients: Patients, variables: Variables) -> Split:

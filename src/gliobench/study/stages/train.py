@@ -20,7 +20,7 @@ from gliobench.study.asking.region_of_interest import shown
 from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.network import NetworkConfig, train_settings
 from gliobench.study.parts.stage import Stage
-from gliobench.study.stages.in_sample import FIGURES, write_figures
+from gliobench.study.stages.in_sample import FIGURES, drawn, write_figures
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
 from gliobench.training.settings import TrainSettings, recorded
@@ -144,7 +144,8 @@ def _fit(context: Context, config: NetworkConfig, fold: Fold, settings: TrainSet
             fit_network(config.network, learn, validate, out, settings, show, config.regions, config.start)
             close_logs(loggers)
         if context.keeps_in_sample:
-            write_figures(out, config.name, NETWORKS[config.network].task, {"training": learn, "validation": validate})
+            parts = {"training": drawn(learn, settings.seed), "validation": validate}
+            write_figures(out, config.name, NETWORKS[config.network].task, parts)
 
 
 def start_fault(config: NetworkConfig, fold: Fold, region: Region) -> str | None:
