@@ -12,7 +12,7 @@ from gliobench.cohort.problem import GLIOMA, NODULES, Problem
 from gliobench.scoring.compare import compare, compare_models
 from gliobench.scoring.errors import CompareError
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import Graded
+from gliobench.scoring.graded import Graded
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.paired import MCNEMAR
 from gliobench.scoring.paired_classes import ClassCalls, class_differences, class_metrics

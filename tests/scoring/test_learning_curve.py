@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gliobench.scoring.figures import grade_figures
-from gliobench.scoring.grades import Graded
+from gliobench.scoring.graded import Graded
 from gliobench.scoring.intervals import MEAN, Bootstrap
 from gliobench.scoring.learning_curve import (
     AHEAD,

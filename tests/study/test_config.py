@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from gliobench.grid.splits import Split
-from gliobench.study.config.study import SplitConfig, StudyError, read_study, with_fold
+from gliobench.study.config.study import StudyError, read_study, with_fold
 from gliobench.study.kinds.network import NetworkConfig
 from gliobench.study.kinds.nnunet import NnUNetConfig
 from gliobench.study.kinds.vlm import LanguageModelConfig
+from gliobench.study.parts.split import SplitConfig
 from gliobench.study.state.folder import fingerprint
 
 GOOD = """\

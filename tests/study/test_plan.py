@@ -21,8 +21,9 @@ from gliobench.models.base.errors import ModelError
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.records.record import Record
 from gliobench.records.store import RecordStore
-from gliobench.study.config.study import SplitConfig, Study, StudyError, read_study
+from gliobench.study.config.study import Study, StudyError, read_study
 from gliobench.study.kinds.openai import ServerConfig
+from gliobench.study.parts.split import SplitConfig
 from gliobench.study.plan.counts import NO_COHORT
 from gliobench.study.plan.estimates import Estimate, Plan, Step
 from gliobench.study.plan.families import family_of, named_parameters, weights_of

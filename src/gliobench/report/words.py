@@ -35,7 +35,7 @@ def caveats(contents: ReportContents) -> list[str]:
 
 
 def _public(contents: ReportContents) -> list[str]:
-    """That anybody can have learnt from these patients, where their ids say so."""
+    """That any pretrained model may have been trained on these patients, where their ids say so."""
     ids = [str(id).lower() for id in dict.fromkeys(contents.per_subject["subject"])]
     count = sum(id.startswith(PUBLIC) for id in ids)
     if not count:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.models.base.calibration import SPREAD, spreads
-from gliobench.scoring.grades import Graded, GradeMetric
+from gliobench.scoring.graded import Graded
+from gliobench.scoring.grades import GradeMetric
 from gliobench.scoring.intervals import Figure, Scans, agresti_coull, without_interval
 
 BINS = 10  # of equal width; a probability on an edge belongs to the upper bin, 1 to the last

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gliobench.cohort.problem import GLIOMA, Problem
-from gliobench.scoring.grades import Graded, patients_over
+from gliobench.scoring.graded import Graded
+from gliobench.scoring.grades import patients_over
 from gliobench.scoring.intervals import MEAN, Bootstrap, Figure, Scans, agresti_coull
 from gliobench.scoring.registry import grade_metrics
 from gliobench.scoring.votes import GradedPatient

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gliobench.scoring.grades import Graded, GradeMetric
+from gliobench.scoring.graded import Graded
+from gliobench.scoring.grades import GradeMetric
 from gliobench.scoring.intervals import LEVEL, Scale, Scans, Statistic, dirichlet_weights, with_ends
 from gliobench.scoring.power_law import LEAST, fit_power_law
 

@@ -12,7 +12,7 @@ from gliobench.cohort.patients import patient_of
 from gliobench.cohort.problem import Problem
 from gliobench.scoring.clustered import ScanCalls
 from gliobench.scoring.errors import CompareError
-from gliobench.scoring.grades import Graded
+from gliobench.scoring.graded import Graded
 from gliobench.scoring.human import READERS
 from gliobench.scoring.paired import GRADE_METRICS, Calls
 from gliobench.scoring.paired_classes import ClassCalls, class_metrics

@@ -13,7 +13,8 @@ from scipy import stats
 from scipy.special import ndtri
 
 from gliobench.cohort.problem import Problem
-from gliobench.scoring.grades import ACCURACY, METRICS, Floats, Graded, GradeMetric, class_aucs, patients_over
+from gliobench.scoring.graded import Floats, Graded
+from gliobench.scoring.grades import ACCURACY, METRICS, GradeMetric, class_aucs, patients_over
 from gliobench.scoring.intervals import LEVEL, Bootstrap, Figure, Scans
 from gliobench.scoring.paired import Difference, no_difference_defined, permuted, share_difference
 from gliobench.scoring.power import smallest_normal

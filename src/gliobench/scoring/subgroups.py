@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from gliobench.cohort.problem import Problem
 from gliobench.cohort.variables import all_numbers, as_number
 from gliobench.scoring.figures import graded_figures
-from gliobench.scoring.grades import Graded, patients_over, proportion
+from gliobench.scoring.graded import Graded
+from gliobench.scoring.grades import patients_over, proportion
 from gliobench.scoring.intervals import REAL, Bootstrap, Figure, Scale, Scans, undefined
 from gliobench.scoring.registry import grade_metrics, named
 from gliobench.scoring.summary import problem_of

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Generic, TypeVar
 
 from gliobench.cohort.problem import Problem
 from gliobench.grid.regions import BRATS_REGIONS, REGIONS, RegionName, region_named
@@ -13,13 +14,15 @@ from gliobench.tasks.geometry import VolumeMask
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.registry import TASKS, plain
 
+R = TypeVar("R", Model, RegionName)
+
 
 @dataclass(frozen=True, eq=False)
-class ModelOfEachRegion:
-    """`model`, and for each task of one region, by its name, a model that learnt from that region."""
+class _Regional(Generic[R]):
+    """`model`, which knows the plain tasks, and by its name each task of one region that it answers too."""
 
     model: Model
-    regional: Mapping[str, Model]
+    regional: Mapping[str, R]
 
     @property
     def name(self) -> str:
@@ -32,6 +35,10 @@ class ModelOfEachRegion:
     @property
     def per_slice(self) -> bool:
         return self.model.per_slice
+
+
+class ModelOfEachRegion(_Regional[Model]):
+    """`regional`: for each task of one region a model that was made from that region."""
 
     @property
     def settings(self) -> Settings:
@@ -67,22 +74,9 @@ def told_apart(model: Model, problem: Problem, tasks: Sequence[str]) -> Model:
     return MaskOfEachRegion(model, regional) if regional else model
 
 
-@dataclass(frozen=True, eq=False)
-class MaskOfEachRegion:
-    """`model`, whose mask of a patient tells regions apart: asked once, it answers the task `mask` and those of
-    `regional`, by name, with the regions that they ask of."""
-
-    model: Model
-    regional: Mapping[str, RegionName]
-    per_slice = False
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def tasks(self) -> frozenset[str]:
-        return self.model.tasks | self.regional.keys()
+class MaskOfEachRegion(_Regional[RegionName]):
+    """A model whose mask of a patient tells regions apart: asked once, it answers the task `mask` and those of
+    `regional` with the regions that they ask of."""
 
     @property
     def settings(self) -> Settings:

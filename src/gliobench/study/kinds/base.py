@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import PrivateAttr
 
@@ -19,12 +19,10 @@ from gliobench.models.checkpoints.files import Use
 from gliobench.scoring.camps import Camp
 from gliobench.study.parts.base import Config, Name
 from gliobench.study.parts.paths import resolved
-from gliobench.study.parts.region import as_asked
 from gliobench.study.parts.stage import Stage
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.prompt_file import named_prompts
-from gliobench.tasks.registry import plain
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -368,8 +366,8 @@ class ModelConfig(Config, ABC):
         return task == GRADE.name and self.learns_aggregate
 
     def validated(self, context: "Context", fold: int) -> Mapping[str, float]:
-        """By task, the first metric that it left for the validation patients of a fold when it learnt; nothing where
-        it left none."""
+        """By task, the first metric that its training left for the validation patients of a fold; nothing where it
+        left none."""
         return {}
 
     @property
@@ -415,20 +413,3 @@ class ModelConfig(Config, ABC):
     def notes(self) -> Iterator[str]:
         """Sentences of the report on how it was asked."""
         return iter(())
-
-
-M = TypeVar("M", bound=ModelConfig)
-
-
-def names_task(entry: ModelConfig, tasks: Sequence[str], task: str) -> bool:
-    """Whether an entry with the key `tasks` answers a task of one region: one that it names, or, where it names none,
-    one that is like those it answers anyway."""
-    return task in tasks or ("tasks" not in entry.model_fields_set and plain(task) in tasks)
-
-
-def with_tasks(entry: M, tasks: tuple[str, ...], region: Region) -> M:
-    """An entry with the key `tasks` in a study of a region: they are called as in the study, and those of one region
-    each join them."""
-    named = (as_asked(task, entry.problem, region) for task in tasks)
-    asked = tuple(dict.fromkeys((*named, *entry.regional)))
-    return entry if asked == tasks else entry.model_copy(update={"tasks": asked})

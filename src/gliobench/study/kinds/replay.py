@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from gliobench.grid.regions import Region
-from gliobench.study.kinds.base import Aggregate, ModelConfig, Scope, names_task, with_tasks
+from gliobench.study.kinds.base import Aggregate, ModelConfig, Scope
+from gliobench.study.kinds.regional import names_task, with_tasks
 from gliobench.study.kinds.speaking import ViewConfig
 from gliobench.study.parts.base import Outside
 from gliobench.tasks.mask import MASK

@@ -13,7 +13,8 @@ from gliobench.models.base.errors import ModelError
 from gliobench.models.language.answer_modes import AnswerMode
 from gliobench.models.views.view import View
 from gliobench.ranges import Real, Seed, Temperature, Text, Whole
-from gliobench.study.kinds.base import Aggregate, ModelConfig, check_images, names_task, with_tasks
+from gliobench.study.kinds.base import Aggregate, ModelConfig, check_images
+from gliobench.study.kinds.regional import names_task, with_tasks
 from gliobench.study.parts.base import Config, Outside, Tokens
 from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates, known_family
 from gliobench.tasks.names import Tasks

@@ -13,9 +13,10 @@ from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.splits import Fold, Patients, Split, SplitError
 from gliobench.grid.store import StoreError
 from gliobench.study.asking.questions import asked_slices
-from gliobench.study.config.study import SplitConfig, Study
+from gliobench.study.config.study import Study
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.neutral import option_words
+from gliobench.study.parts.split import SplitConfig
 from gliobench.study.plan.estimates import Basis, Missing
 from gliobench.study.stages.split import (
     Variables,

@@ -1,4 +1,4 @@
-"""What each compared model took in this run: how long it learnt and answered, and on what."""
+"""What each compared model took in this run: how long training and answering took, and on what."""
 
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING

@@ -141,9 +141,9 @@ def _notes(exports: Mapping[str, Export]) -> Iterator[str]:
         "for, and there are none."
     )
     models = common_models(exports)
-    if learnt := [model.name for model in models if model.learns]:
+    if trained := [model.name for model in models if model.learns]:
         yield (
-            f"{', '.join(learnt)}: learnt at each site from its own training patients. Their pooled figures are of a "
+            f"{', '.join(trained)}: trained at each site on its own training patients. Their pooled figures are of a "
             "recipe, not of one set of weights."
         )
     if local := [model.name for model in models if _comes_from_a_folder(model.settings)]:

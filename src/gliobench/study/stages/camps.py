@@ -151,7 +151,7 @@ class _Choice:
 
 
 def _learnt(context: Context, config: ModelConfig, round: Round) -> dict[str, float]:
-    """What a model left when it learnt; the mean over the folds that answer together."""
+    """What a model's training left; the mean over the folds that answer together."""
     left = [config.validated(context, number) for number in round.folds]
     return {task: fmean(one[task] for one in left if task in one) for task in {task for one in left for task in one}}
 

@@ -21,7 +21,7 @@ from gliobench.grid.splits import (
     reference_split,
 )
 from gliobench.integrity import file_digest
-from gliobench.study.config.study import SplitConfig
+from gliobench.study.parts.split import SplitConfig
 from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import Context
 from gliobench.study.state.folder import fingerprint
