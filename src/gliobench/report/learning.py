@@ -18,10 +18,11 @@ from gliobench.tasks.registry import task_words
 
 WORDS = (
     "Each model was trained on subsets of the training patients, smaller ones part of larger ones, stratified by "
-    "class, and answered about the same test patients; the last size is all training patients. Validation patients, who "
-    "choose the epoch or calibrate, are not counted among them. Each value is the mean over repeats, which are other "
-    "draws of the training patients, with a 95 % interval over test patients and repeats. Dashed: models that learn "
-    "from none of these patients. Dotted: the fitted power law. Crossings lie on straight lines between the sizes."
+    "class, and answered about the same test patients; the last size is all training patients. Validation patients, "
+    "who choose the epoch or calibrate, are not counted among them. Each value is the mean over repeats, which are "
+    "other draws of the training patients, with a 95 % interval over test patients and repeats. Dashed: models that "
+    "learn from none of these patients. Dotted: the fitted power law. Crossings lie on straight lines between the "
+    "sizes."
 )
 VOLUME = "volume"
 
