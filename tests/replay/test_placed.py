@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.models.external.answers import Place
+from gliobench.replay.external import Place
 from gliobench.replay.placed import placed
 from gliobench.replay.read import read_external
 

@@ -349,7 +349,7 @@ def test_utf_16_is_named(tmp_path: Path) -> None:
         ('{"subject": "A", "truth": null, "answer": "x", "slice": 1.7}', r"a.jsonl:1: `slice` is .* found 1.7"),
         ('{"subject": "A", "truth": null, "answer": "x", "rows": 10000000}', r"a.jsonl:1: `rows` is .* found 10000000"),
         ('{"subject": "A", "truth": null, "answer": "x", "spacing_mm": -1}', r"a.jsonl:1: `spacing_mm` is"),
-        ('{"subject": null, "truth": null, "answer": "x"}', r"a.jsonl:1: no name in the column `subject`"),
+        ('{"subject": null, "truth": null, "answer": "x"}', r"a.jsonl:1: nothing in the column `subject`"),
         ("[" * 100_000, r"a.jsonl:1: not "),
         ('{"subject": "A", "truth": null, "answer": "x", "plane": "oblique"}', r"a.jsonl:1: plane 'oblique'"),
     ],

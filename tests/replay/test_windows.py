@@ -52,7 +52,7 @@ def test_boxes_that_fit_in_two_places_are_found_in_both() -> None:
 
 
 def test_answers_are_aimed_at_another_region_in_the_same_window(tmp_path: Path) -> None:
-    answers = [ExternalAnswer("a", box(index, 0, 0, 1, 1).frame, None, "(1, 1)", tmp_path, 1) for index in range(3)]
+    answers = [ExternalAnswer("a", "centre", "(1, 1)", tmp_path, 1, "axial", n, shape=(SIDE, SIDE)) for n in range(3)]
     aimed = aimed_at(answers, "centre", region(), Window(2, 7, 4))
     assert [one.truth for one in aimed] == [box(0, 2, 2, 4, 4), box(1, 1, 3, 3, 3), None]
     assert [one.text for one in aimed] == ["(1, 1)"] * 3

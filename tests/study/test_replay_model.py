@@ -19,10 +19,11 @@ from gliobench.grid.frame import take_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Question
-from gliobench.models.external.answers import Place, ReplayedAnswers
 from gliobench.records.store import RecordStore
 from gliobench.replay.answers import read_answers
 from gliobench.replay.errors import ReplayError
+from gliobench.replay.external import Place
+from gliobench.replay.models import SliceAnswers
 from gliobench.study.asking.answers import current_answers
 from gliobench.study.config.study import StudyError, read_study
 from gliobench.study.plan.make import make_plan
@@ -319,12 +320,12 @@ def test_a_refusal_by_a_servers_filter_stays_one(tmp_path: Path) -> None:
     path = tmp_path / "m.jsonl"
     gone = {"value": None, "reason": "the filter", "finish": "content_filter"}
     path.write_text(record("one", "", kind="refused", **gone) + record("two", None, index=4, kind="missing", **gone))
-    answers = read_answers(path).answers
-    assert [one.without_text for one in answers.values()] == [Refused("the filter"), Missing("the filter")]
+    file = read_answers(path)
+    assert [one.answer for one in file.answers.values()] == [Refused("the filter"), Missing("the filter")]
     patient = PreparedSubject(
         "P1", 1, np.zeros((4, 5, 6, 6), np.uint8), None, np.eye(4), np.eye(4), (6, 6, 5), False, ""
     )
-    (prediction,) = ReplayedAnswers("m", frozenset({"grade"}), answers, "").predict(
+    (prediction,) = SliceAnswers("m", frozenset({"grade"}), file).predict(
         [Question(patient, "grade", patient.frame("axial", 3))]
     )
     assert prediction.answer == Refused("the filter")
@@ -533,8 +534,8 @@ def test_the_plan_counts_held_answers_and_says_what_is_missing(
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ("", "give either `answers` \\(a file\\) or `masks`"),
-        (", answers: a.csv, masks: m", "give either `answers` \\(a file\\) or `masks`"),
+        ("", "give one of `answers` .*`patients` .* `masks`"),
+        (", answers: a.csv, masks: m", "give one of `answers` .*`patients` .* `masks`"),
         (", masks: m, view: rgb", "leave out view"),
         (", answers: a.csv, truth: t.csv", "models.0.truth: unknown key"),
     ],

@@ -18,6 +18,7 @@ from gliobench.cli.options import (
     check_convention,
     check_task,
 )
+from gliobench.cohort.problem import GLIOMA
 from gliobench.tasks.coordinates import FAMILIES, named_convention
 
 
@@ -68,6 +69,14 @@ def replay(
     plane: Annotated[
         PlaneOption, typer.Option("--plane", help="Plane of the slices, if the files do not name it.")
     ] = PlaneOption.axial,
+    problem: Annotated[
+        str,
+        typer.Option(
+            "--problem",
+            help="What the answers are about: a name (`gliobench list problems`), or a study file with `problem:`.",
+            metavar="NAME|FILE",
+        ),
+    ] = GLIOMA.name,
     name: Annotated[str | None, typer.Option("--name", help="Name of the model. Default: that of the folder.")] = None,
     coordinates: Annotated[
         str,
@@ -92,20 +101,25 @@ def replay(
     of a run (RUN/answers/MODEL.jsonl), with truths from the run's prepared patients.
 
     Example: `gliobench replay answers/centre --task centre --protocol both`
+
+    Example: `gliobench replay answers.csv --task class --problem nodules`
     """
     from gliobench.replay.outcome import replay as replay_answers
     from gliobench.replay.outcome import score_external
     from gliobench.replay.printing import json_text, lines
     from gliobench.replay.tables import write_tables
+    from gliobench.study.config.problem import read_problem
     from gliobench.study.replication.own_answers import read_own, run_of
 
+    about = read_problem(problem)
     if run_of(answers) is None:
         convention = named_convention(coordinates)
-        outcome = replay_answers(answers, task, protocol.value, plane.value, name, convention)
+        outcome = replay_answers(answers, task, protocol.value, plane.value, name, convention, about)
     else:
         if coordinates != "as-asked":
             raise typer.BadParameter("the study of a run sets the convention of its answers: leave out --coordinates")
-        external = read_own(answers, task, plane.value, published=protocol.value != "standard", store=store)
+        published = protocol.value != "standard"
+        external = read_own(answers, task, plane.value, published=published, store=store, problem=about)
         outcome = score_external(external, name or answers.stem, protocol.value)
     if out:
         write_tables(outcome, out)

@@ -89,14 +89,16 @@ def check_convention(text: str) -> str:
 
 
 def check_task(name: str) -> str:
-    """Return `name` if recorded texts can be scored on this task."""
+    """Return the name by which a task is kept, if recorded texts can be scored on it."""
+    from gliobench.tasks.names import task_name
     from gliobench.tasks.registry import in_words
 
-    if name not in in_words():
+    kept = str(task_name(name))
+    if kept not in in_words():
         raise typer.BadParameter(
             f"recorded texts cannot be scored on task {name!r}; expected one of {', '.join(in_words())}"
         )
-    return name
+    return kept
 
 
 class HardwareOption(StrEnum):

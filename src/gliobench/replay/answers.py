@@ -1,82 +1,151 @@
-"""Answers to the questions of a study, as a table: JSON lines (`.jsonl`), CSV or Parquet, one row per answer.
+"""Answers to the questions of a study: about slices, or about whole patients, of one or several readers.
 
-Columns: `subject`, `task`, `plane`, `slice` (the index on the study's grid), `answer` (to the letter; empty or null:
-nothing came back). Optional: `repeat` (from 0), `rows`, `columns` (of the slice as shown), `content` (digest of the
-image), `probability` (of two classes the positive one) or `probabilities` (of more classes each, a
-list in their order), `tokens`, `finish` (`length`: the token limit ended the answer).
-The answers that a run of gliobench left (`answers/<model>.jsonl`) are such a table with names of their own. It holds
-every answer ever given; which of them count, the lists of keys beside it say.
+A table (`gliobench.replay.rows`) with `subject`, `task` and `answer`, and of slices also `plane` and `slice` (the index
+on the study's grid); or a folder of masks, `<patient>.nii.gz`. The answers that a run of gliobench left
+(`answers/<model>.jsonl`) are a table of slices with names of their own. It holds every answer ever given; which of them
+count, the lists of keys beside it say.
 """
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from gliobench.cohort.formats.stored import VolumeError, read_bytes
 from gliobench.cohort.problem import GLIOMA, Problem
-from gliobench.grid.frame import PLANES
 from gliobench.integrity import DamagedError, read_keys
-from gliobench.models.base.classified import checked_probability
-from gliobench.models.base.operating_point import ClassProbability
-from gliobench.models.external.answers import GivenAnswer, Place
 from gliobench.records.record import FAILURES, is_sound
 from gliobench.replay.errors import ReplayError, TornLineError
-from gliobench.replay.layouts.table import READERS, given, whole
-from gliobench.tasks.answer import Answer, Missing
-from gliobench.tasks.registry import TASKS
+from gliobench.replay.external import NOTHING_CAME, ExternalAnswer, Place, by_place
+from gliobench.replay.rows import READERS, Row, answer_of
+from gliobench.tasks.answer import Answer, Answered, Malformed, Missing
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.mask import MASK
+from gliobench.tasks.registry import task_about
 
-NEEDED = ("subject", "task", "plane", "slice", "answer")
+OF_SLICES = ("subject", "task", "plane", "slice", "answer")
+OF_PATIENTS = ("subject", "task", "answer")
+PATIENT_TASKS = (GRADE.name, MASK.name)
 OF_RECORDS = {"slice": "index", "answer": "text", "probability": "score"}
 LISTS = (".asked.json", ".repeated.json")  # beside a file of records, for its ending: the keys of those that count
-MOST_TOKENS = 10_000_000
-Row = Mapping[str, Any]
+MASK_FILE = ".nii.gz"
 
 
 @dataclass(frozen=True)
 class AnswersFile:
-    """The answers by what was asked; the digest of all that decides them; what there is to say of the file."""
+    """The answers by what was asked; the digest of all that decides them; what there is to say of the file. `reader`:
+    who gave them, of several."""
 
-    answers: Mapping[Place, GivenAnswer]
+    answers: Mapping[Place, ExternalAnswer]
     digest: str
     remarks: tuple[str, ...] = ()
+    reader: str | None = None
 
 
 def read_answers(path: Path, problem: Problem = GLIOMA) -> AnswersFile:
-    """Read a file of answers. Raises ReplayError naming file and line."""
+    """Read a file of answers about slices. Raises ReplayError naming file and line."""
+    lists = [one for one in (path.with_suffix(ending) for ending in LISTS) if one.is_file()]
+    digest = _digest([path, *lists])
+    rows, remarks = _rows(path, lists)
+    if missing := [name for name in ("plane", "slice") if rows and name not in rows[0][1]]:
+        raise ReplayError(
+            f"{path}:{rows[0][0]}: no column {', '.join(missing)}; a table about whole patients is named in `patients:`"
+        )
+    found = [_answer(row, path, line, problem) for line, row in rows]
+    remedy = "number the answers to one question in a column `repeat`"
+    if any(_is_record(row) for _, row in rows):
+        names = " and ".join(path.with_suffix(ending).name for ending in LISTS)
+        remedy = f"which of them counts, {names} say, which its run writes beside it when it ends: put them there"
+    return AnswersFile(_by_place(path, found, remedy), digest, remarks)
+
+
+def read_patients(path: Path, problem: Problem = GLIOMA) -> list[AnswersFile]:
+    """Read a table of answers about whole patients, the answers of each reader by themselves, in the order of the file.
+
+    The file of a mask is taken from where the table lies. Raises ReplayError naming file and line.
+    """
+    _check_ending(path)
+    by_reader: dict[str | None, list[ExternalAnswer]] = {}
+    for line, row in READERS[path.suffix](path):
+        answer = _of_patient(answer_of(row, path, line, OF_PATIENTS, problem), problem)
+        by_reader.setdefault(answer.reader, []).append(answer)
+    if None in by_reader and len(by_reader) > 1:
+        raise ReplayError(f"{by_reader[None][0].where}: nothing in the column `reader`, which other rows have")
+    every = [answer for answers in by_reader.values() for answer in answers]
+    masks = dict.fromkeys(Path(one.text) for one in every if one.task == MASK.name and one.text)
+    digest = _digest([path, *masks])
+    remedy = "keep one, or say who gave each in a column `reader`"
+    return [
+        AnswersFile(_by_place(path, answers, remedy), digest, tuple(_unread(answers)), reader)
+        for reader, answers in by_reader.items()
+    ] or [AnswersFile(_by_place(path, [], remedy), digest)]
+
+
+def read_masks(folder: Path) -> AnswersFile:
+    """The masks of whole patients in a folder, `<patient>.nii.gz`. Raises ReplayError where there is none."""
+    if not folder.is_dir():
+        raise ReplayError(f"masks: the folder {folder} does not exist")
+    paths = sorted(folder.glob(f"[!.]*{MASK_FILE}"))
+    if not paths:
+        raise ReplayError(f"masks: no <patient>{MASK_FILE} in {folder}")
+    found = [ExternalAnswer(path.name.removesuffix(MASK_FILE), MASK.name, str(path), path, 1) for path in paths]
+    return AnswersFile(by_place(found, "keep one"), _digest(paths))
+
+
+def _check_ending(path: Path) -> None:
     if path.suffix not in READERS:
         raise ReplayError(f"{path}: expected a table of answers: {', '.join(f'*{one}' for one in READERS)}")
-    try:
-        lists = [one for one in (path.with_suffix(ending) for ending in LISTS) if one.is_file()]
-        digest = hashlib.sha256(b"".join(one.read_bytes() for one in (path, *lists))).hexdigest()
-    except OSError as error:
-        raise ReplayError(f"{path}: no file of answers can be read here ({error.strerror})") from error
-    rows, remarks = _rows(path, lists)
-    found: dict[Place, GivenAnswer] = {}
-    for line, row in rows:
-        where = f"{path}:{line}"
-        if absent := [name for name in NEEDED if name not in row]:
-            raise ReplayError(f"{where}: no column {', '.join(absent)}; found {', '.join(map(str, row)) or 'nothing'}")
+
+
+def _digest(paths: list[Path]) -> str:
+    """Of the names and bytes of files. Raises ReplayError for one that cannot be read."""
+    whole = hashlib.sha256()
+    for path in paths:
         try:
-            place, answer = _place(row), _answer(row, where, problem)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ReplayError(f"{where}: {error}") from error
-        if place in found:
-            remedy = "number the answers to one question in a column `repeat`"
-            if _is_record(row):
-                names = " and ".join(path.with_suffix(ending).name for ending in LISTS)
-                remedy = (
-                    f"which of them counts, {names} say, which its run writes beside it when it ends: put them there"
-                )
-            raise ReplayError(
-                f"{where}: {place.subject}, {place.task}, {place.plane} slice {place.index}, repeat {place.repeat} is "
-                f"answered in {found[place].where} already: {remedy}"
-            )
-        found[place] = answer
-    if not found:
+            whole.update(f"{path.name} {hashlib.sha256(read_bytes(path)).hexdigest()}\n".encode())
+        except (OSError, VolumeError) as error:
+            raise ReplayError(f"{path}: cannot be read ({error})") from error
+    return whole.hexdigest()
+
+
+def _by_place(path: Path, answers: list[ExternalAnswer], remedy: str) -> dict[Place, ExternalAnswer]:
+    if not answers:
         raise ReplayError(f"{path}: no row in it")
-    return AnswersFile(found, digest, remarks)
+    return by_place(answers, remedy)
+
+
+def _of_patient(given: ExternalAnswer, problem: Problem) -> ExternalAnswer:
+    """An answer about a whole patient, its class read, its mask's path whole. Raises ReplayError."""
+    if given.plane is not None or given.index is not None:
+        raise ReplayError(f"{given.where}: it is about a slice: a table of answers about slices is named in `answers:`")
+    if given.task not in PATIENT_TASKS:
+        raise ReplayError(
+            f"{given.where}: task {given.task!r} is asked about slices: of a whole patient {' or '.join(PATIENT_TASKS)}"
+        )
+    if given.text is None:
+        return replace(given, answer=Missing(NOTHING_CAME))
+    if given.task == MASK.name:
+        file = given.path.parent / given.text
+        if not file.is_file():
+            raise ReplayError(f"{given.where}: the mask {file} is not there: give its path, from the table's folder")
+        return replace(given, text=str(file))
+    return replace(given, answer=_class(given.text, problem))
+
+
+def _class(text: str, problem: Problem) -> Answer:
+    """The class that a table names or numbers, or else that a text states."""
+    task = task_about(problem, GRADE.name)
+    try:
+        return Answered(task.of_plain(text.strip(), None))
+    except ValueError:
+        return task.parse(text, ExternalAnswer("", task.name, text, Path(), 0, "axial", 0).frame, False)
+
+
+def _unread(answers: list[ExternalAnswer]) -> Iterator[str]:
+    unread = [one for one in answers if isinstance(one.answer, Malformed)]
+    if unread:
+        first = unread[0]
+        yield f"{len(unread)} answers state no class and count as wrong, the first {first.text!r} in {first.where}"
 
 
 def _rows(path: Path, lists: list[Path]) -> tuple[list[tuple[int, Row]], tuple[str, ...]]:
@@ -84,6 +153,7 @@ def _rows(path: Path, lists: list[Path]) -> tuple[list[tuple[int, Row]], tuple[s
 
     Raises ReplayError for records of a model that writes nothing.
     """
+    _check_ending(path)
     counting = _keys(lists)
     rows: list[tuple[int, Row]] = []
     row: Row = {}
@@ -126,62 +196,10 @@ def _of_record(row: Row, where: str) -> Row:
     return {**row, **{name: row.get(theirs) for name, theirs in OF_RECORDS.items()}}
 
 
-def _place(row: Row) -> Place:
-    subject, task, plane = (given(row, name) for name in ("subject", "task", "plane"))
-    if subject is None:
-        raise ValueError("no name in the column `subject`")
-    if task not in TASKS:
-        raise ValueError(f"task {task!r}: expected {', '.join(TASKS)}")
-    if plane not in PLANES:
-        raise ValueError(f"plane {plane!r}: expected {', '.join(PLANES)}")
-    if given(row, "slice") is None:
-        raise ValueError("no number in the column `slice`")
-    return Place(str(subject), task, plane, whole(row, "slice", 0, 0), whole(row, "repeat", 0, 0))
-
-
-def _answer(row: Row, where: str, problem: Problem) -> GivenAnswer:
-    sizes = [None if given(row, name) is None else whole(row, name, 0, 1) for name in ("rows", "columns")]
-    rows, columns = sizes
-    if (rows is None) != (columns is None):
-        raise ValueError("give both `rows` and `columns`, or neither")
-    text, content, finish = (given(row, name) for name in ("answer", "content", "finish"))
-    return GivenAnswer(
-        text=None if text is None else str(text),
-        where=where,
-        without_text=_without_text(row),
-        shape=None if rows is None or columns is None else (rows, columns),
-        content=None if content is None else str(content),
-        probability=_probability(given(row, "probability"), given(row, "probabilities"), problem),
-        tokens=None if given(row, "tokens") is None else whole(row, "tokens", 0, 0, MOST_TOKENS),
-        finish=None if finish is None else str(finish),
-    )
-
-
-def _without_text(row: Row) -> Answer:
-    """What a row without text is: what its record says, such as a refusal by a server's filter, else Missing."""
-    if _is_record(row) and row["kind"] in FAILURES:
-        return FAILURES[row["kind"]](str(row.get("reason") or ""))
-    return Missing("nothing came back")
-
-
-def _probability(one: Any, several: Any, problem: Problem) -> ClassProbability | None:
-    """Of two classes `probability`, of more `probabilities`: a list, which is JSON text in CSV."""
-    if len(problem.classes) > 2:
-        if one is not None:
-            raise ValueError(f"`probability` is of two classes: give `probabilities` ({', '.join(problem.classes)})")
-        return None if several is None else checked_probability(_list(several), problem)
-    if several is not None:
-        raise ValueError("`probabilities` are of three classes or more: give `probability`")
-    if one is None:
-        return None
-    if not 0 <= float(one) <= 1:
-        positive = problem.classes[problem.positive_class] if problem.classes else "a class"
-        raise ValueError(f"`probability` is that of {positive}, from 0 to 1, found {one!r}")
-    return float(one)
-
-
-def _list(value: Any) -> Any:
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except json.JSONDecodeError:
-        raise ValueError(f"`probabilities` is a list such as [0.2, 0.3, 0.5], found {value[:60]!r}") from None
+def _answer(row: Row, path: Path, line: int, problem: Problem) -> ExternalAnswer:
+    """An answer about a slice; without text what its record says, such as a server's refusal, or Missing."""
+    answer = answer_of(row, path, line, OF_SLICES, problem)
+    if answer.text is not None:
+        return answer
+    kind = FAILURES.get(row["kind"]) if _is_record(row) else None
+    return replace(answer, answer=kind(str(row.get("reason") or "")) if kind else Missing(NOTHING_CAME))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.replay.outcome import Outcome, Side, published_side, standard_side
 from gliobench.replay.protocol_comparison import changes
 from gliobench.replay.repeated import overall
@@ -14,6 +15,8 @@ from gliobench.tasks.registry import TASKS
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """Plain values to full precision; the keys stand in the README. Undefined figures are null."""
     head: dict[str, Any] = {"model": outcome.name, "task": outcome.external.task, "layout": outcome.external.layout}
+    if outcome.external.problem != GLIOMA:
+        head["problem"] = outcome.external.problem.name
     if outcome.external.remarks:
         head["remarks"] = list(outcome.external.remarks)
     if outcome.suspicion:

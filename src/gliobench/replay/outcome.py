@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import Plane
 from gliobench.replay.external import ExternalAnswers
 from gliobench.replay.published import PublishedScores, score_published
@@ -62,10 +63,11 @@ def replay(
     plane: Plane = "axial",
     name: str | None = None,
     coordinates: Coordinates = AS_ASKED,
+    problem: Problem = GLIOMA,
 ) -> Outcome:
     """Read and score the answers in `source`. `name`: of the model, else the folder's. Raises ReplayError."""
     called = name or (source.name if source.is_dir() else source.stem)
-    return score_external(read_external(source, task, plane, coordinates), called, protocol)
+    return score_external(read_external(source, task, plane, coordinates, problem), called, protocol)
 
 
 def score_external(external: ExternalAnswers, called: str, protocol: ProtocolName) -> Outcome:

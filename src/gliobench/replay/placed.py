@@ -7,6 +7,7 @@ polygons of label 1 (what the study took for the tumour). An answer whose truth 
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,8 @@ from numpy.typing import NDArray
 from gliobench.cohort.reference_study import tested_patients
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.integrity import file_digest
-from gliobench.models.external.answers import GivenAnswer, Place
 from gliobench.replay.answers import AnswersFile
-from gliobench.replay.external import ExternalAnswer, ExternalAnswers
+from gliobench.replay.external import NOTHING_CAME, ExternalAnswer, ExternalAnswers, Place
 from gliobench.replay.text import subject_name
 from gliobench.replay.windows import region_boxes
 from gliobench.tasks.answer import Missing
@@ -45,7 +45,7 @@ def digest_of(external: ExternalAnswers) -> str:
 
 def placed(external: ExternalAnswers, subjects: Mapping[str, PreparedSubject]) -> AnswersFile:
     """The answers about those of the prepared patients whom the study tested; whose cannot be placed is said."""
-    found: dict[Place, GivenAnswer] = {}
+    found: dict[Place, ExternalAnswer] = {}
     remarks = []
     for id, answers in external_of(external).items():
         if id not in subjects:
@@ -56,12 +56,8 @@ def placed(external: ExternalAnswers, subjects: Mapping[str, PreparedSubject]) -
             remarks.append(f"the {len(answers)} answers about {id} ({answers[0].path.name}) {why}, and are left out")
             continue
         for index, answer in enumerate(answers, start=firsts[0]):
-            found[Place(id, external.task, "axial", index)] = GivenAnswer(
-                text=answer.text,
-                where=f"{answer.path}:{answer.line}",
-                without_text=Missing("nothing came back"),
-                shape=answer.frame.shape,
-            )
+            own = replace(answer, subject=id, plane="axial", index=index, shape=answer.frame.shape)
+            found[own.place] = own if own.text else replace(own, answer=Missing(NOTHING_CAME))
     return AnswersFile(found, digest_of(external), tuple(remarks))
 
 

@@ -10,7 +10,7 @@ from gliobench.replay.protocol_comparison import changes, rows
 from gliobench.replay.repeated import overall
 from gliobench.scoring.intervals import Figure
 from gliobench.tasks.grade import GRADE
-from gliobench.tasks.registry import TASKS
+from gliobench.tasks.registry import TASKS, task_words
 
 INDENT = "  "
 
@@ -36,7 +36,7 @@ def _scores(outcome: Outcome) -> Iterator[str]:
     external = outcome.external
     spacing = _assumed(external)
     patients = f"{len(external.answers)} answers about {len(external.by_subject)} patients"
-    yield f"{outcome.name}: {external.task}, {patients} ({external.layout})"
+    yield f"{outcome.name}: {task_words(external.task, external.problem)}, {patients} ({external.layout})"
     if outcome.standard is None:
         yield from _side("published protocol (the reference study's own arithmetic)", published_side(outcome))
         yield from external.remarks
@@ -82,7 +82,7 @@ def _assumed(external: ExternalAnswers) -> str:
     if external.remarks:
         return " ".join(("95 % intervals over patients.", *external.remarks))
     return (
-        "95 % intervals over patients; a patient's grade is the majority of its slices."
+        f"95 % intervals over patients; a patient's {external.problem.asked} is the majority of its slices."
         if external.task == GRADE.name
         else "95 % intervals over patients; 1 mm per pixel and between slices, unless a table says otherwise."
     )

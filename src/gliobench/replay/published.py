@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from skimage.draw import polygon as fill_polygon
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.cohort.subject import HGG, LGG
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.external import ExternalAnswer, ExternalAnswers, check_one_volume
@@ -70,10 +71,16 @@ class _Patient:
 
 
 def score_published(external: ExternalAnswers, bootstrap: Bootstrap | None = None) -> PublishedScores:
-    """The study's figures for answers to `held.task`; intervals are ours (the study gave none).
+    """The study's figures for answers to `external.task`; intervals are ours (the study gave none).
 
-    Raises ReplayError where a patient's polygons are about slices of several planes or sizes.
+    Raises ReplayError for another problem's answers, and where a patient's polygons are about slices of several planes
+    or sizes.
     """
+    if external.problem.classes != GLIOMA.classes:
+        raise ReplayError(
+            f"{external.source}: the published protocol is the reference study's own, of {GLIOMA.name}, and these "
+            f"answers are about {external.problem.name}: use --protocol standard"
+        )
     bootstrap = bootstrap or Bootstrap()
     absent = [f"{subject}: no file" for subject in external.gaps]
     if external.task == GRADE.name:
@@ -136,7 +143,7 @@ def _grades(external: ExternalAnswers, bootstrap: Bootstrap, absent: Sequence[st
 def _votes(external: ExternalAnswers, subject: str, answers: Sequence[ExternalAnswer]) -> Votes:
     """The file's own tally, or else what stands after `Choice:`."""
     if tally := external.tallies.get(subject):
-        return Votes((tally.lgg, tally.hgg), tally.no_glioma, tally.unread)
+        return tally
     said = [CHOICE.search(answer.text or "") for answer in answers]
     counts = Counter(None if match is None else int(match[1]) for match in said)
     return Votes((counts[LGG], counts[HGG]), counts[NO_GLIOMA], counts[None])

@@ -1,14 +1,14 @@
 """A folder or a file of answers, whatever its form, checked before anything is scored."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.frame import Plane
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.external import ExternalAnswer, ExternalAnswers
+from gliobench.replay.external import ExternalAnswer, ExternalAnswers, by_place
 from gliobench.replay.layouts import LAYOUTS
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Grade
@@ -19,10 +19,14 @@ ENDINGS = (".txt", ".jsonl", ".csv", ".parquet")
 
 
 def read_external(
-    source: Path, task: str, plane: Plane = "axial", coordinates: Coordinates = AS_ASKED
+    source: Path,
+    task: str,
+    plane: Plane = "axial",
+    coordinates: Coordinates = AS_ASKED,
+    problem: Problem = GLIOMA,
 ) -> ExternalAnswers:
-    """The answers to `task` in a folder or a file; `plane` where the files do not say it,
-    `coordinates` as the model counts.
+    """The answers to `task` in a folder or a file; `plane` where the files do not say it, `coordinates` as the model
+    counts, `problem`: what was asked about.
 
     Raises ReplayError, naming file and line: nothing recognisable, two forms in one folder, a patient twice, a truth
     that contradicts itself, a line too long, text that is not UTF-8.
@@ -44,11 +48,12 @@ def read_external(
     ((layout, own),) = found.items()
     if strange := sorted({path.name for path in paths} - {path.name for path in (*own, *empty)}):
         raise ReplayError(f"{source / strange[0]}: not {layout} as the other {len(own)} files: move it elsewhere")
-    external: ExternalAnswers = LAYOUTS[layout].read(sorted([*own, *empty]), task, plane)
+    external: ExternalAnswers = LAYOUTS[layout].read(sorted([*own, *empty]), task, plane, problem)
     if not external.answers:
         raise ReplayError(f"{source}: {len(own)} files and not one answer in them")
-    _check(external.answers)
-    return replace(external, coordinates=coordinates)
+    external = replace(external, coordinates=coordinates, problem=problem)
+    _check(external)
+    return external
 
 
 def _files(source: Path) -> list[Path]:
@@ -83,36 +88,28 @@ def _layout(path: Path) -> str | None:
     return next((name for name, module in LAYOUTS.items() if module.recognises(path, head)), None)
 
 
-def _check(answers: Sequence[ExternalAnswer]) -> None:
-    """No answer twice, a first one to every input, one truth for one patient's grade or one slice, and none outside."""
-    places: dict[tuple[object, ...], ExternalAnswer] = {}
-    truths: dict[tuple[object, ...], ExternalAnswer] = {}
-    for answer in answers:
+def _check(external: ExternalAnswers) -> None:
+    """No answer twice, a first one to every input, one truth for one patient's class or one slice, and none outside."""
+    places = by_place(external.answers, "several answers to one input need a `repeat`")
+    truths: dict[object, ExternalAnswer] = {}
+    for answer in external.answers:
         _check_inside(answer)
-        where = _place(answer)
-        first = places.setdefault((*where, answer.repeat), answer)
-        if first is not answer:
+        if replace(answer.place, repeat=0) not in places:
             raise ReplayError(
-                f"{answer.path}:{answer.line}: {answer.subject}, {answer.frame.plane} slice {answer.frame.index} was "
-                f"answered already in {first.path.name}:{first.line}; several answers to one input need a `repeat`"
+                f"{answer.where}: `repeat` counts from 0, and there is no answer 0 of {answer.subject}, "
+                f"{answer.plane} slice {answer.index}"
             )
-        graded = isinstance(answer.truth, Grade)
-        known = truths.setdefault((answer.subject,) if graded else where, answer)
+        known = truths.setdefault(_whose(answer), answer)
         if known.truth != answer.truth:
             raise ReplayError(
-                f"{answer.path}:{answer.line}: the truth of {answer.subject} is {_shown(answer)} here and "
-                f"{_shown(known)} in {known.path.name}:{known.line}: one of them is wrong"
-            )
-    for answer in answers:
-        if (*_place(answer), 0) not in places:
-            raise ReplayError(
-                f"{answer.path}:{answer.line}: `repeat` counts from 0, and there is no answer 0 of {answer.subject}, "
-                f"{answer.frame.plane} slice {answer.frame.index}"
+                f"{answer.where}: the truth of {answer.subject} is {_shown(external, answer)} here and "
+                f"{_shown(external, known)} in {known.path.name}:{known.line}: one of them is wrong"
             )
 
 
-def _place(answer: ExternalAnswer) -> tuple[object, ...]:
-    return answer.subject, answer.frame.plane, answer.frame.index
+def _whose(answer: ExternalAnswer) -> object:
+    """What has one truth: a patient's class, or a slice."""
+    return answer.subject if isinstance(answer.truth, Grade) else replace(answer.place, repeat=0)
 
 
 def _check_inside(answer: ExternalAnswer) -> None:
@@ -122,10 +119,10 @@ def _check_inside(answer: ExternalAnswer) -> None:
     for row, column in np.reshape(task.to_json(truth), (-1, 2)):
         if not (0 <= row <= rows - 1 and 0 <= column <= columns - 1):
             raise ReplayError(
-                f"{answer.path}:{answer.line}: the truth has ({row:g}, {column:g}), outside a slice of {rows} x "
-                f"{columns} pixels: a table says another size in its columns `rows` and `columns`"
+                f"{answer.where}: the truth has ({row:g}, {column:g}), outside a slice of {rows} x {columns} pixels: a "
+                "table says another size in its columns `rows` and `columns`"
             )
 
 
-def _shown(answer: ExternalAnswer) -> str:
-    return "no tumour" if answer.truth is None else task_of(answer.truth).exact(answer.truth)
+def _shown(external: ExternalAnswers, answer: ExternalAnswer) -> str:
+    return external.problem.no_target if answer.truth is None else external.asked.truth_task.exact(answer.truth)

@@ -1,4 +1,4 @@
-"""Held answers to one and the same input: how alike they are."""
+"""External answers to one and the same input: how alike they are."""
 
 from gliobench.cohort.patients import patient_of
 from gliobench.grid.frame import Plane
@@ -24,7 +24,10 @@ def _repeated(external: ExternalAnswers, name: str, answers: list[ExternalAnswer
     grade = first.truth.value if isinstance(first.truth, Grade) else None
     said = tuple(read_answer(external, answer) for answer in answers)
     return Repeated(
-        name, external.task, first.subject, grade, first.frame, said, drawn=True, patient=patient_of(first.subject)
+        *(name, external.task, first.subject, grade, first.frame, said),
+        drawn=True,
+        patient=patient_of(first.subject),
+        problem=external.problem,
     )
 
 

@@ -1,4 +1,4 @@
-"""Held answers under the standard protocol: read by the tasks' own parsers, scored by the arithmetic of every study.
+"""External answers under the standard protocol: read by the tasks' own parsers, scored by every study's arithmetic.
 
 Where the files say no more, a slice's pixels are taken as 1 mm wide and its neighbours as 1 mm apart. Slices that a
 patient's files do not hold are not scored, in a volume neither; an answer that cannot be read counts as wrong.
@@ -14,14 +14,13 @@ import numpy as np
 from gliobench.grid.frame import INDEX_AXIS, Plane, put_slice
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.replay.errors import ReplayError
-from gliobench.replay.external import ExternalAnswer, ExternalAnswers, check_one_volume
+from gliobench.replay.external import NOTHING_CAME, ExternalAnswer, ExternalAnswers, check_one_volume
 from gliobench.scoring.score import Item, SubjectScores, score_answers
 from gliobench.scoring.summary import Scores, summarise
 from gliobench.scoring.truth import SubjectTruth, fill
 from gliobench.tasks.answer import Answer, Answered, Missing
 from gliobench.tasks.geometry import Grade
 from gliobench.tasks.grade import GRADE
-from gliobench.tasks.registry import TASKS
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +47,24 @@ def score_standard(external: ExternalAnswers, name: str) -> StandardScores:
         (answer, read_answer(external, answer)) for answer in external.answers if answer.repeat == 0
     ]
     kinds = Counter(type(answer).__name__.lower() for _, answer in read if not isinstance(answer, Answered))
-    scores = _scores(external.task, name, read)
+    scores = _scores(external, name, read)
     if scores.summary.empty:
         raise ReplayError(f"{first.path}: answers to {external.task} cannot be scored: no metric compares such values")
     return StandardScores(scores, dict(sorted(kinds.items())))
 
 
 def score_answers_as(external: ExternalAnswers, name: str, answers: Sequence[Answer]) -> Scores:
-    """Other answers to the same questions, one for each of `held.answers`: what a trivial baseline would say."""
+    """Other answers to the same questions, one for each of `external.answers`: what a trivial baseline would say."""
     pairs = zip(external.answers, answers, strict=True)
-    return _scores(external.task, name, [pair for pair in pairs if pair[0].repeat == 0])
+    return _scores(external, name, [pair for pair in pairs if pair[0].repeat == 0])
 
 
-def _scores(task: str, name: str, read: Sequence[tuple[ExternalAnswer, Answer]]) -> Scores:
+def _scores(external: ExternalAnswers, name: str, read: Sequence[tuple[ExternalAnswer, Answer]]) -> Scores:
     parsed: dict[str, list[tuple[ExternalAnswer, Answer]]] = {}
-    for external_answer, answer in read:
-        parsed.setdefault(external_answer.subject, []).append((external_answer, answer))
-    return summarise([_score_subject(task, name, id, answers) for id, answers in parsed.items()])
+    for given, answer in read:
+        parsed.setdefault(given.subject, []).append((given, answer))
+    scored = [_score_subject(external, name, id, answers) for id, answers in parsed.items()]
+    return summarise(scored, problem=external.problem)
 
 
 def read_answer(external: ExternalAnswers, answer: ExternalAnswer) -> Answer:
@@ -72,19 +72,18 @@ def read_answer(external: ExternalAnswers, answer: ExternalAnswer) -> Answer:
     if answer.answer is not None:
         return answer.answer
     if answer.text is None:
-        return Missing("nothing came back")
-    return TASKS[external.task].parse(answer.text, answer.frame, False, external.coordinates)
+        return Missing(NOTHING_CAME)
+    return external.asked.parse(answer.text, answer.frame, False, external.coordinates)
 
 
-def _score_subject(task: str, name: str, id: str, answers: Sequence[tuple[ExternalAnswer, Answer]]) -> SubjectScores:
-    about, gap_mm = _closed_up([external for external, _ in answers])
-    subject = stand_in(task, id, about, gap_mm)
-    told = (
-        None
-        if task == GRADE.name
-        else {(external.frame.plane, external.frame.index): external.truth for external in about}
-    )
-    items = [Item(name, task, external.frame, answer) for external, (_, answer) in zip(about, answers, strict=True)]
+def _score_subject(
+    external: ExternalAnswers, name: str, id: str, answers: Sequence[tuple[ExternalAnswer, Answer]]
+) -> SubjectScores:
+    about, gap_mm = _closed_up([given for given, _ in answers])
+    subject = stand_in(external, id, about, gap_mm)
+    task = external.task
+    told = None if task == GRADE.name else {(one.frame.plane, one.frame.index): one.truth for one in about}
+    items = [Item(name, task, given.frame, answer) for given, (_, answer) in zip(about, answers, strict=True)]
     return score_answers(SubjectTruth(subject, told), items, {})
 
 
@@ -96,11 +95,13 @@ def _closed_up(answers: Sequence[ExternalAnswer]) -> tuple[list[ExternalAnswer],
     """
     indices = sorted(answer.frame.index for answer in answers)
     step = min((after - before for before, after in pairwise(indices)), default=1)
-    placed = [replace(answer, frame=replace(answer.frame, index=answer.frame.index // step)) for answer in answers]
+    placed = [replace(answer, index=answer.frame.index // step) for answer in answers]
     return placed, step * answers[0].gap_mm
 
 
-def stand_in(task: str, id: str, answers: Sequence[ExternalAnswer], gap_mm: float = 1.0) -> PreparedSubject:
+def stand_in(
+    external: ExternalAnswers, id: str, answers: Sequence[ExternalAnswer], gap_mm: float = 1.0
+) -> PreparedSubject:
     """A patient without images: the slices' truths, filled and stacked `gap_mm` apart, are the mask.
 
     Raises ReplayError for slices of several planes or sizes.
@@ -111,14 +112,14 @@ def stand_in(task: str, id: str, answers: Sequence[ExternalAnswer], gap_mm: floa
     shape, spacing = _volume(first.plane, slices, first.shape, first.spacing_mm, gap_mm)
     labels = np.zeros(shape, np.uint8)
     grade = answers[0].truth.value if isinstance(answers[0].truth, Grade) else None
-    if TASKS[task].truth_task.has_area:
+    if external.asked.truth_task.has_area:
         for answer in answers:
             area = None if answer.truth is None else fill(answer.truth, answer.frame)
             if area is not None:
                 put_slice(labels, first.plane, answer.frame.index, area)
     affine = np.diag([*spacing, 1.0])
-    image = np.broadcast_to(np.uint8(0), (4, *shape))
-    return PreparedSubject(id, grade, image, labels, affine, affine, shape, False, "")
+    image = np.broadcast_to(np.uint8(0), (len(external.problem.images), *shape))
+    return PreparedSubject(id, grade, image, labels, affine, affine, shape, False, "", problem=external.problem)
 
 
 def _volume(

@@ -1,1 +1,1 @@
-"""External answers and code: recorded texts and masks, and a user's own Python class."""
+"""Models of other people: a user's own Python class."""

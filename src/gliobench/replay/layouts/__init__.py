@@ -1,6 +1,6 @@
 """The forms in which answers are found. A new one is a file beside this and a line here.
 
-Each module has `recognises(path, head)` and `read(paths, task, plane)`.
+Each module has `recognises(path, head)` and `read(paths, task, plane, problem)`.
 """
 
 from gliobench.replay.layouts import slice_lines, table, truth_lines

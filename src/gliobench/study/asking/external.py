@@ -6,9 +6,10 @@ from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import Plane
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.prediction import Question
-from gliobench.models.external.answers import Place, ReplayedAnswers, ReplayedMasks, place_of
-from gliobench.replay.answers import AnswersFile, read_answers
+from gliobench.replay.answers import AnswersFile, read_answers, read_masks, read_patients
 from gliobench.replay.errors import ReplayError
+from gliobench.replay.external import Place
+from gliobench.replay.models import PatientAnswers, SliceAnswers, place_of
 from gliobench.replay.placed import placed
 from gliobench.replay.read import read_external
 from gliobench.study.kinds.replay import ReplayModelConfig
@@ -17,17 +18,35 @@ from gliobench.study.state.context import Context, StageError
 NAMED = 3  # patients, in a message
 
 
-def replayed_model(
-    config: ReplayModelConfig, subjects: Mapping[str, PreparedSubject]
-) -> ReplayedAnswers | ReplayedMasks:
+def replayed_model(config: ReplayModelConfig, subjects: Mapping[str, PreparedSubject]) -> SliceAnswers | PatientAnswers:
     """The model that an entry's answers make about prepared patients. Raises ReplayError or ModelError for a file that
     cannot be used."""
-    if config.masks is not None:
-        return ReplayedMasks(config.name, config.masks)
+    tasks = frozenset(config.tasks)
+    if config.answers is None:
+        return PatientAnswers(config.name, tasks, _of_patients(config))
     file = _placed(config, subjects) if config.source.is_dir() else read_answers(config.source, config.problem)
-    return ReplayedAnswers(
-        config.name, frozenset(config.tasks), file.answers, file.digest, config.picture, file.remarks
-    )
+    return SliceAnswers(config.name, tasks, file, config.picture)
+
+
+def _of_patients(config: ReplayModelConfig) -> list[AnswersFile]:
+    """What each reader, or the one that the entry is about, says of whole patients. Raises ReplayError."""
+    if config.patients is None:
+        return [read_masks(config.source)]
+    files = read_patients(config.patients, config.problem)
+    own = [one for one in files if config.reader in (None, one.reader)]
+    if not own or (config.readers == "majority" and own[0].reader is None):
+        raise ReplayError(f"{config.patients}: {config.reader or 'no reader'} is in its column `reader`")
+    return own
+
+
+def readers_of(config: ReplayModelConfig) -> list[AnswersFile]:
+    """What each reader says in a table about whole patients; nothing where it cannot be read, which is said later."""
+    if config.patients is None or not config.patients.is_file():
+        return []
+    try:
+        return read_patients(config.patients, config.problem)
+    except ReplayError:
+        return []
 
 
 def _placed(config: ReplayModelConfig, subjects: Mapping[str, PreparedSubject]) -> AnswersFile:
@@ -56,7 +75,7 @@ def external_slices(context: Context, task: str, plane: Plane, own: str | None =
     return found
 
 
-def _answered(model: ReplayedAnswers | ReplayedMasks, task: str, plane: Plane) -> dict[str, list[int]]:
+def _answered(model: SliceAnswers | PatientAnswers, task: str, plane: Plane) -> dict[str, list[int]]:
     slices: dict[str, set[int]] = {}
     for place in model.external:
         if (place.task, place.plane) == (task, plane) and place.index is not None:
@@ -70,7 +89,7 @@ def external_digest(config: ReplayModelConfig) -> str:
 
 
 def check_external(
-    config: ReplayModelConfig, model: ReplayedAnswers | ReplayedMasks, questions: Sequence[Question]
+    config: ReplayModelConfig, model: SliceAnswers | PatientAnswers, questions: Sequence[Question]
 ) -> Iterator[str]:
     """Hold answers against the questions; gives sentences on what is missing and what is not used.
 

@@ -5,7 +5,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, Union
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from gliobench.cohort.problem import GLIOMA
 from gliobench.errors import GliobenchError
@@ -126,6 +126,21 @@ class Study(WholeFile):
     learning_curve: LearningCurveConfig | None = None
     comparisons: tuple[tuple[Text, Text], ...] | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)
+    _numbers: tuple[int, ...] = PrivateAttr(())  # in the file, of each model where entries stand for several
+
+    def with_entries(self) -> Self:
+        """The study with all models that its entries stand for. Raises ValueError as the study does."""
+        found = [(number, model) for number, entry in enumerate(self.models) for model in entry.entries()]
+        study = self.model_copy(update={"models": tuple(model for _, model in found)})
+        study._numbers = tuple(number for number, _ in found)
+        study.check_models()
+        return study
+
+    def place(self, *location: str | int) -> str:
+        match location:
+            case ("models", int(number), *rest) if number < len(self._numbers):
+                return super().place("models", self._numbers[number], *rest)
+        return super().place(*location)
 
     @model_validator(mode="after")
     def _is_about_its_problem(self) -> Self:
@@ -148,7 +163,12 @@ class Study(WholeFile):
         return self
 
     @model_validator(mode="after")
-    def _names_are_unique_and_known(self) -> Self:
+    def _models_fit(self) -> Self:
+        self.check_models()
+        return self
+
+    def check_models(self) -> None:
+        """Raise ValueError where models do not fit each other or the rest of the study."""
         names = [model.name for model in self.models]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"models: {', '.join(twice)} is duplicated; every model needs a name of its own")
@@ -181,7 +201,6 @@ class Study(WholeFile):
             )
         for part in self.models:
             part.check(self)
-        return self
 
     @model_validator(mode="after")
     def _compares_what_there_is(self) -> Self:
@@ -240,7 +259,11 @@ class StudyError(GliobenchError, ValueError):
 
 def read_study(path: Path) -> Study:
     """Read and validate a study file. Paths in it are taken from where the file lies. Raises StudyError."""
-    return _resolve_paths(read_whole(path, Study), path.parent)
+    study = _resolve_paths(read_whole(path, Study), path.parent)
+    try:
+        return study.with_entries()
+    except ValueError as error:
+        raise StudyError(f"{study.place('models')}: {error}") from None
 
 
 F = TypeVar("F", bound=WholeFile)

@@ -47,7 +47,15 @@ def check_images(name: str, key: str, images: Sequence[str], problem: Problem) -
         )
 
 
-PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "masks")  # of models: taken from the file's folder
+PATH_KEYS = (
+    "prompts",
+    "weights",
+    "start",
+    "python",
+    "answers",
+    "patients",
+    "masks",
+)  # of models: taken from the file's folder
 Verb = Literal["train", "finetune"]
 Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
 
@@ -158,6 +166,10 @@ class ModelConfig(Config, ABC):
         if named := named_prompts(getattr(self, "prompts", None) or Path()):
             paths["prompts"] = named
         return self.model_copy(update=paths)
+
+    def entries(self) -> Sequence[Self]:
+        """The entries that it stands for, each a model of its own; asked once its paths are whole."""
+        return (self,)
 
     # What has to be true of the study.
 

@@ -140,7 +140,7 @@ def _item(name: str, external: "ExternalAnswers", subject: str) -> "OutlineItem"
 
     about = external.firsts[subject]
     plane = about[0].frame.plane
-    depth, height, width = stand_in(external.task, subject, about).spacing_mm
+    depth, height, width = stand_in(external, subject, about).spacing_mm
     affine = np.array([[0, 0, width, 0], [0, height, 0, 0], [depth, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float64)
     read = [read_answer(external, answer) for answer in about]
     step = -(-len(about) // MOST_SLICES)

@@ -2,9 +2,11 @@
 prepared patients."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.errors import GliobenchError
 from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.prepared import PreparedSubject
@@ -36,8 +38,11 @@ def run_of(source: Path) -> StudyFolder | None:
     return folder if folder.prepared.exists() or folder.asked(source.stem).exists() else None
 
 
-def read_own(source: Path, task: str, plane: Plane, *, published: bool, store: Path | None = None) -> ExternalAnswers:
+def read_own(
+    source: Path, task: str, plane: Plane, *, published: bool, store: Path | None = None, problem: Problem = GLIOMA
+) -> ExternalAnswers:
     """The answers of a run to `task` in one plane, with truths from its prepared patients, in `store` or its own.
+    `problem`: that of its study.
 
     `published`: to be scored as the reference study did, which reads the texts as they stand: refused where they count
     otherwise than in the slice's own pixels. Raises GliobenchError: patients that are gone or others than were asked
@@ -60,16 +65,16 @@ def read_own(source: Path, task: str, plane: Plane, *, published: bool, store: P
             f"{source}: {source.stem} was asked for {task} in no {plane} slice: "
             f"give --plane {' or '.join(map(str, planes))}"
         )
-    subjects = _subjects(source, folder, store or folder.root / "grid", [record for _, record in own])
+    prepared = _subjects(source, folder, store or folder.root / "grid", [record for _, record in own])
+    subjects = {id: _about(problem, subject, source) for id, subject in prepared.items()}
     arrays = Arrays(folder.masks)
     answers = [
         _held(source, line, record, subjects[record.subject], arrays) for line, record in own if record.plane == plane
     ]
     if published:
         _check_frames(task, answers)
-    return ExternalAnswers(
-        task, LAYOUT, source.parent, answers, remarks=tuple(_remarks(task, answers, planes, published))
-    )
+    remarks = tuple(_remarks(task, problem, answers, planes, published))
+    return ExternalAnswers(task, LAYOUT, source.parent, answers, remarks=remarks, problem=problem)
 
 
 def _records(source: Path, folder: StudyFolder) -> list[tuple[int, Record]]:
@@ -113,6 +118,17 @@ def _subjects(source: Path, folder: StudyFolder, store: Path, records: Sequence[
         ) from error
 
 
+def _about(problem: Problem, subject: PreparedSubject, source: Path) -> PreparedSubject:
+    """A prepared patient in a study of a problem, which the run does not name."""
+    found, expected = len(subject.image), len(problem.images)
+    if found != expected:
+        raise ReplayError(
+            f"{source}: {subject.id} has {found} images in the prepared patients, and the problem {problem.name} has "
+            f"{expected}: give the problem of the run's study with --problem"
+        )
+    return replace(subject, problem=problem)
+
+
 def _held(source: Path, line: int, record: Record, subject: PreparedSubject, arrays: Arrays) -> ExternalAnswer:
     assert record.plane is not None
     assert record.index is not None
@@ -123,11 +139,13 @@ def _held(source: Path, line: int, record: Record, subject: PreparedSubject, arr
         answer = record_answer(record, subject, arrays)
     except RecordError as error:
         raise ReplayError(f"{source}:{line}: {error}") from error
-    gap_mm = subject.spacing_mm[INDEX_AXIS[record.plane]]
     return ExternalAnswer(
-        *(record.subject, frame, _truth(source, record, subject), record.text, source, line, record.repeat),
+        *(record.subject, record.task, record.text, source, line, record.plane, record.index, record.repeat),
+        truth=_truth(source, record, subject),
         answer=answer,
-        gap_mm=gap_mm,
+        shape=frame.shape,
+        spacing_mm=frame.spacing_mm,
+        gap_mm=subject.spacing_mm[INDEX_AXIS[record.plane]],
     )
 
 
@@ -162,7 +180,7 @@ def _same(read: Answer, said: Answered) -> bool:
 
 
 def _remarks(
-    task: str, answers: Sequence[ExternalAnswer], planes: Sequence[Plane | None], published: bool
+    task: str, problem: Problem, answers: Sequence[ExternalAnswer], planes: Sequence[Plane | None], published: bool
 ) -> list[str]:
     """What a reader has to know of the figures of a run's own answers."""
     frames = [answer.frame for answer in answers]
@@ -171,7 +189,7 @@ def _remarks(
     width = " to ".join(dict.fromkeys(f"{one:.2f}" for one in (widths[0], widths[-1])))
     found = [f"Slices of {sizes}, {width} mm a pixel; truths from the run's prepared patients."]
     if task == GRADE.name:
-        found.append("A patient's grade is what most slices say, whatever `aggregate:` of the study says.")
+        found.append(f"A patient's {problem.asked} is what most slices say, whatever `aggregate:` of the study says.")
     if published and TASKS[task].has_area and any(answer.frame.shape != STUDY_PX for answer in answers):
         found.append(
             "The published arithmetic is made for 128 x 128 px at 1 mm: an empty mask is 128 px away in it, whatever "

@@ -63,7 +63,7 @@ def _sample(model: str, external: "ExternalAnswers", subject: str) -> "Sample":
         return Sample(model, subject, external.task, plane, None, said)
     votes = count_votes([read_answer(external, answer) for answer in about])
     tally = external.tallies.get(subject)
-    counted = None if tally is None else (tally.lgg, tally.hgg, tally.no_glioma, tally.unread)
+    counted = None if tally is None else (*tally.counts, tally.none, tally.unanswered)
     return Sample(model, subject, external.task, plane, truth.value, said, votes, most_votes(votes), counted)
 
 

@@ -46,12 +46,13 @@ KINDS = {
     "start": Kind("a trained network to learn on from", False, ANOTHER_RUN),
     "python": Kind("an interpreter that has nnU-Net", True, "docs/nnunet.md says how to make one"),
     "answers": Kind("external answers", None, f"those of the reference study are public: {RAW_ANSWERS}"),
+    "patients": Kind("a table of answers about whole patients", True, "docs/replay.md has its columns"),
     "masks": Kind("external masks", False, "`gliobench predict --export-nifti` writes such a folder"),
     "checkpoint": Kind("a model", False, "download it there, or name it by its id on the hub"),
     "adapter": Kind("an adapter", False, "fine-tuning makes one, or name it by its id on the hub"),
 }
 
-HELD = ("answers", "masks")
+HELD = ("answers", "patients", "masks")
 
 
 @dataclass(frozen=True)
