@@ -18,7 +18,7 @@ from gliobench.records.record import FAILURES, is_sound
 from gliobench.replay.errors import ReplayError, TornLineError
 from gliobench.replay.external import NOTHING_CAME, ExternalAnswer, Place, by_place
 from gliobench.replay.rows import READERS, Row, answer_of
-from gliobench.tasks.answer import Answer, Answered, Malformed, Missing
+from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused, Truncated
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.registry import task_about
@@ -142,7 +142,7 @@ def _class(text: str, problem: Problem) -> Answer:
 
 
 def _unread(answers: list[ExternalAnswer]) -> Iterator[str]:
-    unread = [one for one in answers if isinstance(one.answer, Malformed)]
+    unread = [one for one in answers if isinstance(one.answer, Malformed | Refused | Truncated)]
     if unread:
         first = unread[0]
         yield f"{len(unread)} answers state no class and count as wrong, the first {first.text!r} in {first.where}"

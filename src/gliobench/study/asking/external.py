@@ -33,10 +33,9 @@ def _of_patients(config: ReplayModelConfig) -> list[AnswersFile]:
     if config.patients is None:
         return [read_masks(config.source)]
     files = read_patients(config.patients, config.problem)
-    own = [one for one in files if config.reader in (None, one.reader)]
-    if not own or (config.readers == "majority" and own[0].reader is None):
-        raise ReplayError(f"{config.patients}: {config.reader or 'no reader'} is in its column `reader`")
-    return own
+    if config.readers == "majority" and files[0].reader is None:
+        raise ReplayError(f"{config.patients}: `readers: majority` needs a column `reader`, and there is none")
+    return [one for one in files if config.reader in (None, one.reader)]
 
 
 def readers_of(config: ReplayModelConfig) -> list[AnswersFile]:

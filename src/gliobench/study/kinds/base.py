@@ -47,15 +47,8 @@ def check_images(name: str, key: str, images: Sequence[str], problem: Problem) -
         )
 
 
-PATH_KEYS = (
-    "prompts",
-    "weights",
-    "start",
-    "python",
-    "answers",
-    "patients",
-    "masks",
-)  # of models: taken from the file's folder
+# Of models: taken from the file's folder.
+PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "patients", "masks")
 Verb = Literal["train", "finetune"]
 Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
 

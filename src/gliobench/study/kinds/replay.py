@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
     from gliobench.models.base.prediction import Model, Question
     from gliobench.models.views.view import View
+    from gliobench.replay.answers import AnswersFile
     from gliobench.study.config.study import Study
     from gliobench.study.state.context import Context, Round
 
@@ -92,15 +93,18 @@ class ReplayModelConfig(ModelConfig):
 
         if self.patients is None or not (found := readers_of(self)):
             return (self,)
-        tasks = tuple(dict.fromkeys(place.task for one in found for place in one.answers))
-        update = {} if "tasks" in self.model_fields_set else {"tasks": tasks}
         if self.readers == "majority" or found[0].reader is None:
-            return (self.model_copy(update=update),)
-        return [self._of_reader(str(one.reader), update) for one in found]
+            return (self._asked_for(found),)
+        return [self._asked_for([one])._of_reader(str(one.reader)) for one in found]
 
-    def _of_reader(self, reader: str, update: dict[str, Any]) -> Self:
+    def _asked_for(self, files: "Sequence[AnswersFile]") -> Self:
+        """The entry with the tasks that are answered, where it names none."""
+        tasks = tuple(dict.fromkeys(place.task for one in files for place in one.answers))
+        return self.model_copy(update={} if "tasks" in self.model_fields_set else {"tasks": tasks})
+
+    def _of_reader(self, reader: str) -> Self:
         """The entry of one reader, whose name follows the entry's."""
-        entry = self.model_copy(update={**update, "name": f"{self.name}-{re.sub(NOT_IN_NAMES, '-', reader)}"})
+        entry = self.model_copy(update={"name": f"{self.name}-{re.sub(NOT_IN_NAMES, '-', reader)}"})
         entry._reader = reader
         return entry
 
@@ -189,7 +193,7 @@ class ReplayModelConfig(ModelConfig):
             return
         drawn = f", {self.sampling}" if self.sampling else ""
         if self.patients is not None:
-            whose = f"reader {self.reader}" if self.reader else "the majority of the readers, where there are several"
-            drawn = f" of whole patients, {whose}"
+            whose = f", reader {self.reader}" if self.reader else ""
+            drawn = ", the majority of the readers" if self.readers == "majority" else whose
         source = self.source.name
         yield f"{self.name}: recorded answers from {source}, given elsewhere{drawn}; nobody was asked in this study"
