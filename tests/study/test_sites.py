@@ -156,7 +156,7 @@ def test_each_site_has_its_own_row(hospitals: Path, both: Path) -> None:
     assert "Site by site" in page
     assert "No network was trained" not in page
     assert "Site by site" in (both / "report" / "report.md").read_text()
-    assert "radiomics: learnt at each site" in page
+    assert "radiomics: trained at each site" in page
 
 
 def test_the_models_of_a_merged_study_can_be_compared(both: Path) -> None:
