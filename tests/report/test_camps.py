@@ -40,7 +40,7 @@ def test_the_first_paragraph_says_who_is_better_by_how_much_and_what_it_took(con
     assert said == (
         "Box: the fine-tuned model (tuned) is better than the general model (asked) by 0.20 of Dice (0.10 to 0.30, "
         "p=0.002, 20 patients); no other planned difference is shown (20 patients could show 0.12, 20 more about "
-        "0.09). They took: tuned 2.0 h to learn and 2 min to answer (CPU); asked 30.0 s to answer (CPU)."
+        "0.09). They took: tuned 2.0 h to train and 2 min to answer (CPU); asked 30.0 s to answer (CPU)."
     )
 
 
@@ -65,3 +65,9 @@ def test_page_and_markdown_open_with_the_comparisons(contents: ReportContents) -
         assert "box, trivial: chosen on validation patients by box, Dice: blob (blob 0.70, mean 0.20)." in text
         assert "tuned (fine-tuned)" in text
     assert 'id="camps"' not in render_page(replace(contents, planned=None))
+
+
+def test_patients_whom_only_one_side_has_are_counted(contents: ReportContents) -> None:
+    part = SHOWN | {"left_out": "only in tuned: P1, P2, P3; only in asked: P4"}
+    (sentence,) = camps.left_out_sentences(planned(contents, SHOWN, part))
+    assert sentence == "box, axial, tuned and asked: left out are 3 patients only in tuned and 1 patient only in asked."

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from gliobench.integrity import read_json, write_json
+from gliobench.scoring.compare import compare_named
 from gliobench.study.config.study import Study, StudyError, read_study
 from gliobench.study.run import STAGES
 from gliobench.study.stages.camps import _Choice, _composed, planned_comparisons
@@ -143,7 +144,7 @@ def test_a_comparison_of_what_is_not_there_is_refused(tmp_path: Path, pair: str,
 
 def test_in_cross_validation_each_round_has_its_own_choice(tmp_path: Path, phantom_cohort: Path) -> None:
     """The validation patients of one round are tested in another, so that each patient is compared as that model
-    answered which was chosen in his own round."""
+    answered which was chosen in its own round."""
     text = STUDY.replace("{test_share: 0.4, folds: 2, seed: 1}", "{scheme: cross-validation, folds: 2, seed: 1}")
     trained = slice(text.index("  - {kind: network"), text.index("  - {kind: python"))
     text = text.replace(text[trained], "").replace("[grade, box, mask]", "[box, mask]")
@@ -156,7 +157,8 @@ def test_in_cross_validation_each_round_has_its_own_choice(tmp_path: Path, phant
     scores = read_scores(context)
     choice = _Choice(context, scores)
     choice.composed["box", "both"] = ("mean-box", "flair-blob")  # as if the two rounds had chosen differently
-    table = _composed(context, scores, choice).per_subject.query("task == 'box' and metric == 'dice'")
+    composed = _composed(context, scores, choice)
+    table = composed.per_subject.query("task == 'box' and metric == 'dice'")
     for model, round in zip(("mean-box", "flair-blob"), context.rounds, strict=True):
         both, expected = (
             table[(table["model"] == name) & table["subject"].isin(round.test)]["value"].tolist()
@@ -164,3 +166,5 @@ def test_in_cross_validation_each_round_has_its_own_choice(tmp_path: Path, phant
         )
         assert both == expected
         assert len(both) == len(round.test)
+    compared = compare_named(composed, [("both", "flair-blob")], metrics={"dice"}).set_index("task")
+    assert compared.loc["box", "n_subjects"] == len(context.tested)  # those of a box and those of a mask

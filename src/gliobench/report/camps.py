@@ -20,8 +20,8 @@ NAMES = {
 TRIVIAL = "trivial"
 HOUR = 3600.0
 COSTS = (
-    "What each took in this run, by its own clock: to learn, as its stages took when they were last done, and to "
-    "answer about all patients. What was made elsewhere, and a checkpoint's own training, are not in it."
+    "What each took in this run, by its own clock: training, as its stages took when they were last done, and "
+    "answering about all patients. What was made elsewhere, and a checkpoint's own training, are not in it."
 )
 
 
@@ -85,6 +85,21 @@ def choice_sentences(contents: ReportContents) -> list[str]:
         return []
     groups = contents.choices.groupby(["task", "camp"], sort=False)
     return [_choice(contents, str(task), str(camp), own) for (task, camp), own in groups]
+
+
+def left_out_sentences(contents: ReportContents) -> list[str]:
+    """Whom a planned comparison leaves out, because only one side has a value."""
+    rows = [row for task in _tasks(contents) for row in _rows(contents, task) if row["left_out"]]
+    return [
+        f"{task_words(row['task'], contents.problem)}, {row['plane']}, {row['model_a']} and {row['model_b']}: left out "
+        f"are {numbers.listed([_counted(part) for part in row['left_out'].split('; ')])}."
+        for row in rows
+    ]
+
+
+def _counted(side: str) -> str:
+    whose, patients = side.split(": ", 1)
+    return f"{numbers.patients(patients.count(', ') + 1)} {whose}"
 
 
 def answer(contents: ReportContents) -> str:
@@ -228,7 +243,7 @@ def _cost_sentence(contents: ReportContents) -> Iterator[str]:
         return
     parts = []
     for name, cost in known.items():
-        spent = [f"{_hours(cost.learning_s)} to learn"] if cost.learning_s else []
+        spent = [f"{_hours(cost.learning_s)} to train"] if cost.learning_s else []
         spent.append(f"{_hours(cost.answering_s)} to answer")
         parts.append(f"{name} {' and '.join(spent)}{f' ({cost.where})' if cost.where else ''}")
     yield f"They took: {'; '.join(parts)}."

@@ -57,14 +57,15 @@ def _planned(contents: ReportContents) -> list[str]:
     for r in rows:
         sides = [r.one, r.other, r.difference, r.interval, r.p, str(r.n), r.verdict, r.reach, r.reach_twice]
         lines.append(line([f"{r.task}, {r.plane}", r.metric, *sides]))
-    lines += ["", *(f"- {text(sentence)}" for sentence in camps.choice_sentences(contents))]
+    said = [*camps.choice_sentences(contents), *camps.left_out_sentences(contents)]
+    lines += ["", *(f"- {text(sentence)}" for sentence in said)]
     return [*lines, "", *_costs(contents)]
 
 
 def _costs(contents: ReportContents) -> list[str]:
     if not (rows := camps.cost_rows(contents)):
         return []
-    heads = ["model", "to learn", "to answer", "on"]
+    heads = ["model", "training", "answering", "on"]
     lines = [text(camps.COSTS), "", line(heads), line(["---"] * len(heads))]
     return [*lines, *(line([r.model, r.learning, r.answering, r.where]) for r in rows), ""]
 

@@ -79,7 +79,7 @@ def render_page(contents: ReportContents) -> str:
         answer=camps.answer(contents),
         planned=camps.planned_rows(contents),
         planned_words=camps.planned_words(contents),
-        choices=camps.choice_sentences(contents),
+        choices=[*camps.choice_sentences(contents), *camps.left_out_sentences(contents)],
         costs=camps.cost_rows(contents),
         costs_words=camps.COSTS,
         verdict=words.verdict(contents),

@@ -2,12 +2,13 @@
 against one another on the test patients."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from gliobench.integrity import source_digest
 from gliobench.scoring.camps import CAMPS, DEFAULT_PAIRS, Camp
 from gliobench.study.asking.aggregate import aggregations
 from gliobench.study.asking.answers import answered_items, validation_answers
@@ -15,6 +16,7 @@ from gliobench.study.asking.questions import asked_slices
 from gliobench.study.config.study import Study
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.state.context import Context, Round
+from gliobench.tasks.chain import steps
 from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def camps_inputs(context: Context) -> dict[str, Any]:
     """What decides the planned comparisons beside the answers, for the fingerprint of `score`."""
     study = context.study
     return {
+        "code": source_digest(__name__),
         "comparisons": study.comparisons,
         "camps": {config.name: _camp(study, config) for config in study.models},
         "checkpoints": {config.name: config.checkpoint_source for config in study.models},
@@ -233,22 +236,41 @@ def _side(study: Study, config: ModelConfig) -> "Side":
 
 
 def _composed(context: Context, scores: "Scores", choice: _Choice) -> "Scores":
-    """The scores, and under one name the test patients of each round as the model answered that was chosen there."""
+    """The scores, and under one name the test patients of each round as the model answered that was chosen there, in
+    the planes that all of these have."""
     import pandas as pd
 
     from gliobench.scoring.summary import Scores
 
     tested = [{*round.test, *(context.patients[id] for id in round.test)} for round in context.rounds]
+    rows, votes = [scores.per_subject], [scores.votes]
+    for (task, name), models in choice.composed.items():
+        own = [_answered_nearest(scores.per_subject, model, task) for model in models]
+        rows.append(_as_one(name, own, tested))
+        if task == GRADE.name:
+            votes.append(_as_one(name, [scores.votes[scores.votes["model"] == model] for model in models], tested))
+    whole = [pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0] for parts in (rows, votes)]
+    whole[1].attrs = scores.votes.attrs
+    return Scores(whole[0], scores.summary, whole[1])
 
-    def with_composed(table: "pd.DataFrame", task_of: Callable[[str], "pd.Series | bool"]) -> "pd.DataFrame":
-        parts = [table]
-        for (task, name), models in choice.composed.items():
-            for model, whose in zip(models, tested, strict=True):
-                own = table[(table["model"] == model) & table["subject"].isin(whose) & task_of(task)]
-                parts.append(own.assign(model=name))
-        whole = pd.concat(parts, ignore_index=True) if len(parts) > 1 else table
-        whole.attrs = table.attrs
-        return whole
 
-    rows = with_composed(scores.per_subject, lambda task: scores.per_subject["task"] == task)
-    return Scores(rows, scores.summary, with_composed(scores.votes, lambda task: task == GRADE.name))
+def _answered_nearest(table: "pd.DataFrame", model: str, task: str) -> "pd.DataFrame":
+    """A model's rows on a task, from the answered task that is nearest to it."""
+    own = table[(table["model"] == model) & (table["task"] == task)]
+    nearest: pd.DataFrame = own[own["source"] == min(own["source"].unique(), key=lambda source: steps(source, task))]
+    return nearest
+
+
+def _as_one(name: str, tables: Sequence["pd.DataFrame"], tested: Sequence[Collection[str]]) -> "pd.DataFrame":
+    """One model's rows: of each table those of its round's patients."""
+    import pandas as pd
+
+    planes = set.intersection(*(set(table["plane"]) for table in tables))
+    parts = [
+        table[table["subject"].isin(whose) & table["plane"].isin(planes)]
+        for table, whose in zip(tables, tested, strict=True)
+    ]
+    whole = pd.concat(parts).assign(model=name)
+    if "source" in whole.columns:  # else a comparison would take the patients of one of them alone
+        whole["source"] = " / ".join(dict.fromkeys(whole["source"]))
+    return whole

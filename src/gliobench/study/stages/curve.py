@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from joblib import Parallel, delayed
 
-from gliobench.integrity import read_stamp, write_whole
+from gliobench.integrity import read_stamp, source_digest, write_whole
 from gliobench.models.base.errors import ModelError, ModelStopped
 from gliobench.study.parts.stage import Stage
 from gliobench.study.stages.curve_tables import curve_tables
@@ -51,6 +51,7 @@ def curve(context: Context) -> None:
     stamps = [read_stamp(one.folder.stamp(Stage("score"))) for one in reached]
     inputs = fingerprint(
         scores=scored,
+        code=source_digest("gliobench.study.stages.curve_tables"),
         models=[[config.name for config in group] for group in (learning, general)],
         points={str(one.folder.root): stamp.inputs for one, stamp in zip(reached, stamps, strict=True) if stamp},
     )
