@@ -8,11 +8,13 @@ model should answer in.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.cohort.problem import GLIOMA, ImageName, Problem
 from gliobench.grid.frame import INDEX_AXIS, SliceFrame
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.slices import grey_slice
@@ -23,6 +25,7 @@ from gliobench.models.views.layout import Grid, Layout, Panel
 from gliobench.models.views.registry import LAYOUTS
 from gliobench.models.views.ticks import with_ticks
 from gliobench.models.views.window import stretched, windowed
+from gliobench.ranges import Real, Step, Text, Whole
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
 from gliobench.tasks.geometry import Value
 from gliobench.tasks.registry import task_of
@@ -51,16 +54,16 @@ class View:
     """
 
     name: str = "grey"
-    modalities: tuple[str, ...] = ()
-    slices: int | None = None
-    step: int = 1
-    scale: int = 1
-    window: tuple[float, float] | None = None
-    percentiles: tuple[float, float] | None = None
+    modalities: tuple[ImageName, ...] = ()
+    slices: Whole | None = None
+    step: Step = 1
+    scale: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    window: tuple[Real, Real] | None = None
+    percentiles: tuple[Real, Real] | None = None
     stretch: bool = False
     ticks: bool = False
     coordinates: Coordinates = AS_ASKED
-    told: tuple[str, ...] = ()
+    told: tuple[Text, ...] = ()
     problem: Problem = GLIOMA
 
     def __post_init__(self) -> None:

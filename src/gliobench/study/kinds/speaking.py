@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from gliobench.cohort.problem import GLIOMA, ImageName, Problem
+from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.variables import unknown_column
 from gliobench.grid.regions import Region
 from gliobench.models.base.errors import ModelError
 from gliobench.models.language.answer_modes import AnswerMode
 from gliobench.models.views.view import View
-from gliobench.ranges import Real, Seed, Temperature, Text, Whole
+from gliobench.ranges import Real, Seed, Temperature, Whole
 from gliobench.study.kinds.base import Aggregate, ModelConfig, check_images
 from gliobench.study.kinds.regional import names_task, with_tasks
-from gliobench.study.parts.base import Config, Outside, Tokens
-from gliobench.tasks.coordinates import AS_ASKED, FAMILIES, Coordinates, known_family
+from gliobench.study.parts.base import Outside, Tokens, written
+from gliobench.tasks.coordinates import FAMILIES, known_family
 from gliobench.tasks.names import Tasks
 from gliobench.tasks.prompt import REGION, Prompt
 from gliobench.tasks.prompt_file import named_prompts, read_prompt_file
@@ -29,23 +29,10 @@ if TYPE_CHECKING:
     from gliobench.study.state.context import Context
 
 
-class ViewConfig(Config):
-    """What is shown of a slice, and told of the patient; see `gliobench.models.views.view.View`. A name alone stands
-    for that view as it is."""
+class ViewConfig(written(View, without=["problem"])):  # type: ignore[misc]
+    """What is shown of a slice, and told of the patient. A name alone stands for that view as it is."""
 
     LATER: ClassVar = frozenset({"stretch", "coordinates", "told"})
-
-    name: str = "grey"
-    modalities: tuple[ImageName, ...] = ()
-    slices: Whole | None = None
-    step: Annotated[Whole, Field(ge=1, le=1024)] = 1
-    scale: Annotated[Whole, Field(ge=1, le=1000)] = 1
-    window: tuple[Real, Real] | None = None
-    percentiles: tuple[Real, Real] | None = None
-    stretch: bool = False
-    ticks: bool = False
-    coordinates: Coordinates = AS_ASKED
-    told: tuple[Text, ...] = ()
 
     @model_validator(mode="before")
     @classmethod

@@ -1,6 +1,7 @@
 """What every part of a study file is made of."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
@@ -94,8 +95,16 @@ def departures(settings: type[Any], *, without: Collection[str] = ()) -> Any:
     """The part of a study file that says where settings, a dataclass, depart from what is the default there: its fields
     with their ranges, `without` some, each of which can be left out and is then None."""
     kinds = get_type_hints(settings, include_extras=True)
-    fields: dict[str, Any] = {key: (kind | None, None) for key, kind in kinds.items() if key not in without}
-    return create_model(settings.__name__, __base__=Config, **fields)
+    keys: dict[str, Any] = {key: (kind | None, None) for key, kind in kinds.items() if key not in without}
+    return create_model(settings.__name__, __base__=Config, **keys)
+
+
+def written(settings: type[Any], *, without: Collection[str] = ()) -> Any:
+    """The part of a study file that says settings, a dataclass: its fields with their ranges and defaults, `without`
+    some."""
+    kinds = get_type_hints(settings, include_extras=True)
+    keys: dict[str, Any] = {one.name: (kinds[one.name], one.default) for one in fields(settings)}
+    return create_model(settings.__name__, __base__=Config, **{key: keys[key] for key in keys if key not in without})
 
 
 def check_by(key: str, choice: str, by: str | None) -> None:
