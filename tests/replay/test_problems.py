@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -13,7 +14,10 @@ from gliobench.replay.outcome import replay, standard_side
 from gliobench.replay.read import read_external
 from gliobench.scoring.votes import Votes
 from gliobench.study.config.problem import read_problem
+from gliobench.study.config.replay import read_replication
 from gliobench.study.config.study import StudyError
+from gliobench.study.replication.run import run_replication
+from gliobench.study.state.progress import Silent
 
 # By patient the truth, and what was said of each slice: two of the four patients are right by majority.
 SAID = {
@@ -86,3 +90,21 @@ def test_a_problem_is_a_name_or_a_study_file(tmp_path: Path) -> None:
         read_problem(str(own))
     with pytest.raises(StudyError, match=r"--problem livers: neither a problem \(glioma, nodules.*\) nor a study file"):
         read_problem("livers")
+
+
+def test_a_study_of_answers_about_nodules(tmp_path: Path) -> None:
+    table(tmp_path)
+    file = tmp_path / "study.yaml"
+    entry = "{name: someone, task: class, answers: answers.jsonl}"
+    planned = "comparisons: [[someone, majority-class]]"
+    file.write_text(f"name: n\ncohort: CT\nproblem: nodules\nreplay: [{entry}]\n{planned}\n")
+    page = run_replication(read_replication(file), tmp_path / "out", Silent()).read_text(encoding="utf-8")
+    summary = pd.read_parquet(tmp_path / "out" / "scores" / "summary.parquet").set_index(["model", "metric"])["value"]
+    assert summary["someone", "accuracy"] == 0.5
+    assert summary["majority-class", "accuracy"] == 0.5  # two of four are malignant
+    assert summary["majority-class", "balanced_accuracy"] == pytest.approx(1 / 3)
+    assert "HGG" not in page
+    without = "{name: n, images: {ct: {}}, target: nodule, regions: {nodule: [1]}}"
+    file.write_text(f"name: n\ncohort: CT\nproblem: {without}\nreplay: [{entry}]\n")
+    with pytest.raises(StudyError, match="has no classes"):
+        read_replication(file)

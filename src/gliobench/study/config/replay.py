@@ -5,19 +5,22 @@ from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import Plane
 from gliobench.ranges import Real, Text
 from gliobench.scoring.camps import Camp
 from gliobench.study.config.study import read_file, read_whole
 from gliobench.study.parts.base import Config, Name, Outside, WholeFile
 from gliobench.study.parts.paths import resolved
+from gliobench.study.parts.problem import ProblemConfig
+from gliobench.study.parts.region import ALL_OF_IT, as_asked
 from gliobench.tasks.coordinates import AS_ASKED, Coordinates
-from gliobench.tasks.names import TaskName
+from gliobench.tasks.grade import GRADE
+from gliobench.tasks.names import CLASS, TaskName
 from gliobench.tasks.registry import TASKS, in_words
 
-# The trivial baselines that stand beside recorded answers.
-MAJORITY, MIDDLE, WHOLE = "always-hgg", "image-centre", "whole-slice"
-TRIVIAL = (MAJORITY, MIDDLE, WHOLE)
+# The trivial baselines that stand beside recorded answers; of classes of gliomas it is `ALWAYS_HGG`.
+MAJORITY, ALWAYS_HGG, MIDDLE, WHOLE = "majority-class", "always-hgg", "image-centre", "whole-slice"
 
 
 class ReplayConfig(Config):
@@ -56,18 +59,37 @@ class ConstantConfig(Config):
 
 
 class Replication(WholeFile):
-    """A whole replication. `comparisons`: the planned comparisons, pairs of entries or trivial baselines, first minus
-    second."""
+    """A whole replication. `problem`: what the answers are about. `comparisons`: the planned comparisons, pairs of
+    entries or trivial baselines, first minus second."""
 
-    LATER: ClassVar = frozenset({"comparisons"})
+    LATER: ClassVar = frozenset({"comparisons", "problem"})
 
     name: Name
     title: str = "Evaluation of external answers"
     cohort: str
+    problem: ProblemConfig = GLIOMA
     replay: tuple[ReplayConfig, ...] = Field(min_length=1)
     comparisons: tuple[tuple[Text, Text], ...] = ()
     constants: tuple[ConstantConfig, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def majority(self) -> str:
+        """The name of the trivial baseline of classes."""
+        return ALWAYS_HGG if self.problem.classes == GLIOMA.classes else MAJORITY
+
+    @property
+    def trivial(self) -> tuple[str, ...]:
+        """The trivial baselines that stand beside the answers."""
+        return (self.majority, MIDDLE, WHOLE)
+
+    @model_validator(mode="after")
+    def _asks_about_its_problem(self) -> Self:
+        if not self.problem.classes and any(config.task == GRADE.name for config in self.replay):
+            raise ValueError(f"replay: an entry's task is {CLASS}, and {self.problem.name} has no classes")
+        for config in self.replay:
+            as_asked(config.task, self.problem, ALL_OF_IT.to_region(self.problem))
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -78,7 +100,7 @@ class Replication(WholeFile):
 
     @model_validator(mode="after")
     def _compares_what_there_is(self) -> Self:
-        known = [*(config.name for config in self.replay), *TRIVIAL]
+        known = [*(config.name for config in self.replay), *self.trivial]
         if unknown := [name for pair in self.comparisons for name in pair if name not in known]:
             raise ValueError(f"comparisons: nothing is named {unknown[0]!r}; there are {', '.join(known)}")
         return self

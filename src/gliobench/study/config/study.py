@@ -193,7 +193,8 @@ class Study(WholeFile):
             if learning:
                 raise ValueError(
                     f"models: {', '.join(learning)}: aggregate: learned asks about slices of validation patients too, "
-                    "and recorded answers are about test patients; select oracle or {problem.foreground}"
+                    "and recorded answers are about test patients; select oracle or "
+                    f"{self.problem.foreground}"
                 )
         if self.consistency is not None and self.consistency.task not in self.tasks:
             raise ValueError(

@@ -130,7 +130,8 @@ def _held(study: Replication, models: Collection[str] | None) -> dict[str, "Exte
         raise StudyError(f"no model named {', '.join(unknown)} was asked for a place; these were: {names}")
     wanted: list[ReplayConfig] = [config for config in parts if not models or config.name in models]
     return {
-        config.name: read_external(config.answers, config.task, config.plane, config.coordinates) for config in wanted
+        config.name: read_external(config.answers, config.task, config.plane, config.coordinates, study.problem)
+        for config in wanted
     }
 
 

@@ -4,17 +4,20 @@ The file has `replay:` instead of `models:`; `gliobench run` takes both kinds.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gliobench.cohort.subject import HGG, LGG, Fault
+from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.cohort.subject import HGG, Fault
 from gliobench.grid.frame import Plane, SliceFrame
 from gliobench.scoring.camps import Camp
-from gliobench.study.config.replay import MAJORITY, MIDDLE, TRIVIAL, WHOLE, ReplayConfig, Replication
+from gliobench.study.config.replay import ALWAYS_HGG, MIDDLE, WHOLE, ReplayConfig, Replication
 from gliobench.study.replication.samples import external_report_samples
 from gliobench.study.state.context import check_writable
 from gliobench.study.state.lacking import check_external_files
@@ -49,7 +52,7 @@ def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
         voice.say(sentence)
     outcomes: list[Outcome] = []
     with ProcessPoolExecutor(min(len(study.replay), os.cpu_count() or 1), _processes()) as pool:
-        replayed = pool.map(_replayed, sorted(study.replay, key=_slowest_first))
+        replayed = pool.map(partial(_replayed, study.problem), sorted(study.replay, key=_slowest_first))
         from gliobench.replay.tables import write_scores  # imported while the others work
         from gliobench.report.page import write_report
 
@@ -57,7 +60,7 @@ def run_replication(study: Replication, out: Path, voice: Voice) -> Path:
             for done, outcome in enumerate(replayed, start=1):
                 outcomes.append(outcome)
                 advance(done, outcome.name)
-        trivial = list(pool.map(_baseline, _most_answered(outcomes)))
+        trivial = list(pool.map(partial(_baseline, study.majority), _most_answered(outcomes)))
     names = [config.name for config in study.replay]
     outcomes.sort(key=lambda outcome: names.index(outcome.name))
     scores = _together([*(outcome.standard.scores for outcome in outcomes if outcome.standard), *trivial])
@@ -80,12 +83,13 @@ def _processes() -> BaseContext:
     return context
 
 
-def _replayed(config: ReplayConfig) -> "Outcome":
+def _replayed(problem: Problem, config: ReplayConfig) -> "Outcome":
     from gliobench.replay.outcome import replay
     from gliobench.replay.published import PUBLISHED_TASKS
 
-    protocol: ProtocolName = "both" if config.task in PUBLISHED_TASKS else "standard"
-    return replay(config.answers, config.task, protocol, config.plane, config.name, config.coordinates)
+    published = config.task in PUBLISHED_TASKS and problem.classes == GLIOMA.classes
+    protocol: ProtocolName = "both" if published else "standard"
+    return replay(config.answers, config.task, protocol, config.plane, config.name, config.coordinates, problem)
 
 
 def _together(tables: Sequence["Scores"]) -> "Scores":
@@ -111,13 +115,15 @@ def _most_answered(outcomes: Sequence["Outcome"]) -> list["ExternalAnswers"]:
     return list(largest.values())
 
 
-def _baseline(external: "ExternalAnswers") -> "Scores":
-    """The trivial baseline on the same questions: always HGG, the middle of the image, or the whole slice."""
+def _baseline(majority: str, external: "ExternalAnswers") -> "Scores":
+    """The trivial baseline on the same questions: `majority` (everybody has one class), the middle of the image, or the
+    whole slice."""
     from gliobench.replay.standard import score_answers_as
 
     frames = [answer.frame for answer in external.answers]
     if external.task == GRADE.name:
-        return score_answers_as(external, MAJORITY, [Answered(Grade(HGG)) for _ in frames])
+        same = HGG if majority == ALWAYS_HGG else _most_frequent(external)
+        return score_answers_as(external, majority, [Answered(Grade(same)) for _ in frames])
     if external.task == CENTRE.name:
         middles = [Point(frame, (frame.shape[0] - 1) / 2, (frame.shape[1] - 1) / 2) for frame in frames]
         return score_answers_as(external, MIDDLE, [Answered(middle) for middle in middles])
@@ -125,6 +131,13 @@ def _baseline(external: "ExternalAnswers") -> "Scores":
     return _without_centre(
         score_answers_as(external, WHOLE, [Answered(_whole(external.task, frame)) for frame in frames])
     )
+
+
+def _most_frequent(external: "ExternalAnswers") -> int:
+    """The class that most patients have, the first one of equals."""
+    truths = [about[0].truth for about in external.by_subject.values()]
+    counts = Counter(truth.value for truth in truths if isinstance(truth, Grade))
+    return min(counts, key=lambda value: (-counts[value], value), default=0)
 
 
 def _whole(task: str, frame: SliceFrame) -> Value:
@@ -166,15 +179,16 @@ def _contents(
         title=study.title,
         study=study.name,
         cohort=study.cohort,
-        parts=list(_parts(scores.votes)),
+        parts=list(_parts(scores.votes, study.problem)),
         summary=scores.summary,
         per_subject=scores.per_subject,
         votes=scores.votes,
         samples=list(external_report_samples(outcomes, scores.votes)),
-        baselines=frozenset(TRIVIAL),
+        baselines=frozenset(study.trivial),
+        problem=study.problem,
         provenance={config.name: _origin(config) for config in study.replay},
         notes=(*study.notes, *left_out, *_notes(outcomes)),
-        comparisons=_comparisons(scores),
+        comparisons=_comparisons(scores, study.trivial),
         planned=planned_comparisons(study, scores),
         consistency=consistency,
         sampling={config.name: config.sampling for config in study.replay},
@@ -189,13 +203,13 @@ def _origin(config: ReplayConfig) -> str:
     return f"{config.task}, {config.plane}: {config.answers}" + (f" ({config.sampling})" if config.sampling else "")
 
 
-def _parts(votes: "pd.DataFrame") -> Iterator["ReportConfig"]:
+def _parts(votes: "pd.DataFrame", problem: Problem) -> Iterator["ReportConfig"]:
     from gliobench.report.contents import Part as ReportConfig
 
     patients = votes.drop_duplicates("subject")
     if len(patients):
-        grades = patients["grade"]
-        yield ReportConfig("test", len(patients), (int((grades == LGG).sum()), int((grades == HGG).sum())))
+        counts = tuple(int((patients["grade"] == number).sum()) for number in range(len(problem.classes)))
+        yield ReportConfig("test", len(patients), counts)
 
 
 def _faults(outcomes: Sequence["Outcome"]) -> Iterator[Fault]:
@@ -219,14 +233,14 @@ def _notes(outcomes: Sequence["Outcome"]) -> Iterator[str]:
             yield f"{outcome.name}, {outcome.external.task}: answers that could not be used: {kinds}."
 
 
-def _comparisons(scores: "Scores") -> "pd.DataFrame | None":
+def _comparisons(scores: "Scores", trivial: Collection[str]) -> "pd.DataFrame | None":
     from gliobench.report.metrics import first_metrics
     from gliobench.scoring.compare import compare
     from gliobench.scoring.errors import CompareError
 
-    models = scores.of(set(scores.summary["model"]) - set(TRIVIAL))
+    models = scores.of(set(scores.summary["model"]) - set(trivial))
     try:
-        return compare(models, scores.of(TRIVIAL), metrics=first_metrics())
+        return compare(models, scores.of(trivial), metrics=first_metrics())
     except CompareError:
         return None
 
@@ -236,7 +250,7 @@ def planned_comparisons(study: Replication, scores: "Scores") -> "pd.DataFrame |
     from gliobench.scoring.planned import Side, compare_planned
 
     camps: dict[str, Camp | None] = {config.name: config.camp for config in study.replay}
-    camps |= dict.fromkeys(TRIVIAL, "trivial")
+    camps |= dict.fromkeys(study.trivial, "trivial")
     table = scores.summary[scores.summary["task"] == scores.summary["source"]]
     answered = {str(model): set(rows["task"]) for model, rows in table.groupby("model")}
     planned = {

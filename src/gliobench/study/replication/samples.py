@@ -34,7 +34,7 @@ def external_sample(study: Replication, subject: str, model: str) -> "Sample":
         raise StudyError(
             f"no model is named {model}; the study has {', '.join(config.name for config in study.replay)}"
         )
-    external = read_external(config.answers, config.task, config.plane, config.coordinates)
+    external = read_external(config.answers, config.task, config.plane, config.coordinates, study.problem)
     if subject not in external.firsts:
         raise StudyError(f"{model} says nothing about {subject}; there are: {', '.join(sorted(external.firsts))}")
     return _sample(model, external, subject)
@@ -60,11 +60,12 @@ def _sample(model: str, external: "ExternalAnswers", subject: str) -> "Sample":
     said, plane = tuple(_said(external, answer) for answer in about), about[0].frame.plane
     truth = about[0].truth
     if not isinstance(truth, Grade):
-        return Sample(model, subject, external.task, plane, None, said)
-    votes = count_votes([read_answer(external, answer) for answer in about])
+        return Sample(model, subject, external.task, plane, None, said, problem=external.problem)
+    votes = count_votes([read_answer(external, answer) for answer in about], external.problem)
     tally = external.tallies.get(subject)
     counted = None if tally is None else (*tally.counts, tally.none, tally.unanswered)
-    return Sample(model, subject, external.task, plane, truth.value, said, votes, most_votes(votes), counted)
+    called, problem = most_votes(votes), external.problem
+    return Sample(model, subject, external.task, plane, truth.value, said, votes, called, counted, problem)
 
 
 def _said(external: "ExternalAnswers", answer: "ExternalAnswer") -> "Said":
