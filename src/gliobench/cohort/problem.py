@@ -21,7 +21,7 @@ from gliobench.ranges import Real, Text, Whole, once
 STRICT = ConfigDict(extra="forbid")
 MOST_CLASSES = 9  # with the answer that there is none, a choice stays one digit
 # What of a problem decides who is read, and what a report says, but no answer.
-REPORTED = frozenset({"name", "finding", "ordered", "unknown", "absent", "missing", "cautions"})
+REPORTED = frozenset({"name", "finding", "ordered", "unknown", "absent", "missing", "structures", "cautions"})
 RESERVED = frozenset(  # columns of tables
     {"id", "patient", "subject", "session", "grade", "class", "mask", "seg", "label", "labels", "part", "fold"}
 )
@@ -110,9 +110,10 @@ class Problem:
     are not background, or everything. `bright`: the image in which the target is the brightest, by default the first;
     `differences`: pairs of images whose difference tells something, the first one of contrast uptake; `views`: the
     images that a kind of view shows by default, else the first ones. `absent`: whether patients without the target are
-    accepted; `missing`: whether those without some of the images are, with background in their place. `consensus`: how
-    the masks of several readers become one. `reading`: how classes are written in tables and texts: by their names, or
-    also as the WHO's grades and words of gliomas. `prompts`: the set of prompts (`gliobench/tasks/prompts`).
+    accepted; `missing`: whether those without some of the images are, with background in their place. `structures`: the
+    label of each structure of an RTSTRUCT, or segment of a DICOM-SEG, by its name; others are left out. `consensus`:
+    how the masks of several readers become one. `reading`: how classes are written in tables and texts: by their names,
+    or also as the WHO's grades and words of gliomas. `prompts`: the set of prompts (`gliobench/tasks/prompts`).
     `cautions`: sentences for every report.
     """
 
@@ -135,6 +136,7 @@ class Problem:
     views: Annotated[tuple[tuple[str, tuple[str, ...]], ...], BeforeValidator(_pairs)] = ()
     absent: Literal["refused", "allowed"] = "refused"
     missing: Literal["refused", "filled"] = "refused"
+    structures: Annotated[tuple[tuple[Text, Label], ...], BeforeValidator(_pairs)] = ()
     consensus: Literal["majority", "staple"] = "majority"
     reading: Literal["names", "glioma"] = "names"
     prompts: Literal["general", "glioma"] = "general"

@@ -82,6 +82,8 @@ def _find(root: Path, problem: Problem) -> Cohort:
         *_without_grade(inner, layout, good, problem),
         *_whose(good),
     )
+    if problem.structures:
+        good = [replace(one, structures=dict(problem.structures)) for one in good]
     labels, faults = layout.labels or problem.labels, [*faults, *twice, *wrong]
     return Cohort(inner.stem, inner, layout.name, labels, tuple(good), tuple(faults), notes, problem)
 
@@ -141,12 +143,14 @@ class SubjectFiles:
     @cached_property
     def content(self) -> str:
         """SHA-256 (hexadecimal) over the files on disk, in the order of the channels, mask last, and over how the mask
-        is relabelled."""
+        is relabelled and its structures are chosen."""
         total = hashlib.sha256()
         for name, path, channel in _files(self.subject):
             total.update(f"{name} {channel} {self.data[path].digest}\n".encode())
         if self.subject.relabel:
             total.update(f"relabel {sorted(self.subject.relabel.items())}\n".encode())
+        if self.subject.structures:
+            total.update(f"structures {sorted(self.subject.structures.items())}\n".encode())
         return total.hexdigest()
 
 
@@ -278,7 +282,8 @@ def _decode_volumes(files: SubjectFiles, faults: list[Fault]) -> dict[str, Volum
     for name, path, channel in _files(files.subject):
         try:
             if path not in decoded:
-                decoded[path] = decode_stored(files.data[path])
+                onto = next(iter(volumes.values()), None)
+                decoded[path] = decode_stored(files.data[path], onto, files.subject.structures)
             voxels, affine = decoded[path]
             if channel is not None and not (voxels.ndim == 4 and channel < voxels.shape[3]):
                 raise VolumeError(f"shape {voxels.shape}: expected a fourth axis with channel {channel} for {name}")

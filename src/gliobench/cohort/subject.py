@@ -32,6 +32,7 @@ class Subject:
     by default, and the id itself where that names no time point. `variables`: what a table says of the patient beside
     all that, such as age or scanner, as it is written there. `readers`: the masks of single readers; one file alone is
     coded by bits, the lowest for the first reader. `lacking`: the problem's images that the patient has not.
+    `structures`: the label of each structure of a DICOM mask, by its name.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Subject:
     variables: Mapping[str, str] = field(default_factory=dict)
     readers: tuple[Path, ...] = ()
     lacking: tuple[str, ...] = ()
+    structures: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.patient:

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import EnhancedCTImageStorage, RTStructureSetStorage
+from pydicom.uid import EnhancedCTImageStorage
 
 from gliobench.cohort.align import Volume
 from gliobench.cohort.formats.stored import VolumeError
@@ -150,7 +150,6 @@ FAULTS = {
     "one": (lambda: slices()[:1], "one slice"),
     "other size": (other_size, "different Columns: 5 and 6"),
     "no position": (without_position, "99.dcm has no ImagePositionPatient"),
-    "structures": (lambda: slices(SOPClassUID=RTStructureSetStorage)[:1], "RTSTRUCT .*3D Slicer"),
     "cut": (cut, "cannot be decoded"),
 }
 

@@ -1,4 +1,5 @@
-"""DICOM: the slices of one series as an image, a multi-frame file, and DICOM-SEG as a mask; decoded by highdicom.
+"""DICOM: the slices of one series as an image, a multi-frame file, and DICOM-SEG or RTSTRUCT as a mask; decoded by
+highdicom.
 
 DICOM's world is LPS+; ours is RAS+. The tags of persons are dropped before anything else is read, and messages name
 files, numbers and series only.
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from gliobench.cohort.align import Volume
 from gliobench.cohort.formats.dicom_geometry import check_stack
+from gliobench.cohort.formats.dicom_structures import Labels, chosen, drawn
 from gliobench.cohort.formats.stored import Stored, VolumeError, finite
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ OTHER_PERSONS = (
     "ContentCreatorName",
 )
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # SOP classes: segments, label map
+NO_STRUCTURES: Labels = {}
 STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"  # RTSTRUCT
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns")
 NAMED = 5  # series, in a message
@@ -39,18 +42,21 @@ UPRIGHT = {"perpendicular_tol": 1e-6}  # 1 less the cosine of a tilt: 0.2 mm ove
 SPARSE = 1.9  # slices this many thicknesses apart: some between them may have been left out as empty
 
 
-def decode_dicom(stored: Stored) -> Volume:
+def decode_dicom(stored: Stored, onto: Volume | None = None, structures: Labels = NO_STRUCTURES) -> Volume:
     """Voxels (X, Y, Z) and affine (4, 4) in RAS+ millimetres of the DICOM files of one image or mask.
 
     x runs along a row, y down a column, z from slice to slice. An image is float32 after rescale slope and intercept
-    (float64 of more than 16 bits); a mask has the numbers of its segments. Raises VolumeError: highdicom is not
-    installed, damaged files, several series, slices that are missing, unevenly spaced, doubled, tilted or turned,
-    colour images, RTSTRUCT, overlapping or fractional segments.
+    (float64 of more than 16 bits); a mask has the numbers of its segments, or the labels of the named `structures`; the
+    contours of an RTSTRUCT are drawn on the voxels of `onto`, the patient's first image. Raises VolumeError: highdicom
+    is not installed, damaged files, several series, slices that are missing, unevenly spaced, doubled, tilted or
+    turned, colour images, overlapping or fractional segments, contours that do not fit `onto`.
     """
     datasets = {name: _parsed(name, data) for name, data in stored.files.items()}
     try:
         _refuse_several(datasets)
-        volume = _volume(datasets).flip_spatial(0)  # from slice to slice along row x column, as ITK has them
+        if (first := next(iter(datasets.values()))).SOPClassUID == STRUCTURES:
+            return drawn(first, onto, structures)
+        volume = _volume(datasets, structures).flip_spatial(0)  # slices along row x column, as in ITK
     except VolumeError:
         raise
     except Exception as error:  # decoders of compressed pixels and highdicom raise all kinds
@@ -91,19 +97,14 @@ def _refuse_several(datasets: Mapping[str, "Dataset"]) -> None:
     raise VolumeError(f"{len(named)} series, expected one per folder: {', '.join(named[:NAMED])}{more}")
 
 
-def _volume(datasets: Mapping[str, "Dataset"]) -> "DicomVolume":
+def _volume(datasets: Mapping[str, "Dataset"], structures: Labels) -> "DicomVolume":
     first, *others = datasets.values()
-    if first.SOPClassUID == STRUCTURES:
-        raise VolumeError(
-            "an RTSTRUCT (contours), which is not read yet: save it as DICOM-SEG, NRRD or NIfTI, for example with "
-            "3D Slicer or dcmrtstruct2nii"
-        )
     is_mask = first.SOPClassUID in SEGMENTATIONS
     if not is_mask and "NumberOfFrames" not in first:
         return _series(datasets)
     if others:
         raise VolumeError(f"{len(datasets)} files with several frames each: expected one, name it")
-    return _segmentation(first) if is_mask else _frames(first)
+    return _segmentation(first, structures) if is_mask else _frames(first)
 
 
 def _series(datasets: Mapping[str, "Dataset"]) -> "DicomVolume":
@@ -144,15 +145,21 @@ def _dtype(dataset: "Dataset") -> type[np.floating[Any]]:
     return np.float64 if dataset.get("BitsAllocated", 16) > 16 else np.float32
 
 
-def _segmentation(dataset: "Dataset") -> "DicomVolume":
-    """A mask with the numbers of the segments as labels; slices that were left out as empty are 0."""
+def _segmentation(dataset: "Dataset", structures: Labels) -> "DicomVolume":
+    """A mask with the numbers of the segments as labels, or those of the named `structures`; slices that were left out
+    as empty are 0."""
     from highdicom.seg import Segmentation
 
     if dataset.get("SegmentationType") == "FRACTIONAL":
         raise VolumeError("a fractional DICOM-SEG (probabilities): expected a binary one or a label map")
-    volume = Segmentation.from_dataset(dataset).get_volume(combine_segments=True, **UPRIGHT)
+    names = {int(one.SegmentNumber): str(one.get("SegmentLabel", "")) for one in dataset.SegmentSequence}
+    labels = chosen(names, structures, "segments") if structures else {number: number for number in names}
+    volume = Segmentation.from_dataset(dataset).get_volume(
+        segment_numbers=sorted(labels), combine_segments=True, **UPRIGHT
+    )
     _refuse_sparse(dataset, volume.spacing_between_slices)
-    return volume
+    as_label = np.array([labels.get(number, 0) for number in range(max(names) + 1)], np.uint8)
+    return volume.with_array(as_label[volume.array])
 
 
 def _refuse_sparse(dataset: "Dataset", spacing_mm: float) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from gliobench.cohort.align import Volume
 from gliobench.cohort.formats import itk
-from gliobench.cohort.formats.dicom import decode_dicom
+from gliobench.cohort.formats.dicom import NO_STRUCTURES, decode_dicom
 from gliobench.cohort.formats.dicom_files import is_dicom, read_folder
+from gliobench.cohort.formats.dicom_structures import Labels
 from gliobench.cohort.formats.stored import Stored, read_bytes
 from gliobench.cohort.nifti import decode_volume
 
@@ -24,18 +25,19 @@ def read_stored(path: Path) -> Stored:
     return Stored(path, dict(sorted(files.items())))
 
 
-def decode_stored(stored: Stored) -> Volume:
+def decode_stored(stored: Stored, onto: Volume | None = None, structures: Labels = NO_STRUCTURES) -> Volume:
     """Voxels (X, Y, Z) or, of NIfTI, (X, Y, Z, C), and affine (4, 4), voxel index to world millimetres (RAS+).
 
-    A file with an unknown suffix is read as NIfTI. Raises VolumeError.
+    A file with an unknown suffix is read as NIfTI. `onto`, `structures`: for masks of DICOM, see `decode_dicom`. Raises
+    VolumeError.
     """
-    return _decoder(stored)(stored)
+    return _decoder(stored, onto, structures)(stored)
 
 
-def _decoder(stored: Stored) -> Callable[[Stored], Volume]:
+def _decoder(stored: Stored, onto: Volume | None, structures: Labels) -> Callable[[Stored], Volume]:
     suffix, is_folder = stored.path.suffix.lower(), stored.path.name not in stored.files
     if not is_folder and suffix in itk.SUFFIXES:
         return itk.decode_itk
     if is_folder or suffix == DICOM or is_dicom(stored.data):
-        return decode_dicom
+        return lambda one: decode_dicom(one, onto, structures)
     return lambda one: decode_volume(one.data)
