@@ -1,10 +1,14 @@
 """The reference study's networks have its sizes; every network answers in the shape that its task asks for."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from gliobench.models.networks import NETWORKS
+from gliobench.models.networks.fast import fast
 from gliobench.models.networks.input import as_input
 from gliobench.models.networks.monai import Padded
 from gliobench.models.networks.reference_study import GradeClassifier, MaskSegmenter
@@ -42,6 +46,26 @@ def test_padding_is_cut_away_again() -> None:
 
     assert torch.equal(Padded(Same(), 4)(image), image)
     assert seen == [torch.Size((1, 4, 8, 8, 8))]
+
+
+@pytest.mark.parametrize("name", ["dynunet", "grade-resnet"])
+def test_a_fast_network_has_the_same_answers_and_gradients(name: str) -> None:
+    shape = (24, 24, 24)
+    image = torch.randn(1, 2, *shape, generator=torch.Generator().manual_seed(0))
+    plain = NETWORKS[name].build(shape, 2, 1).double()
+    quick = copy.deepcopy(plain).float()
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        found = fast(quick)(image)
+    wanted = plain(image.double())
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=1e-4)
+    for answer in (wanted, found):
+        answer.square().sum().backward()
+    largest = max(parameter.grad.abs().max() for parameter in plain.parameters())
+    for one, other in zip(plain.parameters(), quick.parameters(), strict=True):
+        torch.testing.assert_close(other.grad.double(), one.grad, rtol=1e-3, atol=1e-3 * largest)
+    kernels = {event.key for event in profiled.key_averages()}
+    assert "aten::mkldnn_convolution" in kernels
+    assert "aten::slow_conv3d_forward" not in kernels
 
 
 def test_weights_that_a_network_keeps_in_two_places_come_back() -> None:

@@ -31,6 +31,7 @@ from gliobench.models.base.calibration import learn_operating_point
 from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.models.checkpoints.memory import keep_memory
 from gliobench.models.networks import NETWORKS
+from gliobench.models.networks.fast import fast
 from gliobench.models.networks.inference import probabilities, raw_logits
 from gliobench.models.networks.input import as_input
 from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS
@@ -161,13 +162,13 @@ def _train(fabric: Fabric, asked: _Asked, progress: Callable[[EpochReport], None
 
 
 def _set_up(job: Job, fabric: Fabric) -> Learner:
-    """The network in channels-last order, some 1.9 times faster on a CPU, with its average and its optimiser."""
+    """The network with its average and its optimiser."""
     settings = job.settings
     fabric.seed_everything(settings.seed, verbose=False)
     module = NETWORKS[job.network].build(job.train[0].shape, len(job.train[0].image), _outputs(job))
     if job.start is not None:
         restore(module, load_file(job.start / WEIGHTS))
-    module = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    module = fast(module)
     optimiser = torch.optim.AdamW(
         module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )

@@ -21,6 +21,7 @@ from gliobench.models.base.leakage import refuse_training_patients
 from gliobench.models.base.operating_point import ClassProbability, Floats, OperatingPoint, calibrated
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.networks import NETWORKS, Intensities
+from gliobench.models.networks.fast import fast
 from gliobench.models.networks.inference import decide, nested, probabilities
 from gliobench.models.networks.input import as_input
 from gliobench.models.networks.weights import restore
@@ -190,9 +191,8 @@ def _load_member(folder: Path, description: dict[str, Any], device: str) -> Memb
             f"{folder / WEIGHTS} is damaged (its checksum does not match): restore it from a copy, or train it again"
         )
     restore(module, load_file(folder / WEIGHTS))
-    laid_out = module.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return Member(
-        module=laid_out.to(device).eval(),
+        module=fast(module).to(device).eval(),
         intensities=description.get("intensities", "z-score"),  # earlier versions had no other
         mirror=description["mirror"],
         window=tuple(description["window"]) if description["window"] else None,
