@@ -12,6 +12,7 @@ from gliobench.study.showing.facts import FACTS
 # Tejani 2024: 44 items. Sounderajah 2025: 40 items, of which 15 has four parts, 16 three, 17, 26 and 40 two: 48 lines.
 # Gallifant 2025, table 2: 19 items in 49 lines.
 LINES = {"claim": (44, 44), "stard-ai": (40, 48), "tripod-llm": (19, 49)}
+REFINE = (8, 6, 3, 10, 10, 7)  # Mese 2026, refinechecklist.github.io: 44 items, numbered within six sections
 
 
 @pytest.mark.parametrize("name", LINES)
@@ -23,9 +24,14 @@ def test_a_form_has_the_published_items_in_their_order(name: str) -> None:
     assert set(numbers) == set(range(1, max(numbers) + 1))
 
 
+def test_refine_has_the_published_items_in_their_order() -> None:
+    items = [one.item for one in read_form("refine").items]
+    assert items == [f"{section}.{one + 1}" for section, count in enumerate(REFINE, 1) for one in range(count)]
+
+
 def test_every_fact_of_a_form_is_known_and_every_known_fact_is_asked_for() -> None:
     asked = {fact for name in form_names() for item in read_form(name).items for fact in item.facts}
-    assert set(form_names()) == set(LINES)
+    assert set(form_names()) == {*LINES, "refine"}
     assert asked == set(FACTS)
 
 

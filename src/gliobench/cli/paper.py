@@ -11,6 +11,7 @@ class FormOption(StrEnum):
     """The reporting checklists."""
 
     claim = "claim"
+    refine = "refine"
     stard_ai = "stard-ai"
     tripod_llm = "tripod-llm"
 
