@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gliobench.report import camps
-from gliobench.report.contents import Cost, ReportContents
+from gliobench.report.contents import Cost, Money, ReportContents
 from gliobench.report.markdown import write_markdown
 from gliobench.report.page import render_page
 from gliobench.scoring.planned import PLANNED
@@ -42,6 +42,29 @@ def test_the_first_paragraph_says_who_is_better_by_how_much_and_what_it_took(con
         "p=0.002, 20 patients); no other planned difference is shown (20 patients could show 0.12, 20 more about "
         "0.09). They took: tuned 2.0 h to train and 2 min to answer (CPU); asked 30.0 s to answer (CPU)."
     )
+
+
+def test_money_stands_beside_the_hours_where_prices_are_given(contents: ReportContents) -> None:
+    whole = planned(contents, SHOWN)
+    costs = {
+        "tuned": Cost(7200.0, 90.0, "CPU", Money("EUR", 0.8, 0.01, 0.00005)),
+        "asked": Cost(0, 30.0, "a server", Money("EUR", 0, 1.5, None)),
+    }
+    whole = replace(whole, costs=costs, prices="EUR 0.4 per hour without GPU")
+    assert camps.answer(whole).endswith(
+        "They took: tuned 2.0 h to train and 2 min to answer (CPU; 0.8 EUR to train, 0.01 EUR to answer, under 0.0001 "
+        "EUR per patient); asked 30.0 s to answer (a server; 1.50 EUR to answer)."
+    )
+    assert [row.money for row in camps.cost_rows(whole)] == [
+        ("0.8 EUR", "0.01 EUR", "under 0.0001 EUR"),
+        ("–", "1.50 EUR", "not known"),
+    ]
+    for text in (render_page(whole), write_markdown(whole)):
+        assert "cost of training" in text
+        assert "Prices: EUR 0.4 per hour without GPU." in text
+    silent = render_page(planned(contents, SHOWN))
+    assert "cost of training" not in silent
+    assert "Money:" not in silent
 
 
 def test_what_is_not_shown_is_never_called_better(contents: ReportContents) -> None:

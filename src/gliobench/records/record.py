@@ -17,7 +17,8 @@ from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused
 
 CHECK = "check"  # the last field of a line: 64 bits of BLAKE2b over the others
 
-LATER = frozenset({"probabilities", "time", "served"})  # not in lines of earlier versions, nor where there is none
+# Not in lines of earlier versions, nor where there is none.
+LATER = frozenset({"probabilities", "time", "served", "prompt_tokens"})
 OFF = 1e-3  # by which probabilities may miss a sum of 1: half precision rounds to it
 
 FAILURES: dict[str, type[Malformed | Refused | Truncated | Missing]] = {
@@ -36,6 +37,7 @@ class Record:
     of the image asked about; None in files of earlier versions. `oracle` names what the truth was used for when the
     input was made: "grid", "slices", "region", "prompt", or nothing. `probabilities` only with more than two classes.
     `time`: when the answer came (UTC, ISO 8601, to the second). `served`: as which model a server says it answered.
+    `prompt_tokens`: as the server counted them.
     """
 
     key: str
@@ -58,6 +60,7 @@ class Record:
     probabilities: tuple[float, ...] | None = None
     time: str | None = None
     served: str | None = None
+    prompt_tokens: int | None = None
 
     def to_json(self) -> str:
         """One line, without a line break in it, that ends in a checksum of itself."""
@@ -120,6 +123,7 @@ def make_record(
         probabilities=prediction.probabilities,
         time=time,
         served=prediction.served,
+        prompt_tokens=prediction.prompt_tokens,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from gliobench.report import metrics, numbers
-from gliobench.report.contents import ReportContents
+from gliobench.report.contents import Cost, Money, ReportContents
 from gliobench.report.pairs import signed
 from gliobench.tasks.registry import task_words
 
@@ -19,9 +19,15 @@ NAMES = {
 }
 TRIVIAL = "trivial"
 HOUR = 3600.0
+LEAST = 0.0001  # of money; less is said to be less
 COSTS = (
     "What each took in this run, by its own clock: training, as its stages took when they were last done, and "
-    "answering about all patients. What was made elsewhere, and a checkpoint's own training, are not in it."
+    "answering about all patients. A model that is fitted when it is asked has the rest of that stage as its training. "
+    "What was made elsewhere, and a checkpoint's own training, are not in it."
+)
+MONEY = (
+    "Money: these hours at the study file's prices; of a served model the tokens of these answers, as its server "
+    "counted them, without repeated attempts. A stage that was interrupted and resumed counts with its last part."
 )
 
 
@@ -47,12 +53,14 @@ class PlannedRow:
 
 @dataclass(frozen=True)
 class CostRow:
-    """What one compared model took, in words."""
+    """What one compared model took, in words. `money`: to train, to answer and per patient; empty where no price is
+    given."""
 
     model: str
     learning: str
     answering: str
     where: str
+    money: tuple[str, ...] = ()
 
 
 def has_planned(contents: ReportContents) -> bool:
@@ -109,10 +117,27 @@ def answer(contents: ReportContents) -> str:
     return " ".join([*(_answer(contents, task) for task in _tasks(contents)), *_cost_sentence(contents)])
 
 
+def has_prices(contents: ReportContents) -> bool:
+    """Whether anything is said of money."""
+    return any(cost.money for cost in contents.costs.values())
+
+
+def cost_words(contents: ReportContents) -> str:
+    """What the costs are of."""
+    prices = f" Prices: {contents.prices}." if contents.prices else ""
+    return f"{COSTS} {MONEY}{prices}" if has_prices(contents) else COSTS
+
+
+def cost_heads(contents: ReportContents) -> list[str]:
+    """The columns of the costs."""
+    money = ["cost of training", "cost of answering", "per patient"] if has_prices(contents) else []
+    return ["model", "training", "answering", "on", *money]
+
+
 def cost_rows(contents: ReportContents) -> list[CostRow]:
     """What each compared model took."""
     return [
-        CostRow(name, _hours(cost.learning_s), _hours(cost.answering_s), cost.where or "not known")
+        CostRow(name, _hours(cost.learning_s), _hours(cost.answering_s), cost.where or "not known", _priced(cost))
         for name, cost in contents.costs.items()
     ]
 
@@ -245,8 +270,36 @@ def _cost_sentence(contents: ReportContents) -> Iterator[str]:
     for name, cost in known.items():
         spent = [f"{_hours(cost.learning_s)} to train"] if cost.learning_s else []
         spent.append(f"{_hours(cost.answering_s)} to answer")
-        parts.append(f"{name} {' and '.join(spent)}{f' ({cost.where})' if cost.where else ''}")
+        beside = "; ".join(filter(None, [cost.where, _money_words(cost)]))
+        parts.append(f"{name} {' and '.join(spent)}{f' ({beside})' if beside else ''}")
     yield f"They took: {'; '.join(parts)}."
+
+
+def _money_words(cost: Cost) -> str:
+    """`5.20 EUR to train, 0.31 EUR to answer, 0.0078 EUR per patient`, as far as it is known."""
+    if cost.money is None:
+        return ""
+    learning = _amount_of(cost.money, cost.money.learning) if cost.learning_s else ""
+    answering, patient = (_amount_of(cost.money, one) for one in (cost.money.answering, cost.money.patient))
+    said = {"to train": learning, "to answer": answering, "per patient": patient}
+    return ", ".join(f"{amount} {what}" for what, amount in said.items() if amount)
+
+
+def _priced(cost: Cost) -> tuple[str, ...]:
+    if (money := cost.money) is None:
+        return ()
+    amounts = (money.learning, money.answering, money.patient)
+    learning, *asking = (_amount_of(money, one) or "not known" for one in amounts)
+    return ("–" if cost.learning_s == 0 else learning, *asking)
+
+
+def _amount_of(money: Money, amount: float | None) -> str:
+    """Two digits at least; empty where it is not known."""
+    if amount is None:
+        return ""
+    if 0 < amount < LEAST:
+        return f"under {LEAST:g} {money.currency}"
+    return f"{amount:.2f} {money.currency}" if amount >= 1 or amount == 0 else f"{amount:.2g} {money.currency}"
 
 
 def _hours(seconds: float | None) -> str:

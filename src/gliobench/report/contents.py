@@ -190,13 +190,26 @@ class Fitted:
 
 
 @dataclass(frozen=True)
+class Money:
+    """What a model cost in this run, to train, to ask about all patients, and to ask about one of them; None: not
+    known."""
+
+    currency: str
+    learning: float | None
+    answering: float | None
+    patient: float | None
+
+
+@dataclass(frozen=True)
 class Cost:
     """What a model took in this run: seconds to learn in stages of its own (0: it has none) and to answer; None: not
-    known. `where`: the hardware, in words, empty where nobody knows."""
+    known. `where`: the hardware, in words, empty where nobody knows. `money`: what that cost; None: no price is
+    given."""
 
     learning_s: float | None
     answering_s: float | None
     where: str = ""
+    money: Money | None = None
 
 
 @dataclass(frozen=True)
@@ -244,7 +257,8 @@ class ReportContents:
     `comparisons`: models against baselines, the columns of `gliobench.scoring.compare.COMPARED`; None: not compared.
     `planned`: the planned comparisons, the columns of `gliobench.scoring.planned.PLANNED`; None: there are none.
     `choices`: who was weighed for a camp: task, camp, round, model, metric, validation, chosen. `costs`: by compared
-    model.
+    model. `prices`: what hours and tokens cost, in words; empty where no price is given.
+    `decision`: decision curves, the columns of `gliobench.scoring.decision_curve.COLUMNS`; None: there are none.
     `by_shape`, `by_fold`: Dice of masks among hard patients and fold by fold: model, group, n, mean, median.
     `subgroups`: figures by subgroup, the columns of `gliobench.scoring.subgroups.SUBGROUPS`; None: there are none.
     `gaps`: between each model's worst and best of them, the columns of `gliobench.scoring.subgroups.GAPS`.
@@ -296,6 +310,8 @@ class ReportContents:
     planned: pd.DataFrame | None = None
     choices: pd.DataFrame | None = None
     costs: Mapping[str, Cost] = field(default_factory=dict)
+    prices: str = ""
+    decision: pd.DataFrame | None = None
     by_shape: pd.DataFrame | None = None
     by_fold: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None

@@ -65,9 +65,9 @@ def _planned(contents: ReportContents) -> list[str]:
 def _costs(contents: ReportContents) -> list[str]:
     if not (rows := camps.cost_rows(contents)):
         return []
-    heads = ["model", "training", "answering", "on"]
-    lines = [text(camps.COSTS), "", line(heads), line(["---"] * len(heads))]
-    return [*lines, *(line([r.model, r.learning, r.answering, r.where]) for r in rows), ""]
+    heads = camps.cost_heads(contents)
+    lines = [text(camps.cost_words(contents)), "", line(heads), line(["---"] * len(heads))]
+    return [*lines, *(line([r.model, r.learning, r.answering, r.where, *r.money]) for r in rows), ""]
 
 
 def _first(contents: ReportContents) -> list[str]:

@@ -39,8 +39,9 @@ class Prediction:
 
     `score`: for a class of two, the probability of the positive one, else None. `text`: what a language model wrote,
     verbatim. `probabilities`: for a class of more, that of each, in the classes' order, summing to 1, else None.
-    `tokens`: generated tokens. `finish`: "stop" or "length", or a server's own value, or why there is no answer.
-    `seconds`: this answer's part of the wall-clock time. `served`: the server's own name and fingerprint of the model.
+    `tokens`: generated tokens. `prompt_tokens`: of the prompt with its images, as a server counted them. `finish`:
+    "stop" or "length", or a server's own value, or why there is no answer. `seconds`: this answer's part of the
+    wall-clock time. `served`: the server's own name and fingerprint of the model.
     """
 
     question: Question
@@ -52,6 +53,7 @@ class Prediction:
     seconds: float | None = None
     probabilities: tuple[float, ...] | None = None
     served: str | None = None
+    prompt_tokens: int | None = None
 
 
 class Model(Protocol):

@@ -124,8 +124,8 @@ class OpenAIModel:
             f"{usage.prompt_tokens:,} prompt and {usage.answer_tokens:,} answer tokens"
         )
         if self._prices is not None:
-            money = usage.prompt_tokens * self._prices.prompt + usage.answer_tokens * self._prices.answer
-            text += f", {money / 1e6:.4f} {self._prices.currency} at the study file's prices"
+            money = self._prices.of_tokens(usage.prompt_tokens, usage.answer_tokens)
+            text += f", {money:.4f} {self._prices.currency} at the study file's prices"
         if usage.untold:
             text += f"; the server did not count the tokens of {usage.untold:,} replies"
         return text
@@ -259,6 +259,7 @@ class OpenAIModel:
             probabilities=probabilities,
             text=reply.text,
             tokens=reply.answer_tokens,
+            prompt_tokens=reply.prompt_tokens,
             finish=reply.finish,
             served=reply.served,
         )

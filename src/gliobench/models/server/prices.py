@@ -17,3 +17,7 @@ class Prices:
     prompt: Price
     answer: Price
     currency: str = "USD"
+
+    def of_tokens(self, prompt: float, answer: float) -> float:
+        """Money for so many tokens of prompts and of answers."""
+        return (prompt * self.prompt + answer * self.answer) / 1e6

@@ -20,6 +20,7 @@ from gliobench.study.parts.base import Config, Name, Outside, WholeFile, check_b
 from gliobench.study.parts.learning_curve import LearningCurveConfig
 from gliobench.study.parts.neutral import InAnyWords
 from gliobench.study.parts.paths import resolved
+from gliobench.study.parts.prices import PricesConfig
 from gliobench.study.parts.problem import ProblemConfig
 from gliobench.study.parts.region import ALL_OF_IT, RegionConfig, as_asked
 from gliobench.study.parts.split import SplitConfig
@@ -109,9 +110,9 @@ class Study(WholeFile):
     polygon and mask are asked for. `subgroups`: columns of the cohort's table by which the report groups patients.
     `learning_curve`: what the models do with fewer training patients. `comparisons`: the planned comparisons, each a
     pair of camps or models, its first minus its second; by default every camp against every other, and each general
-    model against its own fine-tuned version."""
+    model against its own fine-tuned version. `prices`: what hours and tokens cost."""
 
-    LATER: ClassVar = frozenset({"region", "problem", "subgroups", "learning_curve", "comparisons"})
+    LATER: ClassVar = frozenset({"region", "problem", "subgroups", "learning_curve", "comparisons", "prices"})
 
     name: Name
     cohort: Outside | None = None
@@ -125,6 +126,7 @@ class Study(WholeFile):
     subgroups: Annotated[tuple[Text, ...], AfterValidator(once)] = ()
     learning_curve: LearningCurveConfig | None = None
     comparisons: tuple[tuple[Text, Text], ...] | None = None
+    prices: PricesConfig | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)
     _numbers: tuple[int, ...] = PrivateAttr(())  # in the file, of each model where entries stand for several
 
@@ -154,9 +156,8 @@ class Study(WholeFile):
             raise ValueError(f"tasks: {error}") from None
         tasks = tuple(task for task in named if problem.classes or task != GRADE.name)
         regional = [task for task in tasks if task != plain(task)]
-        vars(self).update(
-            models=tuple(model.about(problem).asked(regional, region) for model in self.models), tasks=tasks
-        )
+        models = tuple(model.about(problem).asked(regional, region).priced(self.prices) for model in self.models)
+        vars(self).update(models=models, tasks=tasks)
         if self.consistency is not None:
             again = as_asked(self.consistency.task, problem, region)
             vars(self).update(consistency=self.consistency.model_copy(update={"task": again}))

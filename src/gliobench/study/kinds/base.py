@@ -16,9 +16,11 @@ from pydantic import PrivateAttr
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.regions import Region
 from gliobench.models.checkpoints.files import Use
+from gliobench.models.server.prices import Prices
 from gliobench.scoring.camps import Camp
 from gliobench.study.parts.base import Config, Name
 from gliobench.study.parts.paths import resolved
+from gliobench.study.parts.prices import PricesConfig
 from gliobench.study.parts.stage import Stage
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
@@ -386,6 +388,25 @@ class ModelConfig(Config, ABC):
     def runs_elsewhere(self) -> str | None:
         """Where it computes, in words, if not in this process."""
         return None
+
+    def priced(self, prices: PricesConfig | None) -> Self:
+        """The entry in a study with these prices. Raises ValueError where its own are in another currency."""
+        return self
+
+    @property
+    def by_tokens(self) -> bool:
+        """Whether its answers are paid by tokens, not by hours."""
+        return False
+
+    @property
+    def token_prices(self) -> Prices | None:
+        """What its tokens cost; None where they cost nothing of their own, or nobody has said."""
+        return None
+
+    @property
+    def hardware_is_known(self) -> bool:
+        """Whether the stamps of its stages name all the hardware that it learns and answers on."""
+        return self.runs_elsewhere is None
 
     @property
     def checkpoint_source(self) -> tuple[str, str | None] | None:

@@ -106,6 +106,10 @@ class NetworkConfig(ModelConfig):
         return self
 
     @property
+    def hardware_is_known(self) -> bool:
+        return all(one.devices == 1 for one in train_settings(self))  # processes of their own otherwise
+
+    @property
     def task(self) -> str:
         """What the network answers."""
         return NETWORKS[self.network].task

@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from gliobench.models.server.prices import Prices
 from gliobench.ranges import Real, Whole
 from gliobench.scoring.camps import Camp
 from gliobench.study.kinds.speaking import SpeakingConfig
+from gliobench.study.parts.prices import PricesConfig
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
@@ -48,6 +49,7 @@ class ServerConfig(SpeakingConfig):
     guided: Literal["structured_outputs", "guided_regex", "regex", "json_schema"] | None = None
     logprobs: bool = False
     prices: Prices | None = None
+    _study_prices: Prices | None = PrivateAttr(None)
 
     @field_validator("base_url")
     @classmethod
@@ -98,9 +100,27 @@ class ServerConfig(SpeakingConfig):
             guided=self.guided,
             logprobs=self.logprobs,
             limit_field=self.limit_field,
-            prices=self.prices,
+            prices=self.token_prices,
             problem=self.problem,
         )
+
+    def priced(self, prices: PricesConfig | None) -> Self:
+        if prices and self.prices and self.prices.currency != prices.currency:
+            raise ValueError(
+                f"models: {self.name}: its prices are in {self.prices.currency}, those of the study in "
+                f"{prices.currency}: give both in one `currency`"
+            )
+        entry = self.model_copy()
+        entry._study_prices = prices.tokens if prices else None
+        return entry
+
+    @property
+    def by_tokens(self) -> bool:
+        return True
+
+    @property
+    def token_prices(self) -> Prices | None:
+        return self.prices or self._study_prices
 
     @property
     def runs_elsewhere(self) -> str:
@@ -113,9 +133,9 @@ class ServerConfig(SpeakingConfig):
         asked = asking(plan_inputs, self, None)
         step, number = asked.step, sum(asked.number.values())
         step = replace(step, hours_here=asked.hours or hours(number * ANSWER_SECONDS / self.in_flight))
-        if self.prices is not None and step.tokens_out:
-            cost = (asked.tokens_in * self.prices.prompt + step.tokens_out.value * self.prices.answer) / 1e6
-            step = replace(step, money=Estimate(cost, "estimate"), currency=self.prices.currency)
+        if (prices := self.token_prices) is not None and step.tokens_out:
+            cost = prices.of_tokens(asked.tokens_in, step.tokens_out.value)
+            step = replace(step, money=Estimate(cost, "estimate"), currency=prices.currency)
         return ModelPlan((step,), missing=tuple(self._missing()), said=self.remarks())
 
     def _missing(self) -> "Iterator[Missing]":

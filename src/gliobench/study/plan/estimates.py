@@ -71,8 +71,22 @@ class ModelPlan:
 
 
 @dataclass(frozen=True)
+class Bill:
+    """What a step costs on this machine and on the hardware that the plan names; of asking also for each patient."""
+
+    stage: str
+    model: str
+    currency: str
+    here: Estimate | None
+    there: Estimate | None
+    patient_here: Estimate | None
+    patient_there: Estimate | None
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What a study takes. `there`: the hardware of `hours_there`; `here`: this machine, in words."""
+    """What a study takes. `there`: the hardware of `hours_there`; `here`: this machine, in words. `bills`: none where
+    no price is given."""
 
     study: str
     here: str
@@ -81,6 +95,7 @@ class Plan:
     files: tuple[Files, ...]
     missing: tuple[Missing, ...]
     assumptions: tuple[str, ...]
+    bills: tuple[Bill, ...] = ()
 
 
 def worst(*bases: Basis) -> Basis:

@@ -11,6 +11,7 @@ from gliobench.study.plan.estimates import (
     GIB,
     SCORE_SECONDS,
     Basis,
+    Bill,
     Estimate,
     Files,
     Missing,
@@ -22,6 +23,7 @@ from gliobench.study.plan.estimates import (
 from gliobench.study.plan.hardware import GPUS, this_machine
 from gliobench.study.plan.inputs import PlanInputs
 from gliobench.study.plan.missing import hub_checkpoints, machine_lacking
+from gliobench.study.plan.money import bills
 from gliobench.study.state.context import Context
 from gliobench.study.state.lacking import lacking, refuse
 
@@ -48,7 +50,22 @@ def make_plan(context: Context, *, patients: int | None = None, there: str = "a1
     missing = _said_once([*plan_inputs.counts.missing, *named, *own, *_room(context, files)])
     said = [*unasked(context.study), *(sentence for model in models for sentence in model.said)]
     assumptions = (*plan_inputs.counts.assumptions, *said, *_assumptions(steps))
-    return Plan(context.study.name, plan_inputs.here.name, plan_inputs.there.name, steps, files, missing, assumptions)
+    return Plan(
+        context.study.name,
+        plan_inputs.here.name,
+        plan_inputs.there.name,
+        steps,
+        files,
+        missing,
+        assumptions,
+        tuple(_bills(plan_inputs, steps)),
+    )
+
+
+def _bills(plan_inputs: PlanInputs, steps: Sequence[Step]) -> list[Bill]:
+    study = plan_inputs.context.study
+    by_tokens = frozenset(config.name for config in study.models if config.by_tokens)
+    return bills(steps, study.prices, by_tokens, plan_inputs.here)
 
 
 def _said_once(missing: list[Missing]) -> tuple[Missing, ...]:

@@ -25,6 +25,8 @@ def plan_tables(plan: Plan) -> Iterator[RenderableType]:
     yield _stages(plan)
     if any(step.images for step in plan.steps):
         yield _looking(plan)
+    if plan.bills:
+        yield _money(plan)
     yield _files(plan)
     yield _missing(plan) if plan.missing else "Nothing is missing here."
     yield ""
@@ -58,6 +60,15 @@ def _looking(plan: Plan) -> Table:
             tokens = (step.text_tokens_in, step.image_tokens_in, step.tokens_out)
             money = f"{_decimal(step.money)} {step.currency}".strip()
             table.add_row(step.model, _whole(step.images), _whole(step.questions), *map(_short, tokens), money)
+    return table
+
+
+def _money(plan: Plan) -> Table:
+    table = _table("Money", ["stage", "model"], ["here", "there", "per patient here", "there"])
+    for bill in plan.bills:
+        amounts = (bill.here, bill.there, bill.patient_here, bill.patient_there)
+        cells = ["" if one is None else f"{_decimal(one)} {bill.currency}" for one in amounts]
+        table.add_row(bill.stage, bill.model, *cells)
     return table
 
 

@@ -106,6 +106,7 @@ def report_contents(context: Context) -> "ReportContents":
         planned=planned.comparisons,
         choices=planned.choices,
         costs=costs(context, {*planned.comparisons["model_a"], *planned.comparisons["model_b"]}),
+        prices=context.study.prices.words if context.study.prices else "",
         per_subject=scores.per_subject,
         votes=scores.votes,
         samples=list(report_samples(context, scores.votes)),
