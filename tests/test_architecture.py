@@ -28,7 +28,7 @@ NO_TASK = {
 }
 GRADE_IS_A_COLUMN = {  # of tables
     *(f"report/{name}.py" for name in ("confusion", "consistency", "reliability", "samples", "votes", "words")),
-    *(f"scoring/{name}.py" for name in ("consistency", "matching", "pool", "subgroups", "summary")),
+    *(f"scoring/{name}.py" for name in ("consistency", "decision_curve", "matching", "pool", "subgroups", "summary")),
 }
 ROOMS_INSIDE = {  # in order too
     "models": (

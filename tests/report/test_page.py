@@ -64,19 +64,8 @@ def test_the_page_is_whole_and_in_order(page: str) -> None:
     found = outline(page)
     assert found.open == []
     assert found.sections == [
-        *(
-            "camps",
-            "comparison",
-            "pairs",
-            "figures",
-            "votes",
-            "reliability",
-            "distributions",
-            "hard",
-            "training",
-            "gallery",
-        ),
-        *("outlines", "left-out", "caveats", "provenance"),
+        *("camps", "comparison", "pairs", "figures", "votes", "reliability", "decision", "distributions", "hard"),
+        *("training", "gallery", "outlines", "flow", "left-out", "caveats", "provenance"),
     ]
 
 
@@ -109,7 +98,7 @@ def test_the_same_contents_give_the_same_bytes(contents: ReportContents, tmp_pat
     assert first == tmp_path / "first" / "report.html"
     names = sorted(path.name for path in first.parent.iterdir())
     tables = {"comparisons.csv", "planned_comparisons.csv", "per_subject.csv", "summary.csv", "votes.csv"}
-    assert {*names} == tables | {"paper.json", "report.html", "report.md"}
+    assert {*names} == tables | {"decision_curve.csv", "flow.svg", "paper.json", "report.html", "report.md"}
     for name in names:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 

@@ -8,6 +8,7 @@ from gliobench.report import camps, metrics, numbers, tables, words
 from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
+from gliobench.report.decision import SHOWN, decision_rows, decision_words
 from gliobench.report.fitted import WORDS, fitted_rows
 from gliobench.report.learning import WORDS as LEARNING
 from gliobench.report.learning import learning_sections
@@ -26,6 +27,7 @@ def write_markdown(contents: ReportContents) -> str:
             *_pairs(contents),
             *_details(contents),
             *_confusions(contents),
+            *_decision(contents),
             *_strata(contents),
             *_consistency(contents),
             *_learning(contents),
@@ -113,6 +115,14 @@ def _confusions(contents: ReportContents) -> list[str]:
         lines.append(line(["---"] * len(heads)))
         lines += [line([name, *map(str, counts)]) for name, counts in one.rows] + [""]
     return lines
+
+
+def _decision(contents: ReportContents) -> list[str]:
+    if not (rows := decision_rows(contents, tables.ranked_models(contents))):
+        return []
+    heads = ["model", "plane", "n", "above both", *(f"at {threshold}" for threshold in SHOWN)]
+    lines = ["## Decision curves", "", text(decision_words(contents)), "", line(heads), line(["---"] * len(heads))]
+    return [*lines, *(line([r.model, r.plane, str(r.n), r.useful, *r.cells]) for r in rows), ""]
 
 
 def _strata(contents: ReportContents) -> list[str]:
@@ -207,7 +217,8 @@ def _patients(contents: ReportContents) -> list[str]:
         counts = words.by_class(contents.problem, part)
         parts.append(f"{part.name}: {numbers.patients(part.n)}" + (f" ({counts})" if counts else ""))
     left_out = [f"left out: {fault.subject_id}: {fault.problem}" for fault in contents.faults]
-    return _list("Patients", [*parts, *(left_out or ["no patient was left out"])])
+    flow = [] if contents.flow is None else [f"flow: {contents.flow.words}"]
+    return _list("Patients", [*parts, *flow, *(left_out or ["no patient was left out"])])
 
 
 def _checks(contents: ReportContents) -> list[str]:

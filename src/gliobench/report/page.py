@@ -9,8 +9,10 @@ from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
 from gliobench.report.curves import draw_curves
+from gliobench.report.decision import SHOWN, decision_rows, decision_words, draw_decision
 from gliobench.report.distributions import draw_distributions
 from gliobench.report.fitted import WORDS, fitted_rows
+from gliobench.report.flow import FLOW, draw_flow, flow_file
 from gliobench.report.gallery import draw_gallery, gallery_models
 from gliobench.report.learning import WORDS as LEARNING
 from gliobench.report.learning import learning_sections
@@ -33,8 +35,9 @@ def write_report(contents: ReportContents, out: Path) -> Path:
     """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`,
     `comparisons.csv` and `planned_comparisons.csv` where models were compared, `learning_curve.csv` with its laws and
     crossings where there are curves, `subgroups.csv` where patients were grouped, `sites.csv` where they are of several
-    sites, and `consistency.csv` and `consistency_answers.csv` where questions were asked again; and `paper.json`, which
-    checklists and tables for a paper are made from.
+    sites, `decision_curve.csv` where classes are asked for, `flow.svg` where the flow of patients is known, and
+    `consistency.csv` and `consistency_answers.csv` where questions were asked again; and `paper.json`, which checklists
+    and tables for a paper are made from.
 
     The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
     Returns the path of the page. Raises ValueError where the summary is empty.
@@ -54,6 +57,10 @@ def write_report(contents: ReportContents, out: Path) -> Path:
         contents.by_site.to_csv(out / "sites.csv", index=False, lineterminator="\n")
     if contents.gaps is not None:
         contents.gaps.to_csv(out / "subgroup_gaps.csv", index=False, lineterminator="\n")
+    if contents.decision is not None:
+        contents.decision.to_csv(out / "decision_curve.csv", index=False, lineterminator="\n")
+    if contents.flow is not None:
+        (out / FLOW).write_text(flow_file(contents), encoding="utf-8")
     if contents.consistency is not None:
         contents.consistency.figures.to_csv(out / "consistency.csv", index=False, lineterminator="\n")
         contents.consistency.answers.to_csv(out / "consistency_answers.csv", index=False, lineterminator="\n")
@@ -98,8 +105,13 @@ def render_page(contents: ReportContents) -> str:
         consistency=consistency_tables(contents),
         reliability=draw_reliability(contents, models),
         reliability_words=reliability_words(contents.problem),
+        decision=draw_decision(contents, models),
+        decision_rows=decision_rows(contents, models),
+        decision_words=decision_words(contents),
+        flow=draw_flow(contents),
         distributions=draw_distributions(contents, models),
         strata=strata_sections(contents, models),
+        decision_shown=SHOWN,
         curves=draw_curves(contents.curves, contents.losses),
         fitted=fitted_rows(contents),
         fitted_words=WORDS,

@@ -39,7 +39,7 @@ from gliobench.study.showing.tuned import tuned_settings
 from gliobench.study.stages.curve import curve_digest, read_curve
 from gliobench.study.stages.finetune import CHECKS, CURVES, LOSSES
 from gliobench.study.stages.in_sample import FIGURES
-from gliobench.study.stages.score import read_consistency, read_planned, read_scores, scores_inputs
+from gliobench.study.stages.score import read_consistency, read_decision, read_planned, read_scores, scores_inputs
 from gliobench.study.stages.split import class_warnings
 from gliobench.study.stages.sweeps import sweep_curves, sweep_settings
 from gliobench.study.state.context import Context, StageError, read_prepared, read_stage
@@ -108,6 +108,7 @@ def report_contents(context: Context) -> "ReportContents":
         costs=costs(context, {*planned.comparisons["model_a"], *planned.comparisons["model_b"]}),
         prices=context.study.prices.words if context.study.prices else "",
         per_subject=scores.per_subject,
+        decision=read_decision(context),
         votes=scores.votes,
         samples=list(report_samples(context, scores.votes)),
         baselines=frozenset(config.name for config in context.study.models if config.trivial),

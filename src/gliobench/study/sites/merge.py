@@ -14,6 +14,7 @@ from gliobench.replay.tables import write_scores
 from gliobench.report.contents import Part, ReportContents
 from gliobench.report.metrics import metrics_of, nearest, tasks_of
 from gliobench.report.page import write_report
+from gliobench.scoring.decision_curve import decision_curves
 from gliobench.scoring.human import AGAINST, READERS
 from gliobench.scoring.intervals import Bootstrap
 from gliobench.scoring.pool import classes_of, pool
@@ -92,6 +93,7 @@ def _contents(exports: Mapping[str, Export], sites: Mapping[str, Scores], pooled
         summary=pooled.summary,
         per_subject=pooled.per_subject,
         votes=pooled.votes,
+        decision=decision_curves(pooled.summary, pooled.votes, first.problem),
         baselines=frozenset(model.name for model in models if model.trivial),
         comparisons=comparisons(pooled, models),
         by_site=_by_site({ALL: pooled, **sites}, {ALL: whole[0], **{site: n for site, (n, _) in counts.items()}}),

@@ -23,6 +23,7 @@ from gliobench.study.stages.camps import Planned, camps_inputs, planned_comparis
 from gliobench.study.stages.description import describe
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
+from gliobench.tasks.grade import GRADE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,12 +36,15 @@ SCORE = Stage("score")
 TABLES = ("per_subject", "summary", "votes")
 PLANNED = {"comparisons": "planned_comparisons", "choices": "camp_choices"}
 DESCRIPTION = "study.json"
+DECISION = "decision_curve"
 CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
 
 
 def score(context: Context) -> None:
     """Score every answer on its own task and on the coarser ones, and how alike the answers to one input are; leaves
     the tables as Parquet."""
+    from gliobench.scoring.decision_curve import decision_curves
+
     with context.stage(SCORE, scores_inputs(context), lambda: _files(context)) as to_do:
         if not to_do:
             return
@@ -48,6 +52,8 @@ def score(context: Context) -> None:
         planned = planned_comparisons(context, scores)
         tables = {name: getattr(scores, name) for name in TABLES}
         tables |= {file: getattr(planned, name) for name, file in PLANNED.items()}
+        if _decides(context):
+            tables[DECISION] = decision_curves(scores.summary, scores.votes, context.study.problem)
         if consistency is not None:
             tables |= {file: getattr(consistency, name) for name, file in CONSISTENCY.items()}
         _write(context, tables)
@@ -120,6 +126,15 @@ def read_consistency(context: Context) -> "Consistency | None":
     return Consistency(**{name: read_table(context, file) for name, file in CONSISTENCY.items()})
 
 
+def read_decision(context: Context) -> "pd.DataFrame | None":
+    """The decision curves that `score` left; None where no class is asked for."""
+    return read_table(context, DECISION) if _decides(context) else None
+
+
+def _decides(context: Context) -> bool:
+    return GRADE.name in context.study.tasks
+
+
 def read_table(context: Context, file: str, stage: Stage = SCORE) -> "pd.DataFrame":
     """A table as `score`, or another stage, left it. Raises StageError where it is missing or damaged."""
     import pandas as pd
@@ -181,7 +196,8 @@ def _asked_for(context: Context, scores: "SubjectScores") -> "SubjectScores":
 
 def _files(context: Context) -> list[Path]:
     """The tables that the study's scores are, and what the study is."""
-    files = (*TABLES, *PLANNED.values()) + (tuple(CONSISTENCY.values()) if context.study.consistency else ())
+    consistency = CONSISTENCY.values() if context.study.consistency else ()
+    files = (*TABLES, *PLANNED.values(), *([DECISION] if _decides(context) else []), *consistency)
     return [*(_table(context, file) for file in files), context.folder.scores / DESCRIPTION]
 
 
