@@ -18,7 +18,7 @@ from gliobench.tasks.answer import Answer, Answered, Malformed, Missing, Refused
 CHECK = "check"  # the last field of a line: 64 bits of BLAKE2b over the others
 
 # Not in lines of earlier versions, nor where there is none.
-LATER = frozenset({"probabilities", "time", "served", "prompt_tokens"})
+LATER = frozenset({"probabilities", "time", "served", "prompt_tokens", "control"})
 OFF = 1e-3  # by which probabilities may miss a sum of 1: half precision rounds to it
 
 FAILURES: dict[str, type[Malformed | Refused | Truncated | Missing]] = {
@@ -35,9 +35,10 @@ class Record:
 
     `kind` is "answered" or one of `FAILURES`; `value` is plain JSON (see `gliobench.records.value`). `content`: digest
     of the image asked about; None in files of earlier versions. `oracle` names what the truth was used for when the
-    input was made: "grid", "slices", "region", "prompt", or nothing. `probabilities` only with more than two classes.
-    `time`: when the answer came (UTC, ISO 8601, to the second). `served`: as which model a server says it answered.
-    `prompt_tokens`: as the server counted them.
+    input was made: "grid", "slices", "region", "prompt", "control", or nothing. `probabilities` only with more than two
+    classes. `time`: when the answer came (UTC, ISO 8601, to the second). `served`: as which model a server says it
+    answered. `prompt_tokens`: as the server counted them. `control`: which control altered the image asked about; None:
+    it is the patient's own.
     """
 
     key: str
@@ -61,6 +62,7 @@ class Record:
     time: str | None = None
     served: str | None = None
     prompt_tokens: int | None = None
+    control: str | None = None
 
     def to_json(self) -> str:
         """One line, without a line break in it, that ends in a checksum of itself."""
@@ -124,6 +126,7 @@ def make_record(
         time=time,
         served=prediction.served,
         prompt_tokens=prediction.prompt_tokens,
+        control=question.control or None,
     )
 
 

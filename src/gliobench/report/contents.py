@@ -13,6 +13,7 @@ from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.cohort.subject import Fault
 from gliobench.grid.frame import Plane
 from gliobench.scoring.consistency import Consistency
+from gliobench.scoring.controls import ControlScores
 from gliobench.scoring.learning_curve import CurveTables
 from gliobench.scoring.votes import Votes
 from gliobench.tasks.geometry import Placed, Value
@@ -213,6 +214,17 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Pretrained:
+    """A model that was pretrained elsewhere, and its checkpoint. `seen`: the patients of that training in words, as the
+    study file declares it; `tested`: those of them who are tested here."""
+
+    model: str
+    checkpoint: str
+    seen: str
+    tested: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PartFigure:
     """A figure on one part of the split; NaN: not defined, or without an interval. `n` patients, None: not counted."""
 
@@ -276,6 +288,8 @@ class ReportContents:
     `sides`: of a replay, each model under both protocols; `constants`: published figures beside them.
     `consistency`: the answers to one input asked again and again; None where nothing was. `sampling`: by model, how
     those answers were drawn, in words.
+    `controls`: the answers about changed images; None where none were asked for. `checkpoints`: what pretrained models
+    are declared to have seen.
     `learning`: learning curves; None where none were asked for.
     `flow`: what became of all who were found; None where that is not known. `facts`: what the run knows of itself, in
     sentences by name, for reporting checklists.
@@ -321,6 +335,8 @@ class ReportContents:
     constants: Sequence[Constant] = ()
     consistency: Consistency | None = None
     sampling: Mapping[str, str] = field(default_factory=dict)
+    controls: ControlScores | None = None
+    checkpoints: Sequence[Pretrained] = ()
     learning: CurveTables | None = None
     flow: Flow | None = None
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,8 @@ from gliobench.report import camps, metrics, numbers, tables, words
 from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
+from gliobench.report.controls import GAP_WORDS, control_rows, control_sentences, gap_rows
+from gliobench.report.controls import WORDS as CONTROLS
 from gliobench.report.decision import SHOWN, decision_rows, decision_words
 from gliobench.report.fitted import WORDS, fitted_rows
 from gliobench.report.learning import WORDS as LEARNING
@@ -15,6 +17,7 @@ from gliobench.report.learning import learning_sections
 from gliobench.report.pairs import pair_tables
 from gliobench.report.settings import settings_tables
 from gliobench.report.strata import StratumCell, strata_sections
+from gliobench.report.words import SEEN
 from gliobench.tasks.registry import task_words
 
 
@@ -30,6 +33,8 @@ def write_markdown(contents: ReportContents) -> str:
             *_decision(contents),
             *_strata(contents),
             *_consistency(contents),
+            *_controls(contents),
+            *_checkpoints(contents),
             *_learning(contents),
             *_fitted(contents),
             *_settings(contents),
@@ -164,6 +169,39 @@ def _consistency(contents: ReportContents) -> list[str]:
             lines.append(line([row.model, row.sampling, row.where, str(row.asked), *cells, row.answers]))
         lines.append("")
     return lines
+
+
+def _controls(contents: ReportContents) -> list[str]:
+    if not (rows := control_rows(contents)):
+        return []
+    lines = ["## Does it look at the image?", "", *(f"- {text(one)}" for one in control_sentences(contents)), ""]
+    heads = ["model", "task", "asked about", "same", "changed", "unanswered", "undecided", "probability moved by"]
+    lines += [text(CONTROLS), "", line([*heads, "answers", "n"]), line(["---"] * (len(heads) + 2))]
+    for row in rows:
+        cells = [row.model, row.task, row.control, *row.outcomes, str(row.undecided), row.probability]
+        lines.append(line([*cells, str(row.pairs), str(row.patients)]))
+    return [*lines, "", *_gaps(contents)]
+
+
+def _gaps(contents: ReportContents) -> list[str]:
+    if not (rows := gap_rows(contents)):
+        return []
+    heads = ["model", "task", "figure", "own images", "mirror images", "difference", "95 % interval", "p", "n"]
+    lines = [text(GAP_WORDS), "", line(heads), line(["---"] * len(heads))]
+    for row in rows:
+        sides = [row.own, row.mirrored, row.difference, row.interval, row.p, str(row.patients)]
+        lines.append(line([row.model, row.task, row.metric, *sides]))
+    return [*lines, ""]
+
+
+def _checkpoints(contents: ReportContents) -> list[str]:
+    if not contents.checkpoints:
+        return []
+    heads = ["model", "checkpoint", "has seen", "test patients among them"]
+    lines = ["## What pretrained models have seen", "", text(SEEN), "", line(heads), line(["---"] * len(heads))]
+    for one in contents.checkpoints:
+        lines.append(line([one.model, one.checkpoint, one.seen, ", ".join(one.tested) or "none named"]))
+    return [*lines, ""]
 
 
 def _fitted(contents: ReportContents) -> list[str]:

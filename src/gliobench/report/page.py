@@ -8,6 +8,8 @@ from gliobench.report import camps, metrics, numbers, tables, words
 from gliobench.report.confusion import confusions
 from gliobench.report.consistency import consistency_tables
 from gliobench.report.contents import ReportContents
+from gliobench.report.controls import GAP_WORDS, control_rows, control_sentences, gap_rows
+from gliobench.report.controls import WORDS as CONTROLS
 from gliobench.report.curves import draw_curves
 from gliobench.report.decision import SHOWN, decision_rows, decision_words, draw_decision
 from gliobench.report.distributions import draw_distributions
@@ -35,9 +37,10 @@ def write_report(contents: ReportContents, out: Path) -> Path:
     """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`,
     `comparisons.csv` and `planned_comparisons.csv` where models were compared, `learning_curve.csv` with its laws and
     crossings where there are curves, `subgroups.csv` where patients were grouped, `sites.csv` where they are of several
-    sites, `decision_curve.csv` where classes are asked for, `flow.svg` where the flow of patients is known, and
-    `consistency.csv` and `consistency_answers.csv` where questions were asked again; and `paper.json`, which checklists
-    and tables for a paper are made from.
+    sites, `decision_curve.csv` where classes are asked for, `flow.svg` where the flow of patients is known,
+    `consistency.csv` and `consistency_answers.csv` where questions were asked again, and `controls.csv` and
+    `control_gaps.csv` where they were asked about changed images; and `paper.json`, which checklists and tables for a
+    paper are made from.
 
     The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
     Returns the path of the page. Raises ValueError where the summary is empty.
@@ -64,6 +67,9 @@ def write_report(contents: ReportContents, out: Path) -> Path:
     if contents.consistency is not None:
         contents.consistency.figures.to_csv(out / "consistency.csv", index=False, lineterminator="\n")
         contents.consistency.answers.to_csv(out / "consistency_answers.csv", index=False, lineterminator="\n")
+    if contents.controls is not None:
+        contents.controls.figures.to_csv(out / "controls.csv", index=False, lineterminator="\n")
+        contents.controls.gaps.to_csv(out / "control_gaps.csv", index=False, lineterminator="\n")
     if contents.learning is not None:
         for name, table in zip(CURVE_FILES, vars(contents.learning).values(), strict=True):
             table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
@@ -103,6 +109,12 @@ def render_page(contents: ReportContents) -> str:
         confusions=confusions(contents, models),
         samples=[(sample_title(one), report_lines(one)) for one in contents.samples],
         consistency=consistency_tables(contents),
+        controls=control_rows(contents),
+        controls_words=CONTROLS,
+        control_sentences=control_sentences(contents),
+        gaps=gap_rows(contents),
+        gap_words=GAP_WORDS,
+        seen_words=words.SEEN,
         reliability=draw_reliability(contents, models),
         reliability_words=reliability_words(contents.problem),
         decision=draw_decision(contents, models),

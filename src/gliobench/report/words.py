@@ -16,6 +16,7 @@ from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import task_words
 
 CAVEAT = "Research use only. This is not a medical device, and nothing here may guide the care of a patient."
+SEEN = "As the study file declares it (`seen:`). Unknown: nobody has said which patients were in the training."
 PUBLIC = ("brats", "tcga-")  # how the ids of data sets begin that everybody can have
 
 

@@ -1,5 +1,5 @@
-"""What there is to choose from: kinds of models, tasks, metrics, layouts, problems, networks, baselines and views; and
-what is experimental: options that were never run on the hardware that they are for."""
+"""What there is to choose from: kinds of models, tasks, metrics, layouts, problems, networks, baselines, views and
+controls; and what is experimental: options that were never run on the hardware that they are for."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -82,6 +82,12 @@ def _views() -> Iterator[tuple[str, str]]:
         yield name, f"{slices} slice{'s' * (slices > 1)} of {images} image{'s' * (images > 1)}"
 
 
+def _controls() -> Iterator[tuple[str, str]]:
+    from gliobench.grid.controls import CONTROLS
+
+    return ((name, control.summary) for name, control in CONTROLS.items())
+
+
 def _experimental() -> Iterator[tuple[str, str]]:
     from gliobench.models.checkpoints import load as checkpoint
     from gliobench.models.checkpoints import quantised, unsloth
@@ -103,5 +109,6 @@ GROUPS: Mapping[str, Callable[[], Iterator[tuple[str, str]]]] = {
     "networks": _networks,
     "baselines": _baselines,
     "views": _views,
+    "controls": _controls,
     "experimental": _experimental,
 }

@@ -25,12 +25,16 @@ def settings_for(settings: Settings, task: str) -> Settings:
 
 @dataclass(frozen=True)
 class Question:
-    """One task about one patient: about one slice (`frame`), or about the whole volume (`frame` is None)."""
+    """One task about one patient: about one slice (`frame`), or about the whole volume (`frame` is None).
+
+    `control`: the control (`gliobench.grid.controls`) that altered the patient's image; empty: it is the patient's own.
+    """
 
     subject: PreparedSubject
     task: str
     frame: SliceFrame | None
     repeat: int = 0
+    control: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,27 @@ def write_asked(
     asked: Iterable[str],
     repeated: Iterable[str],
     validation: Sequence[Sequence[str]],
+    controls: Sequence[str] | None = None,
 ) -> None:
     """Note which keys a model has been asked, in order; written when all of them are answered.
 
     `repeated`: those that repeat one of `asked` with another seed. Only consistency looks at them. `validation`: those
     about validation patients, round by round. Only the aggregation of grades and the choice of who stands for a camp
-    look at them. All of it is about the patients whom `context` tests.
+    look at them. `controls`: those about changed images; None where the study asks none. All of it is about the
+    patients whom `context` tests.
     """
+    if controls is not None:
+        write_keys(context.folder.controls(model), controls)
     write_keys(context.folder.tested(model), context.tested)
     keys = [key for of_round in validation for key in of_round]
     write_json(context.folder.validation(model), {KEYS: keys, ROUNDS: [len(of_round) for of_round in validation]})
     write_keys(context.folder.repeated(model), repeated)
     write_keys(context.folder.asked(model), asked)
+
+
+def question_lists(context: Context, model: str) -> tuple[Path, ...]:
+    """All lists that `write_asked` writes for a model of the study; it has been asked when they are there."""
+    return context.folder.question_lists(model, controls=context.study.controls is not None)
 
 
 def read_list(path: Path) -> list[str]:
@@ -85,6 +94,11 @@ def places(context: Context, model: str, plane: Plane) -> dict[str, list[Record]
 def repeated_answers(context: Context, model: str) -> list[Record]:
     """The records of the questions that were put to a model again. Raises StageError as `current_answers` does."""
     return _records(context, model, context.folder.repeated(model))
+
+
+def control_answers(context: Context, model: str) -> list[Record]:
+    """The records of the questions about changed images. Raises StageError as `current_answers` does."""
+    return _records(context, model, context.folder.controls(model))
 
 
 def validation_answers(context: Context, model: str, round: Round | None = None) -> list[Record]:

@@ -17,6 +17,7 @@ from gliobench.scoring.human import READERS
 from gliobench.study.kinds import KINDS
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.base import Config, Name, Outside, WholeFile, check_by
+from gliobench.study.parts.controls import Controls
 from gliobench.study.parts.learning_curve import LearningCurveConfig
 from gliobench.study.parts.neutral import InAnyWords
 from gliobench.study.parts.paths import resolved
@@ -108,11 +109,14 @@ else:
 class Study(WholeFile):
     """A whole study. `problem`: its images, classes and target. `region`: the part of the target whose centre, box,
     polygon and mask are asked for. `subgroups`: columns of the cohort's table by which the report groups patients.
+    `controls`: questions about changed images, which show whether a model looks.
     `learning_curve`: what the models do with fewer training patients. `comparisons`: the planned comparisons, each a
     pair of camps or models, its first minus its second; by default every camp against every other, and each general
     model against its own fine-tuned version. `prices`: what hours and tokens cost."""
 
-    LATER: ClassVar = frozenset({"region", "problem", "subgroups", "learning_curve", "comparisons", "prices"})
+    LATER: ClassVar = frozenset(
+        {"region", "problem", "subgroups", "learning_curve", "comparisons", "prices", "controls"}
+    )
 
     name: Name
     cohort: Outside | None = None
@@ -123,6 +127,7 @@ class Study(WholeFile):
     slices: SlicesConfig = SlicesConfig()
     tasks: Tasks = DEFAULT_TASKS
     consistency: ConsistencyConfig | None = None
+    controls: Controls = None
     subgroups: Annotated[tuple[Text, ...], AfterValidator(once)] = ()
     learning_curve: LearningCurveConfig | None = None
     comparisons: tuple[tuple[Text, Text], ...] | None = None

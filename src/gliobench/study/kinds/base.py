@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gliobench.study.kinds.network import NetworkConfig
     from gliobench.study.kinds.replay import ReplayModelConfig
     from gliobench.study.kinds.vlm import LanguageModelConfig
+    from gliobench.study.parts.seen import Seen
     from gliobench.study.plan.estimates import ModelPlan
     from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Outputs, Round
@@ -201,6 +202,12 @@ class ModelConfig(Config, ABC):
     def crop_voxels(self) -> tuple[int, int, int] | None:
         """The shape (D, H, W) of the box around the tumour that is all it sees; None where it sees the whole grid."""
         return None
+
+    def sees_image_alone(self, study: "Study") -> bool:
+        """Whether it answers from the image of the question, and from nobody's answers or truth about the patient, so
+        that its answers about a changed image say whether it looks."""
+        alone = not (self.external or self.needs or self.crop_voxels or self.oracles(study))
+        return alone and all(one.sees_image_alone(study) for one in self.members(study))
 
     def members(self, study: "Study") -> Sequence["ModelConfig"]:
         """The entries that answer together in it."""
@@ -411,6 +418,12 @@ class ModelConfig(Config, ABC):
     @property
     def checkpoint_source(self) -> tuple[str, str | None] | None:
         """Its checkpoint and revision; None where it has none."""
+        return None
+
+    @property
+    def declared(self) -> "tuple[str, Seen] | None":
+        """Its checkpoint, and what its entry declares of the patients that this was pretrained on; None where it was
+        not pretrained elsewhere."""
         return None
 
     def machine_faults(self, context: "Context") -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from gliobench.ranges import Real, Seed, Temperature, Whole
 from gliobench.study.kinds.base import Aggregate, ModelConfig, check_images
 from gliobench.study.kinds.regional import names_task, with_tasks
 from gliobench.study.parts.base import Outside, Tokens, written
+from gliobench.study.parts.seen import Seen
 from gliobench.tasks.coordinates import FAMILIES, known_family
 from gliobench.tasks.names import Tasks
 from gliobench.tasks.prompt import REGION, Prompt
@@ -52,9 +53,10 @@ class ViewConfig(written(View, without=["problem"])):  # type: ignore[misc]
 
 class SpeakingConfig(ModelConfig):
     """A model that answers in words about slices that it is shown. `shots`: how many slices of training patients it is
-    shown with their true answers before every question."""
+    shown with their true answers before every question. `seen`: the patients in its pretraining, by id, where they are
+    known; else `unknown`, or `none`."""
 
-    LATER: ClassVar = frozenset({"top_k", "min_p"})
+    LATER: ClassVar = frozenset({"top_k", "min_p", "seen"})
 
     tasks: Tasks = DEFAULT_IN_WORDS
     view: ViewConfig = Field(default_factory=ViewConfig)
@@ -67,6 +69,7 @@ class SpeakingConfig(ModelConfig):
     max_new_tokens: Tokens | None = None
     seed: Seed = 0
     aggregate: Aggregate = "majority"
+    seen: Seen = "unknown"
 
     def about(self, problem: Problem) -> Self:
         entry = super().about(problem)
@@ -92,6 +95,10 @@ class SpeakingConfig(ModelConfig):
     @abstractmethod
     def source_words(self) -> str:
         """Which model it is, and where, for the report."""
+
+    @property
+    def declared(self) -> tuple[str, Seen] | None:
+        return self.known_as, self.seen
 
     @property
     def answer_modes(self) -> Mapping[str, AnswerMode]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gliobench.grid.splits import Fold
     from gliobench.models.base.prediction import Model
     from gliobench.study.config.study import Study
+    from gliobench.study.parts.seen import Seen
     from gliobench.study.plan.estimates import Missing, ModelPlan, Step
     from gliobench.study.plan.inputs import PlanInputs
     from gliobench.study.state.context import Context, Round
@@ -156,6 +157,10 @@ class LanguageModelConfig(SpeakingConfig):
     @property
     def source_words(self) -> str:
         return self.checkpoint
+
+    @property
+    def declared(self) -> "tuple[str, Seen] | None":
+        return None if self.checkpoint == UNTRAINED_CHECKPOINT else super().declared
 
     @property
     def answer_modes(self) -> Mapping[str, AnswerMode]:

@@ -12,6 +12,7 @@ from gliobench.cohort.subject import Cohort, CohortError
 from gliobench.grid.frame import INDEX_AXIS, Plane
 from gliobench.grid.splits import Fold, Patients, Split, SplitError
 from gliobench.grid.store import StoreError
+from gliobench.study.asking.controls import controlled
 from gliobench.study.asking.questions import asked_slices
 from gliobench.study.config.study import Study
 from gliobench.study.kinds.base import ModelConfig
@@ -286,10 +287,28 @@ def questions_by_place(counts: Counts, model: ModelConfig, study: Study) -> dict
         slices = counts.slices[first]
         places = [id for id in counts.tested if slices.get(id, 0) and counts.patients[id].teaches(again.task)]
         asked[first, again.task] += (again.repeats - 1) * min(again.subjects, len(places))
+    for task in tasks:
+        if (first, task) in asked:
+            asked[first, task] += control_count(counts, model, study, task)
     return asked
+
+
+def control_count(counts: Counts, model: ModelConfig, study: Study, task: str) -> float:
+    """How many questions about changed images a model is asked."""
+    controls = study.controls
+    if controls is None or not model.sees_image_alone(study):
+        return 0
+    sampled = controlled({id: counts.patients[id].grade for id in counts.tested}, controls.patients, study.split.seed)
+    known = [id for id in sampled if counts.patients[id].teaches(task)]
+    slices = counts.slices[study.slices.planes[0]]
+    per_slice = model.scope is not None and model.scope.per_slice
+    places = sum(min(controls.slices, slices.get(id, 0)) if per_slice else 1 for id in known)
+    return places * len(controls.images)
 
 
 def images_count(counts: Counts, model: ModelConfig, study: Study) -> float:
     """How many slices are shown, each once."""
-    shown = {id for task in study.tasks if task in model.spoken_tasks for id in asked_ids(counts, model, study, task)}
-    return sum(by.get(id, 0) for by in counts.slices.values() for id in shown)
+    tasks = [task for task in study.tasks if task in model.spoken_tasks]
+    shown = {id for task in tasks for id in asked_ids(counts, model, study, task)}
+    altered = max((control_count(counts, model, study, task) for task in tasks), default=0)
+    return altered + sum(by.get(id, 0) for by in counts.slices.values() for id in shown)

@@ -8,7 +8,7 @@ from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, read_stamp
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.stage import Stage
-from gliobench.study.plan.counts import Counts, Patient, asked_ids, questions_by_place
+from gliobench.study.plan.counts import Counts, Patient, asked_ids, control_count, questions_by_place
 from gliobench.study.plan.estimates import Estimate, Missing, ModelPlan, Step, hours, worst
 from gliobench.study.plan.hardware import Hardware
 from gliobench.study.state.context import Context
@@ -79,8 +79,10 @@ class PlanInputs:
             asked = questions_by_place(self.counts, config, self.context.study)
             return Estimate(sum(asked.values()), worst(self.counts.basis, self.counts.slices_basis))
         study = self.context.study
-        whole = (asked_ids(self.counts, config, study, task) for task in study.tasks if task in scope.tasks)
-        return Estimate(sum(map(len, whole)), self.counts.basis)
+        tasks = [task for task in study.tasks if task in scope.tasks]
+        whole = sum(len(asked_ids(self.counts, config, study, task)) for task in tasks)
+        altered = sum(control_count(self.counts, config, study, task) for task in tasks)
+        return Estimate(whole + altered, self.counts.basis)
 
     def measured(self, stage: Stage) -> Estimate | None:
         """Hours that a stage took before in this folder."""

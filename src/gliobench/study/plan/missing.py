@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from gliobench.models.checkpoints.files import checkpoint_fault
+from gliobench.study.asking.answers import question_lists
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.plan.estimates import Estimate, Missing
 from gliobench.study.plan.families import checkpoint_here, is_hub_id, is_made_here
@@ -52,7 +53,7 @@ def machine_lacking(context: Context) -> Iterator[Lack]:
 
 def _to_ask(context: Context) -> Iterator[tuple[int, ModelConfig]]:
     for number, config in enumerate(context.study.models):
-        if not all(path.exists() for path in context.folder.question_lists(config.name)):
+        if not all(path.exists() for path in question_lists(context, config.name)):
             yield number, config
 
 

@@ -17,6 +17,7 @@ from gliobench.integrity import DamagedError, left_in, read_json, read_stamp, so
 from gliobench.scoring.human import AGAINST, READERS
 from gliobench.study.asking.aggregate import aggregation_notes
 from gliobench.study.asking.consistency import sampling
+from gliobench.study.asking.controls import control_notes
 from gliobench.study.asking.conventions import suspicions
 from gliobench.study.asking.oracles import marks, oracles
 from gliobench.study.asking.questions import without_slices, without_truth
@@ -32,6 +33,7 @@ from gliobench.study.showing.facts.run import Run
 from gliobench.study.showing.flow import flow
 from gliobench.study.showing.gallery import gallery
 from gliobench.study.showing.outlines import outlines
+from gliobench.study.showing.pretrained import pretrained
 from gliobench.study.showing.samples import report_samples
 from gliobench.study.showing.sources import source_cautions, source_notes
 from gliobench.study.showing.subgroups import grouped, subgroups
@@ -39,7 +41,14 @@ from gliobench.study.showing.tuned import tuned_settings
 from gliobench.study.stages.curve import curve_digest, read_curve
 from gliobench.study.stages.finetune import CHECKS, CURVES, LOSSES
 from gliobench.study.stages.in_sample import FIGURES
-from gliobench.study.stages.score import read_consistency, read_decision, read_planned, read_scores, scores_inputs
+from gliobench.study.stages.score import (
+    read_consistency,
+    read_controls,
+    read_decision,
+    read_planned,
+    read_scores,
+    scores_inputs,
+)
 from gliobench.study.stages.split import class_warnings
 from gliobench.study.stages.sweeps import sweep_curves, sweep_settings
 from gliobench.study.state.context import Context, StageError, read_prepared, read_stage
@@ -119,6 +128,8 @@ def report_contents(context: Context) -> "ReportContents":
         checks=_checks(context),
         consistency=read_consistency(context),
         sampling=sampling(context),
+        controls=read_controls(context),
+        checkpoints=list(pretrained(context)),
         learning=read_curve(context),
         gallery=(items := gallery(context)),
         outlines=outlines(context, [item.subject for item in items]),
@@ -248,6 +259,7 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
 
 def _notes(context: Context) -> Iterator[str]:
     yield from region_notes(context.study)
+    yield from control_notes(context)
     if all(id.startswith("Phantom") for id in context.subjects):
         yield "These patients are phantoms made by gliobench: the figures say nothing about real patients."
     grades = {id: subject.grade for id, subject in context.subjects.items()}

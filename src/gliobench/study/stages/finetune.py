@@ -105,7 +105,8 @@ def finetuning_inputs(context: Context, config: LanguageModelConfig, fold: Fold)
 
 def _decisive(config: LanguageModelConfig) -> dict[str, Any]:
     """What of an entry decides what is learnt. `trim` came later: unset it is left out, so that earlier runs hold."""
-    model = config.model_dump(exclude={"name", "aggregate", "camp", *LanguageModelConfig.OPERATION, *BY_CONTENT})
+    said = {"name", "aggregate", "camp", "seen"}
+    model = config.model_dump(exclude={*said, *LanguageModelConfig.OPERATION, *BY_CONTENT})
     if model["finetune"] and model["finetune"]["trim"] is None:
         del model["finetune"]["trim"]
     return model

@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
+from gliobench.grid.controls import CONTROLS
+from gliobench.grid.frame import Plane
 from gliobench.integrity import remove
 from gliobench.models.base.errors import ModelStopped
 from gliobench.models.base.prediction import Charged, Model, Prediction, Question
 from gliobench.records.record import make_record, now, question_key
 from gliobench.records.value import Arrays
-from gliobench.study.asking.answers import answers_digest, known_digest, write_asked
+from gliobench.study.asking.answers import answers_digest, known_digest, question_lists, write_asked
+from gliobench.study.asking.controls import control_inputs, control_notes, control_questions
 from gliobench.study.asking.external import external_digest
 from gliobench.study.asking.questions import (
     patient_questions,
@@ -24,8 +27,8 @@ from gliobench.study.state.context import Context, Round, StageError
 from gliobench.study.state.external_files import BY_CONTENT, contents
 from gliobench.study.state.folder import fingerprint
 
-# Where a model runs, and what is made of its answers.
-NOT_ASKED = {"log", "aggregate", "camp", "sweep_test"}
+# Where a model runs, what is made of its answers, and what is declared of it.
+NOT_ASKED = {"log", "aggregate", "camp", "sweep_test", "seen"}
 
 
 def predict(context: Context, names: Collection[str] | None = None) -> None:
@@ -38,7 +41,7 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
     if context.study.slices.by is None:  # else they are known once another model has chosen them
         for sentence in without_slices(context):
             context.voice.say(sentence)
-    for sentence in region_notes(context.study):
+    for sentence in (*region_notes(context.study), *control_notes(context)):
         context.voice.say(sentence)
     for config in sorted(parts, key=lambda config: _depth(context.study, config)):
         if names is None or config.name in names:
@@ -67,9 +70,7 @@ def _depth(study: Study, config: ModelConfig) -> int:
 
 def _ask(context: Context, config: ModelConfig) -> None:
     inputs = _inputs(context, config)
-    with context.stage(
-        Stage("predict", config.name), inputs, lambda: context.folder.question_lists(config.name)
-    ) as to_do:
+    with context.stage(Stage("predict", config.name), inputs, lambda: question_lists(context, config.name)) as to_do:
         if not to_do:
             answers_digest(context, config.name)  # an answer that is damaged or gone is said here, not hours later
             return
@@ -81,13 +82,16 @@ def _ask(context: Context, config: ModelConfig) -> None:
         asked: list[str] = []
         repeated: list[str] = []
         validation: list[list[str]] = [[] for _ in context.rounds]
-        for model, questions, round in _models_and_questions(context, config):
+        controls: list[str] = []
+        for model, questions, round, plane in _models_and_questions(context, config):
             keys = _ask_model(context, config, model, questions)
             for key, question in zip(keys, questions, strict=True):
                 tested = question.subject.id in round.test
                 decides = validation[context.rounds.index(round)]
                 (decides if not tested else repeated if question.repeat else asked).append(key)
-        write_asked(context, config.name, asked, repeated, validation)
+            for control, altered in control_questions(context, config, model, round, plane):
+                controls += _ask_model(context, config, model, altered, control)
+        write_asked(context, config.name, asked, repeated, validation, controls if context.study.controls else None)
 
 
 def _inputs(context: Context, config: ModelConfig) -> str:
@@ -100,6 +104,7 @@ def _inputs(context: Context, config: ModelConfig) -> str:
     problem = {"problem": study.problem.asked_digest} if study.problem.asked_digest else {}
     return fingerprint(
         **problem,
+        **control_inputs(context, config),
         model=config.model_dump(exclude=NOT_ASKED | config.OPERATION | BY_CONTENT),
         outside=contents(config, study.asked_region),
         trained=config.trained(context),
@@ -137,8 +142,11 @@ def _check_trained(context: Context, config: ModelConfig) -> None:
             )
 
 
-def _models_and_questions(context: Context, config: ModelConfig) -> Iterator[tuple[Model, list[Question], Round]]:
-    """The model with its questions: once per round if it learns, once per plane if it is asked slice by slice."""
+def _models_and_questions(
+    context: Context, config: ModelConfig
+) -> Iterator[tuple[Model, list[Question], Round, Plane | None]]:
+    """The model with its questions: once per round if it learns, once per plane if it is asked slice by slice; no plane
+    where it is asked about whole patients."""
     model: Model | None = None
     for round in context.rounds:
         for plane in context.study.slices.planes:
@@ -148,7 +156,7 @@ def _models_and_questions(context: Context, config: ModelConfig) -> Iterator[tup
             if not model.per_slice:
                 known = [task for task in tasks if context.study.on_validation(config, task)]
                 asked = patient_questions(context, round.test, tasks)
-                yield model, [*asked, *patient_questions(context, round.validation, known)], round
+                yield model, [*asked, *patient_questions(context, round.validation, known)], round, None
                 break
             questions = list(slice_questions(context, round.test, tasks, plane, config.name))
             consistency = context.study.consistency
@@ -157,7 +165,7 @@ def _models_and_questions(context: Context, config: ModelConfig) -> Iterator[tup
                 questions += [one for one in repeated_questions(context, consistency) if one.subject.id in round.test]
             known = [task for task in tasks if context.study.on_validation(config, task)]
             questions += slice_questions(context, round.validation, known, plane)
-            yield model, questions, round
+            yield model, questions, round, plane
 
 
 def refuse_unfit(context: Context) -> None:
@@ -172,21 +180,24 @@ def _fits(context: Context, config: ModelConfig) -> list[str]:
     """What there is to say of recorded answers; raises where they do not fit."""
     if not config.external:
         return []
-    questions = [question for _, asked, _ in _models_and_questions(context, config) for question in asked]
+    questions = [question for _, asked, *_ in _models_and_questions(context, config) for question in asked]
     return list(config.fit(context, questions))
 
 
-def _ask_model(context: Context, config: ModelConfig, model: Model, questions: Sequence[Question]) -> list[str]:
-    """Ask what has no answer yet; returns the keys of all questions in the order asked."""
+def _ask_model(
+    context: Context, config: ModelConfig, model: Model, questions: Sequence[Question], about: str = ""
+) -> list[str]:
+    """Ask what has no answer yet; returns the keys of all questions in the order asked. `about`: a control."""
     name = config.name
+    asked = f"{name}, {about}" if about else name
     keys = [question_key(name, model.settings, question) for question in questions]
     arrays = Arrays(context.folder.masks)
     with context.answers(name) as store:
         answered = store.records()
         to_ask = [(key, question) for key, question in zip(keys, questions, strict=True) if key not in answered]
         if len(to_ask) < len(keys):
-            context.voice.say(f"{name}: {len(keys) - len(to_ask)} of {len(keys)} questions are cached")
-        with context.voice.bar(f"ask {name}", len(to_ask)) as advance:
+            context.voice.say(f"{asked}: {len(keys) - len(to_ask)} of {len(keys)} questions are cached")
+        with context.voice.bar(f"ask {asked}", len(to_ask)) as advance:
 
             def keep(key: str, prediction: Prediction) -> None:
                 oracles = _oracles(context, config, prediction.question)
@@ -211,4 +222,5 @@ def _oracles(context: Context, config: ModelConfig, question: Question) -> tuple
     """What the truth was used for when this question's input was made."""
     grid = ("grid",) if question.subject.oracle else ()
     slices = ("slices",) if question.frame is not None and context.study.slices.select in ("oracle", "external") else ()
-    return grid + slices + tuple(config.oracles(context.study))
+    control = ("control",) if question.control and CONTROLS[question.control].oracle else ()
+    return grid + slices + control + tuple(config.oracles(context.study))

@@ -14,8 +14,9 @@ from gliobench.integrity import source_digest, write_json, write_whole
 from gliobench.plugins import modules_of
 from gliobench.records.record import Record
 from gliobench.study.asking.aggregate import aggregations
-from gliobench.study.asking.answers import answered_items, answers_digest, current_answers, read_list
+from gliobench.study.asking.answers import answered_items, answers_digest, current_answers, question_lists, read_list
 from gliobench.study.asking.consistency import score_consistency
+from gliobench.study.asking.control_scores import controls_digest, score_controls
 from gliobench.study.asking.conventions import suspicions
 from gliobench.study.asking.questions import asked_slices, slices_of_tasks
 from gliobench.study.parts.stage import Stage
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gliobench.scoring.consistency import Consistency
+    from gliobench.scoring.controls import ControlScores
     from gliobench.scoring.score import SubjectScores
     from gliobench.scoring.summary import Scores
 
@@ -38,6 +40,7 @@ PLANNED = {"comparisons": "planned_comparisons", "choices": "camp_choices"}
 DESCRIPTION = "study.json"
 DECISION = "decision_curve"
 CONSISTENCY = {"figures": "consistency", "answers": "consistency_answers"}
+CONTROLS = {"figures": "controls", "gaps": "control_gaps"}
 
 
 def score(context: Context) -> None:
@@ -56,6 +59,8 @@ def score(context: Context) -> None:
             tables[DECISION] = decision_curves(scores.summary, scores.votes, context.study.problem)
         if consistency is not None:
             tables |= {file: getattr(consistency, name) for name, file in CONSISTENCY.items()}
+        if (controls := score_controls(context)) is not None:
+            tables |= {file: getattr(controls, name) for name, file in CONTROLS.items()}
         _write(context, tables)
         write_json(context.folder.scores / DESCRIPTION, describe(context, arithmetic_digest()).model_dump(mode="json"))
         for warning in suspicions(context):
@@ -70,7 +75,7 @@ def arithmetic_digest() -> str:
 def scores_inputs(context: Context) -> str:
     """Fingerprint of everything that decides the figures."""
     names = [config.name for config in context.answering]
-    absent = [name for name in names if not all(path.exists() for path in context.folder.question_lists(name))]
+    absent = [name for name in names if not all(path.exists() for path in question_lists(context, name))]
     if absent:
         raise StageError(f"not every question is answered by {', '.join(absent)}: run `gliobench predict` first")
     for name in names:
@@ -81,6 +86,8 @@ def scores_inputs(context: Context) -> str:
         more["sources"] = sources
     if context.study.problem != GLIOMA:
         more["problem"] = asdict(context.study.problem)
+    if context.study.controls:
+        more["controls"] = controls_digest(context)
     return fingerprint(
         **more,
         arithmetic=arithmetic_digest(),
@@ -133,6 +140,15 @@ def read_decision(context: Context) -> "pd.DataFrame | None":
 
 def _decides(context: Context) -> bool:
     return GRADE.name in context.study.tasks
+
+
+def read_controls(context: Context) -> "ControlScores | None":
+    """The tables of controls that `score` left; None where the study asks none."""
+    from gliobench.scoring.controls import ControlScores
+
+    if context.study.controls is None:
+        return None
+    return ControlScores(**{name: read_table(context, file) for name, file in CONTROLS.items()})
 
 
 def read_table(context: Context, file: str, stage: Stage = SCORE) -> "pd.DataFrame":
@@ -196,8 +212,9 @@ def _asked_for(context: Context, scores: "SubjectScores") -> "SubjectScores":
 
 def _files(context: Context) -> list[Path]:
     """The tables that the study's scores are, and what the study is."""
-    consistency = CONSISTENCY.values() if context.study.consistency else ()
-    files = (*TABLES, *PLANNED.values(), *([DECISION] if _decides(context) else []), *consistency)
+    files = [*TABLES, *PLANNED.values(), *([DECISION] if _decides(context) else [])]
+    files += CONSISTENCY.values() if context.study.consistency else ()
+    files += CONTROLS.values() if context.study.controls else ()
     return [*(_table(context, file) for file in files), context.folder.scores / DESCRIPTION]
 
 

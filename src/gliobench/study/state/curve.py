@@ -172,7 +172,7 @@ def draws_of(context: Context) -> Draws:
 def at_point(context: Context, model: ModelConfig, point: Point) -> PointContext:
     """The study at a point of one model's learning curve; it says nothing, and asks nothing twice."""
     folder = PointFolder(context.folder.curve(model.name) / str(point), study=context.folder)
-    study = context.study.model_copy(update={"consistency": None, "learning_curve": None})
+    study = context.study.model_copy(update={"consistency": None, "controls": None, "learning_curve": None})
     return PointContext(
         study, context.cohort, folder, context.store, workers=context.workers, whole=context, model=model, point=point
     )

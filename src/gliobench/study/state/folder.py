@@ -79,13 +79,18 @@ class StudyFolder:
         """The keys of the questions about validation patients, who teach how slices become a grade; none is scored."""
         return self.root / "answers" / f"{model}.validation.json"
 
+    def controls(self, model: str) -> Path:
+        """The keys of the questions about changed images (`gliobench.grid.controls`); none is scored with the rest."""
+        return self.root / "answers" / f"{model}.controls.json"
+
     def tested(self, model: str) -> Path:
         """The ids of the patients whom the questions asked are about: fewer with one fold than with all."""
         return self.root / "answers" / f"{model}.tested.json"
 
-    def question_lists(self, model: str) -> tuple[Path, ...]:
-        """All of these; a model has been asked when they are there."""
-        return self.asked(model), self.repeated(model), self.validation(model), self.tested(model)
+    def question_lists(self, model: str, *, controls: bool) -> tuple[Path, ...]:
+        """All of these, that of `controls` where the study has any; a model has been asked when they are there."""
+        lists = self.asked(model), self.repeated(model), self.validation(model), self.tested(model)
+        return (*lists, self.controls(model)) if controls else lists
 
     @property
     def stamps(self) -> Path:

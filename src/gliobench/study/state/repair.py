@@ -101,7 +101,9 @@ def _lost(folder: StudyFolder, model: str) -> Iterator[str]:
     if not stamp.exists():
         return
     try:
-        keys = {key for one in (folder.asked, folder.repeated, folder.validation) for key in read_keys(one(model))}
+        lists = [one(model) for one in (folder.asked, folder.repeated, folder.validation)]
+        lists += [path for path in [folder.controls(model)] if path.exists()]
+        keys = {key for path in lists for key in read_keys(path)}
     except (OSError, DamagedError):
         return  # the stage makes its lists again, and asks what has no answer
     if gone := keys - {record.key for record in RecordStore(folder.answers(model)).read()}:
