@@ -36,7 +36,7 @@ def test_who_never_changes_an_answer_has_not_looked(contents: ReportContents) ->
     (sentence,) = said(contents, blank=[HGG] * 20, other=[HGG] * 20)
     assert sentence.startswith("general, grade: it has not looked at the image")
     assert "20 patients" in sentence
-    assert "100 % (89 % to 100 %)" in sentence, "1 - 0.11, the upper end of 0 of 20"
+    assert "100 % (88 % to 100 %)" in sentence, "1 - 0.12, Jeffreys's upper end of 0 of 20"
 
 
 def test_who_moves_its_probabilities_looks_and_answers_as_if_not(contents: ReportContents) -> None:
