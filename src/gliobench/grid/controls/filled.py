@@ -16,7 +16,7 @@ class Filled(Control):
     name = "filled"
     summary = "the target filled with the median of the body outside it (an oracle: the truth says where it is)"
     words = "the image with the {target} filled in"
-    unmoved = "whether the {target} is in the image"
+    unmoved = "whether the {target} or a grey patch is in its place"
     lacking = "they have no mask, or nothing but the target"
     oracle = True
 
