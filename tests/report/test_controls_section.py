@@ -5,13 +5,14 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from gliobench.grid.frame import SliceFrame
 from gliobench.report.contents import Pretrained, ReportContents
 from gliobench.report.controls import control_rows, control_sentences
 from gliobench.report.markdown import write_markdown
 from gliobench.report.page import render_page
 from gliobench.scoring.controls import GAPS, ControlScores, Pair, measure
 from gliobench.tasks.answer import Answer, Answered, Malformed
-from gliobench.tasks.geometry import Grade
+from gliobench.tasks.geometry import Grade, Point
 
 HGG, LGG, FAILED = Answered(Grade(1)), Answered(Grade(0)), Malformed("?")
 NO_GAPS = pd.DataFrame(columns=list(GAPS))
@@ -43,6 +44,15 @@ def test_who_moves_its_probabilities_looks_and_answers_as_if_not(contents: Repor
     (sentence,) = said(contents, moved=0.2, blank=[HGG] * 20, other=[HGG] * 20)
     assert "as if it had not looked" in sentence
     assert "0.20" in sentence
+
+
+def test_who_differs_by_digits_looks_and_answers_as_if_not(contents: ReportContents) -> None:
+    frame = SliceFrame("axial", 10, (20, 40), (1.0, 1.0))
+    own, near = Answered(Point(frame, 3, 3)), Answered(Point(frame, 4, 3))
+    pairs = [Pair("general", "centre", "axial", "other", False, f"P{place}", own, near) for place in range(20)]
+    (sentence,) = control_sentences(replace(contents, controls=ControlScores(measure(pairs), NO_GAPS)))
+    assert "as if it had not looked" in sentence
+    assert "20 of them differ a little" in sentence
 
 
 def test_who_changes_for_a_blank_image_alone_does_not_care_whose_image_it_is(contents: ReportContents) -> None:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from gliobench.grid.frame import Plane, SliceFrame
-from gliobench.scoring.controls import Outcome, Pair, measure, outcome
+from gliobench.scoring.controls import Outcome, Pair, equal, measure, outcome
 from gliobench.tasks.answer import Answer, Answered, Malformed, Refused
 from gliobench.tasks.geometry import Box, Grade, Point, Value, VolumeMask
 
@@ -98,6 +98,7 @@ def test_every_patient_counts_the_same_and_failures_are_counted_beside() -> None
     assert found["n"].to_dict() == {"same": 1, "changed": 4, "unanswered": 1}
     assert set(found["n_subjects"]) == {2}
     assert set(found["n_pairs"]) == {6}
+    assert found["n_equal"].to_dict() == {"same": 1, "changed": 0, "unanswered": 0}
 
 
 def test_where_nothing_changed_the_interval_is_jeffreys() -> None:
@@ -114,3 +115,11 @@ def test_where_nothing_can_be_decided_there_is_no_figure() -> None:
     assert np.isnan(same.value)
     assert (same.n_subjects, same.n_undecided) == (0, 1)
     assert same.reason
+
+
+def test_what_is_the_same_can_differ_by_digits() -> None:
+    near = pair("centre", point(10, 10), point(11, 10))
+    assert (outcome(near), equal(near)) == ("same", False)
+    assert equal(pair("mask", volume(1), volume(1)))
+    assert not equal(pair("mask", volume(1), volume(1, 2)))
+    assert not equal(pair("box", box(0, 5), FAILED))

@@ -25,7 +25,7 @@ GAP_WORDS = (
     "What answers are worth on the patients' own images and on their mirror images, which were never published, held "
     "against the mirrored truth; paired by patient, p corrected for the models of the task (Holm)."
 )
-SEEN_BEFORE = 0.01  # a median change of a probability that is worth a word
+TRACE = 0.01  # a median change of a probability that shows that a model sees the image
 
 
 @dataclass(frozen=True)
@@ -139,14 +139,9 @@ def _looking(contents: ReportContents, rows: list[Any]) -> Iterator[str]:
     decided = [row for row in rows if row.n_pairs]
     seen = "; ".join(_stayed(contents, row) for row in unmoved)
     if unmoved and len(unmoved) == len(decided):
-        moved = max(row.probability_change for row in rows)
-        if moved >= SEEN_BEFORE:
-            yield (
-                f"{who}: it answers as if it had not looked at the image. Its answers stay the same ({seen}); its "
-                f"probabilities move, by a median of up to {numbers.share(moved)}, and do not change what it says."
-            )
-        else:
-            yield f"{who}: it has not looked at the image. Its answers stay the same ({seen})."
+        trace = _trace(decided)
+        verdict = "it answers as if it had not looked at the image" if trace else "it has not looked at the image"
+        yield f"{who}: {verdict}. Its answers stay the same ({seen}){trace}."
     elif unmoved:
         target = contents.problem.finding_words
         known = [CONTROLS[row.control].unmoved.format(target=target) for row in unmoved if row.control in CONTROLS]
@@ -157,6 +152,14 @@ def _looking(contents: ReportContents, rows: list[Any]) -> Iterator[str]:
             f"{who}: no answer changed ({counts}), of too few patients ({rows[0].n_subjects}) to say that it does not "
             "look."
         )
+
+
+def _trace(rows: list[Any]) -> str:
+    """What shows that a model sees the image whose answers do not depend on it; empty where nothing does."""
+    moved, differ = max(row.probability_change for row in rows), sum(row.n - row.n_equal for row in rows)
+    if moved >= TRACE:
+        return f"; its probabilities move, by a median of up to {numbers.share(moved)}, and do not change what it says"
+    return f"; {differ} of them differ a little" if differ > 0 else ""
 
 
 def _stayed(contents: ReportContents, row: Any) -> str:

@@ -29,7 +29,7 @@ Outcome = Literal["same", "changed", "unanswered", "undecided"]
 COUNTED: tuple[Outcome, ...] = ("same", "changed", "unanswered")
 FIGURES = (
     *("model", "task", "plane", "control", "telling", "outcome", "value", "low", "high", "interval", "reason"),
-    *("n_subjects", "n_pairs", "n", "n_undecided", "probability_change"),
+    *("n_subjects", "n_pairs", "n", "n_equal", "n_undecided", "probability_change"),
 )
 GAPS = (
     *("model", "task", "plane", "control", "metric", "n_subjects", "own", "altered", "difference"),
@@ -78,6 +78,16 @@ def outcome(pair: Pair) -> Outcome:
     return "same" if alike(own, altered) else "changed"
 
 
+def equal(pair: Pair) -> bool:
+    """Whether both answers are the same to the last digit."""
+    if not (isinstance(pair.own, Answered) and isinstance(pair.altered, Answered)):
+        return False
+    own, altered = pair.own.value, pair.altered.value
+    if isinstance(own, VolumeMask) and isinstance(altered, VolumeMask):
+        return np.array_equal(own.voxels, altered.voxels)
+    return answer_text(pair.own) == answer_text(pair.altered)
+
+
 def alike(one: Value | None, other: Value | None, *, mirrored: bool = False) -> bool:
     """Whether two answers to a task are one: areas from a Dice of `SAME_DICE` on, points up to `SAME_MM` apart, others
     where they are equal. `mirrored`: the first is taken in its mirror image. None: there is no target."""
@@ -121,8 +131,10 @@ def _middle(value: Value) -> tuple[float, float]:
 def measure(pairs: Iterable[Pair], bootstrap: Bootstrap | None = None) -> pd.DataFrame:
     """Of each model, task and control the proportions of answers that stayed the same, changed, or are missing on one
     side or both, which sum to 1: the mean over patients of each one's proportions. Pairs that are undecided are counted
-    beside. `probability_change`: the median. The columns are `FIGURES`; 10,000 resamples, seed 0, where `bootstrap` is
-    None."""
+    beside. The columns are `FIGURES`; 10,000 resamples, seed 0, where `bootstrap` is None.
+
+    `n`: answers of this outcome, `n_equal` of them to the last digit. `probability_change`: the median over all pairs.
+    """
     groups: dict[tuple[str, str, str, str], list[Pair]] = {}
     for pair in pairs:
         groups.setdefault((pair.model, pair.task, pair.plane, pair.control), []).append(pair)
@@ -150,6 +162,7 @@ def _rows(pairs: Sequence[Pair], bootstrap: Bootstrap) -> Iterator[dict[str, obj
             "n_subjects": len(by_patient),
             "n_pairs": sum(map(len, by_patient.values())),
             "n": outcomes.count(name),
+            "n_equal": sum(equal(pair) for pair, found in zip(pairs, outcomes, strict=True) if found == name),
             "n_undecided": outcomes.count("undecided"),
             "probability_change": moved,
         }
