@@ -8,6 +8,7 @@ use it.
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -32,7 +33,7 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises OSError where it cannot be written, such as on a full disk; then no part of it is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.partial")  # machines may share a folder
     try:
         partial.write_bytes(data)
     except OSError:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gliobench.study.parts.paths import REPLICATION
+from gliobench.study.parts.stage import Shard
 from gliobench.tasks.coordinates import named_convention
 
 
@@ -86,6 +87,16 @@ def check_convention(text: str) -> str:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return text
+
+
+def as_shard(text: str | None) -> Shard | None:
+    """The shard that `--shard 2/4` names."""
+    if text is None:
+        return None
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise typer.BadParameter(f"--shard {text}: expected a part and the number of parts, such as 2/4")
+    return Shard(int(number), int(of))
 
 
 def check_task(name: str) -> str:

@@ -17,6 +17,7 @@ from gliobench.cli.options import (
     Store,
     StudyFile,
     Workers,
+    as_shard,
 )
 
 
@@ -127,6 +128,15 @@ def predict(
     out: Out = None,
     store: Store = None,
     fold: FoldOption = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            help="Only part I of N of the patients, such as 2/4, of a model asked slice by slice; several processes, "
+            "here or on other machines, can ask the parts at once. Afterwards run `predict` without it.",
+            metavar="I/N",
+        ),
+    ] = None,
     export_nifti: Annotated[
         Path | None,
         typer.Option(
@@ -142,7 +152,7 @@ def predict(
     from gliobench.study.stages import predict as stage
 
     context = checked(open_context(study, cohort, out, store, fold=fold))
-    stage.predict(context, model or None)
+    stage.predict(context, model or None, as_shard(shard))
     if export_nifti is not None:
         written = export_masks(context, export_nifti, model or None)
         typer.echo(f"{len(written)} masks in the space of the patients' scans: {export_nifti}")

@@ -70,6 +70,13 @@ class Record:
         return _line({**fields, CHECK: _check(fields)})
 
 
+def differs(one: Record, other: Record) -> bool:
+    """Whether two records of one key give different answers, whenever and by whom they were given."""
+    return any(
+        getattr(one, name) != getattr(other, name) for name in ("kind", "value", "score", "probabilities", "text")
+    )
+
+
 def question_key(model: str, settings: Settings, question: Question) -> str:
     """SHA-256 over model, settings, task, slice, repeat, the image's content and what the model is told of the patient:
     same key, same answer."""

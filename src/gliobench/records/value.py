@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class Arrays:
         Raises RecordError where it cannot be written.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial, bits = self.folder / f".{key}.{os.getpid()}.npy", np.packbits(mask)
+        partial, bits = self.folder / f".{key}.{platform.node()}.{os.getpid()}.npy", np.packbits(mask)
         try:
             with partial.open("wb") as file:
                 np.save(file, bits)

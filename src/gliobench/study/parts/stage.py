@@ -1,25 +1,38 @@
-"""A stage of a study as a value; its name, which stamps, locks and logs bear, is made here alone."""
+"""A stage of a study as a value; its name, which stamps, locks, logs and jobs bear, is made here alone."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Verb = Literal["prepare", "split", "train", "finetune", "predict", "test", "score", "curve", "report"]
+SHARD = "@"  # no name of a model has it
+
+
+class Shard(NamedTuple):
+    """One of `count` parts of the patients whom a model is asked about; `number` from 1."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.of}"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What is done; where it is done for each of them, for which model, fold and setting of a sweep."""
+    """A verb, and where it is done for each of them: model, fold, setting of a sweep, shard of the patients."""
 
     verb: Verb
     model: str | None = None
     fold: int | None = None
     choice: int | None = None
+    shard: Shard | None = None
 
     @property
     def target(self) -> str:
-        """Whom it is done for: `segmenter-fold-0`, nothing where it is done once for the study."""
-        parts = {"": self.model, "fold-": self.fold, "choice-": self.choice}
-        return "-".join(f"{before}{value}" for before, value in parts.items() if value is not None)
+        """What it is done for: `segmenter-fold-0`, `llama@1-of-4`; empty where it is done once for the study."""
+        named = {"": self.model, "fold-": self.fold, "choice-": self.choice}
+        name = "-".join(f"{prefix}{value}" for prefix, value in named.items() if value is not None)
+        return name if self.shard is None else f"{name}{SHARD}{self.shard}"
 
     @property
     def title(self) -> str:

@@ -13,7 +13,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.store import open_subject
 from gliobench.records.errors import RecordError
 from gliobench.records.record import Record, record_answer
-from gliobench.records.store import RecordStore
+from gliobench.records.store import lines_of
 from gliobench.records.value import Arrays
 from gliobench.replay.errors import ReplayError
 from gliobench.replay.external import ExternalAnswer, ExternalAnswers
@@ -82,12 +82,13 @@ def _records(source: Path, folder: StudyFolder) -> list[tuple[int, Record]]:
     keys = [key for path in (folder.asked(source.stem), folder.repeated(source.stem)) for key in read_list(path)]
     found: dict[str, tuple[int, Record]] = {}
     try:
-        for line, _, record in RecordStore(source).lines():
-            if isinstance(record, str):
+        for line in lines_of(source):
+            if isinstance(line.found, str):
                 raise ReplayError(
-                    f"{source}:{line}: {record}: put the file back from a copy, or run `gliobench repair {folder.root}`"
+                    f"{source}:{line.number}: {line.found}: put the file back from a copy, or run `gliobench repair "
+                    f"{folder.root}`"
                 )
-            found[record.key] = (line, record)
+            found[line.found.key] = (line.number, line.found)
     except FileNotFoundError as error:
         raise ReplayError(f"{source} does not exist: run `gliobench predict` first") from error
     if gone := [key for key in keys if key not in found]:

@@ -1,6 +1,8 @@
 """What each compared model took in this run: how long training and answering took, on what, and what that cost."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gliobench.integrity import DamagedError, Stamp, read_stamp
@@ -23,10 +25,15 @@ def costs(context: Context, names: Collection[str]) -> dict[str, "Cost"]:
 def _cost(context: Context, config: ModelConfig) -> "Cost":
     from gliobench.report.contents import Cost
 
-    learning = [_stamp(context, Stage(config.verb, config.name, fold)) for fold in context.folds] if config.verb else []
+    learning = (
+        [_stamp(context.folder.stamp(Stage(config.verb, config.name, fold))) for fold in context.folds]
+        if config.verb
+        else []
+    )
     learnt = [one for one in learning if one is not None]
-    answered = _stamp(context, Stage("predict", config.name))
-    stamps = [*learnt, *([answered] if answered else [])]
+    asking = [stamp for stamp in _asking(context, config) if stamp is not None]
+    answered = _together(_asking(context, config))
+    stamps = [*learnt, *asking]
     records = [] if config.external else current_answers(context, config.name)
     return Cost(
         learning_s=_fitting(answered, records) if _is_fitted(config) else _learning(config, learnt),
@@ -34,6 +41,20 @@ def _cost(context: Context, config: ModelConfig) -> "Cost":
         where="" if config.external else config.runs_elsewhere or _where(stamps),
         money=None if config.external else _money(context, config, learning, answered, records),
     )
+
+
+def _asking(context: Context, config: ModelConfig) -> list[Stamp | None]:
+    """The stamps of the stages that asked it: of its shards where it was shared, else of the one."""
+    stage = Stage("predict", config.name)
+    return [_stamp(path) for path in context.folder.shards(stage) or [context.folder.stamp(stage)]]
+
+
+def _together(stamps: Sequence[Stamp | None]) -> Stamp | None:
+    """The stages of a model as one; None where one is not known, or they ran on different hardware."""
+    known = [stamp for stamp in stamps if stamp is not None]
+    if len(known) < len(stamps) or len({stamp.device for stamp in known}) != 1:
+        return None
+    return replace(known[0], seconds=sum(stamp.seconds for stamp in known))
 
 
 def _is_fitted(config: ModelConfig) -> bool:
@@ -122,8 +143,8 @@ def _where(stamps: Sequence[Stamp]) -> str:
     return " and ".join(sorted({one.device for one in stamps if one.device}))
 
 
-def _stamp(context: Context, stage: Stage) -> Stamp | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
-        return read_stamp(context.folder.stamp(stage))
+        return read_stamp(path)
     except DamagedError:  # its stage is done again, and says so
         return None

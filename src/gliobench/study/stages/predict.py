@@ -1,6 +1,9 @@
 """Stage `predict`: inference of every model on every question of the study; cached answers are reused."""
 
+import platform
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 
 from gliobench.grid.controls import CONTROLS
 from gliobench.grid.frame import Plane
@@ -10,6 +13,7 @@ from gliobench.models.base.prediction import Charged, Model, Prediction, Questio
 from gliobench.records.record import make_record, now, question_key
 from gliobench.records.value import Arrays
 from gliobench.study.asking.answers import answers_digest, known_digest, question_lists, write_asked
+from gliobench.study.asking.blocks import block_numbers, of_shard
 from gliobench.study.asking.controls import control_inputs, control_notes, control_questions
 from gliobench.study.asking.external import external_digest
 from gliobench.study.asking.questions import (
@@ -22,7 +26,7 @@ from gliobench.study.asking.questions import (
 from gliobench.study.asking.region import region_notes
 from gliobench.study.config.study import Study
 from gliobench.study.kinds.base import ModelConfig
-from gliobench.study.parts.stage import Stage
+from gliobench.study.parts.stage import SHARD, Shard, Stage
 from gliobench.study.state.context import Context, Round, StageError
 from gliobench.study.state.external_files import BY_CONTENT, contents
 from gliobench.study.state.folder import fingerprint
@@ -31,8 +35,11 @@ from gliobench.study.state.folder import fingerprint
 NOT_ASKED = {"log", "aggregate", "camp", "sweep_test", "seen"}
 
 
-def predict(context: Context, names: Collection[str] | None = None) -> None:
-    """Ask the models of the study, or only those named, about the test patients."""
+def predict(context: Context, names: Collection[str] | None = None, shard: Shard | None = None) -> None:
+    """Ask the models of the study, or only those named, about the test patients; of a `shard` only about its patients.
+
+    A shard's answers are a part of the model's: to ask the model then without a shard asks what is left.
+    """
     parts = context.study.models
     if unknown := sorted(set(names or ()) - {config.name for config in parts}):
         raise StageError(f"no model is named {', '.join(unknown)}; the study has {', '.join(p.name for p in parts)}")
@@ -45,6 +52,9 @@ def predict(context: Context, names: Collection[str] | None = None) -> None:
         context.voice.say(sentence)
     for config in sorted(parts, key=lambda config: _depth(context.study, config)):
         if names is None or config.name in names:
+            if shard is not None:
+                _ask_shard(context, config, shard)
+                continue
             _ask(context, config)
             config.after(context)
 
@@ -69,7 +79,7 @@ def _depth(study: Study, config: ModelConfig) -> int:
 
 
 def _ask(context: Context, config: ModelConfig) -> None:
-    inputs = _inputs(context, config)
+    inputs = asking_inputs(context, config)
     with context.stage(Stage("predict", config.name), inputs, lambda: question_lists(context, config.name)) as to_do:
         if not to_do:
             answers_digest(context, config.name)  # an answer that is damaged or gone is said here, not hours later
@@ -94,7 +104,20 @@ def _ask(context: Context, config: ModelConfig) -> None:
         write_asked(context, config.name, asked, repeated, validation, controls if context.study.controls else None)
 
 
-def _inputs(context: Context, config: ModelConfig) -> str:
+def _ask_shard(context: Context, config: ModelConfig, shard: Shard) -> None:
+    """Ask a shard's questions, and keep the answers in a file that no other process writes, here or elsewhere."""
+    if not config.asked_by_slice:
+        raise StageError(f"{config.name} is not asked slice by slice: `gliobench predict` asks it without --shard")
+    with context.stage(Stage("predict", config.name, shard=shard), asking_inputs(context, config), lambda: ()) as to_do:
+        if not to_do:
+            return
+        for one in (config, *config.members(context.study)):
+            _check_trained(context, one)
+        for model, questions, *_ in _models_and_questions(context, config):
+            _ask_model(context, config, model, of_shard(questions, shard), writer=f"{shard}{SHARD}{platform.node()}")
+
+
+def asking_inputs(context: Context, config: ModelConfig) -> str:
     """Fingerprint of everything that decides which questions are asked and what is answered."""
     study = context.study
     by, masks = study.slices.by, config.masks_by
@@ -112,7 +135,7 @@ def _inputs(context: Context, config: ModelConfig) -> str:
         slices=study.slices.model_dump(),
         chosen_by=known_digest(context, by) if by and by != config.name else _held_choose(context),
         masks_by=known_digest(context, masks) if masks else None,
-        of=[_inputs(context, one) for one in config.members(study)],
+        of=[asking_inputs(context, one) for one in config.members(study)],
         tasks=study.tasks,
         consistency=again.model_dump() if again else None,
         learn=[[context.subjects[id].content for id in round.learn] for round in context.rounds],
@@ -185,16 +208,28 @@ def _fits(context: Context, config: ModelConfig) -> list[str]:
 
 
 def _ask_model(
-    context: Context, config: ModelConfig, model: Model, questions: Sequence[Question], about: str = ""
+    context: Context,
+    config: ModelConfig,
+    model: Model,
+    questions: Sequence[Question],
+    about: str = "",
+    writer: str | None = None,
 ) -> list[str]:
-    """Ask what has no answer yet; returns the keys of all questions in the order asked. `about`: a control."""
+    """Ask what has no answer yet; returns the keys of all questions in the order asked. `about`: a control. `writer`:
+    whose file takes the answers."""
     name = config.name
     asked = f"{name}, {about}" if about else name
     keys = [question_key(name, model.settings, question) for question in questions]
     arrays = Arrays(context.folder.masks)
-    with context.answers(name) as store:
+    with context.answers(name, writer) as store:
+        if writer is None:
+            store.gather()
         answered = store.records()
-        to_ask = [(key, question) for key, question in zip(keys, questions, strict=True) if key not in answered]
+        # A server answers each question by itself, and always has as many under way as it may.
+        numbers = block_numbers(questions) if config.runs_elsewhere is None else [0] * len(questions)
+        left = [one for one in zip(numbers, keys, questions, strict=True) if one[1] not in answered]
+        by_block = [list(block) for _, block in groupby(sorted(left, key=itemgetter(0)), key=itemgetter(0))]
+        to_ask = [(key, question) for block in by_block for _, key, question in block]
         if len(to_ask) < len(keys):
             context.voice.say(f"{asked}: {len(keys) - len(to_ask)} of {len(keys)} questions are cached")
         with context.voice.bar(f"ask {asked}", len(to_ask)) as advance:
@@ -203,7 +238,9 @@ def _ask_model(
                 oracles = _oracles(context, config, prediction.question)
                 store.append(make_record(key, name, prediction, oracles, arrays, now()))
 
-            predictions = model.predict([question for _, question in to_ask])
+            predictions = chain.from_iterable(
+                [model.predict([question for *_, question in block]) for block in by_block]
+            )
             try:
                 for done, ((key, _), prediction) in enumerate(zip(to_ask, predictions, strict=True), start=1):
                     keep(key, prediction)

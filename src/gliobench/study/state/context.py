@@ -164,12 +164,13 @@ class Context:
         return True
 
     @cached_property
-    def _answers(self) -> dict[str, RecordStore]:
+    def _answers(self) -> dict[tuple[str, str | None], RecordStore]:
         return {}
 
-    def answers(self, model: str) -> RecordStore:
-        """All that a model ever answered here: one store for all stages, so that none parses what another has."""
-        return self._answers.setdefault(model, RecordStore(self.folder.answers(model)))
+    def answers(self, model: str, writer: str | None = None) -> RecordStore:
+        """All that a model ever answered here: one store for all stages, so that none parses what another has.
+        `writer`: whose file is written, where several processes answer for the model."""
+        return self._answers.setdefault((model, writer), RecordStore(self.folder.answers(model), writer))
 
     @contextmanager
     def stage(

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gliobench.study.parts.stage import Stage, Verb
+from gliobench.study.parts.stage import SHARD, Stage, Verb
+
+RECORDS = ".jsonl"
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,19 @@ class StudyFolder:
         return self.root / "curve" / model
 
     def answers(self, model: str) -> Path:
-        return self.root / "answers" / f"{model}.jsonl"
+        """A model's records; those of further writers lie in a folder beside it (`gliobench.records.store`)."""
+        return self.root / "answers" / f"{model}{RECORDS}"
 
     def asked(self, model: str) -> Path:
         """The keys of the questions that a model has been asked by the study as it stands."""
         return self.root / "answers" / f"{model}.asked.json"
+
+    @property
+    def answered_models(self) -> list[str]:
+        """The models of which there are records, of any writer."""
+        answers = self.masks.parent
+        own = [path.name.removesuffix(RECORDS) for path in answers.glob(f"[!.]*{RECORDS}")]
+        return sorted({*own, *(path.parent.name for path in answers.glob(f"*/[!.]*{RECORDS}"))})
 
     @property
     def asked_models(self) -> list[str]:
@@ -98,6 +108,10 @@ class StudyFolder:
 
     def stamp(self, stage: Stage) -> Path:
         return self.stamps / f"{stage}.json"
+
+    def shards(self, stage: Stage, suffix: str = ".json") -> list[Path]:
+        """The stamps, or other files, of a stage's shards."""
+        return sorted(self.stamps.glob(f"{stage}{SHARD}*{suffix}"))
 
     def has_stamp(self, verb: Verb, model: str) -> bool:
         """Whether a model has been through the stages of this verb, in any fold."""

@@ -1,7 +1,8 @@
 """Move damaged files of a run folder aside, keep what is intact, and list what the next run has to repeat."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from gliobench.errors import GliobenchError
 from gliobench.integrity import DamagedError, name_aside, read_keys, read_stamp, set_aside, write_stamp, write_whole
 from gliobench.records.errors import RecordError
 from gliobench.records.record import Record
-from gliobench.records.store import RecordStore
+from gliobench.records.store import RecordStore, lines_of
 from gliobench.records.value import WHOLE_MASK, Arrays, mask_files
 from gliobench.study.parts.stage import Stage
 from gliobench.study.state.folder import StudyFolder
@@ -28,10 +29,9 @@ def repair(root: Path) -> Iterator[str]:
     folder = StudyFolder(root)
     if not folder.stamps.is_dir() and not folder.answers("").parent.is_dir():
         raise GliobenchError(f"{root} is no run folder: it holds neither {folder.stamps.name}/ nor answers/")
-    for path in sorted(folder.answers("").parent.glob("*.jsonl")):
-        stage = Stage("predict", path.stem)
-        with locked(folder.lock(stage), str(stage)):
-            yield from _answers(folder, path)
+    for model in folder.answered_models:
+        with _nobody_asks(folder, model):
+            yield from _answers(folder, RecordStore(folder.answers(model)))
     for path in sorted(folder.stamps.glob("*.json")):
         with locked(path.with_suffix(".lock"), path.stem):
             yield from _stage(folder, path)
@@ -42,23 +42,46 @@ def repair(root: Path) -> Iterator[str]:
             yield from repair(point)
 
 
-def _answers(folder: StudyFolder, path: Path) -> Iterator[str]:
-    """Keep the whole records whose masks are whole too; the lines of the others go into a file beside."""
-    if not path.is_file():
-        yield f"{path}: not a file; set aside as {set_aside(path).name}"
-        return
-    arrays, kept, damaged = Arrays(folder.masks), [], []
-    for number, line, found in RecordStore(path).lines():
-        fault = _mask_fault(arrays, found) if isinstance(found, Record) else found
+@contextmanager
+def _nobody_asks(folder: StudyFolder, model: str) -> Iterator[None]:
+    """Hold the locks of all that ask a model."""
+    stage = Stage("predict", model)
+    with ExitStack() as held:
+        for path in (folder.lock(stage), *folder.shards(stage, ".lock")):
+            held.enter_context(locked(path, path.stem))
+        yield
+
+
+def _answers(folder: StudyFolder, store: RecordStore) -> Iterator[str]:
+    """Keep the whole records whose masks are whole too and that no other contradicts; the lines of the others go into
+    a file beside theirs."""
+    for path in store.files:
+        if not path.is_file():
+            yield f"{path}: not a file; set aside as {set_aside(path).name}"
+    arrays, contradicted = Arrays(folder.masks), store.contradicted()
+    for path in store.files:
+        yield from _file(arrays, path, contradicted)
+
+
+def _file(arrays: Arrays, path: Path, contradicted: Collection[str]) -> Iterator[str]:
+    kept, damaged = [], []
+    for line in lines_of(path):
+        fault = _fault(arrays, line.found, contradicted) if isinstance(line.found, Record) else line.found
         if fault is None:
-            kept.append(line)
+            kept.append(line.text)
         else:
-            damaged.append(line)
-            yield f"{path}, line {number}: {fault}"
+            damaged.append(line.text)
+            yield f"{line.place}: {fault}"
     if damaged:
         aside = Path(shutil.copy2(path, name_aside(path)))
         write_whole(path, "".join(kept).encode())
         yield f"{path}: {len(kept)} intact records kept; the file with all {len(kept) + len(damaged)} is {aside.name}"
+
+
+def _fault(arrays: Arrays, record: Record, contradicted: Collection[str]) -> str | None:
+    if record.key in contradicted:
+        return f"one of several answers of {record.model} about {record.subject} ({record.task})"
+    return _mask_fault(arrays, record)
 
 
 def _mask_fault(arrays: Arrays, record: Record) -> str | None:
