@@ -50,6 +50,7 @@ ROOMS_INSIDE = {  # in order too
             "starting",
             "catalogue",
             "run",
+            "jobs",
         ),
     ),
 }

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from gliobench.cli.all_stages import repair, run
+from gliobench.cli.all_stages import jobs, repair, run
 from gliobench.cli.evaluation import answers, compare, outlines, replay
 from gliobench.cli.paper import checklist, tables
 from gliobench.cli.setup import doctor, init, list_, phantom, plan
@@ -29,7 +29,7 @@ PANELS = {
     "Stages of a study, in order": (
         *(prepare, look, split, train, finetune, predict, questions, conversations, score, curve, report),
     ),
-    "All stages": (run, repair),
+    "All stages": (jobs, run, repair),
     "Evaluation": (compare, replay, outlines, answers),
     "Several hospitals": (export, merge),
     "For a paper": (checklist, tables),

@@ -38,6 +38,17 @@ Workers = Annotated[
         help="Number of threads that prepare patients, and of processes that train for learning curves.",
     ),
 ]
+JobWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Run jobs (see `gliobench jobs`) in processes of their own, so many side by side, and share a model's "
+        "questions among as many. Default: one stage after the other in this process.",
+        show_default=False,
+    ),
+]
+Cpus = Annotated[int, typer.Option("--cpus", min=1, help="Processor threads per job.")]
 FoldOption = Annotated[
     str | None,
     typer.Option("--fold", help="`all`, or the number of one fold, from 0. Default: the study file's.", metavar="K"),
@@ -119,6 +130,13 @@ class HardwareOption(StrEnum):
     l4 = "l4"
     a100 = "a100"
     h100 = "h100"
+
+
+class OnOption(StrEnum):
+    """Where jobs run."""
+
+    local = "local"
+    slurm = "slurm"
 
 
 class PhantomOption(StrEnum):

@@ -47,8 +47,8 @@ def _stages(plan: Plan) -> Table:
     title = f"Here: {plan.here}. There: {plan.there}."
     table = _table(title, ["stage", "model"], ["patients", "questions", "GPU GiB", "here", "there"])
     for step in plan.steps:
-        cells = [_whole(step.patients), _whole(step.questions), _decimal(step.gpu_memory_gib)]
-        table.add_row(step.stage, step.model, *cells, _time(step.hours_here), _time(step.hours_there))
+        cells = [_whole(step.patients), _whole(step.questions), figure(step.gpu_memory_gib)]
+        table.add_row(step.stage, step.model, *cells, time_words(step.hours_here), time_words(step.hours_there))
     return table
 
 
@@ -58,7 +58,7 @@ def _looking(plan: Plan) -> Table:
     for step in plan.steps:
         if step.images is not None:
             tokens = (step.text_tokens_in, step.image_tokens_in, step.tokens_out)
-            money = f"{_decimal(step.money)} {step.currency}".strip()
+            money = f"{figure(step.money)} {step.currency}".strip()
             table.add_row(step.model, _whole(step.images), _whole(step.questions), *map(_short, tokens), money)
     return table
 
@@ -67,15 +67,19 @@ def _money(plan: Plan) -> Table:
     table = _table("Money", ["stage", "model"], ["here", "there", "per patient here", "there"])
     for bill in plan.bills:
         amounts = (bill.here, bill.there, bill.patient_here, bill.patient_there)
-        cells = ["" if one is None else f"{_decimal(one)} {bill.currency}" for one in amounts]
+        cells = ["" if one is None else f"{_amount(one)} {bill.currency}" for one in amounts]
         table.add_row(bill.stage, bill.model, *cells)
     return table
+
+
+def _amount(money: Estimate) -> str:
+    return figure(money) if money.value >= 0.01 or money.value == 0 else "under 0.01"
 
 
 def _files(plan: Plan) -> Table:
     table = _table("Disk", ["what", "where"], ["GiB"])
     for one in plan.files:
-        table.add_row(one.what, escape(one.where), _decimal(one.gib))
+        table.add_row(one.what, escape(one.where), figure(one.gib))
     return table
 
 
@@ -98,13 +102,13 @@ def _short(amount: Estimate | None) -> str:
     return f"{MARKS[amount.basis]}{amount.value / size:.3g}{unit}"
 
 
-def _decimal(amount: Estimate | None) -> str:
+def figure(amount: Estimate | None) -> str:
     if amount is None:
         return ""
     return MARKS[amount.basis] + (f"{amount.value:.2g}" if amount.value < 10 else f"{amount.value:,.0f}")
 
 
-def _time(hours: Estimate | None) -> str:
+def time_words(hours: Estimate | None) -> str:
     """Seconds below two minutes, minutes below two hours."""
     if hours is None:
         return ""

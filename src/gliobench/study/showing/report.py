@@ -71,7 +71,18 @@ def report(context: Context) -> Path:
     from gliobench.report.page import write_report
 
     page = context.folder.report / "report.html"
-    inputs = fingerprint(
+    with context.stage(Stage("report"), report_inputs(context), lambda: left_in(context.folder.report)) as to_do:
+        if not to_do:
+            return page
+        found = report_contents(context)
+        written = write_report(replace(found, facts=facts(Run(context, found))), context.folder.report)
+        write_json(context.folder.report / ENVIRONMENT, environment())
+        return written
+
+
+def report_inputs(context: Context) -> str:
+    """Fingerprint of everything that decides what a report says. Raises StageError before `predict`."""
+    return fingerprint(
         **{f"subgroups by {name}": values for name, values in grouped(context).items()},
         scores=scores_inputs(context),
         study=context.study.model_dump(mode="json"),
@@ -83,13 +94,6 @@ def report(context: Context) -> Path:
         code=source_digest("gliobench.report", "gliobench.study.showing"),
         **({"curve": curve_digest(context)} if context.study.learning_curve else {}),
     )
-    with context.stage(Stage("report"), inputs, lambda: left_in(context.folder.report)) as to_do:
-        if not to_do:
-            return page
-        found = report_contents(context)
-        written = write_report(replace(found, facts=facts(Run(context, found))), context.folder.report)
-        write_json(context.folder.report / ENVIRONMENT, environment())
-        return written
 
 
 def report_contents(context: Context) -> "ReportContents":

@@ -3,7 +3,7 @@
 Each point of a curve is a run folder of its own with its own stamps, so that it resumes as the study does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from joblib import Parallel, delayed
 
 from gliobench.integrity import read_stamp, source_digest, write_whole
 from gliobench.models.base.errors import ModelError, ModelStopped
+from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.stage import Stage
 from gliobench.study.stages.curve_tables import curve_tables
 from gliobench.study.stages.finetune import finetune
@@ -48,17 +49,30 @@ def curve(context: Context) -> None:
         )
     scored = scores_inputs(context)
     reached = _learn(context, list(at_points(_quiet(context), learning, points)))
-    stamps = [read_stamp(one.folder.stamp(Stage("score"))) for one in reached]
-    inputs = fingerprint(
-        scores=scored,
-        code=source_digest("gliobench.study.stages.curve_tables"),
-        models=[[config.name for config in group] for group in (learning, general)],
-        points={str(one.folder.root): stamp.inputs for one, stamp in zip(reached, stamps, strict=True) if stamp},
-    )
+    inputs = _inputs(scored, learning, general, reached)
     with context.stage(Stage("curve"), inputs, lambda: [_path(context, name) for name in TABLES]) as to_do:
         if to_do:
             for name, table in vars(curve_tables(context, reached, general)).items():
                 write_whole(_path(context, name), table.to_parquet())
+
+
+def curve_inputs(context: Context) -> str:
+    """Fingerprint of what decides the tables of the curves, by the points that have been reached so far."""
+    points, _ = points_of(context.study, context.folds, draws_of(context))
+    learning, general, _ = curve_models(context.study)
+    return _inputs(scores_inputs(context), learning, general, at_points(context, learning, points))
+
+
+def _inputs(
+    scored: str, learning: Sequence[ModelConfig], general: Sequence[ModelConfig], reached: Iterable[PointContext]
+) -> str:
+    stamps = {str(one.folder.root): read_stamp(one.folder.stamp(Stage("score"))) for one in reached}
+    return fingerprint(
+        scores=scored,
+        code=source_digest("gliobench.study.stages.curve_tables"),
+        models=[[config.name for config in group] for group in (learning, general)],
+        points={root: stamp.inputs for root, stamp in stamps.items() if stamp},
+    )
 
 
 def read_curve(context: Context) -> "CurveTables | None":

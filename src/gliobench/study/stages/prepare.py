@@ -23,15 +23,7 @@ def prepare(context: Context) -> None:
     """Check and prepare all patients. Raises CohortError listing every patient at fault, unless `skip_bad`."""
     cohort, folder = find_cohort(context.cohort, context.study.problem), context.study.grid.windows
     check_subgroups(context.study, [subject.variables for subject in cohort.subjects])
-    told = {"windows": windows_digest(folder)} if folder else {}
-    inputs = fingerprint(
-        files=_files(cohort),
-        grid=context.study.grid.model_dump(),
-        skip_bad=context.skip_bad,
-        store=context.store,
-        checks=CHECKS_VERSION,
-        **told,
-    )
+    inputs = prepare_inputs(context, cohort)
     with context.stage(Stage("prepare"), inputs, lambda: [context.folder.prepared], sound=_stored(context)) as to_do:
         if not to_do:
             return
@@ -61,6 +53,20 @@ def prepare(context: Context) -> None:
             context.voice.say(note)
         for fault in (*left_out, *windows.unknown):
             context.voice.say(f"left out: {fault}")
+
+
+def prepare_inputs(context: Context, cohort: Cohort) -> str:
+    """Fingerprint of everything that decides what is prepared."""
+    folder = context.study.grid.windows
+    told = {"windows": windows_digest(folder)} if folder else {}
+    return fingerprint(
+        files=_files(cohort),
+        grid=context.study.grid.model_dump(),
+        skip_bad=context.skip_bad,
+        store=context.store,
+        checks=CHECKS_VERSION,
+        **told,
+    )
 
 
 def _entry(subject: PreparedSubject) -> dict[str, Any]:

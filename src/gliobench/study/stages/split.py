@@ -110,14 +110,33 @@ def _drawn(part: SplitConfig, grades: Mapping[str, int | None], patients: Patien
 
 def split(context: Context) -> None:
     """Split the prepared patients as the study says, or load the split that it names."""
-    part = context.study.split
-    grades = {subject.id: subject.grade for subject in context.subjects.values()}
-    elsewhere = names_of(one for cohort in part.exclude for one in find_cohort(cohort, context.study.problem).subjects)
-    if left_out := scans_of(context.patients, elsewhere):
+    part, grades = context.study.split, _grades(context)
+    if left_out := len(context.subjects) - len(grades):
         context.voice.say(
-            f"{len(left_out)} of {len(grades)} patients are kept for other cohorts ({part.exclude[0]}, …)"
+            f"{left_out} of {len(context.subjects)} patients are kept for other cohorts ({part.exclude[0]}, …)"
         )
-    grades = {id: grade for id, grade in grades.items() if id not in left_out}
+    variables = {id: subject.variables for id, subject in context.subjects.items()}
+    with context.stage(Stage("split"), split_inputs(context), lambda: [context.folder.split]) as to_do:
+        if to_do:
+            made = split_patients(part, grades, context.patients, variables, context.study.problem)
+            _hold_against(context, made, grades)
+            write_split(made, context.folder.split)
+    if not to_do:  # folds in use and tasks, which are no inputs of the split, can be others than then
+        made = read_split(context.folder.split, context.patients, checksum=True)
+        _hold_against(context, made, grades)
+
+
+def _grades(context: Context) -> dict[str, int | None]:
+    """The prepared scans, without those kept for other cohorts, each with its grade."""
+    excluded = context.study.split.exclude
+    elsewhere = names_of(one for cohort in excluded for one in find_cohort(cohort, context.study.problem).subjects)
+    left_out = scans_of(context.patients, elsewhere)
+    return {id: subject.grade for id, subject in context.subjects.items() if id not in left_out}
+
+
+def split_inputs(context: Context) -> str:
+    """Fingerprint of everything that decides who is in which part."""
+    part, grades = context.study.split, _grades(context)
     several = several_scans({id: context.patients[id] for id in sorted(grades)})
     whose = {"patients": several} if several else {}  # what earlier versions split scan by scan is split again
     variables = {id: subject.variables for id, subject in context.subjects.items()}
@@ -127,15 +146,7 @@ def split(context: Context) -> None:
         whose["by"] = {id: [variables[id].get(part.by, "")] for id in grades}
     if part.train_only:
         whose["train only"] = {id: ["yes"] for id in grades if part.only_trains(variables[id])}
-    inputs = fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=_source(part), **whose)
-    with context.stage(Stage("split"), inputs, lambda: [context.folder.split]) as to_do:
-        if to_do:
-            made = split_patients(part, grades, context.patients, variables, context.study.problem)
-            _hold_against(context, made, grades)
-            write_split(made, context.folder.split)
-    if not to_do:  # folds in use and tasks, which are no inputs of the split, can be others than then
-        made = read_split(context.folder.split, context.patients, checksum=True)
-        _hold_against(context, made, grades)
+    return fingerprint(grades=grades, split=part.model_dump(exclude={"fold"}), source=_source(part), **whose)
 
 
 def _hold_against(context: Context, made: Split, grades: Mapping[str, int | None]) -> None:
