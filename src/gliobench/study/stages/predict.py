@@ -226,7 +226,8 @@ def _ask_model(
             store.gather()
         answered = store.records()
         # A server answers each question by itself, and always has as many under way as it may.
-        numbers = block_numbers(questions) if config.runs_elsewhere is None else [0] * len(questions)
+        in_blocks = config.asked_by_slice and config.runs_elsewhere is None
+        numbers = block_numbers(questions) if in_blocks else [0] * len(questions)
         left = [one for one in zip(numbers, keys, questions, strict=True) if one[1] not in answered]
         by_block = [list(block) for _, block in groupby(sorted(left, key=itemgetter(0)), key=itemgetter(0))]
         to_ask = [(key, question) for block in by_block for _, key, question in block]
