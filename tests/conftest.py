@@ -1,5 +1,6 @@
 """Fixtures that every room shares."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,12 @@ LONGEST = ("test_finetune.py", "test_kill.py", "test_replication.py", "test_lear
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Torch, transformers and MONAI are a million objects by now, that every garbage collection would visit again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

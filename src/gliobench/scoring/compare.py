@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pyarrow import ArrowException
-from statsmodels.stats.multitest import multipletests
 
 from gliobench.grid.regions import WHOLE_KEY
 from gliobench.integrity import DamagedError, check_file
@@ -268,5 +267,14 @@ def _corrected(differences: Sequence[Difference], human: Sequence[bool]) -> tupl
         tested = ~np.isnan(p) & (with_readers == family)
         counts[family] = int(tested.sum())
         if tested.any():
-            holm[tested] = multipletests(p[tested], method="holm")[1]
+            holm[tested] = _holm(p[tested])
     return holm, counts
+
+
+def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """p (n,) corrected by Holm (1979). statsmodels gives the same, and collects all garbage of the process each time,
+    which takes up to a second."""
+    order = np.argsort(p)
+    corrected = np.empty_like(p)
+    corrected[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    return corrected
