@@ -75,7 +75,7 @@ def _paint(
     values = [values for *_, values in lines]
     inks = [colours.get(model, drawing.MODEL) for model, *_ in lines]
     spread = [height + jitter.uniform(-0.2, 0.2, len(one)) for height, one in enumerate(values)]
-    dots = np.repeat(inks, [len(one) for one in values])
+    dots = [ink for ink, one in zip(inks, values, strict=True) for _ in one]
     axes.scatter(
         np.concatenate(values), np.concatenate(spread), s=11, c=dots, alpha=0.55, linewidths=0, zorder=2, clip_on=False
     )
@@ -96,8 +96,10 @@ def _paint(
 def _draw_boxes(axes: Axes, values: list[NDArray[np.float64]], inks: list[str]) -> None:
     """Horizontal boxes with whiskers (Tukey's), one per line, in one artist: `Axes.boxplot` makes six per box, and they
     took half of a report's time."""
-    boxes, medians = [], []
-    for height, box in enumerate(boxplot_stats(values)):
+    boxes: list[list[tuple[float, float]]] = []
+    medians: list[list[tuple[float, float]]] = []
+    for line, box in enumerate(boxplot_stats(values)):
+        height = float(line)
         (q1, q3), (start, end) = (box["q1"], box["q3"]), (box["whislo"], box["whishi"])
         top, bottom = height - BOX_HEIGHT / 2, height + BOX_HEIGHT / 2
         corners = [(q1, top), (q3, top), (q3, bottom), (q1, bottom), (q1, top)]
@@ -105,5 +107,6 @@ def _draw_boxes(axes: Axes, values: list[NDArray[np.float64]], inks: list[str]) 
         caps = [[(x, height - BOX_HEIGHT / 4), (x, height + BOX_HEIGHT / 4)] for x in (start, end)]
         boxes += [corners, *whiskers, *caps]
         medians.append([(box["med"], top), (box["med"], bottom)])
-    axes.add_collection(LineCollection(boxes, colors=np.repeat(inks, 5).tolist(), linewidths=1.0, zorder=3))
+    five = [ink for ink in inks for _ in range(5)]  # outline, two whiskers, two caps
+    axes.add_collection(LineCollection(boxes, colors=five, linewidths=1.0, zorder=3))
     axes.add_collection(LineCollection(medians, colors=drawing.INK, linewidths=1.6, zorder=3))

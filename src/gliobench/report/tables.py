@@ -1,7 +1,9 @@
 """Tables of the page: each model's figures by task, with interval, n and coverage in every cell."""
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -11,6 +13,7 @@ from gliobench.report.contents import ReportContents
 from gliobench.tasks.registry import task_words
 
 GROUPS = ("models", "human readers", "trivial baselines")  # of rows, in the order of the first table
+ONE_REPORT = 32  # page, Markdown and tables for a paper show the same tables: each is made once
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Table:
     intervals: str
 
 
+@lru_cache(maxsize=1)
 def ranked_models(contents: ReportContents) -> list[str]:
     """All models, best first: models before human readers and trivial baselines, then by mean rank over the columns of
     the first table that they have a figure in. A model with several planes counts with their mean.
@@ -90,39 +94,39 @@ def ranked_models(contents: ReportContents) -> list[str]:
     return sorted(models, key=lambda model: (GROUPS.index(group_of(contents, model)), mean[model], model))
 
 
+@lru_cache(maxsize=1)
 def first_table(contents: ReportContents) -> Table:
     """Models x tasks with the primary metrics: the table a reader wants first."""
     keys = metrics.columns_of(contents.summary)
     picked = {key: metrics.nearest(contents.summary, *key) for key in keys}
     several = _several_planes(contents.summary)
-    rows = []
-    for model in ranked_models(contents):
-        cells = []
-        for key in keys:
-            entries = picked[key][picked[key]["model"] == model]
-            scale = _scale(picked[key], contents.baselines)
-            cells.append(tuple(_cell(entry, scale, _origin(entry, several)) for _, entry in entries.iterrows()))
-        rows.append(_row(contents, model, "", "", tuple(cells)))
+    cells: dict[Any, list[Cell]] = defaultdict(list)
+    for key, table in picked.items():
+        scale = _scale(table, contents.baselines)
+        for entry in table.itertuples():
+            cells[entry.model, key].append(_cell(entry, scale, _origin(entry, several)))
+    rows = [
+        _row(contents, model, "", "", tuple(tuple(cells[model, key]) for key in keys))
+        for model in ranked_models(contents)
+    ]
     shown = pd.concat(picked.values()) if picked else contents.summary
     return Table("", tuple(_column(contents, shown, *key) for key in keys), tuple(rows), interval_methods(shown))
 
 
+@lru_cache(maxsize=ONE_REPORT)
 def task_table(contents: ReportContents, task: str) -> Table:
     """Every metric of one task for every model, plane and source, best first by the task's first metric; human readers
     last."""
     summary = contents.summary[contents.summary["task"] == task]
     names = metrics.metrics_of(summary, task)
-    by_metric = {name: summary[summary["metric"] == name] for name in names}
-    scales = {name: _scale(table, contents.baselines) for name, table in by_metric.items()}
+    scales = {name: _scale(summary[summary["metric"] == name], contents.baselines) for name in names}
+    cells: dict[Any, list[Cell]] = defaultdict(list)
+    for entry in summary.itertuples():
+        cells[entry.model, entry.plane, entry.source, entry.metric].append(_cell(entry, scales[str(entry.metric)], ""))
     rows = []
-    lines = sorted(_best_first(summary, names[0]), key=lambda line: line[0] in contents.references)
-    for model, plane, source in lines:
-        cells = []
-        for name in names:
-            table = by_metric[name]
-            entries = table[(table["model"] == model) & (table["plane"] == plane) & (table["source"] == source)]
-            cells.append(tuple(_cell(entry, scales[name], "") for _, entry in entries.iterrows()))
-        rows.append(_row(contents, model, plane, "" if source == task else source, tuple(cells)))
+    for model, plane, source in sorted(_best_first(summary, names[0]), key=lambda line: line[0] in contents.references):
+        own = tuple(tuple(cells[model, plane, source, name]) for name in names)
+        rows.append(_row(contents, model, plane, "" if source == task else source, own))
     called = task_words(task, contents.problem)
     columns = tuple(_column(contents, summary, task, name) for name in names)
     return Table(called, columns, tuple(rows), interval_methods(summary))
@@ -152,11 +156,12 @@ def _best_first(summary: pd.DataFrame, metric: str) -> list[tuple[str, str, str]
     """(model, plane, source) of every line, best value of `metric` first, lines without a value last."""
     lower = metrics.lower_is_better(metric)
     values: dict[tuple[str, str, str], float] = {}
-    for _, entry in summary.iterrows():
-        key = (str(entry["model"]), str(entry["plane"]), str(entry["source"]))
+    entry: Any
+    for entry in summary.itertuples():
+        key = (entry.model, entry.plane, entry.source)
         values.setdefault(key, math.inf)
-        if entry["metric"] == metric and not math.isnan(entry["value"]):
-            values[key] = float(entry["value"]) if lower else -float(entry["value"])
+        if entry.metric == metric and not math.isnan(entry.value):
+            values[key] = entry.value if lower else -entry.value
     return sorted(values, key=lambda key: (values[key], key))
 
 
@@ -183,23 +188,24 @@ def _scale(table: pd.DataFrame, baselines: frozenset[str]) -> _Scale:
     return scale if best is None else _Scale(scale.top, scale.place(best))
 
 
-def _origin(entry: "pd.Series[Any]", several_planes: bool) -> str:
+def _origin(entry: Any, several_planes: bool) -> str:
     """Where a figure comes from, as far as the table's own columns do not say it."""
-    words = [] if entry["source"] == entry["task"] else [f"from {entry['source']}"]
-    words += [str(entry["plane"])] if several_planes and entry["plane"] != "volume" else []
+    words = [] if entry.source == entry.task else [f"from {entry.source}"]
+    words += [str(entry.plane)] if several_planes and entry.plane != "volume" else []
     return ", ".join(words)
 
 
-def _cell(entry: "pd.Series[Any]", scale: _Scale, origin: str) -> Cell:
-    unit = str(entry["unit"])
-    value, low, high = (float(entry[name]) for name in ("value", "low", "high"))
-    place = scale.place(value) if metrics.better(str(entry["metric"])) in ("higher", "lower") else None
+def _cell(entry: Any, scale: _Scale, origin: str) -> Cell:
+    """`entry`: a row of the summary, as `itertuples` gives it."""
+    unit = str(entry.unit)
+    value, low, high = float(entry.value), float(entry.low), float(entry.high)
+    place = scale.place(value) if metrics.better(str(entry.metric)) in ("higher", "lower") else None
     return Cell(
         value="" if math.isnan(value) else numbers.number(value, unit),
         interval=numbers.interval(low, high, unit),
-        reason=str(entry["reason"]),
-        n=f"n {int(entry['n_subjects'])}",
-        coverage=numbers.percent(float(entry["coverage"])),
+        reason=str(entry.reason),
+        n=f"n {int(entry.n_subjects)}",
+        coverage=numbers.percent(float(entry.coverage)),
         origin=origin,
         bar=None if place is None else Bar(place, scale.place(low), scale.place(high), scale.baseline),
     )

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -68,6 +69,7 @@ def by_class(problem: Problem, part: Part) -> str:
     return ", ".join(f"{count} {name}" for name, count in reversed([*zip(problem.classes, part.classes, strict=True)]))
 
 
+@lru_cache(maxsize=1)
 def findings(contents: ReportContents) -> list[Finding]:
     """One finding per task, in the order of the tables."""
     return [_finding(contents, task) for task in metrics.tasks_of(contents.summary)]
