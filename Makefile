@@ -20,6 +20,8 @@ demo: $(VENV)/installed
 	@$(BIN)/gliobench phantom --subjects 24 --seed 0 runs/phantom
 	@$(BIN)/gliobench run studies/quick.yaml --cohort runs/phantom --out runs/demo
 
+# A worker has one thread: its OpenMP threads and the other workers would only wait for one another.
+test: export OMP_NUM_THREADS := 1
 test: $(VENV)/installed
 	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 

@@ -81,7 +81,7 @@ LORA = """\
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A hundred and twenty coarse phantoms, a tiny checkpoint with random weights, and prompts."""
     out = tmp_path_factory.mktemp("finetune")
-    write_phantom(out / "phantom", subjects=120, seed=0, spacing_mm=3)
+    write_phantom(out / "phantom", subjects=120, seed=0, spacing_mm=4)
     write_tiny_idefics3(out / "tiny", size=SIZE)
     (out / "prompts.yaml").write_text(PROMPTS)
     return out
