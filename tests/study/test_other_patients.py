@@ -11,7 +11,7 @@ import torch
 
 from gliobench.cohort.phantom import write_phantom
 from gliobench.grid.frame import take_slice
-from gliobench.study.asking.answers import current_answers, read_list
+from gliobench.study.asking.answers import current_answers, question_lists, read_list
 from gliobench.study.config.study import read_study
 from gliobench.study.stages.predict import predict
 from gliobench.study.stages.prepare import prepare
@@ -110,10 +110,10 @@ def test_models_are_asked_again_for_other_patients(
     fold, before, after = before_and_after(change, grades)
     first = asked(tmp_path / "again", cohort, entry, fold, before)
     (config,) = first.study.models
-    earlier = [read_list(path) for path in first.folder.question_lists(config.name)]
+    earlier = [read_list(path) for path in question_lists(first, config.name)]
     again = asked(tmp_path / "again", cohort, entry, fold, after)
     fresh = asked(tmp_path / "fresh", cohort, entry, fold, after)
-    found, expected = ([read_list(path) for path in one.folder.question_lists(config.name)] for one in (again, fresh))
+    found, expected = ([read_list(path) for path in question_lists(one, config.name)] for one in (again, fresh))
     assert found == expected
     assert found != earlier
 
