@@ -1,9 +1,10 @@
 """How near the client of servers comes to the ideal: `in flight` questions in every `latency`, nothing lost between.
 
-    python benchmarks/api_client.py [--questions 3000] [--in-flight 64] [--latency 0.1] [--rounds 3]
+    python benchmarks/api_client.py [--questions 3000] [--in-flight 64] [--latency 0.1] [--rounds 3] [--servers 3]
 
 The server, a process of its own on loopback, answers each question after exactly the latency. The peer is the least
-that a client of the same library can do: prepared requests, replies thrown away. A table, then one JSON line.
+that a client of the same library can do: prepared requests, replies thrown away. Then as many `--servers` share the
+questions as one list, `in flight` at each. A table, then one JSON line.
 """
 
 import argparse
@@ -37,24 +38,33 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--latency", type=float, default=0.1, help="seconds")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--servers", type=int, default=3)
     options = parser.parse_args()
     ideal_s = options.questions * options.latency / options.in_flight
     ports: Queue[int] = multiprocessing.Queue()
-    server = multiprocessing.Process(target=serve, args=(ports, options.latency), daemon=True)
-    server.start()
-    address = f"http://127.0.0.1:{ports.get(timeout=30)}/v1"
+    servers = [
+        multiprocessing.Process(target=serve, args=(ports, options.latency), daemon=True)
+        for _ in range(options.servers)
+    ]
+    for server in servers:
+        server.start()
+    addresses = [f"http://127.0.0.1:{ports.get(timeout=30)}/v1" for _ in servers]
     questions = _questions(options.questions)
-    ours = _times(options.rounds, lambda: ask(address, questions, options.in_flight))
-    peer = _times(options.rounds, lambda: asyncio.run(post(address, options.questions, options.in_flight)))
-    server.terminate()
+    ours = _times(options.rounds, lambda: ask(addresses[:1], questions, options.in_flight))
+    shared = _times(options.rounds, lambda: ask(addresses, questions, options.in_flight))
+    peer = _times(options.rounds, lambda: asyncio.run(post(addresses[0], options.questions, options.in_flight)))
+    for server in servers:
+        server.terminate()
     print(f"{'':24} seconds  share of the ideal  ms of processor a question")
-    for name, (seconds, cpu) in (("gliobench", ours), ("bare aiohttp", peer)):
+    many = f"gliobench, {options.servers} servers"
+    for name, (seconds, cpu) in (("gliobench", ours), ("bare aiohttp", peer), (many, shared)):
         print(f"{name:24} {seconds:7.2f} {ideal_s / seconds:19.3f} {1e3 * cpu / options.questions:27.2f}")
     figures = {
         **vars(options),
         "ideal_s": ideal_s,
         "seconds": ours[0],
         "ratio_to_ideal": ideal_s / ours[0],
+        "times_as_fast_with_all_servers": ours[0] / shared[0],
         "peer_ratio_to_ideal": ideal_s / peer[0],
         "cpu_ms_a_question": 1e3 * ours[1] / options.questions,
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -62,9 +72,10 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def ask(address: str, questions: list[Question], in_flight: int) -> None:
+def ask(addresses: list[str], questions: list[Question], in_flight: int) -> None:
     """Everything that a study does up to a typed answer: slice, PNG, request, reply, parser."""
-    predictions = list(OpenAIModel(Server(address), "any", in_flight=in_flight).predict(questions))
+    servers = [Server(address) for address in addresses]
+    predictions = list(OpenAIModel(servers, "any", in_flight=in_flight).predict(questions))
     assert all(isinstance(prediction.answer, Answered) for prediction in predictions)
 
 

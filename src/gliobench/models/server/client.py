@@ -21,6 +21,7 @@ from gliobench.models.language.guided import FIELDS, PROBE, Dialect, follows, pa
 from gliobench.models.server.in_order import Ask, in_order
 from gliobench.models.server.png import png_url
 from gliobench.models.server.prices import Prices
+from gliobench.models.server.replicas import Replicas
 from gliobench.models.server.reply import Reply, class_probability
 from gliobench.models.server.server import Connection, GaveUpError, Server, Usage
 from gliobench.models.views.asking import (
@@ -51,21 +52,23 @@ RANDOM_WORDS, HOTTEST, DRAWS = "Write random words, as many as you can.", 2.0, 3
 class OpenAIModel:
     """A model on a server: a view of one slice as PNG and the task's prompt in, free text out.
 
-    `problem`: what is asked about. `model`: the server's name for it. `name`: how tables call it. `view`: what is shown
-    of a slice. `shots`: by task, slices with their true answers, shown before every question. `in_flight`: how many
-    questions are asked at once; like the server's times and attempts it changes no answer. `guided`: the server's
-    dialect for holding answers to their task's format. `logprobs`: score classes by the probabilities of the choices;
-    only then are they asked for. Both are tried out before the first question, because many servers silently ignore
-    what they do not know. `limit_field`: what the server calls the token limit. `top_k` and `min_p` of `decoding` are
-    not in OpenAI's own interface: they are sent where they are set, as vLLM, SGLang and llama.cpp take them. Raises
-    ModelError for any bad argument; nothing is sent before the first prediction is asked for.
+    `server`: where the model is served, or several servers of the same model: questions are shared among them, and
+    cached answers belong to the first one's address. `problem`: what is asked about. `model`: the server's name for
+    it. `name`: how tables call it. `view`: what is shown of a slice. `shots`: by task, slices with their true
+    answers, shown before every question. `in_flight`: how many questions each server is asked at once; like the
+    server's times and attempts it changes no answer. `guided`: the server's dialect for holding answers to their
+    task's format. `logprobs`: score classes by the probabilities of the choices; only then are they asked for. Both
+    are tried out before the first question, because many servers silently ignore what they do not know.
+    `limit_field`: what the server calls the token limit. `top_k` and `min_p` of `decoding` are not in OpenAI's own
+    interface: they are sent where they are set, as vLLM, SGLang and llama.cpp take them. Raises ModelError for any
+    bad argument; nothing is sent before the first prediction is asked for.
     """
 
     per_slice = True
 
     def __init__(
         self,
-        server: Server,
+        server: Server | Sequence[Server],
         model: str,
         *,
         name: str | None = None,
@@ -84,7 +87,8 @@ class OpenAIModel:
         check_names("task", {*tasks, *(prompts or ())}, TASKS)
         if in_flight < 1:
             raise ModelError(f"in_flight must be 1 or more, got {in_flight}")
-        self.server, self.model, self._problem = server, model, problem
+        self.servers = (server,) if isinstance(server, Server) else tuple(server)
+        self.model, self._problem = model, problem
         self.name = name or model
         self.tasks = frozenset(tasks)
         self.decoding = decoding or Decoding()
@@ -101,7 +105,7 @@ class OpenAIModel:
         """Everything that can change an answer: the server and its model, the image, prompts and decoding."""
         return {
             "engine": "openai",
-            "server": self.server.base_url,
+            "server": self.servers[0].base_url,
             "checkpoint": self.model,
             "reading": READING_VERSION,
             **self._view.identity,
@@ -128,6 +132,8 @@ class OpenAIModel:
             text += f", {money:.4f} {self._prices.currency} at the study file's prices"
         if usage.untold:
             text += f"; the server did not count the tokens of {usage.untold:,} replies"
+        if usage.set_aside:
+            text += f"; did not answer where another server did: {', '.join(sorted(usage.set_aside))}"
         return text
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
@@ -146,7 +152,7 @@ class OpenAIModel:
     def _answers(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         trial = next((question for question in questions if question.task == GRADE.name), questions[0])
         start = perf_counter()
-        for batch in in_order(partial(self._connect, trial), questions, self._in_flight):
+        for batch in in_order(partial(self._connect, trial), questions, self._in_flight * len(self.servers)):
             seconds = (perf_counter() - start) / len(batch)
             start = perf_counter()
             for prediction in batch:
@@ -154,9 +160,10 @@ class OpenAIModel:
 
     @asynccontextmanager
     async def _connect(self, trial: Question) -> AsyncGenerator[Ask, None]:
-        async with Connection(self.server, self._in_flight, self.usage) as connection:
-            await self._try_out(connection, trial)
-            yield partial(self._ask, connection)
+        async with Replicas(self.servers, self._in_flight, self.usage) as replicas:
+            for connection in replicas.connections:
+                await self._try_out(connection, trial)
+            yield partial(self._ask, replicas)
 
     async def _try_out(self, connection: Connection, question: Question) -> None:
         """Raise ModelError where test requests show that the server ignores a setting."""
@@ -170,7 +177,7 @@ class OpenAIModel:
         try:
             reply = await connection.ask(self._body(question, limit | guide, black=True))
         except GaveUpError as error:
-            raise ModelError(f"{self.name}: {self.server.base_url} does not answer: {error}") from None
+            raise ModelError(f"{self.name}: {connection.server.base_url} does not answer: {error}") from None
         text = unwrapped(self._guided, reply.text).strip()
         if self._guided and not follows(PROBE, text):
             raise ModelError(
@@ -197,7 +204,7 @@ class OpenAIModel:
         try:
             said = {(await connection.ask(json.dumps(request | {"seed": seed}).encode())).text for seed in range(DRAWS)}
         except GaveUpError as error:
-            raise ModelError(f"{self.name}: {self.server.base_url} does not answer: {error}") from None
+            raise ModelError(f"{self.name}: {connection.server.base_url} does not answer: {error}") from None
         if len(said) == DRAWS:
             raise ModelError(
                 f"{self.name}: the server ignores `{name}`: with {name} {NARROWEST[name]:g} it wrote {DRAWS} "
@@ -205,18 +212,18 @@ class OpenAIModel:
                 "SGLang or llama.cpp"
             )
 
-    async def _ask(self, connection: Connection, question: Question, slots: asyncio.Semaphore) -> Prediction:
+    async def _ask(self, replicas: Replicas, question: Question, slots: asyncio.Semaphore) -> Prediction:
         try:
             body = self._question_body(question)
             async with slots:
-                answer = await self._reply(connection, question, body)
+                answer = await self._reply(replicas, question, body)
         except ModelError as error:
             raise ModelError(f"{self.name}, {_place(question)}: {error}") from None
         if isinstance(answer, GaveUpError):
             return Prediction(question, Missing(f"the server gave no answer: {answer}"), finish=answer.finish)
         return self._prediction(question, answer)
 
-    async def _reply(self, connection: Connection, question: Question, body: bytes) -> Reply | GaveUpError:
+    async def _reply(self, replicas: Replicas, question: Question, body: bytes) -> Reply | GaveUpError:
         """The reply, or the reason why this question gets none.
 
         The question is the reason where the server answers about a black slice but not about this one. The server may
@@ -225,24 +232,24 @@ class OpenAIModel:
         """
         for _ in range(2):
             try:
-                return await connection.ask(body)
+                return await replicas.ask(body)
             except GaveUpError as error:
                 gave_up = error
             if gave_up.failed:
                 raise ModelError(
-                    f"{self.server.base_url} fails: {gave_up}. The answers so far are kept, this one is not; run "
+                    f"{self._addresses} fails: {gave_up}. The answers so far are kept, this one is not; run "
                     "the same command again once the server is fixed"
                 ) from None
-            await self._check_that_it_answers(connection, question, gave_up)
+            await self._check_that_it_answers(replicas, question, gave_up)
         return gave_up
 
-    async def _check_that_it_answers(self, connection: Connection, question: Question, error: GaveUpError) -> None:
+    async def _check_that_it_answers(self, replicas: Replicas, question: Question, error: GaveUpError) -> None:
         """Raise ModelError where the server does not answer the same question about a black slice either."""
         try:
-            await connection.ask(self._question_body(question, black=True))
+            await replicas.ask(self._question_body(question, black=True))
         except GaveUpError:
             raise ModelError(
-                f"{self.server.base_url} is down: {error}; it does not answer about a black slice either. The "
+                f"{self._addresses} is down: {error}; it does not answer about a black slice either. The "
                 "answers so far are kept; run the same command again when the server is back"
             ) from None
 
@@ -285,6 +292,10 @@ class OpenAIModel:
         if self._scored(question):
             request |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         return json.dumps(request).encode()
+
+    @property
+    def _addresses(self) -> str:
+        return ", ".join(server.base_url for server in self.servers)
 
     @property
     def _narrowed(self) -> Mapping[str, float]:

@@ -116,13 +116,15 @@ def _can_be_asked(address: str) -> bool:
 
 @dataclass
 class Usage:
-    """Token counts. `untold`: replies in which the server did not count its tokens."""
+    """Token counts. `untold`: replies in which the server did not count its tokens; `set_aside`: the servers that did
+    not answer what another one answered."""
 
     replies: int = 0
     retries: int = 0
     prompt_tokens: int = 0
     answer_tokens: int = 0
     untold: int = 0
+    set_aside: set[str] = field(default_factory=set)
 
     def add(self, reply: Reply) -> None:
         """Count one reply."""

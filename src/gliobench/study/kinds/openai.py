@@ -29,9 +29,10 @@ PATIENCE_S = 3.0
 class ServerConfig(SpeakingConfig):
     """A model on a server that speaks OpenAI's chat completions; see `gliobench.models.server.client.OpenAIModel`.
 
-    `key_env`: the environment variable that holds the server's key, where it asks for one; a key itself has no place
-    in a study file. `view` and `shots` are those of `kind: vlm`. `OPERATION`: what decides how the server is asked, not
-    what is asked.
+    `base_url`: the server's address, or a list of those of several servers of the same model, which share the
+    questions; `in_flight` is of each. `key_env`: the environment variable that holds the server's key, where it asks
+    for one; a key itself has no place in a study file. `view` and `shots` are those of `kind: vlm`. `OPERATION`: what
+    decides how the server is asked, not what is asked.
     """
 
     OPERATION: ClassVar = frozenset({"key_env", "in_flight", "timeout_s", "attempts", "prices"})
@@ -39,7 +40,7 @@ class ServerConfig(SpeakingConfig):
     own_camp: ClassVar[Camp] = "general"
 
     kind: Literal["openai"]
-    base_url: str
+    base_url: str | tuple[str, ...]
     model: str = Field(min_length=1)
     key_env: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9_]*$")
     in_flight: Whole = Field(default=16, ge=1, le=1024)
@@ -53,15 +54,13 @@ class ServerConfig(SpeakingConfig):
 
     @field_validator("base_url")
     @classmethod
-    def _is_an_address(cls, url: str) -> str:
-        try:
-            found = urlsplit(url)
-            known = found.scheme in ("http", "https") and found.hostname and (found.port or 1) > 0
-        except ValueError:  # brackets that do not close, a port beyond 65535
-            known = False
-        if not known or any(one.isspace() for one in url):
+    def _are_addresses(cls, given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        addresses = (given,) if isinstance(given, str) else given
+        if not addresses or len(set(addresses)) < len(addresses):
+            raise ValueError("expected one address, or a list of different ones")
+        if not all(map(_is_address, addresses)):
             raise ValueError("expected an address such as http://127.0.0.1:8000/v1")
-        return url
+        return given
 
     @model_validator(mode="after")
     def _counts_as_it_is_shown(self) -> Self:
@@ -80,15 +79,21 @@ class ServerConfig(SpeakingConfig):
 
     @property
     def source_words(self) -> str:
-        return f"{self.model} at {self.base_url}"
+        return f"{self.model} at {', '.join(self.addresses)}"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of the servers of this model, the first of which its cached answers belong to."""
+        return (self.base_url,) if isinstance(self.base_url, str) else self.base_url
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
         from gliobench.models.server.client import OpenAIModel, Server
         from gliobench.models.server.key import read_key
         from gliobench.study.asking.shots import reference_shots
 
+        key = read_key(self.key_env)
         return OpenAIModel(
-            Server(self.base_url, read_key(self.key_env), self.timeout_s, self.attempts),
+            [Server(one, key, self.timeout_s, self.attempts) for one in self.addresses],
             self.model,
             name=self.name,
             tasks=self.tasks,
@@ -132,7 +137,8 @@ class ServerConfig(SpeakingConfig):
 
         asked = asking(plan_inputs, self, None)
         step, number = asked.step, sum(asked.number.values())
-        step = replace(step, hours_here=asked.hours or hours(number * ANSWER_SECONDS / self.in_flight))
+        side_by_side = self.in_flight * len(self.addresses)
+        step = replace(step, hours_here=asked.hours or hours(number * ANSWER_SECONDS / side_by_side))
         if (prices := self.token_prices) is not None and step.tokens_out:
             cost = prices.of_tokens(asked.tokens_in, step.tokens_out.value)
             step = replace(step, money=Estimate(cost, "estimate"), currency=prices.currency)
@@ -144,9 +150,19 @@ class ServerConfig(SpeakingConfig):
 
         if self.key_env and not os.environ.get(self.key_env):
             yield Missing(self.name, f"the environment variable {self.key_env} (key_env) is not set")
-        address = urlsplit(self.base_url)
-        port = address.port or (443 if address.scheme == "https" else 80)
-        try:
-            socket.create_connection((address.hostname or "", port), PATIENCE_S).close()
-        except OSError as error:
-            yield Missing(self.name, f"no server answers at {self.base_url}: {error}")
+        for one in self.addresses:
+            address = urlsplit(one)
+            port = address.port or (443 if address.scheme == "https" else 80)
+            try:
+                socket.create_connection((address.hostname or "", port), PATIENCE_S).close()
+            except OSError as error:
+                yield Missing(self.name, f"no server answers at {one}: {error}")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        found = urlsplit(url)
+        usable = found.scheme in ("http", "https") and found.hostname and (found.port or 1) > 0
+    except ValueError:  # brackets that do not close, a port beyond 65535
+        return False
+    return bool(usable) and not any(one.isspace() for one in url)
