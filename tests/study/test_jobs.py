@@ -1,11 +1,16 @@
-"""A study as jobs: their graph, and the same scores whether they run in one process, in several, or on Slurm."""
+"""A study as jobs: their graph, and the same scores whether they run in one process, in several, on Slurm or on Ray."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 import torch
@@ -19,9 +24,11 @@ from gliobench.study.jobs.command import Commands
 from gliobench.study.jobs.graph import Job, make_graph
 from gliobench.study.jobs.local import run_local
 from gliobench.study.jobs.profile import Profile, read_profile
+from gliobench.study.jobs.ray import run_on_ray
 from gliobench.study.jobs.script import script_of
 from gliobench.study.parts.stage import Shard, Stage
 from gliobench.study.state.context import Context, StageError, make_context
+from gliobench.study.state.progress import Silent
 
 HEAD = """\
 name: jobs
@@ -38,6 +45,13 @@ WAITING = (
     + "  - {kind: network, name: segmenter, network: mask-segmenter, train: {epochs: 1}}\n"
 )
 SMALL = HEAD + "  - {kind: baseline, name: flair-blob}\n" + LANGUAGE
+
+
+class Heard(Silent):
+    """A voice whose lines are kept."""
+
+    def __init__(self, keep: Callable[[str], None]) -> None:
+        self.say = keep  # type: ignore[method-assign]
 
 
 def context_of(folder: Path, cohort: Path, text: str) -> Context:
@@ -194,11 +208,80 @@ def test_slurm_gives_the_same_scores(slurm: None, alone: Path, tmp_path: Path, p
     assert scores(tmp_path) == scores(alone)
 
 
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[Any]:
+    """A Ray of a head without processors and two nodes of one each, on addresses of this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed (gliobench[ray])")
+        settings = {"object_store_memory": 100 * 2**20}
+        head = {"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.2", **settings}
+        cluster = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+        try:
+            for number in (3, 4):
+                cluster.add_node(num_cpus=1, node_ip_address=f"127.0.0.{number}", **settings)
+            cluster.wait_for_nodes(timeout=60)
+            yield cluster
+        finally:
+            cluster.shutdown()
+
+
+def test_ray_gives_the_same_scores_though_a_node_is_lost(
+    ray_cluster: Any, alone: Path, tmp_path: Path, phantom_cohort: Path
+) -> None:
+    patients = again(alone, tmp_path, phantom_cohort)
+    lost = ray_cluster.add_node(num_cpus=1, node_ip_address="127.0.0.5", object_store_memory=100 * 2**20)
+    ray_cluster.wait_for_nodes(timeout=60)
+    log = tmp_path / "run/jobs/predict-untrained@3-of-3.log"
+    killed = Thread(target=lambda: (_appears(log), ray_cluster.remove_node(lost, allow_graceful=False)))
+    killed.start()
+    done = command(tmp_path, "run", *patients, "--on", "ray", "--address", ray_cluster.address, "--workers", "3")
+    killed.join()
+    assert done.exit_code == 0, f"{done.output} {done.exception}"
+    assert len(ray_cluster.list_all_nodes()) == 3, "one of them was lost"
+    assert scores(tmp_path) == scores(alone)
+
+
+def _appears(path: Path, patience_s: float = 60.0) -> None:
+    for _ in range(round(patience_s / 0.05)):
+        if path.exists():
+            return
+        time.sleep(0.05)
+
+
+def test_a_job_that_fails_on_ray_is_named_with_its_node_and_the_others_are_done(
+    ray_cluster: Any, tmp_path: Path, phantom_cohort: Path
+) -> None:
+    context = context_of(tmp_path, phantom_cohort, SMALL)
+    prepare, split, score = Stage("prepare"), Stage("split"), Stage("score")
+    jobs = [Job(prepare, ()), Job(score, ()), Job(Stage("report"), (score,)), Job(split, (prepare,))]
+    said: list[str] = []
+    heard = replace(context, voice=Heard(said.append))
+    with pytest.raises(StageError, match=r"^score failed, see .*jobs/score\.log; 1 jobs that need them were not sta"):
+        run_on_ray(jobs, Commands(tmp_path / "s.yaml", heard), ray_cluster.address, workers=2, cpus=1)
+    assert any(re.match(r"score failed on \S+ \(127\.0\.0\.[34]\) \(status 2\): .*flair-blob", one) for one in said), (
+        said
+    )
+    assert (tmp_path / "run/split.json").exists()
+
+
+def test_a_ray_that_is_not_there(alone: Path, tmp_path: Path, phantom_cohort: Path) -> None:
+    patients = again(alone, tmp_path, phantom_cohort)
+    found = command(tmp_path, "run", *patients, "--on", "ray", "--address", "127.0.0.1:19")
+    assert isinstance(found.exception, StageError)
+    assert "--on ray --address 127.0.0.1:19: " in str(found.exception)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(["--time", "1:00:00"], "go with --on slurm"), (["--dry-run"], "go with --on slurm"), (["--on", "moon"], "moon")],
+    [
+        (["--time", "1:00:00"], "go with --on slurm"),
+        (["--dry-run"], "go with --on slurm"),
+        (["--on", "moon"], "moon"),
+        (["--address", "x"], "goes with --on ray"),
+    ],
 )
-def test_options_of_slurm_need_slurm(tmp_path: Path, phantom_cohort: Path, options: list[str], message: str) -> None:
+def test_options_of_one_engine_need_it(tmp_path: Path, phantom_cohort: Path, options: list[str], message: str) -> None:
     context_of(tmp_path, phantom_cohort, SMALL)
     found = command(tmp_path, "run", "--cohort", str(phantom_cohort), *options)
     assert found.exit_code == 2

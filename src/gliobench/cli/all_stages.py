@@ -34,7 +34,7 @@ def run(
     replication: ReplicationFolder = None,
     on: Annotated[
         OnOption,
-        typer.Option("--on", help="Where jobs run; on slurm `--workers` share a model's questions."),
+        typer.Option("--on", help="Where jobs run; on slurm and ray `--workers` share a model's questions."),
     ] = OnOption.local,
     partition: Annotated[str | None, typer.Option("--partition", help="Slurm: of every job.")] = None,
     time: Annotated[
@@ -42,6 +42,10 @@ def run(
     ] = None,
     profile: Annotated[
         Path | None, typer.Option("--profile", help="Slurm: YAML file of a site's options (docs/cluster.md).")
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="Ray: of a cluster, or `auto`. Default: a Ray of this machine, for this run."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Slurm: write the scripts to OUT/jobs and stop.")] = False,
 ) -> None:
@@ -55,7 +59,7 @@ def run(
     from gliobench.study.config.replay import is_replication, read_replication
     from gliobench.study.jobs.command import Commands
     from gliobench.study.jobs.profile import read_profile
-    from gliobench.study.jobs.run import run_here, run_on_slurm
+    from gliobench.study.jobs.run import run_here, run_on_slurm, run_through_ray
     from gliobench.study.replication.run import run_replication
     from gliobench.study.run import run_stages
 
@@ -65,10 +69,14 @@ def run(
         return
     context = open_context(study, cohort, out, store, skip_bad, workers or STAGE_WORKERS, fold)
     commands = Commands(study, context, fold, workers or 1)
+    if on is not OnOption.slurm and (partition or time or profile or dry_run):
+        raise typer.BadParameter("--partition, --time, --profile and --dry-run go with --on slurm")
+    if on is not OnOption.ray and address:
+        raise typer.BadParameter("--address goes with --on ray")
     if on is OnOption.slurm:
         run_on_slurm(commands, read_profile(profile, partition, time), workers or 1, cpus, dry=dry_run)
-    elif partition or time or profile or dry_run:
-        raise typer.BadParameter("--partition, --time, --profile and --dry-run go with --on slurm")
+    elif on is OnOption.ray:
+        run_through_ray(commands, address, workers or 1, cpus)
     elif workers is None:
         run_stages(context)
     else:

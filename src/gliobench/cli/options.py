@@ -137,6 +137,7 @@ class OnOption(StrEnum):
 
     local = "local"
     slurm = "slurm"
+    ray = "ray"
 
 
 class PhantomOption(StrEnum):

@@ -1,22 +1,19 @@
 """Jobs side by side on this machine, each a process of its own, which ends with the one that started it."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gliobench.study.jobs.command import Commands, last_line, log_of
 from gliobench.study.jobs.graph import Job
+from gliobench.study.jobs.process import environment, start
 from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import StageError
 
 POLL_SECONDS = 0.1
-DEATH_SIGNAL = 1  # of `prctl`: the signal that a process gets when its parent ends, however that ends
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass
@@ -78,36 +75,21 @@ def visible_gpus() -> list[str]:
     return [str(number) for number in range(torch.cuda.device_count())]
 
 
-def environment(cpus: int, gpu: str | None = None) -> Mapping[str, str]:
-    """The environment of a job. Figures depend on the number of threads in their last bits: all jobs have the same."""
-    given = {**os.environ, **dict.fromkeys(THREADS, str(cpus)), "OMP_WAIT_POLICY": "passive"}
-    return given if gpu is None else {**given, "CUDA_VISIBLE_DEVICES": gpu}
-
-
 def _start(job: Job, commands: Commands, work: _Work, cpus: int) -> None:
     gpu = work.gpus.pop(0) if job.gpus and work.gpus else None
     log = log_of(commands.context, job.stage)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gliobench", *commands.of(job.stage)],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=environment(cpus, gpu),
-            preexec_fn=_ends_with_parent(),
-        )
+    process = start(commands.of(job.stage), log, environment(cpus, gpu), signal.SIGTERM)
     work.running[job.stage] = process, time.perf_counter(), gpu
 
 
 def _ended(work: _Work) -> list[tuple[Stage, int, float]]:
     """The jobs that have ended since, with status and seconds; their GPUs are free again."""
     found = []
-    for stage, (process, start, gpu) in list(work.running.items()):
+    for stage, (process, begun, gpu) in list(work.running.items()):
         if (status := process.poll()) is not None:
             del work.running[stage]
             work.gpus += [gpu] if gpu is not None else []
-            found.append((stage, status, time.perf_counter() - start))
+            found.append((stage, status, time.perf_counter() - begun))
     return found
 
 
@@ -116,11 +98,3 @@ def _stop(work: _Work) -> None:
         process.terminate()
     for process, _, _ in work.running.values():
         process.wait()
-
-
-def _ends_with_parent() -> Callable[[], None] | None:
-    """What a new process does first on Linux, so that none is left at work when this one is killed."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(DEATH_SIGNAL, signal.SIGTERM)

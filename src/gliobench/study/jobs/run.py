@@ -1,4 +1,4 @@
-"""All jobs of a study, on this machine or on Slurm."""
+"""All jobs of a study, on this machine, on Slurm or on Ray."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +7,7 @@ from gliobench.study.jobs.command import Commands, log_of
 from gliobench.study.jobs.graph import make_graph
 from gliobench.study.jobs.local import run_local
 from gliobench.study.jobs.profile import Profile
+from gliobench.study.jobs.ray import run_on_ray
 from gliobench.study.jobs.slurm import submit, watch, write_scripts
 from gliobench.study.plan.missing import machine_lacking, not_on_this_machine
 from gliobench.study.state.context import StageError
@@ -43,6 +44,15 @@ def run_on_slurm(commands: Commands, profile: Profile, workers: int, cpus: int, 
             f"not done: {', '.join(map(str, left))}; see {log_of(context, left[0]).parent}. All others are done: mend "
             "it and run the same command again, which resumes"
         )
+    return _report(commands)
+
+
+def run_through_ray(commands: Commands, address: str | None, workers: int, cpus: int) -> Path:
+    """Do every job that is not done yet as tasks of Ray; returns the path of the report. Raises StageError as
+    `run_on_ray` does."""
+    context = commands.context
+    refuse(lacking(context.study, context.cohort))
+    run_on_ray(make_graph(context, workers), commands, address, workers, cpus)
     return _report(commands)
 
 

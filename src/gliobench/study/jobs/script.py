@@ -9,7 +9,7 @@ from pathlib import Path
 from gliobench.integrity import file_digest
 from gliobench.study.jobs.command import Commands, log_of
 from gliobench.study.jobs.graph import Job
-from gliobench.study.jobs.local import THREADS
+from gliobench.study.jobs.process import THREADS
 from gliobench.study.jobs.profile import Profile
 
 WARNING_SECONDS = 60  # before a job's limit
