@@ -34,6 +34,30 @@ def test_every_network_answers_in_its_tasks_shape(name: str) -> None:
     assert logits.shape == ((2, 3, *shape) if network.task == "mask" else (2, 1))
 
 
+@pytest.mark.parametrize("name", [*NETWORKS])
+def test_a_network_takes_as_few_voxels_as_it_says_and_no_fewer(name: str) -> None:
+    network = NETWORKS[name]
+
+    def takes(shape: tuple[int, int, int]) -> bool:
+        try:
+            with torch.device("meta"), torch.no_grad():
+                network.build(shape, 4, 1).eval()(torch.empty((1, 4, *shape)))
+        except (RuntimeError, ValueError):
+            return False
+        return True
+
+    few = network.shortest
+    for shape in ((few, 40, 40), (40, few, few), (few, few, max(few, network.longest))):
+        assert takes(shape)
+        assert network.too_small(shape) is None
+    if few > 1:
+        assert not takes((40, few - 1, 40))
+        assert network.too_small((40, few - 1, 40)) == f"{few} voxels or more along every axis"
+    if network.longest > 1:
+        assert not takes((network.longest - 1,) * 3)
+        assert network.too_small((network.longest - 1,) * 3) == f"{network.longest} voxels or more along one axis"
+
+
 def test_padding_is_cut_away_again() -> None:
     # A network that gives back what it gets: what is put around must not be seen.
     image = torch.arange(4 * 5 * 6 * 7, dtype=torch.float32).reshape(1, 4, 5, 6, 7)

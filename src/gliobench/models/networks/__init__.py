@@ -20,11 +20,20 @@ class Network:
     """A kind of network: the task it answers, and how one is built.
 
     `build(shape, channels, outputs)`: for a grid of shape (D, H, W) and `channels` images of a patient; `outputs`
-    regions of a mask, or logits of a class: 1 of two classes, else one each.
+    regions of a mask, or logits of a class: 1 of two classes, else one each. `shortest`, `longest`: how many voxels
+    every axis, and the longest one, must have; with fewer its pooling leaves nothing.
     """
 
     task: str
     build: Callable[[Shape, int, int], "nn.Module"]
+    shortest: int = 1
+    longest: int = 1
+
+    def too_small(self, shape: Shape) -> str | None:
+        """What it needs where it cannot take so few voxels; None where it can."""
+        if min(shape) < self.shortest:
+            return f"{self.shortest} voxels or more along every axis"
+        return f"{self.longest} voxels or more along one axis" if max(shape) < self.longest else None
 
     def outputs(self, classes: int, regions: int) -> int:
         """How many outputs it has for a problem of `classes` and a mask of `regions`."""
@@ -70,13 +79,13 @@ def _monai(function: str) -> Callable[[Shape, int, int], "nn.Module"]:
 
 
 BUILT_IN: dict[str, Network] = {
-    "grade-classifier": Network(GRADE.name, _study_classifier),
-    "grade-classifier-as-coded": Network(GRADE.name, _study_classifier_as_coded),
-    "mask-segmenter": Network(MASK.name, _study_segmenter),
-    "mask-segmenter-as-coded": Network(MASK.name, _study_segmenter_as_coded),
-    "segresnet": Network(MASK.name, _monai("segresnet")),
-    "dynunet": Network(MASK.name, _monai("dynunet")),
+    "grade-classifier": Network(GRADE.name, _study_classifier, shortest=4),
+    "grade-classifier-as-coded": Network(GRADE.name, _study_classifier_as_coded, shortest=4),
+    "mask-segmenter": Network(MASK.name, _study_segmenter, shortest=4),
+    "mask-segmenter-as-coded": Network(MASK.name, _study_segmenter_as_coded, shortest=4),
+    "segresnet": Network(MASK.name, _monai("segresnet"), longest=9),
+    "dynunet": Network(MASK.name, _monai("dynunet"), longest=9),
     "grade-resnet": Network(GRADE.name, _monai("grade_resnet")),
-    "grade-densenet": Network(GRADE.name, _monai("grade_densenet")),
+    "grade-densenet": Network(GRADE.name, _monai("grade_densenet"), shortest=29),
 }
 NETWORKS = Registry[Network]("networks", BUILT_IN)

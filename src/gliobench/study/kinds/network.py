@@ -105,6 +105,19 @@ class NetworkConfig(ModelConfig):
                 )
         return self
 
+    def check(self, study: "Study") -> None:
+        for key, shape in self._inputs(study):
+            if needs := NETWORKS[self.network].too_small(shape):
+                raise ValueError(
+                    f"models: {self.name}: {self.network} needs {needs}, and {key} has {' x '.join(map(str, shape))}: "
+                    "give it more, or take another network"
+                )
+
+    def _inputs(self, study: "Study") -> "Iterator[tuple[str, tuple[int, int, int]]]":
+        """What it is given at once, (D, H, W), behind the key that says so."""
+        yield ("crop", self.crop.shape) if self.crop else ("grid", study.grid.shape)
+        yield from (("patch", one.patch) for one in train_settings(self) if one.patch)
+
     @property
     def hardware_is_known(self) -> bool:
         return all(one.devices == 1 for one in train_settings(self))  # processes of their own otherwise
@@ -215,9 +228,8 @@ class NetworkConfig(ModelConfig):
         from gliobench.study.plan.networks import network_size
         from gliobench.study.stages.train import known_validation
 
-        whole = network_size(
-            self.network, plan_inputs.context.study.grid.shape, len(self.problem.images), self._outputs
-        )
+        seen = self.crop_voxels or plan_inputs.context.study.grid.shape
+        whole = network_size(self.network, seen, len(self.problem.images), self._outputs)
         counted = plan_inputs.counted(self, missing=self._missing(plan_inputs))
         answering = self._answering(plan_inputs, counted.steps[0], whole)
         if self.weights is not None:
