@@ -1,8 +1,10 @@
 """All stages in order."""
 
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from pathlib import Path
 
+from gliobench.study.parts.stage import Stage
 from gliobench.study.plan.missing import machine_lacking, not_on_this_machine
 from gliobench.study.showing.report import report
 from gliobench.study.stages.curve import curve
@@ -14,6 +16,8 @@ from gliobench.study.stages.split import split
 from gliobench.study.stages.train import train
 from gliobench.study.state.context import Context
 from gliobench.study.state.lacking import lacking, refuse
+
+LONGEST = 8  # stages that are listed with their time
 
 
 def learn(context: Context, names: Collection[str] | None = None) -> None:
@@ -50,6 +54,21 @@ def run_stages(context: Context) -> Path:
         stage(context)
         if name == "split":
             refuse_unfit(context)
+    context.voice.say(_where_time_went(context))
     page = context.folder.report / "report.html"
     context.voice.say(f"report: {page}")
     return page
+
+
+def _where_time_went(context: Context) -> str:
+    """The stages by the time that they took, now or when they were done: a verb's folds of one model together."""
+    took: dict[str, float] = {}
+    for stage, seconds in context.took.items():
+        name = str(Stage(stage.verb, stage.model))
+        took[name] = took.get(name, 0.0) + seconds
+    counted = [one for one in took.items() if one[1] >= 1.0]
+    longest = sorted(counted, key=lambda one: -one[1])[:LONGEST]
+    rest = sum(took.values()) - sum(seconds for _, seconds in longest)
+    rows = [*longest, *([("all others", rest)] if rest >= 1.0 else []), ("together", sum(took.values()))]
+    lines = (f"  {name:40} {timedelta(seconds=round(seconds))!s:>8}" for name, seconds in rows)
+    return "\n".join(("where the time went (hours:minutes:seconds)", *lines))

@@ -74,6 +74,7 @@ class Context:
     skip_bad: bool = False
     workers: int = 2
     voice: Voice = field(default_factory=Silent)
+    took: dict[Stage, float] = field(default_factory=dict, compare=False, repr=False)  # seconds, of each stage here
 
     @cached_property
     def subjects(self) -> dict[str, PreparedSubject]:
@@ -184,6 +185,7 @@ class Context:
         """
         earlier = self.done(stage, inputs, outputs, costly=costly)
         if earlier is not None and sound:
+            self.took[stage] = earlier
             self.voice.say(f"{stage}: skipped, its inputs have not changed (took {earlier:.1f} s then)")
             yield False
             return
@@ -192,6 +194,7 @@ class Context:
             yield True
             seconds, device = time.perf_counter() - start, device_since(before)
             write_stamp(self.folder.stamp(stage), Stamp(inputs, seconds, listed(outputs(), self.folder.root), device))
+        self.took[stage] = seconds
         self.voice.say(f"{stage}: done in {seconds:.1f} s")
 
     def done(self, stage: Stage, inputs: str, outputs: Outputs, *, costly: bool = False) -> float | None:
