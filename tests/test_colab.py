@@ -156,7 +156,7 @@ def test_its_settings_are_those_of_the_reference_study(ran: dict[str, Any]) -> N
     assert f"STEPS = {wanted.steps}\n" in f"{settings}\n"
 
 
-def test_the_adapter_comes_back_and_is_not_asked_about_whom_it_learnt_from(
+def test_the_adapter_comes_back_and_is_not_asked_about_whom_it_was_trained_on(
     context: Context, ran: dict[str, Any]
 ) -> None:
     folder = context.folder.root.parent

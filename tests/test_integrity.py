@@ -32,6 +32,12 @@ from gliobench.study.state.lock import LockedError, locked
 CONTENT = {"name": "é", "share": 0.1, "by_number": {10: "ten", 9: "nine"}, "place": (1, None), "nan": float("nan")}
 
 
+def test_a_key_of_an_earlier_version_is_read_under_its_name_of_today(tmp_path: Path) -> None:
+    path = tmp_path / "network.json"
+    write_json(path, {"learnt_from": ["P1", "P2"]})
+    assert read_json(path, "trained_on")["trained_on"] == ["P1", "P2"]
+
+
 def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "a" / "one.json"
     write_json(path, CONTENT)
@@ -43,7 +49,7 @@ def test_json_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_every_bit_of_json_counts(tmp_path: Path) -> None:
     path = tmp_path / "one.json"
-    write_json(path, {"threshold": 0.5, "learnt_from": ["P1", "P2"]})
+    write_json(path, {"threshold": 0.5, "trained_on": ["P1", "P2"]})
     whole = path.read_bytes()
     for place in range(len(whole)):
         for bit in range(8):
@@ -52,7 +58,7 @@ def test_every_bit_of_json_counts(tmp_path: Path) -> None:
             path.write_bytes(changed)
             with suppress(DamagedError):  # else blank space, or the name of the checksum alone
                 found = read_json(path)
-                assert (found["threshold"], found["learnt_from"]) == (0.5, ["P1", "P2"])
+                assert (found["threshold"], found["trained_on"]) == (0.5, ["P1", "P2"])
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[1]", b'{"checksum": 3}', b"\xff\xfe{}", b"[" * 100_000])

@@ -21,6 +21,7 @@ from gliobench.errors import GliobenchError
 LARGE_BYTES = 2**26  # from this size on, reading a file repeatedly takes noticeable time
 SEAL_BYTES = hashlib.sha256().digest_size
 CHECKSUM, KEYS, ASIDE = "checksum", "keys", ".damaged"
+RENAMED = {"learnt_from": "trained_on"}  # keys of earlier versions, and as they are called now
 
 
 class DamagedError(GliobenchError):
@@ -86,6 +87,7 @@ def read_json(path: Path, *needed: str) -> dict[str, Any]:
     found = content.pop(CHECKSUM, None)
     if found is not None and found != _digest(path.name, content):
         raise DamagedError(f"{path} is damaged: its checksum does not match")
+    content |= {now: content.pop(key) for key, now in RENAMED.items() if key in content}
     if absent := [key for key in needed if key not in content]:
         raise DamagedError(f"{path} is damaged: it lacks {', '.join(absent)}")
     return content

@@ -10,10 +10,10 @@ from tests.models.asked import subject
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Question
 from gliobench.models.baselines import BASELINES
-from gliobench.models.language.finetuned import FinetunedModel, learnt_from
+from gliobench.models.language.finetuned import FinetunedModel, trained_on
 
 
-def test_it_answers_as_the_model_itself_and_refuses_whom_it_has_learnt_from() -> None:
+def test_it_answers_as_the_model_itself_and_refuses_whom_it_was_trained_on() -> None:
     itself = BASELINES["image-centre"]([], "axial")
     tuned = FinetunedModel(itself, frozenset({"subject-2", "subject-3"}))
     known = Question(subject(), "centre", subject().frame("axial", 3))
@@ -24,9 +24,7 @@ def test_it_answers_as_the_model_itself_and_refuses_whom_it_has_learnt_from() ->
         tuned.predict([known, learnt])
 
 
-def test_whom_a_folder_has_learnt_from(tmp_path: Path) -> None:
-    assert (
-        learnt_from(None) == learnt_from("meta-llama/Llama-3.2-11B-Vision-Instruct") == learnt_from(tmp_path) == set()
-    )
-    (tmp_path / "finetune.json").write_text(json.dumps({"learnt_from": ["A", "B"]}))
-    assert learnt_from(str(tmp_path)) == {"A", "B"}
+def test_whom_a_folder_was_trained_on(tmp_path: Path) -> None:
+    assert trained_on(None) == trained_on("meta-llama/Llama-3.2-11B-Vision-Instruct") == trained_on(tmp_path) == set()
+    (tmp_path / "finetune.json").write_text(json.dumps({"trained_on": ["A", "B"]}))
+    assert trained_on(str(tmp_path)) == {"A", "B"}

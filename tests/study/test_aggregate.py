@@ -105,9 +105,7 @@ def test_with_few_validation_patients_nothing_is_learnt_and_it_is_said(asked: Co
     assert set(votes["aggregate"]) == {"mean-probability"}
 
 
-def test_with_enough_it_is_learnt_from_their_mean_probabilities(
-    asked: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_enough_it_is_trained_on_their_mean_probabilities(asked: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "ENOUGH", 1)
     (round,) = asked.rounds
     grades = np.array([asked.subjects[id].grade == 1 for id in round.validation])

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from gliobench.cli.app import app
 from gliobench.cohort.phantom import write_phantom
 from gliobench.models.base.errors import ModelError
-from gliobench.models.language.finetuned import learnt_from
+from gliobench.models.language.finetuned import trained_on
 from gliobench.models.tiny import write_tiny_mllama
 from gliobench.study.asking.build import language_model
 from gliobench.study.config.study import read_study
@@ -144,7 +144,7 @@ def test_no_test_patient_is_in_any_file(context: Context, tmp_path: Path, form: 
     assert shown <= {*fold.train, *fold.validation}
     for path in tmp_path.glob("*.json*"):
         assert not [id for id in tested if id in path.read_text()], path
-    assert learnt_from(tmp_path) == {*fold.train, *fold.validation}
+    assert trained_on(tmp_path) == {*fold.train, *fold.validation}
 
 
 def test_the_other_formats_say_the_same(context: Context, exported: Path, tmp_path: Path) -> None:

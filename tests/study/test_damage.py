@@ -16,7 +16,7 @@ from gliobench.cli.app import app, main
 from gliobench.errors import GliobenchError
 from gliobench.integrity import read_json, write_json
 from gliobench.models.base.errors import ModelError
-from gliobench.models.language.finetuned import learnt_from
+from gliobench.models.language.finetuned import trained_on
 from gliobench.records.store import RecordStore
 from gliobench.study.showing.report import read_verdicts
 from gliobench.study.state.context import StageError
@@ -286,4 +286,4 @@ def test_checks_of_an_earlier_version_are_a_plain_list_and_nothing_else_is(tmp_p
             read_verdicts(path)
     (tmp_path / "finetune.json").write_text("[]")
     with pytest.raises(ModelError, match=r"finetune\.json"):
-        learnt_from(str(tmp_path))
+        trained_on(str(tmp_path))

@@ -139,7 +139,7 @@ def test_what_is_left_says_what_was_learnt_and_checked(learnt: Context) -> None:
     out = learnt.folder.network("tuned", 0)
     assert all(one["passed"] for one in json.loads((out / "checks.json").read_text())["checks"])
     left, fold = json.loads((out / "finetune.json").read_text()), learnt.split.fold(0)
-    assert left["learnt_from"] == sorted({*fold.train, *fold.validation})
+    assert left["trained_on"] == sorted({*fold.train, *fold.validation})
     card = (out / "README.md").read_text()
     assert learnt.split.checksum in card
     assert "training 88; validation 8; test (not seen) 24" in card
@@ -152,7 +152,7 @@ def test_what_is_left_says_what_was_learnt_and_checked(learnt: Context) -> None:
     assert not (out / "steps").exists()
 
 
-def test_an_adapter_on_top_is_asked_with_its_base_and_never_about_whom_either_learnt_from(
+def test_an_adapter_on_top_is_asked_with_its_base_and_never_about_whom_either_was_trained_on(
     folder: Path, learnt: Context
 ) -> None:
     base = learnt.folder.network("tuned", 0)
@@ -186,7 +186,7 @@ def test_who_learns_from_all_knows_the_validation_patients_and_is_validated_by_n
     finetune(context)
     out, fold = context.folder.network("adapted", 0), context.split.fold(0)
     left = json.loads((out / "finetune.json").read_text())
-    assert left["learnt_from"] == sorted({*fold.train, *fold.validation})
+    assert left["trained_on"] == sorted({*fold.train, *fold.validation})
     assert "`patients: all`" in " ".join(capsys.readouterr().out.split())
     card = (out / "README.md").read_text()
     assert "training and validation 96; test (not seen) 24" in card
@@ -201,7 +201,7 @@ def test_who_learns_from_all_knows_the_validation_patients_and_is_validated_by_n
     assert "patients" not in usual.finetune.model_dump()
 
 
-def test_a_kill_at_the_end_costs_no_step_and_the_card_counts_whom_it_learnt_from(
+def test_a_kill_at_the_end_costs_no_step_and_the_card_counts_whom_it_was_trained_on(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_phantom(tmp_path / "cohort", subjects=12, seed=0, spacing_mm=3)

@@ -89,7 +89,7 @@ def test_a_run_has_them_of_training_and_validation_and_the_report_beside_those_o
     folder, fold = context.folder.network("segmenter", 0), context.split.fold(0)
     left = read_json(folder / "figures.json")["figures"]
     (member,) = (network := load_network([folder], "it")).members
-    blind = replace(network, members=(replace(member, learnt_from=frozenset()),))
+    blind = replace(network, members=(replace(member, trained_on=frozenset()),))
     for config, ids in (("training", fold.train), ("validation", fold.validation)):
         dice = []
         for one in blind.predict([Question(context.subjects[id], "mask", None) for id in ids]):

@@ -118,7 +118,7 @@ def test_models_are_asked_again_for_other_patients(
     assert found != earlier
 
 
-def test_a_grade_that_was_corrected_is_learnt_from(
+def test_a_grade_that_was_corrected_is_trained_on(
     grades: Mapping[int, Sequence[str]], cohort: Path, tmp_path: Path
 ) -> None:
     """It counts by the patient's content: no voxel has changed, nor who learns, decides and is tested."""
@@ -138,7 +138,7 @@ def test_a_grade_that_was_corrected_is_learnt_from(
     assert found != keys
 
 
-def test_the_mean_box_is_that_of_who_is_learnt_from_now(
+def test_the_mean_box_is_that_of_who_is_trained_on_now(
     grades: Mapping[int, Sequence[str]], cohort: Path, tmp_path: Path
 ) -> None:
     fold, before, after = before_and_after("another to learn from", grades)

@@ -228,7 +228,7 @@ def test_the_report_says_whose_places_these_are(runs: Mapping[str, Context]) -> 
     assert "<h1>parts, tumour core: language model, network or neither?</h1>" in page
     assert "Every centre, box, polygon and mask is of the tumour core alone." in page
     assert (
-        "flair-blob, led-untrained: find the whole tumour, and are held against the tumour core all the same." in page
+        "flair-blob, led-untrained: find the whole tumour, and are scored against the tumour core all the same." in page
     )
     assert "about slices that hold tumour core, found by the truth" in page
     markdown = (runs["core"].folder.report / "report.md").read_text()

@@ -72,7 +72,7 @@ def test_a_split_that_parts_a_patients_scans_is_refused_by_name() -> None:
         Split(("BraTS-GLI-00001-000",), parts, None, "made", (), whose(["BraTS-GLI-00001-000", *parts[0]]))
 
 
-def test_what_learnt_from_one_scan_is_not_asked_about_another(phantom_cohort: Path, tmp_path: Path) -> None:
+def test_what_was_trained_on_one_scan_is_not_asked_about_another(phantom_cohort: Path, tmp_path: Path) -> None:
     assert scans_of(whose(["sub-1_ses-2", "sub-2_ses-1"]), {"sub-1_ses-1"}) == ["sub-1_ses-2"]
     (tmp_path / "study.yaml").write_text(STUDY)
     context = make_context(read_study(tmp_path / "study.yaml"), cohort=twice(phantom_cohort, tmp_path), out=tmp_path)

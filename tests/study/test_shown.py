@@ -52,7 +52,7 @@ def test_training_and_test_patients_carry_out_of_fold_masks_and_not_the_truth(fi
     assert isinstance(cropped, NetworkConfig)
     found = predicted_masks(finished, "segmenter")
     for number, round in enumerate(finished.rounds):
-        learnt = read_description(finished.folder.network("segmenter", number))["learnt_from"]
+        learnt = read_description(finished.folder.network("segmenter", number))["trained_on"]
         assert not set(learnt) & set(round.test), "so nobody's mask is by a network that learnt from him"
     masked, boxes = shown(finished, inside), shown(finished, cropped)
     for id, subject in finished.subjects.items():

@@ -1,4 +1,4 @@
-"""A split that was made before is held against the study as it is now."""
+"""A split that was made before is compared with the study as it is now."""
 
 import json
 from pathlib import Path

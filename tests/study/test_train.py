@@ -52,7 +52,7 @@ def crossed(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> C
 def test_every_patient_is_answered_once_by_a_network_that_never_saw_him(crossed: Context) -> None:
     answered: list[str] = []
     for number, round in enumerate(crossed.rounds):
-        learnt = set(read_description(crossed.folder.network("segmenter", number))["learnt_from"])
+        learnt = set(read_description(crossed.folder.network("segmenter", number))["trained_on"])
         assert not learnt & set(round.test)
         answered += round.test
     assert sorted(answered) == sorted(crossed.subjects)

@@ -125,7 +125,7 @@ def test_two_processes_learn_what_one_learns_from_batches_of_two(tmp_path: Path)
     expected, found = load_file(one / WEIGHTS), load_file(two / WEIGHTS)
     for name, tensor in expected.items():
         assert torch.allclose(tensor, found[name], atol=1e-5), name
-    assert [subject.id for subject in TRAIN + VALIDATION] == read_description(two)["learnt_from"]
+    assert [subject.id for subject in TRAIN + VALIDATION] == read_description(two)["trained_on"]
 
 
 def test_other_settings_do_not_take_up_a_stopped_training(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_dice_by_threshold_is_dice() -> None:
     assert dice_by_threshold(logits, target) == pytest.approx(by_hand)
 
 
-def test_a_network_is_not_asked_about_a_patient_that_it_learnt_from(tmp_path: Path) -> None:
+def test_a_network_is_not_asked_about_a_patient_that_it_was_trained_on(tmp_path: Path) -> None:
     out = fit_network("mask-segmenter", TRAIN, VALIDATION, tmp_path, replace(PLAIN, epochs=1))
     for seen in (TRAIN[0], VALIDATION[0]):
         with pytest.raises(ModelError, match=f" 1 .*{seen.id}; leakage"):

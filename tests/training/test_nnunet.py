@@ -118,16 +118,16 @@ def test_only_the_checkpoint_that_was_trained_here_is_given_to_nnunet(tmp_path: 
     path = tmp_path / "results" / "model" / "fold_0" / FINAL
     path.parent.mkdir(parents=True)
     path.write_bytes(b"ours")
-    description = {"model": "results/model", "nnunetv2": "2.8.1", "learnt_from": ["A"], "checkpoint": file_digest(path)}
+    description = {"model": "results/model", "nnunetv2": "2.8.1", "trained_on": ["A"], "checkpoint": file_digest(path)}
     (tmp_path / "nnunet.json").write_text(json.dumps(description))
     model = load_nnunet([tmp_path], "mine", Installation())
-    assert model.learnt_from == {"A"}
+    assert model.trained_on == {"A"}
     path.write_bytes(b"somebody's pickle")
     with pytest.raises(ModelError, match="train mine again"):
         load_nnunet([tmp_path], "mine", Installation())
 
 
-def test_patients_that_it_has_learnt_from_are_refused(tmp_path: Path) -> None:
+def test_patients_that_it_was_trained_on_are_refused(tmp_path: Path) -> None:
     model = NnUNet("mine", [tmp_path], frozenset({"A"}), {}, Installation())
     with pytest.raises(ModelError, match=r"mine .* 1 .*A; leakage"):
         list(model.predict([Question(patient("A"), "mask", None)]))

@@ -27,8 +27,8 @@ STACKED = (
     "is a point, up to the 15th, and a patient with an empty file has 0"
 )
 NO_TUMOUR = (
-    f"{UNREAD}, and a slice without a tumour is held to the last true box before it, be it another patient's; an "
-    "answer is read only if it is four corners and nothing else"
+    f"{UNREAD}, and a slice without a tumour is scored against the last true box before it, be it another patient's; "
+    "an answer is read only if it is four corners and nothing else"
 )
 READ_NOT = {  # what the published arithmetic makes of an answer that it does not read
     CENTRE.name: "are left out of the published means",

@@ -181,8 +181,8 @@ def _centre(subject: str, answers: Sequence[ExternalAnswer]) -> _Patient:
 def _boxes(by_subject: Answers) -> list[_Patient]:
     """Mean over a patient's slices where the whole answer is four corners and nothing else.
 
-    A slice without a tumour is held to the last true box before it, be it another patient's: that is how the study
-    came by its figures, and without it they are missed by more than rounding.
+    A slice without a tumour is scored against the last true box before it, be it another patient's: that is how the
+    study came by its figures, and without it they are missed by more than rounding.
     """
     patients, true = [], None
     for subject, answers in by_subject.items():

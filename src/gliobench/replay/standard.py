@@ -91,7 +91,7 @@ def _closed_up(answers: Sequence[ExternalAnswer]) -> tuple[list[ExternalAnswer],
     """The answers with every n-th slice numbered as the next one, where no two are nearer than n; and n as mm.
 
     Slices 10, 20 and 30 become 1, 2 and 3, 10 mm apart. Nobody knows what is true between them, and an answer that
-    stood for the slices there too would be held to an empty truth.
+    stood for the slices there too would be scored against an empty truth.
     """
     indices = sorted(answer.frame.index for answer in answers)
     step = min((after - before for before, after in pairwise(indices)), default=1)

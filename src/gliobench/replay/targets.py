@@ -1,7 +1,7 @@
-"""Recorded answers held against the scan that they are about, instead of the target that came with them.
+"""Recorded answers scored against the scan that they are about, instead of the target that came with them.
 
 What the reference study scored its answers against is label 1 of the expert mask (the necrotic and non-enhancing core);
-what its prompts ask for is the tumour. Where the scans are at hand, the same answers can be held against either.
+what its prompts ask for is the tumour. Where the scans are at hand, the same answers can be scored against either.
 """
 
 from collections.abc import Sequence

@@ -36,10 +36,10 @@ def _length(table: pd.DataFrame) -> str:
     return f"{table['step'].iloc[-1]} steps" if "step" in table else f"{len(table)} epochs"
 
 
-def _paint(table: pd.DataFrame, learnt: pd.DataFrame, figure: Figure) -> None:
+def _paint(table: pd.DataFrame, steps: pd.DataFrame, figure: Figure) -> None:
     losses, beside = figure.subplots(1, 2)
     when = "step" if "step" in table else "epoch"
-    _line(losses, learnt, when, "train_loss", TRAINING, "training")
+    _line(losses, steps, when, "train_loss", TRAINING, "training")
     _line(losses, table, when, "validation_loss", VALIDATION, "validation")
     losses.set(xlabel=when, title="loss")
     score = next((name for name in SCORES if f"train_{name}" in table), None)

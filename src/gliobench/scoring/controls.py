@@ -185,7 +185,7 @@ def mirror_name(model: str, control: str) -> str:
 def mirror_gaps(
     scored: Iterable[SubjectScores], control: str, models: Sequence[str], problem: Problem, tasks: Sequence[str]
 ) -> pd.DataFrame:
-    """What each of `models` is worth on patients' own images minus on their mirror images, held against the mirrored
+    """What each of `models` is worth on patients' own images minus on their mirror images, scored against the mirrored
     truth: on each task's first metric, paired by patient, with Holm's correction for the models of a task.
 
     `scored`: the answers about own images under the models' names, those about the others under `mirror_name`. The

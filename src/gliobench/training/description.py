@@ -34,7 +34,7 @@ def describe(job: Job, state: Progress, decisions: Sequence[OperatingPoint], not
         "seconds": sum(report.seconds for report in state.history),
         "settings": asdict(job.settings),
         "start": None if job.start is None else str(job.start),
-        "learnt_from": sorted(names_of((*job.train, *job.validation)) | _learnt_before(job)),
+        "trained_on": sorted(names_of((*job.train, *job.validation)) | _trained_on_before(job)),
         **_of_problem(job.train[0].problem),
     }
     write_json(job.out / DESCRIPTION, description)
@@ -59,8 +59,8 @@ def is_described(out: Path, inputs: str) -> bool:
         return False
 
 
-def _learnt_before(job: Job) -> set[str]:
-    return set() if job.start is None else set(read_description(job.start)["learnt_from"])
+def _trained_on_before(job: Job) -> set[str]:
+    return set() if job.start is None else set(read_description(job.start)["trained_on"])
 
 
 def write_curves(path: Path, state: Progress, score_name: str) -> None:

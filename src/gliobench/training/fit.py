@@ -194,17 +194,17 @@ def _average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
 def _epoch(job: Job, learner: Learner, state: Progress) -> Progress:
     """One epoch, its evaluation, and its files."""
     start, number, settings = perf_counter(), len(state.history), job.settings
-    learnt, due = _learn(job, learner, number), _evaluated(number, settings)
+    trained, due = _learn(job, learner, number), _evaluated(number, settings)
     found = _validate(job, learner) if due else _last_evaluation(state)
     report = EpochReport(
         epoch=number,
         epochs=settings.epochs,
-        train_loss=learnt.loss,
+        train_loss=trained.loss,
         validation_loss=found.loss,
         validation_metric=found.metric,
-        learning_rate=learnt.rate,
+        learning_rate=trained.rate,
         seconds=perf_counter() - start,
-        train_score=learnt.score,
+        train_score=trained.score,
         validation_score=found.score,
     )
     # A mask's Dice is finite even where all probabilities are NaN; its loss is not.

@@ -76,7 +76,7 @@ def fit_nnunet(
         "settings": asdict(settings),
         "validation_metric": done["validation_dice"],
         "checkpoint": file_digest(out / done["model"] / f"fold_{FOLD}" / FINAL),
-        "learnt_from": sorted(names_of((*train, *validation))),
+        "trained_on": sorted(names_of((*train, *validation))),
     }
     write_json(out / DESCRIPTION, description)
     return out

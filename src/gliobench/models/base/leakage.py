@@ -8,9 +8,9 @@ from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Question
 
 
-def refuse_training_patients(name: str, learnt_from: AbstractSet[str], questions: Sequence[Question]) -> None:
+def refuse_training_patients(name: str, trained_on: AbstractSet[str], questions: Sequence[Question]) -> None:
     """Raise ModelError where a question is about a patient that the model was trained on, whichever the scan."""
-    if seen := scans_of(patients_of(question.subject for question in questions), learnt_from):
+    if seen := scans_of(patients_of(question.subject for question in questions), trained_on):
         raise ModelError(f"{trained_on_tested(name, seen)}: test it on other patients")
 
 

@@ -131,7 +131,7 @@ def fit_grader(
         "region": region,
         "features": FEATURES_VERSION,
         "scikit_learn": version("scikit-learn"),
-        "learnt": learnt_digest(train, validation),
+        "learnt": training_digest(train, validation),
         "calibration": CALIBRATION_VERSION,
         "calibrated_on": source,
         "threshold": round(decision.threshold, 6),
@@ -192,7 +192,7 @@ def _grades(subjects: Sequence[PreparedSubject]) -> NDArray[np.int_]:
     return np.array([subject.grade for subject in subjects], dtype=np.int_)
 
 
-def learnt_digest(*parts: Sequence[PreparedSubject]) -> str:
+def training_digest(*parts: Sequence[PreparedSubject]) -> str:
     """SHA-256 (hexadecimal) of the patients fitted on: a patient's content covers its voxels and its grade."""
     content = json.dumps([[subject.content for subject in part] for part in parts])
     return hashlib.sha256(content.encode()).hexdigest()

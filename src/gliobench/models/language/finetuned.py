@@ -14,10 +14,10 @@ DESCRIPTION = "finetune.json"
 
 @dataclass(frozen=True, eq=False)
 class FinetunedModel:
-    """`asked`: the fine-tuned model. `learnt_from`: the ids of its training and validation patients."""
+    """`asked`: the fine-tuned model. `trained_on`: the ids of its training and validation patients."""
 
     asked: Model
-    learnt_from: frozenset[str]
+    trained_on: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -41,11 +41,11 @@ class FinetunedModel:
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """As the model itself. Raises ModelError for a patient it was trained on."""
-        refuse_training_patients(self.name, self.learnt_from, questions)
+        refuse_training_patients(self.name, self.trained_on, questions)
         return self.asked.predict(questions)
 
 
-def learnt_from(source: str | Path | None) -> frozenset[str]:
+def trained_on(source: str | Path | None) -> frozenset[str]:
     """The patients that a checkpoint or adapter was trained on, where a fine-tuning recorded them; none for the Hub's.
 
     Raises ModelError where the record is damaged.
@@ -53,9 +53,9 @@ def learnt_from(source: str | Path | None) -> frozenset[str]:
     if source is None or not (path := Path(source).expanduser() / DESCRIPTION).is_file():
         return frozenset()
     try:
-        found = read_json(path, "learnt_from")
+        found = read_json(path, "trained_on")
     except DamagedError as error:
         raise ModelError(f"{error}: its training patients are not known, so leakage cannot be ruled out") from error
     if faults := Stamp("", 0.0, found.get("files", {})).faults(path.parent):  # earlier versions kept no checksums
         raise ModelError(f"{'; '.join(faults.values())}: restore it from a copy, or fine-tune again")
-    return frozenset(found["learnt_from"])
+    return frozenset(found["trained_on"])

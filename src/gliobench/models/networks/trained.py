@@ -32,14 +32,14 @@ from gliobench.tasks.mask import MASK
 
 WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
 DIGEST = "weights"  # in the description: SHA-256 of the file of weights
-NEEDED = ("network", "regions", "shape", "mirror", "window", "decisions", "learnt_from")
+NEEDED = ("network", "regions", "shape", "mirror", "window", "decisions", "trained_on")
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
     """One network with its weights, and how it answers. `decisions`: one for each region of a mask, or one for a class.
 
-    `learnt_from`: the ids of its training and validation patients.
+    `trained_on`: the ids of its training and validation patients.
     """
 
     module: nn.Module
@@ -47,7 +47,7 @@ class Member:
     mirror: bool
     window: tuple[int, int, int] | None
     decisions: tuple[OperatingPoint, ...]
-    learnt_from: frozenset[str]
+    trained_on: frozenset[str]
     weights: str
 
 
@@ -73,7 +73,7 @@ class TrainedNetwork:
 
     def predict(self, questions: Sequence[Question]) -> Iterator[Prediction]:
         """One prediction per patient, in the order asked. Raises ModelError for a patient it was trained on."""
-        refuse_training_patients(self.name, frozenset().union(*(one.learnt_from for one in self.members)), questions)
+        refuse_training_patients(self.name, frozenset().union(*(one.trained_on for one in self.members)), questions)
         yield from self.predict_in_sample(questions)
 
     def predict_in_sample(self, questions: Sequence[Question]) -> Iterator[Prediction]:
@@ -197,6 +197,6 @@ def _load_member(folder: Path, description: dict[str, Any], device: str) -> Memb
         mirror=description["mirror"],
         window=tuple(description["window"]) if description["window"] else None,
         decisions=tuple(OperatingPoint(**one) for one in description["decisions"]),
-        learnt_from=frozenset(description["learnt_from"]),
+        trained_on=frozenset(description["trained_on"]),
         weights=weights,
     )

@@ -54,7 +54,7 @@ class NnUNet:
 
     name: str
     folders: Sequence[Path]
-    learnt_from: frozenset[str]
+    trained_on: frozenset[str]
     settings: Settings
     installation: Installation
     tasks = frozenset({MASK.name})
@@ -65,7 +65,7 @@ class NnUNet:
 
         Raises ModelError for a patient it was trained on, and where nnU-Net stops.
         """
-        refuse_training_patients(self.name, self.learnt_from, questions)
+        refuse_training_patients(self.name, self.trained_on, questions)
         if not questions:
             return
         subjects = [question.subject for question in questions]
@@ -99,14 +99,14 @@ def load_nnunet(folders: Sequence[Path], name: str, installation: Installation) 
         if not path.exists() or file_digest(path) != found["checkpoint"]:
             raise ModelError(f"{path} is not the checkpoint that was trained there: train {name} again")
         settings |= {f"weights {place}": found["checkpoint"], f"nnunetv2 {place}": found["nnunetv2"]}
-    learnt = frozenset(id for found in descriptions for id in found["learnt_from"])
-    return NnUNet(name, folders, learnt, settings, installation)
+    patients = frozenset(id for found in descriptions for id in found["trained_on"])
+    return NnUNet(name, folders, patients, settings, installation)
 
 
 def read_description(folder: Path) -> dict[str, Any]:
     """The description that was written when the training of an nnU-Net ended."""
     try:
-        return read_json(folder / DESCRIPTION, "model", "checkpoint", "nnunetv2", "learnt_from")
+        return read_json(folder / DESCRIPTION, "model", "checkpoint", "nnunetv2", "trained_on")
     except FileNotFoundError as error:
         raise ModelError(f"{folder} holds no trained nnU-Net ({DESCRIPTION} is missing): train it first") from error
     except DamagedError as error:

@@ -21,7 +21,7 @@ from gliobench.models.base.classified import classified
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.operating_point import OperatingPoint, calibrated, of_problem
 from gliobench.models.base.prediction import Prediction, Question, Settings
-from gliobench.models.classical.grade import learnt_digest
+from gliobench.models.classical.grade import training_digest
 from gliobench.models.classical.held_out import decide_held_out, patient_folds, patient_grades
 from gliobench.tasks.answer import Missing
 from gliobench.tasks.grade import GRADE
@@ -97,7 +97,7 @@ def fit_probe(
         "pool": pool,
         "strength": strength,
         "scikit_learn": version("scikit-learn"),
-        "learnt": learnt_digest(learn, decide),
+        "learnt": training_digest(learn, decide),
         "calibration": CALIBRATION_VERSION,
         "calibrated_on": source,
         "threshold": round(decision.threshold, 6),

@@ -30,7 +30,8 @@ def region_notes(study: Study) -> Iterator[str]:
         )
     if whole := sorted(answer_for_the_whole(study)):
         find, are = ("find", "are") if len(whole) > 1 else ("finds", "is")
-        yield f"{', '.join(whole)}: {find} the {_whole(study)}, and {are} held against the {region.title} all the same."
+        named = ", ".join(whole)
+        yield f"{named}: {find} the {_whole(study)}, and {are} scored against the {region.title} all the same."
     if study.regional:
         yield (
             f"{', '.join(study.regional)}: asked of the same patients and slices as the other tasks. In a slice or a "

@@ -91,8 +91,8 @@ def _asking(study: Study, config: ModelConfig, rounds: Sequence[Round], shards: 
     known = {one.name for one in study.models}
     named = [name for one in whole for name in one.needs]
     waits = dict.fromkeys(name for name in (*named, study.slices.by) if name in known and name != config.name)
-    learnt = [job.stage for one in whole for job in _learning(one, rounds)]
-    needs = (SPLIT, *learnt, *(Stage("predict", name) for name in waits if name))
+    training = [job.stage for one in whole for job in _learning(one, rounds)]
+    needs = (SPLIT, *training, *(Stage("predict", name) for name in waits if name))
     if shards == 1 or not config.asked_by_slice:
         return [Job(Stage("predict", config.name), needs)]
     parts = [Job(Stage("predict", config.name, shard=Shard(number, shards)), needs) for number in range(1, shards + 1)]

@@ -232,7 +232,7 @@ class ModelConfig(Config, ABC):
 
     @property
     def external(self) -> bool:
-        """Whether its answers were given elsewhere, so that they are held against the questions before any work."""
+        """Whether its answers were given elsewhere, so that they are scored against the questions before any work."""
         return False
 
     def read_external(self) -> None:

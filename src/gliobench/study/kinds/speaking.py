@@ -181,7 +181,7 @@ class SpeakingConfig(ModelConfig):
             named = ", ".join(task for task in silent if held[task].title == title)
             yield (
                 f"{self.name}: its prompts for {named} name no region ({REGION} is not in them), and what "
-                f"they are answered with is held against the {title}."
+                f"they are answered with is scored against the {title}."
             )
 
     def decoding(self) -> "Decoding":

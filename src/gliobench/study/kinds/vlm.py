@@ -46,7 +46,7 @@ class FinetuneConfig(departures(FinetuneSettings)):  # type: ignore[misc]
         return self
 
     @model_validator(mode="after")
-    def _nobody_validates_where_all_are_learnt_from(self) -> Self:
+    def _nobody_validates_where_all_are_training_patients(self) -> Self:
         unused = [key for key in ("validation_slices", "patience", "metric") if getattr(self, key) is not None]
         if self.patients == "all" and unused:
             raise ValueError(f"patients: all leaves nobody to validate on: leave out {' and '.join(unused)}")
@@ -209,7 +209,7 @@ class LanguageModelConfig(SpeakingConfig):
         return self.engine == "unsloth" and not context.folder.has_stamp("finetune", self.name)
 
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
-        from gliobench.models.language.finetuned import FinetunedModel, learnt_from
+        from gliobench.models.language.finetuned import FinetunedModel, trained_on
         from gliobench.study.asking.build import language_model
         from gliobench.study.asking.shots import reference_shots
 
@@ -219,8 +219,8 @@ class LanguageModelConfig(SpeakingConfig):
             checkpoint, adapter = (folder, None) if self.finetune.method == "full" else (None, folder)
         shots = reference_shots(context, self, round, plane)
         asked = language_model(context, self, checkpoint=checkpoint, adapter=adapter, shots=shots)
-        learnt = learnt_from(checkpoint or self.checkpoint) | learnt_from(adapter or self.adapter)
-        return FinetunedModel(asked, learnt) if learnt else asked
+        patients = trained_on(checkpoint or self.checkpoint) | trained_on(adapter or self.adapter)
+        return FinetunedModel(asked, patients) if patients else asked
 
     @property
     def untrained(self) -> bool:
@@ -281,7 +281,7 @@ class LanguageModelConfig(SpeakingConfig):
         from gliobench.cohort.patients import scans_of
         from gliobench.models.base.leakage import trained_on_tested
         from gliobench.models.checkpoints.unsloth import unsloth_fault
-        from gliobench.models.language.finetuned import learnt_from
+        from gliobench.models.language.finetuned import trained_on
         from gliobench.study.plan.counts import first_folds
         from gliobench.study.plan.estimates import Missing
         from gliobench.study.plan.missing import gpu_missing
@@ -290,7 +290,7 @@ class LanguageModelConfig(SpeakingConfig):
             tasks = self.taught_tasks(plan_inputs.context.study)
             learners = first_folds(plan_inputs.counts)
             yield from plan_inputs.untaught(self.name, learners, lambda one: one.teaches_about_slices(tasks))
-            if seen := scans_of(plan_inputs.counts.whose(plan_inputs.counts.tested), learnt_from(self.checkpoint)):
+            if seen := scans_of(plan_inputs.counts.whose(plan_inputs.counts.tested), trained_on(self.checkpoint)):
                 yield Missing(self.name, f"finetune: {trained_on_tested(self.checkpoint, seen)}")
         yield from gpu_missing(self.name, asking.gpu_memory_gib, plan_inputs.here, CURE)
         if self.is_left(plan_inputs.context) and (fault := unsloth_fault()):

@@ -68,7 +68,7 @@ def write_external_figures(
 
 
 def all_external_plates(study: Replication, models: Collection[str] | None) -> tuple[list[Plate], list[str]]:
-    """Every patient of whom something is held to draw, by id, and the models that were asked for a place, in the
+    """Every patient of whom something there is to draw, by id, and the models that were asked for a place, in the
     study's order. Raises StudyError for a model that the study has not."""
     external = _held(study, models)
     ids = sorted({id for answers in external.values() for id in answers.firsts})
@@ -88,7 +88,7 @@ def _plate(external: Mapping[str, "ExternalAnswers"], subject: str) -> Plate:
 
 
 def _slices(external: Mapping[str, "ExternalAnswers"], subject: str) -> Iterator["GalleryItem"]:
-    """A few slices of each task, all models that were asked it together where they were held to the same truth."""
+    """A few slices of each task, all models that were asked it together where they have the same truth."""
     from gliobench.report.contents import GalleryItem
 
     for task in dict.fromkeys(one.task for one in external.values()):

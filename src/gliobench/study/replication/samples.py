@@ -1,4 +1,4 @@
-"""What recorded answers say about one patient, answer by answer, beside the truth that they were held to."""
+"""What recorded answers say about one patient, answer by answer, beside the truth that they were scored against."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -81,7 +81,7 @@ def _said(external: "ExternalAnswers", answer: "ExternalAnswer") -> "Said":
 def _true(task: str, truth: Value | None) -> str:
     if truth is None:
         return "none"
-    if task == CENTRE.name and isinstance(truth, Box):  # what centres are held to
+    if task == CENTRE.name and isinstance(truth, Box):  # what centres are scored against
         point = middle(truth)
         return f"({point.row:g}, {point.column:g}), box {BOX.write(truth)}"
     return TASKS[task].write(truth)

@@ -16,7 +16,7 @@ from gliobench.models.language.finetuned import DESCRIPTION
 from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.showing.slice_images import write_slices
 from gliobench.study.stages.finetune import (
-    base_learnt_from,
+    base_trained_on,
     examples_of,
     finetune_settings,
     finetuned_folds,
@@ -50,7 +50,7 @@ def write_conversations(context: Context, name: str, out: Path, form: "Format") 
     check_writable("--to", out)
     if out.is_dir() and any(out.iterdir()):
         raise StageError(f"--to {out} is not empty, and slices of test patients could lie there: give another place")
-    settings, before = finetune_settings(config), base_learnt_from(config, fold)
+    settings, before = finetune_settings(config), base_trained_on(config, fold)
     train, validation = (examples_of(context, config, settings, ids) for ids in taught_patients(settings, fold))
     check_patients(train, validation, frozenset(fold.whose(fold.test).values()), settings)
     chosen, watched = drawn(train, settings), spread_out(validation, settings.validation_slices)
@@ -69,7 +69,7 @@ def write_conversations(context: Context, name: str, out: Path, form: "Format") 
         "settings": asdict(settings),
         "split": context.split.checksum,
         "fold": number,
-        "learnt_from": sorted(names_of(one.question.subject for one in (*train, *validation)) | before),
+        "trained_on": sorted(names_of(one.question.subject for one in (*train, *validation)) | before),
     }
     write_json(out / DESCRIPTION, description)
     return len(chosen), len(watched)

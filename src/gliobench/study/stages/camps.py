@@ -147,13 +147,13 @@ class _Choice:
     def _figures(self, place: int, config: ModelConfig) -> Figures:
         if (place, config.name) not in self._known:
             round = self.context.rounds[place]
-            self._known[place, config.name] = _learnt(self.context, config, round) | dict(
+            self._known[place, config.name] = _from_training(self.context, config, round) | dict(
                 _answered(self.context, config, round)
             )
         return self._known[place, config.name]
 
 
-def _learnt(context: Context, config: ModelConfig, round: Round) -> dict[str, float]:
+def _from_training(context: Context, config: ModelConfig, round: Round) -> dict[str, float]:
     """What a model's training left; the mean over the folds that answer together."""
     left = [config.validated(context, number) for number in round.folds]
     return {task: fmean(one[task] for one in left if task in one) for task in {task for one in left for task in one}}

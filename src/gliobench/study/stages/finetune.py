@@ -14,7 +14,7 @@ from gliobench.integrity import DamagedError, Stamp, left_in, listed, read_json,
 from gliobench.models.base.leakage import trained_on_tested
 from gliobench.models.base.prediction import Prediction
 from gliobench.models.checkpoints.unsloth import start_unsloth
-from gliobench.models.language.finetuned import DESCRIPTION, learnt_from
+from gliobench.models.language.finetuned import DESCRIPTION, trained_on
 from gliobench.study.asking.build import language_model
 from gliobench.study.kinds.base import Learning, learning_by_fold
 from gliobench.study.kinds.vlm import LanguageModelConfig
@@ -104,7 +104,7 @@ def finetuning_inputs(context: Context, config: LanguageModelConfig, fold: Fold)
 
 
 def _decisive(config: LanguageModelConfig) -> dict[str, Any]:
-    """What of an entry decides what is learnt. `trim` came later: unset it is left out, so that earlier runs hold."""
+    """What of an entry decides its training. `trim` came later: unset it is left out, so that earlier runs hold."""
     said = {"name", "aggregate", "camp", "seen"}
     model = config.model_dump(exclude={*said, *LanguageModelConfig.OPERATION, *BY_CONTENT})
     if model["finetune"] and model["finetune"]["trim"] is None:
@@ -126,13 +126,13 @@ def finetune_model(context: Context, config: LanguageModelConfig, number: int, f
     stage, inputs = Stage("finetune", config.name, number), finetuning_inputs(context, config, fold)
     out = context.folder.network(config.name, number)
     with context.stage(stage, inputs, lambda: finetuned_files(out), costly=True) as to_do:
-        if to_do and not _has_learnt(out, inputs):
+        if to_do and not _is_trained(out, inputs):
             if finetune_settings(config).engine == "unsloth":
                 if not alone:
                     raise StageError(_apart([config.name]))
                 start_unsloth()
             _fit(context, config, number, fold, out, inputs)
-    shutil.rmtree(out / STEPS, ignore_errors=True)  # behind the stamp: after a kill before it nothing is learnt again
+    shutil.rmtree(out / STEPS, ignore_errors=True)  # behind the stamp: after a kill before it nothing is trained again
 
 
 def finetuned_files(out: Path) -> list[Path]:
@@ -140,7 +140,7 @@ def finetuned_files(out: Path) -> list[Path]:
     return [out / DESCRIPTION, *(path for path in left_in(out) if path.name != DESCRIPTION)]
 
 
-def _has_learnt(out: Path, inputs: str) -> bool:
+def _is_trained(out: Path, inputs: str) -> bool:
     """Whether the fine-tuning of these inputs has ended here, and the weights are as it left them."""
     try:
         found = read_json(out / DESCRIPTION)
@@ -158,7 +158,7 @@ def _fit(context: Context, config: LanguageModelConfig, number: int, fold: Fold,
     from gliobench.training.finetune.card import Card, write_card
     from gliobench.training.finetune.fit import finetune as fit
 
-    settings, before = finetune_settings(config), base_learnt_from(config, fold)
+    settings, before = finetune_settings(config), base_trained_on(config, fold)
     ids, validated = taught_patients(settings, fold)
     if config.unvalidated:
         context.voice.say(config.unvalidated)
@@ -188,7 +188,7 @@ def _fit(context: Context, config: LanguageModelConfig, number: int, fold: Fold,
         context.voice.say(f"{stage.target}: {verdict}")
     weights = listed((path for path in left_in(out) if path.name not in NOT_WEIGHTS), out)
     write_json(out / CHECKS, {"checks": [asdict(verdict) for verdict in found.verdicts]})
-    learnt = names_of(example.question.subject for example in (*train, *validation)) | before
+    trained_on = names_of(example.question.subject for example in (*train, *validation)) | before
     libraries = (*LIBRARIES, "unsloth") if settings.engine == "unsloth" else LIBRARIES
     description = {
         "inputs": inputs,
@@ -203,7 +203,7 @@ def _fit(context: Context, config: LanguageModelConfig, number: int, fold: Fold,
         "seconds": found.seconds,
         "split": context.split.checksum,
         "fold": number,
-        "learnt_from": sorted(learnt),
+        "trained_on": sorted(trained_on),
     }
     parts = {"training": train, "validation": validation} if validation else {"training and validation": train}
     patients = {name: len({one.question.subject.patient for one in config}) for name, config in parts.items()}
@@ -218,9 +218,9 @@ def _fit(context: Context, config: LanguageModelConfig, number: int, fold: Fold,
     write_json(out / DESCRIPTION, description)  # last: with it the folder holds a fine-tuned model
 
 
-def base_learnt_from(config: LanguageModelConfig, fold: Fold) -> frozenset[str]:
+def base_trained_on(config: LanguageModelConfig, fold: Fold) -> frozenset[str]:
     """The patients that the checkpoint was trained on before. Raises StageError for test patients among them."""
-    before = learnt_from(config.checkpoint)
+    before = trained_on(config.checkpoint)
     if seen := scans_of(fold.whose(fold.test), before):
         raise StageError(
             f"{config.name}: {trained_on_tested(config.checkpoint, seen)}: start from another checkpoint, or split as "
@@ -307,7 +307,7 @@ def validation_figures(folder: Path) -> dict[str, float]:
 
 
 def push(context: Context, folder: Path, repository: str) -> None:
-    """Put what was learnt onto the hub, into a private repository; not the file that names patients."""
+    """Put what was trained onto the hub, into a private repository; not the file that names patients."""
     from huggingface_hub import HfApi
 
     api = HfApi()

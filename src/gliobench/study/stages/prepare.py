@@ -16,11 +16,11 @@ from gliobench.study.state.context import Context, StageError, read_prepared
 from gliobench.study.state.folder import fingerprint
 from gliobench.study.state.windows import NO_WINDOWS, find_study_windows, windows_digest, without_unknown
 
-CHECKS_VERSION = 2  # goes up with every change after which other patients are at fault
+CHECKS_VERSION = 2  # goes up with every change after which other patients are refused
 
 
 def prepare(context: Context) -> None:
-    """Check and prepare all patients. Raises CohortError listing every patient at fault, unless `skip_bad`."""
+    """Check and prepare all patients. Raises CohortError listing every invalid patient, unless `skip_bad`."""
     cohort, folder = find_cohort(context.cohort, context.study.problem), context.study.grid.windows
     check_subgroups(context.study, [subject.variables for subject in cohort.subjects])
     inputs = prepare_inputs(context, cohort)

@@ -165,7 +165,7 @@ def read_table(context: Context, file: str, stage: Stage = SCORE) -> "pd.DataFra
 
 
 def score_against(context: Context, truth: Callable[[PreparedSubject], PreparedSubject] = lambda one: one) -> "Scores":
-    """All current answers scored; `truth` may give a patient another mask to be held against."""
+    """All current answers scored; `truth` may give a patient another mask to be scored against."""
     from gliobench.scoring.readers import score_readers
     from gliobench.scoring.score import score_subject
     from gliobench.scoring.summary import summarise

@@ -160,7 +160,7 @@ def start_fault(config: NetworkConfig, fold: Fold, region: Region) -> str | None
         )
     if why := another_problem(config.start, config.problem) or another_region(config.start, region):
         return f"start {why}: start from another network"
-    if seen := scans_of(fold.whose(fold.test), found["learnt_from"]):
+    if seen := scans_of(fold.whose(fold.test), found["trained_on"]):
         return (
             f"start {trained_on_tested(str(config.start), seen)}: start from another network, or split as it was split"
         )
@@ -169,7 +169,7 @@ def start_fault(config: NetworkConfig, fold: Fold, region: Region) -> str | None
 
 def known_validation(config: NetworkConfig, fold: Fold) -> str | None:
     """A warning where `start` was trained on validation patients; None where it was on none."""
-    before = set() if config.start is None else set(read_description(config.start)["learnt_from"])
+    before = set() if config.start is None else set(read_description(config.start)["trained_on"])
     known = scans_of(fold.whose(fold.validation), before)
     if not known:
         return None

@@ -52,7 +52,7 @@ KINDS = {
     "adapter": Kind("an adapter", False, "fine-tuning makes one, or name it by its id on the hub"),
 }
 
-HELD = ("answers", "patients", "masks")
+EXTERNAL = ("answers", "patients", "masks")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def lacking(study: Study, cohort: Path | None, *, answered: bool = True) -> list
         patients += _look(
             study.place("cohort") if cohort == study.cohort else "--cohort", _scans("cohort", study), cohort
         )
-    awaited = set() if answered else {study.place("models", n, key) for n in range(len(study.models)) for key in HELD}
+    awaited = set() if answered else _places_of_answers(study)
     models = [one for one in _lacking_models(study) if not (one.absent and one.place in awaited)]
     return [*patients, *_lacking_windows(study), *_lacking_split(study), *models]
 
@@ -96,6 +96,11 @@ def lacking(study: Study, cohort: Path | None, *, answered: bool = True) -> list
 def _scans(key: str, study: Study) -> Kind:
     """Patients' scans; where they come from is known of gliomas alone."""
     return KINDS[key] if study.problem == GLIOMA else replace(KINDS[key], source=OTHER_COHORT)
+
+
+def _places_of_answers(study: Study) -> set[str]:
+    """Where entries name answers that were given elsewhere."""
+    return {study.place("models", number, key) for number in range(len(study.models)) for key in EXTERNAL}
 
 
 def _lacking_windows(study: Study) -> Iterator[Lack]:
@@ -164,7 +169,7 @@ def _fault(study: Study, config: ModelConfig, key: str, path: Path) -> str | Non
             return checkpoint_fault(path, config.checkpoint_use)
         elif key == "adapter":
             return adapter_fault(path)
-        elif key in HELD:
+        elif key in EXTERNAL:
             config.read_external()
         elif key in trained:
             found = sorted(trained[key](DESCRIPTION))

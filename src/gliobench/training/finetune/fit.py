@@ -128,7 +128,7 @@ def _trainer(
     questions = [example.question for example in watched]
     examples = [*train, *watched]
     # TRL recognises images by a column of this name; the collator renders them from the numbers.
-    learnt, evaluated = (
+    training, evaluated = (
         Dataset.from_dict({"images": list(part)}) for part in (range(len(train)), range(len(train), len(examples)))
     )
     sampler = EpochSampler(kinds(train), settings)
@@ -136,7 +136,7 @@ def _trainer(
     trainer = Tuner(
         model=network,
         args=_arguments(model, out, settings, len(sampler), validated=bool(watched)),
-        train_dataset=learnt,
+        train_dataset=training,
         eval_dataset=evaluated if watched else None,
         processing_class=model.checkpoint.processor,
         data_collator=AnswerCollator(model, examples),
