@@ -59,8 +59,8 @@ def _beside_readers(rows: Sequence[PairRow]) -> str:
     return (
         "Models beside human readers, model minus readers, with a correction of their own "
         f"({_tests(rows)}). The two are scored against different masks: a model against that of all readers, each "
-        "reader against that of the others. A model above the readers agrees better with the consensus than a reader does "
-        "with the others; it is not shown to outline better than a reader."
+        "reader against that of the others. A model above the readers agrees better with the consensus than a reader "
+        "does with the others; it is not shown to outline better than a reader."
     )
 
 
