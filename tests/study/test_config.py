@@ -165,13 +165,13 @@ def test_entries_made_from_settings_keep_the_fingerprints_of_earlier_runs(tmp_pa
     path = tmp_path / "study.yaml"
     path.write_text(
         "name: s\nmodels:\n"
-        "  - {kind: network, name: n, network: dynunet, train: {epochs: 3, threshold: 0.4, keep: last, patch: [8, 8, 8]"
-        ", seed: 3}, sweep: [{learning_rate: 0.1}, {mirror: false, intensities: z-score, weight_decay: 0}]}\n"
+        "  - {kind: network, name: n, network: dynunet, train: {epochs: 3, threshold: 0.4, keep: last, patch: [8, 8, "
+        "16], seed: 3}, sweep: [{learning_rate: 0.1}, {mirror: false, intensities: z-score, weight_decay: 0}]}\n"
         "  - {kind: vlm, name: v, checkpoint: a/b, view: {name: rgb, scale: 2, window: [3, 9]}, finetune: {rank: 3, "
         "tasks: [grade], planes: [axial], trim: 2, patients: all, balance_grades: copies}}\n"
     )
     assert [fingerprint(m=config.model_dump()) for config in read_study(path).models] == [
-        "0c6209bd47ca513b2fe7878675ac8b03eb0bd60af00c0b7712474955c3bea159",
+        "a8294676209e3da34bb42bf467340d0de083543548d177baa2e459a777490c5e",
         "4cf5265373b1646468bed7e4b63cc4d76a530e9b0679829eaa87a2f4f1e7b49f",
     ]
 

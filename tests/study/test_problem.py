@@ -14,6 +14,7 @@ from gliobench.models.language.conversation import question_text
 from gliobench.records.record import question_key
 from gliobench.study.config.study import Study, StudyError, read_study
 from gliobench.study.kinds.speaking import SpeakingConfig
+from gliobench.study.parts.neutral import worded
 from gliobench.study.stages.split import split_patients
 from gliobench.tasks.registry import task_about
 
@@ -211,3 +212,11 @@ def test_an_answer_is_kept_only_while_what_it_was_asked_about_is_the_same(
 def test_the_keys_of_answers_about_gliomas_are_those_of_before_there_were_problems() -> None:
     assert GLIOMA.asked_digest == replace(GLIOMA, cautions=()).asked_digest == ""
     assert replace(GLIOMA, bright="t2").asked_digest
+
+
+def test_options_named_after_gliomas_are_worded_for_every_problem(tmp_path: Path) -> None:
+    problem = study(tmp_path, CT + VLM % "shots: 0").problem
+    settings = {"slices": {"select": "brain"}, "models": [{"region": "tumour", "name": "brain"}]}
+    said = {"slices": {"select": "foreground"}, "models": [{"region": "target", "name": "brain"}]}
+    assert worded(settings, problem) == said
+    assert worded(settings, GLIOMA) == settings

@@ -5,9 +5,7 @@ alone.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -15,31 +13,24 @@ from pydantic import PrivateAttr
 
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.grid.regions import Region
-from gliobench.models.checkpoints.files import Use
-from gliobench.models.server.prices import Prices
 from gliobench.scoring.camps import Camp
+from gliobench.study.kinds.costs import CostHooks
+from gliobench.study.kinds.learning import LearningHooks
+from gliobench.study.kinds.spoken import SpokenHooks
 from gliobench.study.parts.base import Config, Name
 from gliobench.study.parts.paths import resolved
-from gliobench.study.parts.prices import PricesConfig
-from gliobench.study.parts.stage import Stage
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.prompt_file import named_prompts
 
 if TYPE_CHECKING:
     from gliobench.grid.frame import Plane
-    from gliobench.grid.splits import Fold
     from gliobench.models.base.prediction import Model, Question
-    from gliobench.models.views.view import View
     from gliobench.study.config.study import Study
-    from gliobench.study.kinds.network import NetworkConfig
     from gliobench.study.kinds.replay import ReplayModelConfig
-    from gliobench.study.kinds.vlm import LanguageModelConfig
-    from gliobench.study.parts.seen import Seen
     from gliobench.study.plan.estimates import ModelPlan
     from gliobench.study.plan.inputs import PlanInputs
-    from gliobench.study.state.context import Context, Outputs, Round
-    from gliobench.tasks.prompt import Prompt
+    from gliobench.study.state.context import Context, Round
 
 
 def check_images(name: str, key: str, images: Sequence[str], problem: Problem) -> None:
@@ -52,8 +43,6 @@ def check_images(name: str, key: str, images: Sequence[str], problem: Problem) -
 
 # Of models: taken from the file's folder.
 PATH_KEYS = ("prompts", "weights", "start", "python", "answers", "patients", "masks")
-Verb = Literal["train", "finetune"]
-Aggregate = Literal["majority", "mean-probability", "learned"]  # see `gliobench.scoring.aggregate`
 
 
 class Scope(NamedTuple):
@@ -66,35 +55,7 @@ class Scope(NamedTuple):
 PATIENTS_GRADE, PATIENTS_MASK = Scope(frozenset({GRADE.name}), False), Scope(frozenset({MASK.name}), False)
 
 
-@dataclass(frozen=True)
-class Learning:
-    """A stage in which a model learns, the fingerprint of what it learns from, and what it leaves."""
-
-    stage: Stage
-    inputs: str
-    files: "Outputs"
-
-
-def learning_by_fold(
-    context: "Context",
-    config: "ModelConfig",
-    folds: "Iterable[tuple[int, Fold]]",
-    inputs: "Callable[[Context, Any, Fold], str]",
-    files: Callable[[Path], list[Path]],
-) -> list[Learning]:
-    """One stage per fold: `inputs` gives its fingerprint, `files` what it leaves in the fold's folder."""
-    assert config.verb is not None
-    return [
-        Learning(
-            Stage(config.verb, config.name, number),
-            inputs(context, config, fold),
-            partial(files, context.folder.network(config.name, number)),
-        )
-        for number, fold in folds
-    ]
-
-
-class ModelConfig(Config, ABC):
+class ModelConfig(Config, LearningHooks, SpokenHooks, CostHooks, ABC):
     """One model of a study.
 
     `OPERATION`: keys that decide how it is run, not what it answers. A kind has to say what of the truth its input is
@@ -245,76 +206,7 @@ class ModelConfig(Config, ABC):
     def after(self, context: "Context") -> None:
         """What is still to do once it has answered."""
 
-    # What it learns from, and when.
-
-    @property
-    def verb(self) -> Verb | None:
-        """The command with which it learns in stages of its own, before it is asked."""
-        return None
-
-    def learning(self, context: "Context") -> list[Learning]:
-        """The stages in which it learns, one per fold."""
-        return []
-
-    def learn(self, context: "Context", number: int, fold: "Fold", *, alone: bool = False) -> None:
-        """Learn from a fold. `alone`: this process does nothing else."""
-
-    @property
-    def learns(self) -> bool:
-        """Whether it is fitted to the training patients, so that it has a learning curve."""
-        return self.verb is not None or self.leaves_validation_out
-
-    @property
-    def swept(self) -> "NetworkConfig | None":
-        """Itself, where it is a network that is trained in several settings."""
-        return None
-
-    @property
-    def language(self) -> "LanguageModelConfig | None":
-        """Itself, where it is a language model in this process."""
-        return None
-
-    @property
-    def finetuned(self) -> "LanguageModelConfig | None":
-        """Itself, where it is a language model that is fine-tuned here."""
-        return None
-
-    @property
-    def engine(self) -> str | None:
-        """Whose code it is fine-tuned with."""
-        return None
-
-    def is_left(self, context: "Context") -> bool:
-        """Whether it has still to learn in a process of its own, by a command of its own."""
-        return False
-
-    def start_fault(self, fold: "Fold", region: Region) -> str | None:
-        """Why it cannot begin to learn from a fold."""
-        return None
-
-    def trained(self, context: "Context") -> list[str]:
-        """Fingerprints of what it answers with."""
-        return [one.inputs for one in self.learning(context)]
-
-    @property
-    def leaves_validation_out(self) -> bool:
-        """Whether it learns, when it is built, from the training patients without those who decide."""
-        return False
-
-    @property
-    def untrained(self) -> bool:
-        """Whether it is random weights alone, and cannot know anything."""
-        return False
-
-    @property
-    def wants_classical(self) -> bool:
-        """Whether the classical baseline has to stand beside it."""
-        return False
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether it gives a calibrated probability of a grade, so that it can answer together with others."""
-        return False
+    # Beside others in the study, and in a plan.
 
     @property
     def prompts_segmenters(self) -> bool:
@@ -340,101 +232,6 @@ class ModelConfig(Config, ABC):
         """Sentences on its answers where the study asks about one region of the tumour."""
         return iter(())
 
-    # What it says in words about slices; nothing of it for all others.
-
-    @property
-    def spoken_tasks(self) -> tuple[str, ...]:
-        """The tasks that it answers in words, slice by slice."""
-        return ()
-
-    @property
-    def picture(self) -> "View | None":
-        """What it is shown of a slice, where it answers in words."""
-        return None
-
-    def prompts_of(self, region: Region) -> "Mapping[str, Prompt]":
-        """Prompts for its tasks that are not the project's own of the whole tumour. Raises PromptError."""
-        return {}
-
-    def samples(self, task: str) -> bool:
-        """Whether it draws its answers to a task, so that the same question can be answered in two ways."""
-        return False
-
-    def sampling_words(self, task: str) -> str:
-        """How its answers to a task are drawn."""
-        return "one answer"
-
-    @property
-    def aggregation(self) -> Aggregate:
-        """How its slices become a patient's grade."""
-        return "majority"
-
-    @property
-    def learns_aggregate(self) -> bool:
-        """Whether validation patients teach how its slices become a grade, so that it is asked about them too."""
-        return self.aggregation == "learned" and GRADE.name in self.spoken_tasks
-
-    def asked_on_validation(self, task: str) -> bool:
-        """Whether it is asked about validation patients too, who choose for its camp or teach how slices become a
-        grade."""
-        return task == GRADE.name and self.learns_aggregate
-
-    def validated(self, context: "Context", fold: int) -> Mapping[str, float]:
-        """By task, the first metric that its training left for the validation patients of a fold; nothing where it
-        left none."""
-        return {}
-
-    @property
-    def asked_elsewhere_fault(self) -> str | None:
-        """Why its questions cannot be written down to be asked elsewhere."""
-        return None
-
-    # What it takes and what is said of it.
-
-    @property
-    def runs_elsewhere(self) -> str | None:
-        """Where it computes, in words, if not in this process."""
-        return None
-
-    def priced(self, prices: PricesConfig | None) -> Self:
-        """The entry in a study with these prices. Raises ValueError where its own are in another currency."""
-        return self
-
-    @property
-    def by_tokens(self) -> bool:
-        """Whether its answers are paid by tokens, not by hours."""
-        return False
-
-    @property
-    def token_prices(self) -> Prices | None:
-        """What its tokens cost; None where they cost nothing of their own, or nobody has said."""
-        return None
-
-    @property
-    def hardware_is_known(self) -> bool:
-        """Whether the stamps of its stages name all the hardware that it learns and answers on."""
-        return self.runs_elsewhere is None
-
-    @property
-    def checkpoint_source(self) -> tuple[str, str | None] | None:
-        """Its checkpoint and revision; None where it has none."""
-        return None
-
-    @property
-    def declared(self) -> "tuple[str, Seen] | None":
-        """Its checkpoint, and what its entry declares of the patients that this was pretrained on; None where it was
-        not pretrained elsewhere."""
-        return None
-
-    def machine_faults(self, context: "Context") -> Iterator[tuple[str, str]]:
-        """What it cannot do on this machine: keys of its entry, and why."""
-        return iter(())
-
-    @property
-    def checkpoint_use(self) -> Use | None:
-        """What its checkpoint has to do; None where it has none."""
-        return None
-
     @property
     def scope(self) -> Scope | None:
         """What it answers; None where nobody knows before it is built. A plan counts its questions by it."""
@@ -443,12 +240,3 @@ class ModelConfig(Config, ABC):
     def plan(self, plan_inputs: "PlanInputs") -> "ModelPlan":
         """What it takes, and what is missing here: without more knowledge, the questions of its scope."""
         return plan_inputs.counted(self)
-
-    @property
-    def mark(self) -> str:
-        """What stands beside its name in tables."""
-        return ""
-
-    def notes(self) -> Iterator[str]:
-        """Sentences of the report on how it was asked."""
-        return iter(())

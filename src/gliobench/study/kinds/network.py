@@ -14,7 +14,8 @@ from gliobench.models.base.of_regions import inner_region, told_apart
 from gliobench.models.networks import NETWORKS
 from gliobench.ranges import SizeVoxels
 from gliobench.scoring.camps import Camp
-from gliobench.study.kinds.base import Learning, ModelConfig, Scope, Verb
+from gliobench.study.kinds.base import ModelConfig, Scope
+from gliobench.study.kinds.learning import Learning, Verb
 from gliobench.study.parts.base import Config, Name, Outside, check_by, departures
 from gliobench.tasks.grade import GRADE
 from gliobench.training.settings import TrainSettings, recipe

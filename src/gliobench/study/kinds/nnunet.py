@@ -10,7 +10,8 @@ from gliobench.grid.regions import REGION_SETS
 from gliobench.models.base.of_regions import inner_region, told_apart
 from gliobench.ranges import Count
 from gliobench.scoring.camps import Camp
-from gliobench.study.kinds.base import PATIENTS_MASK, Learning, ModelConfig, Scope, Verb
+from gliobench.study.kinds.base import PATIENTS_MASK, ModelConfig, Scope
+from gliobench.study.kinds.learning import Learning, Verb
 from gliobench.study.parts.base import Outside
 from gliobench.tasks.mask import MASK
 

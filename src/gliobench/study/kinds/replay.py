@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from gliobench.grid.regions import Region
-from gliobench.study.kinds.base import Aggregate, ModelConfig, Scope
+from gliobench.study.kinds.base import ModelConfig, Scope
 from gliobench.study.kinds.regional import names_task, with_tasks
 from gliobench.study.kinds.speaking import ViewConfig
+from gliobench.study.kinds.spoken import Aggregate
 from gliobench.study.parts.base import Outside
 from gliobench.tasks.mask import MASK
 from gliobench.tasks.names import Tasks

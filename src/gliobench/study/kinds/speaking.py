@@ -13,8 +13,9 @@ from gliobench.models.base.errors import ModelError
 from gliobench.models.language.answer_modes import AnswerMode
 from gliobench.models.views.view import View
 from gliobench.ranges import Real, Seed, Temperature, Whole
-from gliobench.study.kinds.base import Aggregate, ModelConfig, check_images
+from gliobench.study.kinds.base import ModelConfig, check_images
 from gliobench.study.kinds.regional import names_task, with_tasks
+from gliobench.study.kinds.spoken import Aggregate
 from gliobench.study.parts.base import Outside, Tokens, written
 from gliobench.study.parts.seen import Seen
 from gliobench.tasks.coordinates import FAMILIES, known_family

@@ -12,7 +12,7 @@ from gliobench.models.checkpoints.unsloth import Engine
 from gliobench.models.language.answer_modes import AnswerMode, mode_fault
 from gliobench.ranges import Batch
 from gliobench.scoring.camps import Camp
-from gliobench.study.kinds.base import Learning, Verb
+from gliobench.study.kinds.learning import Learning, Verb
 from gliobench.study.kinds.speaking import SpeakingConfig
 from gliobench.study.parts.base import Revision, Source, departures
 from gliobench.tasks.grade import GRADE

@@ -3,15 +3,16 @@
 Study files may say either. What is kept of a study has the first names, so that fingerprints are the same.
 """
 
-import re
+import json
+from typing import Any
 
 from pydantic import BeforeValidator
 
 from gliobench.cohort.problem import Problem
 
 NEUTRAL = {"foreground": "brain", "target": "tumour"}
+OPTIONS = {"preset", "select", "region"}  # the keys that have them
 _SAID = {kept: said for said, kept in NEUTRAL.items()}
-_OPTION = re.compile(f'("(?:preset|select|region)":)"({"|".join(_SAID)})"')
 
 InAnyWords = BeforeValidator(lambda value: NEUTRAL.get(value, value) if isinstance(value, str) else value)
 
@@ -21,6 +22,18 @@ def option_words(option: str, problem: Problem) -> str:
     return option if problem.body == "brain" else _SAID.get(option, option)
 
 
-def json_words(text: str, problem: Problem) -> str:
-    """Settings written as JSON, with `option_words`."""
-    return _OPTION.sub(lambda found: f'{found[1]}"{option_words(found[2], problem)}"', text)
+def worded(settings: Any, problem: Problem, key: str = "") -> Any:
+    """Settings (plain JSON) with `option_words`; `key`: what they are the value of."""
+    match settings:
+        case dict():
+            return {name: worded(value, problem, name) for name, value in settings.items()}
+        case list():
+            return [worded(value, problem) for value in settings]
+        case str() if key in OPTIONS:
+            return option_words(settings, problem)
+    return settings
+
+
+def json_words(settings: Any, problem: Problem) -> str:
+    """Settings (plain JSON) as text, with `option_words`."""
+    return json.dumps(worded(settings, problem), ensure_ascii=False)

@@ -338,12 +338,12 @@ def _provenance(context: Context) -> dict[str, str]:
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
         "grid": f"{option_words(grid.preset, problem)}, {' x '.join(map(str, grid.shape))}",
         "answers": ", ".join(dates(context)),
-        "slices": json_words(context.study.slices.model_dump_json(exclude_none=True), problem),
+        "slices": json_words(context.study.slices.model_dump(mode="json", exclude_none=True), problem),
         "split": f"folds {', '.join(map(str, context.folds))} of {len(split.folds)}, {split.source}, "
         f"seed {split.seed}, "
         f"checksum {split.checksum}",
         "seconds": ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in _seconds(context)),
-        "study": json_words(context.study.model_dump_json(exclude_none=True), problem),
+        "study": json_words(context.study.model_dump(mode="json", exclude_none=True), problem),
     }
 
 

@@ -16,7 +16,7 @@ from gliobench.models.base.prediction import Prediction
 from gliobench.models.checkpoints.unsloth import start_unsloth
 from gliobench.models.language.finetuned import DESCRIPTION, trained_on
 from gliobench.study.asking.build import language_model
-from gliobench.study.kinds.base import Learning, learning_by_fold
+from gliobench.study.kinds.learning import Learning, learning_by_fold
 from gliobench.study.kinds.vlm import LanguageModelConfig
 from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import Context, StageError, read_prepared, read_stage

@@ -6,7 +6,7 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.grid.splits import Fold
 from gliobench.models.base.errors import ModelError
 from gliobench.study.asking.questions import can_be_asked
-from gliobench.study.kinds.base import Learning, learning_by_fold
+from gliobench.study.kinds.learning import Learning, learning_by_fold
 from gliobench.study.kinds.nnunet import NnUNetConfig
 from gliobench.study.parts.stage import Stage
 from gliobench.study.state.context import Context

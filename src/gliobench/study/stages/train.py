@@ -17,7 +17,7 @@ from gliobench.models.networks import NETWORKS
 from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS, another_problem, another_region, read_description
 from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.asking.region_of_interest import shown
-from gliobench.study.kinds.base import Learning, learning_by_fold
+from gliobench.study.kinds.learning import Learning, learning_by_fold
 from gliobench.study.kinds.network import NetworkConfig, train_settings
 from gliobench.study.parts.stage import Stage
 from gliobench.study.stages.in_sample import FIGURES, drawn, write_figures

@@ -40,7 +40,8 @@ def slices(run: Run) -> str:
     study = run.context.study
     if not any(config.spoken_tasks for config in study.models):
         return ""
-    return f"Slices asked about: {json_words(study.slices.model_dump_json(exclude_none=True), study.problem)}"
+    settings = study.slices.model_dump(mode="json", exclude_none=True)
+    return f"Slices asked about: {json_words(settings, study.problem)}"
 
 
 def missing(run: Run) -> str:

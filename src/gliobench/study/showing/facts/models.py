@@ -7,7 +7,7 @@ from typing import Any
 from gliobench.study.asking import served
 from gliobench.study.asking.aggregate import aggregation_notes
 from gliobench.study.kinds.base import ModelConfig
-from gliobench.study.parts.neutral import json_words
+from gliobench.study.parts.neutral import worded
 from gliobench.study.showing.facts.run import Run, sentences
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.registry import TASKS, task_words
@@ -152,10 +152,8 @@ def _settings(run: Run, config: ModelConfig, leave: Iterable[str] = (), only: It
     """`, key value` for what an entry sets."""
     found: dict[str, Any] = config.model_dump(mode="json", exclude_defaults=True, exclude={"kind", "name", *leave})
     kept = {key: value for key, value in found.items() if only is None or key in only}
-    return "".join(
-        f", {key} {value if isinstance(value, str) else json_words(json.dumps(value), run.contents.problem)}"
-        for key, value in kept.items()
-    )
+    said = worded(kept, run.contents.problem)
+    return "".join(f", {key} {value if isinstance(value, str) else json.dumps(value)}" for key, value in said.items())
 
 
 FACTS = (
