@@ -29,7 +29,7 @@ FAULTS = ("traceback", "without end", "silent change", "lost answers", "unnamed"
 
 
 def _flip(path: Path, other: Path, rng: random.Random) -> None:
-    data = bytearray(path.read_bytes())
+    data = bytearray(path.read_bytes() or b"\0")  # a lock is empty
     data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     path.write_bytes(data)
 

@@ -18,7 +18,7 @@ from gliobench.report.learning import learning_sections
 from gliobench.study.config.study import Study, StudyError, read_study
 from gliobench.study.plan.make import make_plan
 from gliobench.study.showing.report import report_contents
-from gliobench.study.stages import curve as stage
+from gliobench.study.stages import branches as stage
 from gliobench.study.stages.curve import curve, read_curve
 from gliobench.study.stages.predict import predict
 from gliobench.study.stages.prepare import prepare

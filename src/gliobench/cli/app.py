@@ -20,6 +20,7 @@ from gliobench.cli.stages import (
     questions,
     report,
     score,
+    seeds,
     split,
     train,
 )
@@ -27,7 +28,7 @@ from gliobench.cli.stages import (
 PANELS = {
     "Set up": (doctor, init, phantom, list_, plan),
     "Stages of a study, in order": (
-        *(prepare, look, split, train, finetune, predict, questions, conversations, score, curve, report),
+        *(prepare, look, split, train, finetune, predict, questions, conversations, score, curve, seeds, report),
     ),
     "All stages": (jobs, run, repair),
     "Evaluation": (compare, replay, outlines, answers),

@@ -240,6 +240,26 @@ def curve(
     stage.curve(context)
 
 
+def seeds(
+    study: StudyFile,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    workers: Workers = 2,
+    fold: FoldOption = None,
+) -> None:
+    """Train and ask the models with further seeds, for the study's `seeds:`; resumes after interruption.
+
+    Example: `gliobench seeds studies/lesions.yaml --out runs/lesions`
+    """
+    from gliobench.study.stages import seeds as stage
+
+    context = checked(open_context(study, cohort, out, store, workers=workers, fold=fold))
+    if context.study.seeds is None:
+        raise typer.BadParameter(f"{study} has no `seeds:`, such as 3")
+    stage.seeds(context)
+
+
 def report(
     study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None, fold: FoldOption = None
 ) -> None:

@@ -15,6 +15,8 @@ from gliobench.report.fitted import WORDS, fitted_rows
 from gliobench.report.learning import WORDS as LEARNING
 from gliobench.report.learning import learning_sections
 from gliobench.report.pairs import pair_tables
+from gliobench.report.seeds import DIFFERENCE_HEADS, HEADS, seed_section
+from gliobench.report.seeds import WORDS as SEEDS
 from gliobench.report.settings import settings_tables
 from gliobench.report.strata import StratumCell, strata_sections
 from gliobench.report.words import SEEN
@@ -36,6 +38,7 @@ def write_markdown(contents: ReportContents) -> str:
             *_controls(contents),
             *_checkpoints(contents),
             *_learning(contents),
+            *_seeds(contents),
             *_fitted(contents),
             *_settings(contents),
             *_patients(contents),
@@ -155,6 +158,16 @@ def _learning(contents: ReportContents) -> list[str]:
         lines += [f"- {text(sentence)}" for sentence in (*section.crossings, *section.laws)]
         lines += ["", line(heads), line(["---"] * len(heads))]
         lines += [line([row.model, *row.cells]) for row in section.rows] + [""]
+    return lines
+
+
+def _seeds(contents: ReportContents) -> list[str]:
+    if (section := seed_section(contents)) is None:
+        return []
+    lines = ["## Does the seed matter?", "", text(SEEDS), ""]
+    for heads, rows in ((HEADS, section.figures), (DIFFERENCE_HEADS, section.differences)):
+        if rows:
+            lines += [line(heads), line(["---"] * len(heads)), *(line(row) for row in rows), ""]
     return lines
 
 

@@ -25,6 +25,8 @@ from gliobench.report.paper import PAPER
 from gliobench.report.paper_tables import paper_tables
 from gliobench.report.reliability import draw_reliability, reliability_words
 from gliobench.report.samples import report_lines, sample_title
+from gliobench.report.seeds import DIFFERENCE_HEADS, HEADS, seed_section
+from gliobench.report.seeds import WORDS as SEEDS
 from gliobench.report.settings import settings_tables
 from gliobench.report.strata import strata_sections
 from gliobench.report.templates import style, template
@@ -36,14 +38,14 @@ CURVE_FILES = ("learning_curve", "learning_curve_laws", "learning_curve_crossing
 def write_report(contents: ReportContents, out: Path) -> Path:
     """Write `report.html`, `report.md`, `summary.csv`, `per_subject.csv` and `votes.csv` into the folder `out`,
     `comparisons.csv` and `planned_comparisons.csv` where models were compared, `learning_curve.csv` with its laws and
-    crossings where there are curves, `subgroups.csv` where patients were grouped, `sites.csv` where they are of several
-    sites, `decision_curve.csv` where classes are asked for, `flow.svg` where the flow of patients is known,
-    `consistency.csv` and `consistency_answers.csv` where questions were asked again, and `controls.csv` and
-    `control_gaps.csv` where they were asked about changed images; and `paper.json`, which checklists and tables for a
-    paper are made from.
+    crossings where there are curves, `seeds.csv` and `seeds_comparisons.csv` where there are further seeds,
+    `subgroups.csv` where patients were grouped, `sites.csv` where they are of several sites, `decision_curve.csv`
+    where classes are asked for, `flow.svg` where the flow of patients is known, `consistency.csv` and
+    `consistency_answers.csv` where questions were asked again, and `controls.csv` and `control_gaps.csv` where they
+    were asked about changed images; and `paper.json`, which checklists and tables for a paper are made from.
 
-    The page needs nothing else: no network, no script, no other file. The same contents give the same bytes.
-    Returns the path of the page. Raises ValueError where the summary is empty.
+    The page needs nothing else: no network, no script, no other file. The same contents give the same bytes. Returns
+    the path of the page. Raises ValueError where the summary is empty.
     """
     if contents.summary.empty:
         raise ValueError("the summary is empty: there is nothing to report; score at least one answer first")
@@ -72,6 +74,9 @@ def write_report(contents: ReportContents, out: Path) -> Path:
         contents.controls.gaps.to_csv(out / "control_gaps.csv", index=False, lineterminator="\n")
     if contents.learning is not None:
         for name, table in zip(CURVE_FILES, vars(contents.learning).values(), strict=True):
+            table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+    if contents.seeds is not None:
+        for name, table in zip(("seeds", "seeds_comparisons"), vars(contents.seeds).values(), strict=True):
             table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     write_json(out / PAPER, {"facts": contents.facts, "tables": [one.as_json() for one in paper_tables(contents)]})
     (out / "report.md").write_text(write_markdown(contents), encoding="utf-8")
@@ -130,6 +135,9 @@ def render_page(contents: ReportContents) -> str:
         settings=settings_tables(contents),
         learning=learning_sections(contents),
         learning_words=LEARNING,
+        seeds=seed_section(contents),
+        seeds_words=SEEDS,
+        seeds_heads=(HEADS, DIFFERENCE_HEADS),
         gallery=draw_gallery(contents.gallery, answering),
         answering=answering,
         outlines=draw_outlines(contents.outlines),

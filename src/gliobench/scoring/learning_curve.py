@@ -113,9 +113,9 @@ class Resamples:
         """(count + 1, n); the first row is everybody once."""
         return np.vstack([np.ones((1, self.n)), dirichlet_weights(self.n, self.count, self.seed)])
 
-    def repeats(self, several: int) -> Floats:
-        """(count + 1, several) how much each repeat counts; in the first row all alike."""
-        places = np.random.default_rng([self.seed, 1]).random((self.count, several))
+    def repeats(self, several: int, level: int = 1) -> Floats:
+        """(count + 1, several) how much each repeat counts; in the first row all alike. Another `level` draws apart."""
+        places = np.random.default_rng([self.seed, level]).random((self.count, several))
         drawn = (places * several).astype(int)
         counts = np.stack([(drawn == repeat).mean(axis=1) for repeat in range(several)], axis=1)
         return np.vstack([np.full((1, several), 1 / several), counts])

@@ -12,6 +12,7 @@ from gliobench.study.stages.finetune import check_engines, finetune
 from gliobench.study.stages.predict import predict, refuse_unfit
 from gliobench.study.stages.prepare import prepare
 from gliobench.study.stages.score import score
+from gliobench.study.stages.seeds import seeds
 from gliobench.study.stages.split import split
 from gliobench.study.stages.train import train
 from gliobench.study.state.context import Context
@@ -42,6 +43,7 @@ STAGES: dict[str, Callable[[Context], object]] = {
     "predict": predict,
     "score": score,
     "curve": curve,
+    "seeds": seeds,
     "report": report,
 }
 

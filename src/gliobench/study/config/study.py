@@ -110,12 +110,13 @@ class Study(WholeFile):
     """A whole study. `problem`: its images, classes and target. `region`: the part of the target whose centre, box,
     polygon and mask are asked for. `subgroups`: columns of the cohort's table by which the report groups patients.
     `controls`: questions about changed images, which show whether a model looks.
-    `learning_curve`: what the models do with fewer training patients. `comparisons`: the planned comparisons, each a
+    `learning_curve`: what the models do with fewer training patients. `seeds`: with how many seeds each model that
+    draws anything is trained and asked. `comparisons`: the planned comparisons, each a
     pair of camps or models, its first minus its second; by default every camp against every other, and each general
     model against its own fine-tuned version. `prices`: what hours and tokens cost."""
 
     LATER: ClassVar = frozenset(
-        {"region", "problem", "subgroups", "learning_curve", "comparisons", "prices", "controls"}
+        {"region", "problem", "subgroups", "learning_curve", "comparisons", "prices", "controls", "seeds"}
     )
 
     name: Name
@@ -130,6 +131,7 @@ class Study(WholeFile):
     controls: Controls = None
     subgroups: Annotated[tuple[Text, ...], AfterValidator(once)] = ()
     learning_curve: LearningCurveConfig | None = None
+    seeds: Annotated[Whole, Field(ge=2, le=20)] | None = None
     comparisons: tuple[tuple[Text, Text], ...] | None = None
     prices: PricesConfig | None = None
     models: tuple[AnyModel, ...] = Field(min_length=1)

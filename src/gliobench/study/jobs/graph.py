@@ -18,14 +18,16 @@ from gliobench.study.stages.curve import curve_inputs
 from gliobench.study.stages.predict import asking_inputs
 from gliobench.study.stages.prepare import prepare_inputs
 from gliobench.study.stages.score import scores_inputs
+from gliobench.study.stages.seeds import seeds_inputs
 from gliobench.study.stages.split import split_inputs
 from gliobench.study.state.context import Context, Round
 
-PREPARE, SPLIT, SCORE, CURVE, REPORT = (
+PREPARE, SPLIT, SCORE, CURVE, SEEDS, REPORT = (
     Stage("prepare"),
     Stage("split"),
     Stage("score"),
     Stage("curve"),
+    Stage("seeds"),
     Stage("report"),
 )
 
@@ -72,9 +74,9 @@ def _graph(study: Study, rounds: Sequence[Round], shards: int) -> Iterator[Job]:
         known.update(job.stage for job in ready)
         left = [job for job in left if job.stage not in known]
     yield Job(SCORE, tuple(Stage("predict", config.name) for config in study.models))
-    if study.learning_curve is not None:
-        yield Job(CURVE, (SCORE,))
-    yield Job(REPORT, (CURVE if study.learning_curve else SCORE,))
+    after = [stage for stage, wanted in ((CURVE, study.learning_curve), (SEEDS, study.seeds)) if wanted]
+    yield from (Job(stage, (SCORE,)) for stage in after)
+    yield Job(REPORT, (*after,) or (SCORE,))
 
 
 def _learning(config: ModelConfig, rounds: Sequence[Round]) -> list[Job]:
@@ -145,5 +147,7 @@ def _expected(context: Context) -> dict[Stage, str]:
         found[SCORE] = scores_inputs(context)
         if context.study.learning_curve:
             found[CURVE] = curve_inputs(context)
+        if context.study.seeds:
+            found[SEEDS] = seeds_inputs(context)
         found[REPORT] = report_inputs(context)
     return found

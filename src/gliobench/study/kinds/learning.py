@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from gliobench.grid.regions import Region
 from gliobench.study.parts.stage import Stage
@@ -66,6 +66,11 @@ class LearningHooks:
     def learns(self) -> bool:
         """Whether it is fitted to the training patients, so that it has a learning curve."""
         return self.verb is not None or self.leaves_validation_out
+
+    def seeded(self, number: int) -> "Self | None":
+        """The entry with its `number`-th further seed, from 1; None where it has none, or no seed changes its
+        answers."""
+        return None
 
     @property
     def swept(self) -> "NetworkConfig | None":

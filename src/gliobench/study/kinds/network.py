@@ -182,6 +182,12 @@ class NetworkConfig(ModelConfig):
         if self.weights is None:
             train_network(context, self, number, fold)
 
+    def seeded(self, number: int) -> Self | None:
+        if self.weights is not None or any(one.seed is not None for one in self.sweep):
+            return None
+        seed = train_settings(self)[0].seed + number
+        return self.model_copy(update={"train": self.train.model_copy(update={"seed": seed})})
+
     def start_fault(self, fold: "Fold", region: Region) -> str | None:
         from gliobench.study.stages.train import start_fault
 

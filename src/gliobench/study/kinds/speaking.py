@@ -185,6 +185,10 @@ class SpeakingConfig(ModelConfig):
                 f"they are answered with is scored against the {title}."
             )
 
+    def seeded(self, number: int) -> Self | None:
+        drawn = any(self.samples(task) for task in self.tasks)
+        return self.model_copy(update={"seed": self.seed + number}) if drawn else None
+
     def decoding(self) -> "Decoding":
         """How its answers are drawn."""
         from gliobench.models.language.decoding import Decoding

@@ -208,6 +208,13 @@ class LanguageModelConfig(SpeakingConfig):
     def is_left(self, context: "Context") -> bool:
         return self.engine == "unsloth" and not context.folder.has_stamp("finetune", self.name)
 
+    def seeded(self, number: int) -> Self | None:
+        drawn = super().seeded(number)
+        if self.finetune is None:
+            return drawn
+        tuned = self.finetune.model_copy(update={"seed": (self.finetune.seed or 0) + number})
+        return (drawn or self).model_copy(update={"finetune": tuned})
+
     def build(self, context: "Context", round: "Round", plane: "Plane") -> "Model":
         from gliobench.models.language.finetuned import FinetunedModel, trained_on
         from gliobench.study.asking.build import language_model

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Verb = Literal["prepare", "split", "train", "finetune", "predict", "test", "score", "curve", "report"]
+Verb = Literal["prepare", "split", "train", "finetune", "predict", "test", "score", "curve", "seeds", "report"]
 SHARD = "@"  # no name of a model has it
 
 

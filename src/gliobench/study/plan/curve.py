@@ -36,7 +36,7 @@ def curve_plan(plan_inputs: PlanInputs) -> ModelPlan:
     names = ", ".join(config.name for config in learning) or "no model"
     said = f"Learning curves of {names}: {len(sizes)} sizes, {repeats} times each, in every fold in use."
     return ModelPlan(
-        tuple(_step(plan_inputs, config, plans, repeats) for config, plans in planned),
+        tuple(branch_step(plan_inputs, "curve", config, plans, repeats) for config, plans in planned),
         tuple(one for config, plans in planned for one in _files(plan_inputs, config, plans, repeats)),
         mask_bytes=sum(plan.mask_bytes for _, plans in planned for plan in plans) * repeats,
         said=(said, *(f"{sentence}." for sentence in (*left, *without))),
@@ -59,27 +59,31 @@ def _at(plan_inputs: PlanInputs, draws: Draws, config: ModelConfig, point: Point
     )
 
 
-def _step(plan_inputs: PlanInputs, config: ModelConfig, plans: Sequence[ModelPlan], repeats: int) -> Step:
+def branch_step(
+    plan_inputs: PlanInputs, verb: str, config: ModelConfig, plans: Sequence[ModelPlan], repeats: int
+) -> Step:
+    """All branches of a model as one step: each of its `plans`, and scoring, so many times."""
     score = Step("score", config.name, plan_inputs.tested, hours_here=hours(plan_inputs.tested.value * SCORE_SECONDS))
     steps = [step for plan in plans for step in (*plan.steps, score)]
     memory = [step.gpu_memory_gib for step in steps if step.gpu_memory_gib]
     return Step(
-        "curve",
+        verb,
         config.name,
         plan_inputs.tested,
         gpu_memory_gib=max(memory, key=lambda one: one.value) if memory else None,
         currency=next((step.currency for step in steps if step.currency), ""),
-        **{name: _times(total(getattr(step, name) for step in steps), repeats) for name in TOTALS},
+        **{name: times(total(getattr(step, name) for step in steps), repeats) for name in TOTALS},
     )
 
 
 def _files(plan_inputs: PlanInputs, config: ModelConfig, plans: Sequence[ModelPlan], repeats: int) -> Iterator[Files]:
     """What the points keep themselves; checkpoints and features are the study's."""
     own = str(plan_inputs.context.folder.curve(config.name))
-    size = _times(total(one.gib for plan in plans for one in plan.files if one.where.startswith(own)), repeats)
+    size = times(total(one.gib for plan in plans for one in plan.files if one.where.startswith(own)), repeats)
     if size:
         yield Files(f"learning curve of {config.name}", own, size)
 
 
-def _times(amount: Estimate | None, count: int) -> Estimate | None:
+def times(amount: Estimate | None, count: int) -> Estimate | None:
+    """An estimate so many times; None where it is not known."""
     return None if amount is None else replace(amount, value=amount.value * count)

@@ -49,6 +49,7 @@ from gliobench.study.stages.score import (
     read_scores,
     scores_inputs,
 )
+from gliobench.study.stages.seeds import read_seeds, seeds_digest
 from gliobench.study.stages.split import class_warnings
 from gliobench.study.stages.sweeps import sweep_curves, sweep_settings
 from gliobench.study.state.context import Context, StageError, read_prepared, read_stage
@@ -93,6 +94,7 @@ def report_inputs(context: Context) -> str:
         version=version("gliobench"),
         code=source_digest("gliobench.report", "gliobench.study.showing"),
         **({"curve": curve_digest(context)} if context.study.learning_curve else {}),
+        **({"seeds": seeds_digest(context)} if context.study.seeds else {}),
     )
 
 
@@ -135,6 +137,7 @@ def report_contents(context: Context) -> "ReportContents":
         controls=read_controls(context),
         checkpoints=list(pretrained(context)),
         learning=read_curve(context),
+        seeds=read_seeds(context),
         gallery=(items := gallery(context)),
         outlines=outlines(context, [item.subject for item in items]),
         faults=context.left_out,

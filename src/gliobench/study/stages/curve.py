@@ -3,26 +3,19 @@
 Each point of a curve is a run folder of its own with its own stamps, so that it resumes as the study does.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from joblib import Parallel, delayed
-
 from gliobench.integrity import read_stamp, source_digest, write_whole
-from gliobench.models.base.errors import ModelError, ModelStopped
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.stage import Stage
+from gliobench.study.stages.branches import quiet, reach_all
 from gliobench.study.stages.curve_tables import curve_tables
-from gliobench.study.stages.finetune import finetune
-from gliobench.study.stages.predict import predict
-from gliobench.study.stages.score import read_table, score, scores_inputs
-from gliobench.study.stages.train import train
+from gliobench.study.stages.score import read_table, scores_inputs
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.curve import PointContext, at_points, curve_models, draws_of, points_of
 from gliobench.study.state.folder import fingerprint
-from gliobench.study.state.progress import Silent
 
 if TYPE_CHECKING:
     from gliobench.scoring.learning_curve import CurveTables
@@ -30,7 +23,6 @@ if TYPE_CHECKING:
 TABLES = {
     name: f"learning_curve{end}" for name, end in (("figures", ""), ("laws", "_laws"), ("crossings", "_crossings"))
 }
-TEACH: dict[str, Callable[[Context, list[str]], None]] = {"train": train, "finetune": finetune}
 
 
 def curve(context: Context) -> None:
@@ -48,7 +40,7 @@ def curve(context: Context) -> None:
             f"draw a curve of{': ' + '; '.join(left) if left else ''}"
         )
     scored = scores_inputs(context)
-    reached = _learn(context, list(at_points(_quiet(context), learning, points)))
+    reached = reach_all(context, list(at_points(quiet(context), learning, points)), "learning curve")
     inputs = _inputs(scored, learning, general, reached)
     with context.stage(Stage("curve"), inputs, lambda: [_path(context, name) for name in TABLES]) as to_do:
         if to_do:
@@ -93,40 +85,3 @@ def curve_digest(context: Context) -> str | None:
 
 def _path(context: Context, name: str) -> Path:
     return context.folder.scores / f"{TABLES[name]}.parquet"
-
-
-def _quiet(context: Context) -> Context:
-    """The study without its voice and without what it has read, so that another process can be given it."""
-    return replace(context, voice=Silent()) if context.workers > 1 else context
-
-
-def _learn(context: Context, points: Sequence[PointContext]) -> list[PointContext]:
-    """Points that were reached, several at a time; language models, which fill the memory, one after the other."""
-    reached = []
-    with context.voice.bar("learning curve", len(points)) as advance:
-        for together in (False, True):
-            group = [one for one in points if (one.model.verb != "finetune") == together]
-            jobs = min(context.workers, len(group)) if together else 1
-            work = Parallel(n_jobs=max(1, jobs), return_as="generator")(map(delayed(reach), group))
-            for one, fault in zip(group, work, strict=True):
-                if fault is None:
-                    reached.append(one)
-                else:
-                    context.voice.say(f"learning curve, without {one.model.name} at {one.point}: {fault}")
-                advance(points.index(one) + 1, f"{one.model.name}, {one.point.size} patients")
-    return reached
-
-
-def reach(context: PointContext) -> str | None:
-    """Learn, ask and score at one point; why the model could not, else None."""
-    names = [context.model.name]
-    try:
-        if context.model.verb:
-            TEACH[context.model.verb](context, names)
-        predict(context, names)
-        score(context)
-    except ModelStopped:
-        raise
-    except ModelError as error:
-        return str(error)
-    return None

@@ -56,7 +56,7 @@ def curve_tables(context: Context, reached: Sequence[PointContext], general: Seq
 
     scored = _scored(context, reached)
     figures, laws, crossings = list[Any](), list[Any](), list[Any]()
-    for task, metric in _metrics(context):
+    for task, metric in metrics_of(context):
         head, curves = (task, metric.id), list[_Curve]()
         for name in dict.fromkeys(one.model.name for one in reached):
             curves += _curves(scored, name, task, metric)
@@ -65,7 +65,7 @@ def curve_tables(context: Context, reached: Sequence[PointContext], general: Seq
         for one in curves:
             law = fit_law(one.patients, one.values, 0.0 if metric.lower_is_better else 1.0) if one.learns else None
             fitted = law.at if law else ()
-            figures += [(*head, *row) for row in _figures(one, fitted, _scale(metric), scored.resamples.seed)]
+            figures += [(*head, *row) for row in _figures(one, fitted, scale_of(metric), scored.resamples.seed)]
             laws += [(*head, *one.key, *_law(law))] if law else []
         crossings += [(*head, *row) for row in _crossings(curves, metric)]
     return CurveTables(
@@ -84,9 +84,9 @@ def _scored(context: Context, reached: Sequence[PointContext]) -> _Scored:
     return _Scored(read_scores(context), at, patients, Resamples(len(patients)), every)
 
 
-def _metrics(context: Context) -> Iterator[tuple[str, "Metric"]]:
-    """Of each task the first figure, and the other first ones that are of all patients: means over the patients that
-    have a value would be of others at every size."""
+def metrics_of(context: Context) -> Iterator[tuple[str, "Metric"]]:
+    """With its task, the first figure of each task, and the other first ones that are of all patients: means over the
+    patients that have a value would be of others at every size."""
     from gliobench.report.metrics import primary
     from gliobench.scoring.grades import GradeMetric
     from gliobench.scoring.registry import named
@@ -97,13 +97,14 @@ def _metrics(context: Context) -> Iterator[tuple[str, "Metric"]]:
                 yield task, metric
 
 
-def _scale(metric: "Metric") -> "Scale":
+def scale_of(metric: "Metric") -> "Scale":
+    """The scale of a metric's mean."""
     from gliobench.scoring.grades import GradeMetric
 
     return metric.scale if isinstance(metric, GradeMetric) else metric.mean_scale
 
 
-def _measured(
+def measured(
     scores: "Scores", model: str, task: str, metric: "Metric", patients: Sequence[str]
 ) -> Mapping[str, "Measured"]:
     """By plane, a metric of a model."""
@@ -137,16 +138,16 @@ def _curves(scored: _Scored, name: str, task: str, metric: "Metric") -> Iterator
     from gliobench.scoring.learning_curve import Sized, resampled
 
     found = [
-        (one.point, _measured(scores, name, task, metric, scored.patients))
+        (one.point, measured(scores, name, task, metric, scored.patients))
         for one, scores in scored.at
         if one.model.name == name
     ]
-    for plane, last in _measured(scored.whole, name, task, metric, scored.patients).items():
+    for plane, last in measured(scored.whole, name, task, metric, scored.patients).items():
         sizes = []
         for size in dict.fromkeys(point.size for point, _ in found):
             own = [(point.patients, by[plane]) for point, by in found if point.size == size and plane in by]
             if own:
-                sizes.append(Sized(fmean(one for one, _ in own), tuple(measured for _, measured in own)))
+                sizes.append(Sized(fmean(one for one, _ in own), tuple(found for _, found in own)))
         sizes.append(Sized(scored.every, (last,)))
         yield _Curve((name, plane), True, sizes, resampled(sizes, scored.resamples))
 
@@ -155,8 +156,8 @@ def _lines(scored: _Scored, name: str, task: str, metric: "Metric") -> Iterator[
     """A model that learns from nobody, in each plane, as a curve of one point."""
     from gliobench.scoring.learning_curve import Sized, resampled
 
-    for plane, measured in _measured(scored.whole, name, task, metric, scored.patients).items():
-        sizes = [Sized(math.nan, (measured,))]
+    for plane, only in measured(scored.whole, name, task, metric, scored.patients).items():
+        sizes = [Sized(math.nan, (only,))]
         yield _Curve((name, plane), False, sizes, resampled(sizes, scored.resamples))
 
 

@@ -4,16 +4,14 @@ patients, and a folder inside the study's."""
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from statistics import fmean
 
-from gliobench.grid.prepared import PreparedSubject
-from gliobench.grid.splits import Fold, Ids, Patients, Split
+from gliobench.grid.splits import Fold, Ids, Patients
 from gliobench.grid.subsets import count_patients, subset
 from gliobench.study.config.study import Study
 from gliobench.study.kinds.base import ModelConfig
+from gliobench.study.state.branch import BranchContext, BranchFolder, alone, branch_study
 from gliobench.study.state.context import Context
-from gliobench.study.state.folder import StudyFolder
 from gliobench.tasks.registry import TASKS
 
 Folds = Mapping[int, Fold]
@@ -81,76 +79,26 @@ def points_of(study: Study, folds: Folds, draws: Draws) -> tuple[list[Point], li
 
 def curve_models(study: Study) -> tuple[list[ModelConfig], list[ModelConfig], list[str]]:
     """The models that learn, those that learn from nobody, and a sentence on each that is in no learning curve."""
-    known = {config.name: config for config in study.models}
-
-    def behind(config: ModelConfig) -> list[ModelConfig]:
-        others = [*config.members(study), *(known[name] for name in config.needs if name in known)]
-        return [*others, *(one for other in others for one in behind(other))]
-
-    learning, general, left = [], [], []
-    for config in study.models:
-        if of := [one.name for one in behind(config) if one.learns]:
-            left.append(f"learning curve, without {config.name}: it answers with {', '.join(of)}, which learns itself")
-        elif config.engine == "unsloth":
-            left.append(f"learning curve, without {config.name}: Unsloth fine-tunes in a process of its own")
-        elif config.learns:
-            learning.append(config)
-        elif not config.trivial:
-            general.append(config)
-    return learning, general, left
+    found, left = alone(study, "learning curve")
+    learning = [config for config in found if config.learns]
+    return learning, [config for config in found if not (config.learns or config.trivial)], left
 
 
 @dataclass(frozen=True)
-class PointFolder(StudyFolder):
-    """The folder of one model at one point; the patients are the `study`'s."""
+class PointContext(BranchContext):
+    """A model at a point of its learning curve."""
 
-    study: StudyFolder = field(kw_only=True)
-
-    @property
-    def prepared(self) -> Path:
-        return self.study.prepared
-
-    @property
-    def split(self) -> Path:
-        return self.study.split
-
-    @property
-    def features(self) -> Path:
-        return self.study.features
-
-
-@dataclass(frozen=True)
-class PointContext(Context):
-    """One `model` of the study `whole` at a point of its learning curve: a study that answers with it alone."""
-
-    whole: Context = field(kw_only=True)
-    model: ModelConfig = field(kw_only=True)
     point: Point = field(kw_only=True)
 
-    @cached_property
-    def subjects(self) -> dict[str, PreparedSubject]:
-        return self.whole.subjects
-
-    @cached_property
-    def split(self) -> Split:
-        return self.whole.split
+    @property
+    def label(self) -> str:
+        return f"{self.model.name} at {self.point}"
 
     @cached_property
     def folds(self) -> Folds:
         """Every fold for what is trained fold by fold; the first of each round for what learns once a round."""
         used = self.whole.folds if self.model.trains else firsts(self.whole)
         return draws_of(self.whole).of(used, self.point.size, self.point.repeat)
-
-    @property
-    def answering(self) -> tuple[ModelConfig, ...]:
-        return (self.model,)
-
-    def where(self, model: str) -> Context:
-        return self if model == self.model.name else self.whole
-
-    @property
-    def keeps_in_sample(self) -> bool:
-        return False
 
 
 def firsts(context: Context) -> Folds:
@@ -170,9 +118,9 @@ def draws_of(context: Context) -> Draws:
 
 
 def at_point(context: Context, model: ModelConfig, point: Point) -> PointContext:
-    """The study at a point of one model's learning curve; it says nothing, and asks nothing twice."""
-    folder = PointFolder(context.folder.curve(model.name) / str(point), study=context.folder)
-    study = context.study.model_copy(update={"consistency": None, "controls": None, "learning_curve": None})
+    """The study at a point of one model's learning curve."""
+    folder = BranchFolder(context.folder.curve(model.name) / str(point), study=context.folder)
+    study = branch_study(context.study, model)
     return PointContext(
         study, context.cohort, folder, context.store, workers=context.workers, whole=context, model=model, point=point
     )

@@ -56,6 +56,10 @@ class StudyFolder:
         """One of the trainings that a sweep chooses from."""
         return self.root / "sweeps" / model / f"fold-{fold}" / f"choice-{place}"
 
+    def seeds(self, model: str) -> Path:
+        """Where a model's further seeds lie, a run folder for each."""
+        return self.root / "seeds" / model
+
     def curve(self, model: str) -> Path:
         """Where a model's learning curve lies, a run folder for every point."""
         return self.root / "curve" / model

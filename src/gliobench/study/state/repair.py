@@ -37,7 +37,7 @@ def repair(root: Path) -> Iterator[str]:
             yield from _stage(folder, path)
     for model in folder.asked_models:
         yield from _lost(folder, model)
-    for point in sorted(folder.curve("").glob("*/*")):
+    for point in sorted([*folder.curve("").glob("*/*"), *folder.seeds("").glob("*/*")]):
         if point.is_dir():
             yield from repair(point)
 
