@@ -22,7 +22,8 @@ from gliobench.models.external.python_class import OwnModel
 from gliobench.models.language.choice import class_choices
 from gliobench.models.language.grammar import frame_pattern
 from gliobench.models.language.guided import pattern_of
-from gliobench.models.networks.trained import another_problem, load_network, read_description
+from gliobench.models.networks.description import another_problem, read_description
+from gliobench.models.networks.trained import load_network
 from gliobench.models.server.reply import class_probability, read_reply
 from gliobench.models.vision.probe import fit_probe
 from gliobench.replay.answers import read_answers

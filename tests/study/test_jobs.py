@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -162,6 +163,16 @@ def test_workers_change_no_byte_of_the_scores(alone: Path, tmp_path: Path, phant
     assert all(job["done"] for job in jobs), [job["id"] for job in jobs if not job["done"]]
     assert [job["shard"] for job in jobs if job["shard"]] == ["1-of-2", "2-of-2"]
     assert read_stamp(tmp_path / "run/stamps/predict-untrained@1-of-2.json") is not None
+
+
+def test_a_stage_with_nothing_to_do_loads_no_library_of_models(alone: Path, phantom_cohort: Path) -> None:
+    arguments = [str(alone / "s.yaml"), "--cohort", str(phantom_cohort), "--out", str(alone / "run")]
+    for verb in ("split", "predict"):
+        whole = [sys.executable, "-X", "importtime", "-m", "gliobench", verb, *arguments]
+        done = subprocess.run(whole, capture_output=True, text=True, check=True)
+        loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+        assert "gliobench.study.state.context" in loaded
+        assert not loaded & {"torch", "transformers", "monai", "sklearn", "matplotlib"}, verb
 
 
 def test_a_failed_job_is_named_with_its_log_and_the_others_are_done(tmp_path: Path, phantom_cohort: Path) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gliobench.grid.crop import crop_around
-from gliobench.models.networks.trained import read_description
+from gliobench.models.networks.description import read_description
 from gliobench.study.asking.answers import current_answers
 from gliobench.study.asking.masks import predicted_masks
 from gliobench.study.asking.region_of_interest import shown

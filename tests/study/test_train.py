@@ -11,7 +11,7 @@ import pytest
 from tests.study.scored import run_to_scores
 
 from gliobench.models.base.errors import ModelError
-from gliobench.models.networks.trained import read_description
+from gliobench.models.networks.description import read_description
 from gliobench.study.config.study import StudyError, read_study, with_fold
 from gliobench.study.plan.make import make_plan
 from gliobench.study.run import run_stages

@@ -15,8 +15,9 @@ from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.models.base.prediction import Question
 from gliobench.models.networks import NETWORKS
+from gliobench.models.networks.description import read_description
 from gliobench.models.networks.input import as_input
-from gliobench.models.networks.trained import load_network, read_description
+from gliobench.models.networks.trained import load_network
 from gliobench.study.config.study import read_study
 from gliobench.study.kinds.network import NetworkConfig, TrainConfig
 from gliobench.tasks.answer import Answered

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from gliobench.grid.prepared import PreparedSubject
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.prediction import Question
+from gliobench.models.networks.description import WEIGHTS, read_description
 from gliobench.models.networks.inference import drop_small
 from gliobench.models.networks.input import as_input
-from gliobench.models.networks.trained import WEIGHTS, load_network, read_description
+from gliobench.models.networks.trained import load_network
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.training import fit

@@ -8,7 +8,7 @@ from gliobench.cohort.patients import names_of
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.integrity import DamagedError, file_digest, read_json, write_json, write_whole
 from gliobench.models.base.operating_point import OperatingPoint
-from gliobench.models.networks.trained import DESCRIPTION, DIGEST, WEIGHTS, read_description
+from gliobench.models.networks.description import DESCRIPTION, DIGEST, WEIGHTS, read_description
 from gliobench.training.checkpoint import Progress
 from gliobench.training.job import Job
 

@@ -31,10 +31,10 @@ from gliobench.models.base.calibration import learn_operating_point
 from gliobench.models.base.operating_point import OperatingPoint
 from gliobench.models.checkpoints.memory import keep_memory
 from gliobench.models.networks import NETWORKS
+from gliobench.models.networks.description import DESCRIPTION, WEIGHTS
 from gliobench.models.networks.fast import fast
 from gliobench.models.networks.inference import probabilities, raw_logits
 from gliobench.models.networks.input import as_input
-from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS
 from gliobench.models.networks.weights import own_tensors, restore
 from gliobench.tasks.grade import GRADE
 from gliobench.training.checkpoint import Progress, load_progress, load_tensors, save_progress, save_tensors

@@ -22,7 +22,6 @@ is estimated: the scores stay as they are, and the threshold is one half. Invert
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from sklearn.linear_model import LogisticRegression
 
 from gliobench.cohort.problem import GLIOMA, Problem
 from gliobench.models.base.operating_point import OperatingPoint, log_probabilities, logit, tempered
@@ -94,6 +93,8 @@ def _regression(values: Scores, targets: Scores) -> tuple[float, float]:
     """Slope and offset of the logistic regression of targets that are probabilities: each patient enters as
     positive with the weight of the target, and as negative with the rest."""
     weights, grades = np.append(targets, 1 - targets), np.repeat([1, 0], len(values))
+    from sklearn.linear_model import LogisticRegression  # takes a second, and stages read only the version
+
     without_penalty = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8)
     fitted = without_penalty.fit(np.tile(values, 2)[:, None], grades, sample_weight=weights)
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])

@@ -6,10 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoConfig
 
 from gliobench.models.base.errors import ModelError, first_line
 
@@ -34,11 +31,16 @@ def device_name(device: str) -> str:
     """torch's name of a device; "auto" is the first GPU, else the CPU."""
     if device != "auto":
         return device
+    import torch
+
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def read_config(where: str, options: Mapping[str, Any]) -> Any:
     """The configuration of the checkpoint in a folder or on the Hub. Raises ModelError where there is none."""
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoConfig
+
     try:
         return AutoConfig.from_pretrained(where, **options)
     except StrictDataclassError as error:  # an entry of the wrong type for transformers

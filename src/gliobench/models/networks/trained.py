@@ -11,16 +11,17 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gliobench.cohort.problem import GLIOMA, Problem
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.prepared import PreparedSubject
-from gliobench.grid.regions import REGION_SETS, WHOLE_KEY, Region
-from gliobench.integrity import DamagedError, file_digest, read_json
+from gliobench.grid.regions import REGION_SETS
+from gliobench.integrity import file_digest
 from gliobench.models.base.classified import classified
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.leakage import refuse_training_patients
 from gliobench.models.base.operating_point import ClassProbability, Floats, OperatingPoint, calibrated
 from gliobench.models.base.prediction import Prediction, Question, Settings
 from gliobench.models.networks import NETWORKS, Intensities
+from gliobench.models.networks.description import DIGEST, WEIGHTS, read_description
 from gliobench.models.networks.fast import fast
 from gliobench.models.networks.inference import decide, nested, probabilities
 from gliobench.models.networks.input import as_input
@@ -28,11 +29,6 @@ from gliobench.models.networks.weights import restore
 from gliobench.tasks.answer import Answered
 from gliobench.tasks.geometry import VolumeMask
 from gliobench.tasks.grade import GRADE
-from gliobench.tasks.mask import MASK
-
-WEIGHTS, DESCRIPTION = "network.safetensors", "network.json"
-DIGEST = "weights"  # in the description: SHA-256 of the file of weights
-NEEDED = ("network", "regions", "shape", "mirror", "window", "decisions", "trained_on")
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,45 +134,6 @@ def _in_key(decisions: Sequence[OperatingPoint]) -> str:
     """Operating points in a record's key, as earlier versions wrote them: the answers of their runs stay valid."""
     texts = [f"Decision({', '.join(f'{key}={value!r}' for key, value in vars(one).items())})" for one in decisions]
     return f"({', '.join(texts)}{',' * (len(texts) == 1)})"
-
-
-def read_description(folder: Path) -> dict[str, Any]:
-    """What `fit_network` wrote about a network."""
-    try:
-        content = read_json(folder / DESCRIPTION, *NEEDED)
-    except FileNotFoundError as error:
-        raise ModelError(f"{folder} holds no trained network ({DESCRIPTION} is missing): train it first") from error
-    except DamagedError as error:
-        raise ModelError(f"{error}: restore it from a copy, or train the network again") from error
-    if content.get("network") not in NETWORKS:
-        raise ModelError(f"{folder / DESCRIPTION}: no network is named {content.get('network')!r} here")
-    return content
-
-
-def another_region(folder: Path, region: Region) -> str | None:
-    """Why a trained network cannot be used in a study of a region; None where it can. Raises ModelError for none."""
-    found = read_description(folder)
-    trained_on = found.get("asked_about", WHOLE_KEY)  # earlier versions had no other
-    if NETWORKS[found["network"]].task != MASK.name or trained_on == region.key:
-        return None
-    return f"{folder} was trained on another region ({trained_on}) than this study asks about ({region.key})"
-
-
-def another_problem(folder: Path, problem: Problem) -> str | None:
-    """Why a trained network cannot be used for a problem's images or classes; None where it can. Raises ModelError for
-    none."""
-    found = read_description(folder)
-    images, classes = tuple(found.get("images", GLIOMA.names)), tuple(found.get("classes", GLIOMA.classes))
-    if images != problem.names:
-        return f"{folder} was trained on the images {', '.join(images)}; the study has {', '.join(problem.names)}"
-    if NETWORKS[found["network"]].task != GRADE.name:
-        return None
-    if classes != problem.classes:
-        return f"{folder} was trained on the classes {', '.join(classes)}; the study has {', '.join(problem.classes)}"
-    own = problem.classes[problem.positive_class]
-    if len(classes) == 2 and (positive := found.get("positive", classes[-1])) != own:
-        return f"{folder} was trained for the probability of {positive}; the study has {own} as `positive`"
-    return None
 
 
 def _load_member(folder: Path, description: dict[str, Any], device: str) -> Member:

@@ -145,7 +145,7 @@ class NetworkConfig(ModelConfig):
 
     def folders(self, context: "Context", round: "Round") -> list[Path]:
         """Where the networks lie that answer together in a round. Raises StageError where `weights` holds none."""
-        from gliobench.models.networks.trained import DESCRIPTION, another_problem, another_region
+        from gliobench.models.networks.description import DESCRIPTION, another_problem, another_region
         from gliobench.study.state.context import StageError
 
         if self.weights is None:
@@ -203,7 +203,7 @@ class NetworkConfig(ModelConfig):
         test_settings(context, self)
 
     def trained(self, context: "Context") -> list[str]:
-        from gliobench.models.networks.trained import DESCRIPTION
+        from gliobench.models.networks.description import DESCRIPTION
 
         if self.weights is None:
             return super().trained(context)

@@ -302,7 +302,7 @@ def _notes(context: Context) -> Iterator[str]:
 
 def _not_calibrated(context: Context) -> Iterator[str]:
     """A sentence on each grade network whose validation patients gave no operating point."""
-    from gliobench.models.networks.trained import DESCRIPTION
+    from gliobench.models.networks.description import DESCRIPTION
 
     for config, number in product(context.study.models, context.folds):
         path = context.folder.network(config.name, number) / DESCRIPTION

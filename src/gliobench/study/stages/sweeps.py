@@ -11,7 +11,7 @@ from gliobench.grid.splits import Fold
 from gliobench.integrity import DamagedError, read_json, write_json
 from gliobench.models.base.prediction import Question
 from gliobench.models.networks import NETWORKS
-from gliobench.models.networks.trained import DESCRIPTION, read_description
+from gliobench.models.networks.description import DESCRIPTION, read_description
 from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.asking.region_of_interest import shown
 from gliobench.study.kinds.network import NetworkConfig, train_settings

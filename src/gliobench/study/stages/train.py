@@ -14,7 +14,13 @@ from gliobench.integrity import file_digest, write_json
 from gliobench.models.base.errors import ModelError
 from gliobench.models.base.leakage import trained_on_tested
 from gliobench.models.networks import NETWORKS
-from gliobench.models.networks.trained import DESCRIPTION, WEIGHTS, another_problem, another_region, read_description
+from gliobench.models.networks.description import (
+    DESCRIPTION,
+    WEIGHTS,
+    another_problem,
+    another_region,
+    read_description,
+)
 from gliobench.study.asking.questions import can_be_asked
 from gliobench.study.asking.region_of_interest import shown
 from gliobench.study.kinds.learning import Learning, learning_by_fold

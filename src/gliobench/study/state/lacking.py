@@ -11,7 +11,7 @@ from zipfile import is_zipfile
 from gliobench.cohort.problem import GLIOMA
 from gliobench.models.base.errors import ModelError
 from gliobench.models.checkpoints.files import adapter_fault, checkpoint_fault
-from gliobench.models.networks.trained import DESCRIPTION, another_problem, another_region
+from gliobench.models.networks.description import DESCRIPTION, another_problem, another_region
 from gliobench.replay.errors import ReplayError
 from gliobench.study.config.replay import Replication
 from gliobench.study.config.study import Study, StudyError
