@@ -46,7 +46,8 @@ class Terminal:
         self.console, self._line_seconds = console, line_seconds
 
     def say(self, text: str) -> None:
-        self.console.print(printable(text), highlight=False, markup=False)
+        whole = not self.console.is_terminal  # a log's lines are not broken
+        self.console.print(printable(text), highlight=False, markup=False, soft_wrap=whole)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator[Advance]:
