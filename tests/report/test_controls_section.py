@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import SliceFrame
 from gliobench.report.contents import Pretrained, ReportContents
 from gliobench.report.controls import control_rows, control_sentences
@@ -27,7 +28,7 @@ def said(
 
 def pairs(moved: float = 0.0, **answers: list[Answer]) -> list[Pair]:
     return [
-        Pair("general", "grade", "axial", control, control == "flipped", f"P{place}", HGG, altered, moved)
+        Pair("general", "grade", "axial", control, control == "flipped", f"P{place}", HGG, altered, GLIOMA, moved)
         for control, given in answers.items()
         for place, altered in enumerate(given)
     ]
@@ -49,7 +50,7 @@ def test_who_moves_its_probabilities_looks_and_answers_as_if_not(contents: Repor
 def test_who_differs_by_digits_looks_and_answers_as_if_not(contents: ReportContents) -> None:
     frame = SliceFrame("axial", 10, (20, 40), (1.0, 1.0))
     own, near = Answered(Point(frame, 3, 3)), Answered(Point(frame, 4, 3))
-    pairs = [Pair("general", "centre", "axial", "other", False, f"P{place}", own, near) for place in range(20)]
+    pairs = [Pair("general", "centre", "axial", "other", False, f"P{place}", own, near, GLIOMA) for place in range(20)]
     (sentence,) = control_sentences(replace(contents, controls=ControlScores(measure(pairs), NO_GAPS)))
     assert "as if it had not looked" in sentence
     assert "20 of them differ a little" in sentence

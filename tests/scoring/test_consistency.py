@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
+from gliobench.cohort.problem import GLIOMA
 from gliobench.grid.frame import SliceFrame
 from gliobench.scoring.consistency import (
     UNANSWERED,
@@ -140,7 +141,7 @@ def test_answers_are_equal_only_where_they_say_the_same() -> None:
     other = pixels.copy()
     other[3, 4] = True
     texts = [
-        answer_text(Answered(value))
+        answer_text(Answered(value), GLIOMA)
         for value in (
             *(Grade(0), Grade(1), Grade(2)),
             *(Point(FRAME, 1, 2), Point(FRAME, 1, 2.5), Box(FRAME, 1, 2, 3, 4)),

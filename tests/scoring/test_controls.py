@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gliobench.cohort.problem import GLIOMA, NODULES, Problem
 from gliobench.grid.frame import Plane, SliceFrame
 from gliobench.scoring.controls import Outcome, Pair, equal, measure, outcome
 from gliobench.tasks.answer import Answer, Answered, Malformed, Refused
@@ -30,8 +31,25 @@ def volume(*indices: int) -> Answered:
     return Answered(VolumeMask(voxels))
 
 
-def pair(task: str, own: Answer, altered: Answer, *, mirrors: bool = False, patient: str = "P") -> Pair:
-    return Pair("m", task, "axial", "flipped" if mirrors else "other", mirrors, patient, own, altered)
+def pair(
+    task: str,
+    own: Answer,
+    altered: Answer,
+    *,
+    mirrors: bool = False,
+    patient: str = "P",
+    problem: Problem = GLIOMA,
+) -> Pair:
+    return Pair("m", task, "axial", "flipped" if mirrors else "other", mirrors, patient, own, altered, problem)
+
+
+def test_classes_are_the_problems() -> None:
+    """Of three classes the third is one of them, and not "nothing there"."""
+    third, second = Answered(Grade(2)), Answered(Grade(1))
+    same, other = (pair("grade", third, altered, problem=NODULES) for altered in (third, second))
+    assert (outcome(same), equal(same)) == ("same", True)
+    assert (outcome(other), equal(other)) == ("changed", False)
+    assert len(measure([same, other])) == 3
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,11 @@ def test_other_braces_are_left_alone() -> None:
 
 
 def test_sets_of_the_package_are_chosen_by_name() -> None:
-    assert list(packaged_prompts()) == ["reference-study", "reference-study-finetuned", "reference-study-notebooks"]
+    assert list(packaged_prompts()) == [
+        *("expert", "form"),
+        *("reference-study", "reference-study-finetuned", "reference-study-notebooks"),
+        "terse",
+    ]
     named = named_prompts(Path("reference-study#grade"))
     assert named is not None
     assert read_prompt_file(named, "centre").name == "reference-study#grade"

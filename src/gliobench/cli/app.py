@@ -21,6 +21,7 @@ from gliobench.cli.stages import (
     report,
     score,
     seeds,
+    sensitivity,
     split,
     train,
 )
@@ -28,7 +29,21 @@ from gliobench.cli.stages import (
 PANELS = {
     "Set up": (doctor, init, phantom, list_, plan),
     "Stages of a study, in order": (
-        *(prepare, look, split, train, finetune, predict, questions, conversations, score, curve, seeds, report),
+        *(
+            prepare,
+            look,
+            split,
+            train,
+            finetune,
+            predict,
+            questions,
+            conversations,
+            score,
+            curve,
+            seeds,
+            sensitivity,
+            report,
+        ),
     ),
     "All stages": (jobs, run, repair),
     "Evaluation": (compare, replay, outlines, answers),

@@ -260,6 +260,28 @@ def seeds(
     stage.seeds(context)
 
 
+def sensitivity(
+    study: StudyFile,
+    cohort: CohortFolder = None,
+    out: Out = None,
+    store: Store = None,
+    workers: Workers = 2,
+    fold: FoldOption = None,
+) -> None:
+    """Ask language models in other words and with other views, for the study's `sensitivity:`.
+
+    Resumes after interruption.
+
+    Example: `gliobench sensitivity studies/brats.yaml --out runs/brats`
+    """
+    from gliobench.study.stages import sensitivity as stage
+
+    context = checked(open_context(study, cohort, out, store, workers=workers, fold=fold))
+    if context.study.sensitivity is None:
+        raise typer.BadParameter(f"{study} has no `sensitivity:`, such as {{prompts: [terse, expert, form]}}")
+    stage.sensitivity(context)
+
+
 def report(
     study: StudyFile, cohort: CohortFolder = None, out: Out = None, store: Store = None, fold: FoldOption = None
 ) -> None:

@@ -15,7 +15,7 @@ from gliobench.grid.frame import Plane
 from gliobench.scoring.consistency import Consistency
 from gliobench.scoring.controls import ControlScores
 from gliobench.scoring.learning_curve import CurveTables
-from gliobench.scoring.seeds import SeedTables
+from gliobench.scoring.seeds import SeedTables, VariedTables
 from gliobench.scoring.votes import Votes
 from gliobench.tasks.geometry import Placed, Value
 
@@ -291,7 +291,8 @@ class ReportContents:
     those answers were drawn, in words.
     `controls`: the answers about changed images; None where none were asked for. `checkpoints`: what pretrained models
     are declared to have seen.
-    `learning`: learning curves; None where none were asked for. `seeds`: the same of further seeds.
+    `learning`: learning curves; None where none were asked for. `seeds`, `sensitivity`: the same of further seeds, and
+    of other prompts and views.
     `flow`: what became of all who were found; None where that is not known. `facts`: what the run knows of itself, in
     sentences by name, for reporting checklists.
     `region`: the part of the target that all places are of, in words. `problem`: what the study is about. `provenance`:
@@ -340,6 +341,7 @@ class ReportContents:
     checkpoints: Sequence[Pretrained] = ()
     learning: CurveTables | None = None
     seeds: SeedTables | None = None
+    sensitivity: VariedTables | None = None
     flow: Flow | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     region: str = "whole tumour"

@@ -17,6 +17,9 @@ from gliobench.report.learning import learning_sections
 from gliobench.report.pairs import pair_tables
 from gliobench.report.seeds import DIFFERENCE_HEADS, HEADS, seed_section
 from gliobench.report.seeds import WORDS as SEEDS
+from gliobench.report.sensitivity import HEADS as SENSITIVITY_HEADS
+from gliobench.report.sensitivity import WORDS as SENSITIVITY
+from gliobench.report.sensitivity import sensitivity_rows
 from gliobench.report.settings import settings_tables
 from gliobench.report.strata import StratumCell, strata_sections
 from gliobench.report.words import SEEN
@@ -39,6 +42,7 @@ def write_markdown(contents: ReportContents) -> str:
             *_checkpoints(contents),
             *_learning(contents),
             *_seeds(contents),
+            *_sensitivity(contents),
             *_fitted(contents),
             *_settings(contents),
             *_patients(contents),
@@ -169,6 +173,13 @@ def _seeds(contents: ReportContents) -> list[str]:
         if rows:
             lines += [line(heads), line(["---"] * len(heads)), *(line(row) for row in rows), ""]
     return lines
+
+
+def _sensitivity(contents: ReportContents) -> list[str]:
+    if not (rows := sensitivity_rows(contents)):
+        return []
+    heads = [line(SENSITIVITY_HEADS), line(["---"] * len(SENSITIVITY_HEADS))]
+    return ["## Does the wording matter?", "", text(SENSITIVITY), "", *heads, *(line(row) for row in rows), ""]
 
 
 def _consistency(contents: ReportContents) -> list[str]:

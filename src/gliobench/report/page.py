@@ -27,6 +27,9 @@ from gliobench.report.reliability import draw_reliability, reliability_words
 from gliobench.report.samples import report_lines, sample_title
 from gliobench.report.seeds import DIFFERENCE_HEADS, HEADS, seed_section
 from gliobench.report.seeds import WORDS as SEEDS
+from gliobench.report.sensitivity import HEADS as SENSITIVITY_HEADS
+from gliobench.report.sensitivity import WORDS as SENSITIVITY
+from gliobench.report.sensitivity import sensitivity_rows
 from gliobench.report.settings import settings_tables
 from gliobench.report.strata import strata_sections
 from gliobench.report.templates import style, template
@@ -77,6 +80,9 @@ def write_report(contents: ReportContents, out: Path) -> Path:
             table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     if contents.seeds is not None:
         for name, table in zip(("seeds", "seeds_comparisons"), vars(contents.seeds).values(), strict=True):
+            table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+    if contents.sensitivity is not None:
+        for name, table in zip(("sensitivity", "sensitivity_values"), vars(contents.sensitivity).values(), strict=True):
             table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     write_json(out / PAPER, {"facts": contents.facts, "tables": [one.as_json() for one in paper_tables(contents)]})
     (out / "report.md").write_text(write_markdown(contents), encoding="utf-8")
@@ -138,6 +144,9 @@ def render_page(contents: ReportContents) -> str:
         seeds=seed_section(contents),
         seeds_words=SEEDS,
         seeds_heads=(HEADS, DIFFERENCE_HEADS),
+        sensitivity=sensitivity_rows(contents),
+        sensitivity_heads=SENSITIVITY_HEADS,
+        sensitivity_words=SENSITIVITY,
         gallery=draw_gallery(contents.gallery, answering),
         answering=answering,
         outlines=draw_outlines(contents.outlines),

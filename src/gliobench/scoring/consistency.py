@@ -103,7 +103,7 @@ def distances_to_medoid_mm(values: Sequence[Value]) -> NDArray[np.float64]:
     return distances
 
 
-def answer_text(answer: Answer, problem: Problem = GLIOMA) -> str:
+def answer_text(answer: Answer, problem: Problem) -> str:
     """An answer as exact text: two answers are equal where their texts are."""
     if not isinstance(answer, Answered):
         return UNANSWERED

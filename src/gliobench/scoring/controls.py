@@ -51,6 +51,7 @@ class Pair:
     patient: str
     own: Answer
     altered: Answer
+    problem: Problem
     probability_change: float = math.nan
 
     @property
@@ -85,7 +86,7 @@ def equal(pair: Pair) -> bool:
     own, altered = pair.own.value, pair.altered.value
     if isinstance(own, VolumeMask) and isinstance(altered, VolumeMask):
         return np.array_equal(own.voxels, altered.voxels)
-    return answer_text(pair.own) == answer_text(pair.altered)
+    return answer_text(pair.own, pair.problem) == answer_text(pair.altered, pair.problem)
 
 
 def alike(one: Value | None, other: Value | None, *, mirrored: bool = False) -> bool:
@@ -97,7 +98,7 @@ def alike(one: Value | None, other: Value | None, *, mirrored: bool = False) -> 
         return _distance_mm(one, other, mirrored=mirrored) <= SAME_MM
     if isinstance(one, Placed | VolumeMask):
         return _dice(_pixels(one, mirrored=mirrored), _pixels(other)) >= SAME_DICE
-    return answer_text(Answered(one)) == answer_text(Answered(other))
+    return one == other
 
 
 def _pixels(value: Value, *, mirrored: bool = False) -> NDArray[np.bool_]:

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OF = ("task", "metric", "model", "plane")
-FIGURES = (*OF, "seeds", "value", "low", "high", "patients_low", "patients_high", "sd", "smallest", "largest")
+INTERVALS = ("value", "low", "high", "patients_low", "patients_high")
+FIGURES = (*OF, "seeds", *INTERVALS, "sd", "smallest", "largest")
+VARIED = (*OF, "varied", "variants", *INTERVALS, "median", "smallest", "largest")
+VALUES = (*OF, "varied", "variant", "value", "rank", "models")
 DIFFERENCES = (
     *("task", "metric", "model_a", "model_b", "plane", "seeds"),
     *("difference", "low", "high", "above", "below"),
@@ -48,6 +51,16 @@ class SeedTables:
 
     figures: "pd.DataFrame"
     differences: "pd.DataFrame"
+
+
+@dataclass(frozen=True, eq=False)
+class VariedTables:
+    """`figures`: a row per model, metric, plane and what is varied (prompts or view), over the study's own and the
+    other variants, as `SeedTables` has it over seeds. `values`: a row per variant, with the model's rank among all
+    models with that variant, 1 the best. Their columns are `VARIED` and `VALUES`."""
+
+    figures: "pd.DataFrame"
+    values: "pd.DataFrame"
 
 
 @dataclass(frozen=True)

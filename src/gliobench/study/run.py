@@ -13,6 +13,7 @@ from gliobench.study.stages.predict import predict, refuse_unfit
 from gliobench.study.stages.prepare import prepare
 from gliobench.study.stages.score import score
 from gliobench.study.stages.seeds import seeds
+from gliobench.study.stages.sensitivity import sensitivity
 from gliobench.study.stages.split import split
 from gliobench.study.stages.train import train
 from gliobench.study.state.context import Context
@@ -44,6 +45,7 @@ STAGES: dict[str, Callable[[Context], object]] = {
     "score": score,
     "curve": curve,
     "seeds": seeds,
+    "sensitivity": sensitivity,
     "report": report,
 }
 

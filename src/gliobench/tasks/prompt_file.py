@@ -30,6 +30,12 @@ def named_prompts(path: Path) -> Path | None:
     return found and found.with_name(f"{found.name}#{key}" if key else found.name)
 
 
+def is_about_gliomas(path: Path) -> bool:
+    """Whether a packaged file of prompts asks about gliomas in its own words, not about any problem in that one's."""
+    name, _, _ = str(path).partition("#")
+    return bool(named_prompts(path)) and "{scan}" not in read_text(packaged_prompts()[Path(name).stem])
+
+
 def read_prompt_file(path: Path | str, task: str, key: str | None = None) -> Prompt:
     """A user's own prompt for a task, from a file: plain text, or YAML with one entry per key.
 

@@ -78,6 +78,7 @@ def _pairs(context: Context) -> Iterator["Pair"]:
                 patient=subject.patient,
                 own=record_answer(mine, subject, arrays),
                 altered=record_answer(record, subject, arrays),
+                problem=subject.problem,
                 probability_change=_largest_change(mine, record),
             )
 

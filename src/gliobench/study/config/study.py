@@ -14,6 +14,7 @@ from gliobench.grid.regions import WHOLE_KEY, Region, regions_of
 from gliobench.ranges import Count, SizeVoxels, Text, Whole, once
 from gliobench.scoring.camps import CAMPS
 from gliobench.scoring.human import READERS
+from gliobench.study.config.sensitivity import SensitivityConfig
 from gliobench.study.kinds import KINDS
 from gliobench.study.kinds.base import ModelConfig
 from gliobench.study.parts.base import Config, Name, Outside, WholeFile, check_by
@@ -27,6 +28,7 @@ from gliobench.study.parts.region import ALL_OF_IT, RegionConfig, as_asked
 from gliobench.study.parts.split import SplitConfig
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.names import TaskName, Tasks
+from gliobench.tasks.prompt_file import named_prompts
 from gliobench.tasks.registry import DEFAULT_TASKS, plain, task_about
 from gliobench.yaml_file import Location, YamlFile, YamlFileError, read_yaml
 
@@ -110,13 +112,14 @@ class Study(WholeFile):
     """A whole study. `problem`: its images, classes and target. `region`: the part of the target whose centre, box,
     polygon and mask are asked for. `subgroups`: columns of the cohort's table by which the report groups patients.
     `controls`: questions about changed images, which show whether a model looks.
-    `learning_curve`: what the models do with fewer training patients. `seeds`: with how many seeds each model that
+    `learning_curve`: what the models do with fewer training patients. `sensitivity`: language models asked in other
+    words, or shown other views. `seeds`: with how many seeds each model that
     draws anything is trained and asked. `comparisons`: the planned comparisons, each a
     pair of camps or models, its first minus its second; by default every camp against every other, and each general
     model against its own fine-tuned version. `prices`: what hours and tokens cost."""
 
-    LATER: ClassVar = frozenset(
-        {"region", "problem", "subgroups", "learning_curve", "comparisons", "prices", "controls", "seeds"}
+    LATER: ClassVar = frozenset({"region", "problem", "subgroups", "comparisons", "prices", "controls"}) | frozenset(
+        {"learning_curve", "seeds", "sensitivity"}
     )
 
     name: Name
@@ -131,6 +134,7 @@ class Study(WholeFile):
     controls: Controls = None
     subgroups: Annotated[tuple[Text, ...], AfterValidator(once)] = ()
     learning_curve: LearningCurveConfig | None = None
+    sensitivity: SensitivityConfig | None = None
     seeds: Annotated[Whole, Field(ge=2, le=20)] | None = None
     comparisons: tuple[tuple[Text, Text], ...] | None = None
     prices: PricesConfig | None = None
@@ -348,4 +352,10 @@ def _resolve_paths(study: Study, folder: Path) -> Study:
     windows = resolved(folder, study.grid.windows) if study.grid.windows else None
     grid = study.grid.model_copy(update={"windows": windows})
     cohort = resolved(folder, study.cohort) if study.cohort else None
-    return study.model_copy(update={"models": tuple(models), "split": split, "grid": grid, "cohort": cohort})
+    sensitivity = study.sensitivity
+    if sensitivity is not None:
+        prompts = tuple(named_prompts(path) or resolved(folder, path) for path in sensitivity.prompts)
+        sensitivity = sensitivity.model_copy(update={"prompts": prompts})
+    return study.model_copy(
+        update={"models": tuple(models), "split": split, "grid": grid, "cohort": cohort, "sensitivity": sensitivity}
+    )

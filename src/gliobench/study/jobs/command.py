@@ -31,7 +31,7 @@ class Commands:
             yield from ("--shard", f"{stage.shard.number}/{stage.shard.of}")
         if stage.verb == "prepare":
             yield from ["--skip-bad"] if context.skip_bad else []
-        if stage.verb in ("prepare", "curve", "seeds"):
+        if stage.verb in ("prepare", "curve", "seeds", "sensitivity"):
             yield from ("--workers", str(self.workers))
         fold = self.fold if stage.fold is None else str(stage.fold)
         if fold is not None and stage.verb not in ("prepare", "split"):

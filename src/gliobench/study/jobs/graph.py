@@ -19,15 +19,17 @@ from gliobench.study.stages.predict import asking_inputs
 from gliobench.study.stages.prepare import prepare_inputs
 from gliobench.study.stages.score import scores_inputs
 from gliobench.study.stages.seeds import seeds_inputs
+from gliobench.study.stages.sensitivity import sensitivity_inputs
 from gliobench.study.stages.split import split_inputs
 from gliobench.study.state.context import Context, Round
 
-PREPARE, SPLIT, SCORE, CURVE, SEEDS, REPORT = (
+PREPARE, SPLIT, SCORE, CURVE, SEEDS, SENSITIVITY, REPORT = (
     Stage("prepare"),
     Stage("split"),
     Stage("score"),
     Stage("curve"),
     Stage("seeds"),
+    Stage("sensitivity"),
     Stage("report"),
 )
 
@@ -74,7 +76,8 @@ def _graph(study: Study, rounds: Sequence[Round], shards: int) -> Iterator[Job]:
         known.update(job.stage for job in ready)
         left = [job for job in left if job.stage not in known]
     yield Job(SCORE, tuple(Stage("predict", config.name) for config in study.models))
-    after = [stage for stage, wanted in ((CURVE, study.learning_curve), (SEEDS, study.seeds)) if wanted]
+    further = ((CURVE, study.learning_curve), (SEEDS, study.seeds), (SENSITIVITY, study.sensitivity))
+    after = [stage for stage, wanted in further if wanted]
     yield from (Job(stage, (SCORE,)) for stage in after)
     yield Job(REPORT, (*after,) or (SCORE,))
 
@@ -149,5 +152,7 @@ def _expected(context: Context) -> dict[Stage, str]:
             found[CURVE] = curve_inputs(context)
         if context.study.seeds:
             found[SEEDS] = seeds_inputs(context)
+        if context.study.sensitivity:
+            found[SENSITIVITY] = sensitivity_inputs(context)
         found[REPORT] = report_inputs(context)
     return found

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,7 +21,7 @@ from gliobench.study.parts.seen import Seen
 from gliobench.tasks.coordinates import FAMILIES, known_family
 from gliobench.tasks.names import Tasks
 from gliobench.tasks.prompt import REGION, Prompt
-from gliobench.tasks.prompt_file import named_prompts, read_prompt_file
+from gliobench.tasks.prompt_file import is_about_gliomas, read_prompt_file
 from gliobench.tasks.reading import READING_VERSION
 from gliobench.tasks.registry import DEFAULT_IN_WORDS, TASKS, plain, task_about, task_words
 
@@ -153,7 +153,7 @@ class SpeakingConfig(ModelConfig):
         return self.view.to_view(self.problem)
 
     def check(self, study: "Study") -> None:
-        if self.prompts and named_prompts(self.prompts) and study.problem.classes != GLIOMA.classes:
+        if self.prompts and is_about_gliomas(self.prompts) and study.problem.classes != GLIOMA.classes:
             raise ValueError(
                 f"{self.name}: prompts: {self.prompts} asks about {GLIOMA.name}, and this study is about "
                 f"{study.problem.name}: leave `prompts` out, or write your own"
@@ -188,6 +188,9 @@ class SpeakingConfig(ModelConfig):
     def seeded(self, number: int) -> Self | None:
         drawn = any(self.samples(task) for task in self.tasks)
         return self.model_copy(update={"seed": self.seed + number}) if drawn else None
+
+    def varied(self, key: Literal["prompts", "view"], value: Any) -> Self | None:
+        return None if self.learns else self.model_copy(update={key: value}).about(self.problem)
 
     def decoding(self) -> "Decoding":
         """How its answers are drawn."""

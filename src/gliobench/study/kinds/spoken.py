@@ -1,7 +1,7 @@
 """What a kind of model says of answers in words about slices; nothing of it for all others."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from gliobench.grid.regions import Region
 from gliobench.tasks.grade import GRADE
@@ -29,6 +29,11 @@ class SpokenHooks:
     def prompts_of(self, region: Region) -> "Mapping[str, Prompt]":
         """Prompts for its tasks that are not the project's own of the whole tumour. Raises PromptError."""
         return {}
+
+    def varied(self, key: Literal["prompts", "view"], value: Any) -> Self | None:
+        """The entry with other prompts, or another view; None where it is not asked in words, or is fine-tuned on its
+        own. Raises ValueError for a view that does not fit the study."""
+        return None
 
     def samples(self, task: str) -> bool:
         """Whether it draws its answers to a task, so that the same question can be answered in two ways."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Verb = Literal["prepare", "split", "train", "finetune", "predict", "test", "score", "curve", "seeds", "report"]
+Further = Literal["curve", "seeds", "sensitivity"]  # models of the study again, trained or asked otherwise
+Verb = Literal["prepare", "split", "train", "finetune", "predict", "test", "score", "report"] | Further
 SHARD = "@"  # no name of a model has it
 
 

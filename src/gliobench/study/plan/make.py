@@ -25,6 +25,7 @@ from gliobench.study.plan.inputs import PlanInputs
 from gliobench.study.plan.missing import hub_checkpoints, machine_lacking
 from gliobench.study.plan.money import bills
 from gliobench.study.plan.seeds import seeds_plan
+from gliobench.study.plan.sensitivity import sensitivity_plan
 from gliobench.study.state.context import Context
 from gliobench.study.state.lacking import lacking, refuse
 
@@ -42,7 +43,7 @@ def make_plan(context: Context, *, patients: int | None = None, there: str = "a1
     refuse(lack for lack in lacks if not lack.absent)
     plan_inputs = PlanInputs(context, count(context, patients), this_machine(), GPUS[there])
     models = [config.plan(plan_inputs) for config in context.study.models]
-    models += [curve_plan(plan_inputs), seeds_plan(plan_inputs)]
+    models += [curve_plan(plan_inputs), seeds_plan(plan_inputs), sensitivity_plan(plan_inputs)]
     steps = (_prepare(plan_inputs), *(step for model in models for step in model.steps), *_after(plan_inputs))
     files = tuple(_files(plan_inputs, models))
     own = [one for model in models for one in model.missing]

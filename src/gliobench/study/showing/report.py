@@ -50,6 +50,7 @@ from gliobench.study.stages.score import (
     scores_inputs,
 )
 from gliobench.study.stages.seeds import read_seeds, seeds_digest
+from gliobench.study.stages.sensitivity import read_sensitivity, sensitivity_digest
 from gliobench.study.stages.split import class_warnings
 from gliobench.study.stages.sweeps import sweep_curves, sweep_settings
 from gliobench.study.state.context import Context, StageError, read_prepared, read_stage
@@ -95,6 +96,7 @@ def report_inputs(context: Context) -> str:
         code=source_digest("gliobench.report", "gliobench.study.showing"),
         **({"curve": curve_digest(context)} if context.study.learning_curve else {}),
         **({"seeds": seeds_digest(context)} if context.study.seeds else {}),
+        **({"sensitivity": sensitivity_digest(context)} if context.study.sensitivity else {}),
     )
 
 
@@ -138,6 +140,7 @@ def report_contents(context: Context) -> "ReportContents":
         checkpoints=list(pretrained(context)),
         learning=read_curve(context),
         seeds=read_seeds(context),
+        sensitivity=read_sensitivity(context),
         gallery=(items := gallery(context)),
         outlines=outlines(context, [item.subject for item in items]),
         faults=context.left_out,

@@ -133,6 +133,14 @@ def measured(
     }
 
 
+def by_plane(
+    scores: Sequence["Scores"], name: str, task: str, metric: "Metric", patients: Sequence[str]
+) -> Mapping[str, list["Measured"]]:
+    """By plane, the metric of each of several branches, where all of them have it."""
+    found = [measured(one, name, task, metric, patients) for one in scores]
+    return {plane: [one[plane] for one in found] for plane in found[0] if all(plane in one for one in found)}
+
+
 def _curves(scored: _Scored, name: str, task: str, metric: "Metric") -> Iterator[_Curve]:
     """The curve of a model in each plane; all training patients, once, are its last point."""
     from gliobench.scoring.learning_curve import Sized, resampled

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from gliobench.integrity import read_stamp, source_digest, write_whole
 from gliobench.study.parts.stage import Stage
 from gliobench.study.stages.branches import quiet, reach_all
-from gliobench.study.stages.curve_tables import VOLUME, measured, metrics_of, scale_of
+from gliobench.study.stages.curve_tables import VOLUME, by_plane, metrics_of, scale_of
 from gliobench.study.stages.score import read_planned, read_scores, read_table, scores_inputs
 from gliobench.study.state.context import Context, StageError
 from gliobench.study.state.folder import fingerprint
 from gliobench.study.state.seeds import SeedContext, seeded_models, with_seeds
 
 if TYPE_CHECKING:
-    from gliobench.scoring.learning_curve import Measured, Resamples
+    from gliobench.scoring.learning_curve import Resamples
     from gliobench.scoring.metric import Metric
     from gliobench.scoring.seeds import SeedTables
     from gliobench.scoring.summary import Scores
@@ -97,14 +97,6 @@ def _tables(context: Context, reached: Sequence[SeedContext]) -> "SeedTables":
     )
 
 
-def _by_plane(
-    scores: Sequence["Scores"], name: str, task: str, metric: "Metric", patients: Sequence[str]
-) -> Mapping[str, list["Measured"]]:
-    """By plane, the metric with each seed, where all of them have it."""
-    found = [measured(one, name, task, metric, patients) for one in scores]
-    return {plane: [one[plane] for one in found] for plane in found[0] if all(plane in one for one in found)}
-
-
 def _figures(
     scores: Mapping[str, Sequence["Scores"]],
     metrics: Sequence[tuple[str, "Metric"]],
@@ -115,7 +107,7 @@ def _figures(
 
     for task, metric in metrics:
         for name, own in scores.items():
-            for plane, by_seed in _by_plane(own, name, task, metric, patients).items():
+            for plane, by_seed in by_plane(own, name, task, metric, patients).items():
                 found = seed_figure(by_seed, resamples, scale_of(metric))
                 intervals = (*astuple(found.whole), found.patients.low, found.patients.high)
                 spread = (found.sd, min(found.values), max(found.values))
@@ -139,7 +131,7 @@ def _differences(
         if one not in scores and other not in scores:
             continue
         metric = named(metric_id)
-        a, b = (_by_plane(scores.get(name, [whole]), name, task, metric, patients) for name in (one, other))
+        a, b = (by_plane(scores.get(name, [whole]), name, task, metric, patients) for name in (one, other))
         if (left := a.get(plane) or a.get(VOLUME)) and (right := b.get(plane) or b.get(VOLUME)):
             found = seed_difference(left, right, resamples)
             agreement = (found.above, found.below)

@@ -67,7 +67,7 @@ class BranchContext(Context):
 def branch_study(study: Study, model: ModelConfig) -> Study:
     """The study with `model` in the place of the entry of its name, asked nothing twice."""
     models = tuple(model if one.name == model.name else one for one in study.models)
-    off = dict.fromkeys(("consistency", "controls", "learning_curve", "seeds"))
+    off = dict.fromkeys(("consistency", "controls", "learning_curve", "seeds", "sensitivity"))
     return study.model_copy(update={"models": models, **off})
 
 

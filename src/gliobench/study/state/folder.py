@@ -56,6 +56,10 @@ class StudyFolder:
         """One of the trainings that a sweep chooses from."""
         return self.root / "sweeps" / model / f"fold-{fold}" / f"choice-{place}"
 
+    def sensitivity(self, model: str) -> Path:
+        """Where a model's answers to other prompts and views lie, a run folder for each."""
+        return self.root / "sensitivity" / model
+
     def seeds(self, model: str) -> Path:
         """Where a model's further seeds lie, a run folder for each."""
         return self.root / "seeds" / model

@@ -18,6 +18,7 @@ from gliobench.study.config.study import Study, StudyError
 from gliobench.study.kinds.base import PATH_KEYS, ModelConfig
 from gliobench.study.parts.base import is_folder_name
 from gliobench.study.parts.paths import REPLICATION, unset
+from gliobench.study.state.variants import variant_entry, variants_of, varied_models
 from gliobench.study.state.windows import windows_digest
 from gliobench.tasks.prompt_file import PromptError, packaged_prompts
 
@@ -90,7 +91,7 @@ def lacking(study: Study, cohort: Path | None, *, answered: bool = True) -> list
         )
     awaited = set() if answered else _places_of_answers(study)
     models = [one for one in _lacking_models(study) if not (one.absent and one.place in awaited)]
-    return [*patients, *_lacking_windows(study), *_lacking_split(study), *models]
+    return [*patients, *_lacking_windows(study), *_lacking_split(study), *models, *_lacking_variants(study)]
 
 
 def _scans(key: str, study: Study) -> Kind:
@@ -142,6 +143,18 @@ def _can_be_a_split(file: Path) -> bool:
 def _lacking_models(study: Study) -> Iterator[Lack]:
     for number, config in enumerate(study.models):
         yield from _of_model(study, number, config)
+
+
+def _lacking_variants(study: Study) -> Iterator[Lack]:
+    """Other prompts that are not there or cannot be used, and other views that do not fit."""
+    for variant in variants_of(study):
+        try:
+            for config in varied_models(study)[0]:
+                entry = variant_entry(config, variant)
+                entry.check(study)
+                dict(entry.prompts_of(study.asked_region))
+        except (PromptError, ValueError) as error:
+            yield Lack(study.place("sensitivity"), str(error), absent=False)
 
 
 def _of_model(study: Study, number: int, config: ModelConfig) -> Iterator[Lack]:

@@ -37,7 +37,8 @@ def repair(root: Path) -> Iterator[str]:
             yield from _stage(folder, path)
     for model in folder.asked_models:
         yield from _lost(folder, model)
-    for point in sorted([*folder.curve("").glob("*/*"), *folder.seeds("").glob("*/*")]):
+    branches = (folder.curve(""), folder.seeds(""), folder.sensitivity(""))
+    for point in sorted(path for branch in branches for path in branch.glob("*/*")):
         if point.is_dir():
             yield from repair(point)
 
