@@ -109,6 +109,16 @@ def test_what_can_be_made_again_is_made_again_and_said(run: Run, name: str) -> N
     assert "damaged" not in run("run").output
 
 
+def test_a_stamp_that_links_to_nowhere_is_made_again(run: Run) -> None:
+    path = run.out / "stamps/report.json"
+    path.unlink()
+    path.symlink_to("nowhere")
+    done = run("run")
+    assert done.exit_code == 0, f"{done.output} {done.exception}"
+    assert "report: done" in done.output
+    assert "report: skipped" in run("run").output
+
+
 def test_a_flipped_bit_of_a_prepared_patient_is_never_seen_by_a_model(run: Run) -> None:
     image = next((run.out / "grid").glob("*/image.npy"))
     flip(image, 900)

@@ -355,7 +355,7 @@ def _provenance(context: Context) -> dict[str, str]:
 
 def _seconds(context: Context) -> Iterator[tuple[str, float]]:
     """Each stage with how long it took when it was last done."""
-    for path in sorted(context.folder.stamps.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
+    for path in sorted(context.folder.stamps.glob("*.json"), key=lambda path: path.lstat().st_mtime_ns):
         with suppress(DamagedError):  # its stage is done again, and says so
             if stamp := read_stamp(path):
                 yield path.stem, stamp.seconds
