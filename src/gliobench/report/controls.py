@@ -1,7 +1,7 @@
 """Does it look at the image? What became of the answers where the image was changed, as tables and in words."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ def _row(contents: ReportContents, rows: pd.DataFrame) -> ControlRow:
         task=f"{task_words(one.task, contents.problem)}, {one.plane}",
         control=control_words(contents, one.control),
         telling=one.telling,
-        outcomes=tuple(_share(by_outcome[name]) for name in COUNTED),
+        outcomes=_shares([by_outcome[name] for name in COUNTED]),
         undecided=one.n_undecided,
         probability="–" if math.isnan(moved) else numbers.share(moved),
         patients=one.n_subjects,
@@ -85,9 +85,14 @@ def _row(contents: ReportContents, rows: pd.DataFrame) -> ControlRow:
     )
 
 
+def _shares(rows: Sequence[Any]) -> tuple[str, ...]:
+    """The proportion of each outcome; where none is defined, why, once."""
+    if all(math.isnan(row.value) for row in rows):
+        return (f"not defined: {rows[0].reason}", *("–" for _ in rows[1:]))
+    return tuple(_share(row) for row in rows)
+
+
 def _share(row: Any) -> str:
-    if math.isnan(row.value):
-        return f"not defined: {row.reason}"
     ends = f"{numbers.percent(row.low)} to {numbers.percent(row.high)}" if row.low == row.low else row.reason
     return f"{numbers.percent(row.value)} ({ends})"
 
