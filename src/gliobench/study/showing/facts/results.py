@@ -54,6 +54,27 @@ def repeats(run: Run) -> str:
     )
 
 
+def seeds(run: Run) -> str:
+    """With how many seeds models were trained and asked."""
+    tables, number = run.contents.seeds, run.context.study.seeds
+    if tables is None:
+        return ""
+    names = ", ".join(dict.fromkeys(tables.figures["model"]))
+    return f"{names}: {number} seeds each; spread, and intervals over patients and seeds, are in the report."
+
+
+def wording(run: Run) -> str:
+    """In which other words and views language models were asked."""
+    tables = run.contents.sensitivity
+    if tables is None:
+        return ""
+    varied = [
+        f"{key} {', '.join(dict.fromkeys(own['variant']))}" for key, own in tables.values.groupby("varied", sort=False)
+    ]
+    names = ", ".join(dict.fromkeys(tables.values["model"]))
+    return f"{names}: asked with {'; '.join(varied)}; ranges, ranks and intervals are in the report."
+
+
 def subgroups(run: Run) -> str:
     """By which variables figures are shown."""
     names = run.context.study.subgroups
@@ -177,6 +198,19 @@ def _figures(run: Run, task: str, metric: str, wanted: Wanted) -> str:
 
 
 FACTS = (
-    *(question, metrics, intervals, comparisons, repeats, subgroups, readers, performance, accuracy, fitted),
+    *(
+        question,
+        metrics,
+        intervals,
+        comparisons,
+        repeats,
+        seeds,
+        wording,
+        subgroups,
+        readers,
+        performance,
+        accuracy,
+        fitted,
+    ),
     *(coverage, confusion, oracles, software, hardware, time, records, code, no_summaries),
 )
