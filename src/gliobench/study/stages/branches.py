@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from time import perf_counter
 from typing import TypeVar
 
 from joblib import Parallel, delayed
 
 from gliobench.models.base.errors import ModelError, ModelStopped
+from gliobench.study.parts.stage import Further, Stage
 from gliobench.study.stages.finetune import finetune
 from gliobench.study.stages.predict import predict
 from gliobench.study.stages.score import score
@@ -24,10 +26,10 @@ def quiet(context: Context) -> Context:
     return replace(context, voice=Silent()) if context.workers > 1 else context
 
 
-def reach_all(context: Context, branches: Sequence[Branch], title: str) -> list[Branch]:
+def reach_all(context: Context, branches: Sequence[Branch], verb: Further, title: str) -> list[Branch]:
     """The branches that were reached, several at a time; language models, which fill the memory, one after the other.
     Says which were not, and why."""
-    reached = []
+    reached, start = [], perf_counter()
     with context.voice.bar(title, len(branches)) as advance:
         for together in (False, True):
             group = [one for one in branches if (one.model.verb != "finetune") == together]
@@ -39,6 +41,7 @@ def reach_all(context: Context, branches: Sequence[Branch], title: str) -> list[
                 else:
                     context.voice.say(f"{title}, without {one.label}: {fault}")
                 advance(branches.index(one) + 1, one.label)
+    context.count(Stage(verb), perf_counter() - start)
     return reached
 
 

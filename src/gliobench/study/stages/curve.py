@@ -40,7 +40,7 @@ def curve(context: Context) -> None:
             f"draw a curve of{': ' + '; '.join(left) if left else ''}"
         )
     scored = scores_inputs(context)
-    reached = reach_all(context, list(at_points(quiet(context), learning, points)), "learning curve")
+    reached = reach_all(context, list(at_points(quiet(context), learning, points)), "curve", "learning curve")
     inputs = _inputs(scored, learning, general, reached)
     with context.stage(Stage("curve"), inputs, lambda: [_path(context, name) for name in TABLES]) as to_do:
         if to_do:

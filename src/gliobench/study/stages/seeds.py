@@ -38,7 +38,7 @@ def seeds(context: Context) -> None:
     if not models:
         raise StageError(f"{context.study.place('seeds')}: no model here draws anything that a seed would change")
     scored = scores_inputs(context)
-    reached = reach_all(context, list(with_seeds(quiet(context), models)), "seeds")
+    reached = reach_all(context, list(with_seeds(quiet(context), models)), "seeds", "seeds")
     with context.stage(SEEDS, _inputs(scored, reached), lambda: [_path(context, name) for name in TABLES]) as to_do:
         if to_do:
             for name, table in vars(_tables(context, reached)).items():

@@ -41,7 +41,7 @@ def sensitivity(context: Context) -> None:
     if not models:
         raise StageError(f"{context.study.place('sensitivity')}: no model here is asked in words that could vary")
     scored = scores_inputs(context)
-    reached = reach_all(context, list(with_variants(quiet(context), models)), "sensitivity")
+    reached = reach_all(context, list(with_variants(quiet(context), models)), "sensitivity", "sensitivity")
     inputs = _inputs(scored, reached)
     with context.stage(SENSITIVITY, inputs, lambda: [_path(context, name) for name in TABLES]) as to_do:
         if to_do:

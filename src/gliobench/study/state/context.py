@@ -185,7 +185,7 @@ class Context:
         """
         earlier = self.done(stage, inputs, outputs, costly=costly)
         if earlier is not None and sound:
-            self.took[stage] = earlier
+            self.count(stage, earlier)
             self.voice.say(f"{stage}: skipped, its inputs have not changed (took {earlier:.1f} s then)")
             yield False
             return
@@ -194,8 +194,12 @@ class Context:
             yield True
             seconds, device = time.perf_counter() - start, device_since(before)
             write_stamp(self.folder.stamp(stage), Stamp(inputs, seconds, listed(outputs(), self.folder.root), device))
-        self.took[stage] = seconds
+        self.count(stage, seconds)
         self.voice.say(f"{stage}: done in {seconds:.1f} s")
+
+    def count(self, stage: Stage, seconds: float) -> None:
+        """Add to the time that a stage took here."""
+        self.took[stage] = self.took.get(stage, 0.0) + seconds
 
     def done(self, stage: Stage, inputs: str, outputs: Outputs, *, costly: bool = False) -> float | None:
         """Seconds that a stage took when it was done for these inputs; None, and the damage is said, where it has to
