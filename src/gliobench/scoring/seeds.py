@@ -92,7 +92,7 @@ class SeedDifference:
 def seed_figure(seeds: Sequence[Measured], resamples: Resamples, scale: Scale) -> SeedFigure:
     """A metric of one model, measured with each of several seeds."""
     columns, one = _columns(seeds, resamples), Sized(math.nan, tuple(seeds))
-    over_seeds = np.clip(_over_seeds(columns, resamples), scale.low, scale.high)
+    over_seeds = np.clip(_over_seeds((columns,), resamples), scale.low, scale.high)
     whole = figure_interval(over_seeds, one, scale, resamples.seed)
     patients = figure_interval(columns.mean(axis=1), one, scale, resamples.seed)
     return SeedFigure(whole, patients, tuple(float(value) for value in columns[0]))
@@ -101,7 +101,7 @@ def seed_figure(seeds: Sequence[Measured], resamples: Resamples, scale: Scale) -
 def seed_difference(a: Sequence[Measured], b: Sequence[Measured], resamples: Resamples) -> SeedDifference:
     """The difference a - b of a metric, paired by patient; seeds of one are no partners of seeds of the other."""
     left, right = _columns(a, resamples), _columns(b, resamples)
-    whole = interval_of(_over_seeds(left, resamples) - _over_seeds(right, resamples, level=2))
+    whole = interval_of(_over_seeds((left, -right), resamples))
     own = [interval_of(one - other) for one in left.T for other in right.T]
     return SeedDifference(whole, len(own), sum(one.low > 0 for one in own), sum(one.high < 0 for one in own))
 
@@ -112,25 +112,27 @@ def _columns(seeds: Sequence[Measured], resamples: Resamples) -> Floats:
     return np.stack([one.statistic(weights) for one in seeds], axis=1)
 
 
-def _over_seeds(columns: Floats, resamples: Resamples, level: int = 1) -> Floats:
-    """(count + 1,): the mean over resampled seeds; `level`: of the random numbers, so that two models draw apart."""
-    count = columns.shape[1]
-    if count == 1:
-        return columns[:, 0]
-    drawn = resamples.repeats(count, level)
-    weights = 1 / count + (drawn - 1 / count) * _stretch(columns)
-    return np.asarray((columns * weights).sum(axis=1))
+def _over_seeds(models: Sequence[Floats], resamples: Resamples) -> Floats:
+    """(count + 1,): the sum over models of the mean over resampled seeds; each model draws its seeds by itself."""
+    means = sum(columns.mean(axis=1) for columns in models)
+    moved = np.zeros(len(models[0]))
+    for level, columns in enumerate(models, start=1):
+        if (count := columns.shape[1]) > 1:
+            drawn = resamples.repeats(count, level)
+            moved += math.sqrt(count / (count - 1)) * (columns * (drawn - 1 / count)).sum(axis=1)
+    return np.asarray(means + _stretch(models) * moved)
 
 
-def _stretch(columns: Floats) -> float:
-    """By how much drawn means of the seeds are moved from their mean, so that the interval is as wide as Student's."""
-    count = columns.shape[1]
-    root = math.sqrt(count / (count - 1))
-    of_seeds = float(np.var(columns[0], ddof=1)) / count
-    of_patients = float(np.nanvar(columns[1:].mean(axis=1)))
+def _stretch(models: Sequence[Floats]) -> float:
+    """By how much drawn means of the seeds are moved further from their mean, so that the interval is as wide as
+    Student's. What patients have in common in two models is in neither: it leaves no degrees of freedom."""
+    several = [columns[0] for columns in models if columns.shape[1] > 1]
+    parts = [(float(np.var(values, ddof=1)) / len(values), len(values) - 1) for values in several]
+    of_seeds = sum(variance for variance, _ in parts)
     if not of_seeds > 0:
-        return root
+        return 1.0
+    of_patients = float(np.nanvar(sum(columns[1:].mean(axis=1) for columns in models)))
     together = of_seeds + of_patients
-    degrees = (count - 1) * (together / of_seeds) ** 2
+    degrees = together**2 / sum(variance**2 / free for variance, free in parts)
     wider = (t.ppf(TAILS[1], degrees) / norm.ppf(TAILS[1])) ** 2
-    return root * math.sqrt((wider * together - of_patients) / of_seeds)
+    return math.sqrt((wider * together - of_patients) / of_seeds)
