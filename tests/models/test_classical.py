@@ -141,6 +141,17 @@ def test_the_same_patients_give_the_same_probabilities() -> None:
     assert scores[0] == scores[1]
 
 
+def test_another_seed_is_another_model_and_says_so() -> None:
+    """Nothing else is drawn: the forests, and the folds of training patients that calibrate."""
+    question = [Question(patient("test", 1, 17), "grade", None)]
+    train, validation = patients(12, "train"), patients(4, "validation")
+    models = [fit_grader("radiomics", "truth", train, validation, seed=seed) for seed in (0, 1, 1)]
+    zero, one, again = (next(model.predict(question)).score for model in models)
+    assert zero != one == again
+    assert [model.settings.get("seed") for model in models] == [None, 1, 1]
+    assert {**models[0].settings, "threshold": 0, "seed": 1} == {**models[1].settings, "threshold": 0}
+
+
 def test_settings_tell_other_training_and_other_validation_patients_apart() -> None:
     learnt = {
         fit_grader("radiomics", "truth", patients(train, "train"), patients(validation, "v")).settings["learnt"]

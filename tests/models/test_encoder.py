@@ -205,6 +205,16 @@ def drawn(slices: int, count: int, seed: int = 0) -> tuple[list[PreparedSubject]
     return subjects, rows
 
 
+def test_another_seed_draws_other_folds_that_calibrate_the_probe() -> None:
+    subjects, rows = drawn(4, 30)
+    zero, one, again = (
+        fit_probe("p", "mean", subjects[:24], (), lambda subject: rows[subject.id], {}, seed) for seed in (0, 1, 1)
+    )
+    assert [probe.settings.get("seed") for probe in (zero, one, again)] == [None, 1, 1]
+    assert one.settings == again.settings
+    assert zero.decision != one.decision == again.decision
+
+
 @pytest.mark.parametrize("pool", ["mean", "slices"])
 def test_the_probe_is_plain_scikit_learn_on_the_same_features(pool: str) -> None:
     subjects, rows = drawn(4, 30)

@@ -10,6 +10,7 @@ from gliobench.report.contents import Cost, Money, ReportContents
 from gliobench.report.markdown import write_markdown
 from gliobench.report.page import render_page
 from gliobench.scoring.planned import PLANNED
+from gliobench.scoring.seeds import DIFFERENCES, FIGURES, SeedTables
 
 SHOWN = dict(
     zip(
@@ -94,3 +95,19 @@ def test_patients_whom_only_one_side_has_are_counted(contents: ReportContents) -
     part = SHOWN | {"left_out": "only in tuned: P1, P2, P3; only in asked: P4"}
     (sentence,) = camps.left_out_sentences(planned(contents, SHOWN, part))
     assert sentence == "box, axial, tuned and asked: left out are 3 patients only in tuned and 1 patient only in asked."
+
+
+def test_the_first_paragraph_says_where_a_conclusion_hangs_on_the_seed(contents: ReportContents) -> None:
+    def said(*found: tuple[int, int]) -> str:
+        rows = [("box", "dice", "tuned", "asked", "axial", 3, 0.2, -0.1, 0.5, *pairs) for pairs in found]
+        seeds = SeedTables(pd.DataFrame(columns=list(FIGURES)), pd.DataFrame(rows, columns=list(DIFFERENCES)))
+        return camps.answer(replace(planned(contents, SHOWN), seeds=seeds))
+
+    assert "It hangs on the seed: box, tuned minus asked (axial) (higher in 2 of 3 pairs of seeds). They" in said(
+        (2, 0)
+    )
+    assert "(higher in 1 of 3, lower in 2 of 3 pairs of seeds)" in said((1, 2))
+    for agreed in ((3, 0), (0, 3), (0, 0)):
+        assert "hangs on the seed" not in said(agreed)
+    assert said(*[(1, 0)] * 5).count("pairs of seeds") == 3
+    assert "; 2 more. They took" in said(*[(1, 0)] * 5)

@@ -51,7 +51,7 @@ class Echo(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def by_classical(given: Given, monkeypatch: pytest.MonkeyPatch) -> OperatingPoint:
-    monkeypatch.setattr(classical, "_voters", lambda patients: Echo())
+    monkeypatch.setattr(classical, "_voters", lambda *_: Echo())
     row: Callable[..., Any] = lambda one, region: np.array([given[one.id]])  # noqa: E731
     return classical.fit_grader("it", "crop", TRAIN, VALIDATION, row).decision
 

@@ -1,5 +1,6 @@
 """Further seeds of a study's models: what they are, what they leave, and that they resume."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ DRAWN = (
     "  - {kind: vlm, name: untrained, checkpoint: tiny-mllama, tasks: [grade], temperature: 1.0, max_new_tokens: 8, "
     "seed: 5}\n"
 )
+RADIOMICS = "  - {kind: classical, name: radiomics, region: brain}\n"
 GREEDY = "  - {kind: vlm, name: greedy-untrained, checkpoint: tiny-mllama, tasks: [grade], max_new_tokens: 8}\n"
 
 
@@ -39,7 +41,7 @@ def context_of(folder: Path, cohort: Path, text: str) -> Context:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> Context:
     """A study with three seeds, from its patients to its report."""
-    text = f"{HEAD}seeds: 3\nmodels:\n{BLOB}{NETWORK % 4}{DRAWN}{GREEDY}"
+    text = f"{HEAD}seeds: 3\nmodels:\n{BLOB}{NETWORK % 4}{RADIOMICS}{DRAWN}{GREEDY}"
     context = context_of(tmp_path_factory.mktemp("seeds"), phantom_cohort, text)
     run_stages(context)
     return context
@@ -47,13 +49,15 @@ def done(tmp_path_factory: pytest.TempPathFactory, phantom_cohort: Path) -> Cont
 
 def test_every_model_that_draws_has_its_seeds_and_no_other(done: Context) -> None:
     models, left = seeded_models(done.study)
-    assert [one.name for one in models] == ["segmenter", "untrained"]
-    assert left == ["seeds, without greedy-untrained: no seed changes what they answer"]
+    assert [one.name for one in models] == ["segmenter", "radiomics", "untrained"]
+    assert left == ["seeds, without greedy-untrained: no seed that can be set changes what they answer"]
     tables = read_seeds(done)
     assert tables is not None
-    assert set(tables.figures["model"]) == {"segmenter", "untrained"}
+    assert set(tables.figures["model"]) == {"segmenter", "radiomics", "untrained"}
     assert set(tables.figures["seeds"]) == {3}
-    assert "Does the seed matter?" in (done.folder.report / "report.html").read_text()
+    page = (done.folder.report / "report.html").read_text()
+    assert "Does the seed matter?" in page
+    assert "Seeds, without greedy-untrained: no seed that can be set changes what they answer." in page
     assert (done.folder.report / "seeds.csv").exists()
 
 
@@ -94,9 +98,29 @@ def test_a_second_run_does_nothing(done: Context) -> None:
     assert times() == before
 
 
+def test_seeds_side_by_side_and_killed_between_two_leave_the_same(done: Context, tmp_path: Path) -> None:
+    """One seed is lost, as after a kill, another half done: the rest stays, and the tables are the same."""
+    again = replace(done, folder=type(done.folder)(tmp_path / "run"), workers=2)
+    shutil.copytree(done.folder.root, again.folder.root)
+    kept, lost = (again.folder.seeds("segmenter") / number for number in "12")
+    shutil.rmtree(lost)
+    (again.folder.seeds("radiomics") / "1" / "stamps" / "score.json").unlink()
+    (again.folder.scores / "seeds.parquet").unlink()
+    before = {path: path.stat().st_mtime_ns for path in kept.rglob("*") if path.is_file()}
+    assert before
+    seeds(again)
+    assert {path: path.stat().st_mtime_ns for path in kept.rglob("*") if path.is_file()} == before
+    assert (lost / "stamps" / "score.json").exists()
+    expected, found = read_seeds(done), read_seeds(again)
+    assert expected is not None
+    assert found is not None
+    for name, table in vars(expected).items():
+        pd.testing.assert_frame_equal(vars(found)[name], table, check_exact=True)
+
+
 def test_a_plan_counts_the_further_seeds(done: Context) -> None:
     steps = {one.model: one for one in make_plan(done).steps if one.stage == "seeds"}
-    assert set(steps) == {"segmenter", "untrained"}
+    assert set(steps) == {"segmenter", "radiomics", "untrained"}
 
 
 def test_seeds_that_change_nothing_are_refused(tmp_path: Path, phantom_cohort: Path) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from gliobench.report import metrics, numbers
 from gliobench.report.contents import Cost, Money, ReportContents
 from gliobench.report.pairs import signed
+from gliobench.report.seeds import seeds_disagree
 from gliobench.tasks.registry import task_words
 
 NAMES = {
@@ -114,7 +115,8 @@ def answer(contents: ReportContents) -> str:
     """The answer to what the study asks: the camps against one another in a few sentences; empty without any."""
     if not has_planned(contents):
         return ""
-    return " ".join([*(_answer(contents, task) for task in _tasks(contents)), *_cost_sentence(contents)])
+    answers = (_answer(contents, task) for task in _tasks(contents))
+    return " ".join(filter(None, [*answers, seeds_disagree(contents), *_cost_sentence(contents)]))
 
 
 def has_prices(contents: ReportContents) -> bool:

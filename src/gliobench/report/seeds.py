@@ -16,6 +16,7 @@ WORDS = (
     "wider, one training says little. All other tables are of the first seed."
 )
 HEADS = ("model", "task", "metric", "seeds", "mean", "patients and seeds", "patients alone", "SD of seeds", "range")
+MOST_NAMED = 3  # comparisons in a report's first paragraph
 DIFFERENCE_HEADS = ("comparison", "task", "metric", "difference", "95 % interval", "in pairs of seeds")
 
 
@@ -33,6 +34,23 @@ def seed_section(contents: ReportContents) -> SeedSection | None:
         return None
     figures = tuple(_figure(contents, row) for _, row in contents.seeds.figures.iterrows())
     return SeedSection(figures, tuple(_difference(contents, row) for _, row in contents.seeds.differences.iterrows()))
+
+
+def seeds_disagree(contents: ReportContents) -> str:
+    """A sentence on the planned comparisons whose conclusion by the interval over patients hangs on the seed; empty
+    where it does in none."""
+    if contents.seeds is None:
+        return ""
+    rows = [row for _, row in contents.seeds.differences.iterrows()]
+    found = [row for row in rows if 0 < max(row["above"], row["below"]) < row["seeds"]]
+    parts = [
+        f"{task_words(row['task'], contents.problem)}, {row['model_a']} minus {named(row['model_b'], row['plane'])} "
+        f"({_agreement(row['seeds'], row['above'], row['below'])} pairs of seeds)"
+        for row in found[:MOST_NAMED]
+    ]
+    if more := len(found) - len(parts):
+        parts.append(f"{more} more")
+    return f"It hangs on the seed: {'; '.join(parts)}." if parts else ""
 
 
 def _figure(contents: ReportContents, row: pd.Series) -> tuple[str, ...]:

@@ -97,10 +97,12 @@ def fit_grader(
     validation: Sequence[PreparedSubject],
     describe: Describe = describe,
     variables: Sequence[Variable] = (),
+    seed: int = 0,
 ) -> ClassicalGrader:
-    """Fit on the training patients, calibrate on the validation patients; seeded, so deterministic.
+    """Fit on the training patients, calibrate on the validation patients; the same for the same seed.
 
-    `variables`: what the cohort's table says of patients, as features beside those of the region.
+    `variables`: what the cohort's table says of patients, as features beside those of the region. `seed`: of the
+    forests, and of the folds of training patients.
     The operating point: `gliobench.models.classical.held_out.decide_held_out`. Patients without a class, or without the
     region, are skipped. Raises ModelError where no training patient is of one of the classes.
     """
@@ -119,13 +121,18 @@ def fit_grader(
         return np.concatenate([describe(subject, region), told])
 
     rows = np.array([row(one) for one in train])
-    voters = _voters(len(rows)).fit(rows, grades)
+    voters = _voters(len(rows), seed).fit(rows, grades)
     held_out = np.empty(0)
     if validation:
         held_out = _scores(voters, np.array([row(one) for one in validation]), problem)
     patients = [subject.patient for subject in train]
     decision, source = decide_held_out(
-        held_out, _grades(validation), lambda: _out_of_fold(rows, grades, patients, problem), grades, patients, problem
+        held_out,
+        _grades(validation),
+        lambda: _out_of_fold(rows, grades, patients, problem, seed),
+        grades,
+        patients,
+        problem,
     )
     settings: dict[str, str | float] = {
         "region": region,
@@ -136,6 +143,8 @@ def fit_grader(
         "calibrated_on": source,
         "threshold": round(decision.threshold, 6),
     }
+    if seed:  # 0, which all had before there was a choice, is not written, so that their answers hold
+        settings["seed"] = seed
     if variables:
         settings |= _variable_settings(variables, train, validation)
     return ClassicalGrader(name, region, settings, voters, decision, row)
@@ -153,11 +162,13 @@ def _variable_settings(variables: Sequence[Variable], *parts: Sequence[PreparedS
     }
 
 
-def _voters(patients: int) -> Pipeline:
+def _voters(patients: int, seed: int) -> Pipeline:
     """Three kinds of classifier with one vote each; features that are NaN are replaced by the median."""
-    forest: dict[str, Any] = {"min_samples_leaf": 2, "class_weight": "balanced", "random_state": 0}
+    forest: dict[str, Any] = {"min_samples_leaf": 2, "class_weight": "balanced", "random_state": seed}
     linear = make_pipeline(
-        QuantileTransformer(n_quantiles=min(50, max(2, patients // 2)), output_distribution="normal", random_state=0),
+        QuantileTransformer(
+            n_quantiles=min(50, max(2, patients // 2)), output_distribution="normal", random_state=seed
+        ),
         LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000),
     )
     votes = [
@@ -169,10 +180,11 @@ def _voters(patients: int) -> Pipeline:
     return make_pipeline(imputer, VotingClassifier(votes, voting="soft"))
 
 
-def _out_of_fold(rows: Rows, grades: NDArray[np.int_], patients: Sequence[str], problem: Problem) -> Scores:
+def _out_of_fold(rows: Rows, grades: NDArray[np.int_], patients: Sequence[str], problem: Problem, seed: int) -> Scores:
     """Each training scan's uncalibrated probabilities by models not fitted on its patient."""
-    folds = patient_folds(grades, patients, FOLDS, problem)
-    return of_problem(cross_val_predict(_voters(len(rows)), rows, grades, cv=folds, method="predict_proba"), problem)
+    folds = patient_folds(grades, patients, FOLDS, problem, seed)
+    voters = _voters(len(rows), seed)
+    return of_problem(cross_val_predict(voters, rows, grades, cv=folds, method="predict_proba"), problem)
 
 
 def _scores(voters: Pipeline, rows: Rows, problem: Problem) -> Scores:

@@ -56,15 +56,16 @@ def patient_grades(grades: NDArray[np.int_], patients: Sequence[str]) -> NDArray
 
 
 def patient_folds(
-    grades: NDArray[np.int_], patients: Sequence[str], most: int, problem: Problem
+    grades: NDArray[np.int_], patients: Sequence[str], most: int, problem: Problem, seed: int = 0
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """At most `most` folds of scans, as (training, left out) indices, stratified by class; no patient is in both.
 
-    `grades`: (scans,); `patients`: the patient of each scan. Needs two patients of each class.
+    `grades`: (scans,); `patients`: the patient of each scan. `seed`: who is in which fold. Needs two patients of each
+    class.
     """
     by_patient, names = patient_grades(grades, patients), list(dict.fromkeys(patients))
     owner = np.array([names.index(patient) for patient in patients])
-    folds = StratifiedKFold(min(most, least_count(by_patient, problem)), shuffle=True, random_state=0)
+    folds = StratifiedKFold(min(most, least_count(by_patient, problem)), shuffle=True, random_state=seed)
     return [
         (np.flatnonzero(np.isin(owner, learn)), np.flatnonzero(np.isin(owner, left)))
         for learn, left in folds.split(by_patient, by_patient)

@@ -68,13 +68,15 @@ def fit_probe(
     validation: Sequence[PreparedSubject],
     embed: Embed,
     seen: Settings,
+    seed: int = 0,
 ) -> ProbedEncoder:
     """Choose the penalty by cross-validation over the training patients, fit on all of them, calibrate.
 
     `pool`: "mean" fits on each patient's mean features; "slices" on each slice with its patient's class, and a
     patient's probability is the mean over the slices. The penalty with the least out-of-fold log loss over patients is
     used; the slices of a patient are all in one fold. Calibrated as the classical baseline is. `seen`: the encoder's
-    settings. Raises ModelError where fewer than two training patients of a class have a selected slice.
+    settings. `seed`: of the folds. Raises ModelError where fewer than two training patients of a class have a selected
+    slice.
     """
     learn, rows = _with_rows(train, pool, embed)
     decide, held_out = _with_rows(validation, pool, embed)
@@ -86,7 +88,7 @@ def fit_probe(
             f"{name}: needs two training patients of each {problem.asked} with a selected slice; found "
             f"{problem.counted(grades.tolist())}"
         )
-    by_strength = {strength: _out_of_fold(rows, grades, patients, strength, problem) for strength in STRENGTHS}
+    by_strength = {strength: _out_of_fold(rows, grades, patients, strength, problem, seed) for strength in STRENGTHS}
     strength = min(by_strength, key=lambda one: _loss(by_strength[one], grades, problem))
     regression = _regression(strength).fit(np.concatenate(rows), _repeated(grades, rows))
     decision, source = decide_held_out(
@@ -94,6 +96,7 @@ def fit_probe(
     )
     settings: Settings = {
         **seen,
+        **({"seed": seed} if seed else {}),  # as for the classical baseline
         "pool": pool,
         "strength": strength,
         "scikit_learn": version("scikit-learn"),
@@ -129,12 +132,13 @@ def _out_of_fold(
     patients: Sequence[str],
     strength: float,
     problem: Problem,
+    seed: int,
 ) -> Scores:
     """Each training scan's probabilities by a regression not fitted on its patient."""
     owner = _repeated(np.arange(len(rows)), rows)
     splits = [
         (np.flatnonzero(np.isin(owner, learn)), np.flatnonzero(np.isin(owner, left)))
-        for learn, left in patient_folds(grades, patients, FOLDS, problem)
+        for learn, left in patient_folds(grades, patients, FOLDS, problem, seed)
     ]
     probability = cross_val_predict(
         _regression(strength), np.concatenate(rows), grades[owner], cv=splits, method="predict_proba"

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, model_validator
 
 from gliobench.cohort.variables import unknown_column
 from gliobench.models.base.errors import ModelError
-from gliobench.ranges import Text, once
+from gliobench.ranges import Seed, Text, once
 from gliobench.study.kinds.base import PATIENTS_GRADE, ModelConfig, Scope
 from gliobench.study.parts.base import Name, check_by
 from gliobench.study.parts.neutral import InAnyWords
@@ -29,15 +29,16 @@ class ClassicalConfig(ModelConfig):
 
     `region`: where it looks: the whole prepared `crop`, its `brain` (or `foreground`), the target that the model `by`
     found in patients it did not learn from (`predicted`), or the true target (`truth`, an oracle); `none`: at the
-    variables alone. `variables`: columns of the cohort's table that are features too.
+    variables alone. `variables`: columns of the cohort's table that are features too. `seed`: of its forests.
     """
 
-    LATER: ClassVar = frozenset({"variables"})
+    LATER: ClassVar = frozenset({"variables", "seed"})
 
     kind: Literal["classical"]
     region: Annotated[Literal["crop", "brain", "predicted", "truth", "none"], InAnyWords] = "brain"
     by: Name | None = None
     variables: Annotated[tuple[Text, ...], AfterValidator(once)] = ()
+    seed: Seed = 0
 
     classical = True
 
@@ -64,7 +65,7 @@ class ClassicalConfig(ModelConfig):
         from gliobench.study.asking.region_of_interest import learners, shown
 
         subjects, variables = shown(context, self), find_variables(self.variables, context.subjects.values())
-        model = fit_grader(self.name, self.region, *learners(subjects, round), variables=variables)
+        model = fit_grader(self.name, self.region, *learners(subjects, round), variables=variables, seed=self.seed)
         return model if subjects is context.subjects else RegionOfInterest(model, subjects)
 
     @property
@@ -110,6 +111,9 @@ class ClassicalConfig(ModelConfig):
     @property
     def leaves_validation_out(self) -> bool:
         return True
+
+    def seeded(self, number: int) -> Self:
+        return self.model_copy(update={"seed": self.seed + number})
 
     @property
     def calibrated(self) -> bool:

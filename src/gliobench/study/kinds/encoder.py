@@ -9,7 +9,7 @@ from pydantic import Field
 from gliobench.cohort.problem import GLIOMA, ImageName, Problem
 from gliobench.grid.frame import Plane
 from gliobench.models.checkpoints.files import Use
-from gliobench.ranges import Batch, Whole
+from gliobench.ranges import Batch, Seed, Whole
 from gliobench.scoring.camps import Camp
 from gliobench.study.kinds.base import PATIENTS_GRADE, Scope, check_images
 from gliobench.study.kinds.vision import VisionModelConfig
@@ -34,8 +34,11 @@ class EncoderConfig(VisionModelConfig):
 
     `pool`: the probe learns from each patient's mean features (`mean`), or from each slice (`slices`). `select`: every
     `every`-th slice of the plane that is not background (`brain`, or `foreground`), or with the target (`oracle`: it
-    uses the truth). `channels`: the images shown in red, green and blue; three times the same is grey.
+    uses the truth). `channels`: the images shown in red, green and blue; three times the same is grey. `seed`: of the
+    folds of training patients by which the probe's penalty is chosen.
     """
+
+    LATER: ClassVar = frozenset({"seed"})
 
     own_camp: ClassVar[Camp] = "specialised"
 
@@ -46,6 +49,7 @@ class EncoderConfig(VisionModelConfig):
     every: Annotated[Whole, Field(ge=1, le=1024)] = 4
     channels: tuple[ImageName, ImageName, ImageName] = GLIOMA.shown_in("rgb", 3)  # type: ignore[assignment]
     batch_size: Batch = 16
+    seed: Seed = 0
 
     def about(self, problem: Problem) -> Self:
         entry = super().about(problem)
@@ -74,7 +78,7 @@ class EncoderConfig(VisionModelConfig):
             cache=context.folder.features,
         )
         train, validation = learners(context.subjects, round)
-        return fit_probe(self.name, self.pool, train, validation, encoder.features, encoder.settings)
+        return fit_probe(self.name, self.pool, train, validation, encoder.features, encoder.settings, self.seed)
 
     def content(self, context: "Context") -> Mapping[str, Any]:
         from gliobench.models.base.calibration import CALIBRATION_VERSION
@@ -87,6 +91,9 @@ class EncoderConfig(VisionModelConfig):
     @property
     def leaves_validation_out(self) -> bool:
         return True
+
+    def seeded(self, number: int) -> Self:
+        return self.model_copy(update={"seed": self.seed + number})
 
     @property
     def checkpoint_use(self) -> Use:

@@ -55,6 +55,7 @@ from gliobench.study.stages.split import class_warnings
 from gliobench.study.stages.sweeps import sweep_curves, sweep_settings
 from gliobench.study.state.context import Context, StageError, read_prepared, read_stage
 from gliobench.study.state.folder import fingerprint
+from gliobench.study.state.seeds import seeded_models
 from gliobench.tasks.grade import GRADE
 from gliobench.tasks.mask import MASK
 
@@ -270,6 +271,8 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
 def _notes(context: Context) -> Iterator[str]:
     yield from region_notes(context.study)
     yield from control_notes(context)
+    if context.study.seeds:
+        yield from (f"{sentence[0].upper()}{sentence[1:]}." for sentence in seeded_models(context.study)[1])
     if all(id.startswith("Phantom") for id in context.subjects):
         yield "These patients are phantoms made by gliobench: the figures say nothing about real patients."
     grades = {id: subject.grade for id, subject in context.subjects.items()}

@@ -31,7 +31,7 @@ def seeded_models(study: Study) -> tuple[list[ModelConfig], list[str]]:
     found, left = alone(study, "seeds")
     drawing = [config for config in found if config.seeded(1) is not None]
     if fixed := [config.name for config in found if config not in drawing and not config.trivial]:
-        left.append(f"seeds, without {', '.join(fixed)}: no seed changes what they answer")
+        left.append(f"seeds, without {', '.join(fixed)}: no seed that can be set changes what they answer")
     return drawing, left
 
 
