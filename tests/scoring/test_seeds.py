@@ -105,3 +105,16 @@ def test_a_difference_by_hand() -> None:
     assert found.whole.value == pytest.approx(0.2)
     assert (found.whole.low, found.whole.high) == pytest.approx((0.2 - reach, 0.2 + reach), rel=1e-5)
     assert (found.pairs, found.above, found.below) == (4, 4, 0)
+
+
+@pytest.mark.parametrize("moved", [0.0, 1e-17, 1e-12, 1e-6])
+def test_seeds_that_hardly_move_a_figure_leave_the_interval_over_patients(moved: float) -> None:
+    patients = [f"p{number}" for number in range(8)]
+    seeds = [
+        Measured(mean_statistic({name: (n + moved * seed) / 10 for n, name in enumerate(patients)}, patients), 8)
+        for seed in range(3)
+    ]
+    found = seed_figure(seeds, Resamples(8), ANY)
+    assert (found.whole.low, found.whole.high) == pytest.approx((found.patients.low, found.patients.high), abs=1e-4)
+    both = seed_difference(seeds, seeds, Resamples(8))
+    assert (both.whole.low, both.whole.high) == pytest.approx((0.0, 0.0), abs=1e-4)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 OF = ("task", "metric", "model", "plane")
 INTERVALS = ("value", "low", "high", "patients_low", "patients_high")
 FIGURES = (*OF, "seeds", *INTERVALS, "sd", "smallest", "largest")
+MANY = 1e6  # degrees of freedom
 VARIED = (*OF, "varied", "variants", *INTERVALS, "median", "smallest", "largest")
 VALUES = (*OF, "varied", "variant", "value", "rank", "models")
 DIFFERENCES = (
@@ -134,5 +135,7 @@ def _stretch(models: Sequence[Floats]) -> float:
     of_patients = float(np.nanvar(sum(columns[1:].mean(axis=1) for columns in models)))
     together = of_seeds + of_patients
     degrees = together**2 / sum(variance**2 / free for variance, free in parts)
+    if degrees > MANY:  # the quantiles differ by rounding alone, which a ratio of variances would blow up
+        return 1.0
     wider = (t.ppf(TAILS[1], degrees) / norm.ppf(TAILS[1])) ** 2
-    return math.sqrt((wider * together - of_patients) / of_seeds)
+    return math.sqrt(1 + (wider - 1) * together / of_seeds)
